@@ -1,0 +1,17 @@
+"""How much of one input we are willing to look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Caps checked before the work they bound: bytes before decoding, pixels before a buffer is allocated."""
+
+    max_bytes: int = 200_000_000
+    max_pixels: int = 100_000_000  # a 100-megapixel medium-format back
+    max_frames: int = 10_000  # frames counted at most; only the first is scored
+
+
+DEFAULT_LIMITS = Limits()

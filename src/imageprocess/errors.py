@@ -1,0 +1,91 @@
+"""The error tree. Each carries the machine-readable `code` of the public record.
+
+    ImageProcessError
+    ├── InputError                 one input could not be analysed
+    │   ├── InputNotFoundError     not_found           no such file, or it cannot be opened
+    │   ├── TooLargeError          too_large           more bytes than the limit
+    │   ├── TooManyPixelsError     too_many_pixels     more pixels than the limit
+    │   ├── UnsupportedFormatError unsupported_format  not an image format that we read
+    │   ├── CorruptImageError      corrupt             an image format, but it does not decode
+    │   ├── InputTimeoutError      timeout             took longer than the limit
+    │   └── CrashedError           crashed             the worker died on it
+    ├── ModelError                 model               a model folder is missing, damaged or of another schema
+    ├── DataError                  data                a data set cannot be built, imported or read
+    ├── UsageError                 usage               the caller asked for something that cannot be
+    └── MissingExtraError          missing_extra       an optional package is not installed; the message names the extra
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CorruptImageError",
+    "CrashedError",
+    "DataError",
+    "ImageProcessError",
+    "InputError",
+    "InputNotFoundError",
+    "InputTimeoutError",
+    "MissingExtraError",
+    "ModelError",
+    "TooLargeError",
+    "TooManyPixelsError",
+    "UnsupportedFormatError",
+    "UsageError",
+]
+
+
+class ImageProcessError(Exception):
+    """Base of every error this package raises on purpose. `str(error)` says what is wrong and what to do."""
+
+    code = "error"
+
+
+class InputError(ImageProcessError):
+    code = "corrupt"
+
+
+class InputNotFoundError(InputError):
+    code = "not_found"
+
+
+class TooLargeError(InputError):
+    code = "too_large"
+
+
+class TooManyPixelsError(InputError):
+    code = "too_many_pixels"
+
+
+class UnsupportedFormatError(InputError):
+    code = "unsupported_format"
+
+
+class CorruptImageError(InputError):
+    code = "corrupt"
+
+
+class InputTimeoutError(InputError):
+    code = "timeout"
+
+
+class CrashedError(InputError):
+    code = "crashed"
+
+
+class ModelError(ImageProcessError):
+    code = "model"
+
+
+class DataError(ImageProcessError):
+    code = "data"
+
+
+class UsageError(ImageProcessError):
+    code = "usage"
+
+
+class MissingExtraError(ImageProcessError):
+    code = "missing_extra"
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"{package} is not installed; run: pip install 'imageprocess[{extra}]'")

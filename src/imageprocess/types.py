@@ -1,0 +1,112 @@
+"""The nouns of the street: bytes -> DecodedImage -> [Evidence] -> Verdict -> report.
+
+Each is one frozen dataclass. This module imports nothing of ours, and nothing heavy at run time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Label = Literal["ai", "real", "unsure"]
+Mode = Literal["high-confidence", "balanced", "best-guess"]
+Status = Literal["ok", "error"]
+DecidedBy = Literal["c2pa", "watermark", "metadata", "model", "abstain"]
+EvidenceKind = Literal["c2pa", "iptc", "generator_metadata", "exif", "watermark", "model"]
+Trust = Literal["trusted", "valid_untrusted", "broken", "unsigned", "measured"]
+# What an item testifies: made by an AI, a real picture edited with an AI, a camera's or a hand's work, or nothing.
+PointsTo = Literal["ai", "ai_edited", "real", "nothing"]
+# Which rooms may testify (`--only`).
+Witness = Literal["provenance", "watermark", "model"]
+
+MODES: tuple[Mode, ...] = get_args(Mode)
+WITNESSES: tuple[Witness, ...] = get_args(Witness)
+RECORD_SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One input: its name in the record, and either its bytes or where to read them."""
+
+    name: str
+    data: bytes | None = field(default=None, repr=False)
+    path: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """What the container says. width and height in pixels as a person sees them (EXIF orientation applied)."""
+
+    format: str  # "JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "HEIC"
+    width: int
+    height: int
+    frames: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DecodedImage:
+    """The first frame as a person sees it: sRGB assumed, oriented, alpha laid over white."""
+
+    facts: ImageFacts
+    pixels: NDArray[np.uint8] = field(repr=False)  # (H, W, 3) uint8
+    alpha: NDArray[np.uint8] | None = field(default=None, repr=False)  # (H, W) uint8 as stored, None without alpha
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One item of evidence. `claim` is a sentence for a person, `detail` the machine's facts."""
+
+    kind: EvidenceKind
+    claim: str
+    trust: Trust
+    points_to: PointsTo = "nothing"
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer. `probability_ai` is the model's calibrated probability where the model decides or abstains;
+    where a record or a mark decides it is 1.0 or 0.0 (a statement taken at its word, not an estimate), and the
+    model's own estimate stays in its evidence. None only when nothing was asked that could give one."""
+
+    label: Label
+    probability_ai: float | None
+    decided_by: DecidedBy
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    name: str
+    version: str
+    sha256: str  # of model.onnx, 64 hexadecimal digits
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorInfo:
+    code: str  # see errors.py
+    message: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """What one input came to. `status == "ok"`: everything but `error` is set (`model` only when it was asked).
+    `status == "error"`: only `source` and `error` are."""
+
+    source: str
+    status: Status
+    sha256: str | None = None
+    image: ImageFacts | None = None
+    verdict: Verdict | None = None
+    evidence: tuple[Evidence, ...] = ()
+    model: ModelInfo | None = None
+    elapsed_ms: float | None = None
+    error: ErrorInfo | None = None
+    heatmap: NDArray[np.float32] | None = field(default=None, repr=False)  # (h, w) float32, 0 to 1; not in the record
