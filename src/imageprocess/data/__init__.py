@@ -1,0 +1,1 @@
+"""How a training set is made and checked: manifest, build, import, audit."""
