@@ -1,0 +1,83 @@
+"""index.csv: one row a picture of a built or imported data set."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from ..errors import DataError
+
+INDEX_NAME = "index.csv"
+SPLITS = ("train", "val", "test", "open_test")
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRow:
+    path: str  # relative to the data set's folder, "/" between parts
+    label: str  # "ai" or "real"
+    source: str
+    origin: str  # the generator of an AI picture, the origin of a real one
+    category: str
+    licence: str
+    sha256: str  # of the file
+    bytes: int
+    width: int  # pixels
+    height: int
+    format: str
+    jpeg_quality: int | None  # estimated from the quantisation tables
+    split: str  # one of SPLITS
+    group: str  # pictures of one group never lie in two splits
+
+
+_INTEGERS = {"bytes", "width", "height"}
+
+
+def read_index(folder: Path) -> list[IndexRow]:
+    """The rows of `folder`/index.csv. Raises DataError where it is missing or damaged, naming the line."""
+    path = Path(folder) / INDEX_NAME
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            return [_row(record, path, number) for number, record in enumerate(csv.DictReader(stream), start=2)]
+    except FileNotFoundError as error:
+        raise DataError(
+            f"{folder}: no {INDEX_NAME} in it; make one with `imageprocess data build` or `imageprocess data import`"
+        ) from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read ({error})") from error
+
+
+def write_index(folder: Path, rows: Sequence[IndexRow], name: str = INDEX_NAME) -> None:
+    """Write all rows or none: into a temporary sibling, then renamed."""
+    path = Path(folder) / name
+    part = path.with_name(path.name + ".part")
+    with part.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, [field.name for field in fields(IndexRow)])
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in rows)
+        stream.flush()
+        os.fsync(stream.fileno())
+    part.replace(path)
+
+
+def data_id(rows: Iterable[IndexRow]) -> str:
+    """12 hexadecimal digits that name exactly these pictures with these labels in these splits."""
+    digest = hashlib.sha256()
+    for line in sorted(f"{row.sha256} {row.label} {row.split}\n" for row in rows):
+        digest.update(line.encode())
+    return digest.hexdigest()[:12]
+
+
+def _row(record: dict[str, str], path: Path, number: int) -> IndexRow:
+    try:
+        quality = record["jpeg_quality"]
+        values = {k: int(v) if k in _INTEGERS else v for k, v in record.items() if k != "jpeg_quality"}
+        row = IndexRow(**values, jpeg_quality=int(quality) if quality else None)  # type: ignore[arg-type]
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path}, line {number}: {error!r}") from error
+    if row.label not in ("ai", "real") or row.split not in SPLITS:
+        raise DataError(f"{path}, line {number}: label {row.label!r} or split {row.split!r} is not one that we know")
+    return row
