@@ -87,13 +87,13 @@ def load_manifest(path: Path | None = None) -> list[SourceEntry]:
 def read_blob_list(entry: SourceEntry, manifest: Path | None = None) -> list[tuple[str, str]]:
     """[(blob id, path)] of a source with a blob list, which lies beside its manifest."""
     assert entry.blobs is not None
-    text = (manifest.parent / entry.blobs).read_text("utf-8") if manifest else _resource(entry.blobs)
+    text = (manifest.parent / "blobs" / entry.blobs).read_text("utf-8") if manifest else _resource("blobs", entry.blobs)
     pairs = (line.split("\t", 1) for line in text.splitlines() if line)
     return [(blob, path) for blob, path in pairs]
 
 
-def _resource(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text("utf-8")
+def _resource(*parts: str) -> str:
+    return resources.files(__package__).joinpath(*parts).read_text("utf-8")
 
 
 def _parse(entry: dict[str, Any], where: str) -> SourceEntry:

@@ -1,0 +1,216 @@
+"""Fill a folder from the manifest: read each source at its commit, keep what is sound, index it.
+
+    DIR/images/<label>/<source>/<n>.<ext>   the files as they are (sheets and crops: lossless PNG)
+    DIR/parts/<source>.jsonl                what a finished source gave; an interrupted build goes on behind these
+    DIR/clones/                             where sources are cloned when no --git-root holds them
+    DIR/index.csv                           the result, written last
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from ..errors import DataError
+from .dedupe import DUPLICATE_BITS, RELATED_BITS, Groups, near_pairs
+from .git_objects import clone, find_git_dir, has_commit, list_tree, read_blobs
+from .index import IndexRow, write_index
+from .manifest import SourceEntry, load_manifest, read_blob_list
+from .pieces import Piece, cut_pieces
+from .splits import assign_splits
+
+Progress = Callable[[str, int, int], None]  # (what, done, of)
+_CHUNK = 32  # files read ahead of the decoding workers: bounds memory at about 32 x the largest file
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """What a build gave."""
+
+    rows: list[IndexRow]
+    failed: dict[str, str]  # source id -> why
+    dropped: dict[str, int] = field(default_factory=dict)  # reason -> pictures
+
+
+def build(
+    out: Path,
+    *,
+    git_root: Path | None = None,
+    manifest: Path | None = None,
+    only: frozenset[str] | None = None,
+    permissive_only: bool = False,
+    jobs: int = 2,
+    seed: int = 0,
+    progress: Progress = lambda what, done, of: None,
+) -> BuildReport:
+    """Build or go on building the data set in `out`.
+
+    A source that fails is named in the report and does not stop the rest. `only` names sources. Raises DataError when
+    nothing at all could be built.
+    """
+    entries = [entry for entry in load_manifest(manifest) if _wanted(entry, only, permissive_only)]
+    (out / "parts").mkdir(parents=True, exist_ok=True)
+    dropped: dict[str, int] = {}
+    failed: dict[str, str] = {}
+    pictures: list[Piece] = []
+    with ProcessPoolExecutor(jobs) as pool:
+        for number, entry in enumerate(entries):
+            progress(entry.id, number, len(entries))
+            part = out / "parts" / f"{entry.id}.jsonl"
+            try:
+                if not part.exists():
+                    git_dir = _locate(entry, git_root, out)
+                    _build_source(entry, git_dir, out, part, manifest, pool, seed)
+                found, lost = _read_part(part)
+            except (DataError, OSError) as error:
+                failed[entry.id] = str(error)
+                continue
+            pictures += found
+            for reason, count in lost.items():
+                dropped[reason] = dropped.get(reason, 0) + count
+    progress("comparing pictures", len(entries), len(entries))
+    if not pictures:
+        raise DataError(f"{out}: not one picture could be built; " + "; ".join(f"{k}: {v}" for k, v in failed.items()))
+    rows = _finish(out, pictures, {entry.id: entry for entry in entries}, dropped, seed)
+    return BuildReport(rows, failed, dropped)
+
+
+def _wanted(entry: SourceEntry, only: frozenset[str] | None, permissive_only: bool) -> bool:
+    return (only is None or entry.id in only) and (entry.permissive or not permissive_only)
+
+
+def _locate(entry: SourceEntry, git_root: Path | None, out: Path) -> Path:
+    if git_root is not None:
+        git_dir = find_git_dir(git_root, entry.repo)
+        if git_dir is None:
+            raise DataError(f"{entry.repo} is not below {git_root} (looked for {entry.repo.replace('/', '+')})")
+    else:
+        git_dir = find_git_dir(out / "clones", entry.repo) or clone(entry.repo, entry.commit, out / "clones")
+    if not has_commit(git_dir, entry.commit):
+        raise DataError(f"{git_dir} does not hold commit {entry.commit}")
+    return git_dir
+
+
+def select_files(entry: SourceEntry, git_dir: Path, manifest: Path | None = None) -> list[tuple[str, str]]:
+    """[(blob id, path)] that the manifest names, in a seeded order (so that a cap takes a fair sample)."""
+    if entry.blobs:
+        files = read_blob_list(entry, manifest)
+    else:
+        files = [(blob, path) for blob, path in list_tree(git_dir, entry.commit) if entry.takes(path)]
+    unique = {blob: path for blob, path in reversed(files) if entry.narrows(path)}
+    return sorted(unique.items(), key=lambda file: hashlib.sha256(f"{entry.id}:{file[0]}".encode()).digest())
+
+
+def _build_source(
+    entry: SourceEntry, git_dir: Path, out: Path, part: Path, manifest: Path | None, pool: ProcessPoolExecutor, seed: int
+) -> None:
+    folder = out / "images" / entry.label / entry.id
+    shutil.rmtree(folder, ignore_errors=True)  # what an interruption left half done
+    folder.mkdir(parents=True)
+    files = select_files(entry, git_dir, manifest)
+    if not files:
+        raise DataError(f"{entry.repo}: no file matches the manifest at {entry.commit}")
+    lost: dict[str, int] = {}
+    taken = 0
+    temporary = part.with_suffix(".part")
+    with temporary.open("w", encoding="utf-8") as stream:
+        for chunk in _chunks(files, git_dir):
+            futures = [pool.submit(cut_pieces, entry, path, data, out) for path, data in chunk if data is not None]
+            lost["missing from the clone"] = lost.get("missing from the clone", 0) + len(chunk) - len(futures)
+            for future in futures:
+                if entry.cap is not None and taken >= entry.cap:
+                    future.cancel()
+                    continue
+                pieces, reason = future.result()
+                if reason:
+                    lost[reason] = lost.get(reason, 0) + 1
+                taken += bool(pieces)
+                stream.writelines(json.dumps(asdict(piece)) + "\n" for piece in pieces)
+            if entry.cap is not None and taken >= entry.cap:
+                break
+        stream.write(json.dumps({"lost": {reason: count for reason, count in lost.items() if count}}) + "\n")
+    temporary.rename(part)
+
+
+def _chunks(files: list[tuple[str, str]], git_dir: Path) -> Iterator[list[tuple[str, bytes | None]]]:
+    contents = read_blobs(git_dir, (blob for blob, _ in files))
+    for start in range(0, len(files), _CHUNK):
+        chunk = files[start : start + _CHUNK]
+        yield [(path, next(contents)) for _, path in chunk]
+
+
+def _read_part(part: Path) -> tuple[list[Piece], dict[str, int]]:
+    *lines, last = part.read_text("utf-8").splitlines()
+    return [Piece(**json.loads(line)) for line in lines], json.loads(last)["lost"]
+
+
+def _finish(
+    out: Path, pictures: list[Piece], entries: dict[str, SourceEntry], dropped: dict[str, int], seed: int
+) -> list[IndexRow]:
+    """Drop duplicates, form groups, assign splits, write the index."""
+    # What measures comes first, so that of a pair across splits it is the training picture that goes.
+    pictures.sort(key=lambda piece: (entries[piece.source].split == "train", piece.path))
+    kept = _drop_duplicates(out, pictures, dropped)
+    related = Groups(len(kept))
+    for i, j in near_pairs([(piece.phash, piece.dhash) for piece in kept], RELATED_BITS):
+        related.join(i, j)
+    by_name: dict[str, int] = {}
+    for i, piece in enumerate(kept):
+        if piece.group:
+            related.join(by_name.setdefault(piece.group, i), i)
+    held_out = {related.find(i) for i, piece in enumerate(kept) if entries[piece.source].split == "open_test"}
+    rows = []
+    for i, piece in enumerate(kept):
+        entry = entries[piece.source]
+        group = related.find(i)
+        if entry.split == "train" and group in held_out:
+            dropped["a relative is in open_test"] = dropped.get("a relative is in open_test", 0) + 1
+            (out / piece.path).unlink(missing_ok=True)
+            continue
+        rows.append(_index_row(piece, entry, f"g{group:06d}"))
+    training = [row for row in rows if row.split == "train"]
+    splits = assign_splits([row.group for row in training], [row.source for row in training], seed)
+    chosen = {row.path: split for row, split in zip(training, splits, strict=True)}
+    rows = [replace(row, split=chosen.get(row.path, row.split)) for row in rows]
+    write_index(out, rows)
+    return rows
+
+
+def _drop_duplicates(out: Path, pictures: list[Piece], dropped: dict[str, int]) -> list[Piece]:
+    gone: set[int] = set()
+    first: dict[str, int] = {}
+    for i, piece in enumerate(pictures):
+        if first.setdefault(piece.sha256, i) != i:
+            gone.add(i)
+    dropped["exact duplicate"] = len(gone)
+    for i, j in near_pairs([(piece.phash, piece.dhash) for piece in pictures], DUPLICATE_BITS):
+        if i not in gone:
+            gone.add(j)
+    dropped["near duplicate"] = len(gone) - dropped["exact duplicate"]
+    for i in gone:
+        (out / pictures[i].path).unlink(missing_ok=True)
+    return [piece for i, piece in enumerate(pictures) if i not in gone]
+
+
+def _index_row(piece: Piece, entry: SourceEntry, group: str) -> IndexRow:
+    return IndexRow(
+        path=piece.path,
+        label=entry.label,
+        source=entry.id,
+        origin=entry.origin,
+        category=entry.category,
+        licence=entry.licence,
+        sha256=piece.sha256,
+        bytes=piece.bytes,
+        width=piece.width,
+        height=piece.height,
+        format=piece.format,
+        jpeg_quality=piece.jpeg_quality,
+        split=entry.split,
+        group=group,
+    )

@@ -1,0 +1,58 @@
+"""Which pictures are the same picture? Perceptual hashes, compared all with all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+# Two 64-bit hashes that see different things: pHash the low DCT frequencies, dHash the gradients' signs. A pair is
+# near only when both agree, since flat graphics and aligned portraits collide in one of them.
+# Set by looking at the pairs that each bound adds (contact sheets of the training sources).
+DUPLICATE_BITS = 4  # at most so many of 64 bits differ in each: the same picture, re-encoded or resized
+RELATED_BITS = 10  # a variant (another crop, the next frame): may stay, but never in another split
+_BLOCK = 512
+
+Hashes = tuple[int, int]  # pHash, dHash
+
+
+def perceptual_hashes(pixels: NDArray[np.uint8]) -> Hashes:
+    """(H, W, 3) uint8 -> (pHash, dHash), 64 bits each."""
+    import imagehash
+
+    # One shrink for both hashes; the box filter over whole blocks is what makes it cheap on large pictures.
+    grey = Image.fromarray(pixels).convert("L").resize((128, 128), Image.Resampling.BOX)
+    return int(str(imagehash.phash(grey)), 16), int(str(imagehash.dhash(grey)), 16)
+
+
+def near_pairs(hashes: Sequence[Hashes], bits: int) -> Iterator[tuple[int, int]]:
+    """(i, j) with i < j whose hashes differ in at most `bits` bits, both of them. Quadratic, in numpy blocks."""
+    phash = np.array([pair[0] for pair in hashes], dtype=np.uint64)
+    dhash = np.array([pair[1] for pair in hashes], dtype=np.uint64)
+    for start in range(0, len(hashes), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        near = np.bitwise_count(phash[block, None] ^ phash[None, start:]) <= bits
+        near &= np.bitwise_count(dhash[block, None] ^ dhash[None, start:]) <= bits
+        rows, columns = np.nonzero(near)
+        for i, j in zip(rows.tolist(), columns.tolist(), strict=True):
+            if i < j:
+                yield start + i, start + j
+
+
+class Groups:
+    """Disjoint sets of the numbers 0 to n - 1."""
+
+    def __init__(self, n: int) -> None:
+        self._parent = list(range(n))
+
+    def find(self, i: int) -> int:
+        while self._parent[i] != i:
+            self._parent[i] = self._parent[self._parent[i]]
+            i = self._parent[i]
+        return i
+
+    def join(self, i: int, j: int) -> None:
+        low, high = sorted((self.find(i), self.find(j)))
+        self._parent[high] = low  # the earliest names the set, so the result does not depend on the order of joins

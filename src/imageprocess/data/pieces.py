@@ -1,0 +1,122 @@
+"""One file of a source -> the pictures it gives: checked, split, cropped, written, hashed. Runs in worker processes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..decode import decode
+from ..errors import InputError
+from .dedupe import perceptual_hashes
+from .facts import estimate_jpeg_quality
+from .manifest import SourceEntry
+
+_FLAT_STD = 2.0  # grey levels; below this a picture is a plain surface and can teach nothing
+_SUFFIXES = {"JPEG": ".jpg", "TIFF": ".tif"}
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One picture of the data set, before splits: the index row's facts plus its hashes."""
+
+    path: str
+    source: str
+    sha256: str
+    bytes: int
+    width: int
+    height: int
+    format: str
+    jpeg_quality: int | None
+    group: str | None
+    phash: int
+    dhash: int
+
+
+def cut_pieces(entry: SourceEntry, path: str, data: bytes, out: Path) -> tuple[list[Piece], str | None]:
+    """The pictures of one file and, when it gave fewer than it might, the reason."""
+    try:
+        image = decode(data, name=path)
+    except InputError as error:
+        return [], f"does not decode ({error.code})"
+    whole = _crop(image.pixels, entry)
+    tiles = _split(whole, entry.grid) if entry.grid else [whole]
+    untouched = len(tiles) == 1 and whole.shape == image.pixels.shape
+    stem = hashlib.sha256(data).hexdigest()[:20]
+    pieces = []
+    reason = None
+    for number, tile in enumerate(tiles):
+        if min(tile.shape[:2]) < entry.min_side:
+            reason = f"under {entry.min_side} px"
+            continue
+        if tile.std() < _FLAT_STD:
+            reason = "a plain surface"
+            continue
+        if untouched:
+            content, kind, name = data, image.facts.format, f"{stem}{_suffix(image.facts.format)}"
+        else:
+            content, kind, name = _png(tile), "PNG", f"{stem}-{number}.png"
+        target = Path("images") / entry.label / entry.id / name
+        (out / target).write_bytes(content)
+        phash, dhash = perceptual_hashes(tile)
+        pieces.append(
+            Piece(
+                path=target.as_posix(),
+                source=entry.id,
+                sha256=hashlib.sha256(content).hexdigest(),
+                bytes=len(content),
+                width=tile.shape[1],
+                height=tile.shape[0],
+                format=kind,
+                jpeg_quality=_jpeg_quality(content, kind),
+                group=entry.group_of(path) or (f"{entry.repo}:{path}" if len(tiles) > 1 else None),
+                phash=phash,
+                dhash=dhash,
+            )
+        )
+    return pieces, reason
+
+
+def _crop(pixels: NDArray[np.uint8], entry: SourceEntry) -> NDArray[np.uint8]:
+    if entry.crop:
+        left, top, right, bottom = entry.crop
+        pixels = pixels[top:bottom, left:right]
+    edges = entry.crop_edges
+    height, width = pixels.shape[:2]
+    return pixels[
+        edges.get("top", 0) : height - edges.get("bottom", 0), edges.get("left", 0) : width - edges.get("right", 0)
+    ]
+
+
+def _split(pixels: NDArray[np.uint8], grid: tuple[int, int]) -> list[NDArray[np.uint8]]:
+    """A contact sheet of columns x rows. A file that is not one (its aspect ratio is not the grid's) stays whole:
+    tiles of the sheets seen here are square."""
+    columns, rows = grid
+    height, width = pixels.shape[0] // rows, pixels.shape[1] // columns
+    if height == 0 or not 0.9 < width / height < 1.1:
+        return [pixels]
+    return [
+        pixels[y * height : (y + 1) * height, x * width : (x + 1) * width] for y in range(rows) for x in range(columns)
+    ]
+
+
+def _png(pixels: NDArray[np.uint8]) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(stream, "PNG", compress_level=3)
+    return stream.getvalue()
+
+
+def _suffix(kind: str) -> str:
+    return _SUFFIXES.get(kind, f".{kind.lower()}")
+
+
+def _jpeg_quality(content: bytes, kind: str) -> int | None:
+    if kind != "JPEG":
+        return None
+    with Image.open(io.BytesIO(content), formats=["JPEG", "MPO"]) as image:
+        return estimate_jpeg_quality(getattr(image, "quantization", None))

@@ -1,0 +1,39 @@
+"""Train, val, test: 80/10/10 by group, so that a prompt or a burst never lies in two of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
+
+
+def assign_splits(groups: Sequence[str], strata: Sequence[str], seed: int = 0) -> list[str]:
+    """A split for each picture from its group and its stratum (source).
+
+    Groups are taken in a seeded order, large ones first; each goes where its stratum lacks most, so every source is
+    divided 80/10/10 as nearly as its groups allow. A stratum that is one single group goes to train.
+    """
+    members: dict[str, list[int]] = defaultdict(list)
+    for index, group in enumerate(groups):
+        members[group].append(index)
+    sizes = Counter(strata)
+    filled: dict[str, Counter[str]] = defaultdict(Counter)
+    splits = [""] * len(groups)
+    for group in sorted(members, key=lambda name: (-len(members[name]), _shuffle_key(name, seed))):
+        stratum = Counter(strata[i] for i in members[group]).most_common(1)[0][0]
+        size = len(members[group])
+        lacks = {
+            split: share - (filled[stratum][split] + (size if split != "train" else 0)) / sizes[stratum]
+            for split, share in SHARES.items()
+        }
+        split = max(lacks, key=lambda name: (lacks[name] / SHARES[name], name == "train"))
+        filled[stratum][split] += size
+        for i in members[group]:
+            splits[i] = split
+    return splits
+
+
+def _shuffle_key(name: str, seed: int) -> str:
+    return hashlib.sha256(f"{seed}:{name}".encode()).hexdigest()
