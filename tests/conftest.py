@@ -16,3 +16,11 @@ def shared_dir() -> Path:
     if not (folder / "fixtures").is_dir():
         pytest.skip("needs ../shared/fixtures, which is not beside this clone")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real model folder of known verdicts: bright pictures are AI's, dark ones real, mid-grey neither."""
+    from tiny_model import write_tiny_model
+
+    return write_tiny_model(tmp_path_factory.mktemp("models") / "tiny")

@@ -1,5 +1,5 @@
-"""Bytes -> DecodedImage. Every picture that training, evaluation, the service or the command line looks at comes
-through here."""
+"""Bytes -> DecodedImage. Every picture that training, evaluation, the service or the command line looks at
+comes through here."""
 
 from .decode import decode
 from .limits import DEFAULT_LIMITS, Limits

@@ -17,20 +17,21 @@ from .heic import open_heic
 from .limits import DEFAULT_LIMITS, Limits
 from .sniff import sniff
 
-# What Pillow's decoders raise on damaged input (seen by fuzzing them; OSError includes UnidentifiedImageError).
+# What Pillow's decoders raise on damaged input, seen by fuzzing them (OSError: UnidentifiedImageError too).
 _DECODER_ERRORS = (
     OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, OverflowError,
     AttributeError, AssertionError, NotImplementedError, ZeroDivisionError, RuntimeError, struct.error, zlib.error,
 )  # fmt: skip
-# Pillow tells a JPEG with an MPF index (many phones write one) as "MPO"; it is a JPEG with a second one behind it.
+# Pillow calls a JPEG with an MPF index (many phones write one) "MPO"; it is a JPEG with another behind it.
 _PLUGINS = {"JPEG": ["JPEG", "MPO"]}
 
 
 def decode(data: bytes, *, name: str = "input", limits: Limits = DEFAULT_LIMITS) -> DecodedImage:
     """Decode the first frame of `data` at full resolution.
 
-    EXIF orientation is applied, alpha is laid over white, CMYK, palette, greyscale and 16-bit are brought to 8-bit
-    RGB. Never decodes at a reduced DCT scale: that would change the frequencies a detector reads.
+    EXIF orientation is applied, alpha is laid over white, CMYK, palette, greyscale and 16-bit are brought to
+    8-bit RGB. An ICC profile is ignored: the numbers are taken as sRGB, as the training pictures' are. Never
+    decodes at a reduced DCT scale: that would change the frequencies a detector reads.
 
     Raises TooLargeError, UnsupportedFormatError, TooManyPixelsError or CorruptImageError, each naming `name`.
     """
@@ -41,7 +42,7 @@ def decode(data: bytes, *, name: str = "input", limits: Limits = DEFAULT_LIMITS)
     kind = sniff(data)
     if kind is None:
         raise UnsupportedFormatError(
-            f"{name}: not an image format that we read (JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF; HEIC with the extra)"
+            f"{name}: not an image that we read (JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF; HEIC with the extra)"
         )
     try:
         with warnings.catch_warnings():

@@ -1,0 +1,1 @@
+"""Pixels -> the network's testimony, calibrated."""

@@ -1,4 +1,4 @@
-"""Pixels -> the network's input. The one preprocessing: training, evaluation, service and batch all call it."""
+"""Pixels -> the network's input. The one preprocessing: training, evaluation, service and batch call it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ _FILTERS = {
 
 
 def resize(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 -> (spec.height, spec.width, 3) uint8. Pillow's filters widen when shrinking, so no aliasing."""
+    """(H, W, 3) uint8 -> (spec.height, spec.width, 3) uint8.
+
+    Pillow's filters widen when shrinking, so there is no aliasing.
+    """
     if pixels.shape[:2] == (spec.height, spec.width):
         return pixels
     shrunk = Image.fromarray(pixels).resize((spec.width, spec.height), _FILTERS[spec.filter])

@@ -1,9 +1,9 @@
-"""A model is a folder, not code. `model.json` says all that a runner must know; this module reads and checks it.
+"""A model is a folder, not code. `model.json` says all that a runner must know; this module reads it.
 
-    model.onnx      the graph: input `pixels` (N, 3, H, W) float32, outputs `logits` (N, 2) and, where the network
-                    gives one, `heatmap` (N, h, w): each place's contribution to logit(ai) - logit(real)
-    model.json      this file's subject
-    CARD.md         what was measured, written by `evaluate`
+model.onnx      the graph: input `pixels` (N, 3, H, W) float32, outputs `logits` (N, 2) and, where the network
+                gives one, `heatmap` (N, h, w): each place's contribution to logit(ai) - logit(real)
+model.json      this file's subject
+CARD.md         what was measured, written by `evaluate`
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CLASSES = ("ai_image", "real_image")
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """How pixels become the graph's input. Resized without regard to aspect ratio ("squash"), then (x/255 - mean)/std."""
+    """How pixels become the graph's input: resized whatever the aspect ratio, then (x/255 - mean)/std."""
 
     width: int
     height: int
@@ -79,9 +79,13 @@ def load_spec(folder: Path) -> ModelSpec:
 
 def _parse(folder: Path, facts: dict[str, Any]) -> ModelSpec:
     if facts["schema"] != SCHEMA:
-        raise ModelError(f"{folder}: model.json has schema {facts['schema']}; this version reads schema {SCHEMA}")
+        raise ModelError(
+            f"{folder}: model.json has schema {facts['schema']}; this version reads schema {SCHEMA}"
+        )
     if tuple(facts["classes"]) != CLASSES:
-        raise ModelError(f"{folder}: classes are {facts['classes']}; they must be {list(CLASSES)}, in that order")
+        raise ModelError(
+            f"{folder}: classes are {facts['classes']}; they must be {list(CLASSES)}, in that order"
+        )
     given = facts["input"]
     return ModelSpec(
         folder=folder,

@@ -1,0 +1,212 @@
+"""The street itself: bytes -> DecodedImage -> [Evidence] -> Verdict -> Result, for one picture or many."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import sources
+from .decode import DEFAULT_LIMITS, Limits, decode
+from .errors import CrashedError, ImageProcessError, InputError, UsageError
+from .model import registry
+from .model.calibrate import testify
+from .model.heatmap import to_display
+from .model.preprocess import resize
+from .model.session import Output, Session
+from .model.spec import ModelSpec, Thresholds, load_spec
+from .provenance import read_provenance
+from .types import MODES, WITNESSES, ErrorInfo, Evidence, ImageFacts, Mode, Result, Source, Witness
+from .verdict import decide
+from .watermark import read_watermarks
+
+__all__ = ["Detector", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What was asked, checked."""
+
+    witnesses: frozenset[Witness]
+    thresholds: Thresholds | None  # None: the model is not asked
+    heatmap: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Examined:
+    """One input, all but the network's word."""
+
+    source: str
+    sha256: str
+    image: ImageFacts
+    evidence: list[Evidence]
+    pixels: NDArray[np.uint8] | None  # resized for the network; None where it is not asked
+    elapsed_s: float
+
+
+class Detector:
+    """Looks at pictures. The network is loaded when it is first needed. Safe to share between threads."""
+
+    def __init__(
+        self, model: str | Path | None = None, *, limits: Limits = DEFAULT_LIMITS, threads: int | None = None
+    ) -> None:
+        """`model`: a shipped model's name, a model folder, None for the default. `threads`: the network's."""
+        self.limits = limits
+        self._model = model
+        self._threads = threads
+        self._session: Session | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def session(self) -> Session:
+        """The network, loaded. Raises ModelError."""
+        with self._lock:
+            if self._session is None:
+                self._session = Session(registry.resolve(self._model), threads=self._threads)
+            return self._session
+
+    @property
+    def spec(self) -> ModelSpec:
+        """What model.json says. Raises ModelError."""
+        return self._session.spec if self._session else load_spec(registry.resolve(self._model))
+
+    def detect(
+        self,
+        source: Source,
+        *,
+        mode: Mode = "balanced",
+        threshold: float | None = None,
+        only: Collection[Witness] | None = None,
+        heatmap: bool = False,
+    ) -> Result:
+        """One picture. `threshold` overrides `mode`: at or above it is "ai", below it "real", never "unsure".
+
+        Raises an InputError that says what is wrong with the picture, a ModelError or a UsageError.
+        """
+        question = self._ask(mode, threshold, only, heatmap)
+        return self._conclude([self._examine(source, question)], question)[0]
+
+    def detect_many(
+        self,
+        given: Iterable[Source],
+        *,
+        mode: Mode = "balanced",
+        threshold: float | None = None,
+        only: Collection[Witness] | None = None,
+        heatmap: bool = False,
+        batch_size: int = 16,
+        jobs: int = 1,
+    ) -> Iterator[Result]:
+        """Many pictures, one Result each, in order; one that fails is a Result with `status == "error"`.
+
+        `given` is read as the work proceeds, at most batch_size + 2 * jobs inputs ahead, by `jobs` threads that
+        decode while the network runs. Raises ModelError or UsageError at once.
+        """
+        question = self._ask(mode, threshold, only, heatmap)
+        if batch_size < 1 or jobs < 1:
+            raise UsageError("batch_size and jobs must be at least 1")
+        return self._stream(iter(given), question, batch_size, jobs)
+
+    def _stream(
+        self, given: Iterator[Source], question: _Question, batch_size: int, jobs: int
+    ) -> Iterator[Result]:
+        with ThreadPoolExecutor(jobs, thread_name_prefix="decode") as pool:
+            ahead: deque[Future[_Examined | Result]] = deque()
+            try:
+                while True:
+                    wanted = batch_size + 2 * jobs - len(ahead)
+                    ahead.extend(
+                        pool.submit(self._try_examine, source, question) for source in islice(given, wanted)
+                    )
+                    if not ahead:
+                        return
+                    ready = [ahead.popleft().result() for _ in range(min(batch_size, len(ahead)))]
+                    judged = iter(self._conclude([e for e in ready if isinstance(e, _Examined)], question))
+                    yield from (e if isinstance(e, Result) else next(judged) for e in ready)
+            finally:
+                for future in ahead:
+                    future.cancel()
+
+    def _ask(
+        self, mode: Mode, threshold: float | None, only: Collection[Witness] | None, heatmap: bool
+    ) -> _Question:
+        if mode not in MODES:
+            raise UsageError(f"mode is {mode!r}; it must be one of {', '.join(MODES)}")
+        if threshold is not None and not 0 <= threshold <= 1:
+            raise UsageError(f"threshold is {threshold}; it must lie between 0 and 1")
+        witnesses = frozenset(WITNESSES if only is None else only)
+        if not witnesses or not witnesses <= set(WITNESSES):
+            raise UsageError(f"only must name at least one of {', '.join(WITNESSES)}, and nothing else")
+        if "model" not in witnesses:
+            return _Question(witnesses, None, False)
+        spec = self.session.spec  # loads the network, so that a broken one is told before the first picture
+        if heatmap and not spec.has_heatmap:
+            raise UsageError(f"the model {spec.name} gives no heat map")
+        thresholds = spec.thresholds[mode] if threshold is None else Thresholds(ai=threshold, real=threshold)
+        return _Question(witnesses, thresholds, heatmap)
+
+    def _examine(self, source: Source, question: _Question) -> _Examined:
+        began = time.perf_counter()
+        data = sources.read(source, max_bytes=self.limits.max_bytes)
+        image = decode(data, name=source.name, limits=self.limits)
+        evidence: list[Evidence] = []
+        if "provenance" in question.witnesses:
+            evidence += read_provenance(data, image.facts)
+        if "watermark" in question.witnesses:
+            evidence += read_watermarks(image)
+        pixels = resize(image.pixels, self.session.spec.input) if question.thresholds else None
+        digest = hashlib.sha256(data).hexdigest()
+        return _Examined(source.name, digest, image.facts, evidence, pixels, time.perf_counter() - began)
+
+    def _try_examine(self, source: Source, question: _Question) -> _Examined | Result:
+        try:
+            return self._examine(source, question)
+        except InputError as error:
+            return failed(source.name, error)
+        except Exception as error:  # noqa: BLE001 (one picture must not end a run over a million)
+            return failed(source.name, CrashedError(f"{source.name}: {type(error).__name__}: {error}"))
+
+    def _conclude(self, examined: list[_Examined], question: _Question) -> list[Result]:
+        """Ask the network about a batch, and decide each."""
+        began = time.perf_counter()
+        outputs: list[Output | None] = [None] * len(examined)
+        if question.thresholds:
+            outputs = list(self.session.run([e.pixels for e in examined if e.pixels is not None]))
+        share_s = (time.perf_counter() - began) / max(1, len(examined))
+        return [
+            self._judge(e, output, question, share_s) for e, output in zip(examined, outputs, strict=True)
+        ]
+
+    def _judge(
+        self, examined: _Examined, output: Output | None, question: _Question, share_s: float
+    ) -> Result:
+        evidence = list(examined.evidence)
+        spec = self.session.spec if output else None
+        if output and spec and question.thresholds:
+            evidence.append(testify(output, spec, question.thresholds))
+        heat = output.heatmap if output and question.heatmap else None
+        return Result(
+            source=examined.source,
+            status="ok",
+            sha256=examined.sha256,
+            image=examined.image,
+            verdict=decide(evidence, question.thresholds),
+            evidence=tuple(evidence),
+            model=spec.info if spec else None,
+            elapsed_ms=round((examined.elapsed_s + share_s) * 1000, 3),
+            heatmap=None if heat is None else to_display(heat),
+        )
+
+
+def failed(source: str, error: ImageProcessError) -> Result:
+    """The Result of an input that could not be analysed."""
+    return Result(source=source, status="error", error=ErrorInfo(error.code, str(error)))

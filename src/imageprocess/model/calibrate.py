@@ -1,0 +1,41 @@
+"""Logits -> a probability that can be taken at its word, and the network's testimony."""
+
+from __future__ import annotations
+
+import math
+
+from ..types import Evidence, PointsTo
+from .session import Output
+from .spec import ModelSpec, Thresholds
+
+
+def probability_ai(logit: float, temperature: float, bias: float) -> float:
+    """sigmoid(logit / temperature + bias), where logit is logit(ai) - logit(real)."""
+    scaled = logit / temperature + bias
+    if scaled >= 0:  # in two halves, so that exp never overflows
+        return 1 / (1 + math.exp(-scaled))
+    odds = math.exp(scaled)
+    return odds / (1 + odds)
+
+
+def testify(output: Output, spec: ModelSpec, thresholds: Thresholds) -> Evidence:
+    """The network's word on one picture as evidence."""
+    logit = output.logits[0] - output.logits[1]
+    probability = probability_ai(logit, spec.temperature, spec.bias)
+    points_to: PointsTo = "nothing"
+    if probability >= thresholds.ai:
+        points_to = "ai"
+    elif probability <= thresholds.real:
+        points_to = "real"
+    return Evidence(
+        kind="model",
+        claim=f"The network {spec.name} gives {probability:.1%} for made by an AI.",
+        trust="measured",
+        points_to=points_to,
+        detail={
+            "probability_ai": probability,
+            "logit": logit,
+            "logits": list(output.logits),
+            "thresholds": {"ai": thresholds.ai, "real": thresholds.real},
+        },
+    )

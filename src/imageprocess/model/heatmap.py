@@ -1,0 +1,39 @@
+"""Where in the picture the network saw an AI's hand: its contributions, for the eye."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+# Dark to bright, evenly spaced from 0 to 1: readable in greyscale and by the colour-blind.
+_RAMP = np.array([(0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164)], dtype=np.float32)
+_MAX_OPACITY = 0.75  # the picture stays visible under the hottest place
+
+
+def to_display(heatmap: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(h, w) signed contributions to logit(ai) - logit(real) -> (h, w) float32, 0 to 1.
+
+    What speaks for a real picture is 0, the place that speaks most for an AI is 1; all 0 where none does.
+    """
+    towards_ai = np.clip(heatmap, 0, None)
+    top = float(towards_ai.max(initial=0))
+    return np.asarray(towards_ai / top if top > 0 else towards_ai, dtype=np.float32)
+
+
+def overlay_png(pixels: NDArray[np.uint8], heat: NDArray[np.float32]) -> bytes:
+    """A picture (H, W, 3) uint8 and `to_display`'s map (h, w) -> the map over the picture, as a PNG file."""
+    height, width = pixels.shape[:2]
+    grey = Image.fromarray(np.asarray(heat * 255, dtype=np.uint8))
+    smooth = np.asarray(grey.resize((width, height), Image.Resampling.BICUBIC), dtype=np.uint8)  # (H, W)
+    levels = np.arange(256) / 255
+    stops = np.linspace(0, 1, len(_RAMP))
+    colours = np.stack([np.interp(levels, stops, _RAMP[:, c]) for c in range(3)], axis=1).astype(np.uint8)
+    opacity = (levels * _MAX_OPACITY * 255).astype(np.uint8)
+    picture = Image.fromarray(pixels)
+    picture.paste(Image.fromarray(colours[smooth]), mask=Image.fromarray(opacity[smooth]))
+    stream = io.BytesIO()
+    picture.save(stream, "PNG", compress_level=1)
+    return stream.getvalue()

@@ -1,0 +1,73 @@
+"""A model folder -> a network that runs. The only module that imports ONNX Runtime."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ModelError
+from .preprocess import normalise
+from .spec import ModelSpec, load_spec
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Output:
+    """What the network says of one picture."""
+
+    logits: tuple[float, float]  # ai_image, real_image
+    heatmap: NDArray[np.float32] | None  # (h, w) signed contributions to logit(ai) - logit(real)
+
+
+class Session:
+    """A loaded network. Safe to share between threads."""
+
+    def __init__(self, folder: Path, *, threads: int | None = None) -> None:
+        """`threads` is ONNX Runtime's intra-op count; None leaves the choice to it (one a physical core).
+
+        Raises ModelError where the folder is damaged, or model.onnx is not the file that model.json names.
+        """
+        self.spec: ModelSpec = load_spec(folder)
+        self._runtime = _open(self.spec, threads)
+        self._outputs = ["logits", "heatmap"] if self.spec.has_heatmap else ["logits"]
+
+    def run(self, inputs: Sequence[NDArray[np.uint8]]) -> list[Output]:
+        """Resized pictures, each (spec.input.height, spec.input.width, 3) uint8 -> Outputs, in order."""
+        if not inputs:
+            return []
+        batch = np.stack([normalise(pixels, self.spec.input) for pixels in inputs])  # (N, 3, H, W) float32
+        found = self._runtime.run(self._outputs, {"pixels": batch})
+        logits = np.asarray(found[0], dtype=np.float64)
+        heatmaps = found[1] if self.spec.has_heatmap else [None] * len(inputs)
+        return [
+            Output((float(ai), float(real)), heatmap)
+            for (ai, real), heatmap in zip(logits, heatmaps, strict=True)
+        ]
+
+
+def _open(spec: ModelSpec, threads: int | None) -> onnxruntime.InferenceSession:
+    import onnxruntime
+
+    try:
+        graph = spec.onnx_path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{spec.onnx_path}: cannot be read ({error.strerror})") from error
+    # Read once: what is checked is what runs.
+    if hashlib.sha256(graph).hexdigest() != spec.onnx_sha256:
+        raise ModelError(f"{spec.onnx_path}: not the file that model.json names (sha256 differs)")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors alone; its warnings go straight to stderr
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    try:
+        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's exceptions have no public base class
+        raise ModelError(f"{spec.onnx_path}: ONNX Runtime cannot load it ({error})") from error

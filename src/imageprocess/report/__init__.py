@@ -1,0 +1,1 @@
+"""A Result -> what a person or a program reads."""

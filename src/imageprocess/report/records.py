@@ -1,0 +1,67 @@
+"""A Result -> the public record: the same from the command line, the service, a batch and the pages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ..types import RECORD_SCHEMA, Evidence, Result
+
+
+def to_record(result: Result) -> dict[str, Any]:
+    """The record as plain dicts, lists, strings and numbers, keys in the contract's order."""
+    head: dict[str, Any] = {"schema": RECORD_SCHEMA, "source": result.source, "status": result.status}
+    if result.error is not None:
+        return head | {"error": {"code": result.error.code, "message": result.error.message}}
+    assert result.image is not None and result.verdict is not None  # types.Result's promise
+    image, verdict, model = result.image, result.verdict, result.model
+    return head | {
+        "sha256": result.sha256,
+        "image": {
+            "format": image.format,
+            "width": image.width,
+            "height": image.height,
+            "frames": image.frames,
+            "bytes": image.bytes,
+        },
+        "verdict": {
+            "label": verdict.label,
+            "probability_ai": verdict.probability_ai,
+            "decided_by": verdict.decided_by,
+            "reason": verdict.reason,
+        },
+        "evidence": [_evidence(item) for item in result.evidence],
+        "model": model and {"name": model.name, "version": model.version, "sha256": model.sha256},
+        "elapsed_ms": result.elapsed_ms,
+    }
+
+
+def to_json(result: Result, *, indent: int | None = None) -> str:
+    """The record as JSON text; on one line unless `indent` is given."""
+    return json.dumps(to_record(result), ensure_ascii=False, indent=indent, allow_nan=False)
+
+
+def _evidence(item: Evidence) -> dict[str, Any]:
+    return {
+        "kind": item.kind,
+        "claim": item.claim,
+        "trust": item.trust,
+        "points_to": item.points_to,
+        "detail": _plain(item.detail),
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Mappings and sequences as dicts and lists, NumPy's scalars as numbers, what JSON lacks as text."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if value - value == 0 else None  # JSON has no NaN and no infinity
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    if callable(getattr(value, "item", None)):
+        return _plain(value.item())
+    return str(value)

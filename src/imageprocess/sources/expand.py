@@ -1,0 +1,77 @@
+"""Paths, folders, globs and lists -> Sources, in a stable order and lazily: a folder may hold millions."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO
+
+from ..types import Source
+from .read import display_name
+
+# Names that promise a picture. In a folder, a file with another is taken if its signature is a picture's.
+_SUFFIXES = {
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".avif",
+    ".gif", ".bmp", ".dib", ".tif", ".tiff", ".heic", ".heif", ".hif",
+}  # fmt: skip
+_SIGNATURE_BYTES = 300  # what decode.sniff looks at
+
+
+def expand(arguments: Iterable[str], *, recursive: bool = False) -> Iterator[Source]:
+    """A file as it is, a folder as its pictures (those below it too when `recursive`), a glob as its matches.
+
+    What does not exist becomes a Source as well: reading it says so, in its place in the order.
+    """
+    for argument in arguments:
+        path = Path(argument)
+        if os.path.isdir(argument):  # noqa: PTH112 (Path.is_dir raises on a name that is too long)
+            yield from _folder(path, recursive)
+        elif glob.has_magic(argument) and not os.path.lexists(argument):
+            yield from _glob(argument, recursive)
+        else:
+            yield Source(display_name(argument), path=path)
+
+
+def from_list(lines: IO[bytes]) -> Iterator[Source]:
+    """One path a line, taken literally, so that names with spaces, # or * work. Empty lines are skipped."""
+    for line in lines:
+        name = os.fsdecode(line.rstrip(b"\r\n"))
+        if name:
+            yield Source(display_name(name), path=Path(name))
+
+
+def _folder(folder: Path, recursive: bool) -> Iterator[Source]:
+    for parent, children, names in os.walk(folder):  # links to folders are not followed, so no loops
+        children[:] = sorted(child for child in children if not child.startswith(".")) if recursive else []
+        for name in sorted(names):
+            path = Path(parent, name)
+            if not name.startswith(".") and _is_picture(path):
+                yield Source(display_name(path), path=path)
+
+
+def _glob(pattern: str, recursive: bool) -> Iterator[Source]:
+    matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 (Path.glob takes no absolute pattern)
+    if not matches:
+        yield Source(display_name(pattern), path=Path(pattern))
+    for match in matches:
+        if Path(match).is_dir():
+            if recursive:
+                yield from _folder(Path(match), recursive)
+        else:
+            yield Source(display_name(match), path=Path(match))
+
+
+def _is_picture(path: Path) -> bool:
+    if path.suffix.lower() in _SUFFIXES:
+        return True
+    from ..decode import sniff  # here, since it loads Pillow
+
+    try:
+        if not path.is_file():  # never open a pipe or a device that merely lies in a folder
+            return False
+        with path.open("rb") as stream:
+            return sniff(stream.read(_SIGNATURE_BYTES)) is not None
+    except OSError:
+        return False
