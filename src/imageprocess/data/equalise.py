@@ -1,0 +1,90 @@
+"""Make every picture's file the same kind of file, so that a network can only learn from the picture.
+
+AI pictures come as square PNGs, real ones as camera JPEGs; a network left to itself learns that (arXiv 2403.17608
+measured 11 points across generators). Both classes go through the same random pipeline: one spread of aspect ratios,
+of sizes, of encoders and qualities. It is deterministic in its seed, so a test split is the same pictures every time.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+LONG_SIDE = 512  # pixels; `prepare` brings larger pictures down to this
+_ASPECTS = (2 / 3, 3 / 2)  # width / height, log-uniform
+_AREA_SCALE = (0.8, 1.0)  # of the largest window with that aspect ratio, a side
+_SIDES = (256, 512)  # the long side that is encoded, log-uniform
+_QUALITIES = (50, 95)  # JPEG and WebP, uniform
+_WEBP_SHARE = 0.2
+_FULL_CHROMA_SHARE = 0.2  # 4:4:4 instead of 4:2:0
+_FILTERS = (
+    Image.Resampling.BOX, Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Equalised:
+    """A degraded picture, as the file that it would have been delivered in and as its pixels."""
+
+    data: bytes
+    format: str  # "JPEG" or "WEBP"
+    quality: int
+    pixels: NDArray[np.uint8]  # (H, W, 3), decoded from `data`
+
+
+def picture_seed(sha256: str) -> int:
+    """The seed of a picture in validation and test: a function of its file alone."""
+    return int(sha256[:12], 16)
+
+
+def prepare(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 -> the same picture, its long side at most LONG_SIDE. No randomness."""
+    height, width = pixels.shape[:2]
+    scale = LONG_SIDE / max(height, width)
+    if scale >= 1:
+        return pixels
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
+
+
+def equalise(pixels: NDArray[np.uint8], seed: int) -> Equalised:
+    """(H, W, 3) uint8 -> a random window of it, resized and re-encoded; the same for the same seed."""
+    rng = np.random.default_rng(seed)
+    image = Image.fromarray(prepare(pixels))
+    box = _window(image.size, rng)
+    side = _log_uniform(rng, *_SIDES)
+    width, height = box[2] - box[0], box[3] - box[1]
+    scale = side / max(width, height)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    image = image.resize(size, _FILTERS[rng.integers(len(_FILTERS))], box=box)
+    quality = int(rng.integers(_QUALITIES[0], _QUALITIES[1] + 1))
+    webp = rng.random() < _WEBP_SHARE
+    full_chroma = rng.random() < _FULL_CHROMA_SHARE
+    stream = io.BytesIO()
+    if webp:
+        image.save(stream, "WEBP", quality=quality, method=0)
+    else:
+        image.save(stream, "JPEG", quality=quality, subsampling=0 if full_chroma else 2)
+    with Image.open(stream, formats=["WEBP" if webp else "JPEG"]) as encoded:
+        decoded = np.asarray(encoded.convert("RGB"))
+    return Equalised(stream.getvalue(), "WEBP" if webp else "JPEG", quality, decoded)
+
+
+def _window(size: tuple[int, int], rng: np.random.Generator) -> tuple[float, float, float, float]:
+    """A box (left, top, right, bottom) with a random aspect ratio, whatever the picture's own."""
+    aspect = _log_uniform(rng, *_ASPECTS)
+    scale = rng.uniform(*_AREA_SCALE)
+    width = scale * min(size[0], size[1] * aspect)
+    height = width / aspect
+    left = rng.uniform(0, size[0] - width)
+    top = rng.uniform(0, size[1] - height)
+    return left, top, left + width, top + height
+
+
+def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    return math.exp(rng.uniform(math.log(low), math.log(high)))
