@@ -5,9 +5,18 @@ None of this should tell an AI's picture from a real one; `audit` measures wheth
 
 from __future__ import annotations
 
+import io
+import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
+from PIL.JpegImagePlugin import get_sampling
+
+from ..decode import sniff
+from ..decode.heic import open_heic
+from ..errors import CorruptImageError
 
 # ITU-T T.81 (1992), Annex K.1, table K.1: the example luminance table, in natural (row by row) order.
 _ANNEX_K_LUMA = np.array(
@@ -23,6 +32,8 @@ _ANNEX_K_LUMA = np.array(
     ],
     dtype=np.int64,
 )  # (64,)  # fmt: skip
+
+_SUBSAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}  # as Pillow numbers them; -1 is anything else
 
 
 def _libjpeg_luma_tables() -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
@@ -49,3 +60,78 @@ def estimate_jpeg_quality(tables: Mapping[int, Sequence[int]] | None) -> int | N
         return None
     luma = np.asarray(tables[0], dtype=np.int64)
     return int(np.abs(_LUMA_TABLES - luma).sum(axis=1).argmin()) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """All that the container tells; width and height in pixels as stored (EXIF orientation not applied)."""
+
+    format: str  # "JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "HEIC"
+    bytes: int
+    width: int
+    height: int
+    mode: str  # Pillow's: "RGB", "L", "P", "RGBA", "CMYK", ...
+    jpeg_luma_mean: float | None  # of the luma quantisation table, 1 (finest) to 255
+    jpeg_quality: int | None  # 1 to 100, see estimate_jpeg_quality
+    jpeg_subsampling: str | None  # "4:4:4", "4:2:2" or "4:2:0"
+    progressive: bool  # or interlaced, where the format calls it so
+    has_exif: bool
+    has_xmp: bool
+    has_icc: bool
+    has_text: bool  # a JPEG comment, or a PNG text chunk before the pixels
+
+    @property
+    def aspect(self) -> float:
+        return self.width / self.height
+
+    @property
+    def bytes_per_pixel(self) -> float:
+        return self.bytes / (self.width * self.height)
+
+
+def read_facts(data: bytes, *, name: str = "input") -> FileFacts:
+    """The facts of one picture, from its headers alone: the pixels are not decoded.
+
+    Raises CorruptImageError, which names `name`.
+    """
+    kind = sniff(data)
+    if kind is None:
+        raise CorruptImageError(f"{name}: not an image format that we read")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # of large pictures and odd metadata: decode() is what judges those
+            with _open(kind, io.BytesIO(data)) as image:
+                return _facts(image, kind, len(data))
+    except (OSError, ValueError, KeyError, SyntaxError, Image.DecompressionBombError) as error:
+        raise CorruptImageError(f"{name}: its headers cannot be read ({error})") from error
+
+
+def _open(kind: str, stream: io.BytesIO) -> Image.Image:
+    if kind == "HEIC":
+        return open_heic(stream)
+    return Image.open(stream, formats=["JPEG", "MPO"] if kind == "JPEG" else [kind])
+
+
+def _facts(image: Image.Image, kind: str, size: int) -> FileFacts:
+    tables: dict[int, list[int]] | None = getattr(image, "quantization", None)
+    return FileFacts(
+        format=kind,
+        bytes=size,
+        width=image.width,
+        height=image.height,
+        mode=image.mode,
+        jpeg_luma_mean=float(np.mean(tables[0])) if tables and 0 in tables else None,
+        jpeg_quality=estimate_jpeg_quality(tables),
+        jpeg_subsampling=_SUBSAMPLINGS.get(get_sampling(image)) if kind == "JPEG" else None,
+        progressive=bool(image.info.get("progressive") or image.info.get("interlace")),
+        has_exif="exif" in image.info,
+        has_xmp="xmp" in image.info or "XML:com.adobe.xmp" in image.info,
+        has_icc="icc_profile" in image.info,
+        has_text="comment" in image.info or (kind == "PNG" and _has_text(image)),
+    )
+
+
+def _has_text(image: Image.Image) -> bool:
+    return any(isinstance(value, str) for key, value in image.info.items() if key != "XML:com.adobe.xmp")
