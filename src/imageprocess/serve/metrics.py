@@ -1,0 +1,57 @@
+"""What Prometheus may know: counts and durations, never a name or a picture. One registry a process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from starlette.types import Scope
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+
+class Metrics:
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "imageprocess_requests",
+            "HTTP requests answered",
+            ["method", "route", "status"],
+            registry=self.registry,
+        )
+        self._request_seconds = Histogram(
+            "imageprocess_request_seconds", "From request to answer", ["route"], registry=self.registry
+        )
+        self._analysis_seconds = Histogram(
+            "imageprocess_analysis_seconds",
+            "One picture, waiting for its turn excluded",
+            registry=self.registry,
+        )
+        self._verdicts = Counter(
+            "imageprocess_verdicts", "Pictures analysed", ["label", "decided_by"], registry=self.registry
+        )
+        self._failures = Counter(
+            "imageprocess_failures", "Pictures that could not be analysed", ["code"], registry=self.registry
+        )
+        self.waiting = Gauge(
+            "imageprocess_waiting", "Pictures waiting for their turn", registry=self.registry
+        )
+
+    def count_request(self, scope: Scope, status: int, seconds: float) -> None:
+        # The route's pattern, not the path: a scanner's made-up paths must not become a label each.
+        route = getattr(scope.get("route"), "path", "other")
+        method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST", "OPTIONS") else "other"
+        self._requests.labels(method, route, str(status)).inc()
+        self._request_seconds.labels(route).observe(seconds)
+
+    def count_record(self, record: dict[str, Any], seconds: float) -> None:
+        self._analysis_seconds.observe(seconds)
+        if record["status"] == "ok":
+            verdict = record["verdict"]
+            self._verdicts.labels(verdict["label"], verdict["decided_by"]).inc()
+        else:
+            self._failures.labels(record["error"]["code"]).inc()
+
+    def render(self) -> bytes:
+        return generate_latest(self.registry)

@@ -1,0 +1,60 @@
+"""The pages: files of one folder, the same that the static site is made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from starlette.responses import FileResponse, JSONResponse
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+WEB = Path(__file__).parents[1] / "web"
+_REVALIDATE = {"Cache-Control": "no-cache"}  # kept, but asked about each time: an ETag's 304 is cheap
+
+pages = APIRouter(include_in_schema=False)
+
+
+class _Assets(StaticFiles):
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers.update(_REVALIDATE)
+        return response
+
+
+def install(app: FastAPI) -> None:
+    app.include_router(pages)
+    app.mount("/assets", _Assets(directory=WEB / "assets"))
+
+
+@pages.api_route("/", methods=["GET", "HEAD"])
+async def root(request: Request) -> Response:
+    if _wants_json_only(request.headers.get("accept", "")):
+        message = "imageprocess tells AI-generated images from real ones; see /docs"
+        return JSONResponse({"message": message, "status": "active"}, headers={"Vary": "Accept"})
+    return _page("index.html")
+
+
+@pages.api_route("/index.html", methods=["GET", "HEAD"])
+async def index() -> Response:
+    return _page("index.html")
+
+
+@pages.api_route("/predict.html", methods=["GET", "HEAD"])
+async def predict() -> Response:
+    return _page("predict.html")
+
+
+@pages.api_route("/docs", methods=["GET", "HEAD"])
+async def docs() -> Response:
+    return _page("docs.html")
+
+
+def _page(name: str) -> Response:
+    return FileResponse(WEB / name, headers=_REVALIDATE | {"Vary": "Accept"})
+
+
+def _wants_json_only(accept: str) -> bool:
+    """A browser asks for text/html and a plain client for */*; both get the page."""
+    ranges = {part.partition(";")[0].strip().lower() for part in accept.split(",")}
+    return "application/json" in ranges and not ranges & {"text/html", "text/*", "*/*"}

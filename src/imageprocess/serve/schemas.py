@@ -1,0 +1,115 @@
+"""The bodies, as the OpenAPI document tells them. report.records makes the records; here they are described."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, NotRequired
+
+from pydantic import BaseModel, Field
+from typing_extensions import TypedDict  # pydantic cannot read typing's before Python 3.12
+
+from ..types import DecidedBy, EvidenceKind, Label, PointsTo, Trust
+
+
+class Base64Picture(BaseModel):
+    image_base64: str = Field(description="The picture's bytes in base64; a `data:` prefix is accepted.")
+    name: str = Field("image", description="What the record calls it.", max_length=1000)
+
+
+class Image(TypedDict):
+    format: Annotated[str, Field(examples=["JPEG"])]
+    width: Annotated[int, Field(description="Pixels, as a person sees it (EXIF orientation applied).")]
+    height: int
+    frames: int
+    bytes: int
+
+
+class Verdict(TypedDict):
+    label: Label
+    probability_ai: Annotated[
+        float | None,
+        Field(
+            description="Calibrated where the model decides; 1 or 0 where a record or a mark does.",
+            ge=0,
+            le=1,
+        ),
+    ]
+    decided_by: DecidedBy
+    reason: Annotated[str, Field(description="One sentence for a person.")]
+
+
+class Evidence(TypedDict):
+    kind: EvidenceKind
+    claim: Annotated[str, Field(description="A sentence for a person.")]
+    trust: Trust
+    points_to: PointsTo
+    detail: dict[str, Any]
+
+
+class Model(TypedDict):
+    name: str
+    version: str
+    sha256: str
+
+
+class Heatmap(TypedDict):
+    """Where the model looked: each place's pull towards "ai". Not a proof."""
+
+    width: int
+    height: int
+    values: Annotated[list[float], Field(description="Row by row, 0 to 1; the map spans the whole picture.")]
+
+
+class Record(TypedDict):
+    schema: Literal[1]
+    source: str
+    status: Literal["ok"]
+    sha256: str
+    image: Image
+    verdict: Verdict
+    evidence: list[Evidence]
+    model: Model | None
+    elapsed_ms: float
+    heatmap: NotRequired[Annotated[Heatmap, Field(description="With `heatmap=1` only.")]]
+
+
+class Failure(TypedDict):
+    code: Literal[
+        "too_large", "too_many_pixels", "unsupported_format", "corrupt", "timeout", "crashed", "not_found"
+    ]
+    message: str
+
+
+class FailedRecord(TypedDict):
+    schema: Literal[1]
+    source: str
+    status: Literal["error"]
+    error: Failure
+
+
+class Results(TypedDict):
+    results: list[Record | FailedRecord]
+
+
+class Prediction(TypedDict):
+    """The original's answer. Always picks a side; `/v1/detect` may say "unsure"."""
+
+    label_name: Literal["AI-generated", "Real"]
+    confidence: Annotated[float, Field(description="Of the class named, not of AI.", ge=0, le=1)]
+    status: Literal["success"]
+    class_id: Literal[0, 1]
+    class_name: Literal["ai_image", "real_image"]
+
+
+class Problem(TypedDict):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: Annotated[str, Field(description="For programs.")]
+    request_id: str
+
+
+class Health(TypedDict):
+    status: str
