@@ -92,7 +92,7 @@ class FileFacts:
 def read_facts(data: bytes, *, name: str = "input") -> FileFacts:
     """The facts of one picture, from its headers alone: the pixels are not decoded.
 
-    Raises CorruptImageError, which names `name`.
+    Raises CorruptImageError or UnsupportedFormatError, which name `name`.
     """
     kind = sniff(data)
     if kind is None:

@@ -1,0 +1,209 @@
+"""Could a model cheat? A small tree model is given file facts alone and asked which pictures are an AI's.
+
+It is asked twice: of the files as they are, and of the files that the training pipeline's equalisation makes
+of the same pictures. Where the second AUROC is above MAX_AUROC, a network trained on the set may learn files,
+not pictures.
+
+Two kinds of folds are measured. Random folds gate: validation and test hold the same sources as training
+does, so whatever the facts give away of a source they give away of its label too, and a network is rewarded
+for using it; random folds measure all of that. Folds by source, where no source lies in training and test at
+once, are reported beside them: they say how much of the leak would carry over to sources never seen.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from importlib.util import find_spec
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..decode import decode
+from ..errors import DataError, InputError, MissingExtraError
+from .equalise import equalise, picture_seed
+from .facts import FileFacts, read_facts
+from .index import IndexRow
+
+MAX_AUROC = 0.55
+DEFAULT_SAMPLE = 4000
+_FOLDS = 5
+_LEAST = 25  # pictures a class; below, five folds say nothing
+_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "HEIC", "GIF", "BMP", "TIFF")
+_SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
+_MODES = ("RGB", "L", "P", "RGBA", "LA", "CMYK")
+
+Progress = Callable[[int, int], None]  # done, of
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """How well file facts alone tell the classes apart: 0.5 is not at all, 1.0 always."""
+
+    auroc: float  # random folds, mean of them
+    auroc_by_source: float | None  # None where a class has fewer than two sources
+    importance: dict[str, float]  # fact -> AUROC lost when it is shuffled, largest first; random folds
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReport:
+    pictures: int  # sampled, half of each class
+    standard_error: float  # of an AUROC of 0.5 on so many pictures
+    raw: Leak
+    equalised: Leak
+
+    @property
+    def passed(self) -> bool:
+        return self.equalised.auroc <= MAX_AUROC
+
+
+def audit(
+    folder: Path,
+    rows: Sequence[IndexRow],
+    *,
+    sample: int = DEFAULT_SAMPLE,
+    jobs: int | None = None,
+    seed: int = 0,
+    progress: Progress = lambda done, of: None,
+) -> AuditReport:
+    """Audit the pictures that a model is trained and chosen on: all but open_test, `sample` of them at most.
+
+    Raises DataError where a class has too few pictures or a picture cannot be read, MissingExtraError without
+    scikit-learn.
+    """
+    if find_spec("sklearn") is None:
+        raise MissingExtraError("scikit-learn", "data")
+    chosen = _sample(rows, sample, seed)
+    raw: list[list[float]] = []
+    equalised: list[list[float]] = []
+    # Spawned, not forked: the parent's numerical libraries run threads by now.
+    with ProcessPoolExecutor(jobs or os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        for done, pair in enumerate(pool.map(_measure, [folder] * len(chosen), chosen, chunksize=8), start=1):
+            raw.append(pair[0])
+            equalised.append(pair[1])
+            progress(done, len(chosen))
+    is_ai = np.array([row.label == "ai" for row in chosen])
+    sources = np.array([row.source for row in chosen])
+    each = len(chosen) // 2
+    return AuditReport(
+        pictures=len(chosen),
+        standard_error=math.sqrt((2 * each + 1) / (12 * each * each)),  # Mann and Whitney 1947
+        raw=_leak(np.array(raw), is_ai, sources, seed),
+        equalised=_leak(np.array(equalised), is_ai, sources, seed),
+    )
+
+
+def _sample(rows: Sequence[IndexRow], sample: int, seed: int) -> list[IndexRow]:
+    """As many of either class, in a seeded order."""
+    rng = np.random.default_rng(seed)
+    inside = [row for row in rows if row.split != "open_test"]
+    classes = [[row for row in inside if row.label == label] for label in ("ai", "real")]
+    each = min(sample // 2, *map(len, classes))
+    if each < _LEAST:
+        raise DataError(
+            f"an audit needs at least {_LEAST} pictures of each class outside open_test; "
+            f"asked for {sample} in all, there are {len(classes[0])} ai and {len(classes[1])} real"
+        )
+    chosen = [members[i] for members in classes for i in rng.choice(len(members), each, replace=False)]
+    return [chosen[i] for i in rng.permutation(len(chosen))]
+
+
+def _measure(folder: Path, row: IndexRow) -> tuple[list[float], list[float]]:
+    """One picture -> its features as it is, and after equalisation. Runs in a worker process."""
+    try:
+        data = (folder / row.path).read_bytes()
+        delivered = equalise(decode(data, name=row.path).pixels, picture_seed(row.sha256)).data
+        return _features(read_facts(data, name=row.path)), _features(read_facts(delivered, name=row.path))
+    except OSError as error:
+        raise DataError(
+            f"{folder / row.path}: is in the index but cannot be read ({error.strerror})"
+        ) from error
+    except InputError as error:
+        raise DataError(f"{folder}: {error}; build or import the set again") from error
+
+
+FEATURES = (
+    "format", "bytes", "width", "height", "aspect", "bytes per pixel", "colour mode", "JPEG luma table mean",
+    "JPEG quality", "JPEG subsampling", "progressive", "has EXIF", "has XMP", "has ICC", "has text",
+)  # fmt: skip
+
+
+def _features(facts: FileFacts) -> list[float]:
+    """In the order of FEATURES; nan where a fact does not exist (the tree model splits on that, too)."""
+    missing = math.nan
+    return [
+        _number(facts.format, _FORMATS),
+        facts.bytes,
+        facts.width,
+        facts.height,
+        facts.aspect,
+        facts.bytes_per_pixel,
+        _number(facts.mode, _MODES),
+        missing if facts.jpeg_luma_mean is None else facts.jpeg_luma_mean,
+        missing if facts.jpeg_quality is None else facts.jpeg_quality,
+        missing if facts.jpeg_subsampling is None else _number(facts.jpeg_subsampling, _SUBSAMPLINGS),
+        facts.progressive,
+        facts.has_exif,
+        facts.has_xmp,
+        facts.has_icc,
+        facts.has_text,
+    ]
+
+
+def _number(value: str, known: tuple[str, ...]) -> int:
+    return known.index(value) if value in known else len(known)
+
+
+def _leak(
+    features: NDArray[np.float64], is_ai: NDArray[np.bool_], sources: NDArray[np.str_], seed: int
+) -> Leak:
+    """features (N, F), is_ai (N,), sources (N,) -> what a tree model makes of them out of fold."""
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=seed).split(features, is_ai)
+    trees = [(_fit(features, is_ai, train, seed), test) for train, test in folds]
+    auroc = np.mean([_auroc(tree, features, is_ai, test) for tree, test in trees])
+    lost = np.mean([_importance(tree, features, is_ai, test, seed) for tree, test in trees], axis=0)  # (F,)
+    ranked = sorted(zip(FEATURES, lost.tolist(), strict=True), key=lambda pair: -pair[1])
+    by_source = []
+    most = min(len(set(sources[is_ai == label])) for label in (True, False))
+    if most >= 2:
+        grouped = StratifiedGroupKFold(min(_FOLDS, most), shuffle=True, random_state=seed)
+        for train, test in grouped.split(features, is_ai, sources):
+            if len(set(is_ai[train])) == len(set(is_ai[test])) == 2:
+                by_source.append(_auroc(_fit(features, is_ai, train, seed), features, is_ai, test))
+    return Leak(float(auroc), float(np.mean(by_source)) if by_source else None, dict(ranked))
+
+
+def _fit(features: NDArray[np.float64], is_ai: NDArray[np.bool_], train: NDArray[np.intp], seed: int) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    return HistGradientBoostingClassifier(max_leaf_nodes=15, random_state=seed).fit(
+        features[train], is_ai[train]
+    )
+
+
+def _auroc(
+    tree: Any, features: NDArray[np.float64], is_ai: NDArray[np.bool_], test: NDArray[np.intp]
+) -> float:
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(is_ai[test], tree.predict_proba(features[test])[:, 1]))
+
+
+def _importance(
+    tree: Any, features: NDArray[np.float64], is_ai: NDArray[np.bool_], test: NDArray[np.intp], seed: int
+) -> NDArray[np.float64]:
+    """(F,) AUROC lost on the test fold when a feature is shuffled there: mean of five shuffles."""
+    from sklearn.inspection import permutation_importance
+
+    lost = permutation_importance(
+        tree, features[test], is_ai[test], scoring="roc_auc", n_repeats=5, random_state=seed
+    )
+    return np.asarray(lost.importances_mean)
