@@ -1,9 +1,9 @@
 """Fill a folder from the manifest: read each source at its commit, keep what is sound, index it.
 
-    DIR/images/<label>/<source>/<n>.<ext>   the files as they are (sheets and crops: lossless PNG)
-    DIR/parts/<source>.jsonl                what a finished source gave; an interrupted build goes on behind these
-    DIR/clones/                             where sources are cloned when no --git-root holds them
-    DIR/index.csv                           the result, written last
+DIR/images/<label>/<source>/<n>.<ext>   the files as they are (sheets and crops: lossless PNG)
+DIR/parts/<source>.jsonl                what a finished source gave; an interrupted build goes on behind these
+DIR/clones/                             where sources are cloned when no --git-root holds them
+DIR/index.csv                           the result, written last
 """
 
 from __future__ import annotations
@@ -75,7 +75,9 @@ def build(
                 dropped[reason] = dropped.get(reason, 0) + count
     progress("comparing pictures", len(entries), len(entries))
     if not pictures:
-        raise DataError(f"{out}: not one picture could be built; " + "; ".join(f"{k}: {v}" for k, v in failed.items()))
+        raise DataError(
+            f"{out}: not one picture could be built; " + "; ".join(f"{k}: {v}" for k, v in failed.items())
+        )
     rows = _finish(out, pictures, {entry.id: entry for entry in entries}, dropped, seed)
     return BuildReport(rows, failed, dropped)
 
@@ -88,7 +90,9 @@ def _locate(entry: SourceEntry, git_root: Path | None, out: Path) -> Path:
     if git_root is not None:
         git_dir = find_git_dir(git_root, entry.repo)
         if git_dir is None:
-            raise DataError(f"{entry.repo} is not below {git_root} (looked for {entry.repo.replace('/', '+')})")
+            raise DataError(
+                f"{entry.repo} is not below {git_root} (looked for {entry.repo.replace('/', '+')})"
+            )
     else:
         git_dir = find_git_dir(out / "clones", entry.repo) or clone(entry.repo, entry.commit, out / "clones")
     if not has_commit(git_dir, entry.commit):
@@ -107,7 +111,13 @@ def select_files(entry: SourceEntry, git_dir: Path, manifest: Path | None = None
 
 
 def _build_source(
-    entry: SourceEntry, git_dir: Path, out: Path, part: Path, manifest: Path | None, pool: ProcessPoolExecutor, seed: int
+    entry: SourceEntry,
+    git_dir: Path,
+    out: Path,
+    part: Path,
+    manifest: Path | None,
+    pool: ProcessPoolExecutor,
+    seed: int,
 ) -> None:
     folder = out / "images" / entry.label / entry.id
     shutil.rmtree(folder, ignore_errors=True)  # what an interruption left half done
@@ -120,7 +130,9 @@ def _build_source(
     temporary = part.with_suffix(".part")
     with temporary.open("w", encoding="utf-8") as stream:
         for chunk in _chunks(files, git_dir):
-            futures = [pool.submit(cut_pieces, entry, path, data, out) for path, data in chunk if data is not None]
+            futures = [
+                pool.submit(cut_pieces, entry, path, data, out) for path, data in chunk if data is not None
+            ]
             lost["missing from the clone"] = lost.get("missing from the clone", 0) + len(chunk) - len(futures)
             for future in futures:
                 if entry.cap is not None and taken >= entry.cap:

@@ -55,4 +55,6 @@ class Groups:
 
     def join(self, i: int, j: int) -> None:
         low, high = sorted((self.find(i), self.find(j)))
-        self._parent[high] = low  # the earliest names the set, so the result does not depend on the order of joins
+        self._parent[high] = (
+            low  # the earliest names the set, so the result does not depend on the order of joins
+        )

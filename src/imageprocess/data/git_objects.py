@@ -68,7 +68,9 @@ def read_blobs(git_dir: Path, blobs: Iterable[str]) -> Iterator[bytes | None]:
                 continue
             size = int(header[2])
             if size > _MAX_BLOB_BYTES:
-                raise DataError(f"{git_dir}: blob {blob} has {size:,} bytes; the limit is {_MAX_BLOB_BYTES:,}")
+                raise DataError(
+                    f"{git_dir}: blob {blob} has {size:,} bytes; the limit is {_MAX_BLOB_BYTES:,}"
+                )
             content = process.stdout.read(size + 1)[:-1]
             yield content
     finally:

@@ -41,7 +41,9 @@ def read_index(folder: Path) -> list[IndexRow]:
     path = Path(folder) / INDEX_NAME
     try:
         with path.open(newline="", encoding="utf-8") as stream:
-            return [_row(record, path, number) for number, record in enumerate(csv.DictReader(stream), start=2)]
+            return [
+                _row(record, path, number) for number, record in enumerate(csv.DictReader(stream), start=2)
+            ]
     except FileNotFoundError as error:
         raise DataError(
             f"{folder}: no {INDEX_NAME} in it; make one with `imageprocess data build` or `imageprocess data import`"
@@ -79,5 +81,7 @@ def _row(record: dict[str, str], path: Path, number: int) -> IndexRow:
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path}, line {number}: {error!r}") from error
     if row.label not in ("ai", "real") or row.split not in SPLITS:
-        raise DataError(f"{path}, line {number}: label {row.label!r} or split {row.split!r} is not one that we know")
+        raise DataError(
+            f"{path}, line {number}: label {row.label!r} or split {row.split!r} is not one that we know"
+        )
     return row

@@ -1,20 +1,20 @@
 """The manifest: which public repositories hold the pictures, read from sources.json beside this file.
 
-    id, repo, commit        the source: repository "owner/name" on GitHub, at this commit
-    include, exclude        regular expressions on the path in the tree of `commit`
-    blobs                   a file below blobs/: blob id TAB path, one a line; where present it replaces the expressions
-    keep_paths, drop_paths  path lists that narrow either
-    label                   "ai" or "real"; real = not made by an AI: photographs, human art, graphics, scans, CG
-    generator / origin      who made it; category: what it shows
-    cap                     at most so many files, chosen by a fixed seed
-    grid                    [columns, rows]: the file is a contact sheet and is split
-    crop, crop_edges        [left, top, right, bottom] or {"bottom": n} in pixels: captions, logos and bars cut off
-    min_side                smaller pictures are dropped
-    group                   a regular expression on the path whose capture names the prompt (or burst): pictures of one
-                            group never lie in two splits. "(^)" makes the whole source one group
-    split                   "train" (split further into train, val, test) or "open_test" (measures only)
-    licence, permissive     as found, and whether it is a stated permissive one for the pictures
-    count, notes            as found when the manifest was made
+id, repo, commit        the source: repository "owner/name" on GitHub, at this commit
+include, exclude        regular expressions on the path in the tree of `commit`
+blobs                   a file below blobs/: blob id TAB path, one a line; where present it replaces the expressions
+keep_paths, drop_paths  path lists that narrow either
+label                   "ai" or "real"; real = not made by an AI: photographs, human art, graphics, scans, CG
+generator / origin      who made it; category: what it shows
+cap                     at most so many files, chosen by a fixed seed
+grid                    [columns, rows]: the file is a contact sheet and is split
+crop, crop_edges        [left, top, right, bottom] or {"bottom": n} in pixels: captions, logos and bars cut off
+min_side                smaller pictures are dropped
+group                   a regular expression on the path whose capture names the prompt (or burst): pictures of one
+                        group never lie in two splits. "(^)" makes the whole source one group
+split                   "train" (split further into train, val, test) or "open_test" (measures only)
+licence, permissive     as found, and whether it is a stated permissive one for the pictures
+count, notes            as found when the manifest was made
 """
 
 from __future__ import annotations
@@ -87,7 +87,11 @@ def load_manifest(path: Path | None = None) -> list[SourceEntry]:
 def read_blob_list(entry: SourceEntry, manifest: Path | None = None) -> list[tuple[str, str]]:
     """[(blob id, path)] of a source with a blob list, which lies beside its manifest."""
     assert entry.blobs is not None
-    text = (manifest.parent / "blobs" / entry.blobs).read_text("utf-8") if manifest else _resource("blobs", entry.blobs)
+    text = (
+        (manifest.parent / "blobs" / entry.blobs).read_text("utf-8")
+        if manifest
+        else _resource("blobs", entry.blobs)
+    )
     pairs = (line.split("\t", 1) for line in text.splitlines() if line)
     return [(blob, path) for blob, path in pairs]
 

@@ -89,7 +89,8 @@ def _crop(pixels: NDArray[np.uint8], entry: SourceEntry) -> NDArray[np.uint8]:
     edges = entry.crop_edges
     height, width = pixels.shape[:2]
     return pixels[
-        edges.get("top", 0) : height - edges.get("bottom", 0), edges.get("left", 0) : width - edges.get("right", 0)
+        edges.get("top", 0) : height - edges.get("bottom", 0),
+        edges.get("left", 0) : width - edges.get("right", 0),
     ]
 
 
@@ -101,7 +102,9 @@ def _split(pixels: NDArray[np.uint8], grid: tuple[int, int]) -> list[NDArray[np.
     if height == 0 or not 0.9 < width / height < 1.1:
         return [pixels]
     return [
-        pixels[y * height : (y + 1) * height, x * width : (x + 1) * width] for y in range(rows) for x in range(columns)
+        pixels[y * height : (y + 1) * height, x * width : (x + 1) * width]
+        for y in range(rows)
+        for x in range(columns)
     ]
 
 

@@ -35,7 +35,9 @@ class Pictures(Dataset[tuple[Tensor, int]]):
     sha256, so that every run measures on the very same pixels.
     """
 
-    def __init__(self, folder: Path, rows: Sequence[IndexRow], spec: InputSpec, *, seed: int, training: bool) -> None:
+    def __init__(
+        self, folder: Path, rows: Sequence[IndexRow], spec: InputSpec, *, seed: int, training: bool
+    ) -> None:
         self.folder = folder
         self.rows = rows
         self.spec = spec
@@ -90,11 +92,15 @@ def read_prepared(folder: Path, row: IndexRow) -> NDArray[np.uint8]:
         return np.asarray(image.convert("RGB"))
 
 
-def fill_cache(folder: Path, rows: Sequence[IndexRow], *, jobs: int, progress: Callable[[int, int], None]) -> None:
+def fill_cache(
+    folder: Path, rows: Sequence[IndexRow], *, jobs: int, progress: Callable[[int, int], None]
+) -> None:
     """Decode and shrink each picture once; a picture of 12 megapixels would else cost more than its training step."""
     missing = [row for row in rows if not cache_path(folder, row).exists()]
     with ProcessPoolExecutor(jobs) as pool:
-        for done, _ in enumerate(pool.map(_cache_one, [folder] * len(missing), missing, chunksize=16), start=1):
+        for done, _ in enumerate(
+            pool.map(_cache_one, [folder] * len(missing), missing, chunksize=16), start=1
+        ):
             progress(done, len(missing))
 
 

@@ -1,0 +1,119 @@
+"""imageprocess train: a network from a data set, with curves, checkpoints and a model folder at the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ..train.loop import Progress
+
+
+@click.command()
+@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True,
+              help="A folder made by `data build` or `data import`.")  # fmt: skip
+@click.option("--net", default="cnn", show_default=True, help="The network's name.")
+@click.option("--epochs", type=click.IntRange(1), default=None, help="Default: the recipe's.")
+@click.option("--batch-size", type=click.IntRange(1), default=None)
+@click.option("--learning-rate", type=float, default=None)
+@click.option("--seed", type=int, default=None)
+@click.option("--precision", type=click.Choice(["32-true", "bf16-mixed"]), default=None)
+@click.option(
+    "--workers", type=click.IntRange(0), default=2, show_default=True, help="Processes that read pictures."
+)
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("runs/cnn"), show_default=True
+)
+@click.option("--name", default=None, help="The model's name in model.json. Default: the network's.")
+@click.option("--version", "model_version", default="1.0.0", show_default=True, help="The model's version.")
+@click.option("--resume", is_flag=True, help="Go on where the run in --out stopped.")
+def command(
+    data: Path,
+    net: str,
+    epochs: int | None,
+    batch_size: int | None,
+    learning_rate: float | None,
+    seed: int | None,
+    precision: str | None,
+    workers: int,
+    out: Path,
+    name: str | None,
+    model_version: str,
+    resume: bool,
+) -> None:
+    """Train a network; OUT/model is the model folder, OUT/curves.png how it went."""
+    try:
+        from ..train.export import export
+        from ..train.loop import Recipe, train
+        from ..train.nets import NETS
+    except ImportError as error:
+        from ..errors import MissingExtraError
+
+        raise MissingExtraError(error.name or "torch", "train") from error
+    if net not in NETS:
+        raise click.BadParameter(f"{net!r} is not one of {', '.join(NETS)}", param_hint="--net")
+    given = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "seed": seed,
+        "precision": precision,
+    }
+    recipe = Recipe(net=net, **{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
+    bars = _Bars(recipe.epochs)
+    try:
+        with bars:
+            result = train(
+                data, out, recipe, resume=resume, workers=workers, report=bars.step, caching=bars.cache
+            )
+    except KeyboardInterrupt:
+        click.echo(f"stopped; go on with: imageprocess train --data {data} --out {out} --resume", err=True)
+        raise click.exceptions.Exit(130) from None
+    folder = export(result, out / "model", name=name or net, version=model_version)
+    best = result.log[result.best_epoch - 1]
+    click.echo(f"epoch {result.best_epoch}: validation accuracy {best['val_accuracy']:.4f}", err=True)
+    click.echo(str(folder))
+
+
+class _Bars:
+    """Two progress lines on stderr: preparing the pictures, then the epochs; a line now and
+    then where there is no terminal."""
+
+    def __init__(self, epochs: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bars
+
+        self._epochs = epochs
+        self._console = Console(stderr=True)
+        self._bars = Bars(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._cache = self._bars.add_task("preparing pictures", total=None, visible=False)
+        self._epoch = self._bars.add_task("epoch 1", total=None, visible=False)
+
+    def __enter__(self) -> _Bars:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bars.stop()
+
+    def cache(self, done: int, of: int) -> None:
+        self._bars.update(self._cache, completed=done, total=of, visible=done < of)
+
+    def step(self, at: Progress) -> None:
+        text = (
+            f"epoch {at.epoch + 1}/{self._epochs}  loss {at.loss:.4f}  accuracy {at.accuracy:.4f}"
+            f"  {at.images_per_s:.0f} images/s"
+        )
+        self._bars.update(self._epoch, description=text, completed=at.step, total=at.steps, visible=True)
+        if not self._console.is_terminal and (at.step == at.steps or at.step % 100 == 0):
+            click.echo(f"{text}  step {at.step}/{at.steps}", err=True)

@@ -1,0 +1,53 @@
+"""From logits on held-out pictures to a probability that can be believed, and to thresholds for each mode."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model.calibrate import probability_ai
+from ..types import Mode
+
+# The share of pictures of the other class that a mode may call wrongly, on the validation split.
+ERROR_BUDGETS: dict[Mode, float] = {"high-confidence": 0.005, "balanced": 0.02}
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """probability_ai = sigmoid((logit_ai - logit_real) / temperature + bias) (Platt 1999, two parameters)."""
+
+    temperature: float
+    bias: float
+    thresholds: dict[Mode, dict[str, float]]
+
+
+def calibrate(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> Calibration:
+    """logits (N, 2), labels (N,) with 0 = ai -> the calibration that fits them best, and the modes' thresholds.
+
+    The classes are weighted alike: how many AI pictures a person meets is not what a validation split holds.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    difference = (logits[:, 0] - logits[:, 1]).astype(np.float64)
+    is_ai = labels == 0
+    fit = LogisticRegression(C=np.inf, class_weight="balanced").fit(difference[:, None], is_ai)
+    temperature, bias = 1 / float(fit.coef_[0, 0]), float(fit.intercept_[0])
+    probability = np.array([probability_ai(float(logit), temperature, bias) for logit in difference])
+    thresholds: dict[Mode, dict[str, float]] = {
+        mode: _thresholds(probability[is_ai], probability[~is_ai], budget)
+        for mode, budget in ERROR_BUDGETS.items()
+    }
+    thresholds["best-guess"] = {"ai": 0.5, "real": 0.5}
+    return Calibration(temperature, bias, thresholds)
+
+
+def _thresholds(ai: NDArray[Any], real: NDArray[Any], budget: float) -> dict[str, float]:
+    """The lowest "ai" threshold that calls at most `budget` of the real pictures AI, and the highest "real" one that
+    calls at most `budget` of the AI pictures real; never beyond a coin's toss."""
+    return {
+        "ai": round(max(0.5, float(np.quantile(real, 1 - budget, method="higher"))), 4),
+        "real": round(min(0.5, float(np.quantile(ai, budget, method="lower"))), 4),
+    }

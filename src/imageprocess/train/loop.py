@@ -1,0 +1,262 @@
+"""Training, as a page of prose: data, network, steps, checkpoints, the best epoch.
+
+OUT/last.ckpt      everything that a run needs to go on as if it had never stopped
+OUT/best.pth       the weights of the best epoch by validation accuracy
+OUT/log.csv        one row an epoch;  OUT/curves.png  the same as a picture
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Subset
+
+from ..data.index import IndexRow, data_id, read_index
+from ..errors import DataError, UsageError
+from .curves import write_log
+from .dataset import Pictures, epoch_order, fill_cache
+from .nets import CNN_INPUT, NETS
+
+Precision = Literal["32-true", "bf16-mixed"]
+
+
+def fastest_precision() -> Precision:
+    """bf16 where the hardware multiplies it natively (twice as fast on an AVX-512 BF16 core), else 32-bit."""
+    if torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
+    return "bf16-mixed" if torch.cpu.get_capabilities().get("avx512_bf16", False) else "32-true"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What decides the result of a run; a checkpoint goes on only under the recipe that it was made with."""
+
+    net: str = "cnn"
+    epochs: int = 5
+    batch_size: int = 32
+    learning_rate: float = 1e-3  # of Adam, falling to zero along half a cosine
+    warmup_steps: int = 200
+    seed: int = 0
+    precision: Precision = field(default_factory=fastest_precision)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run stands, for a progress bar. Losses and accuracies are running means of the epoch."""
+
+    epoch: int
+    step: int
+    steps: int  # of the epoch
+    loss: float
+    accuracy: float
+    images_per_s: float
+
+
+@dataclass(slots=True)
+class State:
+    """What a checkpoint holds beside network and optimiser. `step` counts the steps done of epoch `epoch`."""
+
+    epoch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    correct: int = 0
+    seen: int = 0
+    seconds: float = 0.0
+    best_accuracy: float = -1.0
+    log: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainResult:
+    recipe: Recipe
+    log: list[dict[str, float]]
+    best_epoch: int
+    val_logits: np.ndarray[Any, np.dtype[np.float32]]  # (N, 2) of the best epoch
+    val_labels: np.ndarray[Any, np.dtype[np.int64]]  # (N,)
+    network: nn.Module  # with the best epoch's weights, on the CPU
+    data_id: str
+    images: dict[str, int]  # split -> pictures
+
+
+def train(
+    data: Path,
+    out: Path,
+    recipe: Recipe | None = None,
+    *,
+    resume: bool = False,
+    workers: int = 2,
+    rows: list[IndexRow] | None = None,
+    report: Callable[[Progress], None] = lambda progress: None,
+    caching: Callable[[int, int], None] = lambda done, of: None,
+) -> TrainResult:
+    """Train `recipe.net` on the train split of `data`, choose the epoch by its val split.
+
+    Stops cleanly on KeyboardInterrupt: the checkpoint is written and the interrupt raised again; `resume=True` goes on
+    to the same result, to the bit on the same machine. `rows` narrows the index (leave one generator out).
+    """
+    recipe = recipe or Recipe()
+    rows = rows if rows is not None else read_index(data)
+    training = [row for row in rows if row.split == "train"]
+    validation = [row for row in rows if row.split == "val"]
+    if not training or not validation:
+        raise DataError(
+            f"{data}: training needs a train and a val split; found {len(training)} and {len(validation)}"
+        )
+    fill_cache(data, training + validation, jobs=max(1, workers), progress=caching)
+    out.mkdir(parents=True, exist_ok=True)
+
+    fabric = Fabric(accelerator="auto", devices=1, precision=recipe.precision)
+    fabric.seed_everything(recipe.seed, verbose=False)
+    network = NETS[recipe.net]().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimiser = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
+    network, optimiser = fabric.setup(network, optimiser)
+    state = State()
+    last = out / "last.ckpt"
+    if resume:
+        _load(fabric, last, network, optimiser, state, recipe)
+    pictures = Pictures(data, training, CNN_INPUT, seed=recipe.seed, training=True)
+    held_out = Pictures(data, validation, CNN_INPUT, seed=recipe.seed, training=False)
+
+    while state.epoch < recipe.epochs:
+        try:
+            _epoch(fabric, network, optimiser, pictures, state, recipe, workers, report)
+        except KeyboardInterrupt:
+            _save(fabric, last, network, optimiser, state, recipe)
+            raise
+        val_logits, val_labels = predict(fabric, network, held_out, recipe.batch_size, workers)
+        row = _summary(state, val_logits, val_labels)
+        state.log.append(row)
+        if row["val_accuracy"] > state.best_accuracy:
+            state.best_accuracy = row["val_accuracy"]
+            torch.save(network.module.state_dict(), out / "best.pth")
+            np.savez(out / "best_val.npz", logits=val_logits, labels=val_labels)
+        state.epoch, state.step = state.epoch + 1, 0
+        state.loss_sum = state.seconds = 0.0
+        state.correct = state.seen = 0
+        _save(fabric, last, network, optimiser, state, recipe)
+        write_log(out, state.log)
+
+    best = NETS[recipe.net]()
+    best.load_state_dict(torch.load(out / "best.pth", weights_only=True, map_location="cpu"))
+    kept = np.load(out / "best_val.npz")
+    best_epoch = int(max(state.log, key=lambda row: row["val_accuracy"])["epoch"])
+    counts = {split: sum(row.split == split for row in rows) for split in ("train", "val", "test")}
+    return TrainResult(
+        recipe, state.log, best_epoch, kept["logits"], kept["labels"], best.eval(), data_id(rows), counts
+    )
+
+
+def _epoch(
+    fabric: Fabric,
+    network: Any,
+    optimiser: Any,
+    pictures: Pictures,
+    state: State,
+    recipe: Recipe,
+    workers: int,
+    report: Callable[[Progress], None],
+) -> None:
+    """The rest of epoch `state.epoch`, from step `state.step` on. Everything random follows from seed and position."""
+    pictures.set_epoch(state.epoch)
+    order = epoch_order(pictures.rows, seed=recipe.seed, epoch=state.epoch)
+    steps = -(-len(order) // recipe.batch_size)
+    loader = _loader(Subset(pictures, order[state.step * recipe.batch_size :]), recipe.batch_size, workers)
+    network.train()
+    started = time.perf_counter()
+    before = state.seconds
+    for pixels, labels in fabric.setup_dataloaders(loader):
+        position = state.epoch * steps + state.step
+        for group in optimiser.param_groups:
+            group["lr"] = _learning_rate(recipe, position, recipe.epochs * steps)
+        # Dropout is drawn from the position, not from whatever was drawn before, so a resumed run draws the same.
+        torch.manual_seed(recipe.seed * 1_000_003 + position)
+        logits = network(pixels.contiguous(memory_format=torch.channels_last))
+        loss = nn.functional.cross_entropy(logits, labels)
+        optimiser.zero_grad()
+        fabric.backward(loss)
+        optimiser.step()
+        state.step += 1
+        state.loss_sum += loss.item() * len(labels)
+        state.correct += int((logits.argmax(1) == labels).sum())
+        state.seen += len(labels)
+        state.seconds = before + time.perf_counter() - started
+        report(
+            Progress(
+                state.epoch,
+                state.step,
+                steps,
+                state.loss_sum / state.seen,
+                state.correct / state.seen,
+                state.seen / state.seconds,
+            )
+        )
+
+
+def _learning_rate(recipe: Recipe, position: int, total: int) -> float:
+    warm = min(1.0, (position + 1) / max(1, min(recipe.warmup_steps, total // 10)))
+    return recipe.learning_rate * warm * 0.5 * (1 + float(np.cos(np.pi * position / total)))
+
+
+def predict(
+    fabric: Fabric, network: Any, pictures: Pictures, batch_size: int, workers: int
+) -> tuple[np.ndarray[Any, np.dtype[np.float32]], np.ndarray[Any, np.dtype[np.int64]]]:
+    """-> logits (N, 2) float32, labels (N,) int64, in the order of `pictures`."""
+    network.eval()
+    logits, labels = [], []
+    with torch.no_grad():
+        for pixels, truth in fabric.setup_dataloaders(_loader(pictures, 2 * batch_size, workers)):
+            logits.append(network(pixels.contiguous(memory_format=torch.channels_last)).float().cpu().numpy())
+            labels.append(truth.cpu().numpy())
+    return np.concatenate(logits), np.concatenate(labels)
+
+
+def _loader(pictures: Any, batch_size: int, workers: int) -> DataLoader[tuple[Tensor, int]]:
+    return DataLoader(
+        pictures, batch_size=batch_size, num_workers=workers, prefetch_factor=4 if workers else None
+    )
+
+
+def _summary(state: State, logits: Any, labels: Any) -> dict[str, float]:
+    truth = torch.from_numpy(labels)
+    loss = float(nn.functional.cross_entropy(torch.from_numpy(logits), truth))
+    return {
+        "epoch": state.epoch + 1,
+        "train_loss": state.loss_sum / state.seen,
+        "train_accuracy": state.correct / state.seen,
+        "val_loss": loss,
+        "val_accuracy": float((logits.argmax(1) == labels).mean()),
+        "images_per_s": state.seen / state.seconds,
+        "seconds": state.seconds,
+    }
+
+
+def _save(fabric: Fabric, path: Path, network: Any, optimiser: Any, state: State, recipe: Recipe) -> None:
+    part = path.with_suffix(".part")
+    fabric.save(
+        part, {"network": network, "optimiser": optimiser, "state": asdict(state), "recipe": asdict(recipe)}
+    )
+    part.replace(path)
+
+
+def _load(fabric: Fabric, path: Path, network: Any, optimiser: Any, state: State, recipe: Recipe) -> None:
+    if not path.exists():
+        raise UsageError(
+            f"{path.parent}: nothing to resume there (no {path.name}); leave --resume out to begin anew"
+        )
+    held = {"network": network, "optimiser": optimiser}
+    rest = fabric.load(path, held)
+    if rest["recipe"] != asdict(recipe):
+        changed = [key for key, value in asdict(recipe).items() if rest["recipe"].get(key) != value]
+        raise UsageError(
+            f"{path}: made with another recipe ({', '.join(changed)} differ); use the same options"
+        )
+    for key, value in rest["state"].items():
+        setattr(state, key, value)
