@@ -108,8 +108,8 @@ class Detector:
     ) -> Iterator[Result]:
         """Many pictures, one Result each, in order; one that fails is a Result with `status == "error"`.
 
-        `given` is read as the work proceeds, at most batch_size + 2 * jobs inputs ahead, by `jobs` threads that
-        decode while the network runs. Raises ModelError or UsageError at once.
+        `jobs` threads decode while the network runs. `given` is read as the work proceeds, at most
+        2 * batch_size + jobs inputs ahead. Raises ModelError or UsageError at once.
         """
         question = self._ask(mode, threshold, only, heatmap)
         if batch_size < 1 or jobs < 1:
@@ -123,7 +123,7 @@ class Detector:
             ahead: deque[Future[_Examined | Result]] = deque()
             try:
                 while True:
-                    wanted = batch_size + 2 * jobs - len(ahead)
+                    wanted = 2 * batch_size + jobs - len(ahead)
                     ahead.extend(
                         pool.submit(self._try_examine, source, question) for source in islice(given, wanted)
                     )

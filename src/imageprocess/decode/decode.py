@@ -20,7 +20,8 @@ from .sniff import sniff
 # What Pillow's decoders raise on damaged input, seen by fuzzing them (OSError: UnidentifiedImageError too).
 _DECODER_ERRORS = (
     OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, OverflowError,
-    AttributeError, AssertionError, NotImplementedError, ZeroDivisionError, RuntimeError, struct.error, zlib.error,
+    AttributeError, AssertionError, NotImplementedError, ZeroDivisionError, RuntimeError,
+    struct.error, zlib.error,
 )  # fmt: skip
 # Pillow calls a JPEG with an MPF index (many phones write one) "MPO"; it is a JPEG with another behind it.
 _PLUGINS = {"JPEG": ["JPEG", "MPO"]}

@@ -1,0 +1,81 @@
+"""The command line: one file a verb, loaded when it is called, so that `--help` stays quick."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+
+import click
+
+from ..errors import ImageProcessError, ModelError, UsageError
+
+# verb -> its line in `--help`. The verb is the command of that name in the module of that name beside this
+# file; a verb whose module is not there is not listed.
+_VERBS = {
+    "detect": "Tell whether pictures were made by an AI, and why.",
+    "serve": "Run the HTTP service and its pages.",
+    "batch": "Go through very many pictures, resumable, on one machine or on Ray.",
+    "data": "Build, audit, import and describe training sets.",
+    "train": "Train a network on a data set.",
+    "evaluate": "Measure models on a data set and write the report.",
+    "model": "List, describe, verify and export models.",
+    "trust": "Manage the list of trusted signers of Content Credentials.",
+}
+_CONTROL_C = 130  # 128 + SIGINT, as shells have it
+
+
+class _WronglyCalled(click.ClickException):
+    exit_code = 2
+
+
+class _Verbs(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [verb for verb in _VERBS if importlib.util.find_spec(f"{__name__}.{verb}")]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command: click.Command = getattr(importlib.import_module(f"{__name__}.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(verb, _VERBS[verb]) for verb in self.list_commands(ctx)])
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except ImageProcessError as error:
+            wrongly_called = isinstance(error, UsageError | ModelError)
+            raise (_WronglyCalled if wrongly_called else click.ClickException)(str(error)) from error
+        except KeyboardInterrupt:
+            raise click.exceptions.Exit(_CONTROL_C) from None
+
+
+def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if not wanted or ctx.resilient_parsing:
+        return
+    from .. import __version__
+    from ..model import registry
+    from ..model.spec import load_spec
+
+    try:
+        info = load_spec(registry.resolve()).info
+        model = f"model {info.name} {info.version}, sha256 {info.sha256[:12]}"
+    except ModelError:
+        model = "no model installed"
+    click.echo(f"imageprocess {__version__} ({model})")
+    ctx.exit()
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the versions of the program and of its model, and exit.",
+)
+def main() -> None:
+    """Was this image made by an AI, or by a camera or a human hand?"""

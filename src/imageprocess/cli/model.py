@@ -1,0 +1,65 @@
+"""`imageprocess model`: the networks that are here."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import click
+
+from ..errors import ModelError
+from ..model import registry
+from ..model.spec import load_spec
+from .output import destination
+
+
+@click.group()
+def model() -> None:
+    """List, describe, verify and export models."""
+
+
+@model.command("list")
+def list_models() -> None:
+    """Name, version and sha256 of each shipped model; * marks the default."""
+    for folder in registry.shipped():
+        info = load_spec(folder).info
+        mark = "*" if info.name == registry.DEFAULT_MODEL else " "
+        click.echo(f"{mark} {info.name}  {info.version}  {info.sha256[:12]}")
+
+
+@model.command()
+@click.argument("name", required=False, metavar="[NAME|DIR]")
+def info(name: str | None) -> None:
+    """Print a model's model.json."""
+    click.echo(json.dumps(load_spec(registry.resolve(name)).facts, indent=2, ensure_ascii=False))
+
+
+@model.command()
+@click.argument("names", nargs=-1, metavar="[NAME|DIR]...")
+def verify(names: tuple[str, ...]) -> None:
+    """Compare each file with the sha256 in model.json; all shipped models where none is named."""
+    for folder in [registry.resolve(name) for name in names] or registry.shipped():
+        spec = registry.verify(folder)
+        click.echo(f"{spec.name} {spec.version}: {len(spec.facts['files'])} files verified")
+
+
+@model.command()
+@click.argument("name", metavar="NAME|DIR")
+@click.argument("to", type=click.Path(path_type=Path), metavar="PATH")
+@click.option("--file", "file", metavar="FILE", help="Only this file of the model, written to PATH.")
+def export(name: str, to: Path, file: str | None) -> None:
+    """Copy a model's folder, or one file of it, to PATH, which must not exist."""
+    folder = registry.resolve(name)
+    spec = registry.verify(folder)
+    if to.exists():
+        raise click.UsageError(f"{to}: exists already")
+    if file is None:
+        shutil.copytree(folder, to)
+        return
+    if file not in {*spec.facts["files"], "model.json"}:
+        raise ModelError(
+            f"{spec.name} has no file {file}; it has {', '.join(spec.facts['files'])}, model.json"
+        )
+    with destination(to) as stream:
+        stream.write((folder / file).read_bytes())

@@ -1,0 +1,38 @@
+"""A stream of Results -> a stream of text in one of the formats, so that a million of them need no memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Literal, get_args
+
+from ..types import Result
+from .records import to_json
+from .table import csv_header, to_csv_row
+from .text import to_text
+
+Format = Literal["text", "json", "jsonl", "csv"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+
+def render(results: Iterable[Result], form: Format, *, colour: bool = False) -> Iterator[str]:
+    """json: an array of records, be it one or many; jsonl: a record a line; csv: a header and a row each."""
+    if form == "json":
+        yield from _json_array(results)
+        return
+    if form == "csv":
+        yield csv_header()
+    for result in results:
+        if form == "csv":
+            yield to_csv_row(result)
+        elif form == "jsonl":
+            yield to_json(result) + "\n"
+        else:
+            yield to_text(result, colour=colour) + "\n"
+
+
+def _json_array(results: Iterable[Result]) -> Iterator[str]:
+    before = "[\n"
+    for result in results:
+        yield before + to_json(result)
+        before = ",\n"
+    yield "\n]\n" if before == ",\n" else "[]\n"

@@ -1,0 +1,31 @@
+"""A Result for a person at a terminal."""
+
+from __future__ import annotations
+
+from ..types import Label, Result
+
+_WORDS: dict[Label, str] = {"ai": "AI-generated", "real": "real", "unsure": "unsure"}
+_COLOURS: dict[Label, str] = {"ai": "31", "real": "32", "unsure": "33"}  # ANSI: red, green, yellow
+
+
+def to_text(result: Result, *, colour: bool = False) -> str:
+    """The verdict in words, its reason, and each item of evidence; no line break at the end."""
+    if result.error is not None:
+        word = _paint(f"failed ({result.error.code})", "35", colour)
+        return f"{_safe(result.source)}: {word}\n  {_safe(result.error.message)}"
+    assert result.verdict is not None  # types.Result's promise
+    verdict = result.verdict
+    word = _paint(_WORDS[verdict.label], _COLOURS[verdict.label], colour)
+    share = "" if verdict.probability_ai is None else f", {verdict.probability_ai:.0%} AI"
+    lines = [f"{_safe(result.source)}: {word}{share}", f"  {_safe(verdict.reason)}"]
+    lines += [f"  - {item.kind} ({item.trust}): {_safe(item.claim)}" for item in result.evidence]
+    return "\n".join(lines)
+
+
+def _paint(text: str, code: str, colour: bool) -> str:
+    return f"\x1b[1;{code}m{text}\x1b[0m" if colour else text
+
+
+def _safe(text: str) -> str:
+    """A file's name and metadata are a stranger's: no escape sequence, line break or bidi control acts."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
