@@ -1,0 +1,69 @@
+# Each target does its own set-up in .venv; nothing but Python >= 3.11 need be there.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+HOST ?= 127.0.0.1
+PORT ?= 8000
+DATA ?= data
+GIT_ROOT ?=
+NET ?= cnn
+RUN ?= runs/$(NET)
+MODEL ?= cnn
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
+
+.PHONY: serve test lint format bench data train evaluate fuzz clean
+
+serve: $(VENV)/.serve
+	HOST=$(HOST) PORT=$(PORT) $(BIN)/imageprocess serve
+
+test: $(VENV)/.dev chromium
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check src tests bench app.py
+	$(BIN)/ruff format --check src tests bench app.py
+	$(BIN)/mypy
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format src tests bench app.py
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m bench
+
+data: $(VENV)/.dev
+	$(BIN)/imageprocess data build --out $(DATA) $(if $(GIT_ROOT),--git-root $(GIT_ROOT))
+	$(BIN)/imageprocess data audit $(DATA)
+
+train: $(VENV)/.dev
+	$(BIN)/imageprocess train --data $(DATA) --net $(NET) --out $(RUN)
+
+evaluate: $(VENV)/.dev
+	$(BIN)/imageprocess evaluate --data $(DATA) --model $(MODEL) --report report.html --json report.json
+
+# Ten minutes a parser; the short version runs with the tests.
+fuzz: $(VENV)/.dev
+	IMAGEPROCESS_FUZZ_SECONDS=600 $(BIN)/python -m pytest tests/fuzz
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info src/*.egg-info
+
+# The constraints pin every version, and torch to one whose CPU build can be had.
+$(VENV)/.serve: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) install -c constraints.txt -e '.[serve,c2pa]'
+	touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) install -c constraints.txt -e '.[dev]'
+	touch $@ $(VENV)/.serve
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+# The browser tests drive a real Chromium; Debian's package where none is installed.
+.PHONY: chromium
+chromium:
+ifeq ($(CHROMIUM),)
+	if [ "$$(id -u)" = 0 ]; then SUDO=; else SUDO=sudo; fi; \
+	$$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq --no-install-recommends chromium
+endif
