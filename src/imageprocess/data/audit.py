@@ -119,7 +119,7 @@ def _measure(folder: Path, row: IndexRow) -> tuple[list[float], list[float]]:
     try:
         data = (folder / row.path).read_bytes()
         delivered = equalise(decode(data, name=row.path).pixels, picture_seed(row.sha256)).data
-        return _features(read_facts(data, name=row.path)), _features(read_facts(delivered, name=row.path))
+        return to_features(read_facts(data, name=row.path)), to_features(read_facts(delivered, name=row.path))
     except OSError as error:
         raise DataError(
             f"{folder / row.path}: is in the index but cannot be read ({error.strerror})"
@@ -134,7 +134,7 @@ FEATURES = (
 )  # fmt: skip
 
 
-def _features(facts: FileFacts) -> list[float]:
+def to_features(facts: FileFacts) -> list[float]:
     """In the order of FEATURES; nan where a fact does not exist (the tree model splits on that, too)."""
     missing = math.nan
     return [

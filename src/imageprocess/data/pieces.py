@@ -57,29 +57,40 @@ def cut_pieces(entry: SourceEntry, path: str, data: bytes, out: Path) -> tuple[l
         if tile.std() < _FLAT_STD:
             reason = "a plain surface"
             continue
+        group = entry.group_of(path) or (f"{entry.repo}:{path}" if len(tiles) > 1 else None)
+        folder = Path("images") / entry.label / entry.id
         if untouched:
-            content, kind, name = data, image.facts.format, f"{stem}{_suffix(image.facts.format)}"
+            target = folder / f"{stem}{suffix(image.facts.format)}"
+            pieces.append(keep(data, image.facts.format, tile, out, target, entry.id, group))
         else:
-            content, kind, name = _png(tile), "PNG", f"{stem}-{number}.png"
-        target = Path("images") / entry.label / entry.id / name
-        (out / target).write_bytes(content)
-        phash, dhash = perceptual_hashes(tile)
-        pieces.append(
-            Piece(
-                path=target.as_posix(),
-                source=entry.id,
-                sha256=hashlib.sha256(content).hexdigest(),
-                bytes=len(content),
-                width=tile.shape[1],
-                height=tile.shape[0],
-                format=kind,
-                jpeg_quality=_jpeg_quality(content, kind),
-                group=entry.group_of(path) or (f"{entry.repo}:{path}" if len(tiles) > 1 else None),
-                phash=phash,
-                dhash=dhash,
-            )
-        )
+            pieces.append(keep(_png(tile), "PNG", tile, out, folder / f"{stem}-{number}.png", entry.id, group))
     return pieces, reason
+
+
+def keep(
+    content: bytes, kind: str, pixels: NDArray[np.uint8], out: Path, target: Path, source: str, group: str | None
+) -> Piece:
+    """Write the file to `out` / `target` and describe it; `pixels` (H, W, 3) are what it decodes to."""
+    (out / target).write_bytes(content)
+    phash, dhash = perceptual_hashes(pixels)
+    return Piece(
+        path=target.as_posix(),
+        source=source,
+        sha256=hashlib.sha256(content).hexdigest(),
+        bytes=len(content),
+        width=pixels.shape[1],
+        height=pixels.shape[0],
+        format=kind,
+        jpeg_quality=_jpeg_quality(content, kind),
+        group=group,
+        phash=phash,
+        dhash=dhash,
+    )
+
+
+def suffix(kind: str) -> str:
+    """Of a file's name, by its format."""
+    return _SUFFIXES.get(kind, f".{kind.lower()}")
 
 
 def _crop(pixels: NDArray[np.uint8], entry: SourceEntry) -> NDArray[np.uint8]:
@@ -112,10 +123,6 @@ def _png(pixels: NDArray[np.uint8]) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(stream, "PNG", compress_level=3)
     return stream.getvalue()
-
-
-def _suffix(kind: str) -> str:
-    return _SUFFIXES.get(kind, f".{kind.lower()}")
 
 
 def _jpeg_quality(content: bytes, kind: str) -> int | None:
