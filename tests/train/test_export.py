@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+import imageprocess.models
+from imageprocess.model.spec import load_spec
+from imageprocess.train.calibration import calibrate
+from imageprocess.train.export import export
+from imageprocess.train.loop import Recipe, TrainResult
+from imageprocess.train.nets import CNN
+
+SHIPPED = Path(imageprocess.models.__path__[0]) / "cnn"
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 400)
+    logits = rng.normal(size=(400, 2)).astype(np.float32)
+    logits[np.arange(400), labels] += 2
+    result = TrainResult(
+        recipe=Recipe(),
+        log=[{"epoch": 1.0, "val_accuracy": 0.9}],
+        best_epoch=1,
+        val_logits=logits,
+        val_labels=labels,
+        network=CNN(),
+        data_id="0" * 12,
+        images={"train": 1, "val": 1, "test": 0},
+    )
+    return export(result, tmp_path_factory.mktemp("export") / "cnn")
+
+
+def _largest_difference(folder: Path) -> float:
+    """Between the graph's logits and PyTorch's, over 100 pictures."""
+    network = CNN().eval()
+    network.load_state_dict(torch.load(folder / "cnn_model.pth", weights_only=True))
+    session = onnxruntime.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
+    pixels = torch.rand(100, 3, 224, 224, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with torch.no_grad():
+        expected = network(pixels).numpy()
+    logits, heatmap = session.run(None, {"pixels": pixels.numpy()})
+    assert heatmap.shape == (100, 14, 14)
+    return float(np.abs(logits - expected).max())
+
+
+def test_the_graph_equals_the_network(exported: Path) -> None:
+    assert _largest_difference(exported) < 1e-4
+
+
+@pytest.mark.skipif(not SHIPPED.exists(), reason="no trained CNN ships in this tree")
+def test_the_shipped_graph_equals_the_shipped_network() -> None:
+    assert _largest_difference(SHIPPED) < 1e-4
+
+
+def test_the_folder_is_complete_and_loads(exported: Path) -> None:
+    assert sorted(path.name for path in exported.iterdir()) == ["cnn_model.pth", "model.json", "model.onnx"]
+    spec = load_spec(exported)
+    assert spec.has_heatmap and spec.input.width == spec.input.height == 224
+    assert json.loads((exported / "model.json").read_text())["parameters"] == 3_309_090
+
+
+def test_calibration_recovers_a_known_temperature_and_bias() -> None:
+    rng = np.random.default_rng(1)
+    scaled = rng.normal(0, 3, 40_000)
+    labels = np.where(rng.random(40_000) < 1 / (1 + np.exp(-scaled)), 0, 1)
+    # logit(ai) - logit(real) = 2.5 * (scaled - 0.7): temperature 2.5, bias 0.7
+    logits = np.stack([2.5 * (scaled - 0.7), np.zeros_like(scaled)], axis=1).astype(np.float32)
+    found = calibrate(logits, labels)
+    assert found.temperature == pytest.approx(2.5, rel=0.05)
+    assert found.bias == pytest.approx(0.7, abs=0.08)
+
+
+def test_thresholds_keep_their_error_budgets() -> None:
+    rng = np.random.default_rng(2)
+    labels = np.repeat([0, 1], 5_000)
+    logits = np.stack([rng.normal(np.where(labels == 0, 1.0, -1.0), 1.0), np.zeros(10_000)], axis=1)
+    found = calibrate(logits.astype(np.float32), labels)
+    probability = 1 / (1 + np.exp(-(logits[:, 0] / found.temperature + found.bias)))
+    for mode, budget in (("high-confidence", 0.005), ("balanced", 0.02)):
+        bounds = found.thresholds[mode]  # type: ignore[index]
+        assert (probability[labels == 1] >= bounds["ai"]).mean() <= budget + 0.002
+        assert (probability[labels == 0] <= bounds["real"]).mean() <= budget + 0.002
+    assert found.thresholds["high-confidence"]["ai"] >= found.thresholds["balanced"]["ai"] >= 0.5

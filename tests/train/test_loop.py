@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from imageprocess.data.index import read_index
+from imageprocess.errors import DataError, UsageError
+from imageprocess.train.loop import Progress, Recipe, train
+
+RECIPE = Recipe(epochs=6, batch_size=8, learning_rate=1e-3, warmup_steps=2, precision="32-true")
+
+
+@pytest.fixture(scope="module")
+def straight(drawn_data: Path, tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+    out = tmp_path_factory.mktemp("straight")
+    return out, train(drawn_data, out, RECIPE, workers=0)
+
+
+def test_it_learns_what_can_be_learnt(straight) -> None:  # type: ignore[no-untyped-def]
+    _, result = straight
+    assert max(row["val_accuracy"] for row in result.log) == 1.0
+    assert (result.val_logits.argmax(1) == result.val_labels).all()
+
+
+def test_curves_log_and_checkpoint_are_left(straight) -> None:  # type: ignore[no-untyped-def]
+    out, result = straight
+    assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert len((out / "log.csv").read_text().splitlines()) == 1 + RECIPE.epochs == 1 + len(result.log)
+    assert (out / "last.ckpt").exists() and (out / "best.pth").exists()
+
+
+def test_an_interrupted_run_resumes_to_the_same_result(straight, drawn_data: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Stopped in the middle of the second epoch, as Ctrl-C would."""
+
+    def stop(at: Progress) -> None:
+        if at.epoch == 1 and at.step == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(drawn_data, tmp_path, RECIPE, workers=0, report=stop)
+    resumed = train(drawn_data, tmp_path, RECIPE, workers=0, resume=True)
+    _, result = straight
+    for name, weight in result.network.state_dict().items():
+        assert torch.equal(weight, resumed.network.state_dict()[name]), name
+    np.testing.assert_array_equal(result.val_logits, resumed.val_logits)
+    assert [row["train_loss"] for row in result.log] == [row["train_loss"] for row in resumed.log]
+
+
+def test_resuming_nothing_or_another_recipe_is_refused(straight, drawn_data: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(UsageError, match="nothing to resume"):
+        train(drawn_data, tmp_path, RECIPE, workers=0, resume=True)
+    out, _ = straight
+    with pytest.raises(UsageError, match="learning_rate"):
+        train(drawn_data, out, replace(RECIPE, learning_rate=1.0), workers=0, resume=True)
+
+
+def test_a_set_without_validation_is_refused(drawn_data: Path, tmp_path: Path) -> None:
+    rows = [row for row in read_index(drawn_data) if row.split == "train"]
+    with pytest.raises(DataError, match="val split"):
+        train(drawn_data, tmp_path, RECIPE, workers=0, rows=rows)

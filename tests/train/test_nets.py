@@ -1,0 +1,50 @@
+"""The CNN, exactly as the original describes it."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from imageprocess.train.nets import CNN, CNNWithHeatmap
+
+
+def test_the_layers_in_order() -> None:
+    found = [repr(layer) for layer in [*CNN().features, *CNN().classifier]]
+    blocks = []
+    for inputs, outputs in ((3, 16), (16, 32), (32, 64), (64, 128)):
+        blocks += [
+            repr(nn.Conv2d(inputs, outputs, kernel_size=3, padding=1)),
+            repr(nn.ReLU()),
+            repr(nn.MaxPool2d(2, 2)),
+        ]
+    assert found == [
+        *blocks,
+        repr(nn.Flatten()),
+        repr(nn.Dropout(0.5)),
+        repr(nn.Linear(25088, 128)),
+        repr(nn.ReLU()),
+        repr(nn.Dropout(0.5)),
+        repr(nn.Linear(128, 2)),
+    ]
+
+
+def test_the_number_of_parameters() -> None:
+    assert sum(weight.numel() for weight in CNN().parameters()) == 3_309_090
+
+
+def test_the_output_is_two_logits_a_picture() -> None:
+    assert CNN()(torch.zeros(3, 3, 224, 224)).shape == (3, 2)
+
+
+def test_the_heat_map_is_gradient_times_activation() -> None:
+    """The graph's closed form against autograd's own gradient."""
+    network = CNN().eval()
+    pixels = torch.randn(2, 3, 224, 224)
+    logits, heatmap = CNNWithHeatmap(network)(pixels)
+    maps = network.features(pixels)
+    maps.retain_grad()
+    again = network.classifier(maps)
+    (again[:, 0] - again[:, 1]).sum().backward()
+    assert maps.grad is not None
+    torch.testing.assert_close(logits, again)
+    torch.testing.assert_close(heatmap, (maps * maps.grad).sum(1), atol=1e-4, rtol=1e-4)
