@@ -13,12 +13,10 @@ once, are reported beside them: they say how much of the leak would carry over t
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +66,7 @@ def audit(
     rows: Sequence[IndexRow],
     *,
     sample: int = DEFAULT_SAMPLE,
-    jobs: int | None = None,
+    jobs: int = 2,
     seed: int = 0,
     progress: Progress = lambda done, of: None,
 ) -> AuditReport:
@@ -82,8 +80,7 @@ def audit(
     chosen = _sample(rows, sample, seed)
     raw: list[list[float]] = []
     equalised: list[list[float]] = []
-    # Spawned, not forked: the parent's numerical libraries run threads by now.
-    with ProcessPoolExecutor(jobs or os.cpu_count(), mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(jobs) as pool:
         for done, pair in enumerate(pool.map(_measure, [folder] * len(chosen), chosen, chunksize=8), start=1):
             raw.append(pair[0])
             equalised.append(pair[1])

@@ -1,0 +1,125 @@
+"""`imageprocess evaluate`: measure models on a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from ..evaluate.runner import Progress
+    from ..evaluate.study import Study
+
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.option(
+    "--data", required=True, type=_FOLDER, help="A built or imported data set, or an ai | real folder."
+)
+@click.option(
+    "--model", "models", multiple=True, metavar="NAME|DIR", help="Repeatable. Default: the default model."
+)
+@click.option(
+    "--split", type=click.Choice(["open_test", "test", "val", "train"]), help="Default: open_test, else test."
+)
+@click.option("--tiers", metavar="A,B,...", help="Ways of delivery. Default: all nine.")
+@click.option("--json", "json_out", type=_FILE, metavar="OUT.json", help="Every figure, machine-readable.")
+@click.option(
+    "--write-card", is_flag=True, help="Measure every split and write CARD.md and model.json's figures."
+)
+@click.option(
+    "--readme", type=_FILE, metavar="README.md", help="With --write-card: write the table in it, too."
+)
+@click.option(
+    "--resamples", type=click.IntRange(0), default=1000, show_default=True, help="Of the bootstrap."
+)
+@click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
+def evaluate(
+    data: Path,
+    models: tuple[str, ...],
+    split: str | None,
+    tiers: str | None,
+    json_out: Path | None,
+    write_card: bool,
+    readme: Path | None,
+    resamples: int,
+    jobs: int,
+) -> None:
+    """Measure models on pictures as they are and as the web delivers them."""
+    from ..evaluate import card, study
+    from ..evaluate.pictures import read_dataset
+    from ..model import registry
+
+    if readme and not write_card:
+        raise click.UsageError("--readme goes with --write-card")
+    folders = [registry.resolve(name) for name in models] or [registry.resolve()]
+    studies = []
+    for one_split, one_tiers in _plan(data, split, tiers, whole=write_card):
+        dataset = read_dataset(data, one_split)
+        with _bar(f"{dataset.name} {dataset.split}".strip()) as progress:
+            found = study.evaluate(
+                dataset, folders, one_tiers, jobs=jobs, resamples=resamples, progress=progress
+            )
+        studies.append(found)
+        _print_summary(found)
+    records = [found.record for found in studies]
+    if write_card:
+        for index, folder in enumerate(folders):
+            card.write_card(folder, records, index)
+        if readme:
+            card.write_readme(readme, registry.shipped() or folders)
+    if json_out:
+        _write_json(json_out, records)
+
+
+def _plan(
+    data: Path, split: str | None, tiers: str | None, *, whole: bool
+) -> list[tuple[str | None, tuple[str, ...]]]:
+    """Which splits are measured on which tiers. For a card: each split that was not trained on."""
+    from ..evaluate.pictures import splits_of
+    from ..evaluate.tiers import DELIVERIES, TIERS
+
+    asked = tuple(name.strip() for name in tiers.split(",")) if tiers else None
+    for name in asked or ():
+        if name not in TIERS:
+            raise click.BadParameter(f"{name!r} is not one of {', '.join(TIERS)}", param_hint="--tiers")
+    measured = [name for name in splits_of(data) if name != "train"] if whole and split is None else []
+    if not measured:
+        return [(split, asked or DELIVERIES)]
+    # Validation and test hold the sources of training: there the question is what the network made of what it was
+    # shown, so they are shown as training shows them.
+    return [(name, asked or (DELIVERIES if name == "open_test" else ("equalised",))) for name in measured]
+
+
+def _print_summary(study: Study) -> None:
+    from ..evaluate.summary import summarise
+
+    click.echo(summarise(study.record))
+
+
+def _write_json(path: Path, records: list[dict[str, Any]]) -> None:
+    import json
+
+    from .output import destination
+
+    with destination(path) as stream:
+        stream.write(json.dumps({"schema": 1, "splits": records}, indent=1).encode() + b"\n")
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Progress]:
+    """A progress bar on standard error, where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    console = Console(stderr=True)
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=console, disable=not console.is_terminal) as bars:
+        task = bars.add_task(what, total=None)
+        yield lambda done, of: bars.update(task, completed=done, total=of)

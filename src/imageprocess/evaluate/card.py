@@ -1,0 +1,287 @@
+"""What a model folder says of itself: `measured` in model.json, CARD.md, and the README's table. Nothing by hand."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import ModelError, UsageError
+from .groups import DEFAULT_MODE
+from .metrics import BEST_GUESS
+
+BEGIN, END = "<!-- measured:begin -->", "<!-- measured:end -->"
+_WITH_INTERVALS = ("accuracy", "balanced_accuracy", "auroc", "tpr_at_1_fpr", "ece")
+_BY_SOURCE = ("balanced_accuracy", "auroc", "tpr_at_1_fpr")
+_SPLIT_NAMES = {
+    "val": "validation",
+    "test": "test",
+    "open_test": "open test (sources never trained on)",
+    "": "whole folder",
+}
+_DIGITS = 4
+
+Record = Mapping[str, Any]
+
+
+def write_card(folder: Path, records: Sequence[Record], model: int) -> None:
+    """Put the figures of `records` (one a split, as `study.evaluate` makes them) into `folder`.
+
+    `model` is the model's place in the records. Raises ModelError where model.json cannot be read or written, or is
+    not the one that was measured.
+    """
+    path = folder / "model.json"
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        if records[0]["models"][model]["sha256"] != facts["files"]["model.onnx"]:
+            raise ModelError(f"{folder}: not the model that was measured (sha256 of model.onnx differs)")
+        facts["measured"] = measured(records, model)
+        card = render_card(facts, records, model).encode()
+        facts["files"]["CARD.md"] = hashlib.sha256(card).hexdigest()
+        (folder / "CARD.md").write_bytes(card)
+        path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"{path}: the figures cannot be written into it ({error!r})") from error
+
+
+def measured(records: Sequence[Record], model: int) -> dict[str, Any]:
+    """The `measured` block of model.json. A split of one tier is flat and names its tier; else it is by tier."""
+    splits: dict[str, Any] = {}
+    for record in records:
+        data, tiers = record["data"], record["models"][model]["tiers"]
+        counts = {"n": data["n_ai"] + data["n_real"], "n_ai": data["n_ai"], "n_real": data["n_real"]}
+        counts["sources"] = data["sources_ai"] + data["sources_real"]
+        rows = {name: {**counts, **_figures(tier)} for name, tier in tiers.items()}
+        only = next(iter(rows)) if len(rows) == 1 else None
+        splits[data["split"] or "all"] = {"tier": only, **rows[only]} if only else rows
+    return {"data_id": records[0]["data"]["id"], "date": records[0]["date"], "splits": splits}
+
+
+def _figures(tier: Record) -> dict[str, Any]:
+    by_picture, by_source = tier["by_picture"], tier["by_source"]
+    figures = {name: round(value, _DIGITS) for name, value in by_picture.items() if name != "intervals"}
+    figures["by_source"] = {name: round(by_source[name], _DIGITS) for name in _BY_SOURCE}
+    figures["intervals"] = {
+        name: [round(bound, _DIGITS) for bound in by_picture["intervals"][name]]
+        for name in _WITH_INTERVALS
+        if name in by_picture["intervals"]
+    }
+    return figures
+
+
+def write_readme(readme: Path, folders: Sequence[Path]) -> None:
+    """Replace what stands between the two markers of `readme` by the table of the models in `folders`.
+
+    Raises UsageError where the markers are not there.
+    """
+    try:
+        text = readme.read_text(encoding="utf-8")
+        before, rest = text.split(BEGIN, 1)
+        _, after = rest.split(END, 1)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{readme}: no lines {BEGIN} and {END} to write between") from error
+    facts = [json.loads((folder / "model.json").read_text(encoding="utf-8")) for folder in folders]
+    table = readme_table([model for model in facts if "measured" in model])
+    readme.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", encoding="utf-8")
+
+
+def readme_table(models: Sequence[Record]) -> str:
+    rows = [
+        (
+            model["name"],
+            _SPLIT_NAMES.get(split, split),
+            tier,
+            f"{row['n']:,}",
+            *(_percent(row, name) for name in ("accuracy", "balanced_accuracy")),
+            _plain(row, "auroc"),
+            _percent(row, f"fpr@{_mode(row)}"),
+        )
+        for model in models
+        for split, tiers in model["measured"]["splits"].items()
+        for tier, row in _by_tier(tiers)
+    ]
+    head = ("model", "split", "tier", "pictures", "accuracy", "balanced accuracy", "AUROC", "false alarms")
+    return _table(head, rows)
+
+
+def render_card(facts: Record, records: Sequence[Record], model: int) -> str:
+    """CARD.md of the model whose model.json is `facts`."""
+    parts = [
+        f"# {facts['name']} {facts['version']}",
+        "Written by `imageprocess evaluate --write-card`; every figure is measured, none is typed.",
+        _about(facts),
+        "## Measured",
+        f"On {facts['measured']['date']}, data set {facts['measured']['data_id']}. In brackets: 95 % bootstrap"
+        " intervals, sources drawn first, then pictures. Accuracy is of the best guess; false alarms are real"
+        " pictures called AI in the default mode, answered is the share that it does not call unsure.",
+        _table(_MEASURED_HEAD, [row for record in records for row in _measured_rows(record, model)]),
+        *(_details(record, model) for record in records),
+        _training(facts),
+        _LIMITS,
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+_MEASURED_HEAD = (
+    "split", "tier", "AI / real (sources)", "accuracy %", "balanced %", "balanced, by source %", "AUROC",
+    "found at 1 % false alarms", "false alarms %", "answered %", "ECE",
+)  # fmt: skip
+
+_LIMITS = """## Limits
+
+A verdict is a measurement, not a proof. Figures hold for pictures like those measured; newer generators, heavy editing,
+very small pictures and screenshots can be told wrongly. The intervals tell how far another draw of sources would move
+a figure, not how far another kind of picture would. Not for accusing a person."""
+
+
+def _about(facts: Record) -> str:
+    size = facts["input"]
+    rows = [
+        ("input", f"RGB, {size['width']} x {size['height']}, {size['filter']}"),
+        ("classes", ", ".join(facts["classes"])),
+        *((key, str(facts[key])) for key in ("architecture", "parameters") if key in facts),
+        ("model.onnx", f"sha256 {facts['files']['model.onnx'][:12]}"),
+        *(
+            (f"thresholds, {mode}", f"ai from {cut['ai']:.4g}, real to {cut['real']:.4g}")
+            for mode, cut in facts["thresholds"].items()
+        ),
+    ]
+    return _table(("", ""), rows)
+
+
+def _measured_rows(record: Record, model: int) -> list[tuple[str, ...]]:
+    data = record["data"]
+    rows: list[tuple[str, ...]] = []
+    for tier, found in record["models"][model]["tiers"].items():
+        row = found["by_picture"]
+        mode = _mode(row)
+        rows.append(
+            (
+                _SPLIT_NAMES.get(data["split"], data["split"]),
+                tier,
+                f"{data['n_ai']:,} ({data['sources_ai']}) / {data['n_real']:,} ({data['sources_real']})",
+                _percent(row, "accuracy"),
+                _percent(row, "balanced_accuracy"),
+                _percent(found["by_source"], "balanced_accuracy"),
+                _plain(row, "auroc"),
+                _percent(row, "tpr_at_1_fpr"),
+                _percent(row, f"fpr@{mode}"),
+                _percent(row, f"coverage@{mode}"),
+                _plain(row, "ece"),
+            )
+        )
+    return rows
+
+
+def _details(record: Record, model: int) -> str:
+    """Groups on the first tier, consistency, honesty rows, of one split."""
+    split = _SPLIT_NAMES.get(record["data"]["split"], record["data"]["split"])
+    found = record["models"][model]
+    tier, first = next(iter(found["tiers"].items()))
+    parts = [f"## In detail: {split}, tier {tier}"]
+    for key, title in (("generator", "Generator"), ("real_origin", "Real origin"), ("category", "Category")):
+        rows = [
+            (
+                row["name"].replace("|", "/"),
+                f"{row['n_ai'] + row['n_real']:,}",
+                f"{100 * row['accuracy']:.1f} [{100 * row['low']:.1f}, {100 * row['high']:.1f}]",
+                "" if row["auroc"] is None else f"{row['auroc']:.3f}",
+                f"{100 * row['unsure']:.1f}",
+            )
+            for row in first["groups"][key]
+        ]
+        parts.append(_table((title, "pictures", "right %", "AUROC", "unsure %"), rows))
+    parts.append(_consistency(found["consistency"]))
+    parts.append(_honesty(record, model, tier))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _consistency(found: Record) -> str:
+    if len(found["tiers"]) < 2:
+        return ""
+    low, high = found["intervals"]["flips"] if "flips" in found["intervals"] else (found["flips"],) * 2
+    return (
+        f"Delivered in {len(found['tiers'])} ways, {100 * found['flips']:.1f} % [{100 * low:.1f}, {100 * high:.1f}] of"
+        f" the pictures change their best-guess label at least once; {100 * found['contradictions']:.1f} % are called"
+        " AI in one way and real in another in the default mode."
+    )
+
+
+def _honesty(record: Record, model: int, tier: str) -> str:
+    own, free = record["models"][model]["honesty"], record["honesty"]
+    rows = [
+        (
+            "always real",
+            _percent(free["always_real"], "balanced_accuracy"),
+            _plain(free["always_real"], "auroc"),
+        )
+    ]
+    if tier in free["file_facts"]:
+        alone = free["file_facts"][tier]
+        rows.append(("file facts alone", _percent(alone, "balanced_accuracy"), _plain(alone, "auroc")))
+    rows.append(
+        (
+            "this model on blank pictures",
+            _percent(own["blank"], "balanced_accuracy"),
+            _plain(own["blank"], "auroc"),
+        )
+    )
+    shuffled = own["shuffled_labels"]
+    balanced, auroc = shuffled["balanced_accuracy"], shuffled["auroc"]
+    rows.append(
+        (
+            "this model, labels shuffled",
+            "{:.1f} [{:.1f}, {:.1f}]".format(*(100 * value for value in balanced)),
+            "{:.3f} [{:.3f}, {:.3f}]".format(*auroc),
+        )
+    )
+    return _table(("Honesty row", "balanced %", "AUROC"), rows)
+
+
+def _training(facts: Record) -> str:
+    """What the trainer wrote down, as it wrote it."""
+    training = facts.get("training")
+    if not training:
+        return ""
+    rows = []
+    for key, value in training.items():
+        if isinstance(value, Mapping):
+            rows += [(f"{key}: {inner}", str(worth)) for inner, worth in value.items()]
+        elif not isinstance(value, list):
+            rows.append((key, str(value)))
+    return "## Training\n\n" + _table(("", ""), rows)
+
+
+def _by_tier(split: Record) -> list[tuple[str, Record]]:
+    return [(split["tier"], split)] if "tier" in split else list(split.items())
+
+
+def _mode(row: Record) -> str:
+    return DEFAULT_MODE if f"fpr@{DEFAULT_MODE}" in row else BEST_GUESS
+
+
+def _percent(row: Record, name: str) -> str:
+    return _cell(row, name, 100, 1)
+
+
+def _plain(row: Record, name: str) -> str:
+    return _cell(row, name, 1, 3)
+
+
+def _cell(row: Record, name: str, factor: float, digits: int) -> str:
+    if name not in row:
+        return ""
+    value = f"{factor * row[name]:.{digits}f}"
+    if name not in row.get("intervals", {}):
+        return value
+    low, high = (factor * bound for bound in row["intervals"][name])
+    return f"{value} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    if not rows:
+        return ""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

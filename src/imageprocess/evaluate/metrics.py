@@ -1,0 +1,166 @@
+"""What is measured, and how sure of it one can be.
+
+Intervals are 95 % percentile bootstrap intervals over sources: sources are drawn, then pictures within each, so
+that a thousand pictures of one source do not count as a thousand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model.spec import Thresholds
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+BEST_GUESS = "best-guess"
+_BINS = 15  # Guo et al. 2017, "On Calibration of Modern Neural Networks"
+_LEVEL = (2.5, 97.5)  # percent
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scored:
+    """One model's answers on one tier."""
+
+    is_ai: Bools  # (N,)
+    scores: Floats  # (N,) probability_ai
+    sources: NDArray[np.str_]  # (N,)
+
+    def where(self, mask: Bools) -> Scored:
+        return Scored(self.is_ai[mask], self.scores[mask], self.sources[mask])
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """By name of the metric. An interval is (low, high); a metric that does not exist here (NaN) is left out."""
+
+    values: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+
+
+def measure(
+    is_ai: Bools, scores: Floats, weights: Floats, thresholds: Mapping[str, Thresholds]
+) -> dict[str, float]:
+    """Every metric of one set of answers; `weights` (N,) are how often each picture counts.
+
+    accuracy and balanced_accuracy are taken at the best-guess threshold, `fpr@MODE`, `tpr@MODE`, `coverage@MODE`
+    (answers that are not "unsure") and `error@MODE` (of those answers) at the thresholds that the model ships.
+    """
+    from sklearn.metrics import auc, average_precision_score, brier_score_loss, roc_curve
+
+    fpr, tpr, _ = roc_curve(is_ai, scores, sample_weight=weights)
+    says_ai = scores >= thresholds[BEST_GUESS].ai
+    recall = _share(says_ai, weights * is_ai)
+    specificity = _share(~says_ai, weights * ~is_ai)
+    found = {
+        "accuracy": _share(says_ai == is_ai, weights),
+        "balanced_accuracy": (recall + specificity) / 2,
+        "auroc": float(auc(fpr, tpr)),
+        "ap": float(average_precision_score(is_ai, scores, sample_weight=weights)),
+        "tpr_at_1_fpr": float(tpr[fpr <= 0.01].max()),
+        "tpr_at_5_fpr": float(tpr[fpr <= 0.05].max()),
+        "ece": expected_calibration_error(is_ai, scores, weights),
+        "brier": float(brier_score_loss(is_ai, scores, sample_weight=weights)),
+    }
+    for mode, cut in thresholds.items():
+        says_ai, says_real = scores >= cut.ai, scores <= cut.real
+        says_real &= ~says_ai
+        answered = says_ai | says_real
+        found[f"fpr@{mode}"] = _share(says_ai, weights * ~is_ai)
+        found[f"tpr@{mode}"] = _share(says_ai, weights * is_ai)
+        found[f"coverage@{mode}"] = _share(answered, weights)
+        found[f"error@{mode}"] = _share(says_ai != is_ai, weights * answered)
+    return found
+
+
+def expected_calibration_error(is_ai: Bools, scores: Floats, weights: Floats) -> float:
+    """The mean gap between what is said and what is so, over 15 bins of equal width."""
+    said, so, mass = reliability(is_ai, scores, weights)
+    return float(np.nansum(np.abs(said - so) * mass) / mass.sum())
+
+
+def reliability(is_ai: Bools, scores: Floats, weights: Floats) -> tuple[Floats, Floats, Floats]:
+    """-> mean score, share of AI and weight of each of 15 bins; NaN in an empty bin."""
+    bins = np.minimum((scores * _BINS).astype(int), _BINS - 1)
+    mass = np.bincount(bins, weights, _BINS).astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        said = np.bincount(bins, weights * scores, _BINS) / mass
+        so = np.bincount(bins, weights * is_ai, _BINS) / mass
+    return said, so, mass
+
+
+def measure_with_intervals(
+    scored: Scored, thresholds: Mapping[str, Thresholds], *, resamples: int, by_source: bool = False
+) -> Measured:
+    """`by_source`: every source counts the same, however many pictures it gave; else every picture does."""
+    weights = source_weights(scored) if by_source else np.ones(len(scored.scores))
+
+    def statistic(counts: Floats) -> dict[str, float]:
+        return measure(scored.is_ai, scored.scores, counts * weights, thresholds)
+
+    return with_intervals(statistic, scored, resamples)
+
+
+def with_intervals(
+    statistic: Callable[[Floats], Mapping[str, float]], scored: Scored, resamples: int
+) -> Measured:
+    """`statistic` takes how often each picture counts, (N,), and gives named values."""
+    values = {k: v for k, v in statistic(np.ones(len(scored.scores))).items() if not np.isnan(v)}
+    drawn = [statistic(counts) for counts in draws(scored, resamples)]
+    intervals = {}
+    for name in values if drawn else ():
+        column = np.array([row[name] for row in drawn])
+        low, high = np.nanpercentile(column, _LEVEL)
+        intervals[name] = (float(low), float(high))
+    return Measured(values, intervals)
+
+
+def source_weights(scored: Scored) -> Floats:
+    """(N,): each source of a class weighs the same, each class sums to its number of pictures."""
+    weights = np.ones(len(scored.scores))
+    for members in _clusters(scored):
+        weights[members] = 1 / len(members)
+    for cls in (scored.is_ai, ~scored.is_ai):
+        if cls.any():
+            weights[cls] *= cls.sum() / weights[cls].sum()
+    return weights
+
+
+def draws(scored: Scored, resamples: int) -> Iterator[Floats]:
+    """Bootstrap counts (N,), the same sequence for the same pictures: so that models and tiers are compared in pairs.
+
+    Sources are drawn with replacement within their class (so that no class is ever empty), then pictures within.
+    """
+    rng = np.random.default_rng(20_241_126)
+    clusters = _clusters(scored)
+    classes = [
+        chosen
+        for value in (True, False)
+        if (chosen := [members for members in clusters if scored.is_ai[members[0]] == value])
+    ]
+    for _ in range(resamples):
+        counts = np.zeros(len(scored.scores))
+        for members_of in classes:
+            for index, times in enumerate(np.bincount(rng.integers(0, len(members_of), len(members_of)))):
+                members = members_of[index]
+                picks = rng.integers(0, len(members), times * len(members))
+                counts[members] += np.bincount(picks, minlength=len(members))
+        yield counts
+
+
+def _clusters(scored: Scored) -> list[NDArray[np.intp]]:
+    """The pictures of each source in each class, as indices."""
+    _, inverse = np.unique(
+        np.char.add(np.where(scored.is_ai, "a:", "r:"), scored.sources), return_inverse=True
+    )
+    order = np.argsort(inverse, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(inverse[order])) + 1)
+
+
+def _share(hit: Bools, weights: Floats) -> float:
+    total = weights.sum()
+    return float((weights * hit).sum() / total) if total > 0 else float("nan")

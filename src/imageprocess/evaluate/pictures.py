@@ -1,0 +1,159 @@
+"""Which pictures are measured, and what is known of each: a built data set, or a plain ai | real folder."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..data.index import INDEX_NAME, SPLITS, data_id, read_index
+from ..data.layout import Place, arrange
+from ..errors import DataError
+
+UNKNOWN = "unknown"
+# Tried in this order when no split is asked for.
+_DEFAULT_SPLITS = ("open_test", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    path: Path
+    is_ai: bool
+    source: str  # pictures of one source do not count as independent
+    origin: str  # the generator of an AI picture, the origin of a real one
+    category: str  # one of the words that `category_of` gives
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    name: str  # the folder's name
+    split: str  # "" for a folder without splits
+    id: str  # 12 hexadecimal digits
+    pictures: tuple[Picture, ...]
+
+
+def read_dataset(folder: Path, split: str | None = None) -> Dataset:
+    """The pictures of one split: `split`, or open_test where there is one, else test, else a folder without splits.
+
+    Raises DataError where the folder holds no such split, or only one of the two classes.
+    """
+    folder = folder.resolve()
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder")
+    read = _read_indexed if (folder / INDEX_NAME).is_file() else _read_folders
+    dataset = read(folder, split)
+    classes = {picture.is_ai for picture in dataset.pictures}
+    if classes != {True, False}:
+        missing = "ai" if True not in classes else "real"
+        raise DataError(
+            f"{folder}: no {missing} pictures in {dataset.split or 'it'}; an evaluation needs both classes"
+        )
+    return dataset
+
+
+def splits_of(folder: Path) -> list[str]:
+    """The splits that `folder` holds, in the order train, val, test, open_test; none for a folder without splits."""
+    if (folder / INDEX_NAME).is_file():
+        found = {record.get("split", "") for record in _records(folder / INDEX_NAME)}
+        return [split for split in SPLITS if split in found]
+    found = {place.split or "" for _, place in _placed(folder)}
+    return [split for split in SPLITS if split in found]
+
+
+def _choose(folder: Path, split: str | None) -> str:
+    there = splits_of(folder)
+    if split is None:
+        split = next((name for name in _DEFAULT_SPLITS if name in there), "" if not there else None)
+    if split is None or (split and split not in there):
+        wanted = split or " or ".join(_DEFAULT_SPLITS)
+        raise DataError(f"{folder}: no split {wanted} (there: {', '.join(there) or 'none'})")
+    return split
+
+
+def _records(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            return list(csv.DictReader(stream))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read ({error})") from error
+
+
+def _read_indexed(folder: Path, split: str | None) -> Dataset:
+    """A full index, or a short one that has at least path and label."""
+    chosen = _choose(folder, split)
+    records = _records(folder / INDEX_NAME)
+    if not records or not {"path", "label"} <= records[0].keys():
+        raise DataError(f"{folder / INDEX_NAME}: no rows, or no columns path and label")
+    pictures = tuple(
+        Picture(
+            path=folder / record["path"],
+            is_ai=record["label"] == "ai",
+            source=record.get("source") or UNKNOWN,
+            origin=record.get("origin") or record.get("source") or UNKNOWN,
+            category=category_of(record.get("category") or ""),
+        )
+        for record in records
+        if not chosen or record["split"] == chosen
+    )
+    identity = data_id(read_index(folder)) if "sha256" in records[0] else _hash_files(pictures)
+    return Dataset(folder.name, chosen, identity, pictures)
+
+
+def _read_folders(folder: Path, split: str | None) -> Dataset:
+    """The layouts that `data import` knows; the source is the folder below the class's, if any."""
+    chosen = _choose(folder, split)
+    pictures = tuple(
+        Picture(
+            folder / name,
+            place.label == "ai",
+            place.origin or place.label,
+            place.origin or place.label,
+            UNKNOWN,
+        )
+        for name, place in _placed(folder)
+        if (place.split or "") == chosen
+    )
+    return Dataset(folder.name, chosen, _hash_files(pictures), pictures)
+
+
+def _placed(folder: Path) -> list[tuple[str, Place]]:
+    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return arrange(names, str(folder))[0]
+
+
+def _hash_files(pictures: tuple[Picture, ...]) -> str:
+    """What `data_id` is to an indexed data set, from the files themselves."""
+    digest = hashlib.sha256()
+    lines = []
+    for picture in pictures:
+        try:
+            sha256 = hashlib.sha256(picture.path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise DataError(f"{picture.path}: cannot be read ({error})") from error
+        lines.append(f"{sha256} {picture.is_ai}\n")
+    for line in sorted(lines):
+        digest.update(line.encode())
+    return digest.hexdigest()[:12]
+
+
+_HEADS = {"art": "art", "scan": "art", "graphics": "graphics", "cg": "graphics", "photo": "photo"}
+_PHOTO_WORDS = ("photo", "camera", "video")
+_ART_WORDS = ("art", "anime", "paint", "illustr", "drawing", "poster")
+
+
+def category_of(text: str) -> str:
+    """A data set's words for what its pictures show -> photo, art, graphics, face, screenshot, mixed or the words."""
+    lower = text.lower()
+    head = lower.partition(":")[0]
+    if "screenshot" in lower:
+        return "screenshot"
+    if head != "graphics" and ("face" in lower or "portrait" in lower):
+        return "face"
+    if ":" in lower and head in _HEADS:
+        return _HEADS[head]
+    is_photo = any(word in lower for word in _PHOTO_WORDS)
+    is_art = any(word in lower for word in _ART_WORDS)
+    if is_photo and is_art:
+        return "mixed"
+    return "photo" if is_photo else "art" if is_art else text or UNKNOWN

@@ -1,0 +1,163 @@
+"""One evaluation from end to end: pictures, tiers and models in; every figure of the report out, as plain records."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError, MissingExtraError
+from . import honesty, runner
+from .groups import consistency, group_rows, keys_of
+from .metrics import Measured, Scored, measure_with_intervals
+from .pictures import Dataset, Picture
+from .runner import Progress, Scores
+from .scorers import ModelFacts, open_scorer
+from .tiers import TIERS
+
+SCHEMA = 1
+CONTROL = "blank"
+# Intervals of less than two hundred draws are noise; a thousand is the custom.
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Study:
+    """What was asked and what came out. `record` is the JSON report; the arrays are what its plots are drawn from."""
+
+    dataset: Dataset
+    pictures: tuple[Picture, ...]  # (N) those that decoded
+    models: tuple[ModelFacts, ...]
+    tiers: tuple[str, ...]
+    scores: NDArray[np.float64]  # (models, tiers, N)
+    is_ai: NDArray[np.bool_]  # (N,)
+    sources: NDArray[np.str_]  # (N,)
+    record: dict[str, Any]
+
+    def scored(self, model: int, tier: int) -> Scored:
+        return Scored(self.is_ai, self.scores[model, tier], self.sources)
+
+
+def evaluate(
+    dataset: Dataset,
+    models: Sequence[Path],
+    tiers: Sequence[str],
+    *,
+    jobs: int = 2,
+    resamples: int = RESAMPLES,
+    progress: Progress = lambda done, of: None,
+) -> Study:
+    """Measure `models` (folders) on `dataset` as every tier delivers it. Raises DataError, ModelError, CrashedError
+    or MissingExtraError."""
+    if find_spec("sklearn") is None:
+        raise MissingExtraError("scikit-learn", "report")
+    began = time.perf_counter()
+    facts = tuple(open_scorer(folder).facts for folder in models)
+    asked = (*tiers, *(() if CONTROL in tiers else (CONTROL,)))
+    raw = runner.score(dataset.pictures, models, asked, jobs=jobs, progress=progress)
+    good = raw.good
+    pictures = tuple(p for p, keep in zip(dataset.pictures, good, strict=True) if keep)
+    is_ai = np.array([p.is_ai for p in pictures], dtype=bool)
+    if not is_ai.any() or is_ai.all():
+        why = next(iter(raw.failed.values()), "no picture")
+        raise DataError(f"{dataset.name}: fewer than two classes could be scored ({why})")
+    sources = np.array([p.source for p in pictures])
+    study = Study(
+        dataset, pictures, facts, tuple(tiers), raw.scores[:, : len(tiers), good], is_ai, sources, {}
+    )
+    control = raw.scores[:, asked.index(CONTROL), good]
+    study.record.update(
+        schema=SCHEMA,
+        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        imageprocess=version("imageprocess"),
+        data=_describe(study, raw),
+        tiers={tier: (TIERS[tier].__doc__ or "").strip() for tier in tiers},
+        resamples=resamples,
+        models=[_measure_model(study, m, control[m], raw.sizes[good], resamples) for m in range(len(facts))],
+        honesty=_model_free_rows(study, raw.file_facts[: len(tiers), good], resamples),
+        elapsed_s=round(time.perf_counter() - began, 1),
+    )
+    return study
+
+
+def _describe(study: Study, raw: Scores) -> dict[str, Any]:
+    return {
+        "name": study.dataset.name,
+        "split": study.dataset.split,
+        "id": study.dataset.id,
+        "n_ai": int(study.is_ai.sum()),
+        "n_real": int((~study.is_ai).sum()),
+        "sources_ai": len(np.unique(study.sources[study.is_ai])),
+        "sources_real": len(np.unique(study.sources[~study.is_ai])),
+        "not_scored": [
+            {"path": study.dataset.pictures[i].path.name, "why": why} for i, why in sorted(raw.failed.items())
+        ],
+    }
+
+
+def _measure_model(
+    study: Study, model: int, control: NDArray[np.float64], sizes: NDArray[np.float64], resamples: int
+) -> dict[str, Any]:
+    facts = study.models[model]
+    keys = keys_of(study.pictures, sizes)
+    tiers = {}
+    for index, tier in enumerate(study.tiers):
+        scored = study.scored(model, index)
+        tiers[tier] = {
+            "by_picture": as_record(measure_with_intervals(scored, facts.thresholds, resamples=resamples)),
+            "by_source": as_record(
+                measure_with_intervals(scored, facts.thresholds, resamples=resamples, by_source=True)
+            ),
+            "groups": {
+                key: [row.as_record() for row in group_rows(scored, names, facts.thresholds, resamples)]
+                for key, names in keys.items()
+            },
+        }
+    first = study.scored(model, 0)
+    blank = Scored(study.is_ai, control, study.sources)
+    return {
+        "name": facts.name,
+        "version": facts.version,
+        "sha256": facts.sha256,
+        "thresholds": {mode: asdict(cut) for mode, cut in facts.thresholds.items()},
+        "tiers": tiers,
+        "consistency": consistency(first, study.scores[model], study.tiers, facts.thresholds, resamples),
+        "honesty": {
+            "blank": {
+                **as_record(measure_with_intervals(blank, facts.thresholds, resamples=resamples)),
+                "mean_score": float(control.mean()),
+            },
+            "shuffled_labels": honesty.shuffled_labels(first, facts.thresholds),
+        },
+    }
+
+
+def _model_free_rows(study: Study, facts: NDArray[np.float64], resamples: int) -> dict[str, Any]:
+    nobody = Scored(study.is_ai, np.zeros(len(study.is_ai)), study.sources)
+    alone = {
+        tier: honesty.file_facts_alone(nobody, facts[index], resamples=resamples)
+        for index, tier in enumerate(study.tiers)
+    }
+    return {
+        "always_real": honesty.always_real(study.is_ai, np.ones(len(study.is_ai))),
+        "file_facts": {tier: as_record(found) for tier, found in alone.items() if found},
+    }
+
+
+def as_record(measured: Measured) -> dict[str, Any]:
+    """Flat values, and their intervals under `intervals`."""
+    return {**measured.values, "intervals": {name: list(pair) for name, pair in measured.intervals.items()}}
+
+
+def headline(tier: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The figures of a tier that a table leads with."""
+    found: Mapping[str, Any] = tier["by_picture"]
+    return found

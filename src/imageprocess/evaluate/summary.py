@@ -1,0 +1,78 @@
+"""One study as a plain text table, for a terminal or a log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .metrics import BEST_GUESS
+
+Record = Mapping[str, Any]
+_HEAD = (
+    "tier",
+    "accuracy",
+    "balanced",
+    "by source",
+    "AUROC [95 %]",
+    "AP",
+    "TPR@1%FPR",
+    "FPR",
+    "answered",
+    "ECE",
+)
+
+
+def summarise(record: Record) -> str:
+    data = record["data"]
+    where = f"{data['name']} {data['split']}".strip()
+    lines = [
+        f"{where} (data {data['id']}): {data['n_ai']:,} ai from {data['sources_ai']} sources, "
+        f"{data['n_real']:,} real from {data['sources_real']}"
+    ]
+    if data["not_scored"]:
+        lines.append(
+            f"{len(data['not_scored'])} pictures could not be scored: {data['not_scored'][0]['why']}, ..."
+        )
+    for model in record["models"]:
+        lines += ["", f"{model['name']} {model['version']}".strip()]
+        lines += _columns([_HEAD, *(_row(tier, found) for tier, found in model["tiers"].items())])
+        if len(model["tiers"]) > 1:
+            flips = model["consistency"]["flips"]
+            lines.append(f"label changes in at least one of {len(model['tiers'])} deliveries: {flips:.1%}")
+        lines.append(
+            f"blank pictures: AUROC {model['honesty']['blank']['auroc']:.3f}; labels shuffled: AUROC "
+            "{:.3f} [{:.3f}, {:.3f}]".format(*model["honesty"]["shuffled_labels"]["auroc"])
+        )
+    alone = record["honesty"]["file_facts"]
+    if alone:
+        lines.append("")
+        lines.append(
+            "file facts alone: AUROC "
+            + ", ".join(f"{tier} {row['auroc']:.3f}" for tier, row in alone.items())
+        )
+    return "\n".join(lines)
+
+
+def _row(tier: str, found: Record) -> tuple[str, ...]:
+    row = found["by_picture"]
+    mode = "balanced" if "fpr@balanced" in row else BEST_GUESS
+    low, high = row["intervals"].get("auroc", (row["auroc"], row["auroc"]))
+    return (
+        tier,
+        f"{row['accuracy']:.1%}",
+        f"{row['balanced_accuracy']:.1%}",
+        f"{found['by_source']['balanced_accuracy']:.1%}",
+        f"{row['auroc']:.3f} [{low:.3f}, {high:.3f}]",
+        f"{row['ap']:.3f}",
+        f"{row['tpr_at_1_fpr']:.1%}",
+        f"{row[f'fpr@{mode}']:.1%}",
+        f"{row[f'coverage@{mode}']:.1%}",
+        f"{row['ece']:.3f}",
+    )
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
