@@ -13,6 +13,7 @@ once, are reported beside them: they say how much of the leak would carry over t
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -80,7 +81,8 @@ def audit(
     chosen = _sample(rows, sample, seed)
     raw: list[list[float]] = []
     equalised: list[list[float]] = []
-    with ProcessPoolExecutor(jobs) as pool:
+    # Pillow's warnings of large pictures and odd metadata would drown the report.
+    with ProcessPoolExecutor(jobs, initializer=warnings.simplefilter, initargs=("ignore",)) as pool:
         for done, pair in enumerate(pool.map(_measure, [folder] * len(chosen), chosen, chunksize=8), start=1):
             raw.append(pair[0])
             equalised.append(pair[1])

@@ -6,7 +6,6 @@ None of this should tell an AI's picture from a real one; `audit` measures wheth
 from __future__ import annotations
 
 import io
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -98,19 +97,15 @@ def read_facts(data: bytes, *, name: str = "input") -> FileFacts:
     if kind is None:
         raise CorruptImageError(f"{name}: not an image format that we read")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # of large pictures and odd metadata: decode() is what judges those
-            with _open(kind, io.BytesIO(data)) as image:
-                return _facts(image, kind, len(data))
+        with _open(kind, io.BytesIO(data), name) as image:
+            return _facts(image, kind, len(data))
     except (OSError, ValueError, KeyError, SyntaxError, Image.DecompressionBombError) as error:
         raise CorruptImageError(f"{name}: its headers cannot be read ({error})") from error
 
 
-def _open(kind: str, stream: io.BytesIO) -> Image.Image:
+def _open(kind: str, stream: io.BytesIO, name: str) -> Image.Image:
     if kind == "HEIC":
-        return open_heic(stream)
+        return open_heic(stream, name)
     return Image.open(stream, formats=["JPEG", "MPO"] if kind == "JPEG" else [kind])
 
 

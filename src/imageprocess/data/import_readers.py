@@ -1,0 +1,142 @@
+"""A user's folder, or a zip of it -> its pictures one by one, with what their folders say of them."""
+
+from __future__ import annotations
+
+import lzma
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from ..decode import DEFAULT_LIMITS, sniff
+from ..errors import DataError
+from .layout import Place, arrange
+
+_HEAD = 300  # bytes; what `sniff` looks at
+_UNPACKING_ERRORS = (
+    OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ZipLimits:
+    """What a zip may claim and give, so that a small file cannot fill a disk."""
+
+    max_entries: int = 2_000_000
+    max_total_bytes: int = 200_000_000_000  # unpacked
+
+
+DEFAULT_ZIP_LIMITS = ZipLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One picture before anything is known of it but its place."""
+
+    name: str
+    place: Place
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shipment:
+    """All that a source holds, read as it is asked for."""
+
+    total: int
+    items: Iterator[Incoming | Skipped]
+    licence: str = "none stated"
+
+
+def read_folder(folder: Path) -> Shipment:
+    """The pictures below `folder`. Raises DataError where its layout is none that we know."""
+    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    placed, unplaced = arrange(names, str(folder))
+    return Shipment(len(placed) + len(unplaced), _folder_items(folder, placed, unplaced))
+
+
+def _folder_items(
+    folder: Path, placed: list[tuple[str, Place]], unplaced: list[str]
+) -> Iterator[Incoming | Skipped]:
+    yield from _unplaced(unplaced)
+    for name, place in placed:
+        path = folder / name
+        try:
+            size = path.stat().st_size
+            if size > DEFAULT_LIMITS.max_bytes:
+                yield too_large(name, size)
+            else:
+                yield Incoming(name, place, path.read_bytes())
+        except OSError as error:
+            yield Skipped(name, f"cannot be opened ({error.strerror})")
+
+
+def read_zip(path: Path, limits: ZipLimits = DEFAULT_ZIP_LIMITS) -> Shipment:
+    """The pictures in the zip `path`, read from it one by one; nothing is unpacked under the archive's names.
+
+    Raises DataError where it is not a zip, is encrypted, claims more than `limits`, holds a path that leads out
+    of it, or has a layout that we do not know; and, while its items are read, when it gives more than `limits`.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = {info.filename: info for info in archive.infolist() if not info.is_dir()}
+    except (OSError, zipfile.BadZipFile, ValueError) as error:
+        raise DataError(f"{path}: not a zip that can be read ({error}); pack the folder again") from error
+    if len(entries) > limits.max_entries:
+        raise DataError(f"{path}: {len(entries):,} entries; the limit is {limits.max_entries:,}")
+    for name, info in entries.items():
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name.replace("\\", "/")).parts:
+            raise DataError(f"{path}: {name!r} leads out of the archive; pack the folder itself")
+        if info.flag_bits & 1:
+            raise DataError(f"{path}: {name!r} is encrypted; pack the folder without a password")
+    placed, unplaced = arrange(entries, str(path))
+    return Shipment(len(placed) + len(unplaced), _zip_items(path, placed, unplaced, limits))
+
+
+def _zip_items(
+    path: Path, placed: list[tuple[str, Place]], unplaced: list[str], limits: ZipLimits
+) -> Iterator[Incoming | Skipped]:
+    yield from _unplaced(unplaced)
+    total = 0
+    with zipfile.ZipFile(path) as archive:
+        for name, place in placed:
+            item = _zip_item(archive, name, place)
+            yield item
+            total += len(item.data) if isinstance(item, Incoming) else 0
+            if total > limits.max_total_bytes:
+                raise DataError(
+                    f"{path}: gives more than {limits.max_total_bytes:,} bytes; import it in parts"
+                )
+
+
+def _zip_item(archive: zipfile.ZipFile, name: str, place: Place) -> Incoming | Skipped:
+    """Its first bytes are looked at before the rest is inflated, so a bomb that is not a picture costs nothing."""
+    info = archive.getinfo(name)
+    if stat.S_ISLNK(info.external_attr >> 16):
+        return Skipped(name, "a symbolic link")
+    if info.file_size > DEFAULT_LIMITS.max_bytes:
+        return too_large(name, info.file_size)
+    try:
+        with archive.open(info) as stream:
+            head = stream.read(_HEAD)
+            if sniff(head) is None:
+                return Skipped(name, "not an image format that we read")
+            # zipfile stops at the size that the entry states, which was checked above.
+            return Incoming(name, place, head + stream.read())
+    except _UNPACKING_ERRORS as error:
+        return Skipped(name, f"cannot be unpacked ({error})")
+
+
+def _unplaced(names: list[str]) -> Iterator[Skipped]:
+    return (Skipped(name, "lies in no ai/ or real/ folder") for name in names)
+
+
+def too_large(name: str, size: int) -> Skipped:
+    return Skipped(name, f"{size:,} bytes; the limit is {DEFAULT_LIMITS.max_bytes:,}")

@@ -1,0 +1,235 @@
+"""A user's own pictures -> a data set like the ones that `build` makes: the files as they are, and an index.
+
+Everything is made in a temporary folder beside the one that was asked for, which takes its name at the very end: there
+is a whole data set or none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+from ..decode import decode
+from ..errors import DataError, InputError
+from .dedupe import RELATED_BITS, Groups, near_pairs
+from .hub import read_hub
+from .import_readers import DEFAULT_ZIP_LIMITS, Incoming, Shipment, Skipped, ZipLimits, read_folder, read_zip
+from .index import IndexRow, write_index
+from .layout import Place
+from .pieces import Piece, keep, suffix
+from .splits import assign_splits
+
+Progress = Callable[[int, int], None]  # done, of
+_CHUNK = 32  # files read ahead of the decoding workers: bounds memory at about 32 x the largest file
+
+
+@dataclass(frozen=True, slots=True)
+class HubColumns:
+    """How to read a Hugging Face data set, see read_hub."""
+
+    image: str | None = None
+    label: str | None = None
+    ai_labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One sound picture of a shipment, by the name that its owner knows it by."""
+
+    name: str
+    place: Place
+    piece: Piece
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    rows: list[IndexRow]
+    skipped: list[Skipped]
+    duplicates: int  # exact ones, dropped
+    torn: int  # near-duplicate pairs that the source's own splits tear apart: kept, but they flatter a measurement
+
+
+def import_set(
+    source: str,
+    out: Path,
+    *,
+    name: str | None = None,
+    columns: HubColumns | None = None,
+    jobs: int = 2,
+    seed: int = 0,
+    zip_limits: ZipLimits = DEFAULT_ZIP_LIMITS,
+    progress: Progress = lambda done, of: None,
+) -> ImportReport:
+    """Import a folder, a zip, or a Hugging Face data set (a local path or "owner/name") into the new folder `out`.
+
+    `name` is the source's name in the index, by default the last part of `source`. Pictures that do not decode are in
+    the report's `skipped`. Raises DataError, which names the file and what to do, and leaves nothing behind.
+    """
+    name = name or _default_name(source)
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise DataError(f"--name {name!r}: letters, digits, dot, dash and underscore only")
+    with _all_or_nothing(out, source) as part:
+        shipment = _open(source, part / "cache", columns, zip_limits)
+        taken, skipped = _take_all(shipment, part, name, jobs, progress)
+        kept, duplicates = _drop_duplicates(part, taken, skipped)
+        labels = {one.place.label for one in kept}
+        if len(labels) < 2:
+            found = f"only {labels.pop()} pictures" if labels else "not one picture"
+            first = f"; the first skipped: {skipped[0].name}: {skipped[0].reason}" if skipped else ""
+            raise DataError(f"{source}: {found} could be read, and both classes are needed{first}")
+        rows, torn = _index(kept, name, shipment.licence, seed)
+        write_index(part, rows)
+        shutil.rmtree(part / "cache", ignore_errors=True)
+    return ImportReport(rows, skipped, duplicates, torn)
+
+
+def _default_name(source: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", Path(source.rstrip("/")).resolve().stem).strip(".-") or "imported"
+
+
+@contextmanager
+def _all_or_nothing(out: Path, source: str) -> Iterator[Path]:
+    """A folder beside `out` that becomes `out` when the block ends well, and goes when it does not."""
+    out = out.resolve()
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise DataError(f"{out}: is there already; name a new folder with --out")
+    if out.is_relative_to(Path(source).resolve()):
+        raise DataError(f"{out}: lies inside what is imported; name a folder outside {source}")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
+    except OSError as error:
+        raise DataError(f"{out}: cannot be made ({error.strerror})") from error
+    try:
+        part.chmod(0o755)  # mkdtemp's own is for its maker alone
+        yield part
+        part.replace(out)
+    except OSError as error:
+        raise DataError(f"{out}: cannot be written ({error})") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _open(source: str, cache: Path, columns: HubColumns | None, zip_limits: ZipLimits) -> Shipment:
+    path = Path(source)
+    if path.is_dir() and not columns and not _is_hub_folder(path):
+        return read_folder(path)
+    if path.is_file() and path.suffix.lower() != ".parquet":
+        return read_zip(path, zip_limits)
+    if not path.exists() and not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", source):
+        raise DataError(
+            f'{source}: no such folder or file, nor a name on the Hugging Face hub ("owner/name")'
+        )
+    columns = columns or HubColumns()
+    return read_hub(
+        source, cache, image_column=columns.image, label_column=columns.label, ai_labels=columns.ai_labels
+    )
+
+
+def _is_hub_folder(path: Path) -> bool:
+    marks = ("dataset_dict.json", "state.json", "metadata.csv", "metadata.jsonl", "*.parquet", "*/*.parquet")
+    return any(any(path.glob(mark)) for mark in marks)
+
+
+def _take_all(
+    shipment: Shipment, out: Path, name: str, jobs: int, progress: Progress
+) -> tuple[list[Taken], list[Skipped]]:
+    """Every picture checked and written below `out`, in the shipment's order, and what was not a picture."""
+    for label in ("ai", "real"):
+        (out / "images" / label / name).mkdir(parents=True)
+    taken: list[Taken] = []
+    skipped: list[Skipped] = []
+    done = 0
+    # Pillow's warnings of large pictures and odd metadata would drown the report.
+    with ProcessPoolExecutor(jobs, initializer=warnings.simplefilter, initargs=("ignore",)) as pool:
+        while chunk := list(islice(shipment.items, _CHUNK)):
+            incoming = [item for item in chunk if isinstance(item, Incoming)]
+            skipped += [item for item in chunk if isinstance(item, Skipped)]
+            for result in pool.map(partial(_take, out=out, name=name), incoming):
+                if isinstance(result, Taken):
+                    taken.append(result)
+                else:
+                    skipped.append(result)
+            done += len(chunk)
+            progress(done, shipment.total)
+    return taken, skipped
+
+
+def _take(item: Incoming, out: Path, name: str) -> Taken | Skipped:
+    """Check one picture and write it under its content's hash. Runs in a worker process."""
+    try:
+        image = decode(item.data, name=item.name)
+    except InputError as error:
+        return Skipped(item.name, str(error).removeprefix(f"{item.name}: "))
+    kind = image.facts.format
+    file = hashlib.sha256(item.data).hexdigest()[:20] + suffix(kind)
+    target = Path("images") / item.place.label / name / file
+    return Taken(item.name, item.place, keep(item.data, kind, image.pixels, out, target, name, None))
+
+
+def _drop_duplicates(out: Path, taken: list[Taken], skipped: list[Skipped]) -> tuple[list[Taken], int]:
+    """One of each file; none of a file that lies under both labels, since one of them must be wrong."""
+    first: dict[str, Taken] = {}
+    contradicted: set[str] = set()
+    for one in taken:
+        sha256 = one.piece.sha256
+        other = first.setdefault(sha256, one)
+        if other.place.label != one.place.label:
+            skipped.append(Skipped(one.name, f"the same file as {other.name}, under the other label"))
+            contradicted.add(sha256)
+    for sha256 in sorted(contradicted):
+        skipped.append(Skipped(first[sha256].name, "the same file lies under the other label, too"))
+    for one in taken:
+        if one.piece.sha256 in contradicted:
+            (out / one.piece.path).unlink(missing_ok=True)
+    duplicates = len(taken) - len(first)
+    return [one for sha256, one in first.items() if sha256 not in contradicted], duplicates
+
+
+def _index(taken: list[Taken], name: str, licence: str, seed: int) -> tuple[list[IndexRow], int]:
+    """The rows, and how many near-duplicate pairs the source's own splits tear apart.
+
+    A split that the source lacks is drawn from its training pictures, whole groups at a time.
+    """
+    given = [one.place.split for one in taken]
+    related = Groups(len(taken))
+    torn = 0
+    for i, j in near_pairs([(one.piece.phash, one.piece.dhash) for one in taken], RELATED_BITS):
+        if given[i] == given[j]:
+            related.join(i, j)
+        else:
+            torn += 1
+    groups = [f"g{related.find(i):06d}" for i in range(len(taken))]
+    ours = [i for i, split in enumerate(given) if split in (None, "train")]
+    drawn = assign_splits([groups[i] for i in ours], [taken[i].place.label for i in ours], seed)
+    splits = dict(enumerate(given))
+    splits |= {i: "train" if split in given else split for i, split in zip(ours, drawn, strict=True)}
+    return [
+        IndexRow(
+            path=one.piece.path,
+            label=one.place.label,
+            source=name,
+            origin=one.place.origin or name,
+            category="imported",
+            licence=licence,
+            sha256=one.piece.sha256,
+            bytes=one.piece.bytes,
+            width=one.piece.width,
+            height=one.piece.height,
+            format=one.piece.format,
+            jpeg_quality=one.piece.jpeg_quality,
+            split=splits[i] or "train",
+            group=groups[i],
+        )
+        for i, one in enumerate(taken)
+    ], torn
