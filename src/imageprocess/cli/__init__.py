@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import warnings
 
 import click
 
@@ -79,3 +80,5 @@ def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 )
 def main() -> None:
     """Was this image made by an AI, or by a camera or a human hand?"""
+    # Pillow warns of large pictures and odd metadata; our limits, errors and evidence say what matters of it.
+    warnings.filterwarnings("ignore", module=r"PIL\.")

@@ -9,11 +9,29 @@ from PIL import Image
 from ..errors import MissingExtraError, UnsupportedFormatError
 
 
-def open_heic(stream: io.BytesIO) -> Image.Image:
+def open_heic(data: bytes, name: str) -> Image.Image:
+    """Reads the header; the pixels are decoded when they are asked for. Raises UnsupportedFormatError, OSError."""
     try:
-        import pi_heif
+        from pi_heif import HeifImageFile
     except ImportError as error:
-        raise UnsupportedFormatError(str(MissingExtraError("pi-heif, which reads HEIC,", "heic"))) from error
-    heif = pi_heif.open_heif(stream, convert_hdr_to_8bit=True)
-    image: Image.Image = heif.to_pillow()
+        missing = MissingExtraError("pi-heif, which reads HEIC,", "heic")
+        raise UnsupportedFormatError(f"{name}: {missing}") from error
+    if _is_cut_off(data):  # libheif would paint the missing tiles black
+        raise OSError("image file is truncated")
+    image: Image.Image = HeifImageFile(io.BytesIO(data))
     return image
+
+
+def _is_cut_off(data: bytes) -> bool:
+    """Does the box of media data (ISO/IEC 14496-12, 4.2 and 8.1.1) reach behind the end of the file?"""
+    at = 0
+    while at + 16 <= len(data):
+        size, header_bytes = int.from_bytes(data[at : at + 4], "big"), 8
+        if size == 1:
+            size, header_bytes = int.from_bytes(data[at + 8 : at + 16], "big"), 16
+        if data[at + 4 : at + 8] == b"mdat" and size and at + size > len(data):
+            return True
+        if size < header_bytes:  # 0: to the end of the file
+            return False
+        at += size
+    return False

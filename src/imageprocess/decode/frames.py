@@ -1,0 +1,61 @@
+"""How many frames a container holds, counted on its structure alone.
+
+Pillow counts a GIF's frames by decoding them and a TIFF's by reading every page's tags: a few kilobytes can keep it
+busy for hours, and a damaged last frame would spoil a good first one.
+"""
+
+from __future__ import annotations
+
+import struct
+
+_MAX_SUB_BLOCKS = 1_000_000  # about 0.1 s; a real GIF's sub-blocks hold 255 bytes, so this is 250 MB of it
+
+
+def count_gif_frames(data: bytes, max_frames: int) -> int:
+    """Image descriptors in the block structure (GIF89a, appendix B), as far as it is whole; 1 at least."""
+    budget = [_MAX_SUB_BLOCKS]
+    frames = 0
+    try:
+        at = 13 + _gif_palette_bytes(data[10])
+        while frames < max_frames:
+            if data[at] == 0x2C:  # image descriptor, local palette, LZW code size, sub-blocks
+                at = _skip_sub_blocks(data, at + 11 + _gif_palette_bytes(data[at + 9]), budget)
+                frames += 1
+            elif data[at] == 0x21:  # extension: its label, sub-blocks
+                at = _skip_sub_blocks(data, at + 2, budget)
+            else:  # 0x3B, the trailer, or damage
+                break
+    except IndexError:  # cut off
+        pass
+    return max(1, frames)
+
+
+def _gif_palette_bytes(flags: int) -> int:
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def _skip_sub_blocks(data: bytes, at: int, budget: list[int]) -> int:
+    """The offset behind a chain of sub-blocks. Raises IndexError where it is cut off, or where `budget` ends."""
+    while data[at]:
+        at += 1 + data[at]
+        budget[0] -= 1
+        if budget[0] < 0:
+            raise IndexError("too many sub-blocks")
+    return at + 1
+
+
+def count_tiff_frames(data: bytes, max_frames: int) -> int:
+    """Directories in the chain (TIFF 6.0, section 2; BigTIFF has 8-byte offsets), as far as it is whole; 1 at least."""
+    order = "<" if data[:2] == b"II" else ">"
+    big = data[2:4] in (b"+\0", b"\0+")
+    offset, count, entry_bytes = (order + "Q", order + "Q", 20) if big else (order + "I", order + "H", 12)
+    frames = 0
+    try:
+        (at,) = struct.unpack_from(offset, data, 8 if big else 4)
+        while at and frames < max_frames:
+            (entries,) = struct.unpack_from(count, data, at)
+            (at,) = struct.unpack_from(offset, data, at + struct.calcsize(count) + entries * entry_bytes)
+            frames += 1
+    except (struct.error, OverflowError):  # cut off
+        pass
+    return max(1, frames)

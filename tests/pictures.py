@@ -1,0 +1,30 @@
+"""Pictures drawn for tests."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+
+def gradient(width: int = 64, height: int = 48) -> Image.Image:
+    """Red grows to the right, green downwards, blue is even: no two corners are alike."""
+    x, y = np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height))
+    return Image.fromarray(np.stack([x, y, np.full_like(x, 90)], axis=2).astype(np.uint8))
+
+
+def plain(brightness: int, width: int = 64, height: int = 48) -> Image.Image:
+    return Image.new("RGB", (width, height), (brightness,) * 3)
+
+
+def encode(image: Image.Image, form: str, **options: object) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, form, **options)
+    return stream.getvalue()
+
+
+def corners(pixels: NDArray[np.uint8]) -> list[tuple[int, ...]]:
+    """Top left, top right, bottom left, bottom right."""
+    return [tuple(int(v) for v in pixels[y, x]) for y in (0, -1) for x in (0, -1)]
