@@ -19,6 +19,12 @@ def plain(brightness: int, width: int = 64, height: int = 48) -> Image.Image:
     return Image.new("RGB", (width, height), (brightness,) * 3)
 
 
+def scene(seed: int, width: int = 320, height: int = 240) -> Image.Image:
+    """Soft random blobs: another seed is another picture to every perceptual hash, any size of it the same one."""
+    blobs = np.random.default_rng(seed).integers(0, 256, size=(9, 9, 3), dtype=np.uint8)
+    return Image.fromarray(blobs).resize((width, height), Image.Resampling.BICUBIC)
+
+
 def encode(image: Image.Image, form: str, **options: object) -> bytes:
     stream = io.BytesIO()
     image.save(stream, form, **options)

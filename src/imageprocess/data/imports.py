@@ -6,6 +6,7 @@ is a whole data set or none.
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import re
 import shutil
@@ -29,6 +30,7 @@ from .layout import Place
 from .pieces import Piece, keep, suffix
 from .splits import assign_splits
 
+SKIPPED_NAME = "skipped.csv"
 Progress = Callable[[int, int], None]  # done, of
 _CHUNK = 32  # files read ahead of the decoding workers: bounds memory at about 32 x the largest file
 
@@ -89,6 +91,7 @@ def import_set(
             raise DataError(f"{source}: {found} could be read, and both classes are needed{first}")
         rows, torn = _index(kept, name, shipment.licence, seed)
         write_index(part, rows)
+        _write_skipped(part, skipped)
         shutil.rmtree(part / "cache", ignore_errors=True)
     return ImportReport(rows, skipped, duplicates, torn)
 
@@ -194,6 +197,15 @@ def _drop_duplicates(out: Path, taken: list[Taken], skipped: list[Skipped]) -> t
             (out / one.piece.path).unlink(missing_ok=True)
     duplicates = len(taken) - len(first)
     return [one for sha256, one in first.items() if sha256 not in contradicted], duplicates
+
+
+def _write_skipped(out: Path, skipped: list[Skipped]) -> None:
+    """Beside the index, so that nothing goes missing in silence."""
+    if skipped:
+        with (out / SKIPPED_NAME).open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(("name", "reason"))
+            writer.writerows((item.name, item.reason) for item in skipped)
 
 
 def _index(taken: list[Taken], name: str, licence: str, seed: int) -> tuple[list[IndexRow], int]:

@@ -1,0 +1,207 @@
+"""imageprocess data: build, audit, import and describe training sets."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_jobs = click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="CPUs")
+_seed = click.option("--seed", type=int, default=0, show_default=True)
+_json = click.option("--json", "as_json", is_flag=True, help="JSON instead of tables.")
+_SHOWN = 20  # skipped files that are listed one by one
+
+
+@click.group()
+def data() -> None:
+    """Build, audit, import and describe training sets."""
+
+
+@data.command()
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True,
+              help="The folder to fill. An interrupted build goes on where it stopped.")  # fmt: skip
+@click.option(
+    "--git-root", type=_FOLDER, help="Read from clones that lie here, named owner+name; else they are cloned."
+)
+@click.option("--manifest", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="Another list of sources than the one that ships.")  # fmt: skip
+@click.option("--licence", type=click.Choice(["any", "permissive"]), default="any", show_default=True,
+              help="permissive: only sources with a stated permissive licence.")  # fmt: skip
+@click.option("--only", metavar="ID,...", help="These sources alone.")
+@_jobs
+@_seed
+def build(
+    out: Path,
+    git_root: Path | None,
+    manifest: Path | None,
+    licence: str,
+    only: str | None,
+    jobs: int,
+    seed: int,
+) -> None:
+    """Fill a folder from the public repositories of the manifest."""
+    from ..data.build import build as run
+    from .data_tables import show_set
+
+    with _bar("sources", lines=True) as progress:
+        report = run(
+            out,
+            git_root=git_root,
+            manifest=manifest,
+            only=frozenset(only.split(",")) if only else None,
+            permissive_only=licence == "permissive",
+            jobs=jobs,
+            seed=seed,
+            progress=progress,
+        )
+    show_set(report.rows)
+    for reason, count in sorted(report.dropped.items()):
+        click.echo(f"left out, {reason}: {count:,}", err=True)
+    for source, reason in report.failed.items():
+        click.echo(f"source {source} failed: {reason}", err=True)
+    if report.failed:
+        raise click.exceptions.Exit(1)
+
+
+@data.command()
+@click.argument("folder", metavar="DIR", type=_FOLDER)
+@click.option(
+    "--sample", type=click.IntRange(1), default=4000, show_default=True, help="Pictures looked at, at most."
+)
+@_jobs
+@_seed
+@_json
+def audit(folder: Path, sample: int, jobs: int, seed: int, as_json: bool) -> None:
+    """Could a model cheat? Exit 1 where file facts alone tell the classes, even after equalisation."""
+    from ..data.audit import MAX_AUROC
+    from ..data.audit import audit as run
+    from ..data.index import read_index
+    from .data_tables import counts, show_audit, show_counts
+
+    rows = read_index(folder)
+    with _bar("pictures") as progress:
+        report = run(
+            folder,
+            rows,
+            sample=sample,
+            jobs=jobs,
+            seed=seed,
+            progress=lambda done, of: progress("", done, of),
+        )
+    if as_json:
+        click.echo(
+            json.dumps(
+                {"passed": report.passed, "limit": MAX_AUROC, **asdict(report), "counts": counts(rows)},
+                indent=2,
+            )
+        )
+    else:
+        show_counts(rows)
+        show_audit(report)
+    if not report.passed:
+        click.echo(
+            f"FAILED: after equalisation file facts alone reach AUROC {report.equalised.auroc:.3f}; "
+            f"the limit is {MAX_AUROC}. What tells most: {next(iter(report.equalised.importance))}.",
+            err=True,
+        )
+        raise click.exceptions.Exit(1)
+    click.echo(f"passed: AUROC {report.equalised.auroc:.3f} after equalisation, limit {MAX_AUROC}", err=True)
+
+
+@data.command(name="import")
+@click.argument("source", metavar="SRC")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The new folder.")
+@click.option("--name", help="What the index calls the source. Default: the last part of SRC.")
+@click.option("--image-column", help="Hugging Face: the column of pictures, where there are several.")
+@click.option("--label-column", help="Hugging Face: the column of labels.")
+@click.option(
+    "--ai-label", "ai_labels", multiple=True, help="Hugging Face: a label that means AI (may be repeated)."
+)
+@_jobs
+@_seed
+def import_(
+    source: str,
+    out: Path,
+    name: str | None,
+    image_column: str | None,
+    label_column: str | None,
+    ai_labels: tuple[str, ...],
+    jobs: int,
+    seed: int,
+) -> None:
+    """Make a set of your own pictures.
+
+    SRC is a folder with ai/ and real/ in it, or with train/, val/ and test/ that hold ai/ and real/ (fake/ and real/ do
+    as well); a zip of such a folder; or a Hugging Face image data set, a local path or its name on the hub.
+    """
+    from ..data.imports import SKIPPED_NAME, HubColumns, import_set
+    from .data_tables import show_set
+
+    columns = HubColumns(image_column, label_column, ai_labels)
+    with _bar("pictures") as progress:
+        report = import_set(
+            source,
+            out,
+            name=name,
+            columns=columns if columns != HubColumns() else None,
+            jobs=jobs,
+            seed=seed,
+            progress=lambda done, of: progress("", done, of),
+        )
+    show_set(report.rows)
+    for item in report.skipped[:_SHOWN]:
+        click.echo(f"skipped {item.name}: {item.reason}", err=True)
+    if len(report.skipped) > _SHOWN:
+        click.echo(
+            f"skipped {len(report.skipped) - _SHOWN:,} more; all are in {out / SKIPPED_NAME}", err=True
+        )
+    if report.duplicates:
+        click.echo(f"dropped as exact duplicates: {report.duplicates:,}", err=True)
+    if report.torn:
+        click.echo(
+            f"note: {report.torn:,} pairs of near-duplicates lie across the splits that the source came with; "
+            "a measurement on them flatters",
+            err=True,
+        )
+
+
+@data.command()
+@click.argument("folder", metavar="DIR", type=_FOLDER)
+@_json
+def info(folder: Path, as_json: bool) -> None:
+    """What is in a set: pictures by split, source and licence."""
+    from ..data.index import data_id, read_index
+    from .data_tables import counts, show_set
+
+    rows = read_index(folder)
+    if as_json:
+        click.echo(
+            json.dumps({"data_id": data_id(rows), "pictures": len(rows), "counts": counts(rows)}, indent=2)
+        )
+    else:
+        show_set(rows)
+
+
+@contextmanager
+def _bar(unit: str, *, lines: bool = False) -> Iterator[Callable[[str, int, int], None]]:
+    """A progress bar on standard error where that is a terminal; else a line a step where `lines` asks for it."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        task = bars.add_task(unit, total=None)
+
+        def step(what: str, done: int, of: int) -> None:
+            bars.update(task, description=what or unit, completed=done, total=of)
+            if lines and not console.is_terminal:
+                click.echo(f"{done}/{of} {what}", err=True)
+
+        yield step

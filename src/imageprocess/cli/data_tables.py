@@ -1,0 +1,101 @@
+"""What `imageprocess data` prints: counts of a set, and an audit's findings, as tables on standard output."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from ..data.index import SPLITS, IndexRow
+
+if TYPE_CHECKING:
+    from ..data.audit import AuditReport
+
+_PLAIN_WIDTH = 160  # columns, where the output is not a terminal
+_SIDES = (256, 512, 1024, 2048)  # pixels; bounds of the size classes
+_FACTS_SHOWN = 5
+
+
+def _size_class(row: IndexRow) -> str:
+    side = max(row.width, row.height)
+    bounds = [bound for bound in _SIDES if side >= bound]
+    return f"from {bounds[-1]} px" if bounds else f"under {_SIDES[0]} px"
+
+
+_KEYS: dict[str, Callable[[IndexRow], str]] = {
+    "split": lambda row: row.split,
+    "source": lambda row: row.source,
+    "format": lambda row: row.format,
+    "long side": _size_class,
+    "licence": lambda row: row.licence,
+}
+
+
+def counts(rows: Sequence[IndexRow]) -> dict[str, dict[str, dict[str, int]]]:
+    """{key: {value: {"ai": n, "real": n}}}: by split, source, format, long side and licence."""
+    return {name: _count(rows, key) for name, key in _KEYS.items()}
+
+
+def _count(rows: Sequence[IndexRow], key: Callable[[IndexRow], str]) -> dict[str, dict[str, int]]:
+    counted = Counter((key(row), row.label) for row in rows)
+    values = dict.fromkeys(value for (value, _), _ in counted.most_common())
+    return {value: {label: counted[value, label] for label in ("ai", "real")} for value in values}
+
+
+def show_counts(rows: Sequence[IndexRow]) -> None:
+    """What an audit looks at: pictures by split, source, format and size."""
+    console = _console()
+    for name in ("split", "source", "format", "long side"):
+        console.print(_counts_table(name, rows))
+
+
+def show_set(rows: Sequence[IndexRow]) -> None:
+    """What is there: pictures by split, the sources, the licences."""
+    console = _console()
+    console.print(_counts_table("split", rows))
+    table = Table("source", "label", "made by or from", "shows", "licence", title="sources")
+    for split in SPLITS:
+        table.add_column(split, justify="right")
+    counted = Counter((row.source, row.label, row.split) for row in rows)
+    described = {
+        (row.source, row.label): row for row in sorted(rows, key=lambda row: (row.label, row.source))
+    }
+    for (source, label), row in described.items():
+        numbers = [f"{n:,}" if (n := counted[source, label, split]) else "" for split in SPLITS]
+        table.add_row(source, label, row.origin, row.category, row.licence, *numbers)
+    console.print(table)
+    console.print(_counts_table("licence", rows))
+
+
+def show_audit(report: AuditReport) -> None:
+    title = f"could a model cheat? {report.pictures:,} pictures, standard error {report.standard_error:.3f}"
+    telling = "what tells most (AUROC lost without)"
+    table = Table("file facts", "AUROC, random folds", "AUROC, folds by source", telling, title=title)
+    for name, leak in (("as they are", report.raw), ("after equalisation", report.equalised)):
+        first = list(leak.importance.items())[:_FACTS_SHOWN]
+        by_source = "too few sources" if leak.auroc_by_source is None else f"{leak.auroc_by_source:.3f}"
+        facts = ", ".join(f"{fact} {lost:.3f}" for fact, lost in first)
+        table.add_row(name, f"{leak.auroc:.3f}", by_source, facts)
+    _console().print(table)
+
+
+def _counts_table(name: str, rows: Sequence[IndexRow]) -> Table:
+    table = Table(name, title=f"pictures by {name}")
+    for column in ("ai", "real", "both"):
+        table.add_column(column, justify="right")
+    total = Counter[str]()
+    for value, by_label in _count(rows, _KEYS[name]).items():
+        table.add_row(value, f"{by_label['ai']:,}", f"{by_label['real']:,}", f"{sum(by_label.values()):,}")
+        total.update(by_label)
+    table.add_section()
+    table.add_row("all", f"{total['ai']:,}", f"{total['real']:,}", f"{total.total():,}")
+    return table
+
+
+def _console() -> Console:
+    """Names and licences are shown as they are, never read as rich's markup."""
+    terminal = Console().is_terminal
+    return Console(width=None if terminal else _PLAIN_WIDTH, markup=False, highlight=False)
