@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-# Dark to bright, evenly spaced from 0 to 1: readable in greyscale and by the colour-blind.
-_RAMP = np.array([(0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164)], dtype=np.float32)
-_MAX_OPACITY = 0.75  # the picture stays visible under the hottest place
+_WARM, _HOT = (255, 190, 0), (215, 0, 70)  # RGB at no heat and at the most: lightness falls as heat rises
+_MAX_OPACITY = 0.8  # the picture stays visible under the hottest place
 
 
 def to_display(heatmap: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -24,15 +23,17 @@ def to_display(heatmap: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def overlay_png(pixels: NDArray[np.uint8], heat: NDArray[np.float32]) -> bytes:
-    """A picture (H, W, 3) uint8 and `to_display`'s map (h, w) -> the map over the picture, as a PNG file."""
+    """A picture (H, W, 3) uint8 and `to_display`'s map (h, w) -> the map over the picture, a PNG file.
+
+    The picture is shown in grey, so that colour means heat and nothing else.
+    """
     height, width = pixels.shape[:2]
     grey = Image.fromarray(np.asarray(heat * 255, dtype=np.uint8))
     smooth = np.asarray(grey.resize((width, height), Image.Resampling.BICUBIC), dtype=np.uint8)  # (H, W)
-    levels = np.arange(256) / 255
-    stops = np.linspace(0, 1, len(_RAMP))
-    colours = np.stack([np.interp(levels, stops, _RAMP[:, c]) for c in range(3)], axis=1).astype(np.uint8)
-    opacity = (levels * _MAX_OPACITY * 255).astype(np.uint8)
-    picture = Image.fromarray(pixels)
+    levels = np.linspace(0, 1, 256)[:, None]
+    colours = (_WARM + levels * np.subtract(_HOT, _WARM)).astype(np.uint8)  # (256, 3)
+    opacity = (levels[:, 0] * _MAX_OPACITY * 255).astype(np.uint8)  # (256,)
+    picture = Image.fromarray(pixels).convert("L").convert("RGB")
     picture.paste(Image.fromarray(colours[smooth]), mask=Image.fromarray(opacity[smooth]))
     stream = io.BytesIO()
     picture.save(stream, "PNG", compress_level=1)

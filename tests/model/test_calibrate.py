@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imageprocess.model.calibrate import probability_ai
+from imageprocess.model.calibrate import testify as ask
+from imageprocess.model.session import Output
+from imageprocess.model.spec import Thresholds, load_spec
+
+
+def test_known_values() -> None:
+    assert probability_ai(0, 1, 0) == 0.5
+    assert probability_ai(math.log(3), 1, 0) == pytest.approx(0.75)
+    assert probability_ai(2 * math.log(3), 2, 0) == pytest.approx(0.75)
+    assert probability_ai(0, 5, math.log(3)) == pytest.approx(0.75)
+
+
+@given(st.floats(-1e6, 1e6), st.floats(0.01, 100), st.floats(-50, 50))
+def test_always_a_probability_and_symmetric(logit: float, temperature: float, bias: float) -> None:
+    found = probability_ai(logit, temperature, bias)
+    assert 0 <= found <= 1
+    assert found + probability_ai(-logit, temperature, -bias) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("logits", "points_to"), [((2, -2), "ai"), ((-2, 2), "real"), ((0.1, -0.1), "nothing")]
+)
+def test_testimony(tiny_model_dir: Path, logits: tuple[float, float], points_to: str) -> None:
+    spec = load_spec(tiny_model_dir)
+    evidence = ask(Output(logits, None), spec, Thresholds(ai=0.8, real=0.2))
+    assert (evidence.kind, evidence.trust, evidence.points_to) == ("model", "measured", points_to)
+    assert evidence.detail["logit"] == pytest.approx(logits[0] - logits[1])
+    assert evidence.detail["probability_ai"] == probability_ai(logits[0] - logits[1], 0.5, 0.0)

@@ -1,0 +1,45 @@
+"""Pixels -> the network's input."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from imageprocess.model.preprocess import normalise, preprocess, resize
+from imageprocess.model.spec import InputSpec
+from pictures import gradient
+
+SPEC = InputSpec(width=8, height=6, filter="bilinear", mean=(0.5, 0.25, 0.0), std=(0.5, 0.25, 1.0))
+
+
+def test_normalised_channels_first() -> None:
+    pixels = np.zeros((6, 8, 3), dtype=np.uint8)
+    pixels[2, 5] = (255, 128, 51)
+    found = normalise(pixels, SPEC)
+    assert found.shape == (3, 6, 8) and found.dtype == np.float32 and found.flags.c_contiguous
+    assert found[:, 2, 5].tolist() == pytest.approx([1.0, (128 / 255 - 0.25) / 0.25, 0.2], abs=1e-6)
+    assert found[:, 0, 0].tolist() == pytest.approx([-1, -1, 0], abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["box", "bilinear", "bicubic", "lanczos"])
+def test_resize_is_pillows_filter_of_that_name(name: str) -> None:
+    spec = InputSpec(8, 6, name, SPEC.mean, SPEC.std)
+    expected = gradient().resize((8, 6), Image.Resampling[name.upper()])
+    assert np.array_equal(resize(np.asarray(gradient()), spec), np.asarray(expected))
+
+
+def test_a_picture_of_the_right_size_is_untouched() -> None:
+    pixels = np.asarray(gradient(8, 6))
+    assert resize(pixels, SPEC) is pixels
+
+
+def test_shrinking_does_not_alias() -> None:
+    stripes = np.zeros((600, 800, 3), dtype=np.uint8)
+    stripes[:, ::2] = 255
+    assert np.abs(resize(stripes, SPEC).astype(int) - 127).max() <= 1
+
+
+def test_preprocess_is_both() -> None:
+    pixels = np.asarray(gradient())
+    assert np.array_equal(preprocess(pixels, SPEC), normalise(resize(pixels, SPEC), SPEC))

@@ -1,0 +1,83 @@
+"""A model folder runs, and one that is not what it says is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from imageprocess.errors import ModelError
+from imageprocess.model.session import Session
+from tiny_model import GRID, SIZE, WEIGHT
+
+
+def _plain(brightness: int) -> np.ndarray:
+    return np.full((SIZE, SIZE, 3), brightness, dtype=np.uint8)
+
+
+def test_logits_and_heatmaps_in_order(tiny_model_dir: Path) -> None:
+    outputs = Session(tiny_model_dir, threads=1).run([_plain(b) for b in (0, 255, 127)])
+    gaps = [ai - real for ai, real in (output.logits for output in outputs)]
+    assert gaps == pytest.approx([-WEIGHT, WEIGHT, WEIGHT * (127 / 127.5 - 1)], abs=1e-5)
+    for output, gap in zip(outputs, gaps, strict=True):
+        assert output.heatmap is not None and output.heatmap.shape == (GRID, GRID)
+        assert output.heatmap.sum() == pytest.approx(gap, abs=1e-5)  # contributions add up to the logit
+
+
+def test_a_batch_gives_what_singles_give(tiny_model_dir: Path) -> None:
+    rng = np.random.default_rng(3)
+    pictures = [rng.integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8) for _ in range(5)]
+    session = Session(tiny_model_dir)
+    together = [output.logits for output in session.run(pictures)]
+    assert together == [pytest.approx(session.run([one])[0].logits, abs=1e-6) for one in pictures]
+    assert session.run([]) == []
+
+
+def test_threads_may_share_a_session(tiny_model_dir: Path) -> None:
+    session = Session(tiny_model_dir, threads=1)
+    found: dict[int, float] = {}
+
+    def ask(brightness: int) -> None:
+        for _ in range(20):
+            found[brightness] = session.run([_plain(brightness)])[0].logits[0]
+
+    threads = [threading.Thread(target=ask, args=(b,)) for b in (0, 60, 120, 255)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(found) == [0, 60, 120, 255]
+    assert list(dict(sorted(found.items())).values()) == sorted(found.values())
+
+
+@pytest.fixture
+def copy(tiny_model_dir: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(tiny_model_dir, tmp_path / "copy")
+
+
+def test_another_graph_than_model_json_names_is_refused(copy: Path) -> None:
+    graph = copy / "model.onnx"
+    graph.write_bytes(graph.read_bytes() + b"\0")
+    with pytest.raises(ModelError, match="sha256"):
+        Session(copy)
+
+
+def test_a_graph_that_is_none_is_refused(copy: Path) -> None:
+    import hashlib
+
+    (copy / "model.onnx").write_bytes(b"not a graph")
+    facts = json.loads((copy / "model.json").read_text())
+    facts["files"]["model.onnx"] = hashlib.sha256(b"not a graph").hexdigest()
+    (copy / "model.json").write_text(json.dumps(facts))
+    with pytest.raises(ModelError, match="cannot load"):
+        Session(copy)
+
+
+def test_a_missing_graph_is_told(copy: Path) -> None:
+    (copy / "model.onnx").unlink()
+    with pytest.raises(ModelError, match=r"model\.onnx: cannot be read"):
+        Session(copy)

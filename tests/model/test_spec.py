@@ -1,0 +1,67 @@
+"""model.json is read whole or refused with the reason."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imageprocess.errors import ModelError
+from imageprocess.model.spec import Thresholds, load_spec
+from imageprocess.types import MODES
+
+
+def test_what_model_json_says(tiny_model_dir: Path) -> None:
+    spec = load_spec(tiny_model_dir)
+    assert (spec.name, spec.version, spec.temperature, spec.bias) == ("tiny", "1", 0.5, 0.0)
+    assert (spec.input.width, spec.input.height, spec.input.filter) == (32, 32, "bilinear")
+    assert tuple(spec.thresholds) == MODES
+    assert spec.thresholds["balanced"] == Thresholds(ai=0.8, real=0.2)
+    assert spec.has_heatmap
+    assert spec.info.sha256 == spec.facts["files"]["model.onnx"]
+
+
+def _without(facts: dict[str, Any], *path: str) -> dict[str, Any]:
+    inner = facts
+    for key in path[:-1]:
+        inner = inner[key]
+    del inner[path[-1]]
+    return facts
+
+
+@pytest.mark.parametrize(
+    "path",
+    [("name",), ("input", "width"), ("calibration",), ("thresholds", "balanced"), ("files", "model.onnx")],
+)
+def test_a_missing_field_is_named(tiny_model_dir: Path, tmp_path: Path, path: tuple[str, ...]) -> None:
+    facts = _without(json.loads((tiny_model_dir / "model.json").read_text()), *path)
+    (tmp_path / "model.json").write_text(json.dumps(facts))
+    with pytest.raises(ModelError, match=path[-1]):
+        load_spec(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schema": 2}, "schema 2"),
+        ({"classes": ["real_image", "ai_image"]}, "in that order"),
+        ({"input": {"width": 1, "height": 1, "filter": "box", "mean": [0.5], "std": [1, 1, 1]}}, "wrong"),
+    ],
+)
+def test_a_wrong_field_is_refused(
+    tiny_model_dir: Path, tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    facts = json.loads((tiny_model_dir / "model.json").read_text()) | change
+    (tmp_path / "model.json").write_text(json.dumps(facts))
+    with pytest.raises(ModelError, match=message):
+        load_spec(tmp_path)
+
+
+def test_what_is_no_model_folder(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="not a model folder"):
+        load_spec(tmp_path)
+    (tmp_path / "model.json").write_text("{")
+    with pytest.raises(ModelError, match="cannot be read"):
+        load_spec(tmp_path)

@@ -1,0 +1,164 @@
+"""Paths, folders, globs, lists, streams and base64 become Sources, in a stable order."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+from pathlib import Path
+
+import pytest
+
+from imageprocess import sources
+from imageprocess.errors import CorruptImageError, InputNotFoundError, TooLargeError, UsageError
+from imageprocess.types import Source
+from pictures import encode, gradient
+
+MAX = 10_000
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Pictures with and without a telling name, things that are none, a hidden file, and a folder in the folder."""
+    png = encode(gradient(), "PNG")
+    for name in (
+        "b.PNG",
+        "a.jpg",
+        "no-suffix",
+        ".hidden.png",
+        "sub/c.webp",
+        "sub/.cache/d.png",
+        "sub/deep/e.gif",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(png)
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "broken.jpeg").write_bytes(b"a picture by its name, so it must be told that it is broken")
+    os.mkfifo(tmp_path / "pipe")
+    return tmp_path
+
+
+def _names(found: list[Source], folder: Path) -> list[str]:
+    return [Path(source.name).relative_to(folder).as_posix() for source in found]
+
+
+def test_a_folder_gives_its_pictures_in_order(folder: Path) -> None:
+    found = list(sources.expand([str(folder)]))
+    assert _names(found, folder) == ["a.jpg", "b.PNG", "broken.jpeg", "no-suffix"]
+
+
+def test_recursion_skips_hidden_folders_and_loops(folder: Path) -> None:
+    (folder / "sub" / "loop").symlink_to(folder)
+    found = _names(list(sources.expand([str(folder)], recursive=True)), folder)
+    assert found == ["a.jpg", "b.PNG", "broken.jpeg", "no-suffix", "sub/c.webp", "sub/deep/e.gif"]
+
+
+def test_globs(folder: Path) -> None:
+    assert _names(list(sources.expand([f"{folder}/*.[jP]*"])), folder) == ["a.jpg", "b.PNG", "broken.jpeg"]
+    assert _names(list(sources.expand([f"{folder}/**/*.gif"])), folder) == ["sub/deep/e.gif"]
+
+
+def test_a_file_whose_name_looks_like_a_glob(folder: Path) -> None:
+    (folder / "photo[1].png").write_bytes(b"x")
+    found = list(sources.expand([str(folder / "photo[1].png")]))
+    assert _names(found, folder) == ["photo[1].png"]
+
+
+def test_the_order_of_the_arguments_is_kept(folder: Path) -> None:
+    found = list(sources.expand([str(folder / "sub"), str(folder / "a.jpg"), str(folder / "missing.png")]))
+    assert _names(found, folder) == ["sub/c.webp", "a.jpg", "missing.png"]
+
+
+@pytest.mark.parametrize("argument", ["missing.png", "nothing*.png", "nul\0name.png", "x" * 5000])
+def test_what_does_not_exist_is_told_when_read(argument: str) -> None:
+    (source,) = sources.expand([argument])
+    with pytest.raises(InputNotFoundError, match=r"no such file|cannot be read"):
+        sources.read(source, max_bytes=MAX)
+
+
+def test_a_folder_as_a_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputNotFoundError, match="folder"):
+        sources.read(Source("x", path=tmp_path), max_bytes=MAX)
+
+
+def test_expansion_is_lazy(folder: Path) -> None:
+    def arguments():  # type: ignore[no-untyped-def]
+        yield str(folder / "a.jpg")
+        raise AssertionError("read ahead")
+
+    assert next(sources.expand(arguments())).name.endswith("a.jpg")
+
+
+def test_a_list_is_taken_literally() -> None:
+    lines = io.BytesIO("two words.png\r\n\n# no comment.png\nstar*.png\nümlaut.png".encode())
+    names = [source.name for source in sources.from_list(lines)]
+    assert names == ["two words.png", "# no comment.png", "star*.png", "ümlaut.png"]
+
+
+def test_a_name_that_is_not_utf_8_can_be_read_and_shown(tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path) + b"/caf\xe9.png"
+    Path(os.fsdecode(path)).write_bytes(b"data")
+    (source,) = sources.from_list(io.BytesIO(path + b"\n"))
+    assert source.name.endswith("caf\\xe9.png")
+    assert sources.read(source, max_bytes=MAX) == b"data"
+
+
+def test_the_size_limit_is_kept_without_reading_on(tmp_path: Path) -> None:
+    path = tmp_path / "large"
+    path.write_bytes(bytes(MAX))
+    assert len(sources.read(Source("x", path=path), max_bytes=MAX)) == MAX
+    with pytest.raises(TooLargeError):
+        sources.read(Source("x", path=path), max_bytes=MAX - 1)
+    with pytest.raises(TooLargeError):
+        sources.read(Source("zero", path=Path("/dev/zero")), max_bytes=MAX)
+
+
+def test_what_python_callers_have(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(b"data")
+    with path.open("rb") as stream:
+        given = [
+            str(path),
+            path,
+            b"data",
+            bytearray(b"data"),
+            io.BytesIO(b"data"),
+            stream,
+            Source("s", b"data"),
+        ]
+        found = [sources.to_source(one, max_bytes=MAX) for one in given]
+    assert [sources.read(source, max_bytes=MAX) for source in found] == [b"data"] * 7
+    assert [s.name for s in found] == [str(path), str(path), "bytes", "bytes", "stream", str(path), "s"]
+
+
+@pytest.mark.parametrize("given", [None, 7, io.StringIO("text")])
+def test_what_is_no_picture_at_all(given: object) -> None:
+    with pytest.raises(UsageError):
+        sources.to_source(given, max_bytes=MAX)  # type: ignore[arg-type]
+
+
+def test_a_stream_is_read_to_the_limit_only() -> None:
+    stream = io.BytesIO(bytes(5 * MAX))
+    source = sources.to_source(stream, max_bytes=MAX)
+    assert stream.tell() == MAX + 1
+    with pytest.raises(TooLargeError):
+        sources.read(source, max_bytes=MAX)
+
+
+@pytest.mark.parametrize(
+    "prefix", ["", "data:image/png;base64,", "DATA:;base64,", "data:image/png;x=y;base64,"]
+)
+def test_base64(prefix: str) -> None:
+    text = prefix + base64.encodebytes(bytes(range(256))).decode()
+    assert sources.from_base64(text, max_bytes=MAX).data == bytes(range(256))
+
+
+@pytest.mark.parametrize("text", ["a", "%%%%", "data:image/png,abc", "ümlaut", "YWJj=YWJj"])
+def test_what_is_not_base64(text: str) -> None:
+    with pytest.raises(CorruptImageError, match="not base64"):
+        sources.from_base64(text, max_bytes=MAX)
+
+
+def test_base64_over_the_limit_is_refused_before_decoding() -> None:
+    with pytest.raises(TooLargeError):
+        sources.from_base64("A" * 4 * MAX, max_bytes=MAX)
