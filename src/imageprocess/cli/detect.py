@@ -125,7 +125,7 @@ def detect(
         if not (quiet or to_terminal):
             results = with_progress(results, _known_total(inputs, from_list))
         for text in render(tally.count(results), form, colour=colour):
-            stream.write(text.encode())
+            stream.write(text.encode("utf-8", "backslashreplace"))
             stream.flush()
     if tally.total == 0 and not quiet:
         click.echo("No picture found.", err=True)

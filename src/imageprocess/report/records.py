@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,12 +12,19 @@ from ..types import RECORD_SCHEMA, Evidence, Result
 
 def to_record(result: Result) -> dict[str, Any]:
     """The record as plain dicts, lists, strings and numbers, keys in the contract's order."""
-    head: dict[str, Any] = {"schema": RECORD_SCHEMA, "source": result.source, "status": result.status}
-    if result.error is not None:
-        return head | {"error": {"code": result.error.code, "message": result.error.message}}
+    record: dict[str, Any] = {"schema": RECORD_SCHEMA, "source": result.source, "status": result.status}
+    if result.error is None:
+        record |= _findings(result)
+    else:
+        record["error"] = {"code": result.error.code, "message": result.error.message}
+    plain: dict[str, Any] = _plain(record)
+    return plain
+
+
+def _findings(result: Result) -> dict[str, Any]:
     assert result.image is not None and result.verdict is not None  # types.Result's promise
     image, verdict, model = result.image, result.verdict, result.model
-    return head | {
+    return {
         "sha256": result.sha256,
         "image": {
             "format": image.format,
@@ -48,18 +56,20 @@ def _evidence(item: Evidence) -> dict[str, Any]:
         "claim": item.claim,
         "trust": item.trust,
         "points_to": item.points_to,
-        "detail": _plain(item.detail),
+        "detail": item.detail,
     }
 
 
 def _plain(value: Any) -> Any:
     """Mappings and sequences as dicts and lists, NumPy's scalars as numbers, what JSON lacks as text."""
-    if value is None or isinstance(value, bool | int | str):
+    if value is None or isinstance(value, bool | int):
         return value
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()  # half a surrogate pair is no text
     if isinstance(value, float):
-        return value if value - value == 0 else None  # JSON has no NaN and no infinity
+        return float(value) if math.isfinite(value) else None  # JSON has no NaN and no infinity
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {_plain(str(key)): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(item) for item in value]
     if callable(getattr(value, "item", None)):

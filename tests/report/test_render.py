@@ -1,0 +1,105 @@
+"""The four formats, as a person, a program and a spreadsheet read them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imageprocess.report.render import FORMATS, render
+from imageprocess.report.table import to_csv_row
+from imageprocess.report.text import to_text
+from imageprocess.types import ErrorInfo, Evidence, ImageFacts, Label, Result, Verdict
+
+EVIDENCE = Evidence("exif", "Camera: Acme.", "unsigned")
+FAILED = Result("broken.png", "error", error=ErrorInfo("corrupt", "broken.png: does not decode"))
+
+
+def ok(source: str = "a.png", label: Label = "real", probability: float | None = 0.04) -> Result:
+    return Result(
+        source=source,
+        status="ok",
+        sha256="ab" * 32,
+        image=ImageFacts("PNG", 4, 3, 1, 99),
+        verdict=Verdict(label, probability, "model", "Looks real, mostly."),
+        evidence=(EVIDENCE,),
+        elapsed_ms=1.5,
+    )
+
+
+def test_text_says_verdict_reason_and_evidence() -> None:
+    assert to_text(ok()) == "a.png: real, 4% AI\n  Looks real, mostly.\n  - exif (unsigned): Camera: Acme."
+    assert to_text(ok(label="unsure", probability=None)).splitlines()[0] == "a.png: unsure"
+    assert to_text(FAILED) == "broken.png: failed (corrupt)\n  broken.png: does not decode"
+
+
+@pytest.mark.parametrize("result", [ok(), ok(label="ai"), ok(label="unsure"), FAILED])
+def test_colour_is_only_paint(result: Result) -> None:
+    painted = to_text(result, colour=True)
+    assert "\x1b[" in painted
+    assert "\x1b[" not in to_text(result)
+    assert painted.count("\x1b[") == 2 and painted.count("\x1b[0m") == 1
+
+
+def test_a_strangers_name_cannot_drive_the_terminal() -> None:
+    text = to_text(ok(source="a\x1b[2J\nb\r\u202eгиф\ud800.png"))
+    assert text.splitlines()[0] == "a\\x1b[2J\\nb\\r\\u202eгиф\\ud800.png: real, 4% AI"
+
+
+@given(st.text())
+def test_any_name_stays_on_its_line(name: str) -> None:
+    assert len(to_text(ok(source=name)).splitlines()) == 3
+
+
+def test_csv_is_a_table() -> None:
+    text = "".join(render([ok(), FAILED], "csv"))
+    first, second = csv.DictReader(io.StringIO(text))
+    assert (first["source"], first["label"], first["probability_ai"], first["width"]) == (
+        "a.png",
+        "real",
+        "0.04",
+        "4",
+    )
+    assert first["reason"] == "Looks real, mostly."
+    assert first["evidence"] == "exif (unsigned): Camera: Acme."
+    assert (second["status"], second["label"], second["error_code"]) == ("error", "", "corrupt")
+    assert None not in first and None not in second and None not in first.values()
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝"])
+def test_no_cell_of_a_strangers_is_a_formula(start: str) -> None:
+    (row,) = csv.reader(io.StringIO(to_csv_row(ok(source=start + 'cmd|" /C calc"!A0')), newline=""))
+    assert row[0] == "'" + start + 'cmd|" /C calc"!A0'
+
+
+def test_json_is_one_array_and_jsonl_one_record_a_line() -> None:
+    for results in ([], [ok()], [ok(), FAILED, ok("ü.png")]):
+        array = json.loads("".join(render(results, "json")))
+        lines = [json.loads(line) for line in "".join(render(results, "jsonl")).splitlines()]
+        assert array == lines
+        assert [record["source"] for record in array] == [result.source for result in results]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_each_result_is_written_when_it_is_there(form: str) -> None:
+    def results() -> Iterator[Result]:
+        yield ok("first.png")
+        raise AssertionError("read ahead")
+
+    written = ""
+    for text in render(results(), form):  # type: ignore[arg-type]
+        written += text
+        if "first.png" in written:
+            break
+    assert "first.png" in written
+
+
+@given(st.text())
+def test_every_format_writes_any_name(name: str) -> None:
+    for form in FORMATS:
+        assert "".join(render([ok(source=name)], form)).encode("utf-8", "backslashreplace")
