@@ -1,7 +1,7 @@
 """[Evidence] -> Verdict. The model testifies; this module alone decides. Pure: no I/O, no clock, no settings.
 
-The truth table, first row that fits. An "AI claim" is an item that points to "ai" and that anyone could have
-written: a generator's own metadata, an IPTC value, an intact manifest by a signer who is not on the trust list.
+The truth table, first row that fits. An "AI claim" is an item that points to "ai" and that anyone could
+have written: a generator's own metadata, an IPTC value, an intact manifest by an untrusted signer.
 
     row  evidence                                                     label   decided_by  probability_ai
     1    trusted C2PA capture, and a trusted or marked or claimed AI  unsure  abstain     the model's
@@ -19,8 +19,8 @@ written: a generator's own metadata, an IPTC value, an intact manifest by a sign
 to pick a side in row 4 as well: it follows the claim, and the reason shows both.
 
 What never decides, whatever it says: EXIF camera facts; a claim of being real without a trusted signature; a
-record that says "edited with an AI" (the reason tells it; who made the picture is left to the model); a broken
-manifest (the reason warns of it); the absence of any mark.
+record that says "edited with an AI" (the reason tells it; who made the picture is left to the model); a
+broken manifest (the reason warns of it); the absence of any mark.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ __all__ = ["decide"]
 
 
 def decide(evidence: Sequence[Evidence], thresholds: Thresholds | None) -> Verdict:
-    """The verdict on one picture. `thresholds` are those of the mode asked for, None when the model was not asked:
-    a model's evidence without thresholds does not count.
+    """The verdict on one picture. `thresholds` are those of the mode asked for, None when the model was not
+    asked: a model's evidence without thresholds does not count.
     """
     model = next((item for item in evidence if item.kind == "model"), None) if thresholds else None
     probability = None if model is None else float(model.detail["probability_ai"])
@@ -65,7 +65,7 @@ def _decide(evidence: Sequence[Evidence], p: float | None, thresholds: Threshold
         return Verdict("real", 0.0, "c2pa", f"{capture.claim}{doubt}")
     if p is None or thresholds is None:
         return Verdict(
-            "unsure", None, "abstain", "Nothing in the file says who made it, and no model was asked."
+            "unsure", None, "abstain", "Nothing in the file decides how it was made, and no model was asked."
         )
     return _ask_model(p, thresholds)
 

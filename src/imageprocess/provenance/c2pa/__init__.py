@@ -1,0 +1,205 @@
+"""Content Credentials (C2PA) -> [Evidence], in one of four states:
+
+    trusted    content and claim match the signature, and the signer is on the trust list
+    untrusted  they match, but the signer is unknown, expired or of an obsolete profile
+    broken     they do not match: the file or its manifest was changed after signing
+    none       no manifest: no evidence
+
+and, where nothing could verify it, `not_verified`: a manifest is there, nobody knows whether it holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ...errors import MissingExtraError
+from ...types import Evidence, PointsTo, Trust
+from ..containers.jpeg import is_c2pa_store
+from ..statements import evidence, printable
+from ..trust import TrustList, find_trust_list
+from .history import Story, tell
+from .jumbf import is_sane
+from .library import UnreadableManifestError, read_manifest_store
+from .state import State, active_state, ingredient_state
+
+__all__ = ["read_c2pa"]
+
+_PROVENANCE = "{http://purl.org/dc/terms/}provenance"
+_SAYS: dict[PointsTo, str] = {
+    "ai": "say that this picture was made by a generative AI",
+    "ai_edited": "say that this picture was edited with a generative AI, or has parts made by one",
+    "real": "say that this picture was taken with a camera and not edited",
+    "nothing": "do not say whether an AI or a camera made this picture",
+}
+_TRUST: dict[State, Trust] = {"trusted": "trusted", "untrusted": "valid_untrusted", "broken": "broken"}
+
+
+def read_c2pa(
+    data: bytes, image_format: str, store: bytes | None, xmp: Mapping[str, str], trust_list: Path | None
+) -> list[Evidence]:
+    """`store`: the manifest store that the container's walker found. `trust_list`: None for the default one."""
+    if store is None or not is_c2pa_store(store):
+        remote = xmp.get(_PROVENANCE, "")
+        return [_remote(remote)] if remote.startswith(("http://", "https://")) else []
+    if not is_sane(store):
+        return [_not_verified("its boxes are nested deeper, or are more, than any real one's")]
+    signers = find_trust_list(trust_list)
+    try:
+        report = read_manifest_store(data, image_format, signers.pem if signers else "")
+    except MissingExtraError as error:
+        return [_not_verified(str(error))]
+    except UnreadableManifestError as error:
+        return [_broken([printable(str(error), 200)], {})]
+    return _judge(report, signers)
+
+
+def _judge(report: Mapping[str, Any], signers: TrustList | None) -> list[Evidence]:
+    results = _mapping(report.get("validation_results"))
+    manifests = _mapping(report.get("manifests"))
+    active = str(report.get("active_manifest"))
+    facts = _signer_facts(_mapping(manifests.get(active)))
+    state, failures = active_state(_mapping(results.get("activeManifest")))
+    if state == "broken":
+        return [_broken(failures, facts)]
+    ingredients = _ingredient_states(manifests, results)
+    intact = {label for label, one in ingredients.items() if one != "broken"}
+    trusted = {label for label, one in ingredients.items() if one == "trusted"}
+    story = tell(manifests, active, trusted if state == "trusted" else intact)
+    found = [_intact(state, story, facts, failures, signers)]
+    if state == "trusted":
+        # What an untrusted ingredient adds is only as good as that ingredient's signer.
+        wider = tell(manifests, active, intact)
+        if wider.points_to != story.points_to and wider.points_to in ("ai", "ai_edited"):
+            found.append(
+                _intact("untrusted", wider, facts, ["an ingredient's signer is not trusted"], signers)
+            )
+    return found
+
+
+def _ingredient_states(manifests: Mapping[str, Any], results: Mapping[str, Any]) -> dict[str, State]:
+    """Manifest label -> the worst state that any manifest naming it as an ingredient gives it."""
+    deltas = {}
+    for delta in results.get("ingredientDeltas") or []:
+        deltas[str(_mapping(delta).get("ingredientAssertionURI"))] = _mapping(
+            _mapping(delta).get("validationDeltas")
+        )
+    states: dict[str, State] = {}
+    for owner, manifest in manifests.items():
+        for ingredient in _mapping(manifest).get("ingredients") or []:
+            one = _mapping(ingredient)
+            child = one.get("active_manifest")
+            if not isinstance(child, str):
+                continue
+            recorded = dict(_mapping(_mapping(one.get("validation_results")).get("activeManifest")))
+            if isinstance(
+                one.get("validation_status"), list
+            ):  # as recorded by the oldest producers: failures alone
+                recorded["failure"] = [*recorded.get("failure", []), *one["validation_status"]]
+            uri = f"self#jumbf=/c2pa/{owner}/c2pa.assertions/{one.get('label')}"
+            state = ingredient_state(recorded, deltas.get(uri, {}))
+            states[child] = max(
+                state, states.get(child, "trusted"), key=["trusted", "untrusted", "broken"].index
+            )
+    return states
+
+
+def _intact(
+    state: State, story: Story, facts: Mapping[str, Any], failures: list[str], signers: TrustList | None
+) -> Evidence:
+    signer = printable(str(facts.get("signer") or "an unnamed signer"), 120)
+    says = _SAYS[story.points_to]
+    if state == "trusted":
+        claim = f"Content Credentials signed by {signer}, who is on the trust list, {says}."
+        does_not_prove = "That the signer told the truth or was not deceived, or what the picture shows."
+    else:
+        claim = f"Content Credentials signed by {signer}, whom we cannot trust ({_why(failures, signers)}), {says}."
+        does_not_prove = (
+            "Who signed it, or that the claim is true: anyone can sign with a certificate of their own."
+        )
+    return evidence(
+        "c2pa",
+        claim,
+        _TRUST[state],
+        story.points_to,
+        proves="That neither the picture nor this record was changed since it was signed.",
+        does_not_prove=does_not_prove,
+        state=state,
+        generator=facts.get("generator"),
+        model=", ".join(story.agents),
+        signals=story.signals,
+        manifests=story.manifests,
+        trust_list=signers.describe() if signers else "none installed",
+        codes=failures,
+        **{name: value for name, value in facts.items() if name != "generator"},
+    )
+
+
+def _why(failures: list[str], signers: TrustList | None) -> str:
+    if "signingCredential.expired" in failures or "claimSignature.outsideValidity" in failures:
+        return "the certificate had expired"
+    if "signingCredential.invalid" in failures:
+        return "the certificate does not follow today's profile"
+    if any("revoked" in code for code in failures):
+        return "the certificate was revoked"
+    if signers is None:
+        return "no trust list is installed: run “imageprocess trust update”"
+    if "signingCredential.untrusted" in failures:
+        return "not on the trust list"
+    return failures[0] if failures else "not on the trust list"
+
+
+def _broken(failures: list[str], facts: Mapping[str, Any]) -> Evidence:
+    return evidence(
+        "c2pa",
+        "The file's Content Credentials are broken: the picture or the record was changed after signing.",
+        "broken",
+        "nothing",
+        proves="That what is in the file now is not what was signed.",
+        does_not_prove="Who changed it or why: resaving, resizing and deliberate forgery all break the signature.",
+        state="broken",
+        codes=failures,
+        **facts,
+    )
+
+
+def _not_verified(why: str) -> Evidence:
+    return evidence(
+        "c2pa",
+        f"A Content Credentials manifest is present, not verified: {why}.",
+        "unsigned",
+        "nothing",
+        proves="That the file carries a manifest.",
+        does_not_prove="Anything that the manifest says: its signature was not checked.",
+        state="not_verified",
+    )
+
+
+def _remote(address: str) -> Evidence:
+    return evidence(
+        "c2pa",
+        "The file names Content Credentials that are kept elsewhere; they were not fetched.",
+        "unsigned",
+        "nothing",
+        proves="That the file names an address.",
+        does_not_prove="That anything is kept there, or what it says.",
+        state="not_verified",
+        address=printable(address, 500),
+    )
+
+
+def _signer_facts(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    signature = _mapping(manifest.get("signature_info"))
+    infos = manifest.get("claim_generator_info")
+    info = _mapping(infos[0]) if isinstance(infos, list) and infos else {}
+    return {
+        "generator": info.get("name") or manifest.get("claim_generator"),
+        "signer": signature.get("issuer"),
+        "certificate": signature.get("common_name"),
+        "signed_at": signature.get("time"),
+    }
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

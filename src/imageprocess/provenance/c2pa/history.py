@@ -1,0 +1,157 @@
+"""Manifests' actions -> what they say of how the picture came to be, in the vocabulary of C2PA's public asset rubrics
+(c2pa-org/conformance-public, asset-rubrics, 2026-08)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...types import PointsTo
+from ..source_types import CAPTURES, EDITED_WITH_AI, MADE_BY_AI, STITCHED, source_type
+
+_MAX_DEPTH = 16  # generations of ingredients
+_MAX_ACTIONS = 1_000
+_INCEPTION = {"c2pa.created", "c2pa.opened"}
+# Mechanical or administrative: the picture stays as it was.
+_NON_EDITORIAL = {
+    "c2pa.converted", "c2pa.published", "c2pa.repackaged", "c2pa.transcoded", "c2pa.resized.proportional",
+    "c2pa.enhanced", "c2pa.edited.metadata", "c2pa.watermarked", "c2pa.watermarked.bound",
+    "c2pa.watermarked.unbound", "c2pa.redacted",
+}  # fmt: skip
+_GENERATIVE = {MADE_BY_AI, EDITED_WITH_AI, "compositeSynthetic", "trainedAlgorithmicData"}
+_POSSIBLY_GENERATIVE = {"digitalArt", "composite"}
+_INCEPTION_SIGNALS = {
+    MADE_BY_AI: "fullyGenAIMedia",
+    EDITED_WITH_AI: "partlyGenAICreation",
+    STITCHED: "capturedMediaStitched",
+    "digitalCreation": "nonGenAIDigitalCreation",
+    "composite": "compositionMayContainGenAI",
+    "screenCapture": "screenCaptureMayContainGenAI",
+    "empty": "blankCanvas",
+    **dict.fromkeys(CAPTURES, "capturedMedia"),
+}
+# Microsoft's Image Creator writes no digitalSourceType, but names itself.
+_AI_AGENTS = {"Image Creator from Designer", "Bing Image Creator"}
+_AI_DESCRIPTIONS = {"AI Generated Image"}
+
+
+@dataclass(slots=True)
+class Story:
+    """What one manifest, its ingredients included, says."""
+
+    points_to: PointsTo = "nothing"
+    signals: list[str] = field(default_factory=list)  # the rubrics' names
+    agents: list[str] = field(default_factory=list)  # software that acted
+    manifests: list[str] = field(default_factory=list)  # labels of the manifests that were read
+
+    def add(self, other: Story) -> None:
+        for mine, theirs in (
+            (self.signals, other.signals),
+            (self.agents, other.agents),
+            (self.manifests, other.manifests),
+        ):
+            mine += [item for item in theirs if item not in mine]
+
+
+def tell(manifests: Mapping[str, Any], label: str, usable: Set[str], depth: int = 0) -> Story:
+    """The story of manifest `label`. Ingredients' manifests count when they are in `usable`.
+
+    An AI's work stays one however it was edited; an AI's touch stays one; a capture stays one only untouched.
+    """
+    manifest = manifests.get(label)
+    story = Story(manifests=[label])
+    if not isinstance(manifest, Mapping) or depth > _MAX_DEPTH:
+        return story
+    actions = list(_actions(manifest))
+    story.signals = list(dict.fromkeys(signal for action in actions for signal in _signals(action)))
+    story.agents = list(dict.fromkeys(agent for agent in map(_agent, actions) if agent))
+    parents: list[Story | None] = []
+    components: list[Story | None] = []
+    for relationship, child in _ingredients(manifest):
+        told = None
+        if child and child in usable and child != label:
+            told = tell(manifests, child, usable - {label}, depth + 1)
+        (parents if relationship == "parentOf" else components).append(told)
+    story.points_to = _points_to(story.signals, actions, parents, components)
+    for told in parents + components:
+        if told:
+            story.add(told)
+        elif "mediaUnknownProvenance" not in story.signals:
+            story.signals.append("mediaUnknownProvenance")
+    return story
+
+
+def _points_to(
+    signals: list[str],
+    actions: list[Mapping[str, Any]],
+    parents: list[Story | None],
+    components: list[Story | None],
+) -> PointsTo:
+    told = [story.points_to for story in parents if story]
+    if "fullyGenAIMedia" in signals or "ai" in told:
+        return "ai"
+    touched = {"perceptibleGenAI", "partlyGenAICreation"} & set(signals)
+    if touched or "ai_edited" in told or any(s and s.points_to in ("ai", "ai_edited") for s in components):
+        return "ai_edited"
+    captured = {"capturedMedia", "capturedMediaStitched"} & set(signals)
+    untouched = all(a.get("action") in _INCEPTION | _NON_EDITORIAL for a in actions) and not components
+    if untouched and (
+        (captured and not parents) or (not captured and told == ["real"] and len(parents) == 1)
+    ):
+        return "real"
+    return "nothing"
+
+
+def _signals(action: Mapping[str, Any]) -> Iterator[str]:
+    name = action.get("action")
+    term = source_type(action.get("digitalSourceType"))
+    if name in _INCEPTION:
+        if _agent(action) in _AI_AGENTS or action.get("description") in _AI_DESCRIPTIONS:
+            term = term or MADE_BY_AI
+        if term in _INCEPTION_SIGNALS:
+            yield _INCEPTION_SIGNALS[term]
+    elif name in _NON_EDITORIAL:
+        yield "nonEditorial"
+    elif term in _GENERATIVE:
+        yield "perceptibleGenAI"
+    elif term in _POSSIBLY_GENERATIVE:
+        yield "perceptiblePossiblyGenAI"
+    elif term:
+        yield "perceptibleNonGenAI"
+    else:
+        yield "ambiguousActions"
+
+
+def _actions(manifest: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Every action of the manifest; the oldest producers wrote a bare list under the label "actions"."""
+    count = 0
+    for assertion in _mappings(manifest.get("assertions")):
+        if str(assertion.get("label")).split(".v", 1)[0].split("__", 1)[0] not in ("c2pa.actions", "actions"):
+            continue
+        data = assertion.get("data")
+        for action in _mappings(data.get("actions") if isinstance(data, Mapping) else data):
+            count += 1
+            if count > _MAX_ACTIONS:
+                return
+            yield action
+
+
+def _ingredients(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
+    """(relationship, label of the ingredient's manifest or None) of what went into the picture."""
+    for ingredient in _mappings(manifest.get("ingredients")):
+        relationship = str(ingredient.get("relationship"))
+        if relationship in ("parentOf", "componentOf"):  # inputTo: a model's input, not part of the picture
+            child = ingredient.get("active_manifest")
+            yield relationship, child if isinstance(child, str) else None
+
+
+def _agent(action: Mapping[str, Any]) -> str | None:
+    agent = action.get("softwareAgent")
+    name = agent.get("name") if isinstance(agent, Mapping) else agent
+    return name if isinstance(name, str) and name else None
+
+
+def _mappings(items: object) -> Iterator[Mapping[str, Any]]:
+    if isinstance(items, list):
+        yield from (item for item in items if isinstance(item, Mapping))

@@ -1,0 +1,53 @@
+"""The one module that imports c2pa-python (the extra [c2pa]). Nothing here may touch the network."""
+
+from __future__ import annotations
+
+import io
+import json
+from functools import lru_cache
+from typing import Any
+
+from ...errors import MissingExtraError
+
+_MIME = {
+    "JPEG": "image/jpeg",
+    "PNG": "image/png",
+    "WEBP": "image/webp",
+    "AVIF": "image/avif",
+    "HEIC": "image/heic",
+    "TIFF": "image/tiff",
+}
+
+
+class UnreadableManifestError(Exception):
+    """A manifest store is there, but the library cannot make sense of it. `str(error)` says why."""
+
+
+def read_manifest_store(data: bytes, image_format: str, trust_anchors: str) -> dict[str, Any]:
+    """The library's JSON report on the picture's manifest store, validated against `trust_anchors` (PEM, may be "").
+
+    Raises MissingExtraError without the extra, UnreadableManifestError where the report cannot be had.
+    """
+    try:
+        import c2pa
+    except ImportError as error:
+        raise MissingExtraError("c2pa-python, which verifies Content Credentials,", "c2pa") from error
+    try:
+        with c2pa.Reader(_MIME[image_format], io.BytesIO(data), context=_context(trust_anchors)) as reader:
+            report: dict[str, Any] = json.loads(reader.json())
+    except c2pa.C2paError as error:
+        raise UnreadableManifestError(str(error)) from error
+    return report
+
+
+@lru_cache(maxsize=4)
+def _context(trust_anchors: str) -> Any:
+    import c2pa
+
+    settings: dict[str, Any] = {
+        # Both are the library's ways to the network: a manifest kept elsewhere, and a certificate's revocation.
+        "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_trust": True},
+    }
+    if trust_anchors:
+        settings["trust"] = {"trust_anchors": trust_anchors}
+    return c2pa.Context.from_dict(settings)

@@ -1,0 +1,65 @@
+"""Status codes -> how far a manifest can be trusted.
+
+Decided from the codes (C2PA specification, "Validation states"), not from the library's one-word summary: that says
+"Valid" for an unknown signer, and "Invalid" for an intact file whose signer's certificate has merely expired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+State = Literal["trusted", "untrusted", "broken"]
+
+# What is wrong with the signer, or with the time of signing, leaves the content and the claim intact.
+_ABOUT_THE_SIGNER = ("signingCredential.", "timeStamp.", "claimSignature.outsideValidity")
+_CONTENT_MATCHES = {
+    "assertion.dataHash.match",
+    "assertion.boxesHash.match",
+    "assertion.bmffHash.match",
+    "assertion.collectionHash.match",
+    "assertion.multiAssetHash.match",
+}
+
+
+def codes(entries: object) -> list[str]:
+    """The `code` of each entry of one of the report's lists."""
+    if not isinstance(entries, list):
+        return []
+    return [str(entry.get("code")) for entry in entries if isinstance(entry, Mapping)]
+
+
+def active_state(results: Mapping[str, Any]) -> tuple[State, list[str]]:
+    """The active manifest's state, and the failure codes behind it.
+
+    `results`: the report's `validation_results.activeManifest`.
+    """
+    success, failure = codes(results.get("success")), codes(results.get("failure"))
+    tampering = _tampering(failure)
+    intact = "claimSignature.validated" in success and bool(_CONTENT_MATCHES & set(success))
+    if tampering or not intact:
+        return "broken", tampering or ["the content or the claim could not be matched with the signature"]
+    return ("trusted" if _is_trusted(success, failure) else "untrusted"), failure
+
+
+def ingredient_state(recorded: Mapping[str, Any], delta: Mapping[str, Any]) -> State:
+    """An ingredient manifest's state: what its importer recorded, and what is different now (`delta`).
+
+    Content hashes of ingredients cannot be checked any more: their pixels are gone.
+    """
+    success = codes(recorded.get("success")) + codes(delta.get("success"))
+    failure = codes(recorded.get("failure")) + codes(delta.get("failure"))
+    validated = {"claimSignature.validated", "ingredient.manifest.validated"} & set(success)
+    if _tampering(failure) or not validated:
+        return "broken"
+    return "trusted" if _is_trusted(success, failure) else "untrusted"
+
+
+def _tampering(failure: Iterable[str]) -> list[str]:
+    return [code for code in failure if not code.startswith(_ABOUT_THE_SIGNER)]
+
+
+def _is_trusted(success: list[str], failure: list[str]) -> bool:
+    return "signingCredential.trusted" in success and not any(
+        code.startswith("signingCredential.") for code in failure
+    )

@@ -1,0 +1,34 @@
+"""Bytes -> Records: where each container keeps what is said about the picture.
+
+Every walker follows the container's own structure from its first byte and stops at its end, so a marker that merely
+occurs somewhere in the bytes, or behind the picture, is never found. Each is bounded in bytes, boxes and depth.
+"""
+
+from __future__ import annotations
+
+from .isobmff import walk_isobmff
+from .jpeg import walk_jpeg
+from .png import walk_png
+from .records import Records
+from .riff import walk_webp
+
+__all__ = ["Records", "read_records"]
+
+_WALKERS = {
+    "JPEG": walk_jpeg,
+    "PNG": walk_png,
+    "WEBP": walk_webp,
+    "AVIF": walk_isobmff,
+    "HEIC": walk_isobmff,
+}
+
+
+def read_records(data: bytes, image_format: str) -> Records:
+    """What lies beside the pixels. Never raises: a damaged container gives what was read before the damage.
+
+    GIF and BMP keep none of these records. A TIFF file is one TIFF structure, the same as an EXIF block is.
+    """
+    if image_format == "TIFF":
+        return Records(exif=data)
+    walk = _WALKERS.get(image_format)
+    return walk(data) if walk else Records()

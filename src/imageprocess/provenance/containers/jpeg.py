@@ -1,0 +1,90 @@
+"""JPEG: marker segments from SOI to the first scan (ITU-T T.81, Annex B).
+
+What comes after the first SOS is entropy-coded; XMP, EXIF and C2PA are required to come before it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from .records import MAX_PARTS, MAX_RECORD_BYTES, Records
+
+_EXIF = b"Exif\0\0"
+_XMP = b"http://ns.adobe.com/xap/1.0/\0"
+_PHOTOSHOP = b"Photoshop 3.0\0"
+_STANDALONE = {0x01, *range(0xD0, 0xD9)}  # TEM, RSTn and SOI carry no length
+_SOS, _EOI = 0xDA, 0xD9
+
+
+def walk_jpeg(data: bytes) -> Records:
+    records = Records()
+    jumbf: dict[int, list[bytes]] = defaultdict(list)  # box instance -> pieces, in the file's order
+    jumbf_bytes = 0
+    for marker, body in _segments(data):
+        if marker == 0xE1 and body.startswith(_EXIF):
+            records.exif = records.exif or body[len(_EXIF) :]
+        elif marker == 0xE1 and body.startswith(_XMP):
+            records.xmp = records.xmp or body[len(_XMP) :]
+        elif marker == 0xED and body.startswith(_PHOTOSHOP):
+            records.iptc_iim = records.iptc_iim or _photoshop_iptc(body[len(_PHOTOSHOP) :])
+        elif marker == 0xEB and body[:2] == b"JP" and jumbf_bytes < MAX_RECORD_BYTES:
+            jumbf[int.from_bytes(body[2:4], "big")].append(body)
+            jumbf_bytes += len(body)
+    records.manifest_store = _join_jumbf(jumbf)
+    return records
+
+
+def _segments(data: bytes) -> list[tuple[int, bytes]]:
+    """(marker, body) of each segment before the first scan."""
+    found: list[tuple[int, bytes]] = []
+    at = 2
+    while len(found) < MAX_PARTS and at + 4 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if marker == 0xFF:  # a fill byte
+            at += 1
+            continue
+        if marker in _STANDALONE:
+            at += 2
+            continue
+        if marker in (_SOS, _EOI):
+            break
+        size = int.from_bytes(data[at + 2 : at + 4], "big")
+        if size < 2 or at + 2 + size > len(data):
+            break
+        if 0xE0 <= marker <= 0xEF:
+            found.append((marker, data[at + 4 : at + 2 + size]))
+        at += 2 + size
+    return found
+
+
+def _photoshop_iptc(blocks: bytes) -> bytes | None:
+    """The IPTC block (resource 0x0404) among Photoshop's image resources."""
+    at = 0
+    for _ in range(MAX_PARTS):
+        if blocks[at : at + 4] != b"8BIM":
+            return None
+        name_end = at + 7 + blocks[at + 6] if at + 6 < len(blocks) else len(blocks)
+        size_at = name_end + (name_end - at) % 2
+        size = int.from_bytes(blocks[size_at : size_at + 4], "big")
+        if blocks[at + 4 : at + 6] == b"\x04\x04":
+            return blocks[size_at + 4 : size_at + 4 + size]
+        at = size_at + 4 + size + size % 2
+    return None
+
+
+def _join_jumbf(instances: dict[int, list[bytes]]) -> bytes | None:
+    """The C2PA superbox out of its APP11 pieces (ISO/IEC 19566-5, Annex D): each begins JP, instance, sequence
+    number, then the superbox's length and type, repeated in every piece but kept once."""
+    for pieces in instances.values():
+        first = pieces[0][8:]
+        header = 16 if first[:4] == b"\0\0\0\1" else 8
+        store = first + b"".join(piece[8 + header :] for piece in pieces[1:])
+        if is_c2pa_store(store):
+            return store
+    return None
+
+
+def is_c2pa_store(box: bytes) -> bool:
+    """Is this JUMBF superbox described (its first box, jumd) as a C2PA manifest store?"""
+    header = 16 if box[:4] == b"\0\0\0\1" else 8
+    return box[4:8] == b"jumb" and box[header + 4 : header + 12] == b"jumdc2pa"

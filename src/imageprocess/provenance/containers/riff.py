@@ -1,0 +1,28 @@
+"""WebP: RIFF chunks within the size that the file's own header states."""
+
+from __future__ import annotations
+
+from .records import MAX_PARTS, Records, capped
+
+
+def walk_webp(data: bytes) -> Records:
+    records = Records()
+    end = min(8 + int.from_bytes(data[4:8], "little"), len(data))
+    at = 12
+    for _ in range(MAX_PARTS):
+        if at + 8 > end:
+            break
+        kind = data[at : at + 4]
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        if at + 8 + size > end:
+            break
+        if kind == b"EXIF":
+            exif = capped(data, at + 8, size) or b""
+            # Some writers keep JPEG's prefix, which the WebP container does not ask for.
+            records.exif = records.exif or exif.removeprefix(b"Exif\0\0") or None
+        elif kind == b"XMP ":
+            records.xmp = records.xmp or capped(data, at + 8, size)
+        elif kind == b"C2PA":
+            records.manifest_store = records.manifest_store or capped(data, at + 8, size)
+        at += 8 + size + size % 2
+    return records

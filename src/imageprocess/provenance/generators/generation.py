@@ -1,0 +1,108 @@
+"""What a generator wrote about one picture, and how that becomes evidence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ...types import Evidence, ImageFacts, PointsTo
+from ..statements import evidence, printable
+
+# What the record itself says: the picture was generated; an input picture was edited; or it does not tell.
+How = Literal["made", "edited", "unclear"]
+_POINTS_TO: dict[How, PointsTo] = {"made": "ai", "edited": "ai_edited", "unclear": "nothing"}
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One generator's record. Texts as written; None where the record does not say."""
+
+    generator: str
+    how: How = "made"
+    prompt: str | None = None
+    negative_prompt: str | None = None
+    seed: int | str | None = None
+    sampler: str | None = None
+    model: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    size: tuple[int, int] | None = None  # (width, height) that the record describes
+    resized: bool = (
+        False  # the record has steps after generation that may change the size, not the proportions
+    )
+
+
+def to_evidence(found: Generation, facts: ImageFacts) -> Evidence:
+    """A record whose own picture size contradicts the file's pixels may belong to another picture: it says nothing."""
+    described = "x".join(map(str, found.size)) if found.size else None
+    name = printable(found.generator, 80)
+    how = found.how
+    if found.how == "made" and found.size and not _size_fits(found.size, found.resized, facts):
+        how = "unclear"
+        claim = (
+            f"A record by {name} describes a picture of {described} pixels, but this one has "
+            f"{facts.width}x{facts.height}: it may belong to another picture."
+        )
+    elif how == "made":
+        claim = f"A record by {name} says that this picture was generated with AI."
+    elif how == "edited":
+        claim = f"A record by {name} says that an input picture was edited with AI."
+    else:
+        claim = f"A record by {name} is in the file, but it does not say that this picture was generated."
+    return evidence(
+        "generator_metadata",
+        claim,
+        "unsigned",
+        _POINTS_TO[how],
+        proves="That the file carries a well-formed record of the kind this generator writes.",
+        does_not_prove="That the record belongs to this picture or that it is true: it is not signed, and anyone can "
+        "copy, change or remove it.",
+        generator=found.generator,
+        how=how,
+        prompt=found.prompt,
+        negative_prompt=found.negative_prompt,
+        seed=found.seed,
+        sampler=found.sampler,
+        model=found.model,
+        settings=dict(found.settings),
+        described_size=described,
+    )
+
+
+def _size_fits(size: tuple[int, int], resized: bool, facts: ImageFacts) -> bool:
+    """Whether the pixels can be the picture described: the same size, or with resizing steps the same proportions.
+
+    Latents come in steps of 8 pixels, so sides may be off by up to 8, scaled with the picture.
+    """
+    width, height = size
+    if not resized:
+        return abs(facts.width - width) <= 8 and abs(facts.height - height) <= 8
+    scale = facts.width / width
+    return abs(facts.height - height * scale) <= 8 * max(1.0, scale)
+
+
+def parse_json(text: str | None) -> Any:
+    """The JSON in `text`, or None. Bounded: texts are capped by the walkers, nesting by Python's own parser."""
+    if not text:
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def text_of(value: Any) -> str | None:
+    """`value` when it is text, a number's digits, or None."""
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    return None
+
+
+def scalars(record: Mapping[str, Any], leave_out: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """The record's plain values, for showing."""
+    return {
+        k: v for k, v in record.items() if k not in leave_out and isinstance(v, str | int | float) and v != ""
+    }

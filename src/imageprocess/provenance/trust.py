@@ -1,0 +1,163 @@
+"""The C2PA trust list: whose signatures count. Kept in the user's data folder, never in the package.
+
+A PEM file. The first lines of a downloaded one are comments: when it was fetched, from where, and its sha256.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import ssl
+import sys
+import tempfile
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError
+
+SETTING = "IMAGEPROCESS_TRUST_LIST"  # names another file
+# CC BY 4.0
+OFFICIAL_LIST = (
+    "https://raw.githubusercontent.com/c2pa-org/conformance-public/main/trust-list/C2PA-TRUST-LIST.pem"
+)
+_MAX_BYTES = 4_000_000
+_TIMEOUT_S = 30
+_FETCHED, _FROM, _SHA256 = "# fetched: ", "# from: ", "# sha256: "
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    name: str
+    valid_until: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrustList:
+    """A checked list. `pem` may hold text between its certificates."""
+
+    path: Path
+    pem: str
+    signers: tuple[Signer, ...]
+    fetched: str | None  # ISO 8601, where the file says so
+    source: str | None
+
+    def describe(self) -> str:
+        return f"{len(self.signers)} certificates" + (f", fetched {self.fetched}" if self.fetched else "")
+
+
+def default_path() -> Path:
+    """The file that the setting names, or the one in the user's data folder."""
+    named = os.environ.get(SETTING)
+    if named:
+        return Path(named)
+    return _data_folder() / "imageprocess" / "C2PA-TRUST-LIST.pem"
+
+
+def _data_folder() -> Path:
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+
+
+def find_trust_list(path: Path | None = None) -> TrustList | None:
+    """The list at `path` (None: the default one), or None where there is no readable list."""
+    path = path or default_path()
+    try:
+        return _cached(path, path.stat().st_mtime_ns)
+    except (OSError, DataError):
+        return None
+
+
+@lru_cache(maxsize=4)
+def _cached(path: Path, modified_ns: int) -> TrustList:
+    return load_trust_list(path)
+
+
+def load_trust_list(path: Path) -> TrustList:
+    """Read and check a list. Raises DataError that says what is wrong with it."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"{path}: no trust list there ({error.strerror}); run: imageprocess trust update"
+        ) from error
+    return parse_trust_list(raw, path)
+
+
+def parse_trust_list(raw: bytes, path: Path) -> TrustList:
+    """Check that `raw` is a PEM file of certification authorities that OpenSSL accepts. Raises DataError."""
+    if len(raw) > _MAX_BYTES:
+        raise DataError(f"{path}: {len(raw):,} bytes are too many for a trust list")
+    text = raw.decode("utf-8", errors="replace")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.load_verify_locations(cadata=_certificates(text))
+    except (ssl.SSLError, ValueError) as error:
+        raise DataError(f"{path}: not a PEM file of certificates ({error})") from error
+    signers = tuple(_signer(certificate) for certificate in context.get_ca_certs())
+    if not signers:
+        raise DataError(f"{path}: holds no certificate of an authority")
+    return TrustList(path, text, signers, _comment(text, _FETCHED), _comment(text, _FROM))
+
+
+def update_trust_list(source: str, path: Path) -> TrustList:
+    """Fetch `source` (an https address, or a file), check it, date it, and put it at `path` in one step.
+
+    Raises DataError, and leaves what was at `path` alone, when it cannot be fetched or is not a trust list.
+    """
+    raw = _fetch(source)
+    parse_trust_list(raw, Path(source))
+    fetched = datetime.now(UTC).isoformat(timespec="seconds")
+    header = f"{_FETCHED}{fetched}\n{_FROM}{source}\n{_SHA256}{hashlib.sha256(raw).hexdigest()}\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(header.encode() + raw)
+    Path(file.name).replace(path)
+    return load_trust_list(path)
+
+
+def _fetch(source: str) -> bytes:
+    address = urllib.parse.urlsplit(source)
+    is_local = address.hostname in ("127.0.0.1", "localhost", "::1")
+    try:
+        if address.scheme == "https" or (address.scheme == "http" and is_local):
+            with urllib.request.urlopen(source, timeout=_TIMEOUT_S) as answer:
+                return bytes(answer.read(_MAX_BYTES + 1))
+        if address.scheme == "http":
+            raise DataError(f"{source}: a trust list is fetched over https, or read from a file")
+        return Path(source).read_bytes()
+    except OSError as error:
+        raise DataError(f"{source}: cannot be fetched ({error})") from error
+
+
+def _certificates(text: str) -> str:
+    """The PEM blocks alone: the official list has subjects between them."""
+    lines, inside = [], False
+    for line in text.splitlines():
+        inside = inside or line.startswith("-----BEGIN CERTIFICATE-----")
+        if inside:
+            lines.append(line)
+        inside = inside and not line.startswith("-----END CERTIFICATE-----")
+    return "\n".join(lines) + "\n"
+
+
+def _signer(certificate: Mapping[str, Any]) -> Signer:
+    names: dict[str, str] = {}
+    for part in certificate.get("subject", ()):
+        names |= dict(part)
+    name = names.get("commonName", "")
+    organisation = names.get("organizationName", "")
+    return Signer(f"{organisation}: {name}" if organisation else name, str(certificate.get("notAfter", "")))
+
+
+def _comment(text: str, prefix: str) -> str | None:
+    head = text.splitlines()[:3]
+    return next((line.removeprefix(prefix) for line in head if line.startswith(prefix)), None)
