@@ -27,6 +27,7 @@ def file_facts_alone(scored: Scored, facts: NDArray[np.float64], *, resamples: i
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross_val_predict
+    from threadpoolctl import threadpool_limits
 
     is_ai, sources = scored.is_ai, scored.sources
     groups_of_rarest = min(len(np.unique(sources[is_ai])), len(np.unique(sources[~is_ai])))
@@ -34,13 +35,15 @@ def file_facts_alone(scored: Scored, facts: NDArray[np.float64], *, resamples: i
     if rarest < _FOLDS:
         return None
     if groups_of_rarest >= 2:
-        folds = StratifiedGroupKFold(min(_FOLDS, groups_of_rarest), shuffle=True, random_state=0)
+        grouped = StratifiedGroupKFold(min(_FOLDS, groups_of_rarest), shuffle=True, random_state=0)
+        folds = list(grouped.split(facts, is_ai, sources))
     else:
-        folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=0)
+        folds = list(StratifiedKFold(_FOLDS, shuffle=True, random_state=0).split(facts, is_ai))
     trees = HistGradientBoostingClassifier(max_iter=100, random_state=0)
     # A fact that no file has (JPEG quality of PNGs) is NaN throughout, which scikit-learn's trees do not take.
     known = np.nan_to_num(facts, nan=-1.0)
-    guesses = cross_val_predict(trees, known, is_ai, groups=sources, cv=folds, method="predict_proba")[:, 1]
+    with threadpool_limits(1):  # a few hundred rows: threads cost more than they bring, above all beside a training
+        guesses = cross_val_predict(trees, known, is_ai, cv=folds, method="predict_proba")[:, 1]
     return measure_with_intervals(Scored(is_ai, guesses, sources), _CHANCE, resamples=resamples)
 
 

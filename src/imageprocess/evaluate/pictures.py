@@ -23,6 +23,7 @@ class Picture:
     source: str  # pictures of one source do not count as independent
     origin: str  # the generator of an AI picture, the origin of a real one
     category: str  # one of the words that `category_of` gives
+    may_show: bool = True  # False where the data set says that it shows private people
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ def _read_indexed(folder: Path, split: str | None) -> Dataset:
             source=record.get("source") or UNKNOWN,
             origin=record.get("origin") or record.get("source") or UNKNOWN,
             category=category_of(record.get("category") or ""),
+            may_show="private" not in (record.get("licence") or ""),
         )
         for record in records
         if not chosen or record["split"] == chosen

@@ -1,0 +1,91 @@
+"""What a model folder says of itself is what was measured."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from imageprocess.errors import ModelError, UsageError
+from imageprocess.evaluate import card
+from imageprocess.evaluate.pictures import read_dataset
+from imageprocess.evaluate.study import evaluate
+from imageprocess.model import registry
+
+README = f"# Title\n\nbefore\n{card.BEGIN}\nold figures\n{card.END}\nafter\n"
+
+
+@pytest.fixture(scope="module")
+def records(drawn_set: Path, tiny_model_dir: Path) -> list[dict]:
+    dataset = read_dataset(drawn_set)
+    one = evaluate(dataset, [tiny_model_dir], ["equalised"], jobs=1, resamples=20).record
+    many = evaluate(dataset, [tiny_model_dir], ["raw", "web"], jobs=1, resamples=20).record
+    one["data"]["split"], many["data"]["split"] = "test", "open_test"
+    return [one, many]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, tiny_model_dir: Path) -> Path:
+    shutil.copytree(tiny_model_dir, tmp_path / "tiny")
+    return tmp_path / "tiny"
+
+
+def test_model_json_holds_the_figures_and_the_folder_still_verifies(folder, records):
+    card.write_card(folder, records, 0)
+    measured = registry.verify(folder).facts["measured"]
+    assert measured["data_id"] == records[0]["data"]["id"]
+    test, open_test = measured["splits"]["test"], measured["splits"]["open_test"]
+    assert test["tier"] == "equalised" and test["n"] == 24
+    assert open_test["raw"]["accuracy"] == pytest.approx(21 / 24)
+    assert len(open_test["web"]["intervals"]["auroc"]) == 2
+
+
+def test_the_card_shows_every_tier_generator_and_honesty_row(folder, records):
+    card.write_card(folder, records, 0)
+    text = (folder / "CARD.md").read_text(encoding="utf-8")
+    for words in (
+        "| test | equalised |",
+        "| web |",
+        "| g1 |",
+        "| r2 |",
+        "87.5 [",
+        "labels shuffled",
+        "always real",
+    ):
+        assert words in text
+    assert "nan" not in text and "None" not in text
+
+
+def test_writing_twice_gives_the_same_card(folder, records):
+    card.write_card(folder, records, 0)
+    first = (folder / "CARD.md").read_bytes(), (folder / "model.json").read_bytes()
+    card.write_card(folder, records, 0)
+    assert first == ((folder / "CARD.md").read_bytes(), (folder / "model.json").read_bytes())
+
+
+def test_figures_of_another_model_are_refused(folder, records):
+    facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    facts["files"]["model.onnx"] = "0" * 64
+    (folder / "model.json").write_text(json.dumps(facts), encoding="utf-8")
+    with pytest.raises(ModelError, match="not the model that was measured"):
+        card.write_card(folder, records, 0)
+    assert "Brightness" in (folder / "CARD.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_changes_between_its_markers_alone(folder, records, tmp_path):
+    card.write_card(folder, records, 0)
+    readme = tmp_path / "README.md"
+    readme.write_text(README, encoding="utf-8")
+    card.write_readme(readme, [folder])
+    text = readme.read_text(encoding="utf-8")
+    assert text.startswith("# Title\n\nbefore\n") and text.endswith("\nafter\n")
+    assert "old figures" not in text and "| tiny | open test" in text and "87.5" in text
+
+
+def test_a_readme_without_markers_is_refused(folder, records, tmp_path):
+    card.write_card(folder, records, 0)
+    (tmp_path / "README.md").write_text("# Title\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="measured:begin"):
+        card.write_readme(tmp_path / "README.md", [folder])

@@ -1,0 +1,65 @@
+"""The verb: what it prints, what it writes, what it refuses."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from imageprocess.cli import main
+
+
+def run(*args: object) -> Result:
+    return CliRunner().invoke(main, ["evaluate", *map(str, args)])
+
+
+def quick(data: Path, model: Path, *args: object) -> Result:
+    return run("--data", data, "--model", model, "--jobs", 1, "--resamples", 10, *args)
+
+
+def test_a_table_on_standard_output_and_every_figure_in_json(drawn_set, tiny_model_dir, tmp_path):
+    result = quick(drawn_set, tiny_model_dir, "--tiers", "raw,hard", "--json", tmp_path / "out.json")
+    assert result.exit_code == 0, result.output
+    assert "12 ai from 2 sources" in result.stdout and "87.5%" in result.stdout and "hard" in result.stdout
+    (record,) = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["splits"]
+    assert list(record["models"][0]["tiers"]) == ["raw", "hard"]
+
+
+def test_two_models_are_measured_on_the_same_pictures(drawn_set, tiny_model_dir, tmp_path):
+    result = quick(
+        drawn_set, tiny_model_dir, "--model", tiny_model_dir, "--tiers", "raw", "--json", tmp_path / "o.json"
+    )
+    assert result.exit_code == 0
+    first, second = json.loads((tmp_path / "o.json").read_text(encoding="utf-8"))["splits"][0]["models"]
+    assert first == second
+
+
+def test_write_card_measures_each_split_but_training(drawn_set, tiny_model_dir, tmp_path):
+    for split in ("train", "val", "test"):
+        shutil.copytree(drawn_set, tmp_path / "set" / split)
+    shutil.copytree(tiny_model_dir, tmp_path / "tiny")
+    result = quick(tmp_path / "set", tmp_path / "tiny", "--write-card")
+    assert result.exit_code == 0, result.output
+    splits = json.loads((tmp_path / "tiny/model.json").read_text(encoding="utf-8"))["measured"]["splits"]
+    assert splits.keys() == {"val", "test"} and splits["test"]["tier"] == "equalised"
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("--tiers", "raw,fog"), "fog"),
+        (("--readme", "README.md"), "--write-card"),
+        (("--split", "nowhere"), "nowhere"),
+    ],
+)
+def test_a_wrong_call_is_exit_2_and_says_why(drawn_set, tiny_model_dir, args, words):
+    result = quick(drawn_set, tiny_model_dir, *args)
+    assert result.exit_code == 2 and words in result.output
+
+
+def test_a_missing_split_is_exit_1(drawn_set, tiny_model_dir):
+    result = quick(drawn_set, tiny_model_dir, "--split", "val")
+    assert result.exit_code == 1 and "no split val" in result.output

@@ -1,0 +1,124 @@
+"""Metrics against values worked out by hand, and intervals against what sampling theory says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from imageprocess.evaluate.metrics import (
+    Scored,
+    draws,
+    expected_calibration_error,
+    measure,
+    measure_with_intervals,
+    source_weights,
+)
+from imageprocess.model.spec import Thresholds
+
+CUTS = {"balanced": Thresholds(ai=0.8, real=0.2), "best-guess": Thresholds(ai=0.5, real=0.5)}
+
+
+def scored(is_ai: list[int], scores: list[float], sources: list[str] | None = None) -> Scored:
+    return Scored(np.array(is_ai, bool), np.array(scores), np.array(sources or ["one"] * len(is_ai)))
+
+
+def plain(answers: Scored) -> dict[str, float]:
+    return measure(answers.is_ai, answers.scores, np.ones(len(answers.scores)), CUTS)
+
+
+def test_every_metric_of_a_small_case_is_what_one_counts_by_hand():
+    found = plain(scored([1, 1, 1, 1, 0, 0], [0.9, 0.85, 0.6, 0.1, 0.7, 0.05]))
+    assert found["accuracy"] == pytest.approx(4 / 6)
+    assert found["balanced_accuracy"] == pytest.approx((3 / 4 + 1 / 2) / 2)
+    assert found["auroc"] == pytest.approx(6 / 8)  # pairs in the right order
+    assert found["tpr_at_1_fpr"] == pytest.approx(2 / 4)
+    assert found["fpr@balanced"] == 0
+    assert found["tpr@balanced"] == pytest.approx(2 / 4)
+    assert found["coverage@balanced"] == pytest.approx(4 / 6)  # .9 .85 ai, .1 .05 real
+    assert found["error@balanced"] == pytest.approx(1 / 4)
+    assert found["fpr@best-guess"] == pytest.approx(1 / 2)
+    assert found["coverage@best-guess"] == 1
+    assert found["brier"] == pytest.approx(np.mean([0.01, 0.0225, 0.16, 0.81, 0.49, 0.0025]))
+
+
+def test_a_perfect_and_a_reversed_detector():
+    assert plain(scored([1, 1, 0, 0], [0.9, 0.8, 0.2, 0.1]))["auroc"] == 1
+    assert plain(scored([1, 1, 0, 0], [0.1, 0.2, 0.8, 0.9]))["balanced_accuracy"] == 0
+
+
+def test_a_score_at_the_threshold_is_ai():
+    assert plain(scored([1, 0], [0.5, 0.4]))["tpr@best-guess"] == 1
+
+
+def test_calibration_error_is_zero_when_what_is_said_is_so():
+    is_ai = np.repeat([True, False], [3, 7])
+    assert expected_calibration_error(is_ai, np.full(10, 0.3), np.ones(10)) == pytest.approx(0)
+    assert expected_calibration_error(is_ai, np.full(10, 0.9), np.ones(10)) == pytest.approx(0.6)
+
+
+def test_weights_count_as_repeated_pictures():
+    once = scored([1, 1, 0, 0, 0], [0.9, 0.4, 0.6, 0.2, 0.1])
+    weights = np.array([3.0, 1.0, 2.0, 1.0, 0.0])
+    repeated = np.repeat(np.arange(5), weights.astype(int))
+    expected = plain(once.where(repeated))  # where() takes indices as well as masks
+    found = measure(once.is_ai, once.scores, weights, CUTS)
+    assert found == pytest.approx(expected, nan_ok=True)
+
+
+def test_a_large_source_does_not_outweigh_a_small_one_by_source():
+    """99 right pictures of one source and 1 wrong of another: half right, when sources count the same."""
+    answers = scored(
+        [1] * 100 + [0] * 2, [0.9] * 99 + [0.1] + [0.1] * 2, ["big"] * 99 + ["small"] + ["r1", "r2"]
+    )
+    by_source = measure_with_intervals(answers, CUTS, resamples=0, by_source=True)
+    assert by_source.values["tpr@best-guess"] == pytest.approx(0.5)
+    assert measure_with_intervals(answers, CUTS, resamples=0).values["tpr@best-guess"] == pytest.approx(0.99)
+
+
+def test_source_weights_keep_each_class_its_size():
+    answers = scored([1, 1, 1, 0, 0], [0.5] * 5, ["a", "a", "b", "c", "c"])
+    weights = source_weights(answers)
+    assert weights.tolist() == [0.75, 0.75, 1.5, 1.0, 1.0]
+
+
+def test_draws_keep_both_classes_and_repeat():
+    answers = scored([1, 1, 1, 0, 0, 0, 0], [0.5] * 7, ["a", "a", "b", "c", "c", "d", "d"])
+    first, again = list(draws(answers, 20)), list(draws(answers, 20))
+    for counts, same in zip(first, again, strict=True):
+        assert (counts == same).all()
+        assert counts[:3].sum() > 0 and counts[3:].sum() > 0
+    assert any(counts[2] == 0 for counts in first) and any(counts[:2].sum() == 0 for counts in first)
+
+
+def test_one_source_of_each_class_still_resamples_its_pictures():
+    answers = scored([1] * 50 + [0] * 50, [0.9] * 40 + [0.1] * 60, ["both"] * 100)
+    low, high = measure_with_intervals(answers, CUTS, resamples=300).intervals["accuracy"]
+    assert 0.8 < low < 0.9 < high < 0.97  # 40 of 50 and 50 of 50
+
+
+def test_intervals_are_wider_when_pictures_come_in_sources():
+    """Whole sources right or wrong: 10 sources tell far less than 1,000 independent pictures."""
+    rng = np.random.default_rng(0)
+    right = np.repeat(rng.random(20) < 0.8, 50)
+    is_ai = np.arange(1000) < 500
+    scores = np.where(right == is_ai, 0.9, 0.1)
+    sources = np.repeat([f"s{i}" for i in range(20)], 50)
+    grouped = measure_with_intervals(Scored(is_ai, scores, sources), CUTS, resamples=300)
+    alone = measure_with_intervals(
+        Scored(is_ai, scores, np.array([f"p{i}" for i in range(1000)])), CUTS, resamples=300
+    )
+
+    def width(measured):
+        low, high = measured.intervals["accuracy"]
+        return high - low
+
+    assert width(grouped) > 3 * width(alone)
+    expected = 2 * 1.96 * (0.8 * 0.2 / 1000) ** 0.5  # of a binomial share
+    assert width(alone) == pytest.approx(expected, rel=0.35)
+
+
+def test_a_metric_without_a_value_is_left_out():
+    """Nobody is answered in `balanced` when every score lies between the thresholds."""
+    found = measure_with_intervals(scored([1, 0], [0.5, 0.5]), CUTS, resamples=5)
+    assert "error@balanced" not in found.values and "error@balanced" not in found.intervals
+    assert found.values["coverage@balanced"] == 0

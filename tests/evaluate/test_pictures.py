@@ -1,0 +1,119 @@
+"""Which pictures an evaluation takes, from an index or from folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from imageprocess.data.index import data_id, read_index
+from imageprocess.errors import DataError
+from imageprocess.evaluate.pictures import category_of, read_dataset, splits_of
+from pictures import encode, plain
+
+_HEADER = (
+    "path,label,source,origin,category,licence,sha256,bytes,width,height,format,jpeg_quality,split,group\n"
+)
+
+
+def fill(folder: Path, *names: str) -> Path:
+    for number, name in enumerate(names):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(encode(plain(number), "PNG"))
+    return folder
+
+
+def indexed(folder: Path) -> Path:
+    rows = [
+        f"{label}/{split}.png,{label},src_{label},gen_{label},photo,{licence},{i:064x},9,64,48,PNG,,{split},g{i}\n"
+        for i, (label, split, licence) in enumerate(
+            [
+                ("ai", "test", "MIT"),
+                ("real", "test", "none; private people"),
+                ("ai", "val", "MIT"),
+                ("real", "val", ""),
+            ]
+        )
+    ]
+    (folder / "index.csv").write_text(_HEADER + "".join(rows), encoding="utf-8")
+    return folder
+
+
+def test_an_index_gives_split_source_origin_and_what_may_be_shown(tmp_path):
+    dataset = read_dataset(indexed(tmp_path))
+    assert dataset.split == "test" and dataset.id == data_id(read_index(tmp_path))
+    ai, real = dataset.pictures
+    assert (ai.is_ai, ai.source, ai.origin, ai.category, ai.may_show) == (
+        True,
+        "src_ai",
+        "gen_ai",
+        "photo",
+        True,
+    )
+    assert not real.is_ai and not real.may_show
+    assert len(read_dataset(tmp_path, "val").pictures) == 2
+    assert splits_of(tmp_path) == ["val", "test"]
+
+
+def test_a_short_index_will_do(tmp_path):
+    fill(tmp_path, "a.png", "b.png")
+    (tmp_path / "index.csv").write_text("path,label,source\na.png,ai,x\nb.png,real,y\n", encoding="utf-8")
+    dataset = read_dataset(tmp_path)
+    assert dataset.split == "" and [p.source for p in dataset.pictures] == ["x", "y"]
+    assert len(dataset.id) == 12
+
+
+@pytest.mark.parametrize("ai", ["ai", "fake", "FAKE"])
+def test_plain_folders(tmp_path, ai):
+    dataset = read_dataset(fill(tmp_path, f"{ai}/sdxl/1.png", "real/2.png", "real/phone/3.png"))
+    assert dataset.split == ""
+    assert sorted((p.source, p.is_ai) for p in dataset.pictures) == [
+        ("phone", False), ("real", False), ("sdxl", True),
+    ]  # fmt: skip
+
+
+def test_the_layout_of_cifake(tmp_path):
+    fill(tmp_path, "train/REAL/1.png", "train/FAKE/2.png", "test/REAL/3.png", "test/FAKE/4.png")
+    assert splits_of(tmp_path) == ["train", "test"]
+    assert {p.path.name for p in read_dataset(tmp_path).pictures} == {"3.png", "4.png"}
+    assert {p.path.name for p in read_dataset(tmp_path, "train").pictures} == {"1.png", "2.png"}
+
+
+def test_the_id_of_plain_folders_follows_the_pictures(tmp_path):
+    first = read_dataset(fill(tmp_path, "ai/1.png", "real/2.png")).id
+    (tmp_path / "ai/1.png").rename(tmp_path / "ai/other-name.png")
+    assert read_dataset(tmp_path).id == first
+    (tmp_path / "ai/other-name.png").write_bytes(encode(plain(200), "PNG"))
+    assert read_dataset(tmp_path).id != first
+
+
+def test_one_class_is_refused_with_its_name(tmp_path):
+    with pytest.raises(DataError, match="no real pictures"):
+        read_dataset(fill(tmp_path, "ai/1.png"))
+
+
+def test_a_split_that_is_not_there_is_told_with_those_that_are(tmp_path):
+    with pytest.raises(DataError, match=r"no split open_test \(there: val, test\)"):
+        read_dataset(indexed(tmp_path), "open_test")
+
+
+def test_a_folder_without_classes_is_refused(tmp_path):
+    with pytest.raises(DataError, match="ai/ and real/"):
+        read_dataset(fill(tmp_path, "holiday/1.png"))
+
+
+@pytest.mark.parametrize(
+    ("words", "category"),
+    [
+        ("photo (faces)", "face"),
+        ("photo: studio / retouched portraits", "face"),
+        ("graphics: game art (pixel tiles, portraits, backdrops)", "graphics"),
+        ("cg: video-game screenshots", "screenshot"),
+        ("art: anime / CG wallpapers", "art"),
+        ("photo+art", "mixed"),
+        ("native camera", "photo"),
+        ("", "unknown"),
+    ],
+)
+def test_categories(words, category):
+    assert category_of(words) == category
