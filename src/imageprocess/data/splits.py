@@ -12,24 +12,20 @@ SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
 def assign_splits(groups: Sequence[str], strata: Sequence[str], seed: int = 0) -> list[str]:
     """A split for each picture from its group and its stratum (source).
 
-    Groups are taken in a seeded order, large ones first; each goes where its stratum lacks most, so every source is
-    divided 80/10/10 as nearly as its groups allow. A stratum that is one single group goes to train.
+    Groups are taken in a seeded order, large ones first; each goes to the split that has the strongest claim in
+    the group's stratum by the Webster-Sainte-Lague method of apportionment, so every source is divided 80/10/10
+    as nearly as its groups allow. A stratum that is one single group goes to train.
     """
     members: dict[str, list[int]] = defaultdict(list)
     for index, group in enumerate(groups):
         members[group].append(index)
-    sizes = Counter(strata)
     filled: dict[str, Counter[str]] = defaultdict(Counter)
     splits = [""] * len(groups)
     for group in sorted(members, key=lambda name: (-len(members[name]), _shuffle_key(name, seed))):
-        stratum = Counter(strata[i] for i in members[group]).most_common(1)[0][0]
-        size = len(members[group])
-        lacks = {
-            split: share - (filled[stratum][split] + (size if split != "train" else 0)) / sizes[stratum]
-            for split, share in SHARES.items()
-        }
-        split = max(lacks, key=lambda name: (lacks[name] / SHARES[name], name == "train"))
-        filled[stratum][split] += size
+        taken = filled[Counter(strata[i] for i in members[group]).most_common(1)[0][0]]
+        half = len(members[group]) / 2
+        split = max(SHARES, key=lambda name: SHARES[name] / (taken[name] + half))
+        taken[split] += len(members[group])
         for i in members[group]:
             splits[i] = split
     return splits
