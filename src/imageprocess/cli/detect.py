@@ -186,7 +186,6 @@ def _write_heatmaps(
     from ..decode import decode
     from ..model.heatmap import overlay_png
 
-    folder.mkdir(parents=True, exist_ok=True)
     taken: dict[str, int] = {}
     for result, source in zip(results, again, strict=True):
         if result.heatmap is not None:
@@ -194,5 +193,10 @@ def _write_heatmaps(
             taken[stem] = taken.get(stem, 0) + 1
             name = stem if taken[stem] == 1 else f"{stem}-{taken[stem]}"
             image = decode(sources.read(source, max_bytes=limits.max_bytes), name=source.name, limits=limits)
-            (folder / f"{name}.heatmap.png").write_bytes(overlay_png(image.pixels, result.heatmap))
+            path = folder / f"{name}.heatmap.png"
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(overlay_png(image.pixels, result.heatmap))
+            except OSError as error:
+                raise click.FileError(str(path), error.strerror) from error
         yield result

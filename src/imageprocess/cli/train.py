@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option("--name", default=None, help="The model's name in model.json. Default: the network's.")
 @click.option("--version", "model_version", default="1.0.0", show_default=True, help="The model's version.")
 @click.option("--resume", is_flag=True, help="Go on where the run in --out stopped.")
-def command(
+def train(
     data: Path,
     net: str,
     epochs: int | None,
@@ -46,7 +46,8 @@ def command(
     """Train a network; OUT/model is the model folder, OUT/curves.png how it went."""
     try:
         from ..train.export import export
-        from ..train.loop import Recipe, train
+        from ..train.loop import Recipe
+        from ..train.loop import train as run
         from ..train.nets import NETS
     except ImportError as error:
         from ..errors import MissingExtraError
@@ -65,7 +66,7 @@ def command(
     bars = _Bars(recipe.epochs)
     try:
         with bars:
-            result = train(
+            result = run(
                 data, out, recipe, resume=resume, workers=workers, report=bars.step, caching=bars.cache
             )
     except KeyboardInterrupt:

@@ -61,7 +61,7 @@ def _evidence(item: Evidence) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Mappings and sequences as dicts and lists, NumPy's scalars as numbers, what JSON lacks as text."""
+    """Mappings and sequences as dicts and lists, NumPy's numbers as numbers, what JSON lacks as text."""
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, str):
@@ -72,6 +72,6 @@ def _plain(value: Any) -> Any:
         return {_plain(str(key)): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(item) for item in value]
-    if callable(getattr(value, "item", None)):
-        return _plain(value.item())
+    if callable(getattr(value, "tolist", None)):
+        return _plain(value.tolist())
     return str(value)

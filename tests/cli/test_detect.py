@@ -1,0 +1,200 @@
+"""`imageprocess detect` as a person or a script uses it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from imageprocess.cli import main
+from pictures import encode, plain
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """bright.png (AI), dark.jpg (real), grey.webp (unsure), broken.png, sub/bright.png, and we stand in it."""
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "bright.png").write_bytes(encode(plain(255), "PNG"))
+    (tmp_path / "dark.jpg").write_bytes(encode(plain(0), "JPEG"))
+    (tmp_path / "grey.webp").write_bytes(encode(plain(140), "WEBP"))
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    (tmp_path / "sub" / "bright.png").write_bytes(encode(plain(250), "PNG"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def detect(tiny_model_dir: Path) -> Any:
+    def run(*arguments: str, stdin: bytes = b"", model: bool = True) -> Result:
+        chosen = ["--model", str(tiny_model_dir)] if model else []
+        return CliRunner().invoke(
+            main, ["detect", *arguments, *chosen], input=stdin, prog_name="imageprocess"
+        )
+
+    return run
+
+
+def _records(result: Result) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_text_for_a_person(folder: Path, detect: Any) -> None:
+    result = detect("bright.png", "dark.jpg")
+    assert result.exit_code == 0
+    first, second = (line for line in result.stdout.splitlines() if not line.startswith(" "))
+    assert first.startswith("bright.png: AI-generated") and second.startswith("dark.jpg: real")
+    assert "\x1b" not in result.output
+    assert result.stderr == ""
+
+
+def test_a_folder_alone_and_with_what_lies_below(folder: Path, detect: Any) -> None:
+    result = detect(".", "--format", "jsonl")
+    assert [record["source"] for record in _records(result)] == [
+        "bright.png", "broken.png", "dark.jpg", "grey.webp",
+    ]  # fmt: skip
+    assert [record["source"] for record in _records(detect(".", "-r", "--format", "jsonl"))][
+        -1
+    ] == "sub/bright.png"
+
+
+def test_order_is_the_callers_with_jobs_and_batches(folder: Path, detect: Any) -> None:
+    names = ["grey.webp", "missing.png", "bright.png", "broken.png", "dark.jpg"] * 3
+    result = detect(*names, "--format", "jsonl", "--jobs", "3", "--batch-size", "2")
+    assert [record["source"] for record in _records(result)] == names
+    assert [record.get("error", {}).get("code") for record in _records(result)][:5] == [
+        None, "not_found", None, "unsupported_format", None,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code"),
+    [
+        (["bright.png", "dark.jpg"], 0),
+        (["dark.jpg", "broken.png"], 1),
+        (["dark.jpg", "missing.png"], 1),
+        (["bright.png", "--fail-on", "ai"], 3),
+        (["dark.jpg", "--fail-on", "ai"], 0),
+        (["grey.webp", "--fail-on", "ai"], 0),
+        (["grey.webp", "--fail-on", "unsure"], 3),
+        (["bright.png", "--fail-on", "unsure"], 3),
+        (["dark.jpg", "--fail-on", "unsure"], 0),
+        (["broken.png", "dark.jpg", "--fail-on", "ai"], 1),
+        (["broken.png", "bright.png", "--fail-on", "ai"], 3),
+        ([], 2),
+        (["bright.png", "--mode", "sure"], 2),
+        (["bright.png", "--threshold", "2"], 2),
+        (["bright.png", "--only", "exif"], 2),
+        (["bright.png", "--only", ""], 2),
+        (["bright.png", "--heatmap", "maps", "--only", "provenance"], 2),
+        (["bright.png", "--format", "xml"], 2),
+        (["bright.png", "--jobs", "0"], 2),
+        (["--from-list", "missing.txt"], 2),
+        (["-", "-"], 2),
+        (["-", "--from-list", "-"], 2),
+    ],
+)
+def test_exit_status(folder: Path, detect: Any, arguments: list[str], exit_code: int) -> None:
+    result = detect(*arguments)
+    assert result.exit_code == exit_code, result.output
+    assert bool(result.stderr) == (exit_code == 2)
+
+
+def test_an_unknown_model_is_wrong_usage(folder: Path, detect: Any) -> None:
+    result = detect("bright.png", "--model", "no-such-model", model=False)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "no-such-model: neither a shipped model" in result.stderr
+
+
+def test_formats_say_the_same(folder: Path, detect: Any) -> None:
+    lines = _records(detect("bright.png", "broken.png", "--format", "jsonl"))
+    array = json.loads(detect("bright.png", "broken.png", "--format", "json").stdout)
+    rows = list(csv.DictReader(io.StringIO(detect("bright.png", "broken.png", "--format", "csv").stdout)))
+    for record in (*lines, *array):
+        record.pop("elapsed_ms", None)
+    assert lines == array
+    assert [row["source"] for row in rows] == [record["source"] for record in array]
+    assert rows[0]["sha256"] == array[0]["sha256"]
+
+
+def test_one_picture_from_standard_input(folder: Path, detect: Any) -> None:
+    data = (folder / "dark.jpg").read_bytes()
+    result = detect("-", "bright.png", "--format", "jsonl", stdin=data)
+    assert [(r["source"], r["verdict"]["label"]) for r in _records(result)] == [
+        ("-", "real"),
+        ("bright.png", "ai"),
+    ]
+
+
+def test_paths_from_a_list(folder: Path, detect: Any) -> None:
+    (folder / "list.txt").write_text("dark.jpg\n\nmissing.png\nbright.png")
+    from_file = detect("--from-list", "list.txt", "--format", "jsonl")
+    from_stdin = detect("--from-list", "-", "--format", "jsonl", stdin=(folder / "list.txt").read_bytes())
+    for result in (from_file, from_stdin):
+        assert result.exit_code == 1
+        assert [record["source"] for record in _records(result)] == ["dark.jpg", "missing.png", "bright.png"]
+
+
+def test_a_quoted_glob(folder: Path, detect: Any) -> None:
+    records = _records(detect("**/bright.*", "--format", "jsonl"))
+    assert [record["source"] for record in records] == ["bright.png", "sub/bright.png"]
+
+
+def test_modes_and_threshold(folder: Path, detect: Any) -> None:
+    def label(*arguments: str) -> str:
+        return str(_records(detect("grey.webp", "--format", "jsonl", *arguments))[0]["verdict"]["label"])
+
+    assert label() == label("--mode", "high-confidence") == "unsure"
+    assert label("--mode", "best-guess") == label("--threshold", "0.6") == "ai"
+    assert label("--threshold", "0.9") == "real"
+
+
+def test_only_what_was_asked(folder: Path, detect: Any) -> None:
+    (record,) = _records(detect("bright.png", "--only", "provenance, watermark", "--format", "jsonl"))
+    assert record["model"] is None and record["evidence"] == []
+
+
+def test_output_file_is_whole_or_not_there(folder: Path, detect: Any) -> None:
+    assert detect("dark.jpg", "-o", "out.json", "--format", "json").stdout == ""
+    assert json.loads((folder / "out.json").read_text())[0]["source"] == "dark.jpg"
+    before = (folder / "out.json").read_text()
+    (folder / "maps" / "dark.heatmap.png").mkdir(parents=True)  # so that the run fails when its work is done
+    failed = detect("dark.jpg", "-o", "out.json", "--heatmap", "maps")
+    assert failed.exit_code == 1 and "maps/dark.heatmap.png" in failed.stderr
+    assert (folder / "out.json").read_text() == before
+    assert detect("dark.jpg", "-o", "no/such/folder/out.json").exit_code == 1
+    assert not list(folder.glob(".*"))
+
+
+def test_output_through_a_link_and_into_a_device(folder: Path, detect: Any) -> None:
+    (folder / "real.csv").write_text("old")
+    (folder / "link.csv").symlink_to("real.csv")
+    assert detect("dark.jpg", "-o", "link.csv", "--format", "csv").exit_code == 0
+    assert (folder / "link.csv").is_symlink() and (folder / "real.csv").read_text().startswith("source,")
+    assert detect("dark.jpg", "-o", "/dev/null").exit_code == 0
+    assert Path("/dev/null").is_char_device()
+
+
+def test_heat_maps_have_the_pictures_size_and_own_names(folder: Path, detect: Any) -> None:
+    result = detect("bright.png", "broken.png", "sub/bright.png", "-", "--heatmap", "maps/new",
+                    stdin=encode(plain(200, 30, 20), "PNG"))  # fmt: skip
+    assert result.exit_code == 1
+    maps = sorted((folder / "maps" / "new").iterdir())
+    found = {path.name: Image.open(io.BytesIO(path.read_bytes())).size for path in maps}
+    assert found == {
+        "bright.heatmap.png": (64, 48),
+        "bright-2.heatmap.png": (64, 48),
+        "stdin.heatmap.png": (30, 20),
+    }
+
+
+def test_an_empty_folder_is_noted(folder: Path, detect: Any) -> None:
+    (folder / "empty").mkdir()
+    loud, quiet = detect("empty", "--format", "json"), detect("empty", "--format", "json", "--quiet")
+    assert (loud.exit_code, loud.stdout, loud.stderr) == (0, "[]\n", "No picture found.\n")
+    assert (quiet.exit_code, quiet.stdout, quiet.stderr) == (0, "[]\n", "")

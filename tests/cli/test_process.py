@@ -1,0 +1,129 @@
+"""The command as a process: terminals, pipes, signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pictures import encode, gradient, plain
+
+COMMAND = [sys.executable, "-m", "imageprocess"]
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> list[str]:
+    names = []
+    for i in range(40):
+        path = tmp_path / f"{i:02}.png"
+        path.write_bytes(encode(gradient(300, 200), "PNG"))
+        names.append(str(path))
+    return names
+
+
+def _on_a_terminal(arguments: list[str], *, stdout: int | None = None, **environment: str) -> str:
+    """What the process writes to a terminal; its standard output goes there too unless `stdout` is given."""
+    ours, theirs = pty.openpty()
+    env = (
+        {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
+        | {"TERM": "xterm"}
+        | environment
+    )
+    process = subprocess.Popen(
+        COMMAND + arguments, stdout=theirs if stdout is None else stdout, stderr=theirs, env=env
+    )
+    os.close(theirs)
+    shown = b""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and select.select([ours], [], [], 60)[0]:
+        try:
+            piece = os.read(ours, 65536)
+        except OSError:  # EIO: the other side is closed
+            break
+        shown += piece
+    os.close(ours)
+    assert process.wait(60) == 0
+    return shown.decode()
+
+
+def test_colour_on_a_terminal_and_not_with_no_color(tiny_model_dir: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(encode(plain(255), "PNG"))
+    arguments = ["detect", "--model", str(tiny_model_dir), str(path)]
+    assert "\x1b[1;31mAI-generated\x1b[0m" in _on_a_terminal(arguments)
+    assert "\x1b" not in _on_a_terminal(arguments, NO_COLOR="1")
+
+
+def test_progress_on_the_terminal_and_data_in_the_file(
+    tiny_model_dir: Path, tmp_path: Path, pictures: list[str]
+) -> None:
+    arguments = ["detect", "--model", str(tiny_model_dir), "--format", "jsonl", *pictures]
+    with (tmp_path / "out.jsonl").open("wb") as out:
+        shown = _on_a_terminal(arguments, stdout=out.fileno())
+    assert "40/40" in shown
+    records = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [record["source"] for record in records] == pictures
+    with (tmp_path / "out.jsonl").open("wb") as out:
+        assert _on_a_terminal([*arguments, "--quiet"], stdout=out.fileno()) == ""
+
+
+def test_a_reader_that_goes_away_ends_it_quietly(tiny_model_dir: Path, pictures: list[str]) -> None:
+    arguments = [
+        "detect",
+        "--model",
+        str(tiny_model_dir),
+        "--format",
+        "jsonl",
+        "--batch-size",
+        "1",
+        *pictures,
+    ]
+    process = subprocess.Popen(COMMAND + arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None and process.stderr is not None
+    assert json.loads(process.stdout.readline())["status"] == "ok"
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(30) == 1
+
+
+def test_ctrl_c_ends_it_quietly_and_leaves_no_file(tiny_model_dir: Path, tmp_path: Path) -> None:
+    """The list never ends, so the process is at work when the signal comes."""
+    (tmp_path / "a.png").write_bytes(encode(gradient(), "PNG"))
+    arguments = ["detect", "--model", str(tiny_model_dir), "--from-list", "-", "-o", str(tmp_path / "out")]
+    process = subprocess.Popen(
+        COMMAND + arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    process.stdin.write(f"{tmp_path}/a.png\n".encode() * 200)
+    process.stdin.flush()
+    deadline = time.monotonic() + 30
+    while not [path for path in tmp_path.glob(".out*") if path.stat().st_size]:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (130, b"", b"")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png"]
+
+
+def test_help_is_quick() -> None:
+    """0.15 s is the promise; the best of five, as the machine may be busy, and Python's own start does not count."""
+
+    def best_s(arguments: list[str]) -> float:
+        times = []
+        for _ in range(5):
+            began = time.perf_counter()
+            subprocess.run(arguments, check=True, capture_output=True)
+            times.append(time.perf_counter() - began)
+        return min(times)
+
+    assert best_s([*COMMAND, "--help"]) - best_s([sys.executable, "-c", "pass"]) < 0.15

@@ -1,0 +1,213 @@
+"""The whole street, with a real (tiny) network whose verdicts are known: bright is AI, dark is real."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import imageprocess
+from imageprocess import detector as street
+from imageprocess.decode import Limits
+from imageprocess.detector import Detector
+from imageprocess.errors import (
+    CorruptImageError,
+    InputNotFoundError,
+    ModelError,
+    TooLargeError,
+    TooManyPixelsError,
+    UnsupportedFormatError,
+    UsageError,
+)
+from imageprocess.types import MODES, Source
+from pictures import encode, plain
+
+AI, REAL, MIDDLE = (encode(plain(brightness), "PNG") for brightness in (255, 0, 140))
+
+
+@pytest.fixture(scope="module")
+def detector(tiny_model_dir: Path) -> Detector:
+    return Detector(tiny_model_dir, threads=1)
+
+
+def test_a_result_from_end_to_end(detector: Detector) -> None:
+    result = detector.detect(Source("a.png", AI))
+    assert (result.source, result.status, result.error) == ("a.png", "ok", None)
+    assert result.sha256 == hashlib.sha256(AI).hexdigest()
+    assert result.image is not None and (result.image.format, result.image.bytes) == ("PNG", len(AI))
+    assert result.verdict is not None
+    assert (result.verdict.label, result.verdict.decided_by) == ("ai", "model")
+    assert result.verdict.probability_ai == pytest.approx(0.99966, abs=1e-4)  # sigmoid(4 / 0.5)
+    assert result.model == detector.spec.info
+    assert result.elapsed_ms is not None and result.elapsed_ms > 0
+    assert result.heatmap is None
+    assert [item.kind for item in result.evidence] == ["model"]
+
+
+@pytest.mark.parametrize(
+    ("data", "labels"),
+    [(AI, ("ai", "ai", "ai")), (MIDDLE, ("unsure", "unsure", "ai")), (REAL, ("real", "real", "real"))],
+)
+def test_modes(detector: Detector, data: bytes, labels: tuple[str, ...]) -> None:
+    found = [detector.detect(Source("x", data), mode=mode).verdict for mode in MODES]
+    assert tuple(verdict.label for verdict in found if verdict) == labels
+
+
+def test_a_threshold_decides_on_its_own(detector: Detector) -> None:
+    found = [detector.detect(Source("x", MIDDLE), threshold=t).verdict for t in (0.0, 0.6, 0.8, 1.0)]
+    assert [verdict.label for verdict in found if verdict] == ["ai", "ai", "real", "real"]
+
+
+def test_only_some_witnesses(detector: Detector) -> None:
+    result = detector.detect(Source("x", AI), only=["provenance", "watermark"])
+    assert result.verdict is not None
+    assert (result.verdict.label, result.verdict.probability_ai, result.verdict.decided_by) == (
+        "unsure",
+        None,
+        "abstain",
+    )
+    assert result.evidence == () and result.model is None
+
+
+def test_without_the_model_no_model_is_needed() -> None:
+    result = Detector("no such model").detect(Source("x", AI), only=["provenance"])
+    assert result.status == "ok"
+
+
+def test_heat_map(detector: Detector) -> None:
+    picture = plain(0, 64, 64)
+    picture.paste(plain(255, 16, 16), (48, 0))
+    result = detector.detect(Source("x", encode(picture, "PNG")), heatmap=True)
+    assert result.heatmap is not None and result.heatmap.shape == (4, 4)
+    assert result.heatmap[0, 3] == 1 and result.heatmap.sum() == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [
+        (Source("x", b""), CorruptImageError),
+        (Source("x", AI[:60]), CorruptImageError),
+        (Source("x", b"text"), UnsupportedFormatError),
+        (Source("x", path=Path("/no/such/file")), InputNotFoundError),
+        (Source("x", encode(plain(0, 201, 200), "PNG")), TooManyPixelsError),
+        (Source("x", bytes(10_001)), TooLargeError),
+    ],
+)
+def test_one_bad_input_raises(tiny_model_dir: Path, source: Source, error: type[Exception]) -> None:
+    limited = Detector(tiny_model_dir, limits=Limits(max_bytes=10_000, max_pixels=40_000))
+    with pytest.raises(error, match="x: "):
+        limited.detect(source)
+    (result,) = limited.detect_many([source])
+    assert result.error is not None and result.error.code == error.code  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"mode": "sure"}, {"threshold": 1.1}, {"only": []}, {"only": ["exif"]}, {"only": "model"}],
+)
+def test_wrong_questions(detector: Detector, wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        detector.detect(Source("x", AI), **wrong)
+    with pytest.raises(UsageError):
+        detector.detect_many([], **wrong)
+
+
+def test_a_missing_model_is_told_at_once() -> None:
+    with pytest.raises(ModelError):
+        Detector("no such model").detect_many([])
+
+
+@pytest.mark.parametrize("jobs", [1, 4])
+@pytest.mark.parametrize("batch_size", [1, 3, 100])
+def test_many_keep_their_order_among_failures(detector: Detector, jobs: int, batch_size: int) -> None:
+    kinds = [("ai", AI), ("real", REAL), (None, b"broken"), ("unsure", MIDDLE)] * 5
+    given = [Source(str(i), data) for i, (_, data) in enumerate(kinds)]
+    results = list(detector.detect_many(given, jobs=jobs, batch_size=batch_size))
+    assert [result.source for result in results] == [str(i) for i in range(20)]
+    assert [result.verdict and result.verdict.label for result in results] == [label for label, _ in kinds]
+
+
+def test_many_equal_one_by_one(detector: Detector) -> None:
+    given = [Source(str(b), encode(plain(b), "JPEG")) for b in range(0, 256, 15)]
+    together = [result.verdict for result in detector.detect_many(given, jobs=3, batch_size=5)]
+    assert together == [detector.detect(source).verdict for source in given]
+
+
+def test_inputs_are_read_as_the_work_proceeds(detector: Detector) -> None:
+    taken = 0
+
+    def endless() -> Iterator[Source]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield Source(str(taken), AI)
+
+    results = detector.detect_many(endless(), jobs=2, batch_size=4)
+    for expected in range(1, 20):
+        assert next(results).source == str(expected)
+        assert taken <= expected + 4 + 2 * 4 + 2
+    results.close()  # type: ignore[attr-defined]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
+
+
+def test_a_fault_of_ours_costs_one_record(detector: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = street.read_watermarks
+
+    def faulty(image: Any) -> Any:
+        if image.facts.width == 7:
+            raise RecursionError("too deep")
+        return real(image)
+
+    monkeypatch.setattr(street, "read_watermarks", faulty)
+    given = [Source("a", AI), Source("b", encode(plain(1, 7, 7), "PNG")), Source("c", REAL)]
+    results = list(detector.detect_many(given))
+    assert [result.status for result in results] == ["ok", "error", "ok"]
+    assert results[1].error is not None
+    assert (results[1].error.code, results[1].error.message) == ("crashed", "b: RecursionError: too deep")
+
+
+def test_threads_may_share_a_detector(tiny_model_dir: Path) -> None:
+    shared = Detector(tiny_model_dir, threads=1)
+    found: list[str] = []
+
+    def ask() -> None:
+        found.extend(
+            r.verdict.label for r in (shared.detect(Source("x", AI)) for _ in range(10)) if r.verdict
+        )
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == ["ai"] * 60
+
+
+def test_python_functions(tiny_model_dir: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(AI)
+    given = [path, str(path), AI, io.BytesIO(AI)]
+    for one in given[:3]:
+        result = imageprocess.detect(one, model=tiny_model_dir)
+        assert result.verdict is not None and result.verdict.label == "ai"
+    many = list(
+        imageprocess.detect_many([*given, tmp_path / "missing"], model=tiny_model_dir, only=["model"])
+    )
+    assert [result.status for result in many] == ["ok"] * 4 + ["error"]
+    with pytest.raises(imageprocess.ImageProcessError):
+        imageprocess.detect(tmp_path / "missing", model=tiny_model_dir)
+    with path.open("rb") as stream:
+        assert imageprocess.detect(stream, model=tiny_model_dir).source == str(path)
+
+
+def test_real_files(detector: Detector, shared_dir: Path) -> None:
+    """Every picture of the fixtures gets a record; the one that is none says so."""
+    files = sorted((shared_dir / "fixtures" / "provenance").iterdir())
+    results = list(detector.detect_many([Source(path.name, path=path) for path in files], jobs=2))
+    failed = [result.source for result in results if result.status == "error"]
+    assert set(failed) - {"camera-img_5195.heic"} == {"expected.csv"}

@@ -1,0 +1,105 @@
+"""The house's import order, read from the source: a room imports only rooms upstream of it."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import imageprocess
+
+PACKAGE = Path(imageprocess.__file__).parent
+_BASE = {"types", "errors"}
+_STREET = {*_BASE, "sources", "decode", "provenance", "watermark", "model", "verdict", "report", "detector"}
+# room -> the rooms that it may import
+ALLOWED = {
+    "types": set(),
+    "errors": set(),
+    "sources": {*_BASE, "decode"},
+    "decode": _BASE,
+    "provenance": {*_BASE, "decode"},
+    "watermark": {*_BASE, "decode"},
+    "model": {*_BASE, "decode"},
+    "verdict": {*_BASE, "model"},
+    "report": {*_BASE, "model", "verdict"},
+    "detector": _STREET,
+    "api": _STREET,
+    "serve": _STREET,
+    "batch": _STREET,
+    "data": {*_BASE, "decode", "model"},
+    "train": {*_BASE, "decode", "model", "data"},
+    "evaluate": {*_STREET, "data"},
+    "cli": {*_STREET, "serve", "batch", "data", "train", "evaluate"},
+}
+# package -> the only room or module that may import it
+CONFINED = {
+    "torch": "train",
+    "lightning": "train",
+    "onnxruntime": ("model/session.py", "evaluate"),  # evaluate runs other people's models too
+    "pi_heif": "decode/heic.py",
+    "c2pa": "provenance",
+    "fastapi": "serve",
+    "starlette": "serve",
+    "matplotlib": ("train", "evaluate", "data", "report"),
+    "sklearn": ("data", "evaluate", "train"),
+}
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or path.stem[0] != "_")
+
+
+def _imports(path: Path) -> Iterator[tuple[str, int]]:
+    """Each imported module's full name and line; `from ..x import y` gives both x and x.y."""
+    package = ("imageprocess", *path.relative_to(PACKAGE).parts[:-1])
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, node.lineno
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
+            module = ".".join(filter(None, (base, node.module)))
+            yield module, node.lineno
+            for alias in node.names:
+                yield f"{module}.{alias.name}", node.lineno
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_room_imports_only_rooms_upstream(path: Path) -> None:
+    room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    for name, line in _imports(path):
+        if name.startswith("imageprocess."):
+            target = name.split(".")[1]
+            if target != room and (PACKAGE / target).exists() | (PACKAGE / f"{target}.py").exists():
+                assert target in ALLOWED[room], f"{path}:{line}: {room} imports {target}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_optional_packages_stay_in_their_room(path: Path) -> None:
+    where = path.relative_to(PACKAGE).as_posix()
+    for name, line in _imports(path):
+        rooms = CONFINED.get(name.split(".")[0])
+        assert rooms is None or where.startswith(rooms), f"{path}:{line}: imports {name}"
+
+
+def _loaded_by(code: str) -> set[str]:
+    script = f"import sys; {code}; print(*sys.modules)"
+    return set(
+        subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, check=True
+        ).stdout.split()
+    )
+
+
+def test_import_is_light() -> None:
+    loaded = _loaded_by("import imageprocess; imageprocess.detect_many, imageprocess.__doc__") & {"numpy"}
+    assert loaded == {"numpy"}  # the probe sees what is loaded
+    loaded = _loaded_by("import imageprocess; dir(imageprocess)")
+    assert not loaded & {"numpy", "onnxruntime", "PIL", "click", "rich", "fastapi", "torch"}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["detect", "--help"], ["model", "list"]])
+def test_the_command_line_starts_light(arguments: list[str]) -> None:
+    code = f"from imageprocess.cli import main; main({arguments}, standalone_mode=False)"
+    assert not _loaded_by(code) & {"numpy", "onnxruntime", "PIL", "rich", "fastapi", "torch"}

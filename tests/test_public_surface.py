@@ -1,0 +1,58 @@
+"""Each module's `__all__` is what it says: everything in it exists, and everything public of its own is in it."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+from types import ModuleType
+
+import pytest
+
+import imageprocess
+
+
+def _modules_with_all() -> list[str]:
+    names = ["imageprocess"]
+    for found in pkgutil.walk_packages(imageprocess.__path__, "imageprocess."):
+        if not found.name.endswith("__main__"):
+            names.append(found.name)
+    return names
+
+
+def _import(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        pytest.skip(f"needs an extra: {error}")
+
+
+@pytest.mark.parametrize("name", _modules_with_all())
+def test_all_is_what_is_there(name: str) -> None:
+    module = _import(name)
+    if not hasattr(module, "__all__"):
+        return
+    listed = list(module.__all__)
+    assert len(set(listed)) == len(listed)
+    for item in listed:
+        assert hasattr(module, item), f"{name}.__all__ lists {item}, which is not there"
+    own = {
+        key
+        for key, value in vars(module).items()
+        if not key.startswith("_")
+        and (inspect.isclass(value) or inspect.isfunction(value))
+        and value.__module__ == name
+    }
+    assert own <= set(listed), f"{name} defines what its __all__ lacks"
+
+
+def test_the_contracts_names_are_public() -> None:
+    assert {"detect", "detect_many", "__version__", "ImageProcessError"} <= set(imageprocess.__all__)
+    assert re.fullmatch(r"\d+\.\d+\.\d+", imageprocess.__version__)
+    assert set(imageprocess.__all__) <= set(dir(imageprocess))
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no_such_thing"):
+        _ = imageprocess.no_such_thing
