@@ -66,7 +66,7 @@ def build(
                 if not part.exists():
                     git_dir = _locate(entry, git_root, out)
                     _build_source(entry, git_dir, out, part, manifest, pool, seed)
-                found, lost = _read_part(part)
+                found, lost = _read_part(part, out)
             except (DataError, OSError) as error:
                 failed[entry.id] = str(error)
                 continue
@@ -156,9 +156,11 @@ def _chunks(files: list[tuple[str, str]], git_dir: Path) -> Iterator[list[tuple[
         yield [(path, next(contents)) for _, path in chunk]
 
 
-def _read_part(part: Path) -> tuple[list[Piece], dict[str, int]]:
+def _read_part(part: Path, out: Path) -> tuple[list[Piece], dict[str, int]]:
+    """The pictures of a finished source, but for those that an earlier build dropped as duplicates."""
     *lines, last = part.read_text("utf-8").splitlines()
-    return [Piece(**json.loads(line)) for line in lines], json.loads(last)["lost"]
+    pieces = [Piece(**json.loads(line)) for line in lines]
+    return [piece for piece in pieces if (out / piece.path).exists()], json.loads(last)["lost"]
 
 
 def _finish(
@@ -167,33 +169,38 @@ def _finish(
     """Drop duplicates, form groups, assign splits, write the index."""
     # What measures comes first, so that of a pair across splits it is the training picture that goes.
     pictures.sort(key=lambda piece: (entries[piece.source].split == "train", piece.path))
-    kept = _drop_duplicates(out, pictures, dropped)
+    kept = _drop_duplicates(pictures, dropped)
+    measures = [entries[piece.source].split == "open_test" for piece in kept]
     related = Groups(len(kept))
+    barred: set[int] = set()  # training pictures that vary one of open_test
     for i, j in near_pairs([(piece.phash, piece.dhash) for piece in kept], RELATED_BITS):
-        related.join(i, j)
+        if measures[i] != measures[j]:
+            barred.add(j if measures[i] else i)
+        else:
+            related.join(i, j)
+    dropped["varies a picture of open_test"] = len(barred)
     by_name: dict[str, int] = {}
     for i, piece in enumerate(kept):
         if piece.group:
             related.join(by_name.setdefault(piece.group, i), i)
-    held_out = {related.find(i) for i, piece in enumerate(kept) if entries[piece.source].split == "open_test"}
-    rows = []
-    for i, piece in enumerate(kept):
-        entry = entries[piece.source]
-        group = related.find(i)
-        if entry.split == "train" and group in held_out:
-            dropped["a relative is in open_test"] = dropped.get("a relative is in open_test", 0) + 1
-            (out / piece.path).unlink(missing_ok=True)
-            continue
-        rows.append(_index_row(piece, entry, f"g{group:06d}"))
+    rows = [
+        _index_row(piece, entries[piece.source], f"g{related.find(i):06d}")
+        for i, piece in enumerate(kept)
+        if i not in barred
+    ]
     training = [row for row in rows if row.split == "train"]
     splits = assign_splits([row.group for row in training], [row.source for row in training], seed)
     chosen = {row.path: split for row, split in zip(training, splits, strict=True)}
     rows = [replace(row, split=chosen.get(row.path, row.split)) for row in rows]
     write_index(out, rows)
+    indexed = {row.path for row in rows}
+    for piece in pictures:
+        if piece.path not in indexed:
+            (out / piece.path).unlink(missing_ok=True)
     return rows
 
 
-def _drop_duplicates(out: Path, pictures: list[Piece], dropped: dict[str, int]) -> list[Piece]:
+def _drop_duplicates(pictures: list[Piece], dropped: dict[str, int]) -> list[Piece]:
     gone: set[int] = set()
     first: dict[str, int] = {}
     for i, piece in enumerate(pictures):
@@ -204,8 +211,6 @@ def _drop_duplicates(out: Path, pictures: list[Piece], dropped: dict[str, int]) 
         if i not in gone:
             gone.add(j)
     dropped["near duplicate"] = len(gone) - dropped["exact duplicate"]
-    for i in gone:
-        (out / pictures[i].path).unlink(missing_ok=True)
     return [piece for i, piece in enumerate(pictures) if i not in gone]
 
 
