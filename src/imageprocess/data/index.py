@@ -75,6 +75,8 @@ def data_id(rows: Iterable[IndexRow]) -> str:
 
 def _row(record: dict[str, str], path: Path, number: int) -> IndexRow:
     try:
+        if None in record.values():  # so the csv module tells of a line that is too short
+            raise ValueError("a field is missing")
         quality = record["jpeg_quality"]
         values = {k: int(v) if k in _INTEGERS else v for k, v in record.items() if k != "jpeg_quality"}
         row = IndexRow(**values, jpeg_quality=int(quality) if quality else None)  # type: ignore[arg-type]
