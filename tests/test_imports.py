@@ -22,7 +22,7 @@ ALLOWED = {
     "sources": {*_BASE, "decode"},
     "decode": _BASE,
     "provenance": {*_BASE, "decode"},
-    "watermark": {*_BASE, "decode"},
+    "watermark": {*_BASE, "decode", "provenance"},  # a hidden record is read as one beside the pixels is
     "model": {*_BASE, "decode"},
     "verdict": {*_BASE, "model"},
     "report": {*_BASE, "model", "verdict"},

@@ -2,11 +2,88 @@
 
 from __future__ import annotations
 
-from ..types import DecodedImage, Evidence
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-__all__ = ["read_watermarks"]
+from ..types import DecodedImage, Evidence, ImageFacts
+
+if TYPE_CHECKING:
+    from .dwt_dct import Hit
+    from .stealth import StealthRecord
+
+__all__ = ["NOT_CHECKED", "read_watermarks"]
+
+# For people: what a miss leaves open.
+NOT_CHECKED = (
+    "Only open marks can be read here. Google's SynthID and other keyed marks can be checked by their makers alone, "
+    "and most generators leave no mark at all."
+)
 
 
 def read_watermarks(image: DecodedImage) -> list[Evidence]:
-    """The known marks found in `image`. A miss says nothing: most generators leave none."""
-    return []
+    """The known marks found in `image`, read at its full resolution. A miss says nothing: see NOT_CHECKED."""
+    from .dwt_dct import find_mark
+    from .stealth import find_stealth_record
+
+    found: list[Evidence] = []
+    hit = find_mark(image.pixels)
+    if hit:
+        found.append(_mark_evidence(hit))
+    record = find_stealth_record(image.pixels, image.alpha)
+    if record:
+        found += _stealth_evidence(record, image.facts)
+    return found
+
+
+def _mark_evidence(hit: Hit) -> Evidence:
+    from ..provenance.statements import evidence
+
+    generator, bits = hit.payload.generator, len(hit.payload.bits)
+    return evidence(
+        "watermark",
+        f"The pixels carry the invisible mark of {generator} ({bits - hit.wrong} of {bits} bits match).",
+        "measured",
+        "ai",
+        proves="That this picture passed through software that writes this generator's mark, and has hardly been "
+        "changed since.",
+        does_not_prove="Who made it or how. The mark's code is public, so it could also be written into a real "
+        "picture on purpose.",
+        generator=generator,
+        method="dwtDct",
+        bits=bits,
+        wrong_bits=hit.wrong,
+        blocks=hit.blocks,
+    )
+
+
+def _stealth_evidence(record: StealthRecord, facts: ImageFacts) -> list[Evidence]:
+    """The hidden text is a record like those that generators write beside the pixels: the same readers read it."""
+    from ..provenance.generators import read_generators
+    from ..provenance.generators.generation import parse_json
+    from ..provenance.statements import evidence
+
+    told = parse_json(record.text)
+    notes = {"parameters": record.text}
+    if isinstance(told, dict):
+        notes |= {
+            name: value if isinstance(value, str) else json.dumps(value) for name, value in told.items()
+        }
+    found = []
+    for item in read_generators(notes, {}, facts):
+        claim = f"Hidden in the pixels, {item.claim[0].lower()}{item.claim[1:]}"
+        detail = {**item.detail, "method": "stealth", "place": record.place}
+        found.append(replace(item, kind="watermark", claim=claim, detail=detail))
+    return found or [
+        evidence(
+            "watermark",
+            "The pixels hide a text of the kind that some generators write, but it names none.",
+            "unsigned",
+            "nothing",
+            proves="That somebody hid a text in the lowest bits of the pixels.",
+            does_not_prove="How the picture was made.",
+            method="stealth",
+            place=record.place,
+            text=record.text[:200],
+        )
+    ]
