@@ -111,7 +111,10 @@ def detect(
     from ..detector import Detector
 
     detector = Detector(model)
-    given, again = itertools.tee(_sources(inputs, recursive, from_list, detector.limits))
+    given = _sources(inputs, recursive, from_list, detector.limits)
+    again: Iterator[Source] = iter(())
+    if heatmap:  # a map is drawn over its picture, so the sources are needed twice
+        given, again = itertools.tee(given)
     results = detector.detect_many(
         given, mode=mode, threshold=threshold, only=only,
         heatmap=heatmap is not None, batch_size=batch_size, jobs=jobs,
@@ -186,12 +189,13 @@ def _write_heatmaps(
     from ..decode import decode
     from ..model.heatmap import overlay_png
 
-    taken: dict[str, int] = {}
+    taken: set[str] = set()
     for result, source in zip(results, again, strict=True):
         if result.heatmap is not None:
             stem = "stdin" if source.name == _STDIN else Path(source.name).stem
-            taken[stem] = taken.get(stem, 0) + 1
-            name = stem if taken[stem] == 1 else f"{stem}-{taken[stem]}"
+            numbered = (f"{stem}-{number}" for number in itertools.count(2))
+            name = next(name for name in itertools.chain([stem], numbered) if name not in taken)
+            taken.add(name)
             image = decode(sources.read(source, max_bytes=limits.max_bytes), name=source.name, limits=limits)
             path = folder / f"{name}.heatmap.png"
             try:

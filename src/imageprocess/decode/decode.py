@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 import zlib
@@ -57,7 +58,8 @@ def decode(data: bytes, *, name: str = "input", limits: Limits = DEFAULT_LIMITS)
                 )
             frames = _count_frames(image, kind, data, limits.max_frames)
             image.load()
-            pixels, alpha = _to_rgb(_orient(image))
+            _orient(image)
+            pixels, alpha = _to_rgb(image)
     except Image.DecompressionBombError as error:
         raise TooManyPixelsError(f"{name}: {error}") from error
     except MemoryError as error:
@@ -87,12 +89,10 @@ def _count_frames(image: Image.Image, kind: str, data: bytes, max_frames: int) -
     return min(int(getattr(image, "n_frames", 1)), max_frames)
 
 
-def _orient(image: Image.Image) -> Image.Image:
-    """Turned as its EXIF says. Damaged EXIF does not make the picture damaged."""
-    try:
-        return ImageOps.exif_transpose(image)
-    except _DECODER_ERRORS:
-        return image
+def _orient(image: Image.Image) -> None:
+    """Turn it as its EXIF says. Damaged EXIF does not make the picture damaged."""
+    with contextlib.suppress(*_DECODER_ERRORS):
+        ImageOps.exif_transpose(image, in_place=True)
 
 
 def _to_rgb(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
@@ -103,7 +103,7 @@ def _to_rgb(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | 
         tones = np.nan_to_num(np.asarray(image, dtype=np.float32), nan=0.0, posinf=255.0, neginf=0.0)
         image = Image.fromarray(np.clip(tones, 0, 255).astype(np.uint8))
     if not image.has_transparency_data:
-        return np.asarray(image.convert("RGB")), None
+        return np.asarray(image if image.mode == "RGB" else image.convert("RGB")), None
     rgba = image.convert("RGBA")
     flat = Image.new("RGB", rgba.size, (255, 255, 255))
     flat.paste(rgba, mask=rgba.getchannel("A"))
