@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from .model.calibrate import percent
 from .model.spec import Thresholds
 from .types import Evidence, Verdict
 
@@ -86,7 +87,7 @@ def _weigh_claim(claim: Evidence, p: float | None, thresholds: Thresholds | None
     caveat = "Anyone can write or remove such a record; it is taken at its word."
     if p is None or thresholds is None or p > thresholds.real:
         return Verdict("ai", 1.0, "metadata", f"{claim.claim} {caveat}")
-    contrary = f"the model sees a real picture ({_percent(p)} AI)."
+    contrary = f"the model sees a real picture ({percent(p)} AI)."
     if thresholds.real >= thresholds.ai:  # a mode that never abstains
         return Verdict("ai", 1.0, "metadata", f"{claim.claim} {caveat} Against it, {contrary}")
     return Verdict("unsure", p, "abstain", f"{claim.claim} Anyone can write such a record, and {contrary}")
@@ -95,18 +96,18 @@ def _weigh_claim(claim: Evidence, p: float | None, thresholds: Thresholds | None
 def _disagreement(p: float | None, thresholds: Thresholds | None) -> str:
     if p is None or thresholds is None or p < thresholds.ai:
         return ""
-    return f" The model disagrees ({_percent(p)} AI); the signature weighs more."
+    return f" The model disagrees ({percent(p)} AI); the signature weighs more."
 
 
 def _ask_model(p: float, thresholds: Thresholds) -> Verdict:
-    chance = f"the model puts the chance that an AI made it at {_percent(p)}"
+    chance = f"the model puts the chance that an AI made it at {percent(p)}"
     if p >= thresholds.ai:
-        bar = f"this setting says AI from {_percent(thresholds.ai)}"
+        bar = f"this setting says AI from {percent(thresholds.ai)}"
         return Verdict("ai", p, "model", f"The pixels look AI-made: {chance} ({bar}).")
     if p <= thresholds.real:
-        bar = f"this setting says real up to {_percent(thresholds.real)}"
+        bar = f"this setting says real up to {percent(thresholds.real)}"
         return Verdict("real", p, "model", f"The pixels look like a real picture: {chance} ({bar}).")
-    bar = f"between {_percent(thresholds.real)} and {_percent(thresholds.ai)} this setting gives no answer"
+    bar = f"between {percent(thresholds.real)} and {percent(thresholds.ai)} this setting gives no answer"
     return Verdict("unsure", p, "abstain", f"The pixels do not tell clearly: {chance} ({bar}).")
 
 
@@ -120,12 +121,3 @@ def _asides(evidence: Sequence[Evidence], verdict: Verdict) -> list[str]:
     if broken:
         asides.append(f"Warning: {broken.claim}")
     return asides
-
-
-def _percent(p: float) -> str:
-    """0.9996 -> "over 99 %": a rounded 100 % or 0 % would promise more than any model can."""
-    if 0.99 < p < 1:
-        return "over 99 %"
-    if 0 < p < 0.01:
-        return "under 1 %"
-    return f"{100 * p:.0f} %"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imageprocess.model.calibrate import probability_ai
+from imageprocess.model.calibrate import percent, probability_ai
 from imageprocess.model.calibrate import testify as ask
 from imageprocess.model.session import Output
 from imageprocess.model.spec import Thresholds, load_spec
@@ -25,6 +25,22 @@ def test_always_a_probability_and_symmetric(logit: float, temperature: float, bi
     found = probability_ai(logit, temperature, bias)
     assert 0 <= found <= 1
     assert found + probability_ai(-logit, temperature, -bias) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("p", "words"),
+    [
+        (0.0, "0 %"),
+        (0.004, "under 1 %"),
+        (0.01, "1 %"),
+        (0.5, "50 %"),
+        (0.99, "99 %"),
+        (0.9996, "over 99 %"),
+        (1.0, "100 %"),
+    ],
+)
+def test_percent_never_overclaims(p: float, words: str) -> None:
+    assert percent(p) == words
 
 
 @pytest.mark.parametrize(

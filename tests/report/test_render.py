@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -33,8 +34,10 @@ def ok(source: str = "a.png", label: Label = "real", probability: float | None =
 
 
 def test_text_says_verdict_reason_and_evidence() -> None:
-    assert to_text(ok()) == "a.png: real, 4% AI\n  Looks real, mostly.\n  - exif (unsigned): Camera: Acme."
+    assert to_text(ok()) == "a.png: real, 4 % AI\n  Looks real, mostly.\n  - exif (unsigned): Camera: Acme."
     assert to_text(ok(label="unsure", probability=None)).splitlines()[0] == "a.png: unsure"
+    by_record = Verdict("ai", 1.0, "metadata", "It says so.")  # a statement, not an estimate of 100 %
+    assert to_text(replace(ok(), verdict=by_record)).splitlines()[0] == "a.png: AI-generated"
     assert to_text(FAILED) == "broken.png: failed (corrupt)\n  broken.png: does not decode"
 
 
@@ -48,7 +51,7 @@ def test_colour_is_only_paint(result: Result) -> None:
 
 def test_a_strangers_name_cannot_drive_the_terminal() -> None:
     text = to_text(ok(source="a\x1b[2J\nb\r\u202eгиф\ud800.png"))
-    assert text.splitlines()[0] == "a\\x1b[2J\\nb\\r\\u202eгиф\\ud800.png: real, 4% AI"
+    assert text.splitlines()[0] == "a\\x1b[2J\\nb\\r\\u202eгиф\\ud800.png: real, 4 % AI"
 
 
 @given(st.text())

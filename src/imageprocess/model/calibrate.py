@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from ..types import Evidence, PointsTo
-from .session import Output
 from .spec import ModelSpec, Thresholds
+
+if TYPE_CHECKING:
+    from .session import Output
 
 
 def probability_ai(logit: float, temperature: float, bias: float) -> float:
@@ -16,6 +19,15 @@ def probability_ai(logit: float, temperature: float, bias: float) -> float:
         return 1 / (1 + math.exp(-scaled))
     odds = math.exp(scaled)
     return odds / (1 + odds)
+
+
+def percent(p: float) -> str:
+    """0.9996 -> "over 99 %": a rounded 100 % or 0 % would promise more than any model can."""
+    if 0.99 < p < 1:
+        return "over 99 %"
+    if 0 < p < 0.01:
+        return "under 1 %"
+    return f"{100 * p:.0f} %"
 
 
 def testify(output: Output, spec: ModelSpec, thresholds: Thresholds) -> Evidence:
@@ -29,7 +41,7 @@ def testify(output: Output, spec: ModelSpec, thresholds: Thresholds) -> Evidence
         points_to = "real"
     return Evidence(
         kind="model",
-        claim=f"The network {spec.name} gives {probability:.1%} for made by an AI.",
+        claim=f"The network {spec.name} puts the chance that an AI made it at {percent(probability)}.",
         trust="measured",
         points_to=points_to,
         detail={

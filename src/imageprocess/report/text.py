@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..model.calibrate import percent
 from ..types import Label, Result
 
 _WORDS: dict[Label, str] = {"ai": "AI-generated", "real": "real", "unsure": "unsure"}
@@ -16,7 +17,8 @@ def to_text(result: Result, *, colour: bool = False) -> str:
     assert result.verdict is not None  # types.Result's promise
     verdict = result.verdict
     word = _paint(_WORDS[verdict.label], _COLOURS[verdict.label], colour)
-    share = "" if verdict.probability_ai is None else f", {verdict.probability_ai:.0%} AI"
+    estimate = verdict.probability_ai if verdict.decided_by in ("model", "abstain") else None
+    share = "" if estimate is None else f", {percent(estimate)} AI"
     lines = [f"{_safe(result.source)}: {word}{share}", f"  {_safe(verdict.reason)}"]
     lines += [f"  - {item.kind} ({item.trust}): {_safe(item.claim)}" for item in result.evidence]
     return "\n".join(lines)
