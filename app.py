@@ -1,6 +1,8 @@
 """`python app.py` starts the service. HOST, PORT and API_KEY come from the environment."""
 
-from imageprocess.cli.serve import serve
+import sys
+
+from imageprocess.cli import main
 
 if __name__ == "__main__":
-    serve()
+    main(["serve", *sys.argv[1:]])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ..errors import MissingExtraError
+from ..errors import MissingExtraError, UsageError
 
 
 @click.command()
@@ -20,13 +20,18 @@ def serve(host: str | None, port: int | None, workers: int) -> None:
     """
     try:
         import uvicorn
+        from pydantic import ValidationError
 
         from ..serve.settings import Settings
     except ImportError as error:
-        raise MissingExtraError(error.name or "fastapi", "serve") from error
+        raise MissingExtraError(error.name or "the service", "serve") from error
     from ..model import registry
 
-    settings = Settings()
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        raise UsageError(f"{'.'.join(map(str, first['loc']))} in the environment: {first['msg']}") from error
     registry.resolve(settings.model)  # said now and plainly, not as a traceback out of each worker
     uvicorn.run(
         "imageprocess.serve.app:create_app",

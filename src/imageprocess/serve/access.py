@@ -24,7 +24,8 @@ async def require_key(request: Request, given: Annotated[str | None, Security(_K
     if given is None:
         await discard(request)
         raise ProblemError(401, "key_missing", "send the key in X-API-Key", {"WWW-Authenticate": "ApiKey"})
-    # In bytes and in constant time: the answer's timing must not tell how much of a guess was right.
-    if not hmac.compare_digest(given.encode(), expected.get_secret_value().encode()):
+    # In bytes (Starlette reads headers as Latin-1) and in constant time: the answer's timing must not tell how much
+    # of a guess was right.
+    if not hmac.compare_digest(given.encode("latin-1"), expected.get_secret_value().encode()):
         await discard(request)
         raise ProblemError(403, "key_wrong", "this key is not known here")

@@ -68,6 +68,9 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         document = get_openapi(
             title=app.title, version=app.version, description=app.description, routes=app.routes
         )
+        for operation in (call for path in document["paths"].values() for call in path.values()):
+            if "HTTPValidationError" in str(operation["responses"].get("422")):
+                del operation["responses"]["422"]
         known = document["components"]["schemas"]
         known.pop("HTTPValidationError", None)
         known.pop("ValidationError", None)

@@ -46,6 +46,7 @@ async def predict() -> Response:
 
 
 @pages.api_route("/docs", methods=["GET", "HEAD"])
+@pages.api_route("/docs.html", methods=["GET", "HEAD"])
 async def docs() -> Response:
     return _page("docs.html")
 

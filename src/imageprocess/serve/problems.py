@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from ..errors import ImageProcessError, UsageError
+from ..errors import ImageProcessError, InputError, UsageError
 
 # One picture that cannot be analysed, by the error's code.
 _INPUT_STATUS = {
@@ -66,8 +66,9 @@ def install(app: FastAPI) -> None:
         return problem(request, error.status, error.code, error.detail, error.headers)
 
     @app.exception_handler(UsageError)
+    @app.exception_handler(InputError)
     async def _(request: Request, error: ImageProcessError) -> Response:
-        return problem(request, 400, error.code, str(error))
+        return problem(request, _INPUT_STATUS.get(error.code, 422), error.code, str(error))
 
     @app.exception_handler(RequestValidationError)
     async def _(request: Request, error: RequestValidationError) -> Response:

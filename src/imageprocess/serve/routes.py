@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
 from .. import __version__
+from ..errors import CorruptImageError
 from ..sources import from_base64
 from ..types import MODES, Mode, Source
 from . import schemas
@@ -129,7 +130,10 @@ async def _one(
 ) -> dict[str, Any]:
     """The record of the one picture in the body; its failure is the whole request's."""
     limit = ready.detector.limits.max_bytes
-    source = await run_in_threadpool(from_base64, posted.image_base64, posted.name, max_bytes=limit)
+    try:
+        source = await run_in_threadpool(from_base64, posted.image_base64, posted.name, max_bytes=limit)
+    except CorruptImageError as error:
+        raise ProblemError(400, "malformed", str(error)) from error
     record = await ready.analyse(source, mode, heatmap)
     if record["status"] == "error":
         raise of_input(record["error"]["code"], record["error"]["message"])

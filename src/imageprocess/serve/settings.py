@@ -8,8 +8,6 @@ from typing import Annotated
 from pydantic import Field, PositiveInt, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-_MEBIBYTE = 1 << 20
-
 
 class Settings(BaseSettings):
     """HOST, PORT and API_KEY keep the names the original gave them; every other is IMAGEPROCESS_<NAME>."""
@@ -22,7 +20,7 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(validation_alias="PORT", ge=0, le=65535)] = 8000
     api_key: Annotated[SecretStr | None, Field(validation_alias="API_KEY")] = None  # None: none is asked for
     model: str | None = None  # a shipped model's name or a model folder; None: the default
-    max_body_bytes: PositiveInt = 20 * _MEBIBYTE  # one request, all its pictures together
+    max_body_bytes: PositiveInt = 20_000_000  # one request, all its pictures together
     max_pixels: PositiveInt = 50_000_000  # one picture
     max_frames: PositiveInt = 100  # counted in one picture; only the first is scored
     max_files: PositiveInt = 100  # in one request

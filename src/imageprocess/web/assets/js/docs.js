@@ -1,0 +1,70 @@
+// The API's page, drawn from openapi.json.
+
+import { byId, el } from "./dom.js";
+import { t } from "./texts.js";
+
+async function start() {
+  byId("origin").textContent = location.origin;
+  const response = await fetch("openapi.json");
+  if (!response.ok) {
+    byId("lead").textContent = t("docs.missing");
+    return;
+  }
+  const { info, paths, components } = await response.json();
+  byId("lead").textContent = info.description;
+  const calls = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => call(method, path, operation)),
+  );
+  byId("calls").replaceChildren(...calls);
+  byId("objects").replaceChildren(...Object.entries(components.schemas).map(object));
+}
+
+function call(method, path, { summary, description, parameters = [], requestBody, responses }) {
+  return el(
+    "details", {},
+    el("summary", {}, el("code", {}, el("b", {}, method.toUpperCase()), ` ${path}`), el("span", { class: "hint" }, ` ${summary}`)),
+    description && el("p", {}, description),
+    el(
+      "dl", {},
+      parameters.flatMap(({ name, schema, description: meaning }) =>
+        entry([t("docs.parameter"), " ", el("code", {}, name)], [
+          ...type(schema),
+          "default" in schema && `, ${t("docs.default", { value: schema.default })}`,
+          meaning && ` – ${meaning}`,
+        ]),
+      ),
+      Object.entries(requestBody?.content ?? {}).flatMap(([media, { schema }]) => [
+        ...entry([t("docs.body"), " ", el("code", {}, media)], []),
+        ...fields(schema),
+      ]),
+      Object.entries(responses).flatMap(([status, answer]) =>
+        entry(el("code", {}, status), [answer.description, ...Object.values(answer.content ?? {}).flatMap(({ schema }) => (schema ? [" – ", ...type(schema)] : []))]),
+      ),
+    ),
+  );
+}
+
+const entry = (name, meaning) => [el("dt", {}, name), el("dd", {}, meaning)];
+
+const object = ([name, schema]) =>
+  el("details", { id: name }, el("summary", {}, el("code", {}, el("b", {}, name))), schema.description && el("p", {}, schema.description), el("dl", {}, fields(schema)));
+
+const fields = ({ properties = {}, required = [] }) =>
+  Object.entries(properties).flatMap(([name, schema]) =>
+    entry(el("code", {}, name, required.includes(name) ? "" : "?"), [...type(schema), schema.description && ` – ${schema.description}`]),
+  );
+
+/** A schema's type in words, with links to the objects that it names. */
+function type(schema) {
+  if (schema.$ref) {
+    const name = schema.$ref.split("/").at(-1);
+    return [el("a", { href: `#${name}`, onclick: () => (byId(name).open = true) }, name)];
+  }
+  if (schema.anyOf) return schema.anyOf.flatMap((choice, i) => [i > 0 && " | ", ...type(choice)]);
+  if (schema.enum) return [el("code", {}, schema.enum.map((value) => JSON.stringify(value)).join(" | "))];
+  if ("const" in schema) return [el("code", {}, JSON.stringify(schema.const))];
+  if (schema.type === "array") return [...type(schema.items ?? {}), "[]"];
+  return [el("code", {}, schema.format === "binary" ? "file" : (schema.type ?? "any"))];
+}
+
+start();

@@ -1,0 +1,28 @@
+// Building elements. Text always goes in as text, never as markup, so nothing a file or the server says is run.
+
+export const byId = (id) => document.getElementById(id);
+
+/** el("p", {class: "hint", onclick: f}, "text", child): null, undefined and false are left out. */
+export function el(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** A drawing of icons.svg, in the colour of the text around it. Decoration: words stand beside it. */
+export function icon(name) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("class", "icon");
+  svg.setAttribute("aria-hidden", "true");
+  const use = document.createElementNS(SVG, "use");
+  use.setAttribute("href", `assets/icons.svg#${name}`);
+  svg.append(use);
+  return svg;
+}

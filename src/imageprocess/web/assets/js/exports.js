@@ -1,0 +1,50 @@
+// Records -> files to keep. The CSV has the columns of `imageprocess detect --format csv`.
+
+const COLUMNS = {
+  source: (r) => r.source,
+  status: (r) => r.status,
+  label: (r) => r.verdict?.label,
+  probability_ai: (r) => r.verdict?.probability_ai,
+  decided_by: (r) => r.verdict?.decided_by,
+  reason: (r) => r.verdict?.reason,
+  format: (r) => r.image?.format,
+  width: (r) => r.image?.width,
+  height: (r) => r.image?.height,
+  frames: (r) => r.image?.frames,
+  bytes: (r) => r.image?.bytes,
+  sha256: (r) => r.sha256,
+  model: (r) => r.model?.name,
+  model_version: (r) => r.model?.version,
+  elapsed_ms: (r) => r.elapsed_ms,
+  evidence: (r) => r.evidence?.map((item) => `${item.kind} (${item.trust}): ${item.claim}`).join(" | "),
+  error_code: (r) => r.error?.code,
+  error_message: (r) => r.error?.message,
+};
+
+export function toCsv(records) {
+  const rows = records.map((record) => Object.values(COLUMNS).map((read) => cell(read(record))));
+  return [Object.keys(COLUMNS), ...rows].map((row) => `${row.join(",")}\n`).join("");
+}
+
+/** The records without their heat maps: those are for the eye. */
+export function toJson(records) {
+  return `${JSON.stringify(records.map(({ heatmap, ...record }) => record), null, 2)}\n`;
+}
+
+// What makes a spreadsheet take a cell for a formula: a leading apostrophe tells it that the cell is text.
+const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
+
+function cell(value) {
+  if (value === null || value === undefined) return "";
+  const text = typeof value === "string" && FORMULA.test(value) ? `'${value}` : String(value);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+export function download(name, type, text) {
+  const address = URL.createObjectURL(new Blob([text], { type }));
+  const link = document.createElement("a");
+  link.href = address;
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(address);
+}

@@ -1,0 +1,43 @@
+// One probability as a bar: real to the start, AI to the end, the band of "unsure" between, a needle on it.
+
+import { el } from "./dom.js";
+import { percent, t } from "./texts.js";
+
+/** The thresholds that the record's verdict was held against: the model's evidence carries them. */
+const thresholds = (record) => record.evidence.find((item) => item.kind === "model")?.detail.thresholds;
+
+/** The bar of a record, or null where nothing gave a probability. */
+export function meter(record) {
+  const { probability_ai: p, decided_by: by } = record.verdict;
+  if (p === null) return null;
+  const estimate = by === "model" || by === "abstain";
+  const band = estimate ? thresholds(record) : undefined;
+  const shown = percent(p, estimate);
+  const track = el("div", {
+    class: "track", role: "meter", "aria-label": t("meter.label"),
+    "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": Math.round(100 * p),
+    "aria-valuetext": spoken(shown, band),
+  });
+  track.append(el("span", { class: "needle" }));
+  const bar = el(
+    "div", { class: "meter" },
+    el("p", { class: "meter-head" }, el("span", {}, t("meter.label")), el("strong", {}, shown)),
+    track,
+    el(
+      "p", { class: "scale", "aria-hidden": "true" },
+      el("span", {}, t("meter.real")),
+      band?.real < band?.ai && el("span", { class: "unsure" }, t("meter.unsure")),
+      el("span", {}, t("meter.ai")),
+    ),
+  );
+  bar.style.setProperty("--p", p);
+  bar.style.setProperty("--low", band?.real ?? 0.5);
+  bar.style.setProperty("--high", band?.ai ?? 0.5);
+  return bar;
+}
+
+function spoken(shown, band) {
+  if (!band) return t("meter.stated", { percent: shown });
+  const values = { percent: shown, low: percent(band.real), high: percent(band.ai) };
+  return t(band.real < band.ai ? "meter.spoken" : "meter.never-unsure", values);
+}

@@ -1,0 +1,46 @@
+// The picture on the page: a preview drawn into a canvas (so no blob: address is needed), and the heat map over it.
+
+const LONGEST_SIDE = 1200; // pixels kept of a preview: sharp on a dense screen, small in memory
+
+/** Draw `file` into `canvas`, upright. False where this browser cannot decode it. */
+export async function drawPreview(file, canvas) {
+  let bitmap;
+  try {
+    bitmap = await createImageBitmap(file);
+  } catch {
+    return false;
+  }
+  const scale = Math.min(1, LONGEST_SIDE / Math.max(bitmap.width, bitmap.height));
+  canvas.width = Math.max(1, Math.round(bitmap.width * scale));
+  canvas.height = Math.max(1, Math.round(bitmap.height * scale));
+  const context = canvas.getContext("2d");
+  context.imageSmoothingQuality = "high";
+  context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  bitmap.close();
+  return true;
+}
+
+// Dark to bright, evenly spaced from 0 to 1: readable in greyscale and by the colour-blind (model/heatmap.py's).
+const RAMP = [[0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]];
+
+/** Draw a record's heat map into `canvas`, smoothly enlarged to `width` x `height`. */
+export function drawHeat(heatmap, canvas, width, height) {
+  const small = document.createElement("canvas");
+  small.width = heatmap.width;
+  small.height = heatmap.height;
+  const pixels = new ImageData(heatmap.width, heatmap.height);
+  heatmap.values.forEach((value, place) => pixels.data.set(colour(value), 4 * place));
+  small.getContext("2d").putImageData(pixels, 0, 0);
+  canvas.width = width;
+  canvas.height = height;
+  const context = canvas.getContext("2d");
+  context.imageSmoothingQuality = "high";
+  context.drawImage(small, 0, 0, width, height);
+}
+
+function colour(value) {
+  const at = Math.min(Math.max(value, 0), 1) * (RAMP.length - 1);
+  const below = Math.min(Math.floor(at), RAMP.length - 2);
+  const [from, to] = [RAMP[below], RAMP[below + 1]];
+  return [...from.map((channel, i) => channel + (to[i] - channel) * (at - below)), 255 * Math.sqrt(value)];
+}

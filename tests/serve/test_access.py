@@ -1,0 +1,55 @@
+"""The key: none by default, and where there is one it is asked for before anything is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from pictures import encode, plain
+from service import running
+
+FILES = {"file": ("a.png", encode(plain(250), "PNG"))}
+
+
+@pytest.fixture(scope="module")
+def locked(tiny_model_dir: Path) -> Iterator[httpx.Client]:
+    with running(tiny_model_dir, api_key="s3cret-ключ") as address, httpx.Client(base_url=address) as client:
+        yield client
+
+
+def test_no_key_is_asked_for_by_default(client: httpx.Client) -> None:
+    assert client.post("/v1/detect", files=FILES).status_code == 200
+    assert client.get("/v1/model").json()["service"]["key_required"] is False
+
+
+@pytest.mark.parametrize("path", ["/v1/detect", "/v1/detect/base64", "/predict"])
+@pytest.mark.parametrize(
+    ("key", "status", "code"),
+    [(None, 401, "key_missing"), ("", 401, "key_missing"), ("s3cret", 403, "key_wrong"), ("wröng", 403, "key_wrong")],
+)  # fmt: skip
+def test_without_the_key_nothing_is_answered_nor_read(
+    locked: httpx.Client, path: str, key: str | None, status: int, code: str
+) -> None:
+    headers = {} if key is None else {"X-API-Key": key.encode()}
+    response = locked.post(path, content=b"neither form nor JSON", headers=headers)
+    assert (response.status_code, response.json()["code"]) == (status, code)
+
+
+def test_with_the_key_all_is_as_without_one(locked: httpx.Client) -> None:
+    response = locked.post("/v1/detect", files=FILES, headers={"X-API-Key": "s3cret-ключ".encode()})
+    assert response.json()["results"][0]["verdict"]["label"] == "ai"
+
+
+def test_the_pages_can_tell_that_a_key_is_needed_but_not_which(locked: httpx.Client) -> None:
+    assert locked.get("/v1/model").json()["service"]["key_required"] is True
+    for path in ("/", "/predict.html", "/docs", "/openapi.json", "/v1/model", "/metrics"):
+        response = locked.get(path)
+        assert response.status_code == 200 and "s3cret" not in response.text
+
+
+@pytest.mark.parametrize("path", ["/health", "/healthz", "/readyz"])
+def test_probes_need_no_key(locked: httpx.Client, path: str) -> None:
+    assert locked.get(path).status_code == 200

@@ -1,0 +1,97 @@
+"""`imageprocess serve` and `python app.py` as processes."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVE = [sys.executable, "-m", "imageprocess", "serve"]
+
+
+@contextmanager
+def started(command: list[str], **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """-> the process, and all it said until it was ready."""
+    process = subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, **environment}, text=True, stderr=subprocess.PIPE
+    )
+    assert process.stderr is not None
+    said = ""
+    for line in process.stderr:
+        said += line
+        if "startup complete" in line:
+            break
+    try:
+        yield process, said
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.stderr.read()
+        process.stderr.close()
+        process.wait(20)
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("command", "more"),
+    [(SERVE, []), (SERVE, ["--workers", "2"]), ([sys.executable, "app.py"], [])],
+    ids=["serve", "two workers", "app.py"],
+)
+def test_serves_where_the_environment_says(command: list[str], more: list[str], tiny_model_dir: Path) -> None:
+    port = free_port()
+    with started(command + more, IMAGEPROCESS_MODEL=str(tiny_model_dir), PORT=str(port)) as (process, said):
+        assert process.poll() is None, said
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                assert httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
+                break
+            except httpx.ConnectError:
+                assert time.monotonic() < deadline, said
+                time.sleep(0.1)
+        listening = _listening_addresses(port)
+    assert listening == {"127.0.0.1"}
+    assert process.returncode in (0, -signal.SIGTERM)
+
+
+def _listening_addresses(port: int) -> set[str]:
+    """Read from the kernel's table: this machine's other addresses must not answer."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    listen = "0A"
+    found = [row[1].split(":") for row in rows if row[3] == listen]
+    return {
+        ".".join(str(part) for part in bytes.fromhex(address)[::-1])
+        for address, p in found
+        if int(p, 16) == port
+    }
+
+
+@pytest.mark.parametrize(
+    ("environment", "says"),
+    [
+        ({"IMAGEPROCESS_MODEL": "/nowhere"}, "/nowhere: neither a shipped model"),
+        ({"PORT": "http"}, "PORT in the environment"),
+    ],
+)
+def test_what_cannot_be_served_is_said_in_one_line(environment: dict[str, str], says: str) -> None:
+    found = subprocess.run(
+        SERVE, env={**os.environ, **environment}, text=True, capture_output=True, timeout=60
+    )
+    assert found.returncode == 2
+    assert says in found.stderr and "Traceback" not in found.stderr
+    assert len(re.findall("\n", found.stderr.strip())) == 0

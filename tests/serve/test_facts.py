@@ -1,0 +1,121 @@
+"""What the service tells of itself, and what is on every answer."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+import imageprocess
+from pictures import encode, plain
+from service import running
+
+POST_PATHS = ["/v1/detect", "/v1/detect/base64", "/predict"]
+GET_PATHS = ["/health", "/healthz", "/readyz", "/v1/model", "/metrics"]
+
+
+def test_health(client: httpx.Client) -> None:
+    assert client.get("/health").json() == {"status": "online"}
+    assert client.get("/healthz").json() == {"status": "alive"}
+    assert client.get("/readyz").json() == {"status": "ready"}
+
+
+def test_model_is_model_json_and_what_is_allowed(client: httpx.Client, tiny_model_dir: Path) -> None:
+    answer = client.get("/v1/model").json()
+    service = answer.pop("service")
+    assert answer == json.loads((tiny_model_dir / "model.json").read_text())
+    assert service["version"] == imageprocess.__version__
+    assert service["limits"] == {"max_body_bytes": 20_000_000, "max_pixels": 50_000_000, "max_files": 100}
+
+
+def test_metrics_count_verdicts_failures_and_requests(tiny_model_dir: Path) -> None:
+    with running(tiny_model_dir) as address, httpx.Client(base_url=address) as client:
+        files = [("file", ("a.png", encode(plain(250), "PNG"))), ("file", ("b.txt", b"text"))]
+        client.post("/v1/detect", files=files)
+        client.get("/nowhere/1")
+        client.get("/nowhere/2")
+        text = client.get("/metrics").text
+    assert 'imageprocess_verdicts_total{decided_by="model",label="ai"} 1.0' in text
+    assert 'imageprocess_failures_total{code="unsupported_format"} 1.0' in text
+    assert 'imageprocess_requests_total{method="POST",route="/v1/detect",status="200"} 1.0' in text
+    assert 'imageprocess_requests_total{method="GET",route="other",status="404"} 2.0' in text
+    assert "nowhere" not in text and "a.png" not in text
+
+
+def _answers(client: httpx.Client) -> list[httpx.Response]:
+    return [
+        client.get("/"),
+        client.get("/assets/style.css"),
+        client.get("/v1/model"),
+        client.get("/nowhere"),
+        client.get("/v1/detect"),
+        client.post("/v1/detect", content=b"x"),
+        client.post("/predict", json={}),
+        client.get("/broken"),
+    ]
+
+
+def test_every_answer_carries_the_security_headers_and_an_id(tiny_model_dir: Path) -> None:
+    def broken() -> None:
+        raise RuntimeError("made to fail")
+
+    def prepare(app: FastAPI) -> None:
+        app.add_api_route("/broken", broken)
+
+    with running(tiny_model_dir, prepare=prepare) as address, httpx.Client(base_url=address) as client:
+        answers = _answers(client)
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 404, 405, 415, 400, 500]
+    for answer in answers:
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'self'; ")
+        assert "unsafe" not in answer.headers["Content-Security-Policy"]
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        assert answer.headers["X-Frame-Options"] == "DENY"
+        assert re.fullmatch("[0-9a-f]{32}", answer.headers["X-Request-ID"])
+        assert "server" not in answer.headers
+    for answer in answers[3:]:
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        body = answer.json()
+        assert set(body) == {"type", "title", "status", "detail", "code", "request_id"}
+        assert body["status"] == answer.status_code
+        assert body["request_id"] == answer.headers["X-Request-ID"]
+        assert "made to fail" not in answer.text
+
+
+def test_a_request_id_is_kept_when_it_is_a_decent_one(client: httpx.Client) -> None:
+    assert client.get("/healthz", headers={"X-Request-ID": "abc-1"}).headers["X-Request-ID"] == "abc-1"
+    for bad in ("a b", "x" * 65, '"', "é".encode()):
+        assert client.get("/healthz", headers={"X-Request-ID": bad}).headers["X-Request-ID"] != bad
+
+
+def test_openapi_describes_every_call_and_refers_only_to_what_it_holds(client: httpx.Client) -> None:
+    document = client.get("/openapi.json").json()
+    assert sorted(document["paths"]) == sorted(POST_PATHS + GET_PATHS)
+    names = set(document["components"]["schemas"])
+    assert set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document))) <= names
+    for path in POST_PATHS:
+        operation = document["paths"][path]["post"]
+        assert operation["requestBody"]["required"] is True
+        assert {"200", "400", "401", "403", "413", "415", "503"} <= set(operation["responses"])
+
+
+def test_openapi_agrees_with_the_records(client: httpx.Client) -> None:
+    schemas: dict[str, Any] = client.get("/openapi.json").json()["components"]["schemas"]
+    files = [("file", ("a.png", encode(plain(250), "PNG"))), ("file", ("b.txt", b"text"))]
+    good, bad = client.post("/v1/detect?heatmap=1", files=files).json()["results"]
+    parts = {
+        "Record": good,
+        "Image": good["image"],
+        "Verdict": good["verdict"],
+        "Evidence": good["evidence"][0],
+        "Model": good["model"],
+        "Heatmap": good["heatmap"],
+        "FailedRecord": bad,
+        "Failure": bad["error"],
+    }
+    for name, part in parts.items():
+        assert set(part) == set(schemas[name]["properties"]), name

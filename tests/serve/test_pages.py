@@ -1,0 +1,136 @@
+"""The pages as files: who gets them, and that nothing in them reaches out or runs inline."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import httpx
+import pytest
+
+import imageprocess
+from imageprocess.model import registry
+
+WEB = Path(imageprocess.__file__).parent / "web"
+PAGES = ["index.html", "predict.html", "docs.html"]
+
+
+def test_pages_are_served(client: httpx.Client) -> None:
+    for path, name in {
+        "/": "index.html",
+        "/docs": "docs.html",
+        **{f"/{name}": name for name in PAGES},
+    }.items():
+        response = client.get(path)
+        assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert response.text == (WEB / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("accept", "is_json"),
+    [
+        ("application/json", True),
+        ("application/json;q=0.9, application/problem+json", True),
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", False),
+        ("*/*", False),
+        ("application/json, text/html", False),
+    ],
+)
+def test_the_root_answers_json_to_who_asks_for_json_only(
+    client: httpx.Client, accept: str, is_json: bool
+) -> None:
+    response = client.get("/", headers={"Accept": accept})
+    assert response.headers["Vary"] == "Accept"
+    if is_json:
+        assert set(response.json()) == {"message", "status"} and response.json()["status"] == "active"
+    else:
+        assert response.text.startswith("<!doctype html>")
+
+
+def test_a_page_that_has_not_changed_is_not_sent_again(client: httpx.Client) -> None:
+    for path in ("/assets/style.css", "/assets/js/predict.js"):
+        first = client.get(path)
+        again = client.get(path, headers={"If-None-Match": first.headers["ETag"]})
+        assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize(
+    "path", ["/assets/../../serve/app.py", "/assets/%2e%2e/%2e%2e/errors.py", "/x.html", "/assets/"]
+)
+def test_nothing_else_is_served(client: httpx.Client, path: str) -> None:
+    request = httpx.Request("GET", str(client.base_url) + path)
+    assert client.send(request).status_code == 404
+
+
+class _Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+def _tags(name: str) -> list[tuple[str, dict[str, str | None]]]:
+    parser = _Tags()
+    parser.feed((WEB / name).read_text(encoding="utf-8"))
+    return parser.tags
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_inline_script_or_style_and_every_address_is_ours(name: str) -> None:
+    for tag, attributes in _tags(name):
+        assert tag != "style" and "style" not in attributes
+        assert not any(attribute.startswith("on") for attribute in attributes)
+        if tag == "script":
+            assert attributes["type"] == "module" and "src" in attributes
+        for address in (attributes.get("src"), attributes.get("href")):
+            if address and not address.startswith("#"):
+                path = address.partition("#")[0]
+                assert path == "openapi.json" or (WEB / path).is_file(), address
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_says_its_policy_itself_for_where_no_server_does(name: str) -> None:
+    policies = [a["content"] for tag, a in _tags(name) if a.get("http-equiv") == "Content-Security-Policy"]
+    assert len(policies) == 1 and str(policies[0]).startswith("default-src 'self';")
+
+
+def test_no_script_or_style_names_another_host() -> None:
+    for path in WEB.rglob("*"):
+        if path.suffix in {".js", ".css", ".svg", ".html"}:
+            found = re.findall(r"(?:https?:)?//[\w.]+\.\w+[^\s\"'<:]*", path.read_text(encoding="utf-8"))
+            assert set(found) <= {"http://www.w3.org/2000/svg", "http://127.0.0.1"}, (path, found)
+
+
+def test_texts_that_scripts_use_exist() -> None:
+    texts = (WEB / "assets/js/texts.js").read_text(encoding="utf-8")
+    keys = set(re.findall(r'^  "([\w.-]+)":', texts, re.MULTILINE))
+    for path in (WEB / "assets/js").glob("*.js"):
+        source = path.read_text(encoding="utf-8")
+        used = set(re.findall(r'\bt\("([\w.-]+)"', source))
+        used |= {f"{key}.other" for key in re.findall(r'\bplural\("([\w.-]+)"', source)}
+        assert used <= keys, path
+
+
+def test_weight() -> None:
+    """The budget: styles under 12 KB a page, a page with all that it loads under 100 KB."""
+    scripts = sum(path.stat().st_size for path in (WEB / "assets/js").glob("*.js"))
+    images = sum(path.stat().st_size for path in WEB.rglob("*") if path.suffix in {".webp", ".svg", ".json"})
+    for name in PAGES:
+        styles = sum(
+            (WEB / str(a["href"])).stat().st_size for t, a in _tags(name) if a.get("rel") == "stylesheet"
+        )
+        assert styles < 12_000, (name, styles)
+        assert (WEB / name).stat().st_size + styles + scripts + images < 100_000
+
+
+def test_the_network_drawn_is_the_network_shipped() -> None:
+    drawn = json.loads((WEB / "assets/network/network.json").read_text(encoding="utf-8"))
+    if not registry.shipped():
+        pytest.skip("no model is shipped yet")
+    spec = registry.verify(registry.resolve())
+    assert drawn["model"]["sha256"] == spec.onnx_sha256, "run `python -m bench.figure` again"
+    assert drawn["parameters"] == spec.facts["parameters"]

@@ -1,0 +1,129 @@
+"""POST /v1/detect, /v1/detect/base64 and /predict on a running service; bright is AI, dark is real."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import httpx
+import pytest
+
+from pictures import encode, gradient, plain
+
+BRIGHT, GREY, DARK = (encode(plain(brightness), "PNG") for brightness in (250, 128, 5))
+
+
+def post(client: httpx.Client, *files: tuple[str, bytes], **query: str) -> list[dict[str, Any]]:
+    response = client.post("/v1/detect", files=[("file", file) for file in files], params=query)
+    assert response.status_code == 200, response.text
+    results: list[dict[str, Any]] = response.json()["results"]
+    return results
+
+
+def as_base64(data: bytes, prefix: str = "") -> dict[str, str]:
+    return {"image_base64": prefix + base64.b64encode(data).decode()}
+
+
+def test_one_record_a_file_in_order(client: httpx.Client) -> None:
+    results = post(client, ("a.png", BRIGHT), ("b.png", DARK), ("c.png", GREY))
+    assert [(r["source"], r["verdict"]["label"]) for r in results] == [
+        ("a.png", "ai"),
+        ("b.png", "real"),
+        ("c.png", "unsure"),
+    ]
+    assert list(results[0]) == [
+        "schema", "source", "status", "sha256", "image", "verdict", "evidence", "model", "elapsed_ms",
+    ]  # fmt: skip
+
+
+def test_files_that_fail_have_their_record_and_leave_the_others_alone(client: httpx.Client) -> None:
+    jpeg = encode(gradient(), "JPEG")
+    results = post(client, ("text.jpg", b"hello"), ("ok.png", BRIGHT), ("half.jpg", jpeg[: len(jpeg) // 8]))
+    assert [r["status"] for r in results] == ["error", "ok", "error"]
+    assert [r.get("error", {}).get("code") for r in results] == ["unsupported_format", None, "corrupt"]
+
+
+def test_mode_decides_what_is_unsure(client: httpx.Client) -> None:
+    labels = [
+        post(client, ("a.png", GREY), mode=mode)[0]["verdict"]["label"] for mode in ("balanced", "best-guess")
+    ]
+    assert labels[0] == "unsure" and labels[1] != "unsure"
+
+
+def test_heatmap_comes_when_asked_for_and_lies_as_the_picture_does(client: httpx.Client) -> None:
+    left_bright = plain(5, 64, 64)
+    left_bright.paste((255, 255, 255), (0, 0, 16, 64))
+    data = encode(left_bright, "PNG")
+    assert "heatmap" not in post(client, ("a.png", data))[0]
+    heatmap = post(client, ("a.png", data), heatmap="1")[0]["heatmap"]
+    width, height, values = heatmap["width"], heatmap["height"], heatmap["values"]
+    assert len(values) == width * height
+    assert all(0 <= value <= 1 for value in values)
+    rows = [values[i : i + width] for i in range(0, len(values), width)]
+    assert all(row[0] == max(row) > row[-1] for row in rows)
+
+
+def test_a_name_is_taken_as_it_is(client: httpx.Client) -> None:
+    assert post(client, ("Über <b>&.png", BRIGHT))[0]["source"] == "Über <b>&.png"
+
+
+@pytest.mark.parametrize("prefix", ["", "data:image/png;base64,"])
+def test_base64(client: httpx.Client, prefix: str) -> None:
+    response = client.post("/v1/detect/base64", json={**as_base64(BRIGHT, prefix), "name": "a.png"})
+    record = response.json()
+    assert (record["source"], record["verdict"]["label"]) == ("a.png", "ai")
+    assert record["sha256"] == post(client, ("a.png", BRIGHT))[0]["sha256"]
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"), [(BRIGHT, ("AI-generated", 0, "ai_image")), (DARK, ("Real", 1, "real_image"))]
+)
+def test_predict_answers_as_the_original_did(
+    client: httpx.Client, data: bytes, expected: tuple[str, int, str]
+) -> None:
+    answer = client.post("/predict", json=as_base64(data)).json()
+    assert set(answer) == {"label_name", "confidence", "status", "class_id", "class_name"}
+    assert (answer["label_name"], answer["class_id"], answer["class_name"]) == expected
+    assert answer["status"] == "success"
+    assert 0.9 < answer["confidence"] <= 1
+
+
+def test_predict_always_picks_a_side(client: httpx.Client) -> None:
+    answer = client.post("/predict", json=as_base64(GREY)).json()
+    assert answer["class_id"] in (0, 1) and 0.5 <= answer["confidence"] < 0.6
+
+
+@pytest.mark.parametrize("path", ["/v1/detect/base64", "/predict"])
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"image_base64": "!!!"}, 400, "malformed"),
+        ({"image_base64": ""}, 422, "corrupt"),
+        (as_base64(b"hello, this is text"), 415, "unsupported_format"),
+        (as_base64(BRIGHT[:60]), 422, "corrupt"),
+        ({"image": "AAAA"}, 400, "malformed"),
+        ({"image_base64": 5}, 400, "malformed"),
+        ([], 400, "malformed"),
+    ],
+)
+def test_one_picture_that_fails_is_a_problem(
+    client: httpx.Client, path: str, body: object, status: int, code: str
+) -> None:
+    response = client.post(path, json=body)
+    assert (response.status_code, response.json()["code"]) == (status, code)
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        ({"content": b"{", "headers": {"content-type": "application/json"}}, 415, "unsupported_media_type"),
+        ({"files": {"picture": ("a.png", BRIGHT)}}, 400, "malformed"),
+        ({"data": {"file": "text"}, "files": {"other": b""}}, 400, "malformed"),
+        ({"content": b"x", "headers": {"content-type": "multipart/form-data"}}, 400, "malformed"),
+        ({"content": b"x" * 99, "headers": {"content-type": "multipart/form-data; boundary=b"}}, 400, "malformed"),
+        ({"files": {"file": ("a.png", BRIGHT)}, "params": {"mode": "bold"}}, 400, "malformed"),
+    ],
+)  # fmt: skip
+def test_malformed_requests(client: httpx.Client, sent: dict[str, Any], status: int, code: str) -> None:
+    response = client.post("/v1/detect", **sent)
+    assert (response.status_code, response.json()["code"]) == (status, code)
