@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 Way = Literal["rounded", "float", "swapped"]
 
 
-def embed_dwt_dct(pixels: NDArray[np.uint8], bits: NDArray[np.uint8], way: Way = "rounded") -> NDArray[np.uint8]:
+def embed_dwt_dct(
+    pixels: NDArray[np.uint8], bits: NDArray[np.uint8], way: Way = "rounded"
+) -> NDArray[np.uint8]:
     """(H, W, 3) uint8 RGB -> the same with `bits` written over and over into its U channel."""
     channels = pixels[..., ::-1] if way == "swapped" else pixels
     red, green, blue = (channels[..., i].astype(np.float64) for i in range(3))
@@ -44,7 +46,9 @@ def _write_bits(plane: NDArray[np.float64], bits: NDArray[np.uint8]) -> NDArray[
     change = np.zeros_like(blocks)
     change[each, largest] = wanted - value
     in_band = np.zeros_like(band)
-    in_band[: high * 4, : wide * 4] = change.reshape(high, wide, 4, 4).swapaxes(1, 2).reshape(high * 4, wide * 4)
+    in_band[: high * 4, : wide * 4] = (
+        change.reshape(high, wide, 4, 4).swapaxes(1, 2).reshape(high * 4, wide * 4)
+    )
     written = plane.copy()
     written[:height, :width] += in_band.repeat(2, axis=0).repeat(2, axis=1) / 2  # the inverse Haar step
     return written

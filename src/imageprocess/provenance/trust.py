@@ -120,6 +120,9 @@ def update_trust_list(source: str, path: Path) -> TrustList:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
         file.write(header.encode() + raw)
+    Path(file.name).chmod(
+        0o644
+    )  # temporary files are for their owner alone; a service may run as someone else
     Path(file.name).replace(path)
     return load_trust_list(path)
 

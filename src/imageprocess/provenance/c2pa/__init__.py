@@ -28,11 +28,12 @@ __all__ = ["read_c2pa"]
 
 _PROVENANCE = "{http://purl.org/dc/terms/}provenance"
 _SAYS: dict[PointsTo, str] = {
-    "ai": "say that this picture was made by a generative AI",
-    "ai_edited": "say that this picture was edited with a generative AI, or has parts made by one",
-    "real": "say that this picture was taken with a camera and not edited",
-    "nothing": "do not say whether an AI or a camera made this picture",
+    "ai": "that this picture was made by a generative AI",
+    "ai_edited": "that this picture was edited with a generative AI, or has parts made by one",
+    "real": "that this picture was taken with a camera and not edited",
+    "nothing": "nothing of whether an AI or a camera made this picture",
 }
+_FROM_INGREDIENT = "ingredient.signer.untrusted"
 _TRUST: dict[State, Trust] = {"trusted": "trusted", "untrusted": "valid_untrusted", "broken": "broken"}
 
 
@@ -72,9 +73,7 @@ def _judge(report: Mapping[str, Any], signers: TrustList | None) -> list[Evidenc
         # What an untrusted ingredient adds is only as good as that ingredient's signer.
         wider = tell(manifests, active, intact)
         if wider.points_to != story.points_to and wider.points_to in ("ai", "ai_edited"):
-            found.append(
-                _intact("untrusted", wider, facts, ["an ingredient's signer is not trusted"], signers)
-            )
+            found.append(_intact("untrusted", wider, facts, [_FROM_INGREDIENT], signers))
     return found
 
 
@@ -109,18 +108,20 @@ def _intact(
     state: State, story: Story, facts: Mapping[str, Any], failures: list[str], signers: TrustList | None
 ) -> Evidence:
     signer = printable(str(facts.get("signer") or "an unnamed signer"), 120)
-    says = _SAYS[story.points_to]
     if state == "trusted":
-        claim = f"Content Credentials signed by {signer}, who is on the trust list, {says}."
+        who = f"Content Credentials signed by {signer}, who is on the trust list, say"
         does_not_prove = "That the signer told the truth or was not deceived, or what the picture shows."
+    elif _FROM_INGREDIENT in failures:
+        who = "A part's own Content Credentials, by a signer whom we cannot trust, say"
+        does_not_prove = "Who signed that part's record, or that it is true."
     else:
-        claim = f"Content Credentials signed by {signer}, whom we cannot trust ({_why(failures, signers)}), {says}."
+        who = f"Content Credentials signed by {signer}, whom we cannot trust ({_why(failures, signers)}), say"
         does_not_prove = (
             "Who signed it, or that the claim is true: anyone can sign with a certificate of their own."
         )
     return evidence(
         "c2pa",
-        claim,
+        f"{who} {_SAYS[story.points_to]}.",
         _TRUST[state],
         story.points_to,
         proves="That neither the picture nor this record was changed since it was signed.",

@@ -47,11 +47,16 @@ def ingredient_state(recorded: Mapping[str, Any], delta: Mapping[str, Any]) -> S
 
     Content hashes of ingredients cannot be checked any more: their pixels are gone.
     """
-    success = codes(recorded.get("success")) + codes(delta.get("success"))
-    failure = codes(recorded.get("failure")) + codes(delta.get("failure"))
+    new_success, new_failure = codes(delta.get("success")), codes(delta.get("failure"))
+    success = codes(recorded.get("success")) + new_success
+    failure = codes(recorded.get("failure")) + new_failure
     validated = {"claimSignature.validated", "ingredient.manifest.validated"} & set(success)
     if _tampering(failure) or not validated:
         return "broken"
+    if any(code.startswith("signingCredential.") for code in new_success + new_failure):
+        return (
+            "trusted" if _is_trusted(new_success, new_failure) else "untrusted"
+        )  # our list, not the importer's
     return "trusted" if _is_trusted(success, failure) else "untrusted"
 
 

@@ -1,0 +1,45 @@
+"""`imageprocess trust`: whose signatures on Content Credentials count."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..provenance.trust import OFFICIAL_LIST, SETTING, default_path, load_trust_list, update_trust_list
+
+
+@click.group(
+    epilog=f"The environment variable {SETTING} names another file than the one in your data folder."
+)
+def trust() -> None:
+    """Manage the list of trusted signers of Content Credentials."""
+
+
+@trust.command()
+@click.option(
+    "--from",
+    "source",
+    default=OFFICIAL_LIST,
+    metavar="URL|FILE",
+    help="Where to take the list from; the official C2PA trust list (CC BY 4.0) by default.",
+)
+def update(source: str) -> None:
+    """Download the trust list, check it, and put it in place of the one that is there.
+
+    When it cannot be had, or is no list of certificates, the old one stays and the exit status is 1.
+    """
+    fresh = update_trust_list(source, default_path())
+    click.echo(f"{fresh.path}: {fresh.describe()}")
+
+
+@trust.command()
+@click.argument("file", required=False, type=click.Path(path_type=Path), metavar="[FILE]")
+def info(file: Path | None) -> None:
+    """Show the list in use, or FILE: where it is, how old, and every signer on it."""
+    signers = load_trust_list(file or default_path())
+    click.echo(
+        f"{signers.path}\n{signers.describe()}" + (f" from {signers.source}" if signers.source else "")
+    )
+    for signer in signers.signers:
+        click.echo(f"  {signer.name}  (until {signer.valid_until})")

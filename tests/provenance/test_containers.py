@@ -1,0 +1,122 @@
+"""The walkers: what they find, and that they find nothing where the structure has nothing."""
+
+from __future__ import annotations
+
+import struct
+import time
+import zlib
+
+import pytest
+
+from imageprocess.provenance.containers import read_records
+from imageprocess.provenance.containers.records import MAX_TEXT_BYTES, MAX_TEXTS
+from records import (
+    exif,
+    jpeg,
+    jpeg_xmp,
+    png,
+    png_chunk,
+    png_texts,
+    webp,
+    with_exif,
+    with_xmp,
+    xmp_source_type,
+)
+
+PACKET = xmp_source_type("trainedAlgorithmicMedia")
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "AVIF"])
+def test_xmp_and_exif_are_found_in_every_container(form: str) -> None:
+    assert read_records(with_xmp(form, PACKET), form).xmp == PACKET
+    found = read_records(with_exif(form, exif(make="Nikon")), form).exif
+    assert found is not None and b"Nikon" in found
+
+
+def test_the_three_kinds_of_png_text() -> None:
+    text = "prompt: café".encode()
+    chunks = [
+        (b"tEXt", b"one\0" + "caf\xe9".encode("latin-1")),
+        (b"zTXt", b"two\0\0" + zlib.compress(b"zipped")),
+        (b"iTXt", b"three\0\0\0\0\0" + text),
+        (b"iTXt", b"four\0\1\0en\0vier\0" + zlib.compress(text)),
+        (b"tEXt", b"five\0" + text),
+        (b"tEXt", b"one\0second"),
+    ]
+    assert read_records(png(chunks), "PNG").texts == {
+        "one": "café",  # Latin-1, as the standard has it; the first of a name counts
+        "two": "zipped",
+        "three": "prompt: café",
+        "four": "prompt: café",
+        "five": "prompt: café",  # UTF-8, as several generators write it
+    }
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        png_chunk(b"tEXt", b"parameters\0a cat\nSteps: 20, Sampler: Euler a"),
+        b"http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia",
+        b"\xff\xe1\x00\x10http://ns.adobe.com/xap/1.0/\0" + PACKET,
+        b"jumbc2pa",
+    ],
+)
+def test_what_is_appended_behind_the_end_is_not_there(tail: bytes) -> None:
+    for form, data in (("PNG", png()), ("JPEG", jpeg()), ("WEBP", webp([]))):
+        assert read_records(data + tail, form) == read_records(data, form)
+
+
+def test_a_marker_inside_another_record_is_not_there() -> None:
+    comment = jpeg([(0xFE, b"\xff\xe1\x00\x99http://ns.adobe.com/xap/1.0/\0" + PACKET)])
+    assert read_records(comment, "JPEG").xmp is None
+    nested = png([(b"tEXt", b"note\0" + png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + PACKET))])
+    assert read_records(nested, "PNG").xmp is None
+
+
+def test_iptc_among_photoshops_resources() -> None:
+    iim = b"\x1c\x02\x6e\x00\x13Made with Google AI"
+    other = b"8BIM\x04\x0c\x03abc" + struct.pack(">I", 5) + b"12345\0"
+    resource = b"8BIM\x04\x04\0\0" + struct.pack(">I", len(iim)) + iim
+    found = read_records(jpeg([(0xED, b"Photoshop 3.0\0" + other + resource)]), "JPEG")
+    assert found.iptc_iim == iim
+
+
+def test_100_000_text_chunks_take_no_time() -> None:
+    chunk = png_chunk(b"tEXt", b"parameters\0" + b"x" * 40)
+    plain = png()
+    data = plain[:33] + chunk * 100_000 + plain[33:]
+    began = time.process_time()
+    found = read_records(data, "PNG")
+    assert time.process_time() - began < 1
+    assert len(found.texts) == 1
+    many = png((b"tEXt", b"name%d\0x" % i) for i in range(10_000))
+    assert len(read_records(many, "PNG").texts) == MAX_TEXTS
+
+
+def test_a_zipped_text_bomb_is_cut_off() -> None:
+    bomb = zlib.compress(bytes(40_000_000), 1)
+    found = read_records(png([(b"zTXt", b"a\0\0" + bomb), (b"zTXt", b"b\0\0" + bomb)]), "PNG")
+    assert sum(map(len, found.texts.values())) <= MAX_TEXT_BYTES
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "AVIF", "HEIC", "TIFF", "GIF", "BMP"])
+def test_every_prefix_of_a_file_and_any_garbage_is_survived(form: str) -> None:
+    whole = {
+        "JPEG": jpeg_xmp(PACKET),
+        "PNG": png_texts({"parameters": "x"}),
+        "WEBP": webp([(b"XMP ", PACKET)]),
+        "AVIF": with_xmp("AVIF", PACKET),
+        "TIFF": exif(make="Nikon"),
+    }.get(form, b"\0" * 40)
+    for end in range(0, min(len(whole), 1500), 7):
+        read_records(whole[:end], form)
+    for garbage in (b"", b"\xff" * 500, b"\0" * 500, bytes(range(256)) * 3):
+        read_records(garbage, form)
+
+
+def test_sizes_that_lie_end_the_walk() -> None:
+    liar = struct.pack(">I", 0xFFFFFFFF) + b"tEXt" + b"parameters\0x"
+    assert read_records(png()[:33] + liar, "PNG").texts == {"": ""}
+    box = struct.pack(">I", 24) + b"ftypavif\0\0\0\0avifmif1"
+    for size in (b"\0\0\0\0", b"\0\0\0\1", b"\0\0\0\7", b"\xff\xff\xff\xff"):
+        assert read_records(box + size + b"meta" + bytes(60), "AVIF").xmp is None

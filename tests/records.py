@@ -1,0 +1,95 @@
+"""Pictures with records in them, put together byte by byte: the tests' own writers of what the walkers read."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Iterable, Mapping
+
+from PIL import Image
+
+from imageprocess.types import ImageFacts
+from pictures import encode, scene
+
+XMP_HEAD = (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" '
+    'xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" xmlns:dc="http://purl.org/dc/elements/1.1/" '
+    'xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/" xmlns:dcterms="http://purl.org/dc/terms/" '
+    'xmlns:TC260="http://www.tc260.org.cn/ns/AIGC/1.0/" xmlns:xmpMM="http://ns.adobe.com/xap/1.0/mm/">'
+)
+XMP_TAIL = "</rdf:RDF></x:xmpmeta>"
+IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+
+
+def facts(form: str = "PNG", width: int = 320, height: int = 240) -> ImageFacts:
+    return ImageFacts(form, width, height, 1, 0)
+
+
+def xmp(*children: str, attributes: str = "") -> bytes:
+    return f"{XMP_HEAD}<rdf:Description {attributes}>{''.join(children)}</rdf:Description>{XMP_TAIL}".encode()
+
+
+def xmp_source_type(term: str) -> bytes:
+    return xmp(attributes=f'Iptc4xmpExt:DigitalSourceType="{IPTC}{term}"')
+
+
+def png(chunks: Iterable[tuple[bytes, bytes]] = (), picture: Image.Image | None = None) -> bytes:
+    """A picture with `chunks` (type, body) right behind its header."""
+    plain = encode(picture or scene(1), "PNG")
+    return plain[:33] + b"".join(png_chunk(kind, body) for kind, body in chunks) + plain[33:]
+
+
+def png_chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png_texts(texts: Mapping[str, str]) -> bytes:
+    return png((b"tEXt", name.encode() + b"\0" + text.encode()) for name, text in texts.items())
+
+
+def jpeg(segments: Iterable[tuple[int, bytes]] = (), picture: Image.Image | None = None) -> bytes:
+    """A picture with `segments` (marker, body) right behind its start."""
+    plain = encode(picture or scene(1), "JPEG")
+    added = b"".join(struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body for marker, body in segments)
+    return plain[:2] + added + plain[2:]
+
+
+def jpeg_xmp(packet: bytes) -> bytes:
+    return jpeg([(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + packet)])
+
+
+def webp(chunks: Iterable[tuple[bytes, bytes]]) -> bytes:
+    plain = encode(scene(1), "WEBP")
+    body = plain[12:]
+    for kind, content in chunks:
+        body += kind + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)
+    return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WEBP" + body
+
+
+def exif(**texts: object) -> bytes:
+    """A TIFF structure by Pillow: make, model, software, taken, lens, user_comment (bytes), exposure_time_s."""
+    block = Image.Exif()
+    inner = block.get_ifd(0x8769)
+    tags = {"description": 0x010E, "make": 0x010F, "model": 0x0110, "software": 0x0131}
+    inner_tags = {"taken": 0x9003, "lens": 0xA434, "user_comment": 0x9286, "exposure_time_s": 0x829A}
+    for name, value in texts.items():
+        if name in tags:
+            block[tags[name]] = value
+        else:
+            inner[inner_tags[name]] = value
+    return block.tobytes().removeprefix(b"Exif\0\0")
+
+
+def with_exif(form: str, block: bytes) -> bytes:
+    stream = io.BytesIO()
+    scene(1).save(stream, form, exif=b"Exif\0\0" + block)
+    return stream.getvalue()
+
+
+def with_xmp(form: str, packet: bytes) -> bytes:
+    if form == "PNG":
+        return png([(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + packet)])
+    stream = io.BytesIO()
+    scene(1).save(stream, form, xmp=packet)
+    return stream.getvalue()
