@@ -67,6 +67,17 @@ def test_a_name_is_taken_as_it_is(client: httpx.Client) -> None:
     assert post(client, ("Über <b>&.png", BRIGHT))[0]["source"] == "Über <b>&.png"
 
 
+def test_a_name_that_is_not_text_does_no_harm(client: httpx.Client) -> None:
+    part = b'--b\r\nContent-Disposition: form-data; name="file"; filename="\\ud800.png"\r\n\r\n' + BRIGHT
+    response = client.post(
+        "/v1/detect",
+        content=part + b"\r\n--b--\r\n",
+        headers={"content-type": "multipart/form-data; boundary=b; charset=unicode_escape"},
+    )
+    (record,) = response.json()["results"]
+    assert record["status"] == "ok" and record["source"].endswith(".png")
+
+
 @pytest.mark.parametrize("prefix", ["", "data:image/png;base64,"])
 def test_base64(client: httpx.Client, prefix: str) -> None:
     response = client.post("/v1/detect/base64", json={**as_base64(BRIGHT, prefix), "name": "a.png"})

@@ -20,20 +20,19 @@ from .settings import Settings
 # A client that is still sending cannot read the answer, so a refused body is read and thrown away, up to this
 # many times the cap; who sends more finds the connection closed.
 _DISCARD_FACTOR = 5
+_MAX_NAME = 1000  # characters
 
 
 async def read_files(request: Request) -> list[Source]:
     """multipart/form-data -> its parts named `file`, in order."""
     settings: Settings = request.app.state.settings
     await _expect(request, "multipart/form-data")
-
-    class InMemoryParser(MultiPartParser):
-        spool_max_size = settings.max_body_bytes + 1  # Starlette's default would write to disk from 1 MB on
-
+    parser = MultiPartParser(
+        request.headers, _capped(request), max_files=settings.max_files, max_fields=settings.max_files
+    )
+    parser.spool_max_size = settings.max_body_bytes + 1  # its default would write to disk from 1 MB on
     try:
-        form = await InMemoryParser(
-            request.headers, _capped(request), max_files=settings.max_files, max_fields=settings.max_files
-        ).parse()
+        form = await parser.parse()
     except MultiPartException as error:
         await discard(request)
         raise ProblemError(400, "malformed", error.message) from error
@@ -41,9 +40,14 @@ async def read_files(request: Request) -> list[Source]:
         files = [part for part in form.getlist("file") if isinstance(part, UploadFile)]
         if not files:
             raise ProblemError(400, "malformed", "no part named 'file' with a file in it")
-        return [Source(file.filename or "file", await file.read()) for file in files]
+        return [Source(_name(file), await file.read()) for file in files]
     finally:
         await form.close()
+
+
+def _name(file: UploadFile) -> str:
+    """The client's name for the file, cut to what a record has room for, and sure to be text that can be sent."""
+    return (file.filename or "file")[:_MAX_NAME].encode("utf-8", "replace").decode()
 
 
 async def read_base64(request: Request) -> Base64Picture:

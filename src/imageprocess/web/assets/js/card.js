@@ -124,7 +124,7 @@ function evidenceList(evidence) {
 function evidenceItem({ kind, claim, trust, points_to: points }) {
   const exact = `proves.${kind}.${trust}`;
   return el(
-    "li", { "data-points": points },
+    "li", {},
     el("p", { class: "kind" }, el("b", {}, t(`kind.${kind}`)), ` · ${t(`trust.${trust}`)} · ${t(`points.${points}`)}`),
     el("p", {}, claim),
     el("p", { class: "hint" }, t(has(exact) ? exact : `proves.${kind}`)),

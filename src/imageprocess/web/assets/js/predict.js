@@ -111,58 +111,57 @@ async function run() {
   const queue = items.filter((item) => !item.record);
   const control = (running = new AbortController());
   let done = 0;
-  const tell = (k) => (byId("status").textContent = t(k, { done, total: queue.length }));
-  byId("progress").max = queue.length;
-  await meetService();
-  for (const item of queue) {
-    byId("progress").value = done;
-    tell("progress");
-    if (control.signal.aborted || !items.includes(item)) continue;
-    show(item, "running", null);
-    render();
-    try {
+  try {
+    await meetService();
+    for (const item of queue) {
+      if (!items.includes(item)) continue; // taken out meanwhile
+      Object.assign(byId("progress"), { max: queue.length, value: done });
+      tell("progress", { done, total: queue.length });
+      show(item, "running", null);
+      render();
       show(item, "done", await check(item.file, control.signal));
-    } catch (error) {
-      if (items.includes(item)) show(item, "waiting", null);
-      if (error instanceof ServiceError) {
-        problem(error);
-        break;
-      }
-      if (error.name !== "AbortError") throw error;
-      break;
+      done += 1;
     }
-    done += 1;
+    summarise(queue.filter((item) => items.includes(item)));
+  } catch (error) {
+    items.filter((item) => item.state === "running").forEach((item) => show(item, "waiting", null));
+    if (error instanceof ServiceError) problem(error);
+    else if (error.name !== "AbortError") throw error;
+    else if (items.length) tell("cancelled", { done, total: queue.length });
+  } finally {
+    running = null;
+    render();
   }
-  running = null;
-  render();
-  if (control.signal.aborted) tell("cancelled");
-  else if (done === queue.length) summarise(queue);
 }
+
+const tell = (key, values) => (byId("status").textContent = t(key, values));
 
 function show(item, state, record) {
   Object.assign(item, { state, record });
   item.card.update();
 }
 
-/** A record, of a failure too. Throws a ServiceError for what the next file would meet as well. */
+// What the next file would meet as well.
+const ENDS_THE_RUN = new Set(["network", "not_ready", "key_missing", "key_wrong"]);
+
+/** One file's record, failed or not. Throws a ServiceError that ends the run. */
 async function check(file, signal) {
-  const tooLarge = (message) => ({
-    schema: 1, source: file.name, status: "error", error: { code: "too_large", message },
-  });
   const largest = service?.service.limits.max_body_bytes ?? Infinity;
-  if (file.size > largest) return tooLarge(`${file.name}: more than ${limit()}`);
+  if (file.size > largest) return failed(file, "too_large", `${file.name}: more than ${limit()}`);
   const heatmap = service?.outputs.includes("heatmap") ?? false;
   for (;;) {
     try {
       return await detect(file, { mode: byId("mode").value, heatmap, key, signal });
     } catch (error) {
-      if (error.code === "too_large") return tooLarge(error.message);
-      if (error.code !== "busy") throw error;
+      if (!(error instanceof ServiceError) || ENDS_THE_RUN.has(error.code)) throw error;
+      if (error.code !== "busy") return failed(file, error.code, error.message);
       await new Promise((resolve) => setTimeout(resolve, 1000 * Math.max(1, error.retryAfterS)));
       signal.throwIfAborted();
     }
   }
 }
+
+const failed = (file, code, message) => ({ schema: 1, source: file.name, status: "error", error: { code, message } });
 
 function problem(error) {
   byId("problem").textContent = failure(error);
@@ -189,13 +188,12 @@ function takeKey(event) {
 function summarise(queue) {
   const labels = queue.map(({ record }) => record.verdict?.label ?? "failed");
   const count = (label) => labels.filter((found) => found === label).length;
-  const [first] = queue;
-  byId("status").textContent =
-    queue.length === 1
-      ? t("finished.one", { name: first.name, verdict: headline(first.record) })
-      : t("finished.other", {
-          count: queue.length, ai: count("ai"), real: count("real"), unsure: count("unsure"), failed: count("failed"),
-        });
+  if (queue.length === 1) tell("finished.one", { name: queue[0].name, verdict: headline(queue[0].record) });
+  else {
+    tell("finished.other", {
+      count: queue.length, ai: count("ai"), real: count("real"), unsure: count("unsure"), failed: count("failed"),
+    });
+  }
 }
 
 /** What the page around the cards shows follows from the items alone. */
@@ -222,15 +220,15 @@ function render() {
 
 function row({ name, record }) {
   const { verdict, image } = record;
-  const failed = record.status === "error";
+  const broken = record.status === "error";
   const estimate = verdict?.decided_by === "model" || verdict?.decided_by === "abstain";
   return el(
     "tr", { "data-label": verdict?.label ?? "error" },
     el("th", { scope: "row" }, el("bdi", {}, name)),
     el("td", { class: "verdict" }, icon(verdict?.label ?? "error"), headline(record)),
-    el("td", { class: "number" }, failed || verdict.probability_ai === null ? "–" : percent(verdict.probability_ai, estimate)),
-    el("td", {}, failed ? failure(record.error, { limit: limit() }) : t(`decided.${verdict.decided_by}`)),
-    el("td", { class: "number" }, failed ? "–" : `${image.width} × ${image.height}`),
+    el("td", { class: "number" }, broken || verdict.probability_ai === null ? "–" : percent(verdict.probability_ai, estimate)),
+    el("td", {}, broken ? failure(record.error, { limit: limit() }) : t(`decided.${verdict.decided_by}`)),
+    el("td", { class: "number" }, broken ? "–" : `${image.width} × ${image.height}`),
   );
 }
 

@@ -1,0 +1,69 @@
+"""A watched page of a real Chromium, what a person does on it, and what the service says when asked directly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+from playwright.sync_api import Browser, Page
+
+DESKTOP = {"width": 1280, "height": 900}
+PHONE = {"width": 390, "height": 844}
+
+
+@dataclass
+class Watched:
+    """A page, and what went wrong or out while it was open."""
+
+    page: Page
+    address: str
+    asked: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+    expected: tuple[str, ...] = ()  # what a complaint may contain, in a test that makes something fail
+
+    def check(self) -> None:
+        away = [
+            url for url in self.asked if not url.startswith((self.address + "/", f"blob:{self.address}/"))
+        ]
+        assert not away, f"asked another host: {away}"
+        unexpected = [text for text in self.complaints if not any(part in text for part in self.expected)]
+        assert not unexpected, unexpected
+
+
+@contextmanager
+def watching(browser: Browser, address: str, **context: object) -> Iterator[Watched]:
+    """A fresh page, checked when it closes."""
+    with browser.new_context(**{"viewport": DESKTOP, "accept_downloads": True, **context}) as opened:
+        watched = Watched(opened.new_page(), address)
+        watched.page.set_default_timeout(15_000)
+        watched.page.on("request", lambda request: watched.asked.append(request.url))
+        watched.page.on("pageerror", lambda error: watched.complaints.append(str(error)))
+        watched.page.on(
+            "console",
+            lambda said: watched.complaints.append(said.text) if said.type in ("error", "warning") else None,
+        )
+        yield watched
+        watched.check()
+
+
+Open = Callable[..., Watched]
+
+
+def choose(page: Page, *files: Path) -> None:
+    page.set_input_files("#files", list(files))
+
+
+def check(page: Page) -> None:
+    """Press the button and wait until all is done."""
+    page.locator("#run").click()
+    page.get_by_role("button", name="again").wait_for()
+
+
+def put(address: str, *files: Path) -> list[dict[str, Any]]:
+    sent = [("file", (path.name, path.read_bytes())) for path in files]
+    results: list[dict[str, Any]] = httpx.post(f"{address}/v1/detect", files=sent).json()["results"]
+    return results

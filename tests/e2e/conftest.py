@@ -1,0 +1,75 @@
+"""A real Chromium on a real service."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from browsing import Open, Watched, watching
+from pictures import encode, plain
+from service import running
+
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    assert path, "no Chromium: `make test` installs Debian's, or `apt-get install chromium`"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def address(tiny_model_dir: Path) -> Iterator[str]:
+    with running(tiny_model_dir) as address:
+        yield address
+
+
+@pytest.fixture
+def open_page(browser: Browser, address: str) -> Iterator[Open]:
+    """open_page("predict.html", at=another service's address, viewport=..., color_scheme=...)"""
+    with ExitStack() as stack:
+
+        def open_one(name: str = "predict.html", at: str = address, **context: object) -> Watched:
+            watched = stack.enter_context(watching(browser, at, **context))
+            watched.page.goto(f"{at}/{name}")
+            watched.page.wait_for_load_state("networkidle")
+            return watched
+
+        yield open_one
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Files on disk. In the tiny model bright is AI, dark is real, grey is neither."""
+    folder = tmp_path_factory.mktemp("drawn")
+    jpeg = encode(plain(250, 600, 400), "JPEG")
+    contents = {
+        "bright.jpg": jpeg,
+        "dark.png": encode(plain(5, 300, 500), "PNG"),
+        "grey.webp": encode(plain(128, 200, 200), "WEBP"),
+        "=cmd.png": encode(plain(250, 200, 200), "PNG"),
+        "broken.jpg": jpeg[: len(jpeg) // 3],
+        "notes.txt": b"not a picture",
+        "scan.tif": encode(plain(250, 200, 200), "TIFF"),
+    }
+    for name, data in contents.items():
+        (folder / name).write_bytes(data)
+    return {name: folder / name for name in contents}

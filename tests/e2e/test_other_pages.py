@@ -1,0 +1,134 @@
+"""index.html and the API's page: what they show is read from the service, and both look right everywhere."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from browsing import DESKTOP, PHONE, Open
+from service import running
+
+pytestmark = pytest.mark.e2e
+PAGES = ["index.html", "predict.html", "docs.html"]
+
+FIGURES = {"n": 1234, "accuracy": 0.8765, "auroc": 0.9432, "fpr@balanced": 0.0321, "coverage@balanced": 0.75}
+MEASURED = {
+    "data_id": "d",
+    "date": "2030-01-02",
+    "splits": {
+        "test": {"tier": "equalised", **FIGURES, "intervals": {"accuracy": [0.85, 0.9]}},
+        "open_test": {"raw": {**FIGURES, "accuracy": 0.7111}, "equalised": {**FIGURES, "accuracy": 0.6999}},
+    },
+}
+
+
+@pytest.fixture
+def measured_model(tiny_model_dir: Path, tmp_path: Path) -> Path:
+    folder = tmp_path / "measured"
+    shutil.copytree(tiny_model_dir, folder)
+    path = folder / "model.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "measured": MEASURED}))
+    return folder
+
+
+def test_the_accuracy_on_the_first_page_is_the_models(open_page: Open, measured_model: Path) -> None:
+    with running(measured_model) as address:
+        page = open_page("", at=address).page
+        expect(page.locator("#measured-lead")).to_contain_text("2030-01-02")
+        rows = [row.split("\t") for row in page.locator("#measured-rows tr").all_inner_texts()]
+    assert [[cell.strip() for cell in row] for row in rows] == [
+        ["Test pictures equalised", "1,234", "87.7% (85.0% – 90.0%)", "3.2%", "25.0%", "0.943"],
+        ["Sources never seen in training raw", "1,234", "71.1%", "3.2%", "25.0%", "0.943"],
+        ["Sources never seen in training equalised", "1,234", "70.0%", "3.2%", "25.0%", "0.943"],
+    ]
+
+
+def test_a_model_without_measurements_gets_none(open_page: Open) -> None:
+    page = open_page("index.html").page
+    expect(page.locator("#measured-lead")).to_have_text("This model carries no measurements.")
+    expect(page.locator("#measured")).to_be_hidden()
+
+
+def test_the_network_is_drawn_from_its_file(open_page: Open, address: str) -> None:
+    page = open_page("index.html").page
+    network = httpx.get(f"{address}/assets/network/network.json").json()
+    texts = page.locator(".layer p").all_inner_texts()
+    assert len(texts) == 2 + len(network["blocks"])
+    for text, block in zip(texts[1:-1], network["blocks"], strict=True):
+        assert f"{block['outputs']} maps of {block['side']} × {block['side']}" in text
+    expect(page.locator("#network-lead")).to_contain_text(f"{network['parameters']:,}")
+    for image in page.locator("main img").all():
+        assert image.evaluate("image => image.complete && image.naturalWidth") > 0
+
+
+def test_the_first_page_leads_to_the_check(open_page: Open) -> None:
+    page = open_page("").page
+    page.get_by_role("link", name="Check a picture").last.click()
+    expect(page).to_have_title("Check a picture · imageprocess")
+
+
+def test_the_api_page_lists_every_call_of_the_document(open_page: Open, address: str) -> None:
+    page = open_page("docs").page
+    paths = httpx.get(f"{address}/openapi.json").json()["paths"]
+    calls = [text.split("\n")[0] for text in page.locator("#calls summary code").all_inner_texts()]
+    assert calls == [f"{method.upper()} {path}" for path, methods in paths.items() for method in methods]
+    page.locator("#calls summary").first.click()
+    page.get_by_role("link", name="Results").click()
+    expect(page.locator("#Results")).to_have_attribute("open", "")
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_no_page_scrolls_sideways_in_either_direction_of_writing(
+    open_page: Open, name: str, viewport: dict[str, int]
+) -> None:
+    page = open_page(name, viewport=viewport).page
+    for direction in ("ltr", "rtl"):
+        page.evaluate("direction => { document.documentElement.dir = direction; }", direction)
+        assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], direction
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_colour_of_text_can_be_read(open_page: Open, scheme: str) -> None:
+    """WCAG 2.2, 1.4.3: at least 4.5 to 1 against paper and surface."""
+    page = open_page(color_scheme=scheme).page
+    for ink in ("--ink", "--soft", "--ai", "--real", "--unsure", "--error"):
+        for ground in ("--paper", "--surface", "--sunken"):
+            assert _contrast(page, ink, ground) >= 4.5, (ink, ground)
+
+
+def _contrast(page: Page, ink: str, ground: str) -> float:
+    found = page.evaluate(
+        """names => names.map((name) => {
+            const probe = document.body.appendChild(document.createElement("i"));
+            probe.style.color = `var(${name})`;
+            const colour = getComputedStyle(probe).color.match(/[\\d.]+/g).slice(0, 3).map((c) => c / 255);
+            probe.remove();
+            return colour;
+        })""",
+        [ink, ground],
+    )
+    linear = [[c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb] for rgb in found]
+    light, dark = sorted((0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05 for r, g, b in linear), reverse=True)
+    return light / dark
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_landmarks_names_and_headings(open_page: Open, name: str) -> None:
+    page = open_page(name).page
+    expect(page.get_by_role("main")).to_have_count(1)
+    expect(page.get_by_role("banner")).to_have_count(1)
+    expect(page.get_by_role("heading", level=1)).to_have_count(1)
+    assert page.locator("html").get_attribute("lang") == "en"
+    unnamed = page.locator("button:visible, input:visible, select:visible, a:visible").evaluate_all(
+        """elements => elements.filter((e) => !(e.textContent.trim() || e.ariaLabel || e.labels?.length))
+            .map((e) => e.outerHTML)"""
+    )
+    assert unnamed == []
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
