@@ -23,7 +23,7 @@ _NUMBERS = {0x829A: "exposure_time_s", 0x829D: "f_number", 0x8827: "iso", 0x920A
 _USER_COMMENT = 0x9286
 _EXIF_DIRECTORY = 0x8769
 _XMP, _C2PA = 0x02BC, 0xCD41  # fields of a TIFF file; an EXIF block has neither
-_TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+_TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 13: 4}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import os
 import ssl
 import sys
 import tempfile
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
@@ -138,6 +139,8 @@ def _fetch(source: str) -> bytes:
             raise DataError(f"{source}: a trust list is fetched over https, or read from a file")
         return Path(source).read_bytes()
     except OSError as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
         raise DataError(f"{source}: cannot be fetched ({error})") from error
 
 

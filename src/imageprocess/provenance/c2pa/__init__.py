@@ -1,7 +1,7 @@
 """Content Credentials (C2PA) -> [Evidence], in one of four states:
 
     trusted    content and claim match the signature, and the signer is on the trust list
-    untrusted  they match, but the signer is unknown, expired or of an obsolete profile
+    untrusted  they match, but the signer is unknown, expired, of an obsolete profile, or breaks the standard's rules
     broken     they do not match: the file or its manifest was changed after signing
     none       no manifest: no evidence
 
@@ -148,7 +148,7 @@ def _why(failures: list[str], signers: TrustList | None) -> str:
         return "no trust list is installed: run “imageprocess trust update”"
     if "signingCredential.untrusted" in failures:
         return "not on the trust list"
-    return failures[0] if failures else "not on the trust list"
+    return f"the record breaks the standard's rules: {failures[0]}" if failures else "not on the trust list"
 
 
 def _broken(failures: list[str], facts: Mapping[str, Any]) -> Evidence:

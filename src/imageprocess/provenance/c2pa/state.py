@@ -13,6 +13,8 @@ State = Literal["trusted", "untrusted", "broken"]
 
 # What is wrong with the signer, or with the time of signing, leaves the content and the claim intact.
 _ABOUT_THE_SIGNER = ("signingCredential.", "timeStamp.", "claimSignature.outsideValidity")
+# The producer did not keep to the standard: no reason to trust it, but nothing was changed since.
+_ABOUT_THE_FORM = (".malformed", ".invalid", ".unsupported")
 _CONTENT_MATCHES = {
     "assertion.dataHash.match",
     "assertion.boxesHash.match",
@@ -61,10 +63,8 @@ def ingredient_state(recorded: Mapping[str, Any], delta: Mapping[str, Any]) -> S
 
 
 def _tampering(failure: Iterable[str]) -> list[str]:
-    return [code for code in failure if not code.startswith(_ABOUT_THE_SIGNER)]
+    return [c for c in failure if not c.startswith(_ABOUT_THE_SIGNER) and not c.endswith(_ABOUT_THE_FORM)]
 
 
 def _is_trusted(success: list[str], failure: list[str]) -> bool:
-    return "signingCredential.trusted" in success and not any(
-        code.startswith("signingCredential.") for code in failure
-    )
+    return "signingCredential.trusted" in success and all(code.startswith("timeStamp.") for code in failure)

@@ -1,0 +1,134 @@
+"""The trust list: found where the setting says, checked, dated, replaced in one step."""
+
+from __future__ import annotations
+
+import http.server
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from imageprocess.cli import main
+from imageprocess.errors import DataError
+from imageprocess.provenance.trust import (
+    OFFICIAL_LIST,
+    SETTING,
+    default_path,
+    find_trust_list,
+    load_trust_list,
+    update_trust_list,
+)
+
+pytest.importorskip("cryptography", reason="makes certificates")
+from credentials import authority
+
+
+@pytest.fixture
+def pem() -> bytes:
+    """Two authorities, with text between them, as the official list has it."""
+    return f"Subject\tA\n{authority().root_pem}\nSubject\tB\n{authority('Other').root_pem}".encode()
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The list's place, by the setting."""
+    path = tmp_path / "data" / "list.pem"
+    monkeypatch.setenv(SETTING, str(path))
+    return path
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """A web server on this machine, and the folder that it serves."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args: object) -> None:
+            super().__init__(*args, directory=str(tmp_path))  # type: ignore[arg-type]
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", tmp_path
+        server.shutdown()
+        thread.join()
+
+
+def test_the_setting_names_the_file_and_else_it_is_the_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SETTING, "/some/list.pem")
+    assert default_path() == Path("/some/list.pem")
+    monkeypatch.delenv(SETTING)
+    monkeypatch.setenv("XDG_DATA_HOME", "/data")
+    for platform, folder in (
+        ("linux", Path("/data")),
+        ("darwin", Path.home() / "Library" / "Application Support"),
+    ):
+        monkeypatch.setattr("sys.platform", platform)
+        assert default_path() == folder / "imageprocess" / "C2PA-TRUST-LIST.pem"
+
+
+def test_update_downloads_checks_dates_and_replaces(served: tuple[str, Path], pem: bytes, here: Path) -> None:
+    address, folder = served
+    (folder / "new.pem").write_bytes(pem)
+    fresh = update_trust_list(f"{address}/new.pem", here)
+    assert [signer.name for signer in fresh.signers] == ["Test Root: Test Root", "Other Root: Other Root"]
+    assert fresh.fetched and fresh.source == f"{address}/new.pem"
+    assert find_trust_list() == fresh and list(here.parent.iterdir()) == [here]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"<html>", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
+)
+def test_what_is_no_list_leaves_the_old_one(
+    content: bytes, served: tuple[str, Path], pem: bytes, here: Path, tmp_path: Path
+) -> None:
+    address, folder = served
+    (folder / "old.pem").write_bytes(pem)
+    before = update_trust_list(str(folder / "old.pem"), here)
+    (folder / "new.pem").write_bytes(content)
+    for source in (f"{address}/new.pem", f"{address}/missing.pem", str(folder / "missing.pem")):
+        with pytest.raises(DataError):
+            update_trust_list(source, here)
+    assert load_trust_list(here) == before and list(here.parent.iterdir()) == [here]
+
+
+def test_a_list_is_never_fetched_over_plain_http(here: Path) -> None:
+    with pytest.raises(DataError, match="https"):
+        update_trust_list("http://example.org/list.pem", here)
+    assert OFFICIAL_LIST.startswith("https://")
+
+
+def test_a_list_that_grows_is_noticed(pem: bytes, here: Path) -> None:
+    assert find_trust_list() is None
+    here.parent.mkdir()
+    here.write_text(authority().root_pem)
+    assert len(find_trust_list().signers) == 1  # type: ignore[union-attr]
+    here.write_bytes(pem)
+    os.utime(here, (1, 1))
+    assert len(find_trust_list().signers) == 2  # type: ignore[union-attr]
+    here.write_text("no list any more")
+    assert find_trust_list() is None
+
+
+def test_the_command_updates_and_shows(served: tuple[str, Path], pem: bytes, here: Path) -> None:
+    address, folder = served
+    run = CliRunner().invoke
+    assert run(main, ["trust", "info"]).exit_code == 1
+    (folder / "new.pem").write_bytes(pem)
+    done = run(main, ["trust", "update", "--from", f"{address}/new.pem"])
+    assert done.exit_code == 0 and "2 certificates" in done.output
+    shown = run(main, ["trust", "info"])
+    assert shown.exit_code == 0 and "Other Root" in shown.output and str(here) in shown.output
+    failed = run(main, ["trust", "update", "--from", f"{address}/missing.pem"])
+    assert failed.exit_code == 1 and "cannot be fetched" in failed.output
+    assert run(main, ["trust", "info"]).output == shown.output
+
+
+def test_the_official_list_is_read(shared_dir: Path) -> None:
+    signers = load_trust_list(shared_dir / "fixtures" / "trust" / "C2PA-TRUST-LIST.pem").signers
+    assert len(signers) == 30 and any("Google" in signer.name for signer in signers)
