@@ -11,8 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -58,21 +59,21 @@ def build(
     dropped: dict[str, int] = {}
     failed: dict[str, str] = {}
     pictures: list[Piece] = []
-    with ProcessPoolExecutor(jobs) as pool:
-        for number, entry in enumerate(entries):
-            progress(entry.id, number, len(entries))
-            part = out / "parts" / f"{entry.id}.jsonl"
-            try:
-                if not part.exists():
-                    git_dir = _locate(entry, git_root, out)
-                    _build_source(entry, git_dir, out, part, manifest, pool, seed)
-                found, lost = _read_part(part, out)
-            except (DataError, OSError) as error:
-                failed[entry.id] = str(error)
-                continue
-            pictures += found
-            for reason, count in lost.items():
-                dropped[reason] = dropped.get(reason, 0) + count
+    for number, entry in enumerate(entries):
+        progress(entry.id, number, len(entries))
+        part = out / "parts" / f"{entry.id}.jsonl"
+        try:
+            fingerprint = _fingerprint(entry, manifest)
+            if not _is_finished(part, fingerprint):
+                git_dir = _locate(entry, git_root, out)
+                _build_source(entry, select_files(entry, git_dir, manifest), git_dir, part, fingerprint, jobs)
+            found, lost = _read_part(part)
+        except (DataError, OSError, BrokenExecutor) as error:
+            failed[entry.id] = str(error)
+            continue
+        pictures += found
+        for reason, count in lost.items():
+            dropped[reason] = dropped.get(reason, 0) + count
     progress("comparing pictures", len(entries), len(entries))
     if not pictures:
         raise DataError(
@@ -110,43 +111,53 @@ def select_files(entry: SourceEntry, git_dir: Path, manifest: Path | None = None
     return sorted(unique.items(), key=lambda file: hashlib.sha256(f"{entry.id}:{file[0]}".encode()).digest())
 
 
+def _fingerprint(entry: SourceEntry, manifest: Path | None) -> str:
+    """Of all that decides which pictures a source gives."""
+    blobs = read_blob_list(entry, manifest) if entry.blobs else None
+    facts = json.dumps([asdict(entry), blobs], sort_keys=True, default=sorted)  # sets become lists
+    return hashlib.sha256(facts.encode()).hexdigest()[:16]
+
+
+def _is_finished(part: Path, fingerprint: str) -> bool:
+    return part.exists() and json.loads(part.read_text("utf-8").splitlines()[-1])["entry"] == fingerprint
+
+
 def _build_source(
     entry: SourceEntry,
+    files: list[tuple[str, str]],
     git_dir: Path,
-    out: Path,
     part: Path,
-    manifest: Path | None,
-    pool: ProcessPoolExecutor,
-    seed: int,
+    fingerprint: str,
+    jobs: int,
 ) -> None:
+    """Write the pictures of one source, and `part`, which lists them, when all are there."""
+    out = part.parents[1]
     folder = out / "images" / entry.label / entry.id
     shutil.rmtree(folder, ignore_errors=True)  # what an interruption left half done
     folder.mkdir(parents=True)
-    files = select_files(entry, git_dir, manifest)
     if not files:
         raise DataError(f"{entry.repo}: no file matches the manifest at {entry.commit}")
-    lost: dict[str, int] = {}
+    lost: Counter[str] = Counter()
     taken = 0
     temporary = part.with_suffix(".part")
-    with temporary.open("w", encoding="utf-8") as stream:
+    # A pool a source: a decoder that dies on a hostile file takes its own source with it and no other.
+    with ProcessPoolExecutor(jobs) as pool, temporary.open("w", encoding="utf-8") as stream:
         for chunk in _chunks(files, git_dir):
-            futures = [
-                pool.submit(cut_pieces, entry, path, data, out) for path, data in chunk if data is not None
-            ]
-            lost["missing from the clone"] = lost.get("missing from the clone", 0) + len(chunk) - len(futures)
-            for future in futures:
-                if entry.cap is not None and taken >= entry.cap:
-                    future.cancel()
+            there = [(path, data) for path, data in chunk if data is not None]
+            lost["missing from the clone"] += len(chunk) - len(there)
+            futures = [pool.submit(cut_pieces, entry, path, data, out) for path, data in there]
+            for pieces, reason in (future.result() for future in futures):
+                if taken == entry.cap:  # the chunk had more than were wanted
+                    for piece in pieces:
+                        (out / piece.path).unlink()
                     continue
-                pieces, reason = future.result()
-                if reason:
-                    lost[reason] = lost.get(reason, 0) + 1
+                lost.update([reason] if reason else [])
                 taken += bool(pieces)
                 stream.writelines(json.dumps(asdict(piece)) + "\n" for piece in pieces)
-            if entry.cap is not None and taken >= entry.cap:
+            if taken == entry.cap:
                 break
-        stream.write(json.dumps({"lost": {reason: count for reason, count in lost.items() if count}}) + "\n")
-    temporary.rename(part)
+        stream.write(json.dumps({"entry": fingerprint, "lost": {k: n for k, n in lost.items() if n}}) + "\n")
+    temporary.replace(part)
 
 
 def _chunks(files: list[tuple[str, str]], git_dir: Path) -> Iterator[list[tuple[str, bytes | None]]]:
@@ -156,11 +167,11 @@ def _chunks(files: list[tuple[str, str]], git_dir: Path) -> Iterator[list[tuple[
         yield [(path, next(contents)) for _, path in chunk]
 
 
-def _read_part(part: Path, out: Path) -> tuple[list[Piece], dict[str, int]]:
-    """The pictures of a finished source, but for those that an earlier build dropped as duplicates."""
+def _read_part(part: Path) -> tuple[list[Piece], dict[str, int]]:
+    """The pictures of a finished source. Those that the index leaves out stay on the disk: another choice of
+    sources may take them, and the same one must come to the same groups and splits again."""
     *lines, last = part.read_text("utf-8").splitlines()
-    pieces = [Piece(**json.loads(line)) for line in lines]
-    return [piece for piece in pieces if (out / piece.path).exists()], json.loads(last)["lost"]
+    return [Piece(**json.loads(line)) for line in lines], json.loads(last)["lost"]
 
 
 def _finish(
@@ -193,10 +204,6 @@ def _finish(
     chosen = {row.path: split for row, split in zip(training, splits, strict=True)}
     rows = [replace(row, split=chosen.get(row.path, row.split)) for row in rows]
     write_index(out, rows)
-    indexed = {row.path for row in rows}
-    for piece in pictures:
-        if piece.path not in indexed:
-            (out / piece.path).unlink(missing_ok=True)
     return rows
 
 

@@ -97,16 +97,16 @@ def read_facts(data: bytes, *, name: str = "input") -> FileFacts:
     if kind is None:
         raise CorruptImageError(f"{name}: not an image format that we read")
     try:
-        with _open(kind, io.BytesIO(data), name) as image:
+        with _open(kind, data, name) as image:
             return _facts(image, kind, len(data))
     except (OSError, ValueError, KeyError, SyntaxError, Image.DecompressionBombError) as error:
         raise CorruptImageError(f"{name}: its headers cannot be read ({error})") from error
 
 
-def _open(kind: str, stream: io.BytesIO, name: str) -> Image.Image:
+def _open(kind: str, data: bytes, name: str) -> Image.Image:
     if kind == "HEIC":
-        return open_heic(stream, name)
-    return Image.open(stream, formats=["JPEG", "MPO"] if kind == "JPEG" else [kind])
+        return open_heic(data, name)
+    return Image.open(io.BytesIO(data), formats=["JPEG", "MPO"] if kind == "JPEG" else [kind])
 
 
 def _facts(image: Image.Image, kind: str, size: int) -> FileFacts:

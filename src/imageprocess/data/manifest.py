@@ -78,8 +78,8 @@ def load_manifest(path: Path | None = None) -> list[SourceEntry]:
     """The manifest at `path`, or the one that ships. Raises DataError that names the entry and the field."""
     try:
         text = path.read_text("utf-8") if path else _resource(BUILT_IN)
-        entries = json.loads(text)["sources"]
-    except (OSError, ValueError, KeyError) as error:
+        entries = [dict(entry) for entry in json.loads(text)["sources"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path or BUILT_IN}: not a manifest ({error!r})") from error
     return [_parse(entry, str(path or BUILT_IN)) for entry in entries]
 

@@ -51,7 +51,7 @@ def cut_pieces(entry: SourceEntry, path: str, data: bytes, out: Path) -> tuple[l
     pieces = []
     reason = None
     for number, tile in enumerate(tiles):
-        if min(tile.shape[:2]) < entry.min_side:
+        if min(tile.shape[:2]) < max(1, entry.min_side):
             reason = f"under {entry.min_side} px"
             continue
         if tile.std() < _FLAT_STD:
@@ -63,12 +63,20 @@ def cut_pieces(entry: SourceEntry, path: str, data: bytes, out: Path) -> tuple[l
             target = folder / f"{stem}{suffix(image.facts.format)}"
             pieces.append(keep(data, image.facts.format, tile, out, target, entry.id, group))
         else:
-            pieces.append(keep(_png(tile), "PNG", tile, out, folder / f"{stem}-{number}.png", entry.id, group))
+            pieces.append(
+                keep(_png(tile), "PNG", tile, out, folder / f"{stem}-{number}.png", entry.id, group)
+            )
     return pieces, reason
 
 
 def keep(
-    content: bytes, kind: str, pixels: NDArray[np.uint8], out: Path, target: Path, source: str, group: str | None
+    content: bytes,
+    kind: str,
+    pixels: NDArray[np.uint8],
+    out: Path,
+    target: Path,
+    source: str,
+    group: str | None,
 ) -> Piece:
     """Write the file to `out` / `target` and describe it; `pixels` (H, W, 3) are what it decodes to."""
     (out / target).write_bytes(content)

@@ -1,0 +1,44 @@
+"""Repositories and manifests that the tests write themselves; git itself reads and writes them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+_GIT = {
+    "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull,
+    "GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@example.org",
+    "GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@example.org",
+}  # fmt: skip
+
+Commit = Callable[[str, Mapping[str, bytes | None]], str]
+
+
+def git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments],
+        cwd=folder,
+        env={**os.environ, **_GIT},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.strip()
+
+
+def entry(id: str, label: str, repo: str, commit: str, **more: Any) -> dict[str, Any]:
+    """One source of a manifest with every field, as plain as can be."""
+    plain = {
+        "include": None, "exclude": None, "category": "test", "licence": "MIT", "permissive": True, "cap": None,
+        "grid": None, "crop": None, "min_side": 48, "split": "train", "origin": "drawn",
+    }  # fmt: skip
+    return {"id": id, "label": label, "repo": repo, "commit": commit, **plain, **more}
+
+
+def write_manifest(path: Path, *entries: dict[str, Any]) -> Path:
+    path.write_text(json.dumps({"schema": 1, "sources": entries}))
+    return path
