@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 
 import pytest
+from PIL.TiffImagePlugin import IFDRational
 
 from imageprocess.model.spec import Thresholds
 from imageprocess.provenance import read_provenance
@@ -89,7 +90,7 @@ def test_exif_names_the_camera_and_never_decides() -> None:
 
 
 def test_exposure_settings_without_a_name_are_told_as_such() -> None:
-    (item,) = read_provenance(with_exif("JPEG", exif(exposure_time_s=0.01)), facts("JPEG"))
+    (item,) = read_provenance(with_exif("JPEG", exif(exposure_time_s=IFDRational(1, 100))), facts("JPEG"))
     assert item.detail["exposure_time_s"] == pytest.approx(0.01) and "names" not in item.claim
 
 

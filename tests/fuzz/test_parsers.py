@@ -1,0 +1,203 @@
+"""Every parser of hostile bytes, under mutations of real files: no exception, no call over a second, no growth over
+200 MB. A hundred examples each with the tests; `IMAGEPROCESS_FUZZ_SECONDS=600` goes on for that much CPU time each.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import struct
+import sys
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from imageprocess.provenance import read_provenance
+from imageprocess.provenance.c2pa.jumbf import is_sane
+from imageprocess.provenance.containers import read_records
+from imageprocess.provenance.exif import read_exif
+from imageprocess.provenance.generators import read_generators
+from imageprocess.provenance.iptc import read_iptc
+from imageprocess.provenance.xmp import read_xmp
+from pictures import encode, gradient
+from records import exif, facts, jpeg, jpeg_xmp, png, webp, with_exif, with_xmp, xmp, xmp_source_type
+
+SECONDS = float(os.environ.get("IMAGEPROCESS_FUZZ_SECONDS", "0"))
+EXAMPLES = 100
+MAX_SECONDS_A_CALL = 1.0
+MAX_GROWTH_BYTES = 200_000_000
+
+PACKET = xmp_source_type("trainedAlgorithmicMedia")
+GRAPH = json.dumps(
+    {
+        "1": {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 48}},
+        "2": {
+            "class_type": "KSampler",
+            "inputs": {"seed": 7, "latent_image": ["1", 0], "positive": ["3", 0]},
+        },
+        "3": {"class_type": "CLIPTextEncode", "inputs": {"text": "a fox"}},
+        "4": {"class_type": "SaveImage", "inputs": {"images": ["2", 0]}},
+    }
+)
+A1111 = (
+    'a cat\nNegative prompt: b\nSteps: 20, Sampler: Euler a, Seed: 1, Lora hashes: "a: 1, b: 2", Size: 64x48'
+)
+IIM = b"\x1c\x02\x05\x00\x01x\x1c\x02\x6e\x00\x13Made with Google AI"
+PHOTOSHOP = b"Photoshop 3.0\x008BIM\x04\x04\0\0" + struct.pack(">I", len(IIM)) + IIM
+COMMENT = b"UNICODE\0" + A1111.encode("utf-16-le")
+EXIF = exif(make="Nikon", model="D90", taken="2013:01:03 17:59:07", user_comment=COMMENT)
+STORE = struct.pack(">I", 54) + b"jumb" + struct.pack(">I", 30) + b"jumd"
+STORE += b"c2pa\0\x11\0\x10\x80\0\0\xaa\0\x38\x9b\x71\x03c2pa\0"
+STORE += struct.pack(">I", 16) + b"jumb" + struct.pack(">I", 8) + b"free"
+
+
+@lru_cache
+def seeds(target: str) -> list[bytes]:
+    """Sound files of the target's kind, small, so that mutations meet structure rather than pixels."""
+    if target == "jpeg":
+        app11 = b"JP\0\1\0\0\0\1" + STORE
+        return [
+            jpeg([(0xE1, b"Exif\0\0" + EXIF), (0xEB, app11), (0xED, PHOTOSHOP)], gradient()),
+            jpeg_xmp(PACKET),
+        ]
+    if target == "png":
+        chunks = [(b"eXIf", EXIF), (b"caBX", STORE), (b"tEXt", b"parameters\0" + A1111.encode())]
+        return [png([*chunks, (b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + PACKET)], gradient())]
+    if target == "webp":
+        return [webp([(b"EXIF", EXIF), (b"XMP ", PACKET), (b"C2PA", STORE)])]
+    if target == "isobmff":
+        return [with_xmp("AVIF", PACKET), with_exif("AVIF", EXIF)]
+    if target == "exif":
+        return [EXIF, encode(gradient(), "TIFF")]
+    if target == "xmp":
+        return [
+            PACKET,
+            xmp("<dc:description><rdf:Alt><rdf:li xml:lang='x'>d</rdf:li></rdf:Alt></dc:description>"),
+        ]
+    if target == "iptc":
+        return [IIM]
+    if target == "jumbf":
+        return [STORE]
+    if target == "generators":
+        return [
+            A1111.encode(),
+            GRAPH.encode(),
+            b'{"AIGC": {"Label": "1"}}',
+            b'{"mflux_version": "1", "prompt": "p"}',
+        ]
+    return _signed()
+
+
+def _signed() -> list[bytes]:
+    from credentials import created, opened, sign
+
+    plain = encode(gradient(), "JPEG")
+    generated = sign(plain, [created("trainedAlgorithmicMedia")])
+    return [generated, sign(plain, [opened()], ingredients=[("parentOf", generated)])]
+
+
+def _generators(data: bytes) -> None:
+    text = data.decode("utf-8", errors="replace")
+    names = (
+        "parameters",
+        "prompt",
+        "workflow",
+        "invokeai_metadata",
+        "sd-metadata",
+        "Comment",
+        "AIGC",
+        "user_comment",
+    )
+    read_generators({**dict.fromkeys(names, text), "Software": "NovelAI", "Description": text}, {}, facts())
+
+
+TARGETS: dict[str, Callable[[bytes], object]] = {
+    "jpeg": lambda data: read_records(data, "JPEG"),
+    "png": lambda data: read_records(data, "PNG"),
+    "webp": lambda data: read_records(data, "WEBP"),
+    "isobmff": lambda data: read_records(data, "AVIF"),
+    "exif": read_exif,
+    "xmp": read_xmp,
+    "iptc": lambda data: read_iptc({}, data),
+    "jumbf": is_sane,
+    "generators": _generators,
+    "c2pa": lambda data: read_provenance(data, facts("JPEG"), trust_list=Path(os.devnull)),
+}
+
+# (what, where, how much, with what): where and how much as shares of the file's length.
+EDIT = st.tuples(
+    st.sampled_from(["overwrite", "insert", "delete", "repeat", "number", "splice", "cut"]),
+    st.floats(0, 1),
+    st.floats(0, 0.3),
+    st.binary(max_size=16),
+)
+NUMBERS = [struct.pack(">I", n) for n in (0, 1, 7, 8, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)]
+
+
+def mutate(data: bytes, edits: list[tuple[str, float, float, bytes]], other: bytes) -> bytes:
+    for what, where, share, with_what in edits:
+        at = int(where * len(data))
+        size = int(share * len(data))
+        if what == "overwrite":
+            data = data[:at] + with_what + data[at + len(with_what) :]
+        elif what == "insert":
+            data = data[:at] + with_what + data[at:]
+        elif what == "delete":
+            data = data[:at] + data[at + size :]
+        elif what == "repeat":
+            data = data[:at] + data[at : at + size] * (1 + len(with_what)) + data[at + size :]
+        elif what == "number":
+            data = data[:at] + NUMBERS[len(with_what) % len(NUMBERS)] + data[at + 4 :]
+        elif what == "splice":
+            data = data[:at] + other[int(where * len(other)) :]
+        else:
+            data = data[:at]
+        data = data[:2_000_000]
+    return data
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_parser_survives(name: str) -> None:
+    if name == "c2pa" and not (importlib.util.find_spec("c2pa") and importlib.util.find_spec("cryptography")):
+        pytest.skip("needs the extra [c2pa], and cryptography to make certificates")
+    parse, sound = TARGETS[name], seeds(name)
+
+    @settings(
+        max_examples=1_000 if SECONDS else EXAMPLES,
+        deadline=None,  # measured in CPU time below: a busy machine is no hang
+        database=None,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.sampled_from(sound), st.sampled_from(sound), st.lists(EDIT, max_size=8), st.binary(max_size=64))
+    def survives(
+        start: bytes, other: bytes, edits: list[tuple[str, float, float, bytes]], raw: bytes
+    ) -> None:
+        data = mutate(start, edits, other) if edits else raw
+        began = time.process_time()
+        parse(data)
+        assert time.process_time() - began < MAX_SECONDS_A_CALL
+
+    for data in sound:
+        parse(data)
+    before, began, rounds = peak_bytes(), time.process_time(), 0
+    while rounds == 0 or time.process_time() - began < SECONDS:
+        seed(rounds)(survives)()
+        rounds += 1
+    assert peak_bytes() - before < MAX_GROWTH_BYTES
+
+
+def peak_bytes() -> int:
+    """The most memory that this process has held. Windows has no such count: 0."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
