@@ -26,10 +26,10 @@ def _number(value: int, bits: int) -> NDArray[np.uint8]:
 _SDXL = 0xB3EC907BB19E
 _FLUX = 0x2AFE879CF52E
 
-# At most 4 wrong of 48, and the same share of the others, rounded down.
+# At most 4 wrong of 48, and the same share of the others, rounded down; of 32 bits, which chance meets sooner, one.
 PAYLOADS = (
     Payload("Stable Diffusion 1", _text("StableDiffusionV1"), 11),
-    Payload("Stable Diffusion 2", _text("SDV2"), 2),
+    Payload("Stable Diffusion 2", _text("SDV2"), 1),
     Payload("Stable Diffusion XL", _number(_SDXL, 48), 4),
     Payload("Flux", _number(_FLUX, 48), 4),
     # Flux's own code turns the number into text and so loses its two leading zeros.
