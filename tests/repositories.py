@@ -42,3 +42,21 @@ def entry(id: str, label: str, repo: str, commit: str, **more: Any) -> dict[str,
 def write_manifest(path: Path, *entries: dict[str, Any]) -> Path:
     path.write_text(json.dumps({"schema": 1, "sources": entries}))
     return path
+
+
+def make_commit(git_root: Path, repo: str, files: Mapping[str, bytes | None]) -> str:
+    """Write (or, where None, delete) the files in the clone of `repo` below `git_root` -> the commit's id."""
+    folder = git_root / repo.replace("/", "+")
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        git(folder, "init", "--quiet")
+    for name, data in files.items():
+        path = folder / name
+        if data is None:
+            path.unlink()
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--allow-empty", "-m", "files")
+    return git(folder, "rev-parse", "HEAD")

@@ -45,7 +45,7 @@ def build(
     jobs: int,
     seed: int,
 ) -> None:
-    """Fill a folder from the public repositories of the manifest."""
+    """Fill a folder from public repositories."""
     from ..data.build import build as run
     from .data_tables import show_set
 
@@ -78,7 +78,10 @@ def build(
 @_seed
 @_json
 def audit(folder: Path, sample: int, jobs: int, seed: int, as_json: bool) -> None:
-    """Could a model cheat? Exit 1 where file facts alone tell the classes, even after equalisation."""
+    """Could a model cheat by file facts alone?
+
+    Exit 1 where they tell the classes even after the training pipeline's equalisation.
+    """
     from ..data.audit import MAX_AUROC
     from ..data.audit import audit as run
     from ..data.index import read_index
@@ -175,7 +178,7 @@ def import_(
 @click.argument("folder", metavar="DIR", type=_FOLDER)
 @_json
 def info(folder: Path, as_json: bool) -> None:
-    """What is in a set: pictures by split, source and licence."""
+    """Pictures by split, source and licence."""
     from ..data.index import data_id, read_index
     from .data_tables import counts, show_set
 

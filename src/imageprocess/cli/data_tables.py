@@ -41,7 +41,8 @@ def counts(rows: Sequence[IndexRow]) -> dict[str, dict[str, dict[str, int]]]:
 
 def _count(rows: Sequence[IndexRow], key: Callable[[IndexRow], str]) -> dict[str, dict[str, int]]:
     counted = Counter((key(row), row.label) for row in rows)
-    values = dict.fromkeys(value for (value, _), _ in counted.most_common())
+    most_first = [value for value, _ in Counter(key(row) for row in rows).most_common()]
+    values = [split for split in SPLITS if split in most_first] or most_first
     return {value: {label: counted[value, label] for label in ("ai", "real")} for value in values}
 
 
@@ -74,7 +75,12 @@ def show_audit(report: AuditReport) -> None:
     title = f"could a model cheat? {report.pictures:,} pictures, standard error {report.standard_error:.3f}"
     telling = "what tells most (AUROC lost without)"
     table = Table("file facts", "AUROC, random folds", "AUROC, folds by source", telling, title=title)
-    for name, leak in (("as they are", report.raw), ("after equalisation", report.equalised)):
+    leaks = {
+        "as they are": report.raw,
+        "after equalisation (this one gates)": report.equalised,
+        "after equalisation, bytes withheld": report.equalised_without_bytes,
+    }
+    for name, leak in leaks.items():
         first = list(leak.importance.items())[:_FACTS_SHOWN]
         by_source = "too few sources" if leak.auroc_by_source is None else f"{leak.auroc_by_source:.3f}"
         facts = ", ".join(f"{fact} {lost:.3f}" for fact, lost in first)

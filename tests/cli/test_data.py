@@ -1,0 +1,117 @@
+"""`imageprocess data` as a person or a script uses it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from imageprocess.cli import main
+from imageprocess.data.index import data_id, read_index
+from pictures import encode, scene
+from repositories import entry, make_commit, write_manifest
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, ["data", *map(str, arguments)], prog_name="imageprocess")
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    """A user's folder: 30 pictures of either class, all files alike; and a note."""
+    for label in ("ai", "real"):
+        for number in range(30):
+            path = tmp_path / "mine" / label / f"gen[{number % 2}]" / f"{number}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(encode(scene(number + 1000 * (label == "ai"), 210, 210), "JPEG"))
+    (tmp_path / "mine" / "ai" / "note.txt").write_text("taken on a Monday")
+    return tmp_path / "mine"
+
+
+@pytest.fixture
+def imported(mine: Path, tmp_path: Path) -> Path:
+    result = run("import", mine, "--out", tmp_path / "set")
+    assert result.exit_code == 0, result.output
+    return tmp_path / "set"
+
+
+def test_import_says_what_it_took_and_what_not(mine: Path, tmp_path: Path) -> None:
+    result = run("import", mine, "--out", tmp_path / "set", "--name", "monday")
+    assert result.exit_code == 0
+    assert "monday" in result.stdout and "60" in result.stdout
+    assert "gen[1]" in result.stdout, "brackets are no markup"
+    assert "skipped ai/note.txt: not an image" in result.stderr
+    assert len(read_index(tmp_path / "set")) == 60
+
+
+def test_import_names_what_is_wrong(tmp_path: Path) -> None:
+    result = run("import", tmp_path / "missing", "--out", tmp_path / "set")
+    assert result.exit_code == 1
+    assert "missing: no such folder or file" in result.stderr
+    assert "Traceback" not in result.output
+    assert result.stdout == ""
+
+
+def test_info(imported: Path) -> None:
+    result = run("info", imported)
+    assert result.exit_code == 0
+    assert "none stated" in result.stdout
+    facts: dict[str, Any] = json.loads(run("info", imported, "--json").stdout)
+    rows = read_index(imported)
+    assert facts["data_id"] == data_id(rows)
+    assert facts["pictures"] == 60
+    assert facts["counts"]["split"] == {
+        split: {"ai": n, "real": n} for split, n in (("train", 24), ("val", 3), ("test", 3))
+    }
+    assert facts["counts"]["long side"] == {"under 256 px": {"ai": 30, "real": 30}}
+
+
+def test_info_of_a_folder_that_is_no_set(tmp_path: Path) -> None:
+    result = run("info", tmp_path)
+    assert result.exit_code == 1
+    assert "imageprocess data build" in result.stderr
+
+
+def test_audit_in_json_and_its_exit_code(imported: Path) -> None:
+    result = run("audit", imported, "--json")
+    facts: dict[str, Any] = json.loads(result.stdout)
+    assert facts["passed"] == (facts["equalised"]["auroc"] <= facts["limit"])
+    assert result.exit_code == (0 if facts["passed"] else 1)
+    assert facts["counts"]["format"] == {"JPEG": {"ai": 30, "real": 30}}
+
+
+def test_audit_of_files_that_give_the_class_away(tmp_path: Path) -> None:
+    """Flat pictures against noise: no re-encoding hides that, so the audit must fail and say why."""
+    import numpy as np
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for number in range(40):
+        noise = Image.fromarray(rng.integers(0, 256, size=(210, 210, 3), dtype=np.uint8))
+        for label, picture in (("ai", noise), ("real", scene(number, 210, 210))):
+            path = tmp_path / "mine" / label / f"{number}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(encode(picture, "JPEG"))
+    assert run("import", tmp_path / "mine", "--out", tmp_path / "set").exit_code == 0
+    result = run("audit", tmp_path / "set")
+    assert result.exit_code == 1
+    assert "FAILED" in result.stderr and "bytes" in result.stderr
+    assert "as they are" in result.stdout and "pictures by source" in result.stdout
+
+
+def test_build_from_clones_that_are_there(tmp_path: Path) -> None:
+    pictures = {f"{i}.jpg": encode(scene(i, 64, 64), "JPEG") for i in range(10)}
+    commit = make_commit(tmp_path / "clones", "o/n", pictures)
+    manifest = write_manifest(
+        tmp_path / "m.json", entry("good", "ai", "o/n", commit), entry("absent", "real", "o/absent", "0" * 40)
+    )
+    arguments = ("--out", tmp_path / "set", "--git-root", tmp_path / "clones", "--manifest", manifest)
+    result = run("build", *arguments)
+    assert result.exit_code == 1, "one source failed"
+    assert "source absent failed" in result.stderr
+    assert "0/2 good" in result.stderr
+    assert len(read_index(tmp_path / "set")) == 10
+    assert run("build", *arguments, "--only", "good").exit_code == 0
