@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page
 
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
+TIMEOUT_MS = 30_000  # generous: a busy machine is not a failure
 
 
 @dataclass
@@ -39,7 +40,7 @@ def watching(browser: Browser, address: str, **context: object) -> Iterator[Watc
     """A fresh page, checked when it closes."""
     with browser.new_context(**{"viewport": DESKTOP, "accept_downloads": True, **context}) as opened:
         watched = Watched(opened.new_page(), address)
-        watched.page.set_default_timeout(15_000)
+        watched.page.set_default_timeout(TIMEOUT_MS)
         watched.page.on("request", lambda request: watched.asked.append(request.url))
         watched.page.on("pageerror", lambda error: watched.complaints.append(str(error)))
         watched.page.on(
