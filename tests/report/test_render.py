@@ -41,6 +41,21 @@ def test_text_says_verdict_reason_and_evidence() -> None:
     assert to_text(FAILED) == "broken.png: failed (corrupt)\n  broken.png: does not decode"
 
 
+def test_text_says_what_an_item_proves_and_what_a_generator_left() -> None:
+    detail = {
+        "proves": "This.",
+        "does_not_prove": "That.",
+        "prompt": "a\x1b[2J fox" + "x" * 999,
+        "seed": 7,
+        "signals": [],
+    }
+    item = Evidence("generator_metadata", "A record.", "unsigned", "ai", detail)
+    first, *rest = to_text(replace(ok(), evidence=(item,))).splitlines()[2:]
+    assert first == "  - generator_metadata (unsigned): A record."
+    assert rest[0].startswith("      prompt: a\\x1b[2J foxxx") and len(rest[0]) < 250
+    assert rest[1:] == ["      seed: 7", "      proves: This.", "      does not prove: That."]
+
+
 @pytest.mark.parametrize("result", [ok(), ok(label="ai"), ok(label="unsure"), FAILED])
 def test_colour_is_only_paint(result: Result) -> None:
     painted = to_text(result, colour=True)

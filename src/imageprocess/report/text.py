@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from ..model.calibrate import percent
-from ..types import Label, Result
+from ..types import Evidence, Label, Result
 
 _WORDS: dict[Label, str] = {"ai": "AI-generated", "real": "real", "unsure": "unsure"}
+# Of an item's detail: what a person is told of a generator's own record, and how much of each.
+_RECORD = ("generator", "model", "prompt", "negative_prompt", "seed", "sampler")
+_MAX_SHOWN = 200
 _COLOURS: dict[Label, str] = {"ai": "31", "real": "32", "unsure": "33"}  # ANSI: red, green, yellow
 
 
@@ -20,8 +23,23 @@ def to_text(result: Result, *, colour: bool = False) -> str:
     estimate = verdict.probability_ai if verdict.decided_by in ("model", "abstain") else None
     share = "" if estimate is None else f", {percent(estimate)} AI"
     lines = [f"{_safe(result.source)}: {word}{share}", f"  {_safe(verdict.reason)}"]
-    lines += [f"  - {item.kind} ({item.trust}): {_safe(item.claim)}" for item in result.evidence]
+    for item in result.evidence:
+        lines += [f"  - {item.kind} ({item.trust}): {_safe(item.claim)}", *_detail(item)]
     return "\n".join(lines)
+
+
+def _detail(item: Evidence) -> list[str]:
+    """What the item proves and what it does not, and what a generator left; nothing for the network's word."""
+    told = item.detail
+    lines = [f"      {name}: {_safe(_cut(str(told[name])))}" for name in _RECORD if name in told]
+    if "proves" in told:
+        lines.append(f"      proves: {_safe(told['proves'])}")
+        lines.append(f"      does not prove: {_safe(told['does_not_prove'])}")
+    return lines
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + "…"
 
 
 def _paint(text: str, code: str, colour: bool) -> str:

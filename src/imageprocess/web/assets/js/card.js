@@ -71,7 +71,7 @@ export class Card {
 
   failed(record) {
     return [
-      el("h3", { class: "verdict" }, icon("error"), headline(record)),
+      el("h2", { class: "verdict" }, icon("error"), headline(record)),
       el("p", { class: "reason" }, failure(record.error, { limit: this.limit })),
     ];
   }
@@ -80,13 +80,13 @@ export class Card {
     const { label, decided_by: by, reason } = record.verdict;
     const heat = record.heatmap && this.hasPreview !== false && this.heatControls(record.heatmap);
     return [
-      el("div", {}, el("h3", { class: "verdict" }, icon(label), headline(record)), meter(record)),
+      el("div", {}, el("h2", { class: "verdict" }, icon(label), headline(record)), meter(record)),
       el(
         "div", {},
         el("p", { class: "reason" }, reason),
         el("p", { class: "decided" }, `${t("decided")} `, el("b", {}, t(`decided.${by}`))),
         heat,
-        el("details", { class: "evidence" }, evidenceSummary(record), evidenceList(record.evidence)),
+        el("details", { class: "evidence" }, evidenceSummary(record), evidenceList(record.evidence), el("p", { class: "hint" }, t("evidence.unchecked"))),
       ),
     ];
   }
@@ -121,12 +121,22 @@ function evidenceList(evidence) {
   return el("ul", {}, evidence.map(evidenceItem));
 }
 
-function evidenceItem({ kind, claim, trust, points_to: points }) {
+// What a generator's own record tells, in this order.
+const RECORD = ["generator", "model", "prompt", "negative_prompt", "seed", "sampler"];
+
+function evidenceItem({ kind, claim, trust, points_to: points, detail = {} }) {
   const exact = `proves.${kind}.${trust}`;
+  const told = RECORD.filter((name) => detail[name]);
   return el(
     "li", {},
     el("p", { class: "kind" }, el("b", {}, t(`kind.${kind}`)), ` · ${t(`trust.${trust}`)} · ${t(`points.${points}`)}`),
     el("p", {}, claim),
-    el("p", { class: "hint" }, t(has(exact) ? exact : `proves.${kind}`)),
+    told.length > 0 && el("dl", { class: "record" }, told.flatMap((name) => [el("dt", {}, t(`record.${name}`)), el("dd", {}, String(detail[name]))])),
+    detail.proves
+      ? [
+          el("p", { class: "hint" }, el("b", {}, t("proves")), ` ${detail.proves}`),
+          el("p", { class: "hint" }, el("b", {}, t("proves.not")), ` ${detail.does_not_prove}`),
+        ]
+      : el("p", { class: "hint" }, t(has(exact) ? exact : `proves.${kind}`)),
   );
 }
