@@ -317,6 +317,14 @@ def test_a_record_cannot_speak_to_the_terminal() -> None:
     assert "\x1b" not in shown and "\u202e" not in shown and "\x07" not in shown
 
 
+def test_what_is_told_can_be_written_as_json() -> None:
+    inputs = {"seed": 7, "cfg": float("inf"), "a": float("nan"), "b": "\ud800"}
+    text = json.dumps({**MADE, **graph(n3=("KSampler", {**SAMPLER, **inputs}))})
+    text = text.replace("Infinity", "1e999")  # Python reads it as infinity
+    item = only(png_texts({"prompt": text}))
+    json.dumps(item.detail, allow_nan=False, ensure_ascii=False).encode()
+
+
 def test_endless_texts_are_cut() -> None:
     item = only(png([(b"tEXt", b"parameters\0" + b"x" * 3_000_000 + b"\nSteps: 20, Seed: 1")]))
     assert len(item.detail["prompt"]) <= 8_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ..types import Evidence, EvidenceKind, PointsTo, Trust
@@ -34,6 +35,8 @@ def _shortened(value: Any) -> Any:
         return {
             printable(str(name), 200): _shortened(item) for name, item in list(value.items())[:_MAX_SETTINGS]
         }
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # JSON has no such numbers
     if isinstance(value, list | tuple):
         return [_shortened(item) for item in value[:_MAX_SETTINGS]]
     return value

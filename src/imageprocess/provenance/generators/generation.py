@@ -87,7 +87,7 @@ def parse_json(text: str | None) -> Any:
     if not text:
         return None
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=lambda _: None)  # NaN and Infinity: no JSON that others read
     except (ValueError, RecursionError):
         return None
 
