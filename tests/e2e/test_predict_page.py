@@ -71,10 +71,10 @@ def test_the_mode_is_the_services(open_page: Open, drawn: Drawn) -> None:
     page = open_page().page
     choose(page, drawn["grey.webp"])
     check(page)
-    expect(page.locator("h3.verdict")).to_have_text("Cannot tell")
+    expect(page.locator("h2.verdict")).to_have_text("Cannot tell")
     page.get_by_label("How sure an answer must be").select_option("best-guess")
     page.get_by_role("button", name="Check it again").click()
-    expect(page.locator("h3.verdict")).not_to_have_text("Cannot tell")
+    expect(page.locator("h2.verdict")).not_to_have_text("Cannot tell")
 
 
 def test_several_pictures_one_table_and_a_csv(open_page: Open, drawn: Drawn, address: str) -> None:
@@ -167,7 +167,7 @@ def test_paste(open_page: Open, drawn: Drawn) -> None:
     page.keyboard.press("Control+V")
     expect(page.get_by_role("article")).to_have_count(1)
     check(page)
-    expect(page.locator("h3.verdict")).to_have_text("Looks real")
+    expect(page.locator("h2.verdict")).to_have_text("Looks real")
 
 
 def test_start_over_leaves_nothing(open_page: Open, drawn: Drawn) -> None:
@@ -229,7 +229,7 @@ def test_keyboard_alone(open_page: Open, drawn: Drawn) -> None:
     choosing.value.set_files(drawn["bright.jpg"])
     expect(page.get_by_role("button", name="Check picture")).to_be_focused()
     page.keyboard.press("Enter")
-    expect(page.locator("h3.verdict")).to_have_text("Looks AI-made")
+    expect(page.locator("h2.verdict")).to_have_text("Looks AI-made")
     box = _tab_to(page, "Show where the model looked")
     page.keyboard.press("Space")
     expect(box).to_be_checked()
@@ -272,13 +272,13 @@ def test_stop_keeps_what_is_done_and_the_rest_can_go_on(open_page: Open, drawn: 
     page = open_page().page
     choose(page, *[drawn["bright.jpg"]] * 40)
     page.get_by_role("button", name="Check 40 pictures").click()
-    page.locator("h3.verdict").first.wait_for()
+    page.locator("h2.verdict").first.wait_for()
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("status")).to_contain_text("Stopped.")
-    done = page.locator("h3.verdict").count()
+    done = page.locator("h2.verdict").count()
     assert 1 <= done < 40
     page.get_by_role("button", name=f"Check {40 - done} picture").click()
-    expect(page.locator("h3.verdict")).to_have_count(40)
+    expect(page.locator("h2.verdict")).to_have_count(40)
 
 
 def test_what_is_too_large_is_not_even_sent(open_page: Open, drawn: Drawn, tiny_model_dir: Path) -> None:
@@ -308,7 +308,7 @@ def test_a_key_is_asked_for_and_kept_in_memory_alone(
         expect(page.locator("#problem")).to_have_text("This key is not known to the service.")
         field.fill("open sesame")
         page.get_by_role("button", name="Use it").click()
-        expect(page.locator("h3.verdict")).to_have_text("Looks AI-made")
+        expect(page.locator("h2.verdict")).to_have_text("Looks AI-made")
         kept = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
         assert "sesame" not in kept + page.content() and "sesame" not in "".join(watched.asked)
         page.reload()
@@ -360,7 +360,7 @@ def test_statements_are_told_as_statements(open_page: Open, address: str, tmp_pa
     page = open_page().page
     choose(page, path)
     check(page)
-    expect(page.locator("h3.verdict")).to_have_text("Marked as AI-made")
+    expect(page.locator("h2.verdict")).to_have_text("Marked as AI-made")
     expect(page.locator(".decided b")).to_have_text("what the file says of itself")
     expect(page.get_by_role("meter")).to_have_attribute("aria-valuetext", "100%, as stated; not an estimate")
     assert httpx.get(f"{address}/readyz").status_code == 200

@@ -21,7 +21,7 @@ export function meter(record) {
   track.append(el("span", { class: "needle" }));
   const bar = el(
     "div", { class: "meter" },
-    el("p", { class: "meter-head" }, el("span", {}, t("meter.label")), el("strong", {}, shown)),
+    el("p", { class: "meter-head" }, el("span", {}, t(estimate ? "meter.label" : "meter.label.stated")), el("strong", {}, shown)),
     track,
     el(
       "p", { class: "scale", "aria-hidden": "true" },

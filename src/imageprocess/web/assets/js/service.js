@@ -22,14 +22,15 @@ export async function detect(file, { mode, heatmap, key, signal }) {
 }
 
 async function ask(path, options) {
-  let response;
+  let response, body;
   try {
     response = await fetch(path, { credentials: "omit", ...options });
+    body = await response.json();
   } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new ServiceError("network", String(error));
+    if (error.name === "AbortError") throw error; // in the middle of an answer too
+    if (!response) throw new ServiceError("network", String(error));
+    throw new ServiceError("internal", `${response.status} ${response.statusText}`); // a proxy's page, say
   }
-  const body = await response.json().catch(() => ({}));
   if (response.ok) return body;
   const retryAfterS = Number(response.headers.get("Retry-After")) || 0;
   throw new ServiceError(body.code ?? "internal", body.detail ?? response.statusText, retryAfterS);
