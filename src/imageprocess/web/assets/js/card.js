@@ -86,7 +86,12 @@ export class Card {
         el("p", { class: "reason" }, reason),
         el("p", { class: "decided" }, `${t("decided")} `, el("b", {}, t(`decided.${by}`))),
         heat,
-        el("details", { class: "evidence" }, evidenceSummary(record), evidenceList(record.evidence), el("p", { class: "hint" }, t("evidence.unchecked"))),
+      ),
+      el(
+        "details", { class: "evidence" },
+        evidenceSummary(record),
+        evidenceList(record.evidence),
+        el("p", { class: "hint" }, t("evidence.unchecked")),
       ),
     ];
   }
@@ -131,7 +136,7 @@ function evidenceItem({ kind, claim, trust, points_to: points, detail = {} }) {
     "li", {},
     el("p", { class: "kind" }, el("b", {}, t(`kind.${kind}`)), ` · ${t(`trust.${trust}`)} · ${t(`points.${points}`)}`),
     el("p", {}, claim),
-    told.length > 0 && el("dl", { class: "record" }, told.flatMap((name) => [el("dt", {}, t(`record.${name}`)), el("dd", {}, String(detail[name]))])),
+    told.length > 0 && el("dl", { class: "record" }, told.flatMap((name) => entry(name, detail[name]))),
     detail.proves
       ? [
           el("p", { class: "hint" }, el("b", {}, t("proves")), ` ${detail.proves}`),
@@ -140,3 +145,5 @@ function evidenceItem({ kind, claim, trust, points_to: points, detail = {} }) {
       : el("p", { class: "hint" }, t(has(exact) ? exact : `proves.${kind}`)),
   );
 }
+
+const entry = (name, value) => [el("dt", {}, t(`record.${name}`)), el("dd", {}, String(value))];
