@@ -6,6 +6,7 @@ Every manifest is made here, by a certificate authority that is made here.
 from __future__ import annotations
 
 import importlib.util
+import socket
 import struct
 import sys
 import time
@@ -290,6 +291,19 @@ def test_an_address_of_a_manifest_kept_elsewhere_is_told_not_fetched(trusting: P
     item = only(data, trusting)
     assert item.points_to == "nothing" and "not fetched" in item.claim
     assert item.detail["address"] == "http://127.0.0.1:9/manifest.c2pa"
+
+
+@needs_extra
+def test_nothing_is_ever_fetched(trusting: Path) -> None:
+    """A manifest kept elsewhere is named, alone and beside an embedded one; a server on this machine hears nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/manifest.c2pa"
+        named = with_xmp("JPEG", xmp(attributes=f'dcterms:provenance="{address}"'))
+        assert address in only(named, trusting).detail["address"]
+        assert only(sign(named, [created(GENERATED)]), trusting).detail["state"] == "trusted"
+        server.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            server.accept()
 
 
 def test_a_picture_without_a_manifest_has_no_evidence_of_one(trusting: Path) -> None:

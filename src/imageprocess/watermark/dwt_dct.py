@@ -45,23 +45,22 @@ def _readings(pixels: NDArray[np.uint8]) -> Iterator[NDArray[np.bool_]]:
     rows = _MAX_BLOCKS // max(1, width // 8) * 8
     picture = pixels[: min(height, max(8, rows)), :width]
     yield _votes(_haar_ll(_rounded_u(picture)))  # Stable Diffusion 1 and 2: 8-bit pictures
-    summed = [_haar_ll(picture[..., channel].astype(np.float32)) for channel in range(3)]
-    red, green, blue = summed
+    pairs = picture[0::2].astype(np.uint16) + picture[1::2]
+    band = (pairs[:, 0::2] + pairs[:, 1::2]) * np.float32(0.5)  # each channel's LL, (h, w, 3)
+    red, green, blue = (band[..., channel] for channel in range(3))
     luma = 0.299 * red + 0.587 * green + 0.114 * blue
-    yield _votes(
-        0.492 * (blue - luma) + 1
-    )  # Stable Diffusion XL, Flux: floating point, where U's middle is 0.5
+    # Stable Diffusion XL, Flux: floating point, where U's middle is 0.5.
+    yield _votes(0.492 * (blue - luma) + 1)
     luma = 0.299 * blue + 0.587 * green + 0.114 * red
     yield _votes(0.492 * (red - luma) + 1)  # diffusers before 0.27: the same with red and blue swapped
 
 
 def _rounded_u(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """U as 8 bits, (H, W) float32: OpenCV's fixed-point conversion."""
-    red, green, blue = (pixels[..., channel].astype(np.int32) for channel in range(3))
-    luma = (4899 * red + 9617 * green + 1868 * blue + 8192) >> 14
-    chroma = ((blue - luma) * 8061 + (128 << 14) + 8192) >> 14
-    clipped: NDArray[np.float32] = np.clip(chroma, 0, 255).astype(np.float32)
-    return clipped
+    """U as 8 bits, (H, W) float32: OpenCV's fixed-point conversion, whose numbers float32 holds exactly."""
+    red, green, blue = (pixels[..., channel].astype(np.float32) for channel in range(3))
+    luma = np.floor((4899 * red + 9617 * green + 1868 * blue + 8192) * np.float32(2**-14))
+    chroma: NDArray[np.float32] = np.floor(((blue - luma) * 8061 + ((128 << 14) + 8192)) * np.float32(2**-14))
+    return np.clip(chroma, 0, 255, out=chroma)
 
 
 def _haar_ll(plane: NDArray[np.float32]) -> NDArray[np.float32]:
