@@ -2,7 +2,7 @@ FROM python:3.13-slim AS build
 WORKDIR /build
 COPY . .
 RUN python -m venv /opt/imageprocess \
- && /opt/imageprocess/bin/pip install --no-cache-dir --no-compile -r requirements.txt \
+ && /opt/imageprocess/bin/pip install --no-cache-dir -r requirements.txt \
  # An object file that c2pa's wheel carries by mistake, 31 MB; nothing loads it.
  && find /opt/imageprocess -name '*.rlib' -delete \
  && rm -rf /opt/imageprocess/lib/python3.*/site-packages/pip*
