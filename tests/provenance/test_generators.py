@@ -125,6 +125,15 @@ UPSCALED = {
         n11=("UpscaleModelLoader", {"model_name": "4x.pth"}),
     ),
 }
+SERVICE = graph(
+    n1=("OpenAIGPTImage1", {"prompt": "a fox", "seed": 3}), n2=("SaveImage", {"images": ["1", 0]})
+)
+SERVICE_EDIT = {
+    **SERVICE,
+    **graph(
+        n1=("OpenAIGPTImage1", {"prompt": "a hat", "image": ["3", 0]}), n3=("LoadImage", {"image": "me.jpg"})
+    ),
+}
 NO_SAMPLER = graph(
     n1=("SomeNode", {}), n2=("ImageBlur", {"image": ["1", 0]}), n3=("SaveImage", {"images": ["2", 0]})
 )
@@ -133,8 +142,8 @@ NO_SAMPLER = graph(
 @pytest.mark.parametrize(
     ("ran", "points_to"),
     [(MADE, "ai"), (CONTROL_NET, "ai"), (EDITED, "ai_edited"), (FACE_SWAP, "ai_edited"), (KONTEXT, "ai_edited"),
-     (NO_SAMPLER, "nothing")],
-    ids=["made", "control-net", "img2img", "face-swap", "kontext", "no-sampler"],
+     (SERVICE, "ai"), (SERVICE_EDIT, "ai_edited"), (NO_SAMPLER, "nothing")],
+    ids=["made", "control-net", "img2img", "face-swap", "kontext", "service", "service-edit", "no-sampler"],
 )  # fmt: skip
 def test_a_comfyui_graph_tells_what_became_of_the_pixels(ran: dict[str, Any], points_to: PointsTo) -> None:
     assert only(png_texts({"prompt": json.dumps(ran)})).points_to == points_to

@@ -18,6 +18,11 @@ _SAVES = re.compile(r"save|preview|output", re.I)
 _LOADS_PICTURE = re.compile(r"load.*(image|video|frame|picture)|(image|video).*load|^input ?image", re.I)
 _LOADS_MASK = re.compile(r"mask", re.I)
 _SAMPLES = re.compile(r"sampler(?!.*select)", re.I)
+# Nodes that ask a service for a whole picture.
+_ASKS_SERVICE = re.compile(
+    r"gpt.?image|dall.?e|flux.?(1.?)?pro|ideogram|recraft|stable.?image|gemini.?image|imagen|text.?to.?image",
+    re.I,
+)
 _EMPTY = re.compile(r"empty.*latent|latent.*empty", re.I)
 # Nodes that hand an input picture to the model as something to edit, beside the chain of pictures.
 _EDITS_REFERENCE = re.compile(r"referencelatent|imageedit|pix2pix|instructpix|kontext", re.I)
@@ -152,7 +157,7 @@ def _walk_back(graph: _Graph, starts: list[str], follows: Callable[[str], bool])
 def _how(graph: _Graph, path: list[str]) -> How:
     if any(_is_loader(graph[i]) for i in path):
         return "edited"
-    if not any(_SAMPLES.search(graph[i].kind) or _EMPTY.search(graph[i].kind) for i in path):
+    if not any(r.search(graph[i].kind) for i in path for r in (_SAMPLES, _EMPTY, _ASKS_SERVICE)):
         return "unclear"
     refers = any(_EDITS_REFERENCE.search(node.kind) for node in graph.values())
     return "edited" if refers and any(_is_loader(node) for node in graph.values()) else "made"
