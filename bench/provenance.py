@@ -81,7 +81,7 @@ def main() -> None:
 
 
 def measure_cost() -> dict[str, Any]:
-    """Milliseconds for all provenance reads together, on a 12-megapixel JPEG with EXIF and XMP."""
+    """Milliseconds of CPU time for all provenance reads together, on a 12-megapixel JPEG with EXIF and XMP."""
     sys.path.insert(0, str(ROOT / "tests"))
     from credentials import authority, created, sign
     from records import exif, xmp_source_type
@@ -105,8 +105,8 @@ def measure_cost() -> dict[str, Any]:
         return {
             "pixels": width * height,
             "bytes": len(plain),
-            "without_manifest_ms": _time(plain, trust_list),
-            "with_manifest_ms": _time(signed, trust_list),
+            "without_manifest_cpu_ms": _time(plain, trust_list),
+            "with_manifest_cpu_ms": _time(signed, trust_list),
         }
 
 
@@ -115,9 +115,9 @@ def _time(data: bytes, trust_list: Path) -> dict[str, float]:
     read_provenance(data, facts, trust_list=trust_list)  # imports and first use
     taken = []
     for _ in range(RUNS):
-        began = time.perf_counter()
+        began = time.process_time()  # CPU time: what else the machine does is no cost of ours
         read_provenance(data, facts, trust_list=trust_list)
-        taken.append(1000 * (time.perf_counter() - began))
+        taken.append(1000 * (time.process_time() - began))
     taken.sort()
     return {
         "fastest": round(taken[0], 2),
