@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -211,3 +212,12 @@ def test_real_files(detector: Detector, shared_dir: Path) -> None:
     results = list(detector.detect_many([Source(path.name, path=path) for path in files], jobs=2))
     failed = [result.source for result in results if result.status == "error"]
     assert set(failed) - {"camera-img_5195.heic"} == {"expected.csv"}
+
+
+def test_hostile_files_cost_one_record_each(detector: Detector, shared_dir: Path) -> None:
+    files = sorted(path for path in (shared_dir / "hostile").rglob("*") if path.is_file())
+    began_s = time.process_time()
+    results = list(detector.detect_many([Source(path.name, path=path) for path in files], jobs=2))
+    assert time.process_time() - began_s < 60
+    assert [result.source for result in results] == [path.name for path in files]
+    assert not [result.error for result in results if result.error and result.error.code == "crashed"]

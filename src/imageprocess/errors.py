@@ -1,18 +1,18 @@
 """The error tree. Each carries the machine-readable `code` of the public record.
 
-    ImageProcessError
-    ├── InputError                 one input could not be analysed
-    │   ├── InputNotFoundError     not_found           no such file, or it cannot be opened
-    │   ├── TooLargeError          too_large           more bytes than the limit
-    │   ├── TooManyPixelsError     too_many_pixels     more pixels than the limit
-    │   ├── UnsupportedFormatError unsupported_format  not an image format that we read
-    │   ├── CorruptImageError      corrupt             an image format, but it does not decode
-    │   ├── InputTimeoutError      timeout             took longer than the limit
-    │   └── CrashedError           crashed             the worker died on it
-    ├── ModelError                 model               a model folder is missing, damaged or of another schema
-    ├── DataError                  data                a data set cannot be built, imported or read
-    ├── UsageError                 usage               the caller asked for something that cannot be
-    └── MissingExtraError          missing_extra       an optional package is not installed; the message names the extra
+ImageProcessError
+├── InputError                 one input could not be analysed
+│   ├── InputNotFoundError     not_found           no such file, or it cannot be opened
+│   ├── TooLargeError          too_large           more bytes than the limit
+│   ├── TooManyPixelsError     too_many_pixels     more pixels than the limit
+│   ├── UnsupportedFormatError unsupported_format  not an image format that we read
+│   ├── CorruptImageError      corrupt             an image format, but it does not decode
+│   ├── InputTimeoutError      timeout             took longer than the limit
+│   └── CrashedError           crashed             the worker died on it
+├── ModelError                 model               a model folder is missing, damaged or of another schema
+├── DataError                  data                a data set cannot be built, imported or read
+├── UsageError                 usage               the caller asked for something that cannot be
+└── MissingExtraError          missing_extra       an optional package is not installed; the message names the extra
 """
 
 from __future__ import annotations

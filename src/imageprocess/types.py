@@ -56,7 +56,9 @@ class DecodedImage:
 
     facts: ImageFacts
     pixels: NDArray[np.uint8] = field(repr=False)  # (H, W, 3) uint8
-    alpha: NDArray[np.uint8] | None = field(default=None, repr=False)  # (H, W) uint8 as stored, None without alpha
+    alpha: NDArray[np.uint8] | None = field(
+        default=None, repr=False
+    )  # (H, W) uint8 as stored, None without alpha
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,4 +111,6 @@ class Result:
     model: ModelInfo | None = None
     elapsed_ms: float | None = None
     error: ErrorInfo | None = None
-    heatmap: NDArray[np.float32] | None = field(default=None, repr=False)  # (h, w) float32, 0 to 1; not in the record
+    heatmap: NDArray[np.float32] | None = field(
+        default=None, repr=False
+    )  # (h, w) float32, 0 to 1; not in the record

@@ -50,9 +50,9 @@ def test_a_tiff_whose_pages_go_in_a_circle_ends() -> None:
 def test_large_frames_are_not_decoded_to_be_counted() -> None:
     frames = [Image.new("P", (3000, 3000), i % 3) for i in range(30)]
     data = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    began = time.perf_counter()
+    began = time.process_time()
     assert count_gif_frames(data, 1000) == 30
-    assert time.perf_counter() - began < 0.5  # decoding them takes seconds
+    assert time.process_time() - began < 0.5  # decoding them takes seconds
 
 
 def test_a_gif_of_tiny_sub_blocks_ends_soon() -> None:
@@ -61,9 +61,9 @@ def test_a_gif_of_tiny_sub_blocks_ends_soon() -> None:
     palette = bytes(3 << (flags & 7) + 1) if flags & 0x80 else b""
     frame = b"," + bytes(8) + b"\0\x02"
     data = head + palette + frame + b"\1\0" * 20_000_000
-    began = time.perf_counter()
+    began = time.process_time()
     assert count_gif_frames(data, 10_000) >= 1
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 def test_the_limit_is_the_callers() -> None:

@@ -25,9 +25,17 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     "--model", "models", multiple=True, metavar="NAME|DIR", help="Repeatable. Default: the default model."
 )
 @click.option(
+    "--command",
+    "commands",
+    multiple=True,
+    metavar="NAME=COMMAND",
+    help="A detector of any make: run over {folder}, it prints path<TAB>probability. Repeatable.",
+)
+@click.option(
     "--split", type=click.Choice(["open_test", "test", "val", "train"]), help="Default: open_test, else test."
 )
 @click.option("--tiers", metavar="A,B,...", help="Ways of delivery. Default: all nine.")
+@click.option("--report", type=_FILE, metavar="OUT.html", help="One self-contained page with every plot.")
 @click.option("--json", "json_out", type=_FILE, metavar="OUT.json", help="Every figure, machine-readable.")
 @click.option(
     "--write-card", is_flag=True, help="Measure every split and write CARD.md and model.json's figures."
@@ -42,8 +50,10 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 def evaluate(
     data: Path,
     models: tuple[str, ...],
+    commands: tuple[str, ...],
     split: str | None,
     tiers: str | None,
+    report: Path | None,
     json_out: Path | None,
     write_card: bool,
     readme: Path | None,
@@ -52,18 +62,26 @@ def evaluate(
 ) -> None:
     """Measure models on pictures as they are and as the web delivers them."""
     from ..evaluate import card, study
+    from ..evaluate.commands import parse_command
     from ..evaluate.pictures import read_dataset
     from ..model import registry
 
     if readme and not write_card:
         raise click.UsageError("--readme goes with --write-card")
-    folders = [registry.resolve(name) for name in models] or [registry.resolve()]
+    peers = [parse_command(text) for text in commands]
+    folders = [registry.resolve(name) for name in models] or ([] if peers else [registry.resolve()])
     studies = []
     for one_split, one_tiers in _plan(data, split, tiers, whole=write_card):
         dataset = read_dataset(data, one_split)
         with _bar(f"{dataset.name} {dataset.split}".strip()) as progress:
             found = study.evaluate(
-                dataset, folders, one_tiers, jobs=jobs, resamples=resamples, progress=progress
+                dataset,
+                folders,
+                one_tiers,
+                commands=peers,
+                jobs=jobs,
+                resamples=resamples,
+                progress=progress,
             )
         studies.append(found)
         _print_summary(found)
@@ -75,6 +93,8 @@ def evaluate(
             card.write_readme(readme, registry.shipped() or folders)
     if json_out:
         _write_json(json_out, records)
+    if report:
+        _write_page(report, studies[-1])
 
 
 def _plan(
@@ -109,6 +129,18 @@ def _write_json(path: Path, records: list[dict[str, Any]]) -> None:
 
     with destination(path) as stream:
         stream.write(json.dumps({"schema": 1, "splits": records}, indent=1).encode() + b"\n")
+
+
+def _write_page(path: Path, study: Study) -> None:
+    from ..errors import MissingExtraError
+    from .output import destination
+
+    try:
+        from ..evaluate.page import render_page
+    except ImportError as error:
+        raise MissingExtraError(error.name or "matplotlib", "report") from error
+    with destination(path) as stream:
+        stream.write(render_page(study).encode())
 
 
 @contextmanager

@@ -186,7 +186,7 @@ def _details(record: Record, model: int) -> str:
             (
                 row["name"].replace("|", "/"),
                 f"{row['n_ai'] + row['n_real']:,}",
-                f"{100 * row['accuracy']:.1f} [{100 * row['low']:.1f}, {100 * row['high']:.1f}]",
+                _percent(row, "accuracy"),
                 "" if row["auroc"] is None else f"{row['auroc']:.3f}",
                 f"{100 * row['unsure']:.1f}",
             )
@@ -201,9 +201,8 @@ def _details(record: Record, model: int) -> str:
 def _consistency(found: Record) -> str:
     if len(found["tiers"]) < 2:
         return ""
-    low, high = found["intervals"]["flips"] if "flips" in found["intervals"] else (found["flips"],) * 2
     return (
-        f"Delivered in {len(found['tiers'])} ways, {100 * found['flips']:.1f} % [{100 * low:.1f}, {100 * high:.1f}] of"
+        f"Delivered in {len(found['tiers'])} ways, {_percent(found, 'flips')} % of"
         f" the pictures change their best-guess label at least once; {100 * found['contradictions']:.1f} % are called"
         " AI in one way and real in another in the default mode."
     )

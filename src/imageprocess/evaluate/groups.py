@@ -32,8 +32,7 @@ class GroupRow:
     n_real: int
     sources: int
     accuracy: float  # best guess
-    low: float
-    high: float
+    intervals: dict[str, tuple[float, float]]  # of the accuracy
     tpr: float | None  # AI pictures called AI in the default mode
     fpr: float | None  # real pictures called AI in the default mode
     unsure: float  # in the default mode
@@ -81,15 +80,13 @@ def _row(
         return {"accuracy": float((counts * right).sum() / counts.sum())}
 
     found = with_intervals(accuracy, members, resamples)
-    low, high = found.intervals.get("accuracy", (float("nan"), float("nan")))
     return GroupRow(
         name=name,
         n_ai=int(members.is_ai.sum()),
         n_real=int((~members.is_ai).sum()),
         sources=len(np.unique(members.sources)),
         accuracy=found.values["accuracy"],
-        low=low,
-        high=high,
+        intervals=found.intervals,
         tpr=float(says_ai[members.is_ai].mean()) if members.is_ai.any() else None,
         fpr=float(says_ai[~members.is_ai].mean()) if not members.is_ai.all() else None,
         unsure=float(((members.scores > cut.real) & ~says_ai).mean()),

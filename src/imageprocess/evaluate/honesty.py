@@ -42,7 +42,9 @@ def file_facts_alone(scored: Scored, facts: NDArray[np.float64], *, resamples: i
     trees = HistGradientBoostingClassifier(max_iter=100, random_state=0)
     # A fact that no file has (JPEG quality of PNGs) is NaN throughout, which scikit-learn's trees do not take.
     known = np.nan_to_num(facts, nan=-1.0)
-    with threadpool_limits(1):  # a few hundred rows: threads cost more than they bring, above all beside a training
+    with threadpool_limits(
+        1
+    ):  # a few hundred rows: threads cost more than they bring, above all beside a training
         guesses = cross_val_predict(trees, known, is_ai, cv=folds, method="predict_proba")[:, 1]
     return measure_with_intervals(Scored(is_ai, guesses, sources), _CHANCE, resamples=resamples)
 

@@ -77,6 +77,23 @@ def measure(
     return found
 
 
+def confusion(scored: Scored, thresholds: Mapping[str, Thresholds]) -> dict[str, dict[str, dict[str, int]]]:
+    """mode -> what it is ("ai", "real") -> what is said ("ai", "unsure", "real") -> pictures."""
+    found = {}
+    for mode, cut in thresholds.items():
+        says_ai = scored.scores >= cut.ai
+        says_real = (scored.scores <= cut.real) & ~says_ai
+        found[mode] = {
+            truth: {
+                "ai": int((says_ai & members).sum()),
+                "unsure": int((~says_ai & ~says_real & members).sum()),
+                "real": int((says_real & members).sum()),
+            }
+            for truth, members in (("ai", scored.is_ai), ("real", ~scored.is_ai))
+        }
+    return found
+
+
 def expected_calibration_error(is_ai: Bools, scores: Floats, weights: Floats) -> float:
     """The mean gap between what is said and what is so, over 15 bins of equal width."""
     said, so, mass = reliability(is_ai, scores, weights)

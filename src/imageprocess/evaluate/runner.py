@@ -6,7 +6,7 @@ import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -41,6 +41,12 @@ class Scores:
         if self.scores.size:
             mask &= ~np.isnan(self.scores).any(axis=(0, 1))
         return mask
+
+    def beside(self, scores: NDArray[np.float64], name: str) -> Scores:
+        """These, and those of one more model, (tiers, N); a picture of which it says nothing counts as failed."""
+        silent = np.flatnonzero(np.isnan(scores).any(axis=0))
+        failed = {int(index): f"{name} says nothing of it" for index in silent} | self.failed
+        return replace(self, scores=np.concatenate([self.scores, scores[None]]), failed=failed)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, MissingExtraError
 from . import honesty, runner
+from .commands import Command, score_by_command
 from .groups import consistency, group_rows, keys_of
-from .metrics import Measured, Scored, measure_with_intervals
+from .metrics import Measured, Scored, confusion, measure_with_intervals
 from .pictures import Dataset, Picture
 from .runner import Progress, Scores
 from .scorers import ModelFacts, open_scorer
@@ -51,18 +52,25 @@ def evaluate(
     models: Sequence[Path],
     tiers: Sequence[str],
     *,
+    commands: Sequence[Command] = (),
     jobs: int = 2,
     resamples: int = RESAMPLES,
     progress: Progress = lambda done, of: None,
 ) -> Study:
-    """Measure `models` (folders) on `dataset` as every tier delivers it. Raises DataError, ModelError, CrashedError
-    or MissingExtraError."""
+    """Measure `models` (folders), then `commands`, on `dataset` as every tier delivers it.
+
+    Raises DataError, ModelError, CrashedError or MissingExtraError.
+    """
     if find_spec("sklearn") is None:
         raise MissingExtraError("scikit-learn", "report")
     began = time.perf_counter()
-    facts = tuple(open_scorer(folder).facts for folder in models)
+    facts = tuple(open_scorer(folder).facts for folder in models) + tuple(
+        command.facts for command in commands
+    )
     asked = (*tiers, *(() if CONTROL in tiers else (CONTROL,)))
     raw = runner.score(dataset.pictures, models, asked, jobs=jobs, progress=progress)
+    for command in commands:
+        raw = raw.beside(score_by_command(command, dataset.pictures, asked, jobs=jobs), command.name)
     good = raw.good
     pictures = tuple(p for p, keep in zip(dataset.pictures, good, strict=True) if keep)
     is_ai = np.array([p.is_ai for p in pictures], dtype=bool)
@@ -116,6 +124,7 @@ def _measure_model(
             "by_source": as_record(
                 measure_with_intervals(scored, facts.thresholds, resamples=resamples, by_source=True)
             ),
+            "confusion": confusion(scored, facts.thresholds),
             "groups": {
                 key: [row.as_record() for row in group_rows(scored, names, facts.thresholds, resamples)]
                 for key, names in keys.items()
@@ -155,9 +164,3 @@ def _model_free_rows(study: Study, facts: NDArray[np.float64], resamples: int) -
 def as_record(measured: Measured) -> dict[str, Any]:
     """Flat values, and their intervals under `intervals`."""
     return {**measured.values, "intervals": {name: list(pair) for name, pair in measured.intervals.items()}}
-
-
-def headline(tier: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The figures of a tier that a table leads with."""
-    found: Mapping[str, Any] = tier["by_picture"]
-    return found

@@ -42,8 +42,8 @@ class Recipe:
     net: str = "cnn"
     epochs: int = 5
     batch_size: int = 32
-    learning_rate: float = 1e-3  # of Adam, falling to zero along half a cosine
-    warmup_steps: int = 200
+    learning_rate: float = 5e-4  # of Adam, falling to zero along half a cosine
+    warmup_steps: int = 100
     seed: int = 0
     precision: Precision = field(default_factory=fastest_precision)
 

@@ -33,20 +33,11 @@ class CNN(nn.Module):
             nn.Dropout(0.5),
             nn.Linear(128, 2),
         )
-        self.apply(_initialise)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """(N, 3, 224, 224) float32, normalised -> logits (N, 2): ai_image, real_image."""
         logits: Tensor = self.classifier(self.features(pixels))
         return logits
-
-
-def _initialise(layer: nn.Module) -> None:
-    """He et al. 2015: keeps the variance through ReLU layers; PyTorch's default shrinks it sixfold a layer."""
-    if isinstance(layer, nn.Conv2d | nn.Linear):
-        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-        if layer.bias is not None:
-            nn.init.zeros_(layer.bias)
 
 
 class CNNWithHeatmap(nn.Module):

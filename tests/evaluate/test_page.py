@@ -1,0 +1,52 @@
+"""One self-contained file that holds what was measured, and shows no one who did not ask to be shown."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from imageprocess.evaluate.page import render_page
+from imageprocess.evaluate.pictures import read_dataset
+from imageprocess.evaluate.study import Study, evaluate
+
+
+@pytest.fixture(scope="module")
+def study(drawn_set: Path, tiny_model_dir: Path) -> Study:
+    return evaluate(read_dataset(drawn_set), [tiny_model_dir], ["raw", "web"], jobs=1, resamples=20)
+
+
+def test_it_needs_nothing_else(study):
+    html = render_page(study)
+    assert not re.search(r"""(?:src|href)\s*=\s*["'](?!data:)""", html)
+    assert "<script" not in html and "@import" not in html and "url(" not in html
+
+
+def test_it_holds_the_figures_every_plot_and_the_mistakes(study):
+    html = render_page(study)
+    assert "87.5 %" in html  # 21 of 24
+    assert html.count("data:image/svg+xml") == 2 + 4
+    for name in ("roc", "precision recall", "reliability diagram", "histogram"):
+        assert f'alt="tiny: {name}"' in html
+    assert html.count("data:image/jpeg") == 3  # the drawn mistakes: one false alarm, two misses
+    assert "Real pictures called AI: the surest 1<" in html and "AI pictures missed: the surest 2<" in html
+
+
+def test_pictures_of_private_people_are_not_in_it(study):
+    hidden = tuple(dataclasses.replace(picture, may_show=False) for picture in study.pictures)
+    html = render_page(dataclasses.replace(study, pictures=hidden))
+    assert "data:image/jpeg" not in html and html.count(">not shown<") == 3
+
+
+def test_names_from_a_data_set_are_not_markup(study):
+    odd = tuple(
+        dataclasses.replace(picture, origin="<script>alert(1)</script>") for picture in study.pictures
+    )
+    assert "<script>" not in render_page(dataclasses.replace(study, pictures=odd))
+
+
+def test_a_single_tier_without_intervals_renders(drawn_set, tiny_model_dir):
+    single = evaluate(read_dataset(drawn_set), [tiny_model_dir], ["web"], jobs=1, resamples=0)
+    assert "by way of delivery" not in render_page(single)
