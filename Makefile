@@ -50,7 +50,8 @@ clean:
 
 # The constraints pin every version, and torch to one whose CPU build can be had.
 $(VENV)/.serve: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) install -c constraints.txt -e '.[serve,c2pa]'
+	$(PIP) install -c constraints.txt -e '.[serve,c2pa,heic]'
+	-$(BIN)/imageprocess trust update  # goes on without: then every signer counts as unknown, and the reason says so
 	touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
