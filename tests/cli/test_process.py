@@ -101,7 +101,12 @@ def test_ctrl_c_ends_it_quietly_and_leaves_no_file(tiny_model_dir: Path, tmp_pat
     (tmp_path / "a.png").write_bytes(encode(gradient(), "PNG"))
     arguments = ["detect", "--model", str(tiny_model_dir), "--from-list", "-", "-o", str(tmp_path / "out")]
     process = subprocess.Popen(
-        COMMAND + arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        COMMAND + arguments,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # A shell starts its background jobs with SIGINT ignored, and children inherit that; a terminal does not.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdin is not None
     process.stdin.write(f"{tmp_path}/a.png\n".encode() * 200)
