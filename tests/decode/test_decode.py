@@ -158,6 +158,13 @@ def test_the_first_frame_of_many_is_looked_at(form: str) -> None:
     assert decoded.pixels.min() > 240
 
 
+def test_a_phones_jpeg_with_a_second_picture_behind_it_is_one_jpeg() -> None:
+    data = encode(plain(250), "MPO", save_all=True, append_images=[plain(5)])
+    decoded = decode(data)
+    assert (decoded.facts.format, decoded.facts.frames) == ("JPEG", 1)
+    assert decoded.pixels.min() > 240
+
+
 def test_icc_profile_is_ignored() -> None:
     from PIL import ImageCms
 
