@@ -108,6 +108,12 @@ def forward(folder: Path, scene: Image.Image) -> tuple[list[NDArray[np.float32]]
 def _layers(graph: onnx.ModelProto, kind: str) -> list[dict[str, int]]:
     """The graph's layers of one kind, in order: how many outputs (maps or values) and parameters each has."""
     shapes = {tensor.name: list(tensor.dims) for tensor in graph.graph.initializer}
+    # A weight kept in half precision reaches its layer through a Cast.
+    shapes |= {
+        node.output[0]: shapes[node.input[0]]
+        for node in graph.graph.node
+        if node.op_type == "Cast" and node.input[0] in shapes
+    }
     found = [
         [shapes[name] for name in node.input if name in shapes]
         for node in graph.graph.node

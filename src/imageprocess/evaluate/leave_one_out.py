@@ -1,0 +1,184 @@
+"""Leave one generator out: how does a network trained on all others do on one that it has never seen?
+
+One short training for each family of generators, and one with nothing left out to compare with. The only module here
+that reaches torch, through `train`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..data.index import IndexRow, data_id, read_index
+from ..errors import DataError, MissingExtraError
+from . import runner
+from .metrics import BEST_GUESS, Scored, measure_with_intervals
+from .pictures import picture_of
+from .study import as_record
+
+# A family is what shares an architecture or a maker's training set: a network that has seen one of its members has
+# seen the family. A source that mixes families belongs to each. Looked for in lower case.
+_FAMILIES = (
+    ("StyleGAN", ("stylegan",)),
+    ("DALL-E mini", ("dall-e mini", "craiyon")),
+    ("DALL-E 2", ("dall-e 2",)),
+    ("DALL-E 3", ("dall-e 3",)),
+    ("GPT image", ("gpt-image", "gpt image", "gpt-4o")),
+    ("Midjourney", ("midjourney",)),
+    ("FLUX", ("flux",)),
+    ("Stable Diffusion 3", ("stable diffusion 3", "sd3")),
+    ("Stable Diffusion XL", ("sdxl",)),
+    ("Stable Diffusion 1 and 2", ("stable diffusion 1", "stable diffusion 2", "stable diffusion beta", "sd1", "sd2",
+                                  "sd 1", "sd 2", "sd checkpoints", "and stable diffusion", "(automatic1111)")),
+    ("latent diffusion, GLIDE", ("latent-diffusion", "glid-3")),
+)  # fmt: skip
+_TIER = "equalised"
+_MIN_PICTURES = 40  # of a family, to be worth a run
+_MAX_TESTED = 600  # of a family, and of the real pictures
+NOTHING = "nothing"
+
+Report = Callable[[str, int, int], None]  # (what is left out, runs done, of)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What every run has in common."""
+
+    net: str = "cnn"
+    epochs: int = 2
+    sample: int = 4000  # training pictures a run, half of each class
+    seed: int = 0
+
+
+def families_of(origin: str) -> frozenset[str]:
+    """The families of a generator's name; the name itself where none is known."""
+    lower = origin.lower()
+    found = frozenset(family for family, words in _FAMILIES if any(word in lower for word in words))
+    return found or frozenset({origin})
+
+
+def leave_one_out(
+    data: Path,
+    plan: Plan,
+    *,
+    jobs: int = 2,
+    resamples: int = 1000,
+    report: Report = lambda left_out, done, of: None,
+) -> dict[str, Any]:
+    """-> the table as a record: one row a family, left out and seen. Raises DataError or MissingExtraError.
+
+    A family is tested on its own pictures against real pictures of the test split, as training shows them; left out,
+    all its pictures are unseen; seen, only those of the test split are.
+    """
+    rows = [row for row in read_index(data) if row.split != "open_test"]
+    families = _families(rows)
+    if len(families) < 2:
+        raise DataError(f"{data}: {len(families)} families of generators with {_MIN_PICTURES} pictures; needs two")
+    reals = _some([row for row in rows if row.label == "real" and row.split == "test"], _MAX_TESTED, plan.seed)
+    report(NOTHING, 0, len(families) + 1)
+    with tempfile.TemporaryDirectory(prefix="imageprocess-") as work:
+        seen_by = _train(data, rows, plan, Path(work) / "all", jobs)
+        table = []
+        for done, family in enumerate(families, start=1):
+            report(family, done, len(families) + 1)
+            members = [row for row in rows if _shows(row, family)]
+            others = [row for row in rows if not _holds(row, family)]
+            blind = _train(data, others, plan, Path(work) / str(done), jobs)
+            unseen = _some(members, _MAX_TESTED, plan.seed)
+            held_out = [row for row in members if row.split == "test"]
+            table.append(
+                {
+                    "family": family,
+                    "sources": sorted({row.source for row in members}),
+                    "n": len(unseen),
+                    "left_out": _measure(data, blind, unseen + reals, jobs, resamples),
+                    "seen": _measure(data, seen_by, held_out + reals, jobs, resamples) if held_out else None,
+                }
+            )
+    return {
+        "data_id": data_id(rows),
+        "net": plan.net,
+        "epochs": plan.epochs,
+        "sample": plan.sample,
+        "seed": plan.seed,
+        "tier": _TIER,
+        "n_real": len(reals),
+        "rows": table,
+    }
+
+
+def render_table(record: dict[str, Any]) -> str:
+    """For a terminal or a Markdown file."""
+    lines = ["| left out | pictures | AUROC | AUROC when seen | found | found when seen |", "|---|---|---|---|---|---|"]
+    for row in record["rows"]:
+        left_out, seen = row["left_out"], row["seen"]
+        low, high = left_out["intervals"].get("auroc", (left_out["auroc"],) * 2)
+        lines.append(
+            f"| {row['family']} | {row['n']} | {left_out['auroc']:.3f} [{low:.3f}, {high:.3f}] "
+            f"| {'' if seen is None else format(seen['auroc'], '.3f')} | {left_out[_FOUND]:.1%} "
+            f"| {'' if seen is None else format(seen[_FOUND], '.1%')} |"
+        )
+    mean = np.mean([row["left_out"]["auroc"] for row in record["rows"]])
+    return "\n".join([*lines, f"| mean | | {mean:.3f} | | | |"])
+
+
+_FOUND = f"tpr@{BEST_GUESS}"
+
+
+def _families(rows: Sequence[IndexRow]) -> list[str]:
+    counts: dict[str, int] = {}
+    for row in rows:
+        if row.label == "ai" and len(families := families_of(row.origin)) == 1:
+            (family,) = families
+            counts[family] = counts.get(family, 0) + 1
+    return sorted(family for family, count in counts.items() if count >= _MIN_PICTURES)
+
+
+def _holds(row: IndexRow, family: str) -> bool:
+    return row.label == "ai" and family in families_of(row.origin)
+
+
+def _shows(row: IndexRow, family: str) -> bool:
+    """Of this family and no other."""
+    return row.label == "ai" and families_of(row.origin) == {family}
+
+
+def _some(rows: list[IndexRow], most: int, seed: int) -> list[IndexRow]:
+    if len(rows) <= most:
+        return rows
+    chosen = np.random.default_rng(seed).choice(len(rows), most, replace=False)
+    return [rows[i] for i in sorted(chosen)]
+
+
+def _train(data: Path, rows: list[IndexRow], plan: Plan, out: Path, jobs: int) -> Path:
+    """-> a model folder trained on a sample of `rows`."""
+    try:
+        from ..train.export import export
+        from ..train.loop import Recipe, train
+    except ImportError as error:
+        raise MissingExtraError(error.name or "torch", "train") from error
+    sample: list[IndexRow] = []
+    for split, size in (("train", plan.sample), ("val", plan.sample // 8)):
+        for label in ("ai", "real"):
+            members = [row for row in rows if row.split == split and row.label == label]
+            sample += _some(members, size // 2, plan.seed)
+    recipe = replace(Recipe(), net=plan.net, epochs=plan.epochs, seed=plan.seed)
+    return export(train(data, out, recipe, rows=sample, workers=jobs), out / "model", name=plan.net)
+
+
+def _measure(data: Path, model: Path, rows: list[IndexRow], jobs: int, resamples: int) -> dict[str, Any]:
+    pictures = [picture_of(data, row) for row in rows]
+    found = runner.score(pictures, [model], [_TIER], jobs=jobs)
+    good = found.good
+    scored = Scored(
+        np.array([picture.is_ai for picture in pictures]),
+        found.scores[0, 0],
+        np.array([picture.source for picture in pictures]),
+    ).where(good)
+    thresholds = runner.open_scorer(model).facts.thresholds
+    return as_record(measure_with_intervals(scored, thresholds, resamples=resamples))

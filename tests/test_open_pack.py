@@ -1,0 +1,23 @@
+"""A regression check of the shipped model on real pictures of sources that it never saw."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from sklearn.metrics import roc_auc_score
+
+from imageprocess.api import detect_many
+from imageprocess.model import registry
+from imageprocess.model.spec import load_spec
+
+
+def test_auroc_on_the_open_pack_stays_near_the_card(shared_dir: Path) -> None:
+    pack = shared_dir / "fixtures" / "open-pack"
+    with (pack / "index.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    results = list(detect_many([pack / row["path"] for row in rows], only=["model"], jobs=2))
+    scores = [result.evidence[0].detail["probability_ai"] for result in results]
+    found = roc_auc_score([row["label"] == "ai" for row in rows], scores)
+    measured = load_spec(registry.resolve()).facts["measured"]["splits"]["open_test"]
+    assert found >= measured["raw"]["auroc"] - 0.03
