@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import sklearn.metrics
 
 from imageprocess.evaluate.metrics import (
     Scored,
@@ -44,6 +45,22 @@ def test_every_metric_of_a_small_case_is_what_one_counts_by_hand():
 def test_a_perfect_and_a_reversed_detector():
     assert plain(scored([1, 1, 0, 0], [0.9, 0.8, 0.2, 0.1]))["auroc"] == 1
     assert plain(scored([1, 1, 0, 0], [0.1, 0.2, 0.8, 0.9]))["balanced_accuracy"] == 0
+
+
+def test_scores_of_any_kind_agree_with_scikit_learn():
+    rng = np.random.default_rng(3)
+    is_ai, weights = rng.random(500) < 0.3, rng.integers(0, 4, 500).astype(float)
+    scores = np.round(np.clip(0.3 * is_ai + rng.normal(0.4, 0.2, 500), 0, 1), 2)  # with ties
+    found = measure(is_ai, scores, weights, CUTS)
+    given = {"sample_weight": weights}
+    assert found["auroc"] == pytest.approx(sklearn.metrics.roc_auc_score(is_ai, scores, **given))
+    assert found["ap"] == pytest.approx(sklearn.metrics.average_precision_score(is_ai, scores, **given))
+    assert found["brier"] == pytest.approx(sklearn.metrics.brier_score_loss(is_ai, scores, **given))
+    says_ai = scores >= 0.5
+    assert found["balanced_accuracy"] == pytest.approx(
+        sklearn.metrics.balanced_accuracy_score(is_ai, says_ai, **given)
+    )
+    assert found["accuracy"] == pytest.approx(sklearn.metrics.accuracy_score(is_ai, says_ai, **given))
 
 
 def test_a_score_at_the_threshold_is_ai():

@@ -78,8 +78,12 @@ def leave_one_out(
     rows = [row for row in read_index(data) if row.split != "open_test"]
     families = _families(rows)
     if len(families) < 2:
-        raise DataError(f"{data}: {len(families)} families of generators with {_MIN_PICTURES} pictures; needs two")
-    reals = _some([row for row in rows if row.label == "real" and row.split == "test"], _MAX_TESTED, plan.seed)
+        raise DataError(
+            f"{data}: {len(families)} families of generators with {_MIN_PICTURES} pictures; needs two"
+        )
+    reals = _some(
+        [row for row in rows if row.label == "real" and row.split == "test"], _MAX_TESTED, plan.seed
+    )
     report(NOTHING, 0, len(families) + 1)
     with tempfile.TemporaryDirectory(prefix="imageprocess-") as work:
         seen_by = _train(data, rows, plan, Path(work) / "all", jobs)
@@ -114,7 +118,10 @@ def leave_one_out(
 
 def render_table(record: dict[str, Any]) -> str:
     """For a terminal or a Markdown file."""
-    lines = ["| left out | pictures | AUROC | AUROC when seen | found | found when seen |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| left out | pictures | AUROC | AUROC when seen | found | found when seen |",
+        "|---|---|---|---|---|---|",
+    ]
     for row in record["rows"]:
         left_out, seen = row["left_out"], row["seen"]
         low, high = left_out["intervals"].get("auroc", (left_out["auroc"],) * 2)

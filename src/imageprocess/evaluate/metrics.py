@@ -50,9 +50,13 @@ def measure(
     accuracy and balanced_accuracy are taken at the best-guess threshold, `fpr@MODE`, `tpr@MODE`, `coverage@MODE`
     (answers that are not "unsure") and `error@MODE` (of those answers) at the thresholds that the model ships.
     """
-    from sklearn.metrics import auc, average_precision_score, brier_score_loss, roc_curve
+    from sklearn import config_context
+    from sklearn.metrics import auc, roc_curve
 
-    fpr, tpr, _ = roc_curve(is_ai, scores, sample_weight=weights)
+    with config_context(
+        assume_finite=True, skip_parameter_validation=True
+    ):  # thousands of calls: half their time
+        fpr, tpr, _ = roc_curve(is_ai, scores, sample_weight=weights, drop_intermediate=False)
     says_ai = scores >= thresholds[BEST_GUESS].ai
     recall = _share(says_ai, weights * is_ai)
     specificity = _share(~says_ai, weights * ~is_ai)
@@ -60,11 +64,11 @@ def measure(
         "accuracy": _share(says_ai == is_ai, weights),
         "balanced_accuracy": (recall + specificity) / 2,
         "auroc": float(auc(fpr, tpr)),
-        "ap": float(average_precision_score(is_ai, scores, sample_weight=weights)),
+        "ap": _average_precision(fpr * (weights * ~is_ai).sum(), tpr * (weights * is_ai).sum()),
         "tpr_at_1_fpr": float(tpr[fpr <= 0.01].max()),
         "tpr_at_5_fpr": float(tpr[fpr <= 0.05].max()),
         "ece": expected_calibration_error(is_ai, scores, weights),
-        "brier": float(brier_score_loss(is_ai, scores, sample_weight=weights)),
+        "brier": float(np.average((scores - is_ai) ** 2, weights=weights)),
     }
     for mode, cut in thresholds.items():
         says_ai, says_real = scores >= cut.ai, scores <= cut.real
@@ -75,6 +79,15 @@ def measure(
         found[f"coverage@{mode}"] = _share(answered, weights)
         found[f"error@{mode}"] = _share(says_ai != is_ai, weights * answered)
     return found
+
+
+def _average_precision(false: Floats, true: Floats) -> float:
+    """What scikit-learn's average_precision_score gives, from a ROC curve that is there already.
+
+    `false` and `true`: weights of the real and of the AI pictures at or above each threshold, falling.
+    """
+    precision = true[1:] / (false[1:] + true[1:])
+    return float((np.diff(true) * precision).sum() / true[-1])
 
 
 def confusion(scored: Scored, thresholds: Mapping[str, Thresholds]) -> dict[str, dict[str, dict[str, int]]]:
