@@ -46,6 +46,22 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--resamples", type=click.IntRange(0), default=1000, show_default=True, help="Of the bootstrap."
 )
+@click.option(
+    "--leave-one-out",
+    is_flag=True,
+    help="Instead: train a network for each generator without it, test it on that generator.",
+)
+@click.option("--net", default="cnn", show_default=True, help="Of --leave-one-out.")
+@click.option(
+    "--epochs", type=click.IntRange(1), default=2, show_default=True, help="Of each run of --leave-one-out."
+)
+@click.option(
+    "--sample",
+    type=click.IntRange(16),
+    default=4000,
+    show_default=True,
+    help="Training pictures of each run.",
+)
 @click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
 def evaluate(
     data: Path,
@@ -58,9 +74,16 @@ def evaluate(
     write_card: bool,
     readme: Path | None,
     resamples: int,
+    leave_one_out: bool,
+    net: str,
+    epochs: int,
+    sample: int,
     jobs: int,
 ) -> None:
     """Measure models on pictures as they are and as the web delivers them."""
+    if leave_one_out:
+        _leave_one_out(data, net, epochs, sample, resamples, jobs, json_out)
+        return
     from ..evaluate import card, study
     from ..evaluate.commands import parse_command
     from ..evaluate.pictures import read_dataset
@@ -92,9 +115,24 @@ def evaluate(
         if readme:
             card.write_readme(readme, registry.shipped() or folders)
     if json_out:
-        _write_json(json_out, records)
+        _write_json(json_out, {"schema": 1, "splits": records})
     if report:
         _write_page(report, studies[-1])
+
+
+def _leave_one_out(
+    data: Path, net: str, epochs: int, sample: int, resamples: int, jobs: int, json_out: Path | None
+) -> None:
+    from ..evaluate import leave_one_out as room
+
+    def report(left_out: str, done: int, of: int) -> None:
+        click.echo(f"run {done + 1} of {of}: without {left_out}", err=True)
+
+    plan = room.Plan(net=net, epochs=epochs, sample=sample)
+    record = room.leave_one_out(data, plan, jobs=jobs, resamples=resamples, report=report)
+    click.echo(room.render_table(record))
+    if json_out:
+        _write_json(json_out, {"schema": 1, "leave_one_out": record})
 
 
 def _plan(
@@ -122,13 +160,13 @@ def _print_summary(study: Study) -> None:
     click.echo(summarise(study.record))
 
 
-def _write_json(path: Path, records: list[dict[str, Any]]) -> None:
+def _write_json(path: Path, record: dict[str, Any]) -> None:
     import json
 
     from .output import destination
 
     with destination(path) as stream:
-        stream.write(json.dumps({"schema": 1, "splits": records}, indent=1).encode() + b"\n")
+        stream.write(json.dumps(record, indent=1).encode() + b"\n")
 
 
 def _write_page(path: Path, study: Study) -> None:

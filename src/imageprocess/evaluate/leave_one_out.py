@@ -19,6 +19,7 @@ from ..errors import DataError, MissingExtraError
 from . import runner
 from .metrics import BEST_GUESS, Scored, measure_with_intervals
 from .pictures import picture_of
+from .scorers import open_scorer
 from .study import as_record
 
 # A family is what shares an architecture or a maker's training set: a network that has seen one of its members has
@@ -187,5 +188,5 @@ def _measure(data: Path, model: Path, rows: list[IndexRow], jobs: int, resamples
         found.scores[0, 0],
         np.array([picture.source for picture in pictures]),
     ).where(good)
-    thresholds = runner.open_scorer(model).facts.thresholds
+    thresholds = open_scorer(model).facts.thresholds
     return as_record(measure_with_intervals(scored, thresholds, resamples=resamples))

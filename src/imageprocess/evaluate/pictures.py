@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..data.index import INDEX_NAME, SPLITS, data_id, read_index
+from ..data.index import INDEX_NAME, SPLITS, IndexRow, data_id, read_index
 from ..data.layout import Place, arrange
 from ..errors import DataError
 
@@ -56,7 +56,7 @@ def read_dataset(folder: Path, split: str | None = None) -> Dataset:
 def splits_of(folder: Path) -> list[str]:
     """The splits that `folder` holds, in the order train, val, test, open_test; none for a folder without splits."""
     if (folder / INDEX_NAME).is_file():
-        found = {record.get("split", "") for record in _records(folder / INDEX_NAME)}
+        found = {record.get("split") for record in _records(folder / INDEX_NAME)}
         return [split for split in SPLITS if split in found]
     found = {place.split or "" for _, place in _placed(folder)}
     return [split for split in SPLITS if split in found]
@@ -81,25 +81,33 @@ def _records(path: Path) -> list[dict[str, str]]:
 
 
 def _read_indexed(folder: Path, split: str | None) -> Dataset:
-    """A full index, or a short one that has at least path and label."""
+    """A full index, or a short one that has path and label, and perhaps source and split."""
     chosen = _choose(folder, split)
     records = _records(folder / INDEX_NAME)
     if not records or not {"path", "label"} <= records[0].keys():
         raise DataError(f"{folder / INDEX_NAME}: no rows, or no columns path and label")
+    if "sha256" in records[0]:
+        rows = read_index(folder)
+        pictures = tuple(picture_of(folder, row) for row in rows if row.split == chosen)
+        return Dataset(folder.name, chosen, data_id(rows), pictures)
     pictures = tuple(
-        Picture(
-            path=folder / record["path"],
-            is_ai=record["label"] == "ai",
-            source=record.get("source") or UNKNOWN,
-            origin=record.get("origin") or record.get("source") or UNKNOWN,
-            category=category_of(record.get("category") or ""),
-            may_show="private" not in (record.get("licence") or ""),
-        )
+        Picture(folder / record["path"], record["label"] == "ai", source, source, UNKNOWN)
         for record in records
-        if not chosen or record["split"] == chosen
+        if record.get("split", "") == chosen and (source := record.get("source") or UNKNOWN)
     )
-    identity = data_id(read_index(folder)) if "sha256" in records[0] else _hash_files(pictures)
-    return Dataset(folder.name, chosen, identity, pictures)
+    return Dataset(folder.name, chosen, _hash_files(pictures), pictures)
+
+
+def picture_of(folder: Path, row: IndexRow) -> Picture:
+    """What a row of the index of `folder` says of its picture."""
+    return Picture(
+        path=folder / row.path,
+        is_ai=row.label == "ai",
+        source=row.source,
+        origin=row.origin or row.source,
+        category=category_of(row.category),
+        may_show="private" not in row.licence,
+    )
 
 
 def _read_folders(folder: Path, split: str | None) -> Dataset:
