@@ -134,6 +134,16 @@ def test_intervals_are_wider_when_pictures_come_in_sources():
     assert width(alone) == pytest.approx(expected, rel=0.35)
 
 
+def test_the_interval_of_the_calibration_error_holds_the_error_itself():
+    """Perfectly calibrated answers from few sources: every draw looks worse than the whole does."""
+    rng = np.random.default_rng(1)
+    scores = rng.random(2000)
+    answers = Scored(rng.random(2000) < scores, scores, np.array([f"s{i % 7}" for i in range(2000)]))
+    found = measure_with_intervals(answers, CUTS, resamples=100)
+    low, high = found.intervals["ece"]
+    assert 0 <= low <= found.values["ece"] <= high
+
+
 def test_a_metric_without_a_value_is_left_out():
     """Nobody is answered in `balanced` when every score lies between the thresholds."""
     found = measure_with_intervals(scored([1, 0], [0.5, 0.5]), CUTS, resamples=5)
