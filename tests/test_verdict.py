@@ -49,18 +49,19 @@ def test_row_3_a_watermark_decides(others: list[Evidence]) -> None:
 
 
 @pytest.mark.parametrize("claim", [UNTRUSTED_AI, WORKFLOW, IPTC_AI])
-@pytest.mark.parametrize("p", [0.0, 0.01, 0.2])
+@pytest.mark.parametrize("thresholds", [BALANCED, Thresholds(ai=0.99, real=0.001)])
+@pytest.mark.parametrize("p", [0.0, 0.001, 0.01])
 def test_row_4_a_claim_of_ai_against_a_sure_model_is_unsure_with_both_sides(
-    claim: Evidence, p: float
+    claim: Evidence, p: float, thresholds: Thresholds
 ) -> None:
-    verdict = decide([claim, model(p)], BALANCED)
+    verdict = decide([claim, model(p)], thresholds)
     assert (verdict.label, verdict.decided_by, verdict.probability_ai) == ("unsure", "abstain", p)
     assert claim.claim in verdict.reason and "real picture" in verdict.reason
 
 
 @pytest.mark.parametrize("claim", [UNTRUSTED_AI, WORKFLOW, IPTC_AI])
 @pytest.mark.parametrize(
-    "others", [[], [model(0.21)], [model(0.99)], [CAMERA], [UNTRUSTED_CAPTURE], [IPTC_EDIT]]
+    "others", [[], [model(0.011)], [model(0.19)], [model(0.99)], [CAMERA], [UNTRUSTED_CAPTURE], [IPTC_EDIT]]
 )
 def test_row_5_a_claim_of_ai_decides_and_is_told_as_a_claim(claim: Evidence, others: list[Evidence]) -> None:
     verdict = decide([*others, claim], BALANCED)
@@ -69,9 +70,9 @@ def test_row_5_a_claim_of_ai_decides_and_is_told_as_a_claim(claim: Evidence, oth
 
 
 def test_row_5_a_mode_that_never_abstains_follows_the_claim_and_shows_both() -> None:
-    verdict = decide([WORKFLOW, model(0.3)], GUESS)
+    verdict = decide([WORKFLOW, model(0.004)], GUESS)
     assert (verdict.label, verdict.decided_by) == ("ai", "metadata")
-    assert "real picture (30 % AI)" in verdict.reason
+    assert "real picture (under 1 % AI)" in verdict.reason
 
 
 @pytest.mark.parametrize("others", [[], [model(0.02)], [CAMERA], [IPTC_CAPTURE]])

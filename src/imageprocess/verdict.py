@@ -15,8 +15,13 @@ have written: a generator's own metadata, an IPTC value, an intact manifest by a
     9    model: between the two                                       unsure  abstain     the model's
     10   nothing of these                                             unsure  abstain     None
 
-"Sure of the contrary" is row 8's condition. A mode that never abstains (thresholds.ai == thresholds.real) has
-to pick a side in row 4 as well: it follows the claim, and the reason shows both.
+"Sure of the contrary" is probability_ai <= 0.01 in every mode, not the mode's own threshold for "real": that one
+says how many mistakes a person accepts where pixels are all there is, and with a weak model it lies so high that
+honest records would be doubted by the dozen. Nobody gains much by writing a generator's record into a photograph,
+so such a record is rarely false. A calibrated 0.01 (of a set half AI, half real) is 99 to 1 against an AI: it
+outweighs a record only where at least one in a hundred such records is false, and a lesser certainty does not.
+A mode that never abstains (thresholds.ai == thresholds.real) has to pick a side in row 4 as well: it follows the
+claim, and the reason shows both.
 
 What never decides, whatever it says: EXIF camera facts; a claim of being real without a trusted signature; a
 record that says "edited with an AI" (the reason tells it; who made the picture is left to the model); a
@@ -32,6 +37,8 @@ from .model.spec import Thresholds
 from .types import Evidence, Verdict
 
 __all__ = ["decide"]
+
+_SURE_OF_REAL = 0.01  # probability_ai; the docstring says why
 
 
 def decide(evidence: Sequence[Evidence], thresholds: Thresholds | None) -> Verdict:
@@ -85,9 +92,9 @@ def _is_ai_claim(item: Evidence) -> bool:
 
 def _weigh_claim(claim: Evidence, p: float | None, thresholds: Thresholds | None) -> Verdict:
     caveat = "Anyone can write or remove such a record; it is taken at its word."
-    if p is None or thresholds is None or p > thresholds.real:
+    if p is None or thresholds is None or p > _SURE_OF_REAL:
         return Verdict("ai", 1.0, "metadata", f"{claim.claim} {caveat}")
-    contrary = f"the model sees a real picture ({percent(p)} AI)."
+    contrary = f"the model is sure of a real picture ({percent(p)} AI)."
     if thresholds.real >= thresholds.ai:  # a mode that never abstains
         return Verdict("ai", 1.0, "metadata", f"{claim.claim} {caveat} Against it, {contrary}")
     return Verdict("unsure", p, "abstain", f"{claim.claim} Anyone can write such a record, and {contrary}")

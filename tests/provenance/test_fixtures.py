@@ -31,7 +31,7 @@ def test_every_row_comes_out_as_expected(row: dict[str, str]) -> None:
     )
     states = {item.detail["state"] for item in found if item.kind == "c2pa"} or {"none"}
     assert states == {row["c2pa_state"]}
-    for p in (0.5, 0.99):
+    for p in (0.02, 0.14, 0.5, 0.99):
         verdict = decide([*found, model(p)], BALANCED)
         if row["label_by_evidence"] == "ai":
             assert (verdict.label, verdict.decided_by) == ("ai", row["decided_by"])
