@@ -1,15 +1,27 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from imageprocess.data.equalise import equalise, picture_seed
 from imageprocess.data.index import read_index
 from imageprocess.errors import DataError
-from imageprocess.train.dataset import Pictures, cache_path, epoch_order, fill_cache, read_prepared
+from imageprocess.model.preprocess import preprocess
+from imageprocess.train.dataset import (
+    HELD_OUT,
+    Pictures,
+    delivery_path,
+    epoch_order,
+    fill_store,
+    read_delivery,
+    to_input,
+)
 from imageprocess.train.nets import CNN_INPUT
 
 
@@ -29,29 +41,57 @@ def test_one_class_alone_is_an_error(drawn_data: Path) -> None:
         epoch_order(rows, seed=0, epoch=0)
 
 
-def test_training_draws_anew_each_epoch_and_validation_never(drawn_data: Path) -> None:
+def test_by_source_a_large_one_is_shown_less_often_than_its_size(drawn_data: Path) -> None:
+    """The square root: a source of nine times the pictures is drawn three times as often."""
+    row = read_index(drawn_data)[0]
+    rows = [replace(row, label="ai", source="large")] * 90 + [replace(row, label="ai", source="small")] * 10
+    rows += [replace(row, label="real", source="other")] * 4000
+    shown = Counter(rows[i].source for i in epoch_order(rows, seed=0, epoch=0, balance="source"))
+    assert shown["other"] == shown["large"] + shown["small"] == 4000
+    assert shown["large"] / shown["small"] == pytest.approx(3, rel=0.15)
+
+
+def test_training_shows_another_delivery_each_epoch_and_validation_never(drawn_data: Path) -> None:
     rows = read_index(drawn_data)[:4]
-    for training in (True, False):
-        pictures = Pictures(drawn_data, rows, CNN_INPUT, seed=0, training=training)
+    for deliveries in (3, 0):
+        pictures = Pictures(drawn_data, rows, CNN_INPUT, deliveries=deliveries)
         first = pictures[0][0]
         assert torch.equal(first, pictures[0][0])
         pictures.set_epoch(1)
-        assert torch.equal(first, pictures[0][0]) is not training
+        assert torch.equal(first, pictures[0][0]) is (deliveries == 0)
 
 
 def test_a_picture_and_its_class(drawn_data: Path) -> None:
     rows = read_index(drawn_data)
-    pictures = Pictures(drawn_data, rows, CNN_INPUT, seed=0, training=False)
-    pixels, label = pictures[0]
-    assert pixels.shape == (3, 224, 224) and pixels.dtype == torch.float32
+    pixels, label = Pictures(drawn_data, rows, CNN_INPUT)[0]
+    assert pixels.shape == (224, 224, 3) and pixels.dtype == torch.uint8
     assert label == {"ai": 0, "real": 1}[rows[0].label]
 
 
-def test_the_cache_is_nearly_lossless(drawn_data: Path, tmp_path: Path) -> None:
-    row = next(row for row in read_index(drawn_data) if row.label == "real")
+def test_the_network_is_shown_what_detection_shows_it(drawn_data: Path) -> None:
+    rows = read_index(drawn_data)
+    pixels, _ = Pictures(drawn_data, rows, CNN_INPUT)[0]
+    shown = to_input(pixels[None], CNN_INPUT)
+    assert shown.is_contiguous(memory_format=torch.channels_last)
+    delivered = equalise(
+        np.asarray(Image.open(drawn_data / rows[0].path)), picture_seed(rows[0].sha256)
+    ).pixels
+    np.testing.assert_allclose(shown[0].numpy(), preprocess(delivered, CNN_INPUT), atol=1e-6)
+
+
+def test_stored_deliveries_are_the_ones_that_would_be_made(drawn_data: Path, tmp_path: Path) -> None:
+    rows = [row for row in read_index(drawn_data) if row.split != "test"][:3]
     (tmp_path / "images").mkdir()
-    (tmp_path / row.path).write_bytes((drawn_data / row.path).read_bytes())
-    straight = read_prepared(tmp_path, row).astype(int)
-    fill_cache(tmp_path, [row], jobs=1, progress=lambda done, of: None)
-    assert cache_path(tmp_path, row).exists()
-    assert np.abs(read_prepared(tmp_path, row) - straight).mean() < 1
+    for row in rows:
+        (tmp_path / row.path).write_bytes((drawn_data / row.path).read_bytes())
+    made = [read_delivery(tmp_path, rows[0], 2), read_delivery(tmp_path, rows[2], HELD_OUT)]
+    done: list[tuple[int, int]] = []
+    for _ in range(2):  # the second time there is nothing left to do
+        fill_store(tmp_path, rows[:2], rows[2:], deliveries=2, jobs=1, progress=lambda *at: done.append(at))
+    assert done == [(1, 3), (2, 3), (3, 3)]
+    assert not delivery_path(tmp_path, rows[2], 1).exists()
+    for row in rows:
+        (tmp_path / row.path).unlink()
+    stored = [read_delivery(tmp_path, rows[0], 2), read_delivery(tmp_path, rows[2], HELD_OUT)]
+    for before, after in zip(made, stored, strict=True):
+        np.testing.assert_array_equal(before, after)

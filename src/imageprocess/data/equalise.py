@@ -15,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+VERSION = 2  # of what comes out: raise it with any change below, and stored deliveries are made anew
 LONG_SIDE = 512  # pixels; `prepare` brings larger pictures down to this
 _ASPECTS = (2 / 3, 3 / 2)  # width / height, log-uniform
 _AREA_SCALE = (0.8, 1.0)  # of the largest window with that aspect ratio, a side
-_SIDES = (256, 512)  # the long side that is encoded, log-uniform
-_QUALITIES = (50, 95)  # JPEG and WebP, uniform
+_SIDES = (224, 448)  # the long side that is encoded, log-uniform
+_QUALITIES = (40, 95)  # JPEG and WebP, uniform
+_SECOND_ROUND_SHARE = 0.3  # passed on once more: a JPEG of another quality before the last encoding
 _WEBP_SHARE = 0.2
 _FULL_CHROMA_SHARE = 0.2  # 4:4:4 instead of 4:2:0
 _FILTERS = (
@@ -62,7 +64,9 @@ def equalise(pixels: NDArray[np.uint8], seed: int) -> Equalised:
     scale = side / max(width, height)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     image = image.resize(size, _FILTERS[rng.integers(len(_FILTERS))], box=box)
-    quality = int(rng.integers(_QUALITIES[0], _QUALITIES[1] + 1))
+    if rng.random() < _SECOND_ROUND_SHARE:
+        image = _reopened(image, _quality(rng))
+    quality = _quality(rng)
     webp = rng.random() < _WEBP_SHARE
     full_chroma = rng.random() < _FULL_CHROMA_SHARE
     stream = io.BytesIO()
@@ -73,6 +77,16 @@ def equalise(pixels: NDArray[np.uint8], seed: int) -> Equalised:
     with Image.open(stream, formats=["WEBP" if webp else "JPEG"]) as encoded:
         decoded = np.asarray(encoded.convert("RGB"))
     return Equalised(stream.getvalue(), "WEBP" if webp else "JPEG", quality, decoded)
+
+
+def _quality(rng: np.random.Generator) -> int:
+    return int(rng.integers(_QUALITIES[0], _QUALITIES[1] + 1))
+
+
+def _reopened(image: Image.Image, quality: int) -> Image.Image:
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=quality)
+    return Image.open(stream, formats=["JPEG"])
 
 
 def _window(size: tuple[int, int], rng: np.random.Generator) -> tuple[float, float, float, float]:

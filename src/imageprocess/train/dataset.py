@@ -1,4 +1,9 @@
-"""The training pictures: a cache of prepared pixels, and the random pipeline that both classes go through."""
+"""The training pictures: a store of equalised deliveries, and the order in which they are shown.
+
+A picture is decoded, degraded and encoded once for each of its deliveries (`equalise`), and the small files that come
+out are kept. A network then trains as fast as it can compute, not as fast as pictures of 12 megapixels can be read:
+a step costs a JPEG decode at its own size.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ import io
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -14,35 +20,37 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ..data.equalise import equalise, picture_seed, prepare
+from ..data.equalise import VERSION, equalise, picture_seed
 from ..data.index import IndexRow
 from ..decode import decode
 from ..errors import DataError
-from ..model.preprocess import preprocess
+from ..model.preprocess import resize
 from ..model.spec import InputSpec
 
-CACHE_NAME = "prepared"
-# One encoder for both classes: the picture is on its way to a random re-encoding and a resize to 224 anyway, and at
-# this quality it differs from lossless by less than one grey level on average, at a tenth of the bytes.
-_CACHE_QUALITY = 98
+STORE = f"delivered-{VERSION}"  # below the data set's folder
+HELD_OUT = (
+    0  # the delivery that validation and test see: drawn from the picture's own seed, as `evaluate` draws it
+)
 LABELS = {"ai": 0, "real": 1}  # the order of the classes in every model of ours
+
+Balance = Literal["class", "source"]
 
 
 class Pictures(Dataset[tuple[Tensor, int]]):
     """Equalised pictures of one split.
 
-    Training draws a new degradation each epoch (`set_epoch`); validation and test draw one from the picture's own
-    sha256, so that every run measures on the very same pixels.
+    Training shows delivery 1 + epoch modulo `deliveries` (`set_epoch`), mirrored or not; validation and test always
+    HELD_OUT, so that every run measures on the very same pixels. `deliveries=0` says that it is held out.
     """
 
     def __init__(
-        self, folder: Path, rows: Sequence[IndexRow], spec: InputSpec, *, seed: int, training: bool
+        self, folder: Path, rows: Sequence[IndexRow], spec: InputSpec, *, seed: int = 0, deliveries: int = 0
     ) -> None:
         self.folder = folder
         self.rows = rows
         self.spec = spec
         self.seed = seed
-        self.training = training
+        self.deliveries = deliveries
         self.epoch = 0
 
     def __len__(self) -> int:
@@ -52,62 +60,106 @@ class Pictures(Dataset[tuple[Tensor, int]]):
         self.epoch = epoch
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        """-> pixels (3, H, W) float32 normalised, class index."""
+        """-> pixels (H, W, 3) uint8, class index."""
         row = self.rows[index]
-        pixels = read_prepared(self.folder, row)
-        if self.training:
-            rng = np.random.default_rng((self.seed, self.epoch, index))
-            pixels = equalise(pixels, int(rng.integers(2**48))).pixels
-            if rng.random() < 0.5:
-                pixels = pixels[:, ::-1]
-        else:
-            pixels = equalise(pixels, picture_seed(row.sha256)).pixels
-        return torch.from_numpy(preprocess(np.ascontiguousarray(pixels), self.spec)), LABELS[row.label]
+        number = 1 + self.epoch % self.deliveries if self.deliveries else HELD_OUT
+        pixels = resize(read_delivery(self.folder, row, number), self.spec)
+        if self.deliveries and np.random.default_rng((self.seed, self.epoch, index)).random() < 0.5:
+            pixels = pixels[:, ::-1]
+        return torch.from_numpy(np.array(pixels)), LABELS[row.label]
 
 
-def epoch_order(rows: Sequence[IndexRow], *, seed: int, epoch: int) -> list[int]:
-    """Every picture once in random order, and pictures of the smaller class again until both weigh the same."""
+def to_input(pixels: Tensor, spec: InputSpec) -> Tensor:
+    """(N, H, W, 3) uint8 -> (N, 3, H, W) float32 in channels_last, normalised as `model.preprocess.normalise` does."""
+    std = torch.tensor(spec.std, device=pixels.device)
+    mean = torch.tensor(spec.mean, device=pixels.device)
+    return (pixels.float() * (1 / (255 * std)) - mean / std).permute(0, 3, 1, 2)
+
+
+def epoch_order(rows: Sequence[IndexRow], *, seed: int, epoch: int, balance: Balance = "class") -> list[int]:
+    """The pictures of an epoch, in random order, as many of either class.
+
+    "class": every picture once, and pictures of the smaller class again until both weigh the same. "source": a source
+    is drawn by the square root of its size, so that a large one is not learnt by heart and a small one is heard.
+    """
     rng = np.random.default_rng((seed, epoch))
     labels = np.array([LABELS[row.label] for row in rows])
     by_class = [np.flatnonzero(labels == label) for label in LABELS.values()]
     if min(len(members) for members in by_class) == 0:
         raise DataError("training needs pictures of both classes; the index holds only one")
     most = max(len(members) for members in by_class)
-    drawn = [np.concatenate([m, rng.choice(m, most - len(m), replace=most > 2 * len(m))]) for m in by_class]
+    if balance == "source":
+        drawn = [rng.choice(members, most, p=_source_weights(rows, members)) for members in by_class]
+    else:
+        drawn = [
+            np.concatenate([m, rng.choice(m, most - len(m), replace=most > 2 * len(m))]) for m in by_class
+        ]
     order: list[int] = rng.permutation(np.concatenate(drawn)).tolist()
     return order
 
 
-def cache_path(folder: Path, row: IndexRow) -> Path:
-    return folder / CACHE_NAME / row.sha256[:2] / f"{row.sha256}.jpg"
+def _source_weights(rows: Sequence[IndexRow], members: NDArray[np.intp]) -> NDArray[np.float64]:
+    _, which, counts = np.unique([rows[i].source for i in members], return_inverse=True, return_counts=True)
+    weights = (1 / np.sqrt(counts))[which]
+    return np.asarray(weights / weights.sum(), dtype=np.float64)
 
 
-def read_prepared(folder: Path, row: IndexRow) -> NDArray[np.uint8]:
-    """-> (H, W, 3) uint8, from the cache or, where it is missing, from the picture itself."""
+def delivery_path(folder: Path, row: IndexRow, number: int) -> Path:
+    return folder / STORE / row.sha256[:2] / f"{row.sha256}.{number}"
+
+
+def read_delivery(folder: Path, row: IndexRow, number: int) -> NDArray[np.uint8]:
+    """-> (H, W, 3) uint8, from the store or, where it is missing, made from the picture itself."""
     try:
-        data = cache_path(folder, row).read_bytes()
+        data = delivery_path(folder, row, number).read_bytes()
     except FileNotFoundError:
-        return prepare(decode((folder / row.path).read_bytes(), name=row.path).pixels)
-    with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
+        return equalise(_decoded(folder, row), delivery_seed(row, number)).pixels
+    with Image.open(io.BytesIO(data), formats=["JPEG", "WEBP"]) as image:
         return np.asarray(image.convert("RGB"))
 
 
-def fill_cache(
-    folder: Path, rows: Sequence[IndexRow], *, jobs: int, progress: Callable[[int, int], None]
+def delivery_seed(row: IndexRow, number: int) -> int:
+    """Of the picture alone: runs with other seeds see the same deliveries, in another order."""
+    return picture_seed(row.sha256) + number
+
+
+def fill_store(
+    folder: Path,
+    training: Sequence[IndexRow],
+    held_out: Sequence[IndexRow],
+    *,
+    deliveries: int,
+    jobs: int,
+    progress: Callable[[int, int], None],
 ) -> None:
-    """Decode and shrink each picture once; a picture of 12 megapixels would else cost more than its training step."""
-    missing = [row for row in rows if not cache_path(folder, row).exists()]
+    """Make the deliveries that are missing: 1 to `deliveries` of `training`, HELD_OUT of `held_out`."""
+    wanted = [(row, range(1, deliveries + 1)) for row in training]
+    wanted += [(row, range(HELD_OUT, HELD_OUT + 1)) for row in held_out]
+    # The last of a picture's deliveries is written last.
+    missing = [
+        (row, numbers) for row, numbers in wanted if not delivery_path(folder, row, numbers[-1]).exists()
+    ]
     with ProcessPoolExecutor(jobs) as pool:
-        for done, _ in enumerate(
-            pool.map(_cache_one, [folder] * len(missing), missing, chunksize=16), start=1
-        ):
+        work = (
+            pool.map(_store_one, [folder] * len(missing), *zip(*missing, strict=True), chunksize=16)
+            if missing
+            else ()
+        )
+        for done, _ in enumerate(work, start=1):
             progress(done, len(missing))
 
 
-def _cache_one(folder: Path, row: IndexRow) -> None:
-    target = cache_path(folder, row)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    pixels = prepare(decode((folder / row.path).read_bytes(), name=row.path).pixels)
-    part = target.with_suffix(".part")
-    Image.fromarray(pixels).save(part, "JPEG", quality=_CACHE_QUALITY, subsampling=0)
-    part.replace(target)
+def _store_one(folder: Path, row: IndexRow, numbers: range) -> None:
+    pixels = _decoded(folder, row)
+    for number in numbers:
+        target = delivery_path(folder, row, number)
+        if target.exists():
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(target.name + ".part")
+        part.write_bytes(equalise(pixels, delivery_seed(row, number)).data)
+        part.replace(target)
+
+
+def _decoded(folder: Path, row: IndexRow) -> NDArray[np.uint8]:
+    return decode((folder / row.path).read_bytes(), name=row.path).pixels

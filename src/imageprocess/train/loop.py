@@ -22,8 +22,8 @@ from torch.utils.data import DataLoader, Subset
 from ..data.index import IndexRow, data_id, read_index
 from ..errors import DataError, UsageError
 from .curves import write_log
-from .dataset import Pictures, epoch_order, fill_cache
-from .nets import CNN_INPUT, NETS
+from .dataset import Balance, Pictures, epoch_order, fill_store, to_input
+from .nets import NETS
 
 Precision = Literal["32-true", "bf16-mixed"]
 
@@ -44,6 +44,9 @@ class Recipe:
     batch_size: int = 32
     learning_rate: float = 5e-4  # of Adam, falling to zero along half a cosine
     warmup_steps: int = 100
+    weight_decay: float = 0.0
+    deliveries: int = 8  # degradations a training picture has; epoch e shows number 1 + e modulo this
+    balance: Balance = "class"
     seed: int = 0
     precision: Precision = field(default_factory=fastest_precision)
 
@@ -110,20 +113,25 @@ def train(
         raise DataError(
             f"{data}: training needs a train and a val split; found {len(training)} and {len(validation)}"
         )
-    fill_cache(data, training + validation, jobs=max(1, workers), progress=caching)
+    deliveries = min(recipe.deliveries, recipe.epochs)
+    fill_store(data, training, validation, deliveries=deliveries, jobs=max(1, workers), progress=caching)
     out.mkdir(parents=True, exist_ok=True)
 
     fabric = Fabric(accelerator="auto", devices=1, precision=recipe.precision)
     fabric.seed_everything(recipe.seed, verbose=False)
+    spec = NETS[recipe.net].input
     network = NETS[recipe.net]().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
+    # With a weight decay of zero this is Adam (Loshchilov and Hutter 2019).
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+    )
     network, optimiser = fabric.setup(network, optimiser)
     state = State()
     last = out / "last.ckpt"
     if resume:
         _load(fabric, last, network, optimiser, state, recipe)
-    pictures = Pictures(data, training, CNN_INPUT, seed=recipe.seed, training=True)
-    held_out = Pictures(data, validation, CNN_INPUT, seed=recipe.seed, training=False)
+    pictures = Pictures(data, training, spec, seed=recipe.seed, deliveries=deliveries)
+    held_out = Pictures(data, validation, spec)
 
     while state.epoch < recipe.epochs:
         try:
@@ -166,7 +174,7 @@ def _epoch(
 ) -> None:
     """The rest of epoch `state.epoch`, from step `state.step` on. Everything random follows from seed and position."""
     pictures.set_epoch(state.epoch)
-    order = epoch_order(pictures.rows, seed=recipe.seed, epoch=state.epoch)
+    order = epoch_order(pictures.rows, seed=recipe.seed, epoch=state.epoch, balance=recipe.balance)
     steps = -(-len(order) // recipe.batch_size)
     loader = _loader(Subset(pictures, order[state.step * recipe.batch_size :]), recipe.batch_size, workers)
     network.train()
@@ -178,7 +186,7 @@ def _epoch(
             group["lr"] = _learning_rate(recipe, position, recipe.epochs * steps)
         # Dropout is drawn from the position, not from whatever was drawn before, so a resumed run draws the same.
         torch.manual_seed(recipe.seed * 1_000_003 + position)
-        logits = network(pixels.contiguous(memory_format=torch.channels_last))
+        logits = network(to_input(pixels, pictures.spec))
         loss = nn.functional.cross_entropy(logits, labels)
         optimiser.zero_grad()
         fabric.backward(loss)
@@ -213,7 +221,7 @@ def predict(
     logits, labels = [], []
     with torch.no_grad():
         for pixels, truth in fabric.setup_dataloaders(_loader(pictures, 2 * batch_size, workers)):
-            logits.append(network(pixels.contiguous(memory_format=torch.channels_last)).float().cpu().numpy())
+            logits.append(network(to_input(pixels, pictures.spec)).float().cpu().numpy())
             labels.append(truth.cpu().numpy())
     return np.concatenate(logits), np.concatenate(labels)
 

@@ -18,6 +18,8 @@ class CNN(nn.Module):
     A block is Conv2d 3x3, ReLU, MaxPool2d 2x2, so the map halves four times: 224, 112, 56, 28, 14.
     """
 
+    input = CNN_INPUT
+
     def __init__(self) -> None:
         super().__init__()
         channels = (3, 16, 32, 64, 128)
@@ -64,4 +66,4 @@ class CNNWithHeatmap(nn.Module):
         return logits, (maps * gradient).sum(dim=1)
 
 
-NETS: dict[str, type[nn.Module]] = {"cnn": CNN}
+NETS: dict[str, type[CNN]] = {"cnn": CNN}
