@@ -10,14 +10,18 @@ NET ?= cnn
 RUN ?= runs/$(NET)
 MODEL ?= cnn
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+NPM := $(shell command -v npm)
+ORT := src/imageprocess/web/assets/ort
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
-.PHONY: serve test lint format bench data train evaluate fuzz clean
+ISSUES ?=
 
-serve: $(VENV)/.serve
+.PHONY: serve test lint format bench data train evaluate fuzz clean web site
+
+serve: $(VENV)/.serve web
 	HOST=$(HOST) PORT=$(PORT) $(BIN)/imageprocess serve
 
-test: $(VENV)/.dev chromium
+test: $(VENV)/.dev chromium web
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.dev
@@ -45,7 +49,29 @@ evaluate: $(VENV)/.dev
 fuzz: $(VENV)/.dev
 	IMAGEPROCESS_FUZZ_SECONDS=600 $(BIN)/python -m pytest tests/fuzz
 
+# The pages as a site that needs no server but a file server: everything in ./site.
+site: $(VENV)/.serve web
+	rm -rf site
+	$(BIN)/python -m imageprocess.web site $(if $(ISSUES),--issues $(ISSUES))
+
+# What lets the model run in the browser: ONNX Runtime's WebAssembly build, copied beside the pages. Without npm the
+# pages say that private mode is not built, and ask the service.
+web:
+ifneq ($(NPM),)
+	@$(MAKE) --no-print-directory $(ORT)/runtime.json || echo "private mode could not be built; the service does without" >&2
+else
+	@echo "npm is missing: the pages do without private mode" >&2
+endif
+
+$(ORT)/runtime.json: package.json package-lock.json
+	npm ci --ignore-scripts --no-audit --no-fund --silent
+	mkdir -p $(ORT)
+	cp node_modules/onnxruntime-web/dist/ort.wasm.bundle.min.mjs \
+	  node_modules/onnxruntime-web/dist/ort-wasm-simd-threaded.wasm $(ORT)
+	$(PYTHON) -c "import json; print(json.dumps({'version': json.load(open('node_modules/onnxruntime-web/package.json'))['version']}))" > $@
+
 clean:
+	rm -rf node_modules $(ORT) site
 	rm -rf $(VENV) build dist *.egg-info src/*.egg-info
 
 # The constraints pin every version, and torch to one whose CPU build can be had.

@@ -1,7 +1,8 @@
 """[Evidence] -> Verdict. The model testifies; this module alone decides. Pure: no I/O, no clock, no settings.
 
-The truth table, first row that fits. An "AI claim" is an item that points to "ai" and that anyone could
-have written: a generator's own metadata, an IPTC value, an intact manifest by an untrusted signer.
+The truth table, first row that fits; verdict.json holds it, with the reasons, and the pages read the same file.
+An "AI claim" is an item that points to "ai" and that anyone could have written: a generator's own metadata, an
+IPTC value, an intact manifest by an untrusted signer.
 
     row  evidence                                                     label   decided_by  probability_ai
     1    trusted C2PA capture, and a trusted or marked or claimed AI  unsure  abstain     the model's
@@ -30,7 +31,10 @@ broken manifest (the reason warns of it); the absence of any mark.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 from .model.calibrate import percent
 from .model.spec import Thresholds
@@ -38,7 +42,7 @@ from .types import Evidence, Verdict
 
 __all__ = ["decide"]
 
-_SURE_OF_REAL = 0.01  # probability_ai; the docstring says why
+_TABLE: dict[str, Any] = json.loads(Path(__file__).with_name("verdict.json").read_text(encoding="utf-8"))
 
 
 def decide(evidence: Sequence[Evidence], thresholds: Thresholds | None) -> Verdict:
@@ -46,40 +50,48 @@ def decide(evidence: Sequence[Evidence], thresholds: Thresholds | None) -> Verdi
     asked: a model's evidence without thresholds does not count.
     """
     model = next((item for item in evidence if item.kind == "model"), None) if thresholds else None
-    probability = None if model is None else float(model.detail["probability_ai"])
-    verdict = _decide(evidence, probability, thresholds)
-    reason = " ".join([verdict.reason, *_asides(evidence, verdict)])
-    return Verdict(verdict.label, verdict.probability_ai, verdict.decided_by, reason)
+    p = None if model is None else float(model.detail["probability_ai"])
+    items = _deciding(evidence)
+    facts = {name for name, item in items.items() if item} | _about_the_model(p, thresholds)
+    row = next(row for row in _TABLE["rows"] if facts.issuperset(row["when"]))
+    words = {name: item.claim for name, item in items.items() if item}
+    if p is not None and thresholds is not None:
+        words |= {"p": percent(p), "low": percent(thresholds.real), "high": percent(thresholds.ai)}
+    reason = " ".join([row["reason"], *_asides(evidence, row["label"], words)])
+    probability = p if row["probability_ai"] == "model" else row["probability_ai"]
+    return Verdict(row["label"], probability, row["decided_by"], _filled(reason, words))
 
 
-def _decide(evidence: Sequence[Evidence], p: float | None, thresholds: Thresholds | None) -> Verdict:
-    signed_ai = _first(evidence, lambda e: e.kind == "c2pa" and e.trust == "trusted" and e.points_to == "ai")
-    capture = _first(evidence, lambda e: e.kind == "c2pa" and e.trust == "trusted" and e.points_to == "real")
-    mark = _first(evidence, lambda e: e.kind == "watermark" and e.points_to == "ai")
-    claim = _first(evidence, _is_ai_claim)
-    says_ai = signed_ai or mark or claim
-    if capture and says_ai:
-        return Verdict(
-            "unsure", p, "abstain", f"The evidence contradicts itself: {capture.claim} But: {says_ai.claim}"
-        )
-    if signed_ai:
-        return Verdict("ai", 1.0, "c2pa", signed_ai.claim)
-    if mark:
-        return Verdict("ai", 1.0, "watermark", mark.claim)
-    if claim:
-        return _weigh_claim(claim, p, thresholds)
-    if capture:
-        doubt = _disagreement(p, thresholds)
-        return Verdict("real", 0.0, "c2pa", f"{capture.claim}{doubt}")
+def _deciding(evidence: Sequence[Evidence]) -> dict[str, Evidence | None]:
+    """The first item of each kind that the table's rows name."""
+    items = {
+        "signed_ai": _first(evidence, lambda e: _is_signed(e) and e.points_to == "ai"),
+        "capture": _first(evidence, lambda e: _is_signed(e) and e.points_to == "real"),
+        "mark": _first(evidence, lambda e: e.kind == "watermark" and e.points_to == "ai"),
+        "claim": _first(evidence, _is_ai_claim),
+    }
+    return {**items, "says_ai": items["signed_ai"] or items["mark"] or items["claim"]}
+
+
+def _about_the_model(p: float | None, thresholds: Thresholds | None) -> set[str]:
     if p is None or thresholds is None:
-        return Verdict(
-            "unsure", None, "abstain", "Nothing in the file decides how it was made, and no model was asked."
-        )
-    return _ask_model(p, thresholds)
+        return {"may_abstain"}
+    facts = {
+        "model": True,
+        "model_ai": p >= thresholds.ai,
+        "model_real": p <= thresholds.real,
+        "model_sure_of_real": p <= _TABLE["sure_of_real"],
+        "may_abstain": thresholds.real < thresholds.ai,
+    }
+    return {name for name, holds in facts.items() if holds}
 
 
 def _first(evidence: Sequence[Evidence], fits: Callable[[Evidence], bool]) -> Evidence | None:
     return next((item for item in evidence if fits(item)), None)
+
+
+def _is_signed(item: Evidence) -> bool:
+    return item.kind == "c2pa" and item.trust == "trusted"
 
 
 def _is_ai_claim(item: Evidence) -> bool:
@@ -90,41 +102,21 @@ def _is_ai_claim(item: Evidence) -> bool:
     return item.kind in ("iptc", "generator_metadata")
 
 
-def _weigh_claim(claim: Evidence, p: float | None, thresholds: Thresholds | None) -> Verdict:
-    caveat = "Anyone can write or remove such a record; it is taken at its word."
-    if p is None or thresholds is None or p > _SURE_OF_REAL:
-        return Verdict("ai", 1.0, "metadata", f"{claim.claim} {caveat}")
-    contrary = f"the model is sure of a real picture ({percent(p)} AI)."
-    if thresholds.real >= thresholds.ai:  # a mode that never abstains
-        return Verdict("ai", 1.0, "metadata", f"{claim.claim} {caveat} Against it, {contrary}")
-    return Verdict("unsure", p, "abstain", f"{claim.claim} Anyone can write such a record, and {contrary}")
+def _asides(evidence: Sequence[Evidence], label: str, words: dict[str, str]) -> list[str]:
+    """What did not decide, but a person must hear beside the answer. Adds its claims to `words`."""
+    found = {
+        "edited": _first(evidence, lambda e: e.points_to == "ai_edited" and e.trust != "broken"),
+        "broken": _first(evidence, lambda e: e.trust == "broken"),
+    }
+    if label == "ai":
+        del found["edited"]
+    words.update({name: item.claim for name, item in found.items() if item})
+    return [_TABLE["asides"][name] for name, item in found.items() if item]
 
 
-def _disagreement(p: float | None, thresholds: Thresholds | None) -> str:
-    if p is None or thresholds is None or p < thresholds.ai:
-        return ""
-    return f" The model disagrees ({percent(p)} AI); the signature weighs more."
-
-
-def _ask_model(p: float, thresholds: Thresholds) -> Verdict:
-    chance = f"the model puts the chance that an AI made it at {percent(p)}"
-    if p >= thresholds.ai:
-        bar = f"this setting says AI from {percent(thresholds.ai)}"
-        return Verdict("ai", p, "model", f"The pixels look AI-made: {chance} ({bar}).")
-    if p <= thresholds.real:
-        bar = f"this setting says real up to {percent(thresholds.real)}"
-        return Verdict("real", p, "model", f"The pixels look like a real picture: {chance} ({bar}).")
-    bar = f"between {percent(thresholds.real)} and {percent(thresholds.ai)} this setting gives no answer"
-    return Verdict("unsure", p, "abstain", f"The pixels do not tell clearly: {chance} ({bar}).")
-
-
-def _asides(evidence: Sequence[Evidence], verdict: Verdict) -> list[str]:
-    """What did not decide, but a person must hear beside the answer."""
-    asides = []
-    edited = _first(evidence, lambda e: e.points_to == "ai_edited" and e.trust != "broken")
-    if edited and verdict.label != "ai":
-        asides.append(f"Mind: {edited.claim}")
-    broken = _first(evidence, lambda e: e.trust == "broken")
-    if broken:
-        asides.append(f"Warning: {broken.claim}")
-    return asides
+def _filled(template: str, words: dict[str, str]) -> str:
+    """`template` with its {names} replaced, once: a claim may hold braces of its own."""
+    parts = template.split("{")
+    return parts[0] + "".join(
+        words[name] + rest for name, _, rest in (part.partition("}") for part in parts[1:])
+    )

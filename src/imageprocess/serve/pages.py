@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from starlette.responses import FileResponse, JSONResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-WEB = Path(__file__).parents[1] / "web"
+from ..model import registry
+from ..web import site
+
+WEB = site.WEB
 _REVALIDATE = {"Cache-Control": "no-cache"}  # kept, but asked about each time: an ETag's 304 is cheap
 
 pages = APIRouter(include_in_schema=False)
@@ -49,6 +54,37 @@ async def predict() -> Response:
 @pages.api_route("/docs.html", methods=["GET", "HEAD"])
 async def docs() -> Response:
     return _page("docs.html")
+
+
+@pages.api_route("/site.json", methods=["GET", "HEAD"])
+def facts(request: Request) -> Response:
+    return JSONResponse(_facts(_model(request)), headers=_REVALIDATE)
+
+
+@pages.api_route("/sw.js", methods=["GET", "HEAD"])
+@pages.api_route("/verdict.json", methods=["GET", "HEAD"])
+@pages.api_route("/model/{name}", methods=["GET", "HEAD"])
+@pages.api_route("/network/{name}", methods=["GET", "HEAD"])
+def private_mode(request: Request) -> Response:
+    """What runs the model in the browser, and the service worker."""
+    path = _files(_model(request)).get(request.url.path.removeprefix("/"))
+    if path is None:
+        raise HTTPException(404)
+    return FileResponse(path, headers=_REVALIDATE)
+
+
+def _model(request: Request) -> Path:
+    return registry.resolve(request.app.state.settings.model)
+
+
+@lru_cache(maxsize=4)
+def _files(model: Path) -> dict[str, Path]:
+    return site.files(model)
+
+
+@lru_cache(maxsize=4)
+def _facts(model: Path) -> dict[str, Any]:
+    return site.facts(model, service=True)
 
 
 def _page(name: str) -> Response:

@@ -1,0 +1,77 @@
+// Private mode from the page's side: a worker that looks at pictures inside the browser. One at a time; a picture that
+// takes too long, or breaks the worker, costs a new worker and nothing else.
+
+const TIMEOUT_MS = 120_000;
+const WORKER = new URL("private/worker.js", import.meta.url);
+
+let worker = null;
+let calls = new Map(); // id -> {resolve, reject, report}
+let lastId = 0;
+
+function start() {
+  worker = new Worker(WORKER, { type: "module" });
+  worker.addEventListener("message", ({ data: { id, result, error, loaded, total } }) => {
+    const call = calls.get(id);
+    if (!call) return;
+    if (loaded !== undefined) return void call.report?.(loaded, total);
+    calls.delete(id);
+    if (error === undefined) call.resolve(result);
+    else call.reject(new Error(error));
+  });
+  worker.addEventListener("error", (event) => stop(new Error(event.message || "the worker broke")));
+}
+
+function stop(error) {
+  worker?.terminate();
+  worker = null;
+  const broken = calls;
+  calls = new Map();
+  broken.forEach(({ reject }) => reject(error));
+}
+
+function ask(call, given = {}, report = undefined) {
+  if (!worker) start();
+  const id = ++lastId;
+  return new Promise((resolve, reject) => {
+    calls.set(id, { resolve, reject, report });
+    worker.postMessage({ id, call, ...given });
+  });
+}
+
+let ready = null;
+
+/** Fetch and start the network: {spec, faithful}. `report(loaded, total)` in bytes. Once, however often asked. */
+export function load(report) {
+  ready ??= ask("load", {}, report).catch((error) => {
+    ready = null;
+    throw error;
+  });
+  return ready;
+}
+
+/** One file's {record, server}; `server`: the service may be able to read what a browser cannot. */
+export async function detect(file, { mode, signal }) {
+  await load();
+  signal?.throwIfAborted();
+  const answer = ask("detect", { file, mode });
+  const over = new Promise((_, reject) => {
+    const timer = setTimeout(() => reject(new DOMException("", "TimeoutError")), TIMEOUT_MS);
+    answer.then(() => clearTimeout(timer), () => clearTimeout(timer));
+    signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+  try {
+    return await Promise.race([answer, over]);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    answer.catch(() => {});
+    const code = error.name === "TimeoutError" ? "timeout" : "crashed";
+    if (code === "timeout" || !worker) {
+      stop(error);
+      ready = null;
+    }
+    return { record: { schema: 1, source: file.name, status: "error", error: { code, message: `${file.name}: ${error.message || code}` } } };
+  }
+}
+
+/** What the blocks of the drawn network see in `file`. `folder`: "model/" or "network/". */
+export const features = (file, folder) => ask("features", { file, folder });

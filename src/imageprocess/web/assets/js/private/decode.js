@@ -1,0 +1,94 @@
+// A file -> the small picture that the network sees, as decode/decode.py and model/preprocess.py make it: oriented,
+// laid over white, the colour profile ignored, Pillow's resampling. The browser decodes; nothing of it scales.
+
+import { Resampler } from "./resample.js";
+import { MIME } from "./sniff.js";
+
+const STRIP_PIXELS = 4_000_000; // read back at a time
+
+export class DecodeError extends Error {}
+
+/**
+ * `data`: the file without its EXIF turn, which `orientation` is; an AVIF's turns are its container's, and the browser's.
+ * -> {pixels (height x width x 3), width, height as a person sees the picture}. Throws a DecodeError.
+ */
+export async function decode(data, format, orientation, input) {
+  const bitmap = await open(data, format);
+  try {
+    return read(bitmap, format === "AVIF" ? 1 : orientation, input);
+  } finally {
+    bitmap.close();
+  }
+}
+
+async function open(data, format) {
+  const options = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
+  try {
+    return await createImageBitmap(new Blob([data], { type: MIME[format] }), options);
+  } catch (error) {
+    throw new DecodeError(String(error.message ?? error));
+  }
+}
+
+function read(bitmap, orientation, input) {
+  const [width, height] = orientation >= 5 ? [bitmap.height, bitmap.width] : [bitmap.width, bitmap.height];
+  const resampler = new Resampler(width, height, input.width, input.height, input.filter);
+  const rows = Math.max(1, Math.min(height, Math.floor(STRIP_PIXELS / width)));
+  for (let top = 0; top < height; top += rows) {
+    const count = Math.min(rows, height - top);
+    resampler.push(strip(bitmap, orientation, top, count, width), count);
+  }
+  return { pixels: resampler.finish(), width, height };
+}
+
+/**
+ * Rows `top` to `top + count` of the upright picture, 4 bytes a pixel, over white. The canvas only copies: a canvas that
+ * turns a picture does not always hit its pixels.
+ */
+function strip(bitmap, orientation, top, count, width) {
+  const turned = orientation >= 5;
+  const flipX = [2, 3, 7, 8].includes(orientation);
+  const flipY = [3, 4, 6, 7].includes(orientation);
+  const { width: w, height: h } = bitmap;
+  const region = turned
+    ? { x: flipX ? w - top - count : top, y: 0, width: count, height: h }
+    : { x: 0, y: flipY ? h - top - count : top, width: w, height: count };
+  const canvas = new OffscreenCanvas(region.width, region.height);
+  const context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
+  context.fillStyle = "#fff";
+  context.fillRect(0, 0, region.width, region.height);
+  context.drawImage(bitmap, -region.x, -region.y);
+  const { data } = context.getImageData(0, 0, region.width, region.height);
+  if (orientation === 1) return data;
+  const from = new Uint32Array(data.buffer);
+  const to = new Uint32Array(count * width);
+  for (let y = 0; y < count; y++) {
+    for (let x = 0; x < width; x++) {
+      const rawX = turned ? (flipX ? count - 1 - y : y) : flipX ? w - 1 - x : x;
+      const rawY = turned ? (flipY ? h - 1 - x : x) : flipY ? count - 1 - y : y;
+      to[y * width + x] = from[rawY * region.width + rawX];
+    }
+  }
+  return new Uint8Array(to.buffer);
+}
+
+/**
+ * Does this browser give back the pixels that were drawn? Some add noise against fingerprinting, and the network would
+ * read the noise. The same way through bitmap and canvas as a picture's.
+ */
+export async function isFaithful() {
+  const side = 64;
+  const drawn = new ImageData(side, side);
+  let state = 1;
+  for (let i = 0; i < drawn.data.length; i++) {
+    state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
+    drawn.data[i] = i % 4 === 3 ? 255 : state >> 16;
+  }
+  const bitmap = await createImageBitmap(drawn);
+  const canvas = new OffscreenCanvas(side, side);
+  const context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
+  context.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  const found = context.getImageData(0, 0, side, side).data;
+  return drawn.data.every((value, i) => value === found[i]);
+}

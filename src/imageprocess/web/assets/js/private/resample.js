@@ -1,0 +1,157 @@
+// Pillow's resampling, ported: the same filters, the same fixed-point coefficients, the same rounding to 8 bits between
+// the two passes, so that the network sees the very numbers that it sees in Python (libImaging/Resample.c).
+
+const PRECISION_BITS = 32 - 8 - 2;
+const HALF = 1 << (PRECISION_BITS - 1);
+
+const sinc = (x) => (x === 0 ? 1 : Math.sin(x * Math.PI) / (x * Math.PI));
+
+// name -> [half the width of its support, the curve]
+const FILTERS = {
+  box: [0.5, (x) => (x > -0.5 && x <= 0.5 ? 1 : 0)],
+  bilinear: [1, (x) => Math.max(0, 1 - Math.abs(x))],
+  bicubic: [2, bicubic],
+  lanczos: [3, (x) => (x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0)],
+};
+
+function bicubic(x) {
+  const a = -0.5;
+  x = Math.abs(x);
+  if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+  if (x < 2) return (((x - 5) * x + 8) * x - 4) * a;
+  return 0;
+}
+
+/** For each output place: where its inputs begin, how many there are, and their weights in fixed point. */
+function coefficients(from, to, filter) {
+  const [width, curve] = FILTERS[filter];
+  const scale = from / to;
+  const stretch = Math.max(scale, 1); // a filter widens when it shrinks: no aliasing
+  const support = width * stretch;
+  const most = Math.ceil(support) * 2 + 1;
+  const first = new Int32Array(to);
+  const count = new Int32Array(to);
+  const weights = new Int32Array(to * most);
+  for (let place = 0; place < to; place++) {
+    const centre = (place + 0.5) * scale;
+    const start = Math.max(0, Math.trunc(centre - support + 0.5));
+    const end = Math.min(from, Math.trunc(centre + support + 0.5));
+    const found = [];
+    let total = 0;
+    for (let x = start; x < end; x++) {
+      const weight = curve((x - centre + 0.5) * (1 / stretch));
+      found.push(weight);
+      total += weight;
+    }
+    first[place] = start;
+    count[place] = end - start;
+    found.forEach((weight, i) => {
+      const share = (total === 0 ? weight : weight / total) * (1 << PRECISION_BITS);
+      weights[place * most + i] = Math.trunc(share + (share < 0 ? -0.5 : 0.5));
+    });
+  }
+  return { first, count, weights, most };
+}
+
+const clip8 = (sum) => {
+  const value = sum >> PRECISION_BITS;
+  return value < 0 ? 0 : value > 255 ? 255 : value;
+};
+
+/**
+ * Takes the rows of a picture as they are decoded, a strip at a time, and gives the small picture at the end: the
+ * picture is never held whole.
+ */
+export class Resampler {
+  constructor(width, height, toWidth, toHeight, filter) {
+    Object.assign(this, { width, height, toWidth, toHeight });
+    this.across = width === toWidth ? null : coefficients(width, toWidth, filter);
+    this.down = height === toHeight ? null : coefficients(height, toHeight, filter);
+    // Which pass Pillow 13 begins with, found by comparing with it (tests/e2e/test_golden.py); the order shows in the
+    // rounding between the passes.
+    this.downFirst = this.down !== null && height - toHeight > 2 * Math.max(0, width - toWidth);
+    this.filled = 0; // rows so far
+    if (this.downFirst) this.sums = new Int32Array(toHeight * width * 3).fill(HALF);
+    else this.rows = new Uint8Array(height * toWidth * 3);
+  }
+
+  /** `rgba`: the next `count` rows, 4 bytes a pixel; alpha is not looked at. */
+  push(rgba, count) {
+    for (let y = 0; y < count; y++, this.filled++) {
+      const row = rgba.subarray(y * this.width * 4, (y + 1) * this.width * 4);
+      if (this.downFirst) this.addDown(row);
+      else this.shrinkAcross(row, 4, this.rows, this.filled * this.toWidth * 3);
+    }
+  }
+
+  /** (toHeight x toWidth x 3) bytes, red, green, blue. */
+  finish() {
+    if (!this.downFirst) return this.down ? this.shrinkDown() : this.rows;
+    const { width, toWidth, toHeight } = this;
+    const low = Uint8Array.from(this.sums, clip8);
+    if (!this.across) return low;
+    const small = new Uint8Array(toHeight * toWidth * 3);
+    for (let y = 0; y < toHeight; y++) this.shrinkAcross(low.subarray(y * width * 3, (y + 1) * width * 3), 3, small, y * toWidth * 3);
+    return small;
+  }
+
+  /** One row of `step` bytes a pixel -> `to`, from place `out` on. */
+  shrinkAcross(row, step, to, out) {
+    const { across, toWidth } = this;
+    for (let x = 0; x < toWidth; x++, out += 3) {
+      if (!across) {
+        for (let channel = 0; channel < 3; channel++) to[out + channel] = row[x * step + channel];
+        continue;
+      }
+      const weight = x * across.most;
+      let at = step * across.first[x];
+      let red = HALF;
+      let green = HALF;
+      let blue = HALF;
+      for (let i = weight, end = weight + across.count[x]; i < end; i++, at += step) {
+        const k = across.weights[i];
+        red = (red + Math.imul(row[at], k)) | 0;
+        green = (green + Math.imul(row[at + 1], k)) | 0;
+        blue = (blue + Math.imul(row[at + 2], k)) | 0;
+      }
+      to[out] = clip8(red);
+      to[out + 1] = clip8(green);
+      to[out + 2] = clip8(blue);
+    }
+  }
+
+  /** All rows, already narrow -> the small picture. */
+  shrinkDown() {
+    const { rows, toWidth, toHeight, down } = this;
+    const stride = toWidth * 3;
+    const small = new Uint8Array(toHeight * stride);
+    const sums = new Int32Array(stride);
+    for (let y = 0; y < toHeight; y++) {
+      sums.fill(HALF);
+      for (let i = 0; i < down.count[y]; i++) {
+        const k = down.weights[y * down.most + i];
+        const from = (down.first[y] + i) * stride;
+        for (let x = 0; x < stride; x++) sums[x] += Math.imul(rows[from + x], k);
+      }
+      for (let x = 0; x < stride; x++) small[y * stride + x] = clip8(sums[x]);
+    }
+    return small;
+  }
+
+  /** Row number `filled` into the sums of every output row that it is part of. */
+  addDown(row) {
+    const { down, sums, toHeight, width, filled } = this;
+    this.begun ??= 0; // the first output row that still takes input
+    while (this.begun < toHeight && down.first[this.begun] + down.count[this.begun] <= filled) this.begun += 1;
+    for (let y = this.begun; y < toHeight && down.first[y] <= filled; y++) {
+      const i = filled - down.first[y];
+      if (i >= down.count[y]) continue;
+      const k = down.weights[y * down.most + i];
+      for (let x = 0, to = y * width * 3; x < width * 4; x += 4, to += 3) {
+        sums[to] += Math.imul(row[x], k);
+        sums[to + 1] += Math.imul(row[x + 1], k);
+        sums[to + 2] += Math.imul(row[x + 2], k);
+      }
+    }
+  }
+}

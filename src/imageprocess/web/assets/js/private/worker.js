@@ -1,0 +1,131 @@
+// Private mode's worker: a file comes in, a record goes out, and nothing leaves the browser (detector.py's street).
+
+import { readRecords } from "./containers.js";
+import { sha256 } from "./digest.js";
+import { decode, DecodeError, isFaithful } from "./decode.js";
+import { Model } from "./model.js";
+import { readExif } from "./exif.js";
+import { readProvenance } from "./provenance.js";
+import { frames, size, sniff } from "./sniff.js";
+import { decide } from "./verdict.js";
+
+const MAX_BYTES = 200_000_000; // decode/limits.py's
+const MAX_PIXELS = 100_000_000;
+const ROOT = new URL("../../../", import.meta.url);
+
+const models = new Map(); // folder -> the promise of its model
+let table = null; // the promise of verdict.json
+
+/** An input that cannot be analysed: its record says why. `server`: the service may be able to. */
+class InputError extends Error {
+  constructor(code, message, server = false) {
+    super(message);
+    Object.assign(this, { code, server });
+  }
+}
+
+function model(folder, report) {
+  if (!models.has(folder)) {
+    models.set(folder, Model.load(folder, report));
+    models.get(folder).catch(() => models.delete(folder)); // so that another try is a new one
+  }
+  return models.get(folder);
+}
+
+const calls = {
+  async load({ report }) {
+    table ??= fetch(new URL("verdict.json", ROOT)).then((response) => response.json());
+    const [{ spec }, faithful] = await Promise.all([model("model/", report), isFaithful(), table]);
+    return { spec, faithful };
+  },
+
+  async detect({ file, mode }) {
+    const began = performance.now();
+    try {
+      return { record: await examine(file, mode, began) };
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      const { code, message, server } = error;
+      return { record: { schema: 1, source: file.name, status: "error", error: { code, message } }, server };
+    }
+  },
+
+  /** What each block of the drawn network sees in `file`: its feature maps, and the answer. */
+  async features({ file, folder }) {
+    const plain = await model(folder);
+    plain.drawn ??= plain.withBlocks();
+    const network = await plain.drawn;
+    const { upright, format, orientation } = await opened(file);
+    const { pixels } = await decode(upright, format, orientation, network.spec.input);
+    const { logits, blocks } = await network.run(pixels);
+    const thresholds = network.spec.thresholds.balanced;
+    return { blocks, probability: network.testify(logits, thresholds).detail.probability_ai, spec: network.spec, pixels };
+  },
+};
+
+async function examine(file, mode, began) {
+  const { spec } = await model("model/");
+  const { data, upright, format, orientation, records, exif } = await opened(file);
+  const { pixels, width, height } = await decode(upright, format, orientation, spec.input).catch((error) => {
+    if (!(error instanceof DecodeError)) throw error;
+    throw new InputError("corrupt", `${file.name}: the ${format} data does not decode (${error.message})`);
+  });
+  const image = { format, width, height, frames: frames(data, format), bytes: data.length };
+  const { logits, heatmap } = await (await model("model/")).run(pixels);
+  const thresholds = spec.thresholds[mode];
+  const evidence = [...readProvenance(records, exif, image), (await model("model/")).testify(logits, thresholds)];
+  return {
+    schema: 1,
+    source: file.name,
+    status: "ok",
+    sha256: await sha256(data),
+    image,
+    verdict: decide(evidence, thresholds, await table),
+    evidence,
+    model: { name: spec.name, version: spec.version, sha256: spec.files["model.onnx"] },
+    elapsed_ms: Math.round(1000 * (performance.now() - began)) / 1000,
+    ...(heatmap && { heatmap }),
+  };
+}
+
+/** The file's bytes, its format, its turn and its records, all checked. Throws an InputError. */
+async function opened(file) {
+  const { name } = file;
+  if (file.size > MAX_BYTES) throw new InputError("too_large", `${name}: ${count(file.size)} bytes; the limit is ${count(MAX_BYTES)}`);
+  const data = new Uint8Array(await file.arrayBuffer());
+  if (!data.length) throw new InputError("corrupt", `${name}: the file is empty`);
+  const format = sniff(data);
+  if (!format) throw new InputError("unsupported_format", `${name}: not an image that is read here (JPEG, PNG, WebP, AVIF, GIF, BMP)`);
+  if (format === "TIFF" || format === "HEIC") {
+    throw new InputError("unsupported_format", `${name}: browsers do not read ${format} files; the service does`, true);
+  }
+  const stated = size(data, format);
+  if (stated && stated.width * stated.height > MAX_PIXELS) {
+    throw new InputError("too_many_pixels", `${name}: ${stated.width} x ${stated.height} pixels; at most ${count(MAX_PIXELS)} allowed`);
+  }
+  const records = await readRecords(data, format);
+  const exif = readExif(records.exif);
+  return { data, format, records, exif, upright: unturned(data, exif.turn), orientation: exif.orientation };
+}
+
+/**
+ * The file without its EXIF turn. Browsers obey it in some formats and not in others, and none can be told not to; so it
+ * is taken out, and obeyed here.
+ */
+function unturned(data, turn) {
+  if (!turn) return data;
+  const copy = data.slice();
+  copy.fill(0, turn.byteOffset - data.byteOffset, turn.byteOffset - data.byteOffset + turn.length);
+  return copy;
+}
+
+const count = (number) => number.toLocaleString("en");
+
+addEventListener("message", async ({ data: { id, call, ...given } }) => {
+  const report = (loaded, total) => postMessage({ id, loaded, total });
+  try {
+    postMessage({ id, result: await calls[call]({ ...given, report }) });
+  } catch (error) {
+    postMessage({ id, error: String(error?.message ?? error) });
+  }
+});

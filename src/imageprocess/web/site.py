@@ -1,0 +1,69 @@
+"""Which files the site is made of, wherever it is served from: address -> file, and the facts in site.json."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from ..model import registry
+
+WEB = Path(__file__).parent
+RUNTIME = WEB / "assets" / "ort"  # npm's; put there by `make web`, never committed
+PAGES = ("index.html", "predict.html", "docs.html")
+DRAWN_MODEL = "cnn"  # the network that the first page draws, block by block
+_TABLE = WEB.parent / "verdict.json"
+_MODEL_FILES = ("model.json", "model.onnx")
+_RUNTIME_FILES = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm", "runtime.json")
+
+
+def files(model: Path) -> dict[str, Path]:
+    """Address below the site's root -> file. `model`: the folder of the model that private mode runs."""
+    found = {name: WEB / name for name in (*PAGES, "sw.js")}
+    for path in sorted((WEB / "assets").rglob("*")):
+        if path.is_file():
+            found[path.relative_to(WEB).as_posix()] = path
+    found["verdict.json"] = _TABLE
+    found |= {f"model/{name}": model / name for name in _MODEL_FILES}
+    drawn = registry.resolve(DRAWN_MODEL)
+    # Where the two are one network, the page takes the first; its weights are not there twice.
+    wanted = _MODEL_FILES if drawn.resolve() != model.resolve() else ("model.json",)
+    return found | {f"network/{name}": drawn / name for name in wanted}
+
+
+def has_private_mode() -> bool:
+    """Whether npm's part of private mode is in place."""
+    return all((RUNTIME / name).is_file() for name in _RUNTIME_FILES)
+
+
+def facts(model: Path, *, service: bool, issues: str | None = None) -> dict[str, Any]:
+    """site.json: what the pages ask first. `issues`: where a wrong verdict can be reported, a page that takes
+    `title` and `body` in its query. `shell`: what is kept for when the network is away, and its version.
+    """
+    shell = {
+        address: path
+        for address, path in files(model).items()
+        if not address.startswith(("assets/ort/", "assets/samples/")) and not address.endswith(".onnx")
+    }
+    digest = hashlib.sha256()
+    for address, path in shell.items():
+        digest.update(address.encode() + path.read_bytes())
+    return {
+        "service": service,
+        "private": has_private_mode(),
+        "issues": issues,
+        "version": digest.hexdigest()[:16],
+        "shell": list(shell),
+    }
+
+
+def build(out: Path, model: Path, *, issues: str | None = None) -> int:
+    """Write the static site into `out`; returns the bytes written. Raises OSError."""
+    written = 0
+    for address, path in files(model).items():
+        target = out / address
+        target.parent.mkdir(parents=True, exist_ok=True)
+        written += target.write_bytes(path.read_bytes())
+    text = json.dumps(facts(model, service=False, issues=issues), indent=1)
+    return written + (out / "site.json").write_text(text, encoding="utf-8")
