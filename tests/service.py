@@ -13,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from imageprocess.serve.app import create_app
+from imageprocess.serve.server import configure
 from imageprocess.serve.settings import Settings
 
 
@@ -21,9 +22,10 @@ def running(
     model: Path, *, prepare: Callable[[FastAPI], object] = lambda app: None, **settings: Any
 ) -> Iterator[str]:
     """-> its address. `settings` as in serve.settings; `prepare` may add to the app before it starts."""
-    app = create_app(Settings(model=str(model), **settings))
+    told = Settings(model=str(model), port=0, **settings)
+    app = create_app(told)
     prepare(app)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", server_header=False))
+    server = uvicorn.Server(configure(told, app, log_config=None))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

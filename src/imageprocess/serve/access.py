@@ -1,31 +1,57 @@
-"""Who may ask for a verdict."""
+"""Who may ask for a verdict, and how often."""
 
 from __future__ import annotations
 
-import hmac
 from typing import Annotated
 
-from fastapi import Request, Security
-from fastapi.security import APIKeyHeader
+from fastapi import Depends, Request, Security
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
 from .body import discard
 from .problems import ProblemError
+from .rates import Allowance
 
-_KEY_HEADER = APIKeyHeader(
-    name="X-API-Key", auto_error=False, description="Where the service was given an API_KEY."
-)
+_WHEN = "Where the service was given keys."
+_HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description=_WHEN)
+_BEARER = HTTPBearer(auto_error=False, description=_WHEN)
 
 
-async def require_key(request: Request, given: Annotated[str | None, Security(_KEY_HEADER)]) -> None:
-    """Raises ProblemError (401 without a key, 403 with a wrong one) before the body is looked at."""
-    expected = request.app.state.settings.api_key
-    if expected is None:
+async def admit(
+    request: Request,
+    in_header: Annotated[str | None, Security(_HEADER)],
+    as_bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
+) -> None:
+    """Before the body is looked at. Raises ProblemError: 401 without a key, 403 with a wrong one, 429 too often."""
+    request.state.key = None
+    ring = request.app.state.keys
+    given = in_header or (as_bearer.credentials if as_bearer else None)
+    # Starlette reads headers as Latin-1; what was sent are the bytes.
+    name = ring.name_of(given.encode("latin-1")) if given and ring.is_asked_for else None
+    request.state.key = name
+    await charge(request, 1)  # also who has no key, or a wrong one: guessing is slow
+    if not ring.is_asked_for or name:
         return
-    if given is None:
+    await discard(request)
+    if not given:
+        challenge = {"WWW-Authenticate": "ApiKey, Bearer"}
+        raise ProblemError(401, "key_missing", "send a key in X-API-Key or as a bearer token", challenge)
+    raise ProblemError(403, "key_wrong", "this key is not known here")
+
+
+async def charge(request: Request, pictures: int) -> None:
+    """Counts against the key, where one was given, or else against the address. Raises ProblemError (429)."""
+    rates, key = request.app.state.rates, request.state.key
+    allowance: Allowance | None
+    if key:
+        allowance = await rates.charge_key(key, pictures)
+    else:
+        allowance = await rates.charge_address(request.client.host if request.client else None, pictures)
+    if allowance is None:
+        return
+    request.state.extra_headers = allowance.headers()
+    if allowance.is_exceeded:
         await discard(request)
-        raise ProblemError(401, "key_missing", "send the key in X-API-Key", {"WWW-Authenticate": "ApiKey"})
-    # In bytes (Starlette reads headers as Latin-1) and in constant time: the answer's timing must not tell how much
-    # of a guess was right.
-    if not hmac.compare_digest(given.encode("latin-1"), expected.get_secret_value().encode()):
-        await discard(request)
-        raise ProblemError(403, "key_wrong", "this key is not known here")
+        raise ProblemError(429, "too_many_requests", f"more than {allowance.limit} pictures in that time")
+
+
+Admitted = Depends(admit)

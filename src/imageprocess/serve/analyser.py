@@ -1,4 +1,4 @@
-"""Pictures -> records, off the event loop, a few at a time."""
+"""Pictures -> records: what comes of a worker's answer, or of its death, counted."""
 
 from __future__ import annotations
 
@@ -6,59 +6,46 @@ import logging
 import time
 from typing import Any
 
-import anyio
-import anyio.to_thread
-
-from ..detector import Detector, failed
-from ..errors import CrashedError, ImageProcessError, InputError
+from ..errors import InputError
 from ..report.records import to_record
-from ..types import Mode, Result, Source
+from ..types import ErrorInfo, Mode, Result, Source
 from .metrics import Metrics
+from .pool import Pool
 from .problems import ProblemError
 
 log = logging.getLogger("imageprocess.serve")
 
 
 class Analyser:
-    """Looks at `jobs` pictures at a time; `max_waiting` more may wait, the next is turned away."""
-
-    def __init__(self, detector: Detector, metrics: Metrics, *, jobs: int, max_waiting: int) -> None:
-        self.detector = detector
+    def __init__(self, pool: Pool, metrics: Metrics) -> None:
+        self.pool = pool
         self._metrics = metrics
-        self._turns = anyio.CapacityLimiter(jobs)
-        self._max_waiting = max_waiting
-        metrics.waiting.set_function(self._waiting)
 
     async def analyse(self, source: Source, mode: Mode, heatmap: bool = False) -> dict[str, Any]:
-        """One picture's record, failed or not. Raises ProblemError when too many wait, UsageError, ModelError."""
-        if self._waiting() >= self._max_waiting:
-            raise ProblemError(503, "busy", "too many pictures wait already", {"Retry-After": "1"})
-        record, elapsed_s = await anyio.to_thread.run_sync(
-            self._look, source, mode, heatmap, limiter=self._turns
-        )
-        self._metrics.count_record(record, elapsed_s)
-        return record
+        """One picture's record, failed or not. Raises ProblemError where too many wait, or for a wrong request."""
+        return await self._ask(source.name, source.data or b"", mode, heatmap, is_json=False)
 
-    def _waiting(self) -> int:
-        return self._turns.statistics().tasks_waiting
+    async def analyse_json(self, body: bytes, mode: Mode, heatmap: bool = False) -> dict[str, Any]:
+        """The same for a picture in base64 in JSON, which is left to the worker to parse."""
+        return await self._ask("image", body, mode, heatmap, is_json=True)
 
-    def _look(self, source: Source, mode: Mode, heatmap: bool) -> tuple[dict[str, Any], float]:
+    async def _ask(
+        self, name: str, data: bytes, mode: Mode, heatmap: bool, *, is_json: bool
+    ) -> dict[str, Any]:
         began = time.perf_counter()
-        result = self._detect(source, mode, heatmap)
-        record = to_record(result)
-        if result.heatmap is not None:
-            height, width = result.heatmap.shape
-            values = [round(float(value), 3) for value in result.heatmap.flat]
-            record["heatmap"] = {"width": width, "height": height, "values": values}
-        return record, time.perf_counter() - began
-
-    def _detect(self, source: Source, mode: Mode, heatmap: bool) -> Result:
+        asked = {"name": name, "mode": mode, "heatmap": heatmap, "json": is_json}
         try:
-            return self.detector.detect(source, mode=mode, heatmap=heatmap)
+            answer = await self.pool.ask(asked, data)
         except InputError as error:
-            return failed(source.name, error)
-        except ImageProcessError:
-            raise  # the caller's mistake, or the model's; not this picture's
-        except Exception:
-            log.exception("a picture of %d bytes crashed the detector", len(source.data or b""))
-            return failed(source.name, CrashedError("the picture could not be analysed"))
+            failed = Result(name, "error", error=ErrorInfo(error.code, f"{name}: {error}"))
+            answer = {"record": to_record(failed)}
+        if "problem" in answer:
+            status, code, detail = answer["problem"]
+            raise ProblemError(status, code, detail)
+        if "crash" in answer:
+            log.error(
+                "a picture crashed the detector", extra={"facts": {"bytes": len(data), "at": answer["crash"]}}
+            )
+        record: dict[str, Any] = answer["record"]
+        self._metrics.count_record(record, time.perf_counter() - began)
+        return record

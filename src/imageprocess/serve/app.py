@@ -9,16 +9,23 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import TypeAdapter
-from starlette.concurrency import run_in_threadpool
+from starlette.middleware.cors import CORSMiddleware
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from .. import __version__
-from ..decode import Limits
-from ..detector import Detector
-from . import pages, problems, routes, schemas
+from ..model import registry
+from ..model.spec import load_spec
+from . import pages, problems, rates, routes, schemas
 from .analyser import Analyser
+from .body import Held
+from .drain import draining_on_sigterm
 from .gate import Gate
+from .keys import KeyRing
 from .metrics import Metrics
+from .pool import Pool
+from .rates import Rates
 from .settings import Settings
+from .worker import Order
 
 DESCRIPTION = (
     "Was this image made by an AI, or by a camera or a human hand? A verdict, a probability, the evidence."
@@ -26,7 +33,10 @@ DESCRIPTION = (
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """Reads the environment where no `settings` are given. The model is loaded when the app starts."""
+    """Reads the environment where no `settings` are given. The workers start when the app does.
+
+    Raises UsageError, MissingExtraError where keys or rates cannot be had.
+    """
     settings = settings or Settings()
     app = FastAPI(
         title="imageprocess",
@@ -34,12 +44,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=DESCRIPTION,
         docs_url=None,  # FastAPI's own pages load from another host; pages.py has ours
         redoc_url=None,
-        lifespan=_load_model,
+        lifespan=_run_workers,
     )
-    app.state.settings = settings
-    app.state.metrics = Metrics()
-    app.state.analyser = None
-    app.add_middleware(Gate, metrics=app.state.metrics)
+    state = app.state
+    state.settings = settings
+    state.metrics = Metrics()
+    state.keys = KeyRing(settings.api_key, settings.keys_file)
+    state.rates = Rates(settings.rate_per_address, settings.rate_per_key, settings.rate_storage)
+    state.held = Held(settings.max_held_bytes)
+    state.analyser = None
+    state.is_draining = False
+    _wrap(app, settings)
     problems.install(app)
     app.include_router(routes.verdicts)
     app.include_router(routes.facts)
@@ -48,18 +63,52 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
+def _wrap(app: FastAPI, settings: Settings) -> None:
+    """What stands around the routes; the last one added sees a request first."""
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Request-ID"],
+            expose_headers=["Retry-After", "X-Request-ID", *rates.HEADERS],
+        )
+    app.add_middleware(Gate, service=app, metrics=app.state.metrics)
+    if settings.trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
+
+
 @asynccontextmanager
-async def _load_model(app: FastAPI) -> AsyncIterator[None]:
+async def _run_workers(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
-    limits = Limits(settings.max_body_bytes, settings.max_pixels, settings.max_frames)
-    # Pictures are looked at side by side, so the network itself gets one thread each.
-    detector = Detector(settings.model, limits=limits, threads=1)
-    await run_in_threadpool(lambda: detector.session)
-    app.state.analyser = Analyser(
-        detector, app.state.metrics, jobs=settings.jobs, max_waiting=settings.max_waiting
+    order = Order(
+        model=settings.model,
+        max_bytes=settings.max_body_bytes,
+        max_pixels=settings.max_pixels,
+        max_frames=settings.max_frames,
+        timeout_s=settings.timeout_s,
+        memory_bytes=settings.worker_memory_bytes,
     )
-    yield
-    app.state.analyser = None
+    pool = Pool(
+        order,
+        app.state.metrics,
+        size=settings.jobs,
+        max_waiting=settings.max_waiting,
+        max_wait_s=settings.max_wait_s,
+    )
+
+    def begin_draining() -> None:
+        app.state.is_draining = True
+
+    await pool.start()
+    app.state.spec = load_spec(registry.resolve(settings.model))
+    app.state.analyser = Analyser(pool, app.state.metrics)
+    try:
+        with draining_on_sigterm(settings.drain_s, begin_draining):
+            yield
+    finally:
+        app.state.analyser = None
+        await pool.close()
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Request bodies: read into memory, never to disk, counted while they stream."""
+"""Request bodies: read into memory, never to disk, counted while they stream. Only a form is taken apart here."""
 
 from __future__ import annotations
 
@@ -7,20 +7,36 @@ from collections.abc import AsyncGenerator
 from typing import NoReturn
 
 from fastapi import Request
-from pydantic import ValidationError
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from ..types import Source
-from .problems import ProblemError, explain
-from .schemas import Base64Picture
+from .problems import ProblemError
 from .settings import Settings
+from .worker import MAX_NAME
 
 # A client that is still sending cannot read the answer, so a refused body is read and thrown away, up to this
 # many times the cap; who sends more finds the connection closed.
 _DISCARD_FACTOR = 5
-_MAX_NAME = 1000  # characters
+
+
+class Held:
+    """How many bytes of bodies this process holds, all requests together."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._bytes = most, 0
+
+    def take(self, request: Request, count: int) -> bool:
+        """False where it would be too many. gate.py gives back what a request has taken."""
+        if self._bytes + count > self._most:
+            return False
+        self._bytes += count
+        request.state.held_bytes += count
+        return True
+
+    def give_back(self, request: Request) -> None:
+        self._bytes -= request.state.held_bytes
+        request.state.held_bytes = 0
 
 
 async def read_files(request: Request) -> list[Source]:
@@ -47,21 +63,16 @@ async def read_files(request: Request) -> list[Source]:
 
 def _name(file: UploadFile) -> str:
     """The client's name for the file, cut to what a record has room for, and sure to be text that can be sent."""
-    return (file.filename or "file")[:_MAX_NAME].encode("utf-8", "replace").decode()
+    return (file.filename or "file")[:MAX_NAME].encode("utf-8", "replace").decode()
 
 
-async def read_base64(request: Request) -> Base64Picture:
-    """application/json -> the picture in it, still as text."""
+async def read_json(request: Request) -> bytes:
+    """application/json -> the body as it is; a worker parses it, because JSON can be a bomb too."""
     await _expect(request, "application/json")
     body = bytearray()
     async for chunk in _capped(request):
         body += chunk
-    try:
-        # Off the event loop: 20 MB of JSON take long enough for others to notice.
-        return await run_in_threadpool(Base64Picture.model_validate_json, bytes(body))
-    except ValidationError as error:
-        detail = explain(error.errors(include_input=False, include_context=False, include_url=False))
-        raise ProblemError(400, "malformed", detail) from error
+    return bytes(body)
 
 
 async def discard(request: Request) -> None:
@@ -94,6 +105,9 @@ async def _capped(request: Request) -> AsyncGenerator[bytes, None]:
         received += len(chunk)
         if received > cap:
             await _refuse(request, cap)
+        if not request.app.state.held.take(request, len(chunk)):
+            await discard(request)
+            raise ProblemError(503, "busy", "too much is being sent already", {"Retry-After": "1"})
         yield chunk
 
 

@@ -1,22 +1,28 @@
-"""What every request passes: an id, the security headers, the counters, and an answer whatever happens."""
+"""What every request passes: an id, the security headers, the clock, the counters, and an answer whatever happens."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
 import uuid
+from typing import TYPE_CHECKING
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .metrics import Metrics
-from .problems import problem
+from .problems import ProblemError, problem
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 log = logging.getLogger("imageprocess.serve")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_QUIET = ("/healthz", "/readyz", "/metrics")  # asked every few seconds by machines; counted, not logged
 
 # The pages hold no inline script or style and ask no other host for anything; private mode's model is WebAssembly.
 # They say so themselves too, for where they are served without us.
@@ -37,8 +43,9 @@ SECURITY_HEADERS = {
 class Gate:
     """Pure ASGI, so that bodies stream through it untouched."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, *, service: FastAPI, metrics: Metrics) -> None:
         self.app = app
+        self.service = service
         self.metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,6 +55,7 @@ class Gate:
         request = Request(scope, receive)
         given = request.headers.get("x-request-id", "")
         request.state.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        request.state.held_bytes, request.state.extra_headers, request.state.facts = 0, {}, {}
         began = time.perf_counter()
         status = 0  # 0: nothing sent yet
 
@@ -55,18 +63,15 @@ class Gate:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = request.state.request_id
-                headers.setdefault("Cache-Control", "no-store")
-                headers.update(SECURITY_HEADERS)
+                self._add_headers(MutableHeaders(scope=message), request)
             await send(message)
 
         try:
-            await self.app(scope, receive, send_with_headers)
+            await self.app(scope, self._in_time(receive), send_with_headers)
         except ClientDisconnect:
             status = 499  # nginx's number for a client that left; nobody is there to hear an answer
         except Exception:
-            log.exception("request %s failed", request.state.request_id)
+            log.exception("request failed", extra={"facts": {"request_id": request.state.request_id}})
             if status:
                 raise  # too late for an answer; the server cuts the connection
             answer = problem(
@@ -74,4 +79,46 @@ class Gate:
             )
             await answer(scope, receive, send_with_headers)
         finally:
-            self.metrics.count_request(scope, status, time.perf_counter() - began)
+            self._account(request, status, time.perf_counter() - began)
+
+    def _add_headers(self, headers: MutableHeaders, request: Request) -> None:
+        headers["X-Request-ID"] = request.state.request_id
+        headers.setdefault("Cache-Control", "no-store")
+        headers.update(SECURITY_HEADERS)
+        headers.update(request.state.extra_headers)
+        if self.service.state.is_draining:
+            headers["Connection"] = "close"
+
+    def _in_time(self, receive: Receive) -> Receive:
+        """`receive`, and a problem (408) where the body is not there in time, however busily it trickles in."""
+        deadline = asyncio.get_running_loop().time() + self.service.state.settings.body_timeout_s
+        is_whole = False
+
+        async def receive_in_time() -> Message:
+            nonlocal is_whole
+            if is_whole:  # what comes now is the client's leaving
+                return await receive()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError as error:
+                raise ProblemError(408, "too_slow", "the body did not come in time") from error
+            is_whole = not message.get("more_body", False)
+            return message
+
+        return receive_in_time
+
+    def _account(self, request: Request, status: int, seconds: float) -> None:
+        self.service.state.held.give_back(request)
+        self.metrics.count_request(request.scope, status, seconds)
+        route = getattr(request.scope.get("route"), "path", "other")
+        if route in _QUIET:
+            return
+        facts = {
+            "request_id": request.state.request_id,
+            "method": request.method,
+            "route": route,
+            "status": status,
+            "ms": round(1000 * seconds, 1),
+        }
+        log.info("request", extra={"facts": facts | request.state.facts})

@@ -1,14 +1,21 @@
-"""What Prometheus may know: counts and durations, never a name or a picture. One registry a process."""
+"""What Prometheus may know: counts and durations, never a name or a picture.
+
+One registry a process. Where several serve (`--workers`), server.py names a folder in memory in the environment, and
+each process adds up what all of them have written there.
+"""
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.types import Scope
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the name is prometheus_client's
 
 
 class Metrics:
@@ -25,7 +32,7 @@ class Metrics:
         )
         self._analysis_seconds = Histogram(
             "imageprocess_analysis_seconds",
-            "One picture, waiting for its turn excluded",
+            "One picture, waiting for its turn included",
             registry=self.registry,
         )
         self._verdicts = Counter(
@@ -34,8 +41,17 @@ class Metrics:
         self._failures = Counter(
             "imageprocess_failures", "Pictures that could not be analysed", ["code"], registry=self.registry
         )
+        self._restarts = Counter(
+            "imageprocess_worker_restarts", "Workers that ended, by why", ["reason"], registry=self.registry
+        )
         self.waiting = Gauge(
-            "imageprocess_waiting", "Pictures waiting for their turn", registry=self.registry
+            "imageprocess_waiting",
+            "Pictures waiting for their turn",
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
+        self.workers = Gauge(
+            "imageprocess_workers", "Workers alive", registry=self.registry, multiprocess_mode="livesum"
         )
 
     def count_request(self, scope: Scope, status: int, seconds: float) -> None:
@@ -53,5 +69,12 @@ class Metrics:
         else:
             self._failures.labels(record["error"]["code"]).inc()
 
+    def count_restart(self, reason: str) -> None:
+        self._restarts.labels(reason).inc()
+
     def render(self) -> bytes:
-        return generate_latest(self.registry)
+        if SHARED_FOLDER not in os.environ:
+            return generate_latest(self.registry)
+        everyones = CollectorRegistry()
+        MultiProcessCollector(everyones)  # type: ignore[no-untyped-call]
+        return generate_latest(everyones)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
 from .. import __version__
-from ..errors import CorruptImageError
-from ..sources import from_base64
 from ..types import MODES, Mode, Source
 from . import schemas
-from .access import require_key
+from .access import Admitted, charge
 from .analyser import Analyser
-from .body import read_base64, read_files
+from .body import read_files, read_json
 from .metrics import CONTENT_TYPE
 from .problems import ProblemError, of_input
 
@@ -26,9 +24,11 @@ _PROBLEMS = {
     400: "Malformed request",
     401: "No key, where one is asked for",
     403: "A wrong key",
+    408: "The body did not come in time",
     413: "More bytes or pixels than the limit",
     415: "Not an image format, or not a body type, that is read here",
     422: "An image that does not decode",
+    429: "More pictures than the rate allows; see Retry-After and X-RateLimit-*",
     503: "Too much waits already; see Retry-After",
 }
 
@@ -52,66 +52,72 @@ _FILES = _body(
 )
 _BASE64 = _body("application/json", schemas.Base64Picture.model_json_schema())
 
-verdicts = APIRouter(tags=["verdicts"], dependencies=[Depends(require_key)])
+verdicts = APIRouter(tags=["verdicts"], dependencies=[Admitted])
 facts = APIRouter(tags=["facts"])
 
 
 def analyser(request: Request) -> Analyser:
     ready: Analyser | None = request.app.state.analyser
-    if ready is None:
-        raise ProblemError(503, "not_ready", "the model is not loaded", {"Retry-After": "1"})
+    if ready is None or not ready.pool.is_ready:
+        raise ProblemError(503, "not_ready", "no worker is ready", {"Retry-After": "1"})
     return ready
 
 
 Ready = Annotated[Analyser, Depends(analyser)]
 Files = Annotated[list[Source], Depends(read_files)]
-Posted = Annotated[schemas.Base64Picture, Depends(read_base64)]
+Body = Annotated[bytes, Depends(read_json)]
 
 
 @verdicts.post(
     "/v1/detect",
     summary="Verdicts on one or several files",
     response_model=schemas.Results,
-    responses=_problems(400, 401, 403, 413, 415, 503),
+    responses=_problems(400, 401, 403, 408, 413, 415, 429, 503),
     openapi_extra=_FILES,
 )
 async def detect(
+    request: Request,
     ready: Ready,
     files: Files,
     mode: Annotated[Mode, MODE] = "balanced",
     heatmap: Annotated[bool, HEATMAP] = False,
 ) -> Response:
     """One record each, in the order sent; `status: error` in that of a file that cannot be analysed."""
+    if len(files) > 1:
+        await charge(request, len(files) - 1)  # the first was paid for at the door
     # One after another: a request with many files must not crowd out the others.
-    return JSONResponse({"results": [await ready.analyse(file, mode, heatmap) for file in files]})
+    results = [await ready.analyse(file, mode, heatmap) for file in files]
+    _note(request, results)
+    return JSONResponse({"results": results})
 
 
 @verdicts.post(
     "/v1/detect/base64",
     summary="A verdict on one picture in JSON",
     response_model=schemas.Record,
-    responses=_problems(400, 401, 403, 413, 415, 422, 503),
+    responses=_problems(400, 401, 403, 408, 413, 415, 422, 429, 503),
     openapi_extra=_BASE64,
 )
 async def detect_base64(
+    request: Request,
     ready: Ready,
-    posted: Posted,
+    body: Body,
     mode: Annotated[Mode, MODE] = "balanced",
     heatmap: Annotated[bool, HEATMAP] = False,
 ) -> Response:
-    return JSONResponse(await _one(ready, posted, mode, heatmap))
+    return JSONResponse(await _one(request, ready, body, mode, heatmap))
 
 
 @verdicts.post(
     "/predict",
     summary="The original's call",
     response_model=schemas.Prediction,
-    responses=_problems(400, 401, 403, 413, 415, 422, 503),
+    responses=_problems(400, 401, 403, 408, 413, 415, 422, 429, 503),
     openapi_extra=_BASE64,
 )
-async def predict(ready: Ready, posted: Posted) -> Response:
+async def predict(request: Request, ready: Ready, body: Body) -> Response:
     """AI-generated or Real, nothing between. `/v1/detect/base64` says more."""
-    verdict = (await _one(ready, posted, "best-guess"))["verdict"]
+    verdict = (await _one(request, ready, body, "best-guess"))["verdict"]
     is_ai = verdict["label"] == "ai"
     probability = verdict["probability_ai"]
     return JSONResponse(
@@ -126,31 +132,38 @@ async def predict(ready: Ready, posted: Posted) -> Response:
 
 
 async def _one(
-    ready: Analyser, posted: schemas.Base64Picture, mode: Mode, heatmap: bool = False
+    request: Request, ready: Analyser, body: bytes, mode: Mode, heatmap: bool = False
 ) -> dict[str, Any]:
     """The record of the one picture in the body; its failure is the whole request's."""
-    limit = ready.detector.limits.max_bytes
-    try:
-        source = await run_in_threadpool(from_base64, posted.image_base64, posted.name, max_bytes=limit)
-    except CorruptImageError as error:
-        raise ProblemError(400, "malformed", str(error)) from error
-    record = await ready.analyse(source, mode, heatmap)
+    record = await ready.analyse_json(body, mode, heatmap)
+    _note(request, [record])
     if record["status"] == "error":
         raise of_input(record["error"]["code"], record["error"]["message"])
     return record
 
 
+def _note(request: Request, records: list[dict[str, Any]]) -> None:
+    """What the log's line says of them."""
+    facts = request.state.facts
+    facts["bytes"] = request.state.held_bytes
+    facts["results"] = dict(
+        Counter(r["verdict"]["label"] if r["status"] == "ok" else r["error"]["code"] for r in records)
+    )
+    if request.app.state.settings.log_names:
+        facts["names"] = [record["source"] for record in records]
+
+
 @facts.get("/v1/model", summary="The model's card, and what this service allows")
-async def model(ready: Ready, request: Request) -> dict[str, Any]:
+async def model(request: Request) -> dict[str, Any]:
     """model.json as it is (`measured` included), and beside it `service`."""
     settings = request.app.state.settings
     service = {
         "version": __version__,
         "modes": MODES,
-        "key_required": settings.api_key is not None,
+        "key_required": request.app.state.keys.is_asked_for,
         "limits": settings.model_dump(include={"max_body_bytes", "max_pixels", "max_files"}),
     }
-    return {**ready.detector.spec.facts, "service": service}
+    return {**request.app.state.spec.facts, "service": service}
 
 
 @facts.get("/health", summary="The original's health call")
@@ -163,8 +176,14 @@ async def healthz() -> schemas.Health:
     return {"status": "alive"}
 
 
-@facts.get("/readyz", summary="The model is loaded", responses=_problems(503))
-async def readyz(ready: Ready) -> schemas.Health:
+@facts.get(
+    "/readyz",
+    summary="A worker has the model loaded, and the service is not ending",
+    responses=_problems(503),
+)
+async def readyz(ready: Ready, request: Request) -> schemas.Health:
+    if request.app.state.is_draining:
+        raise ProblemError(503, "draining", "the service is ending", {"Retry-After": "5"})
     return {"status": "ready"}
 
 

@@ -2,11 +2,53 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PositiveInt, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+import limits
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def _split(given: Any) -> Any:
+    return [part.strip() for part in given.split(",") if part.strip()] if isinstance(given, str) else given
+
+
+def _rate(given: str) -> str:
+    try:
+        limits.parse(given)
+    except ValueError as error:
+        raise ValueError("a rate is written like 60/minute") from error
+    return given
+
+
+def _network(given: str) -> str:
+    return str(ipaddress.ip_network(given))
+
+
+Rate = Annotated[str, AfterValidator(_rate)]
+Network = Annotated[str, AfterValidator(_network)]
+
+
+def _cores() -> int:
+    """CPUs that this process may use: its affinity, and its control group's quota where it is in one."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        return max(1, min(cores, round(int(quota) / int(period))))
+    except (OSError, ValueError):  # no control groups, or "max": no quota
+        return cores
 
 
 class Settings(BaseSettings):
@@ -18,11 +60,51 @@ class Settings(BaseSettings):
 
     host: Annotated[str, Field(validation_alias="HOST")] = "127.0.0.1"
     port: Annotated[int, Field(validation_alias="PORT", ge=0, le=65535)] = 8000
-    api_key: Annotated[SecretStr | None, Field(validation_alias="API_KEY")] = None  # None: none is asked for
     model: str | None = None  # a shipped model's name or a model folder; None: the default
-    max_body_bytes: PositiveInt = 20_000_000  # one request, all its pictures together
-    max_pixels: PositiveInt = 50_000_000  # one picture
-    max_frames: PositiveInt = 100  # counted in one picture; only the first is scored
-    max_files: PositiveInt = 100  # in one request
-    jobs: PositiveInt = os.cpu_count() or 1  # pictures looked at at the same time
+
+    # Who may ask, and how much. See keys.py and rates.py.
+    api_key: Annotated[SecretStr | None, Field(validation_alias="API_KEY")] = None
+    keys_file: Path | None = None
+    rate_per_address: Rate | None = None  # pictures; None: see `_guard_what_others_reach`
+    rate_per_key: Rate | None = None  # pictures; None: no limit
+    rate_storage: SecretStr = SecretStr("memory://")  # or redis://..., which several processes can share
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_split)] = ()
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
+
+    # One request.
+    max_body_bytes: PositiveInt = 20_000_000  # all its pictures together
+    max_files: PositiveInt = 100
+    header_timeout_s: PositiveFloat = 10
+    body_timeout_s: PositiveFloat = 60
+
+    # One picture.
+    max_pixels: PositiveInt = 50_000_000
+    max_frames: PositiveInt = 100  # counted; only the first is scored
+    timeout_s: PositiveFloat = 10  # from its turn on
+
+    # All at once.
+    jobs: PositiveInt = Field(default_factory=_cores)  # worker processes
+    worker_memory_bytes: PositiveInt = (
+        1_500_000_000  # beyond an idle worker's; 50 megapixels took 0.91e9 at most
+    )
     max_waiting: PositiveInt = 64  # pictures that may wait for their turn; the next is answered 503
+    max_wait_s: PositiveFloat = 30
+    max_held_bytes: PositiveInt = 200_000_000  # of bodies, in memory; more is answered 503
+    drain_s: NonNegativeFloat = 1  # from SIGTERM on new requests are still taken, and /readyz says 503
+
+    log_format: Literal["auto", "json", "text"] = "auto"  # auto: text on a terminal, JSON elsewhere
+    log_names: bool = False  # of the files; a name can tell a lot
+
+    @model_validator(mode="after")
+    def _guard_what_others_reach(self) -> Self:
+        """Who listens to more than this machine limits each address, unless told otherwise."""
+        if "rate_per_address" not in self.model_fields_set and not _is_loopback(self.host):
+            object.__setattr__(self, "rate_per_address", "120/minute")
+        return self
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

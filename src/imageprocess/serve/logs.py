@@ -1,0 +1,55 @@
+"""One line an event on stderr: JSON for machines, text for a person at a terminal.
+
+What a line may hold is decided where it is logged, as `extra={"facts": {...}}`: ids, sizes, timings, labels. Never a
+picture, a key or an address; a file's name only where the operator asks for it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from .settings import Settings
+
+
+class _Json(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line = {
+            "time": when,
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            **_facts(record),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+class _Text(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        told = " ".join(f"{name}={value}" for name, value in _facts(record).items())
+        line = f"{record.levelname.lower()}: {record.getMessage()} {told}".rstrip()
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+def _facts(record: logging.LogRecord) -> Mapping[str, Any]:
+    facts: Mapping[str, Any] = getattr(record, "facts", {})
+    return facts
+
+
+def configuration(settings: Settings, level: str = "INFO") -> dict[str, Any]:
+    """For logging.config.dictConfig: ours and uvicorn's, whose own access lines would hold addresses."""
+    as_text = settings.log_format == "text" or (settings.log_format == "auto" and sys.stderr.isatty())
+    ours = {"handlers": ["stderr"], "level": level, "propagate": False}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"()": _Text if as_text else _Json}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "loggers": {"imageprocess.serve": ours, "uvicorn": ours, "uvicorn.access": {"propagate": False}},
+    }

@@ -1,0 +1,234 @@
+"""The worker processes: started, asked, killed when they overrun, and replaced when they die."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import CrashedError, InputTimeoutError, ModelError
+from .metrics import Metrics
+from .problems import ProblemError
+from .worker import LENGTHS, Order
+
+log = logging.getLogger("imageprocess.serve")
+
+_MODULE = "imageprocess.serve.worker"
+_START_TIMEOUT_S = 60.0
+_CLOSE_TIMEOUT_S = 2.0
+_PAUSE_S = 1.0  # after a worker that could not start
+_TRIES = 3  # workers a picture may lose to a killer from outside before its request is told to come back
+_MAX_ANSWER_BYTES = 64_000_000
+_SECRETS = ("API_KEY", "IMAGEPROCESS_KEYS_FILE", "IMAGEPROCESS_RATE_STORAGE")
+
+
+class _LostError(Exception):
+    """Somebody else killed the worker: an operator, or the kernel for want of memory. Not the picture's fault."""
+
+
+class Pool:
+    """`size` workers, one picture each at a time; `max_waiting` more pictures may wait, the next is turned away."""
+
+    def __init__(
+        self, order: Order, metrics: Metrics, *, size: int, max_waiting: int, max_wait_s: float
+    ) -> None:
+        self._order, self._metrics, self._size = order, metrics, size
+        self._max_waiting, self._max_wait_s = max_waiting, max_wait_s
+        self._idle: asyncio.Queue[_Worker] = asyncio.Queue()
+        self._alive: set[_Worker] = set()
+        self._slots: list[asyncio.Task[None]] = []
+        self._waiting = 0
+
+    async def start(self) -> None:
+        """Returns when the first worker is ready; the others follow. Raises ModelError where none can be."""
+        first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._slots = [asyncio.create_task(self._keep_filled(first)) for _ in range(self._size)]
+        try:
+            await first
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        for slot in self._slots:
+            slot.cancel()
+        await asyncio.gather(*self._slots, return_exceptions=True)
+
+    @property
+    def is_ready(self) -> bool:
+        return bool(self._alive)
+
+    async def ask(self, header: dict[str, Any], data: bytes) -> dict[str, Any]:
+        """worker.py's answer. Raises InputTimeoutError, CrashedError; ProblemError (503) where it is full."""
+        if self._waiting >= self._max_waiting:
+            raise ProblemError(503, "busy", "too many pictures wait already", {"Retry-After": "1"})
+        for _ in range(_TRIES):
+            worker = await self._next_idle()
+            try:
+                return await worker.ask(header, data, self._order.timeout_s)
+            except _LostError:
+                continue
+            finally:
+                if not worker.is_dead:
+                    self._idle.put_nowait(worker)
+        raise ProblemError(
+            503, "workers_lost", "the workers are being killed; try again", {"Retry-After": "1"}
+        )
+
+    async def _next_idle(self) -> _Worker:
+        self._count_waiting(1)
+        try:
+            async with asyncio.timeout(self._max_wait_s):
+                while True:
+                    worker = await self._idle.get()
+                    if not worker.is_dead:
+                        return worker
+        except TimeoutError as error:
+            raise ProblemError(503, "busy", "waited too long for its turn", {"Retry-After": "5"}) from error
+        finally:
+            self._count_waiting(-1)
+
+    def _count_waiting(self, change: int) -> None:
+        self._waiting += change
+        self._metrics.waiting.inc(change)
+
+    async def _keep_filled(self, first: asyncio.Future[None]) -> None:
+        """One slot: a worker in it, and another when that one dies. Ends with the pool."""
+        while True:
+            try:
+                worker = await _Worker.start(self._order)
+            except ModelError as error:
+                log.error("a worker could not start", extra={"facts": {"reason": str(error)}})
+                if not first.done():
+                    first.set_exception(error)
+                await asyncio.sleep(_PAUSE_S)
+                continue
+            self._alive.add(worker)
+            self._metrics.workers.inc()
+            self._idle.put_nowait(worker)
+            if not first.done():
+                first.set_result(None)
+            try:
+                reason = await worker.ended()
+            finally:
+                self._alive.discard(worker)
+                self._metrics.workers.dec()
+                await worker.close()
+            self._metrics.count_restart(reason)
+            log.warning("a worker ended", extra={"facts": {"reason": reason}})
+
+
+@dataclass(eq=False, slots=True)
+class _Worker:
+    process: asyncio.subprocess.Process
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    is_dead: bool = False
+    killed_for: str | None = None  # why we killed it, where we did
+
+    @classmethod
+    async def start(cls, order: Order) -> _Worker:
+        """Returns when it is ready for pictures. Raises ModelError with what it says where it cannot be."""
+        ours, its = socket.socketpair()
+        with its:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-P", "-W", "ignore", "-m", _MODULE, order.to_json(),
+                stdin=its.fileno(), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+                env=_environment(),
+            )  # fmt: skip
+        worker = cls(process, *await asyncio.open_connection(sock=ours))
+        try:
+            async with asyncio.timeout(_START_TIMEOUT_S):
+                said = await worker._read()
+        except (asyncio.IncompleteReadError, TimeoutError, OSError) as error:
+            await worker.close()
+            raise ModelError(f"a worker ended while it started ({process.returncode})") from error
+        except BaseException:
+            await worker.close()
+            raise
+        if "failed" in said:
+            await worker.close()
+            raise ModelError(said["failed"])
+        return worker
+
+    async def ask(self, header: dict[str, Any], data: bytes, timeout_s: float) -> dict[str, Any]:
+        """Raises InputTimeoutError, CrashedError, _LostError; then, and when cancelled, the worker is dead."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                told = json.dumps(header).encode()
+                self.writer.write(LENGTHS.pack(len(told), len(data)) + told)
+                self.writer.write(data)
+                await self.writer.drain()
+                answer = await self._read()
+        except TimeoutError as error:
+            self._kill("timeout")
+            raise InputTimeoutError(f"it took longer than {timeout_s:g} s") from error
+        except (asyncio.IncompleteReadError, OSError, ValueError) as error:
+            self.is_dead = True
+            raise await self._cause_of_death() from error
+        except BaseException:
+            self._kill("abandoned")
+            raise
+        if answer.get("worn_out"):
+            self._kill("memory")
+        return answer
+
+    async def _read(self) -> dict[str, Any]:
+        header_bytes, _ = LENGTHS.unpack(await self.reader.readexactly(LENGTHS.size))
+        if header_bytes > _MAX_ANSWER_BYTES:
+            raise ValueError("the answer is too long")
+        answer: dict[str, Any] = json.loads(await self.reader.readexactly(header_bytes))
+        return answer
+
+    def _kill(self, reason: str) -> None:
+        self.is_dead, self.killed_for = True, self.killed_for or reason
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+
+    async def _cause_of_death(self) -> Exception:
+        try:
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                code = await self.process.wait()
+        except TimeoutError:  # it answers nonsense, or has closed its end and goes on
+            self._kill("crashed")
+            return CrashedError("it crashed the worker that looked at it")
+        if code == -signal.SIGKILL:
+            return _LostError()
+        if code == -getattr(signal, "SIGXCPU", 0):
+            return InputTimeoutError("it took more than its share of CPU time")
+        return CrashedError("it crashed the worker that looked at it")
+
+    async def ended(self) -> str:
+        """Waits until the process is no more. -> why, for the log and the metrics."""
+        code = await self.process.wait()
+        self.is_dead = True
+        if self.killed_for:
+            return self.killed_for
+        if code == -getattr(signal, "SIGXCPU", 0):
+            return "timeout"
+        return "killed" if code == -signal.SIGKILL else "crashed"
+
+    async def close(self) -> None:
+        """Ask it to end by closing our end; kill it where it does not."""
+        self.is_dead = True
+        self.writer.close()
+        try:
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                await self.process.wait()
+        except TimeoutError:
+            self._kill("closed")
+            await self.process.wait()
+
+
+def _environment() -> dict[str, str]:
+    """Ours without its secrets, our import path, and no threads that would take other workers' cores."""
+    kept = {name: value for name, value in os.environ.items() if name not in _SECRETS}
+    path = os.pathsep.join(filter(None, sys.path))
+    return {**kept, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

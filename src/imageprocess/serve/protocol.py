@@ -1,0 +1,93 @@
+"""HTTP/1.1 as uvicorn speaks it, less patient: uvicorn itself waits for ever for a request's first line and headers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+
+from .gate import SECURITY_HEADERS
+
+_LAST_WORDS_S = 1.0  # for a request on its way when the server stops
+
+
+class Config(uvicorn.Config):
+    """uvicorn's, and how long a request's headers may take."""
+
+    def __init__(self, app: Any, *, header_timeout_s: float, **more: Any) -> None:
+        super().__init__(app, http=ImpatientProtocol, ws="none", **more)
+        self.header_timeout_s = header_timeout_s
+
+
+class ImpatientProtocol(H11Protocol):
+    """Closes a connection whose request's headers are not whole in time, however busily they trickle in."""
+
+    config: Config
+    _patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._expect_headers()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._cycle is None or self._cycle.response_complete:
+            self._expect_headers()
+        else:
+            self._stop_expecting()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_expecting()
+        super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        if self._cycle is None and not self.transport.is_closing():  # just accepted: its request is coming
+            self.loop.call_later(_LAST_WORDS_S, self._shut_down_at_last)
+        else:
+            super().shutdown()
+
+    def send_400_response(self, msg: str) -> None:
+        """uvicorn's, as the problem and with the headers that every other answer of ours has."""
+        body = {
+            "type": "about:blank",
+            "title": "Bad Request",
+            "status": 400,
+            "detail": msg,
+            "code": "malformed",
+        }
+        content = json.dumps(body).encode()
+        headers = {
+            "Content-Type": "application/problem+json",
+            "Cache-Control": "no-store",
+            **SECURITY_HEADERS,
+        }
+        headers |= {"Content-Length": str(len(content)), "Connection": "close"}
+        lines = ["HTTP/1.1 400 Bad Request", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+        self.transport.write("\r\n".join(lines).encode("latin-1") + content)
+        self.transport.close()
+
+    @property
+    def _cycle(self) -> RequestResponseCycle | None:
+        """The request being answered, or the last one; None before the first, whatever uvicorn's annotation says."""
+        return self.cycle
+
+    def _expect_headers(self) -> None:
+        if self._patience is None:
+            self._patience = self.loop.call_later(self.config.header_timeout_s, self._lose_patience)
+
+    def _stop_expecting(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _lose_patience(self) -> None:
+        self._patience = None
+        if not self.transport.is_closing():
+            self.transport.close()
+
+    def _shut_down_at_last(self) -> None:
+        if not self.transport.is_closing():
+            super().shutdown()
