@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -81,3 +84,15 @@ def test_a_missing_graph_is_told(copy: Path) -> None:
     (copy / "model.onnx").unlink()
     with pytest.raises(ModelError, match=r"model\.onnx: cannot be read"):
         Session(copy)
+
+
+def test_the_runtime_tells_nobody_and_keeps_nothing(tiny_model_dir: Path, tmp_path: Path) -> None:
+    """ONNX Runtime's telemetry begins with a thread and a database in the user's folders."""
+    script = (
+        "import sys; from pathlib import Path; from imageprocess.model.session import Session;"
+        "Session(Path(sys.argv[1]), threads=1); import onnxruntime; assert onnxruntime.__version__"
+    )
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}  # and no CI=1, where it is silent anyway
+    subprocess.run([sys.executable, "-c", script, str(tiny_model_dir)], env=environment | home, check=True)
+    assert list(tmp_path.iterdir()) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,10 @@ from .spec import ModelSpec, load_spec
 
 if TYPE_CHECKING:
     import onnxruntime
+
+# Since 1.29 ONNX Runtime's own builds send what they run, where, and the model's hash to their maker, and keep a
+# database of it in the user's cache folder, unless this is set before the library is first imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
