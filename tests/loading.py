@@ -18,9 +18,13 @@ PATIENCE_S = 60.0
 def form(data: bytes, path: str = "/v1/detect", headers: str = "") -> bytes:
     """A whole request, its body a form with one file."""
     body = (
-        b'--edge\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + data + b"\r\n--edge--\r\n"
+        b'--edge\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+        + data
+        + b"\r\n--edge--\r\n"
     )
-    head = f"POST {path} HTTP/1.1\r\nHost: test\r\nContent-Type: multipart/form-data; boundary=edge\r\n{headers}"
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: test\r\nContent-Type: multipart/form-data; boundary=edge\r\n{headers}"
+    )
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 

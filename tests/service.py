@@ -17,6 +17,11 @@ from imageprocess.serve.server import configure
 from imageprocess.serve.settings import Settings
 
 
+def worker_pids(app: FastAPI) -> list[int]:
+    """Of the worker processes that are alive."""
+    return [worker.process.pid for worker in list(app.state.analyser.pool._alive)]
+
+
 @contextmanager
 def running(
     model: Path, *, prepare: Callable[[FastAPI], object] = lambda app: None, **settings: Any

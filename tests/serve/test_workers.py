@@ -1,0 +1,227 @@
+"""What happens to a worker happens to one picture: crash, hang, hunger and murder, each for real."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from PIL import Image
+
+from imageprocess.errors import ModelError
+from loading import Answer, form, load
+from pictures import encode, plain, scene
+from service import running, worker_pids
+
+BRIGHT = encode(plain(250), "PNG")
+# Seconds of decoding in a few kilobytes: long enough to be met while it is looked at.
+SLOW = encode(Image.new("L", (7000, 7000), 9), "WEBP", lossless=True, quality=0, method=0)
+
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self").exists(), reason="looks at processes through Linux's /proc"
+)
+
+
+@contextmanager
+def watched(model: Path, **settings: Any) -> Iterator[tuple[httpx.Client, FastAPI]]:
+    """A service, and the app inside it."""
+    apps: list[FastAPI] = []
+    with (
+        running(model, prepare=apps.append, **settings) as address,
+        httpx.Client(base_url=address, timeout=60) as client,
+    ):
+        yield client, apps[0]
+
+
+def detect(client: httpx.Client, data: bytes) -> dict[str, Any]:
+    response = client.post("/v1/detect", files={"file": ("a", data)})
+    assert response.status_code == 200, response.text
+    record: dict[str, Any] = response.json()["results"][0]
+    return record
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def busy_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def signal_while_busy(pid: int, number: int) -> None:
+    before = busy_seconds(pid)
+    wait_until(lambda: busy_seconds(pid) > before + 0.1)
+    os.kill(pid, number)
+
+
+def kill(pid: int) -> None:
+    """As long as it is still one of our workers: ids are used again."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        if b"imageprocess.serve.worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS])
+def test_a_crash_is_that_pictures_error_alone(tiny_model_dir: Path, number: int) -> None:
+    with watched(tiny_model_dir, jobs=1) as (client, app), ThreadPoolExecutor() as threads:
+        (pid,) = worker_pids(app)
+        slow = threads.submit(detect, client, SLOW)
+        signal_while_busy(pid, number)
+        after = threads.submit(detect, client, BRIGHT)  # waits while another worker starts
+        assert client.get("/healthz").status_code == 200
+        assert slow.result()["error"]["code"] == "crashed"
+        assert after.result()["verdict"]["label"] == "ai"
+        assert pid not in worker_pids(app)
+        metrics = client.get("/metrics").text
+    assert 'imageprocess_worker_restarts_total{reason="crashed"} 1.0' in metrics
+    assert 'imageprocess_failures_total{code="crashed"} 1.0' in metrics
+
+
+def test_a_crash_is_an_answer_that_is_documented(tiny_model_dir: Path) -> None:
+    with watched(tiny_model_dir, jobs=1) as (client, app), ThreadPoolExecutor() as threads:
+        body = {"image_base64": base64.b64encode(SLOW).decode()}
+        asked = threads.submit(client.post, "/v1/detect/base64", json=body)
+        signal_while_busy(worker_pids(app)[0], signal.SIGSEGV)
+        assert (asked.result().status_code, asked.result().json()["code"]) == (422, "crashed")
+
+
+def test_a_hang_ends_in_time(tiny_model_dir: Path) -> None:
+    with watched(tiny_model_dir, jobs=1, timeout_s=0.3) as (client, _):
+        assert detect(client, SLOW)["error"]["code"] == "timeout"
+        assert detect(client, BRIGHT)["verdict"]["label"] == "ai"
+        assert 'restarts_total{reason="timeout"} 1.0' in client.get("/metrics").text
+
+
+def test_memory_ends_where_it_is_told_to(tiny_model_dir: Path) -> None:
+    with watched(tiny_model_dir, jobs=1, worker_memory_bytes=100_000_000) as (client, _):
+        bomb = encode(Image.new("RGB", (7000, 7000)), "PNG")  # 49 megapixels, which are allowed
+        assert detect(client, bomb)["error"]["code"] == "too_many_pixels"
+        assert detect(client, BRIGHT)["verdict"]["label"] == "ai"
+
+
+def test_a_json_bomb_blows_up_in_the_worker(tiny_model_dir: Path) -> None:
+    bombs = [b'{"image_base64": [' + b"1.5," * 3_000_000 + b"1]}", b"[" * 5_000_000]
+    with watched(tiny_model_dir, jobs=1, worker_memory_bytes=100_000_000) as (client, _):
+        for bomb in bombs:
+            answer = client.post("/predict", content=bomb, headers={"Content-Type": "application/json"})
+            assert answer.status_code in (400, 413), answer.text
+        assert detect(client, BRIGHT)["verdict"]["label"] == "ai"
+
+
+def test_whom_somebody_else_kills_is_no_pictures_fault(tiny_model_dir: Path) -> None:
+    with watched(tiny_model_dir, jobs=1) as (client, app), ThreadPoolExecutor() as threads:
+        slow = threads.submit(detect, client, SLOW)
+        signal_while_busy(worker_pids(app)[0], signal.SIGKILL)
+        assert slow.result()["status"] == "ok"  # another worker looked at it
+        idle = worker_pids(app)[0]
+        os.kill(idle, signal.SIGKILL)
+        assert detect(client, BRIGHT)["verdict"]["label"] == "ai"
+        assert 'restarts_total{reason="killed"} 2.0' in client.get("/metrics").text
+
+
+def test_when_all_are_killed_again_and_again_the_answer_is_to_come_back(tiny_model_dir: Path) -> None:
+    stop = threading.Event()
+    with watched(tiny_model_dir, jobs=1) as (client, app):
+
+        def murder() -> None:
+            while not stop.is_set():
+                for pid in worker_pids(app):
+                    kill(pid)
+                time.sleep(0.05)
+
+        murderer = threading.Thread(target=murder)
+        murderer.start()
+        try:
+            answer = client.post("/v1/detect", files={"file": ("a", SLOW)})
+        finally:
+            stop.set()
+            murderer.join()
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+        assert answer.json()["code"] in ("workers_lost", "not_ready")
+        wait_until(lambda: client.get("/readyz").status_code == 200)
+
+
+def test_chaos(tiny_model_dir: Path) -> None:
+    """A worker is killed every second under load: every request gets its right answer, or a 503."""
+    kinds = [(encode(plain(b), "PNG"), label) for b, label in ((250, "ai"), (128, "unsure"), (5, "real"))]
+    big = [(encode(scene(1, 2000, 2000), "JPEG"), None)]
+
+    def is_right(which: int, answer: Answer) -> bool:
+        label = (kinds + big)[which][1]
+        return answer[0] == 200 and label in (None, answer[1]["results"][0]["verdict"]["label"])
+
+    with watched(tiny_model_dir, jobs=2) as (client, app):
+        stop = threading.Event()
+
+        def murder() -> None:
+            while not stop.wait(1):
+                if pids := worker_pids(app):
+                    kill(random.choice(pids))
+
+        murderer = threading.Thread(target=murder)
+        murderer.start()
+        try:
+            requests = [form(data) for data, _ in kinds + big]
+            address = str(client.base_url)
+            tally = asyncio.run(
+                load(address, requests, is_right, clients=8, seconds=5, allowed=frozenset({503}))
+            )
+        finally:
+            stop.set()
+            murderer.join()
+        metrics = client.get("/metrics").text
+    assert not tally.wrong and not tally.lost
+    assert tally.statuses[200] > 8
+    assert 'restarts_total{reason="killed"}' in metrics
+
+
+def test_a_worker_is_confined_and_knows_no_secret(
+    tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("API_KEY", "s3cret")
+    with watched(tiny_model_dir, jobs=1, api_key=None) as (_, app):
+        (pid,) = worker_pids(app)
+        environment = Path(f"/proc/{pid}/environ").read_bytes()
+        limits = Path(f"/proc/{pid}/limits").read_text()
+        files = {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()}
+    assert b"PYTHONPATH" in environment and b"s3cret" not in environment
+    found = {line[:26].strip(): line[26:].split()[:2] for line in limits.splitlines()}
+    assert found["Max file size"] == found["Max core file size"] == ["0", "0"]
+    assert 1_500_000_000 < int(found["Max address space"][1]) < 2_500_000_000
+    assert all(name.startswith(("socket:", "/dev/null")) for name in files), files
+
+
+def test_a_model_that_does_not_load_is_said_at_the_start(tmp_path: Path, tiny_model_dir: Path) -> None:
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    for file in tiny_model_dir.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    (folder / "model.onnx").write_bytes(b"no graph")
+
+    async def start() -> None:
+        from imageprocess.serve.app import create_app
+        from imageprocess.serve.settings import Settings
+
+        app = create_app(Settings(model=str(folder)))
+        async with app.router.lifespan_context(app):
+            pass
+
+    with pytest.raises(ModelError, match="sha256 differs"):
+        asyncio.run(start())
