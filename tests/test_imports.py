@@ -43,6 +43,10 @@ CONFINED = {
     "onnxruntime": ("model/session.py", "evaluate"),  # evaluate runs other people's models too
     "pi_heif": "decode/heic.py",
     "c2pa": "provenance",
+    "simplejpeg": "decode/jpeg.py",
+    "ray": "batch/on_ray.py",
+    "fsspec": "sources/remote.py",
+    "pyarrow": ("batch/parquet.py", "data"),
     "fastapi": "serve",
     "starlette": "serve",
     "matplotlib": ("train", "evaluate", "data", "report"),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -57,14 +57,22 @@ class Detector:
     """Looks at pictures. The network is loaded when it is first needed. Safe to share between threads."""
 
     def __init__(
-        self, model: str | Path | None = None, *, limits: Limits = DEFAULT_LIMITS, threads: int | None = None
+        self,
+        model: str | Path | None = None,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        threads: int | None = None,
+        remember: int = 0,
     ) -> None:
-        """`model`: a shipped model's name, a model folder, None for the default. `threads`: the network's."""
+        """`model`: a shipped model's name, a model folder, None for the default. `threads`: the network's.
+        `remember`: so many Results are kept by content; bytes seen before are not looked at again."""
         self.limits = limits
         self._model = model
         self._threads = threads
         self._session: Session | None = None
         self._lock = threading.Lock()
+        self._remember = remember
+        self._known: OrderedDict[tuple[str, _Question], Result] = OrderedDict()  # the last used at the end
 
     @property
     def session(self) -> Session:
@@ -93,7 +101,8 @@ class Detector:
         Raises an InputError that says what is wrong with the picture, a ModelError or a UsageError.
         """
         question = self._ask(mode, threshold, only, heatmap)
-        return self._conclude([self._examine(source, question)], question)[0]
+        examined = self._examine(source, question)
+        return examined if isinstance(examined, Result) else self._conclude([examined], question)[0]
 
     def detect_many(
         self,
@@ -154,9 +163,13 @@ class Detector:
         thresholds = spec.thresholds[mode] if threshold is None else Thresholds(ai=threshold, real=threshold)
         return _Question(witnesses, thresholds, heatmap)
 
-    def _examine(self, source: Source, question: _Question) -> _Examined:
+    def _examine(self, source: Source, question: _Question) -> _Examined | Result:
         began = time.perf_counter()
         data = sources.read(source, max_bytes=self.limits.max_bytes)
+        digest = hashlib.sha256(data).hexdigest()
+        known = self._recall(digest, question)
+        if known:
+            return replace(known, source=source.name, elapsed_ms=_elapsed_ms(began))
         image = decode(data, name=source.name, limits=self.limits)
         evidence: list[Evidence] = []
         if "provenance" in question.witnesses:
@@ -164,7 +177,6 @@ class Detector:
         if "watermark" in question.witnesses:
             evidence += read_watermarks(image)
         pixels = resize(image.pixels, self.session.spec.input) if question.thresholds else None
-        digest = hashlib.sha256(data).hexdigest()
         return _Examined(source.name, digest, image.facts, evidence, pixels, time.perf_counter() - began)
 
     def _try_examine(self, source: Source, question: _Question) -> _Examined | Result:
@@ -194,7 +206,7 @@ class Detector:
         if output and spec and question.thresholds:
             evidence.append(testify(output, spec, question.thresholds))
         heat = output.heatmap if output and question.heatmap else None
-        return Result(
+        result = Result(
             source=examined.source,
             status="ok",
             sha256=examined.sha256,
@@ -205,6 +217,27 @@ class Detector:
             elapsed_ms=round((examined.elapsed_s + share_s) * 1000, 3),
             heatmap=None if heat is None else to_display(heat),
         )
+        self._keep(result, question)
+        return result
+
+    def _recall(self, digest: str, question: _Question) -> Result | None:
+        with self._lock:
+            known = self._known.get((digest, question))
+            if known:
+                self._known.move_to_end((digest, question))
+            return known
+
+    def _keep(self, result: Result, question: _Question) -> None:
+        if not self._remember or question.heatmap or result.sha256 is None:
+            return
+        with self._lock:
+            self._known[result.sha256, question] = result
+            if len(self._known) > self._remember:
+                self._known.popitem(last=False)
+
+
+def _elapsed_ms(began_s: float) -> float:
+    return round((time.perf_counter() - began_s) * 1000, 3)
 
 
 def failed(source: str, error: ImageProcessError) -> Result:

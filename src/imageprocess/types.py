@@ -37,6 +37,7 @@ class Source:
     name: str
     data: bytes | None = field(default=None, repr=False)
     path: Path | None = None
+    uri: str | None = None  # s3://bucket/key and the like, read through fsspec
 
 
 @dataclass(frozen=True, slots=True)

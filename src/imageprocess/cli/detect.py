@@ -23,7 +23,7 @@ _STDIN = "-"
 _MAX_DEFAULT_JOBS = 4  # each holds a decoded picture: about 0.2 GB for 12 megapixels
 
 
-def _parse_only(_: click.Context, __: click.Parameter, value: str | None) -> tuple[Witness, ...] | None:
+def parse_only(_: click.Context, __: click.Parameter, value: str | None) -> tuple[Witness, ...] | None:
     if value is None:
         return None
     names = [name.strip() for name in value.split(",")]
@@ -57,7 +57,7 @@ def _parse_only(_: click.Context, __: click.Parameter, value: str | None) -> tup
 )  # fmt: skip
 @click.option("--model", metavar="NAME|DIR", help="A shipped model or a model folder.")
 @click.option(
-    "--only", callback=_parse_only, metavar=",".join(WITNESSES), help="Ask these alone; the default is all."
+    "--only", callback=parse_only, metavar=",".join(WITNESSES), help="Ask these alone; the default is all."
 )
 @click.option(
     "--heatmap", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",

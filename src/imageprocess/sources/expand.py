@@ -63,8 +63,13 @@ def _glob(pattern: str, recursive: bool) -> Iterator[Source]:
             yield Source(display_name(match), path=Path(match))
 
 
+def promises_a_picture(name: str) -> bool:
+    """Does this name end as a picture's does?"""
+    return os.path.splitext(name)[1].lower() in _SUFFIXES  # noqa: PTH122 (names in archives are no paths)
+
+
 def _is_picture(path: Path) -> bool:
-    if path.suffix.lower() in _SUFFIXES:
+    if promises_a_picture(path.name):
         return True
     from ..decode import sniff  # here, since it loads Pillow
 

@@ -57,7 +57,7 @@ def read(source: Source, *, max_bytes: int) -> bytes:
     """The bytes of `source`, `max_bytes` at most. Raises InputNotFoundError or TooLargeError."""
     data = source.data
     if data is None:
-        data = _read_path(source, max_bytes)
+        data = _read_uri(source, max_bytes) if source.uri else _read_path(source, max_bytes)
     if len(data) > max_bytes:
         raise TooLargeError(f"{source.name}: more than the limit of {max_bytes:,} bytes")
     return data
@@ -76,6 +76,15 @@ def _read_path(source: Source, max_bytes: int) -> bytes:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or error
         raise InputNotFoundError(f"{source.name}: cannot be read ({reason})") from error
+
+
+def _read_uri(source: Source, max_bytes: int) -> bytes:
+    from .remote import open_uri
+
+    assert source.uri is not None
+    with open_uri(source.uri) as stream:
+        data: bytes = stream.read(max_bytes + 1)
+    return data
 
 
 def display_name(path: str | os.PathLike[str]) -> str:

@@ -1,0 +1,173 @@
+"""What a batch is told to go through -> the inputs, one row each, in a stable order and lazily.
+
+A picture is a Source: a path or a URI that whoever scores it opens. A shard (a tar, a Parquet file) is one item
+until it is read: then it is its pictures, each with its bytes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from .. import sources
+from ..errors import UsageError
+from ..sources.remote import is_uri, list_uri
+from ..types import Result, Source
+
+_KINDS: dict[str, Literal["tar", "parquet"]] = {
+    ".tar": "tar", ".tar.gz": "tar", ".tgz": "tar", ".tar.bz2": "tar", ".tar.xz": "tar",
+    ".parquet": "parquet", ".pq": "parquet",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A file that holds many pictures. `first`: how many of its inputs are already done."""
+
+    name: str  # a path or a URI
+    kind: Literal["tar", "parquet"]
+    first: int = 0
+    column: str | None = None  # Parquet: the column of the pictures; None where there is but one
+
+
+# A Result is an input that failed before it could be read (a damaged shard): its row is known.
+Input = Source | Result
+Item = Input | Shard
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What the command line named."""
+
+    arguments: tuple[str, ...] = ()
+    from_list: Path | None = None  # a file of paths and URIs, one a line
+    recursive: bool = False
+    column: str | None = None
+
+    def items(self) -> Iterator[Item]:
+        for argument in self.arguments:
+            yield from _expand(argument, self.recursive, self.column)
+        if self.from_list is not None:
+            with self.from_list.open("rb") as lines:
+                yield from _listed(lines, self.column)
+
+    def count(self) -> int | None:
+        """How many pictures there seem to be, for a progress line: shards are counted without reading the pictures,
+        and where that cannot be, it is None."""
+        total = 0
+        for item in self.items():
+            held = _count_in(item) if isinstance(item, Shard) else 1
+            if held is None:
+                return None
+            total += held
+        return total
+
+
+def open_shard(shard: Shard, *, max_bytes: int) -> Iterator[Input]:
+    """The inputs in `shard`, from number `shard.first` on. Never raises on a damaged one: that is its last row."""
+    if shard.kind == "tar":
+        from .tar import read_tar
+
+        inputs = read_tar(shard.name, max_bytes=max_bytes)
+    else:
+        from .parquet import read_pictures
+
+        inputs = read_pictures(shard.name, shard.column, max_bytes=max_bytes)
+    for number, one in enumerate(inputs):
+        if number >= shard.first:
+            yield one
+
+
+def flatten(items: Iterable[Item], *, max_bytes: int) -> Iterator[Input]:
+    """Every shard as its pictures."""
+    for item in items:
+        if isinstance(item, Shard):
+            yield from open_shard(item, max_bytes=max_bytes)
+        else:
+            yield item
+
+
+def _count_in(shard: Shard) -> int | None:
+    if is_uri(shard.name):
+        return None
+    if shard.kind == "parquet":
+        from .parquet import count_rows
+
+        return count_rows(shard.name)
+    from .tar import count_pictures
+
+    return count_pictures(shard.name)
+
+
+def name_of(one: Input) -> str:
+    return one.source if isinstance(one, Result) else one.name
+
+
+def skip_done(items: Iterator[Item], done: Iterable[str], *, max_bytes: int) -> Iterator[Item]:
+    """What is left of `items` after the inputs named `done`, which must be the first ones.
+
+    Raises UsageError where they are not: then the inputs have changed, and rows would be lost or doubled.
+    """
+    names = iter(done)
+    number = 0
+    expected = next(names, None)
+    for item in items:
+        if expected is None:
+            yield item
+            continue
+        within = 0
+        for one in flatten([item], max_bytes=max_bytes):
+            if expected is None:
+                break
+            if name_of(one) != expected:
+                raise UsageError(
+                    f"the inputs have changed: number {number + 1} was {expected}, it is {name_of(one)} now"
+                )
+            number, within, expected = number + 1, within + 1, next(names, None)
+        else:
+            continue
+        yield replace(item, first=within) if isinstance(item, Shard) else item
+    if expected is not None:
+        raise UsageError(f"the inputs have changed: number {number + 1} was {expected}, it is gone now")
+
+
+def _expand(argument: str, recursive: bool, column: str | None) -> Iterator[Item]:
+    if is_uri(argument):
+        for uri in list_uri(argument, recursive=recursive):
+            item = _named(uri, column)
+            if uri == argument or isinstance(item, Shard) or sources.promises_a_picture(uri):
+                yield item
+    elif os.path.isdir(argument):  # noqa: PTH112 (Path.is_dir raises on a name that is too long)
+        yield from _shards_in(Path(argument), recursive, column)
+        yield from sources.expand([argument], recursive=recursive)
+    else:
+        for source in sources.expand([argument], recursive=recursive):
+            yield _named(str(source.path), column, source)
+
+
+def _listed(lines: BinaryIO, column: str | None) -> Iterator[Item]:
+    for source in sources.from_list(lines):
+        # Path would make one slash of two.
+        yield _named(source.name if is_uri(source.name) else str(source.path), column, source)
+
+
+def _named(name: str, column: str | None, source: Source | None = None) -> Item:
+    lower = name.lower()
+    for suffix, kind in _KINDS.items():
+        if lower.endswith(suffix):
+            return Shard(name, kind, column=column)
+    if is_uri(name):
+        return Source(name, uri=name)
+    return source or Source(sources.display_name(name), path=Path(name))
+
+
+def _shards_in(folder: Path, recursive: bool, column: str | None) -> Iterator[Item]:
+    for parent, children, names in os.walk(folder):
+        children[:] = sorted(child for child in children if not child.startswith(".")) if recursive else []
+        for name in sorted(names):
+            item = _named(str(Path(parent, name)), column)
+            if isinstance(item, Shard) and not name.startswith("."):
+                yield item

@@ -1,0 +1,114 @@
+"""The same job on a Ray cluster (Ray Data, the extra [batch]). The only module that imports ray.
+
+The inputs go through in windows, so that a job of any length needs little memory on the driver. In each window the
+reading tasks turn pieces (names, or a shard) into inputs, and a pool of actors, each with the network loaded, turns
+these into rows; they come back in the inputs' order, and the driver commits them as the local engine's.
+
+An actor asks for half a core though it keeps a whole one busy: there is always room for the readers, without which
+actors would wait for ever, and when a node is lost its actors find room on the others. What was on the lost node is
+computed again, from the inputs that the driver holds.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from ..errors import MissingExtraError
+from .inputs import Item, Shard, flatten
+from .score import Scorer, Task
+
+_PIECE = 64  # pictures' names to a reading task; a shard is a task of its own
+_WINDOW = 512  # pieces: 32,768 pictures, or 512 shards
+_BATCH = 16
+_ACTOR_CPUS = 0.5
+_READER_CPUS = 0.25  # another share than the actors', or Ray Data makes one operator of the two
+
+
+def score_on_ray(items: Iterator[Item], task: Task, *, actors: int) -> Iterator[str]:
+    """One row an input, in order. `actors`: how many; 0 means one a core of the cluster but one.
+
+    Joins the cluster that RAY_ADDRESS names, or one that the caller has joined; else starts one on this machine and
+    ends it. Raises MissingExtraError, UsageError.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise MissingExtraError("ray[data], which the ray engine needs,", "batch") from error
+    joined = ray.is_initialized()
+    if not joined:
+        ray.init(log_to_driver=False, logging_level=logging.WARNING, include_dashboard=False)
+    try:
+        cores = int(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call]
+        pieces = _pieces(items)
+        while window := list(islice(pieces, _WINDOW)):
+            yield from _score_window(window, task, actors or max(1, cores - 1))
+    finally:
+        if not joined:
+            ray.shutdown()
+
+
+def _pieces(items: Iterator[Item]) -> Iterator[list[Item]]:
+    piece: list[Item] = []
+    for item in items:
+        if isinstance(item, Shard):
+            if piece:
+                yield piece
+            yield [item]
+            piece = []
+            continue
+        piece.append(item)
+        if len(piece) == _PIECE:
+            yield piece
+            piece = []
+    if piece:
+        yield piece
+
+
+def _score_window(window: list[list[Item]], task: Task, actors: int) -> Iterator[str]:
+    import ray
+    from ray.data import ActorPoolStrategy, DataContext
+
+    context = DataContext.get_current()
+    context.execution_options.preserve_order = True
+    context.enable_progress_bars = False  # the command has its own
+    logging.getLogger("ray.data").setLevel(logging.WARNING)
+    pieces = [{"piece": pickle.dumps(piece)} for piece in window]
+    rows = (
+        ray.data.from_items(pieces, override_num_blocks=len(pieces))
+        .map_batches(_Reader(task.max_bytes), batch_size=1, num_cpus=_READER_CPUS)
+        .map_batches(
+            _Actor, fn_constructor_args=(task,), batch_size=_BATCH, num_cpus=_ACTOR_CPUS,
+            compute=ActorPoolStrategy(size=actors),
+        )
+    )  # fmt: skip
+    for batch in rows.iter_batches(batch_size=None, prefetch_batches=1):
+        yield from (str(row) for row in batch["row"])
+
+
+class _Reader:
+    """A piece -> its inputs, pickled, a few at a time."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+
+    def __call__(self, batch: dict[str, Any]) -> Iterator[dict[str, list[bytes]]]:
+        for piece in batch["piece"]:
+            inputs = flatten(pickle.loads(piece), max_bytes=self._max_bytes)
+            while some := [pickle.dumps(one) for one in islice(inputs, _BATCH)]:
+                yield {"input": some}
+
+
+class _Actor:
+    """A loaded network on one core of the cluster."""
+
+    def __init__(self, task: Task) -> None:
+        os.environ["OMP_NUM_THREADS"] = "1"
+        self._scorer = Scorer(task)
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
+        return {"row": self._scorer.score([pickle.loads(one) for one in batch["input"]])}

@@ -1,0 +1,156 @@
+"""Parquet through pyarrow (the extra [batch]): pictures in, rows out. The only module that imports it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ..detector import failed
+from ..errors import (
+    CorruptImageError,
+    InputError,
+    MissingExtraError,
+    TooLargeError,
+    UsageError,
+)
+from ..sources import display_name
+from ..sources.remote import open_named
+from ..types import Result, Source
+
+_ROWS_READ = 16  # pictures in memory at a time
+_ROWS_A_GROUP = 10_000
+
+
+def read_pictures(name: str, column: str | None, *, max_bytes: int) -> Iterator[Source | Result]:
+    """Each row's picture, called NAME#ROW. The column holds bytes, or structs with a field `bytes` (as Hugging Face
+    writes them). A damaged file ends in a row that says so. Raises UsageError where the column cannot be told."""
+    arrow = _arrow()
+    from pyarrow import parquet
+
+    shown = display_name(name)
+    row = 0
+    try:
+        with open_named(name) as stream:
+            # Small buffers instead of whole column chunks: a row group may hold gigabytes of pictures.
+            file = parquet.ParquetFile(stream, buffer_size=1 << 20, pre_buffer=False)
+            chosen = _picture_column(file.schema_arrow, column, shown)
+            for batch in file.iter_batches(batch_size=_ROWS_READ, columns=[chosen], use_threads=False):
+                for value in batch.column(0):
+                    yield _picture(value.as_py(), f"{shown}#{row}", max_bytes)
+                    row += 1
+    except InputError as error:
+        yield failed(shown, error)
+    except (arrow.ArrowException, OSError) as error:
+        damage = " ".join(str(error).split())[:200]
+        yield failed(
+            shown, CorruptImageError(f"{shown}: the Parquet file is damaged from here on ({damage})")
+        )
+
+
+def count_rows(name: str) -> int | None:
+    arrow = _arrow()
+    from pyarrow import parquet
+
+    try:
+        return int(parquet.read_metadata(name).num_rows)
+    except (arrow.ArrowException, OSError):
+        return None
+
+
+def _picture(value: Any, name: str, max_bytes: int) -> Source | Result:
+    data = value.get("bytes") if isinstance(value, dict) else value
+    if data is None:
+        return failed(name, CorruptImageError(f"{name}: the row holds no picture"))
+    if len(data) > max_bytes:
+        return failed(name, TooLargeError(f"{name}: {len(data):,} bytes; the limit is {max_bytes:,}"))
+    return Source(name, data)
+
+
+def _picture_column(schema: Any, column: str | None, shown: str) -> str:
+    from pyarrow import types
+
+    def holds_bytes(kind: Any) -> bool:
+        if types.is_struct(kind):
+            return any(kind.field(i).name == "bytes" for i in range(kind.num_fields))
+        return bool(types.is_binary(kind) or types.is_large_binary(kind))
+
+    found = [field.name for field in schema if holds_bytes(field.type)]
+    if column is not None and column in found:
+        return column
+    if column is None and len(found) == 1:
+        return str(found[0])
+    said = f"it has no column {column!r} of bytes" if column else f"{len(found)} columns hold bytes"
+    raise UsageError(f"{shown}: {said}; name one with --image-column (columns: {', '.join(schema.names)})")
+
+
+def write_rows(lines: Iterable[str], stream: BinaryIO) -> None:
+    """Records as JSON lines -> one Parquet file. What is nested is flattened; `evidence` stays JSON text."""
+    arrow = _arrow()
+    from pyarrow import parquet
+
+    schema = arrow.schema([(name, getattr(arrow, kind)()) for name, (kind, _) in _COLUMNS.items()])
+    waiting = iter(lines)
+    with parquet.ParquetWriter(stream, schema, compression="zstd") as writer:
+        while records := [json.loads(line) for line in islice(waiting, _ROWS_A_GROUP)]:
+            columns = [
+                arrow.array([_value(record, path) for record in records], schema.field(name).type)
+                for name, (_, path) in _COLUMNS.items()
+            ]
+            writer.write_table(arrow.Table.from_arrays(columns, schema=schema))
+
+
+def read_statuses(path: Path) -> Iterator[str]:
+    """Each row's `status`, of a file that `write_rows` wrote."""
+    _arrow()
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path) as file:
+        for batch in file.iter_batches(columns=["status"]):
+            yield from batch.column(0).to_pylist()
+
+
+# column -> its type, and where the record has its value
+_COLUMNS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "source": ("string", ("source",)),
+    "status": ("string", ("status",)),
+    "label": ("string", ("verdict", "label")),
+    "probability_ai": ("float64", ("verdict", "probability_ai")),
+    "decided_by": ("string", ("verdict", "decided_by")),
+    "reason": ("string", ("verdict", "reason")),
+    "error_code": ("string", ("error", "code")),
+    "error_message": ("string", ("error", "message")),
+    "sha256": ("string", ("sha256",)),
+    "format": ("string", ("image", "format")),
+    "width": ("int32", ("image", "width")),
+    "height": ("int32", ("image", "height")),
+    "frames": ("int32", ("image", "frames")),
+    "bytes": ("int64", ("image", "bytes")),
+    "evidence": ("string", ("evidence",)),
+    "model": ("string", ("model", "name")),
+    "model_version": ("string", ("model", "version")),
+    "model_sha256": ("string", ("model", "sha256")),
+    "elapsed_ms": ("float64", ("elapsed_ms",)),
+}
+
+
+def _value(record: dict[str, Any], path: tuple[str, ...]) -> Any:
+    found: Any = record
+    for key in path:
+        found = found.get(key) if isinstance(found, dict) else None
+    return json.dumps(found, ensure_ascii=False) if isinstance(found, list) else found
+
+
+def require() -> None:
+    """Raises MissingExtraError without pyarrow: a job should not learn that at its end."""
+    _arrow()
+
+
+def _arrow() -> Any:
+    try:
+        import pyarrow
+    except ImportError as error:
+        raise MissingExtraError("pyarrow, which reads and writes Parquet,", "batch") from error
+    return pyarrow

@@ -1,0 +1,54 @@
+"""What one worker does, here or on a cluster: inputs in, rows (records as JSON lines, no newline) out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..decode import DEFAULT_LIMITS
+from ..detector import Detector
+from ..report.records import to_json
+from ..types import Mode, Result, Source, Witness
+from .inputs import Input
+
+_REMEMBERED = 2_000  # results a worker; a few kilobytes each
+_READERS = 8  # URIs read at a time: their time is the network's, not the core's
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """The question, small enough to be sent to every worker."""
+
+    model: str | None = None  # a shipped model's name or a model folder
+    mode: Mode = "balanced"
+    threshold: float | None = None
+    only: tuple[Witness, ...] | None = None
+    reuse: bool = True  # bytes that a worker has seen before get the same result
+
+    @property
+    def max_bytes(self) -> int:
+        return DEFAULT_LIMITS.max_bytes
+
+
+class Scorer:
+    """A loaded network that takes one core. Loads at once, so that a broken model is told before the first picture."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._detector = Detector(task.model, threads=1, remember=_REMEMBERED if task.reuse else 0)
+        self._ask([])
+
+    def score(self, inputs: Sequence[Input]) -> list[str]:
+        """One row an input, in order. Never raises on a bad input."""
+        judged = iter(self._ask([one for one in inputs if isinstance(one, Source)]))
+        return [to_json(one if isinstance(one, Result) else next(judged)) for one in inputs]
+
+    def _ask(self, given: list[Source]) -> list[Result]:
+        remote = any(source.uri for source in given)
+        task = self._task
+        return list(
+            self._detector.detect_many(
+                given, mode=task.mode, threshold=task.threshold, only=task.only,
+                batch_size=max(1, len(given)), jobs=_READERS if remote else 1,
+            )
+        )  # fmt: skip

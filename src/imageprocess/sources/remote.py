@@ -1,0 +1,75 @@
+"""Pictures and shards behind a URI (s3://, gs://, file://, ...), through fsspec: the only module that imports it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from ..errors import InputNotFoundError, MissingExtraError
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+
+def is_uri(name: str) -> bool:
+    return "://" in name
+
+
+@contextmanager
+def open_named(name: str) -> Iterator[BinaryIO]:
+    """The bytes behind a path or a URI, as a stream that can seek. Raises InputNotFoundError, MissingExtraError."""
+    if is_uri(name):
+        with open_uri(name) as remote:
+            yield remote
+        return
+    with _open_path(name) as local:
+        yield local
+
+
+def _open_path(name: str) -> BinaryIO:
+    try:
+        return Path(name).open("rb")
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise InputNotFoundError(f"{name}: cannot be read ({getattr(error, 'strerror', error)})") from error
+
+
+@contextmanager
+def open_uri(uri: str) -> Iterator[BinaryIO]:
+    """The bytes behind `uri`, as a stream that can seek. Raises InputNotFoundError, MissingExtraError."""
+    files, path = _files(uri)
+    try:
+        with files.open(path, "rb") as stream:
+            yield stream
+    except FileNotFoundError as error:
+        raise InputNotFoundError(f"{uri}: no such object") from error
+    except (OSError, PermissionError) as error:
+        raise InputNotFoundError(f"{uri}: cannot be read ({error})") from error
+
+
+def list_uri(uri: str, *, recursive: bool) -> list[str]:
+    """A folder's files, a glob's matches, or the URI itself, as URIs, sorted. Hidden files are left out."""
+    files, path = _files(uri)
+    if any(character in path for character in "*?["):
+        found = files.glob(path)
+    elif files.isdir(path):
+        found = files.find(path, maxdepth=None if recursive else 1)
+    else:
+        return [uri]
+    visible = [name for name in found if not name.rsplit("/", 1)[-1].startswith(".")]
+    return sorted(files.unstrip_protocol(name) for name in visible)
+
+
+def _files(uri: str) -> tuple[AbstractFileSystem, str]:
+    try:
+        import fsspec
+    except ImportError as error:
+        raise MissingExtraError("fsspec, which reads URIs,", "batch") from error
+    try:
+        found: tuple[Any, str] = fsspec.core.url_to_fs(uri)
+    except ImportError as error:  # s3fs, gcsfs, ...: one package a kind of store
+        raise InputNotFoundError(f"{uri}: {error}") from error
+    except ValueError as error:  # an unknown protocol
+        raise InputNotFoundError(f"{uri}: cannot be read ({error})") from error
+    return found

@@ -1,0 +1,196 @@
+"""Folders, lists, shards and URIs -> inputs, in a stable order, and what is left of them after some are done."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from imageprocess import sources
+from imageprocess.batch.inputs import Input, Inputs, Item, Shard, flatten, name_of, skip_done
+from imageprocess.errors import InputNotFoundError, UsageError
+from imageprocess.types import Result, Source
+from pictures import encode, plain
+
+MAX_BYTES = 100_000
+PICTURE = encode(plain(9), "JPEG")
+
+
+def _write_tar(path: Path, members: dict[str, bytes], mode: str = "w") -> Path:
+    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return path
+
+
+def _write_parquet(path: Path, columns: dict[str, list[object]]) -> Path:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    parquet.write_table(pyarrow.table(columns), path, row_group_size=3)
+    return path
+
+
+def _inputs(*arguments: object, recursive: bool = False, column: str | None = None) -> list[Input]:
+    items = Inputs(tuple(map(str, arguments)), recursive=recursive, column=column).items()
+    return list(flatten(items, max_bytes=MAX_BYTES))
+
+
+def _names(inputs: Iterable[Input]) -> list[str]:
+    return [name_of(one) for one in inputs]
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"), [("a.tar", "w"), ("a.tar.gz", "w:gz"), ("a.tgz", "w:gz"), ("a.tar.xz", "w:xz")]
+)
+def test_a_tars_pictures_with_their_bytes(tmp_path: Path, name: str, mode: str) -> None:
+    members = {
+        "x/1.jpg": PICTURE, "x/1.json": b"{}", "x/1.cls": b"3",
+        "unnamed": PICTURE, "x/._2.jpg": b"mac", "broken.png": b"?",
+    }  # fmt: skip
+    path = _write_tar(tmp_path / name, members, mode)
+    found = _inputs(path)
+    assert _names(found) == [f"{path}#{member}" for member in ("x/1.jpg", "unnamed", "broken.png")]
+    assert [one.data for one in found if isinstance(one, Source)] == [PICTURE, PICTURE, b"?"]
+
+
+def test_a_tar_cut_off_gives_what_it_has_and_says_so(tmp_path: Path) -> None:
+    path = _write_tar(tmp_path / "a.tar", {f"{i}.jpg": PICTURE + bytes(2000) for i in range(5)})
+    path.write_bytes(path.read_bytes()[: 3 * (512 + 3072) - 700])
+    found = _inputs(path)
+    assert _names(found) == [f"{path}#0.jpg", f"{path}#1.jpg", str(path)]
+    assert isinstance(found[-1], Result) and found[-1].error is not None
+    assert found[-1].error.code == "corrupt" and "damaged" in found[-1].error.message
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a tar at all" * 100])
+def test_a_tar_that_is_none_is_one_row(tmp_path: Path, damage: bytes) -> None:
+    path = tmp_path / "a.tar"
+    path.write_bytes(damage)
+    assert [isinstance(one, Result) for one in _inputs(path, tmp_path / "missing.tar")] == [True, True]
+
+
+def test_a_member_above_the_limit_is_a_row_and_is_not_read(tmp_path: Path) -> None:
+    path = _write_tar(tmp_path / "a.tar", {"big.jpg": bytes(MAX_BYTES + 1), "1.jpg": PICTURE})
+    big, small = _inputs(path)
+    assert isinstance(big, Result) and big.error is not None and big.error.code == "too_large"
+    assert isinstance(small, Source)
+
+
+def test_parquet_with_bytes_and_as_hugging_face_writes_it(tmp_path: Path) -> None:
+    pictures = [encode(plain(i), "JPEG") for i in range(8)]
+    plainly = _write_parquet(tmp_path / "a.parquet", {"jpg": pictures, "label": list(range(8))})
+    structs = [{"bytes": data, "path": "x.jpg"} for data in pictures[:3]] + [
+        None,
+        {"bytes": None, "path": "y"},
+    ]
+    faces = _write_parquet(tmp_path / "b.parquet", {"image": structs})
+    found = _inputs(plainly, faces)
+    assert _names(found) == [f"{plainly}#{i}" for i in range(8)] + [f"{faces}#{i}" for i in range(5)]
+    assert [one.data for one in found if isinstance(one, Source)] == pictures + pictures[:3]
+    assert [isinstance(one, Result) for one in found[-2:]] == [True, True]
+
+
+def test_parquet_says_which_columns_it_could_be(tmp_path: Path) -> None:
+    path = _write_parquet(tmp_path / "a.parquet", {"left": [PICTURE], "right": [b"r"], "text": ["t"]})
+    assert [one.data for one in _inputs(path, column="right") if isinstance(one, Source)] == [b"r"]
+    for column in (None, "text"):
+        with pytest.raises(UsageError, match=r"--image-column \(columns: left, right, text\)"):
+            _inputs(path, column=column)
+
+
+def test_damaged_parquet_is_a_row(tmp_path: Path) -> None:
+    path = _write_parquet(tmp_path / "a.parquet", {"jpg": [PICTURE] * 20})
+    path.write_bytes(path.read_bytes()[:-40])
+    (found,) = _inputs(path)
+    assert isinstance(found, Result) and found.error is not None and found.error.code == "corrupt"
+
+
+def test_a_folder_gives_its_shards_and_its_pictures(tmp_path: Path) -> None:
+    (tmp_path / "b.jpg").write_bytes(PICTURE)
+    _write_tar(tmp_path / "z.tar", {"1.jpg": PICTURE})
+    (tmp_path / "sub").mkdir()
+    _write_tar(tmp_path / "sub" / "y.tar", {"2.jpg": PICTURE})
+    short = [name.removeprefix(f"{tmp_path}/") for name in _names(_inputs(tmp_path))]
+    assert short == ["z.tar#1.jpg", "b.jpg"]
+    deep = [name.removeprefix(f"{tmp_path}/") for name in _names(_inputs(tmp_path, recursive=True))]
+    assert deep == ["z.tar#1.jpg", "sub/y.tar#2.jpg", "b.jpg"]
+
+
+def test_uris_of_files_folders_globs_and_shards(tmp_path: Path) -> None:
+    pytest.importorskip("fsspec")
+    for name in ("a.jpg", "b.png", "note.txt"):
+        (tmp_path / name).write_bytes(PICTURE)
+    shard = _write_tar(tmp_path / "c.tar", {"1.jpg": PICTURE})
+    uri = f"file://{tmp_path}"
+    assert _names(_inputs(uri)) == [f"{uri}/a.jpg", f"{uri}/b.png", f"{uri}/c.tar#1.jpg"]
+    assert _names(_inputs(f"{uri}/*.png", f"{uri}/a.jpg")) == [f"{uri}/b.png", f"{uri}/a.jpg"]
+    (first, *_) = _inputs(f"file://{shard}")
+    assert isinstance(first, Source) and first.data == PICTURE
+
+
+def test_a_uri_is_read_when_its_turn_comes(tmp_path: Path) -> None:
+    pytest.importorskip("fsspec")
+    (tmp_path / "a.jpg").write_bytes(PICTURE)
+    (given,) = _inputs(f"file://{tmp_path}/a.jpg")
+    assert isinstance(given, Source) and given.data is None
+    assert sources.read(given, max_bytes=MAX_BYTES) == PICTURE
+    for missing in (f"file://{tmp_path}/none.jpg", "no-such-store://x/y.jpg"):
+        with pytest.raises(InputNotFoundError, match=r"none|no-such-store"):
+            sources.read(Source(missing, uri=missing), max_bytes=MAX_BYTES)
+
+
+def test_a_list_may_name_anything(tmp_path: Path) -> None:
+    shard = _write_tar(tmp_path / "c.tar", {"1.jpg": PICTURE})
+    listed = tmp_path / "list.txt"
+    listed.write_text(f"{tmp_path}/a b.jpg\n\n{shard}\ns3://bucket/key.jpg\n")
+    items = list(Inputs(from_list=listed).items())
+    assert [getattr(item, "uri", None) for item in items] == [None, None, "s3://bucket/key.jpg"]
+    assert isinstance(items[1], Shard)
+    assert items[0] == Source(f"{tmp_path}/a b.jpg", path=Path(f"{tmp_path}/a b.jpg"))
+
+
+def test_counting_reads_no_picture(tmp_path: Path) -> None:
+    shard = _write_tar(tmp_path / "a.tar", {"1.jpg": PICTURE, "2.jpg": PICTURE, "2.txt": b""})
+    table = _write_parquet(tmp_path / "b.parquet", {"jpg": [PICTURE] * 5})
+    assert Inputs((str(shard), str(table), "x.jpg")).count() == 8
+    zipped = _write_tar(tmp_path / "a.tgz", {"1.jpg": PICTURE}, "w:gz")
+    assert Inputs((str(zipped), "x.jpg")).count() is None
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> list[Item]:
+    """A picture, a tar of three, a damaged tar, a Parquet of four, a picture: eleven inputs."""
+    whole = _write_tar(tmp_path / "a.tar", {f"{i}.jpg": PICTURE for i in range(3)})
+    table = _write_parquet(tmp_path / "b.parquet", {"jpg": [PICTURE] * 4})
+    (tmp_path / "damaged.tar").write_bytes(b"?" * 1000)
+    names = ["first.jpg", whole, tmp_path / "damaged.tar", table, "last.jpg", "last.jpg"]
+    return list(Inputs(tuple(map(str, names))).items())
+
+
+@pytest.mark.parametrize("done", range(12))
+def test_skipping_what_is_done_leaves_the_rest(mixed: list[Item], done: int) -> None:
+    names = _names(flatten(mixed, max_bytes=MAX_BYTES))
+    assert len(names) == 11
+    left = skip_done(iter(mixed), names[:done], max_bytes=MAX_BYTES)
+    assert _names(flatten(left, max_bytes=MAX_BYTES)) == names[done:]
+
+
+def test_changed_inputs_are_told(mixed: list[Item]) -> None:
+    names = _names(flatten(mixed, max_bytes=MAX_BYTES))
+    with pytest.raises(UsageError, match=r"number 3 was other, it is .*a\.tar#1\.jpg"):
+        list(skip_done(iter(mixed), [*names[:2], "other"], max_bytes=MAX_BYTES))
+    with pytest.raises(UsageError, match="number 12 was more, it is gone"):
+        list(skip_done(iter(mixed), [*names, "more"], max_bytes=MAX_BYTES))
+
+
+def test_items_come_lazily(tmp_path: Path) -> None:
+    listed = tmp_path / "list.txt"
+    listed.write_text("a.jpg\n" * 100_000)
+    assert len(list(islice(Inputs(from_list=listed).items(), 3))) == 3

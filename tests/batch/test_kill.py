@@ -1,0 +1,74 @@
+"""kill -9 at random moments: no row lost, none twice, no process left."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from imageprocess.batch import Job, run
+from imageprocess.batch.inputs import Inputs
+from imageprocess.batch.score import Task
+
+KILLS = 20
+Rows = Callable[[Path], list[dict[str, Any]]]
+# The command, with parts of a few rows: more commits to be caught in.
+SCRIPT = """
+import sys
+from imageprocess.batch import run
+sys.modules[run.__module__]._PART_ROWS = 7
+from imageprocess.cli import main
+main(prog_name="imageprocess")
+"""
+
+
+def test_killed_twenty_times_at_random_moments(folder: Path, task: Task, tmp_path: Path, rows: Rows) -> None:
+    whole, out = tmp_path / "whole.jsonl", tmp_path / "out.jsonl"
+    listed = tmp_path / "list.txt"
+    listed.write_text("".join(f"{path}\n" for path in sorted(folder.iterdir()) * 20))
+    run(Job(Inputs(from_list=listed), whole, task, jobs=2))
+    command = [
+        sys.executable, "-c", SCRIPT, "batch", "--from-list", str(listed), "--out", str(out), "--resume",
+        "--jobs", "2", "--model", str(task.model), "--no-reuse",
+    ]  # fmt: skip
+    rng = random.Random(8)
+    kills = finished = 0
+    while kills < KILLS:
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
+        try:
+            process.wait(rng.uniform(0.3, 1.3))
+            finished += 1  # sooner than the kill: compare, and begin another
+            assert rows(out) == rows(whole)
+            out.unlink()
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            kills += 1
+    assert subprocess.run(command, stderr=subprocess.DEVNULL).returncode == 1  # the broken ones are errors
+    assert rows(out) == rows(whole)
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == []
+    _assert_nothing_is_left_running(str(out))
+
+
+def _assert_nothing_is_left_running(argument: str) -> None:
+    """Workers end when whoever started them is gone."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        mine = [p for p in Path("/proc").iterdir() if p.name.isdigit() and int(p.name) != os.getpid()]
+        if not any(argument in _command_line(process) for process in mine):
+            return
+        time.sleep(0.2)
+    raise AssertionError("workers outlive the killed process")
+
+
+def _command_line(process: Path) -> str:
+    try:
+        return (process / "cmdline").read_text()
+    except OSError:
+        return ""

@@ -1,0 +1,197 @@
+"""A job from end to end with the local engine; and its parts, whatever goes wrong while they are written."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imageprocess.batch import Job, Summary, run
+from imageprocess.batch.inputs import Inputs
+from imageprocess.batch.journal import Journal
+from imageprocess.batch.score import Scorer, Task
+from imageprocess.detector import Detector
+from imageprocess.errors import ModelError, UsageError
+from imageprocess.report.records import to_record
+from imageprocess.types import Source
+
+Rows = Callable[[Path], list[dict[str, Any]]]
+
+
+def _job(folder: Path, out: Path, task: Task, **options: Any) -> Job:
+    return Job(Inputs((str(folder),)), out, task, jobs=2, **options)
+
+
+def test_one_row_an_input_in_order_equal_to_detect(
+    folder: Path, task: Task, tmp_path: Path, rows: Rows
+) -> None:
+    out = tmp_path / "out.jsonl"
+    reported: list[int] = []
+    summary = run(_job(folder, out, task), report=lambda at: reported.append(at.rows))
+    found = rows(out)
+    paths = sorted(folder.iterdir())
+    assert [row["source"] for row in found] == [str(path) for path in paths]
+    expected = [to_record(r) for r in Detector(task.model).detect_many(Source(str(p), path=p) for p in paths)]
+    for record in expected:
+        record.pop("elapsed_ms", None)
+    assert found == json.loads(json.dumps(expected))
+    failed = [Path(row["source"]).name for row in found if row["status"] == "error"]
+    assert failed == ["007.png", "011.webp"]
+    assert (summary.rows, summary.failed, summary.resumed) == (60, 2, 0)
+    assert reported == list(range(1, 61))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.jsonl"]
+
+
+def test_parquet_holds_the_same(folder: Path, task: Task, tmp_path: Path, rows: Rows) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    summary = run(_job(folder, tmp_path / "out.parquet", task))
+    run(_job(folder, tmp_path / "out.jsonl", task))
+    table = parquet.read_table(tmp_path / "out.parquet").to_pylist()
+    assert (summary.rows, summary.failed) == (len(table), 2) == (60, 2)
+    for row, record in zip(table, rows(tmp_path / "out.jsonl"), strict=True):
+        verdict, error = record.get("verdict", {}), record.get("error", {})
+        assert (row["source"], row["status"]) == (record["source"], record["status"])
+        assert (row["label"], row["probability_ai"]) == (verdict.get("label"), verdict.get("probability_ai"))
+        assert (row["error_code"], row["sha256"]) == (error.get("code"), record.get("sha256"))
+        assert row["width"] == record.get("image", {}).get("width")
+        assert json.loads(row["evidence"] or "null") == record.get("evidence")
+    again = run(_job(folder, tmp_path / "out.parquet", task), resume=True)
+    assert (again.rows, again.failed, again.resumed) == (60, 2, 60)
+
+
+def test_what_is_there_is_not_lost_by_mistake(folder: Path, task: Task, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    run(_job(folder, out, task))
+    before = out.read_bytes()
+    with pytest.raises(UsageError, match="--resume goes on with it, --overwrite begins anew"):
+        run(_job(folder, out, task))
+    assert run(_job(folder, out, task), resume=True) == Summary(rows=60, failed=2, resumed=60)
+    assert out.read_bytes() == before
+    assert run(_job(folder, out, task), overwrite=True).resumed == 0
+
+
+def test_other_names_and_broken_models_are_told_at_once(folder: Path, task: Task, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"\.jsonl or \.parquet"):
+        run(_job(folder, tmp_path / "out.txt", task))
+    with pytest.raises(ModelError, match="no such model"):
+        run(_job(folder, tmp_path / "out.jsonl", replace(task, model="no such model")))
+    broken = shutil.copytree(str(task.model), tmp_path / "broken")
+    (broken / "model.onnx").write_bytes(b"damaged")
+    with pytest.raises(ModelError, match=r"not the file that model\.json names"):
+        run(_job(folder, tmp_path / "out.jsonl", replace(task, model=str(broken))))
+
+
+class _Cut(BaseException):
+    """Stands for the end of the process."""
+
+
+def _cut_at(monkeypatch: pytest.MonkeyPatch, call: int) -> None:
+    """End at the n-th step that touches the disk: before it, as kill -9 would."""
+    left = [call]
+
+    def counted(real: Callable[..., Any]) -> Callable[..., Any]:
+        def step(*arguments: Any, **options: Any) -> Any:
+            left[0] -= 1
+            if left[0] == 0:
+                raise _Cut
+            return real(*arguments, **options)
+
+        return step
+
+    for owner, name in [(os, "fsync"), (Path, "replace"), (Path, "rename"), (shutil, "rmtree")]:
+        monkeypatch.setattr(owner, name, counted(getattr(owner, name)))
+
+
+def test_cut_off_at_every_step_of_writing_it_goes_on(
+    folder: Path, task: Task, tmp_path: Path, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine is replaced by rows already made, so that every step can be cut; tests/batch/test_kill.py kills
+    real processes."""
+    module = sys.modules[run.__module__]  # the package's attribute of that name is the function
+    whole = tmp_path / "whole.jsonl"
+    run(_job(folder, whole, task))
+    lines = whole.read_text(encoding="utf-8").splitlines()
+    by_name = {json.loads(line)["source"]: line for line in lines}
+
+    def engine(job: Job, items: Any) -> Any:
+        return (by_name[item.name] for item in items)
+
+    monkeypatch.setattr(module, "_engine", engine)
+    monkeypatch.setattr(module, "_PART_ROWS", 16)
+    for call in range(1, 100):
+        out = tmp_path / f"{call}.jsonl"
+        with monkeypatch.context() as patched:
+            _cut_at(patched, call)
+            try:
+                run(_job(folder, out, task))
+            except _Cut:
+                pass
+            else:
+                break
+        run(_job(folder, out, task), resume=True)
+        assert out.read_bytes() == whole.read_bytes(), call
+    assert call > 15
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]
+
+
+def test_another_question_or_other_inputs_are_not_mixed_in(
+    folder: Path, task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out.jsonl"
+
+    def stop(at: Summary) -> None:
+        if at.rows == 20:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(_job(folder, out, task), report=stop)
+    with pytest.raises(UsageError, match="a job that has not finished"):
+        run(_job(folder, out, task))
+    with pytest.raises(UsageError, match="begun with another mode"):
+        run(_job(folder, out, replace(task, mode="best-guess")), resume=True)
+    with pytest.raises(UsageError, match="the inputs have changed"):
+        run(_job(folder / "003.jpeg", out, task), resume=True)
+    summary = run(_job(folder, out, task), resume=True)
+    assert (summary.rows, summary.failed, summary.resumed) == (60, 2, 20)
+
+
+def test_one_process_at_a_time(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    with (
+        Journal(out, {}, resume=False, overwrite=False),
+        pytest.raises(UsageError, match="another process is at work"),
+    ):
+        Journal(out, {}, resume=True, overwrite=False)
+    Journal(out, {}, resume=True, overwrite=False).close()
+
+
+def test_bytes_seen_before_are_not_looked_at_again(
+    folder: Path, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from imageprocess import detector as street
+
+    looked: list[str] = []
+    real = street.decode
+
+    def counting(data: bytes, **options: Any) -> Any:
+        looked.append(options["name"])
+        return real(data, **options)
+
+    monkeypatch.setattr(street, "decode", counting)
+    path = folder / "000.jpeg"
+    inputs = [Source(name, path=path) for name in ("a", "b")]
+    for reuse, expected in ((True, ["a"]), (False, ["a", "a", "b"])):
+        scorer = Scorer(replace(task, reuse=reuse))
+        looked.clear()
+        first = [json.loads(row) for row in scorer.score(inputs[:1])]
+        second = [json.loads(row) for row in scorer.score(inputs)]
+        assert [row["source"] for row in first + second] == ["a", "a", "b"]
+        assert len({json.dumps(row["verdict"]) for row in first + second}) == 1
+        assert looked == expected

@@ -1,0 +1,72 @@
+"""`imageprocess batch` as a script uses it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from imageprocess.cli import main
+from pictures import encode, plain
+
+
+@pytest.fixture
+def batch(tiny_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A folder pictures/ with a bright and a dark one; we stand beside it."""
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "bright.png").write_bytes(encode(plain(255), "PNG"))
+    (tmp_path / "pictures" / "dark.jpg").write_bytes(encode(plain(0), "JPEG"))
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> Result:
+        given = ["batch", "--model", str(tiny_model_dir), "--jobs", "1", *arguments]
+        return CliRunner().invoke(main, given, prog_name="imageprocess")
+
+    return call
+
+
+def test_rows_in_a_file_and_a_line_on_stderr(batch: Any) -> None:
+    result = batch("pictures", "--out", "out.jsonl")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr.startswith("2 pictures, 0 failed, ") and result.stderr.endswith(": out.jsonl\n")
+    records = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
+    assert [record["verdict"]["label"] for record in records] == ["ai", "real"]
+    again = batch("pictures", "--out", "out.jsonl", "--resume")
+    assert again.exit_code == 0 and again.stderr.startswith("2 pictures (2 of them earlier), 0 failed: ")
+    assert batch("pictures", "--out", "out.jsonl").exit_code == 2
+
+
+def test_the_question_is_asked_as_in_detect(batch: Any) -> None:
+    result = batch("pictures", "--out", "out.jsonl", "--only", "provenance,watermark", "--quiet")
+    assert (result.exit_code, result.stderr) == (0, "")
+    records = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
+    assert [record["verdict"]["decided_by"] for record in records] == ["abstain"] * 2
+    assert batch("pictures", "--out", "2.jsonl", "--threshold", "0", "--quiet").exit_code == 0
+    records = [json.loads(line) for line in Path("2.jsonl").read_text().splitlines()]
+    assert [record["verdict"]["label"] for record in records] == ["ai", "ai"]
+
+
+def test_a_failed_input_is_a_row_and_the_exit_status(batch: Any) -> None:
+    result = batch("pictures/dark.jpg", "missing.jpg", "--out", "out.jsonl")
+    assert result.exit_code == 1 and "2 pictures, 1 failed" in result.stderr
+    records = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
+    assert records[1]["error"]["code"] == "not_found"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--out", "out.jsonl"],
+        ["pictures"],
+        ["pictures", "--out", "out.csv"],
+        ["pictures", "--out", "out.jsonl", "--resume", "--overwrite"],
+        ["pictures", "--out", "out.jsonl", "--jobs", "0"],
+        ["pictures", "--out", "out.jsonl", "--engine", "spark"],
+    ],
+)
+def test_wrong_usage(batch: Any, arguments: list[str]) -> None:
+    assert batch(*arguments).exit_code == 2
+    assert not Path("out.jsonl").exists()
