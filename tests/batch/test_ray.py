@@ -53,8 +53,9 @@ def job(folder: Path, task: Task, tmp_path_factory: pytest.TempPathFactory) -> C
     shards = [str(place / name) for name in ("a.tar", "damaged.tar", "b.parquet")]
 
     def make(out: Path, engine: Any) -> Job:
-        arguments = [str(folder), *shards] * 2
-        return Job(Inputs(tuple(arguments)), out, task, engine, jobs=0 if engine == "ray" else 2)
+        here = os.path.relpath(folder)
+        arguments = [here, *shards] * 2
+        return Job(Inputs(tuple(arguments)), out, task, engine, jobs=2)
 
     return make
 

@@ -66,6 +66,18 @@ def test_parquet_holds_the_same(folder: Path, task: Task, tmp_path: Path, rows: 
     assert (again.rows, again.failed, again.resumed) == (60, 2, 60)
 
 
+def test_relative_names_are_relative_to_here(
+    folder: Path, task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: Rows
+) -> None:
+    """Wherever the caller stood when the first worker of this process was started."""
+    for place in (tmp_path / "a", tmp_path / "b"):
+        place.mkdir()
+        shutil.copy(folder / "000.jpeg", place / f"{place.name}.jpg")
+        monkeypatch.chdir(place)
+        run(Job(Inputs((f"{place.name}.jpg",)), Path("out.jsonl"), task, jobs=1))
+        assert [row["status"] for row in rows(place / "out.jsonl")] == ["ok"]
+
+
 def test_what_is_there_is_not_lost_by_mistake(folder: Path, task: Task, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     run(_job(folder, out, task))

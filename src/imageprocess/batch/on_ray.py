@@ -11,11 +11,13 @@ computed again, from the inputs that the driver holds.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import pickle
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from ..errors import MissingExtraError
@@ -25,6 +27,7 @@ from .score import Scorer, Task
 _PIECE = 64  # pictures' names to a reading task; a shard is a task of its own
 _WINDOW = 512  # pieces: 32,768 pictures, or 512 shards
 _BATCH = 16
+_ACTORS_A_READER = 4  # an actor takes in some 20 MB a second (docs/scale.md)
 _ACTOR_CPUS = 0.5
 _READER_CPUS = 0.25  # another share than the actors', or Ray Data makes one operator of the two
 
@@ -71,21 +74,25 @@ def _pieces(items: Iterator[Item]) -> Iterator[list[Item]]:
 
 def _score_window(window: list[list[Item]], task: Task, actors: int) -> Iterator[str]:
     import ray
-    from ray.data import ActorPoolStrategy, DataContext
+    from ray.data import ActorPoolStrategy, DataContext, TaskPoolStrategy
 
     context = DataContext.get_current()
     context.execution_options.preserve_order = True
     context.enable_progress_bars = False  # the command has its own
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     pieces = [{"piece": pickle.dumps(piece)} for piece in window]
-    rows = (
-        ray.data.from_items(pieces, override_num_blocks=len(pieces))
-        .map_batches(_Reader(task.max_bytes), batch_size=1, num_cpus=_READER_CPUS)
-        .map_batches(
-            _Actor, fn_constructor_args=(task,), batch_size=_BATCH, num_cpus=_ACTOR_CPUS,
-            compute=ActorPoolStrategy(size=actors),
-        )
-    )  # fmt: skip
+    here = Path.cwd()
+    readers = TaskPoolStrategy(max(1, actors // _ACTORS_A_READER))
+    inputs = ray.data.from_items(pieces, override_num_blocks=len(pieces)).map_batches(
+        _Reader(task.max_bytes, here), batch_size=1, num_cpus=_READER_CPUS, compute=readers
+    )
+    rows = inputs.map_batches(
+        _Actor,
+        fn_constructor_args=(task, here),
+        batch_size=_BATCH,
+        num_cpus=_ACTOR_CPUS,
+        compute=ActorPoolStrategy(size=actors),
+    )
     for batch in rows.iter_batches(batch_size=None, prefetch_batches=1):
         yield from (str(row) for row in batch["row"])
 
@@ -93,10 +100,12 @@ def _score_window(window: list[list[Item]], task: Task, actors: int) -> Iterator
 class _Reader:
     """A piece -> its inputs, pickled, a few at a time."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, folder: Path) -> None:
         self._max_bytes = max_bytes
+        self._folder = folder
 
     def __call__(self, batch: dict[str, Any]) -> Iterator[dict[str, list[bytes]]]:
+        _stand_in(self._folder)
         for piece in batch["piece"]:
             inputs = flatten(pickle.loads(piece), max_bytes=self._max_bytes)
             while some := [pickle.dumps(one) for one in islice(inputs, _BATCH)]:
@@ -106,9 +115,15 @@ class _Reader:
 class _Actor:
     """A loaded network on one core of the cluster."""
 
-    def __init__(self, task: Task) -> None:
-        os.environ["OMP_NUM_THREADS"] = "1"
+    def __init__(self, task: Task, folder: Path) -> None:
+        _stand_in(folder)
         self._scorer = Scorer(task)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
         return {"row": self._scorer.score([pickle.loads(one) for one in batch["input"]])}
+
+
+def _stand_in(folder: Path) -> None:
+    """Relative names are relative to where the driver stands; a node that has no such place is given absolute ones."""
+    with contextlib.suppress(OSError):
+        os.chdir(folder)

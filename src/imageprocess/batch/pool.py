@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import signal
 import threading
 import warnings
@@ -16,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, SpawnContext
+from pathlib import Path
 from typing import Any
 
 from ..detector import failed
@@ -133,7 +135,7 @@ class _Worker:
     def __init__(self, task: Task) -> None:
         context = _context()
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_work, args=(theirs, task), daemon=True)
+        self._process = context.Process(target=_work, args=(theirs, task, Path.cwd()), daemon=True)
         self._process.start()
         theirs.close()  # so that its death shows as the end of the pipe
         self._loaded = False
@@ -169,10 +171,13 @@ class _Worker:
         self._pipe.close()
 
 
-def _work(pipe: Connection, task: Task) -> None:
+def _work(pipe: Connection, task: Task, folder: Path) -> None:
     """A worker's life: load, then answer until the other end goes away, however that may happen."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who started us
     warnings.filterwarnings("ignore", module=r"PIL\.")
+    os.chdir(
+        folder
+    )  # names are relative to where the caller stands now, not where the fork server was started
     try:
         scorer = Scorer(task)
     except ImageProcessError as error:
