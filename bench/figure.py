@@ -23,6 +23,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from imageprocess.model.preprocess import preprocess
 from imageprocess.model.registry import resolve
 from imageprocess.model.spec import load_spec
+from imageprocess.web.site import DRAWN_MODEL
 
 OUT = Path(__file__).parents[1] / "src/imageprocess/web/assets/network"
 SIDE = 896  # the scene's, in pixels
@@ -141,7 +142,7 @@ def sheet(maps: NDArray[np.float32]) -> Image.Image:
 
 def main() -> None:
     scene = draw_scene()
-    maps, network = forward(resolve(sys.argv[1] if len(sys.argv) > 1 else None), scene)
+    maps, network = forward(resolve(sys.argv[1] if len(sys.argv) > 1 else DRAWN_MODEL), scene)
     OUT.mkdir(parents=True, exist_ok=True)
     half_pixels(scene.resize((720, 720), Image.Resampling.LANCZOS)).save(
         OUT / "hero.webp", quality=70, method=6

@@ -63,6 +63,8 @@ def test_the_network_is_drawn_from_its_file(open_page: Open, address: str) -> No
         assert f"{block['outputs']} maps of {block['side']} × {block['side']}" in text
     expect(page.locator("#network-lead")).to_contain_text(f"{network['parameters']:,}")
     for image in page.locator("main img").all():
+        image.scroll_into_view_if_needed()  # the figure's are fetched when they come into view
+        image.evaluate("image => image.decode()")
         assert image.evaluate("image => image.complete && image.naturalWidth") > 0
 
 

@@ -1,33 +1,25 @@
 // One picture's card: preview at its side, then what is known of it so far.
 
 import { el, icon } from "./dom.js";
+import { evidence } from "./evidence.js";
 import { meter } from "./meter.js";
 import { drawHeat, drawPreview } from "./picture.js";
-import { bytes, has, t } from "./texts.js";
+import { bytes, number, t } from "./texts.js";
+import { failure, headline, reason } from "./wording.js";
 
-const STATED = new Set(["c2pa", "watermark", "metadata"]);
-
-/** The verdict in a few words: what a statement decides sounds different from what the network estimates. */
-export function headline(record) {
-  if (record.status === "error") return t("verdict.error");
-  const { label, decided_by: by } = record.verdict;
-  const stated = `verdict.${label}.stated`;
-  return STATED.has(by) && has(stated) ? t(stated) : t(`verdict.${label}`);
-}
-
-/** Why a file failed, in the page's words where it has some. */
-export const failure = ({ code, message }, values) => (has(`error.${code}`) ? t(`error.${code}`, values) : message);
+let lastCard = 0;
 
 export class Card {
-  constructor(item, { onremove, limit }) {
+  /** `actions`: {remove, send (null where there is no service), print, wrong}, each called with the item. */
+  constructor(item, actions) {
     this.item = item;
-    this.limit = limit;
+    this.actions = actions;
     this.canvas = el("canvas", { role: "img", "aria-label": t("card.preview", { name: item.name }) });
     this.frame = el("div", { class: "frame" }, this.canvas);
     this.facts = el("span", { class: "facts" }, bytes(item.file.size));
     this.finding = el("div", { class: "finding" });
     this.element = el(
-      "article", { class: "card", "aria-label": item.name },
+      "article", { class: "card", id: `picture-${++lastCard}`, "aria-label": item.name, tabindex: -1 },
       el(
         "div", { class: "picture" },
         this.frame,
@@ -35,15 +27,17 @@ export class Card {
       ),
       this.finding,
       el(
-        "button", { type: "button", class: "remove", "aria-label": t("card.remove", { name: item.name }), onclick: onremove },
+        "button",
+        { type: "button", class: "remove", "aria-label": t("card.remove", { name: item.name }), onclick: () => actions.remove(item) },
         icon("close"),
       ),
     );
     this.update();
   }
 
-  async preview() {
-    this.hasPreview = await drawPreview(this.item.file, this.canvas);
+  /** `longest`: pixels kept of the preview's longer side. */
+  async preview(longest) {
+    this.hasPreview = await drawPreview(this.item.file, this.canvas, longest);
     if (!this.hasPreview) {
       this.frame.replaceChildren(el("p", { class: "no-preview" }, icon("picture"), t("card.no-preview")));
     }
@@ -65,34 +59,33 @@ export class Card {
     } else {
       this.finding.replaceChildren(...this.judged(record));
       const { format, width, height } = record.image;
-      this.facts.textContent = t("card.facts", { format, width, height, size: bytes(record.image.bytes) });
+      this.facts.textContent = t("card.facts", { format, width: number(width), height: number(height), size: bytes(record.image.bytes) });
     }
   }
 
   failed(record) {
+    const { item, actions } = this;
+    const why = item.unreadable ? t("error.unreadable", { format: item.unreadable }) : failure(record.error, { limit: item.limit });
     return [
       el("h2", { class: "verdict" }, icon("error"), headline(record)),
-      el("p", { class: "reason" }, failure(record.error, { limit: this.limit })),
-    ];
+      el("p", { class: "reason" }, why),
+      item.unreadable && actions.send && button("send", () => actions.send(item)),
+    ].filter(Boolean);
   }
 
   judged(record) {
-    const { label, decided_by: by, reason } = record.verdict;
-    const heat = record.heatmap && this.hasPreview !== false && this.heatControls(record.heatmap);
+    const { label, decided_by: by } = record.verdict;
+    const { item, actions } = this;
     return [
       el("div", {}, el("h2", { class: "verdict" }, icon(label), headline(record)), meter(record)),
       el(
         "div", {},
-        el("p", { class: "reason" }, reason),
+        el("p", { class: "reason" }, reason(record)),
         el("p", { class: "decided" }, `${t("decided")} `, el("b", {}, t(`decided.${by}`))),
-        heat,
+        record.heatmap && this.hasPreview !== false && this.heatControls(record.heatmap),
       ),
-      el(
-        "details", { class: "evidence" },
-        evidenceSummary(record),
-        evidenceList(record.evidence),
-        el("p", { class: "hint" }, t("evidence.unchecked")),
-      ),
+      evidence(record),
+      el("p", { class: "actions" }, button("card.print", () => actions.print(item)), button("card.wrong", () => actions.wrong(item))),
     ];
   }
 
@@ -118,32 +111,4 @@ export class Card {
   }
 }
 
-const evidenceSummary = ({ evidence }) =>
-  el("summary", {}, `${t("evidence")} `, el("span", { class: "count" }, String(evidence.length)));
-
-function evidenceList(evidence) {
-  if (!evidence.length) return el("p", {}, t("evidence.none"));
-  return el("ul", {}, evidence.map(evidenceItem));
-}
-
-// What a generator's own record tells, in this order.
-const RECORD = ["generator", "model", "prompt", "negative_prompt", "seed", "sampler"];
-
-function evidenceItem({ kind, claim, trust, points_to: points, detail = {} }) {
-  const exact = `proves.${kind}.${trust}`;
-  const told = RECORD.filter((name) => detail[name]);
-  return el(
-    "li", {},
-    el("p", { class: "kind" }, el("b", {}, t(`kind.${kind}`)), ` · ${t(`trust.${trust}`)} · ${t(`points.${points}`)}`),
-    el("p", {}, claim),
-    told.length > 0 && el("dl", { class: "record" }, told.flatMap((name) => entry(name, detail[name]))),
-    detail.proves
-      ? [
-          el("p", { class: "hint" }, el("b", {}, t("proves")), ` ${detail.proves}`),
-          el("p", { class: "hint" }, el("b", {}, t("proves.not")), ` ${detail.does_not_prove}`),
-        ]
-      : el("p", { class: "hint" }, t(has(exact) ? exact : `proves.${kind}`)),
-  );
-}
-
-const entry = (name, value) => [el("dt", {}, t(`record.${name}`)), el("dd", {}, String(value))];
+const button = (key, onclick) => el("button", { type: "button", class: "link", onclick }, t(key));

@@ -1,13 +1,15 @@
 // The API's page, drawn from openapi.json.
 
 import { byId, el } from "./dom.js";
+import { site } from "./site.js";
 import { t } from "./texts.js";
 
 async function start() {
-  byId("origin").textContent = location.origin;
-  const response = await fetch("openapi.json");
+  const response = site.service && (await fetch("openapi.json"));
+  byId("origin").textContent = site.service ? location.origin : "http://127.0.0.1:8000";
   if (!response.ok) {
     byId("lead").textContent = t("docs.missing");
+    byId("document").hidden = true;
     return;
   }
   const { info, paths, components } = await response.json();

@@ -1,46 +1,51 @@
-// The first page's figures: the network as bench/figure.py drew it, and the measurements that the model carries.
+// The first page: samples to try, the network drawn from a real forward pass, and the measurements that the model
+// carries.
 
-import { byId, el } from "./dom.js";
-import { model } from "./service.js";
+import { byId, el, icon } from "./dom.js";
+import { evidence } from "./evidence.js";
+import { meter } from "./meter.js";
+import { drawLive, drawStill } from "./network.js";
+import { site } from "./site.js";
 import { has, number, percent, t } from "./texts.js";
+import { browser, service } from "./witnesses.js";
+import { failure, headline, reason } from "./wording.js";
 
-const FIGURES = "assets/network";
+const witness = site.private ? browser : service;
 
-/** The network's figure; left out where none was drawn. */
-async function showNetwork() {
-  const response = await fetch(`${FIGURES}/network.json`);
-  if (!response.ok) return;
-  const { input, blocks, flat, dense, parameters } = await response.json();
-  byId("network-lead").textContent = t("network.lead", { parameters: number(parameters) });
-  byId("network-caption").textContent = t("network.caption", { shown: blocks[0].shown });
-  byId("layers").replaceChildren(
-    layer(t("network.input"), `${input.side} × ${input.side}`, sheet("scene", t("network.scene"))),
-    ...blocks.map((block, i) =>
-      layer(
-        t("network.block", { number: i + 1 }),
-        t("network.maps", { maps: block.outputs, side: block.side }),
-        sheet(`block${i + 1}`, t("network.sheet", { number: i + 1 })),
-      ),
-    ),
-    layer(t("network.output"), t("network.dense", { flat: number(flat), hidden: dense[0].outputs }), answer()),
-  );
-  byId("network").hidden = false;
+async function tryOne(button) {
+  for (const other of byId("samples").children) other.setAttribute("aria-pressed", other === button);
+  const shown = byId("tried");
+  shown.hidden = false;
+  shown.replaceChildren(el("p", { class: "hint" }, t("try.looking")));
+  const name = button.dataset.file;
+  try {
+    const file = new File([await (await fetch(`assets/samples/${name}`)).blob()], name);
+    await witness.load();
+    const { record } = await witness.check(file, { mode: "balanced", signal: new AbortController().signal });
+    if (button.getAttribute("aria-pressed") !== "true") return; // another was chosen meanwhile
+    shown.replaceChildren(...(record.status === "ok" ? told(record) : [el("p", { class: "warning" }, failure(record.error))]));
+    if (site.private) await drawLive(file, record.model);
+  } catch (error) {
+    shown.replaceChildren(el("p", { class: "warning" }, error.code ? failure(error) : t("load.failed", { why: error.message })));
+  }
 }
 
-const layer = (title, size, drawing) => el("div", { class: "layer" }, drawing, el("p", {}, el("b", {}, title), size));
-const sheet = (name, alt) => el("img", { src: `${FIGURES}/${name}.webp`, alt, width: 288, height: 288 });
-const answer = () =>
-  el("div", { class: "out" }, ["ai", "real"].map((label) => el("span", { "data-label": label }, t(`network.${label}`))));
+function told(record) {
+  const { label } = record.verdict;
+  return [
+    el(
+      "div", { "data-label": label },
+      el("h3", { class: "verdict" }, icon(label), headline(record)),
+      meter(record),
+      el("p", {}, reason(record)),
+      el("p", { class: "hint" }, site.private ? el("a", { href: "#network" }, t("try.network")) : t("try.sent")),
+    ),
+    evidence(record),
+  ];
+}
 
 async function showMeasured() {
-  let facts;
-  try {
-    facts = await model();
-  } catch {
-    byId("measured-lead").textContent = t("error.network");
-    return;
-  }
-  const { name, version, files, measured } = facts;
+  const { name, version, files, measured } = await (await fetch("model/model.json")).json();
   byId("model-line").textContent = t("model.line", { name, version, sha: files["model.onnx"].slice(0, 12) });
   if (!measured) {
     byId("measured-lead").textContent = t("measured.none");
@@ -71,10 +76,18 @@ function row(split, tier, figures) {
   );
 }
 
-const cell = (...parts) => el("td", { class: "number" }, parts.filter(Boolean).join(" "));
+const cell = (...parts) => el("td", { class: "number" }, el("bdi", { dir: "ltr" }, parts.filter(Boolean).join(" ")));
 const named = (kind, name) => (has(`${kind}.${name}`) ? t(`${kind}.${name}`) : name);
 const tenths = (share) => (Number.isFinite(share) ? percent(share, false, 1) : "–");
 
-byId("origin").textContent = location.origin;
-showNetwork();
+byId("origin").textContent = site.service ? location.origin : "http://127.0.0.1:8000";
+byId("samples").addEventListener("click", ({ target }) => {
+  const button = target.closest(".sample");
+  if (button) tryOne(button);
+});
 showMeasured();
+drawStill();
+// Where there is no service to fall back on, be ready, and be so without a network next time.
+if (site.private && !site.service && !navigator.connection?.saveData) {
+  (globalThis.requestIdleCallback ?? setTimeout)(() => browser.load().catch(() => {}));
+}

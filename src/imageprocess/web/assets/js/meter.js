@@ -2,16 +2,14 @@
 
 import { el } from "./dom.js";
 import { percent, t } from "./texts.js";
-
-/** The thresholds that the record's verdict was held against: the model's evidence carries them. */
-const thresholds = (record) => record.evidence.find((item) => item.kind === "model")?.detail.thresholds;
+import { thresholdsOf } from "./wording.js";
 
 /** The bar of a record, or null where nothing gave a probability. */
 export function meter(record) {
   const { probability_ai: p, decided_by: by } = record.verdict;
   if (p === null) return null;
   const estimate = by === "model" || by === "abstain";
-  const band = estimate ? thresholds(record) : undefined;
+  const band = estimate ? (thresholdsOf(record) ?? undefined) : undefined; // what it was held against
   const shown = percent(p, estimate);
   const track = el("div", {
     class: "track", role: "meter", "aria-label": t("meter.label"),

@@ -1,16 +1,14 @@
 // The picture on the page: a preview drawn into a canvas (so no blob: address is needed), and the heat map over it.
 
-const LONGEST_SIDE = 1200; // pixels kept of a preview: sharp on a dense screen, small in memory
-
-/** Draw `file` into `canvas`, upright. False where this browser cannot decode it. */
-export async function drawPreview(file, canvas) {
+/** Draw `file` into `canvas`, upright, its longer side at most `longest` pixels. False where this browser cannot decode it. */
+export async function drawPreview(file, canvas, longest) {
   let bitmap;
   try {
     bitmap = await createImageBitmap(file);
   } catch {
     return false;
   }
-  const scale = Math.min(1, LONGEST_SIDE / Math.max(bitmap.width, bitmap.height));
+  const scale = Math.min(1, longest / Math.max(bitmap.width, bitmap.height));
   canvas.width = Math.max(1, Math.round(bitmap.width * scale));
   canvas.height = Math.max(1, Math.round(bitmap.height * scale));
   const context = canvas.getContext("2d");

@@ -1,89 +1,107 @@
-// The page that checks pictures: files come in, wait as cards, are sent one after another, and become verdicts.
+// The page that checks pictures: files come in, wait as cards, are looked at one after another, and become verdicts.
 
-import { Card, failure, headline } from "./card.js";
-import { byId, el, icon } from "./dom.js";
+import { Card } from "./card.js";
+import { byId } from "./dom.js";
 import { download, toCsv, toJson } from "./exports.js";
-import { ServiceError, detect, model } from "./service.js";
-import { bytes, percent, plural, t } from "./texts.js";
+import { remember, wireHistory } from "./history.js";
+import { wireIntake } from "./intake.js";
+import { openWrong, printReport, wireWrong } from "./leaving.js";
+import { ServiceError } from "./service.js";
+import { site } from "./site.js";
+import { showTable, wireTable } from "./table.js";
+import { bytes, plural, t } from "./texts.js";
+import { browser, service } from "./witnesses.js";
+import { failure, headline } from "./wording.js";
 
-const items = []; // {name, file, state: "waiting" | "running" | "done", record, card}
-let service = null; // what GET v1/model says; null until it answered
-let key = null; // never stored
-let running = null; // the AbortController of the run in progress
-
+const MOST = 200; // pictures at a time
 const LOOPBACK = new Set(["localhost", "127.0.0.1", "[::1]"]);
 
-async function start() {
-  byId("privacy").textContent = LOOPBACK.has(location.hostname)
-    ? t("privacy.local")
-    : t("privacy.host", { host: location.host });
-  wire();
-  render();
-  await meetService();
-}
+const items = []; // {name, file, state: "waiting" | "running" | "done", record, card, where, mode}
+let witness = site.private && !site.service ? browser : service;
+let running = null; // the AbortController of the run in progress
 
-/** Learn what the service allows; until it answers, with every run again. */
-async function meetService() {
-  if (service) return;
-  try {
-    service = await model();
-  } catch (error) {
-    byId("limits").textContent = failure(error);
-    return;
-  }
-  byId("limits").textContent = t("limits", { size: limit() });
-  if (service.service.key_required) askForKey();
-}
-
-const limit = () => (service ? bytes(service.service.limits.max_body_bytes) : "");
-
-function wire() {
-  byId("files").addEventListener("change", ({ target }) => {
-    add(target.files);
-    target.value = ""; // so that the same file can be chosen again
-  });
+function start() {
+  wireIntake(add);
+  wireTable(() => items);
+  wireHistory();
+  wireWrong();
   byId("run").addEventListener("click", run);
   byId("cancel").addEventListener("click", () => running?.abort());
   byId("reset").addEventListener("click", reset);
+  byId("mode").addEventListener("change", judgeAgain);
   byId("csv").addEventListener("click", () => download(`${t("export.file")}.csv`, "text/csv", toCsv(records())));
   byId("json").addEventListener("click", () => download(`${t("export.file")}.json`, "application/json", toJson(records())));
   byId("key-form").addEventListener("submit", takeKey);
-  document.addEventListener("paste", ({ clipboardData }) => add(clipboardData.files));
-  wireDrop();
+  byId("where").hidden = !(site.private && site.service);
+  byId(witness === browser ? "where-browser" : "where-service").checked = true;
+  for (const choice of document.querySelectorAll("[name=where]")) {
+    choice.addEventListener("change", () => choose(byId("where-browser").checked ? browser : service));
+  }
+  render();
+  return choose(witness);
 }
 
-/** The whole page is the drop zone. */
-function wireDrop() {
-  const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
-  const mark = (on) => document.body.classList.toggle("dropping", on);
-  window.addEventListener("dragover", (event) => {
-    if (!carriesFiles(event)) return;
-    event.preventDefault();
-    mark(true);
-  });
-  window.addEventListener("dragleave", (event) => {
-    if (event.relatedTarget === null) mark(false);
-  });
-  window.addEventListener("drop", (event) => {
-    if (!carriesFiles(event)) return;
-    event.preventDefault();
-    mark(false);
-    add(event.dataTransfer.files);
-  });
+/** Switch to the browser or the service, say where pictures go, and get ready. */
+async function choose(chosen) {
+  witness = chosen;
+  byId("privacy").textContent = privacy();
+  byId("limits").textContent = "";
+  byId("problem").hidden = true;
+  try {
+    await prepare();
+  } catch (error) {
+    // Told where it matters: when a picture is to be checked, or here for want of a service.
+    byId("limits").textContent = told(error);
+  }
 }
+
+function privacy() {
+  if (witness === browser) return t("privacy.browser");
+  const sentence = LOOPBACK.has(location.hostname) ? t("privacy.local") : t("privacy.host", { host: location.host });
+  return site.private ? sentence : `${sentence} ${t("privacy.unbuilt")}`;
+}
+
+async function prepare() {
+  if (witness === browser) {
+    byId("limits").textContent = t("limits.browser");
+    const { faithful } = await browser.load((done, total) => tellLoading(done, total));
+    byId("loading").hidden = true;
+    byId("noisy").hidden = faithful;
+    return;
+  }
+  const { service: allows } = await service.load();
+  byId("limits").textContent = t("limits", { size: service.limit() });
+  if (allows.key_required && service.key === null) askForKey();
+}
+
+function tellLoading(done, total) {
+  byId("loading").hidden = witness !== browser || done >= total;
+  byId("loading").textContent = t("loading", { done: bytes(done), total: bytes(total) });
+}
+
+const told = (error) => (error instanceof ServiceError ? failure(error) : t("load.failed", { why: error.message }));
 
 async function add(files) {
-  const added = [...files].map((file) => {
-    const item = { name: file.name, file, state: "waiting", record: null };
-    item.card = new Card(item, { onremove: () => remove(item), limit: limit() });
+  const room = MOST - items.length;
+  const added = [...files].slice(0, Math.max(0, room)).map((file) => {
+    const item = { name: file.name, file, state: "waiting", record: null, limit: witness.limit() };
+    item.card = new Card(item, { remove, send: site.service ? send : null, print: printReport, wrong: openWrong });
     return item;
   });
+  byId("problem").hidden = files.length <= room;
+  if (files.length > room) byId("problem").textContent = t("too-many", { left: files.length - added.length });
   if (!added.length) return;
   items.push(...added);
   byId("cards").append(...added.map((item) => item.card.element));
   render();
   byId("run").focus({ preventScroll: true });
-  for (const item of added) await item.card.preview(); // one after another: each is decoded whole
+  // A sharp preview of a few, a small one of many: each is kept in memory.
+  const longest = items.length > 6 ? 400 : 1200;
+  const shown = (async () => {
+    for (const item of added) await item.card.preview(longest); // one after another: each is decoded whole
+  })();
+  if (witness === browser) run(); // nothing leaves: no reason to wait for a word
+  await shown;
 }
 
 function remove(item) {
@@ -98,36 +116,57 @@ function reset() {
   items.length = 0;
   byId("cards").replaceChildren();
   byId("status").textContent = "";
+  byId("problem").hidden = true;
   render();
   byId("files").focus();
 }
 
+/** Another setting is another verdict; where it costs nothing but time, at once. */
+function judgeAgain() {
+  if (witness !== browser || !items.length) return;
+  items.filter((item) => item.record).forEach((item) => show(item, "waiting", null));
+  run();
+}
+
 const records = () => items.map((item) => item.record).filter(Boolean);
+
+/** What a browser cannot read goes to the service, when a person says so. */
+function send(item) {
+  show(item, "waiting", null);
+  byId("where-service").checked = true;
+  choose(service).then(run);
+}
 
 /** Check what waits; where nothing does, check all again. */
 async function run() {
   if (running) return;
   if (items.every((item) => item.record)) items.forEach((item) => show(item, "waiting", null));
-  const queue = items.filter((item) => !item.record);
   const control = (running = new AbortController());
   let done = 0;
+  const checked = [];
   try {
-    await meetService();
-    for (const item of queue) {
-      if (!items.includes(item)) continue; // taken out meanwhile
-      Object.assign(byId("progress"), { max: queue.length, value: done });
-      tell("progress", { done, total: queue.length });
+    render();
+    await prepare();
+    for (let item; (item = items.find(({ record }) => !record)); ) {
+      const total = done + items.filter(({ record }) => !record).length;
+      Object.assign(byId("progress"), { max: total, value: done });
+      tell("progress", { done, total });
       show(item, "running", null);
-      render();
-      show(item, "done", await check(item.file, control.signal));
+      const [asked, mode] = [witness, byId("mode").value];
+      const { record, unreadable } = await asked.check(item.file, { mode, signal: control.signal });
+      control.signal.throwIfAborted();
+      Object.assign(item, { unreadable, mode, where: asked === browser ? "browser" : "service" });
+      show(item, "done", record);
+      showTable(items);
+      remember(record, item.card.canvas);
+      checked.push(item);
       done += 1;
     }
-    summarise(queue.filter((item) => items.includes(item)));
+    summarise(checked.filter((item) => items.includes(item)));
   } catch (error) {
     items.filter((item) => item.state === "running").forEach((item) => show(item, "waiting", null));
-    if (error instanceof ServiceError) problem(error);
-    else if (error.name !== "AbortError") throw error;
-    else if (items.length) tell("cancelled", { done, total: queue.length });
+    if (error.name !== "AbortError") problem(error);
+    else if (items.length) tell("cancelled", { done, total: done + items.filter(({ record }) => !record).length });
   } finally {
     running = null;
     render();
@@ -141,36 +180,14 @@ function show(item, state, record) {
   item.card.update();
 }
 
-// What the next file would meet as well.
-const ENDS_THE_RUN = new Set(["network", "not_ready", "key_missing", "key_wrong"]);
-
-/** One file's record, failed or not. Throws a ServiceError that ends the run. */
-async function check(file, signal) {
-  const largest = service?.service.limits.max_body_bytes ?? Infinity;
-  if (file.size > largest) return failed(file, "too_large", `${file.name}: more than ${limit()}`);
-  const heatmap = service?.outputs.includes("heatmap") ?? false;
-  for (;;) {
-    try {
-      return await detect(file, { mode: byId("mode").value, heatmap, key, signal });
-    } catch (error) {
-      if (!(error instanceof ServiceError) || ENDS_THE_RUN.has(error.code)) throw error;
-      if (error.code !== "busy") return failed(file, error.code, error.message);
-      await new Promise((resolve) => setTimeout(resolve, 1000 * Math.max(1, error.retryAfterS)));
-      signal.throwIfAborted();
-    }
-  }
-}
-
-const failed = (file, code, message) => ({ schema: 1, source: file.name, status: "error", error: { code, message } });
-
 function problem(error) {
-  byId("problem").textContent = failure(error);
+  byId("problem").textContent = told(error);
   byId("problem").hidden = false;
   if (error.code === "key_missing" || error.code === "key_wrong") askForKey(error.code === "key_wrong");
 }
 
 function askForKey(wrong = false) {
-  key = null;
+  service.key = null;
   byId("key-form").hidden = false;
   byId("key-wrong").hidden = !wrong;
   byId("key").focus();
@@ -178,20 +195,20 @@ function askForKey(wrong = false) {
 
 function takeKey(event) {
   event.preventDefault();
-  key = byId("key").value;
+  service.key = byId("key").value;
   byId("key").value = "";
   byId("key-form").hidden = true;
   byId("problem").hidden = true;
   if (items.length) run();
 }
 
-function summarise(queue) {
-  const labels = queue.map(({ record }) => record.verdict?.label ?? "failed");
+function summarise(checked) {
+  const labels = checked.map(({ record }) => record.verdict?.label ?? "failed");
   const count = (label) => labels.filter((found) => found === label).length;
-  if (queue.length === 1) tell("finished.one", { name: queue[0].name, verdict: headline(queue[0].record) });
-  else {
+  if (checked.length === 1) tell("finished.one", { name: checked[0].name, verdict: headline(checked[0].record) });
+  else if (checked.length) {
     tell("finished.other", {
-      count: queue.length, ai: count("ai"), real: count("real"), unsure: count("unsure"), failed: count("failed"),
+      count: checked.length, ai: count("ai"), real: count("real"), unsure: count("unsure"), failed: count("failed"),
     });
   }
 }
@@ -203,6 +220,7 @@ function render() {
   const busy = running !== null;
   document.body.classList.toggle("filled", items.length > 0);
   document.body.classList.toggle("solo", items.length === 1);
+  document.body.classList.toggle("many", items.length > 6);
   byId("tools").hidden = items.length === 0;
   byId("run").textContent = waiting ? plural("run", waiting) : plural("again", items.length);
   byId("run").hidden = busy;
@@ -213,23 +231,8 @@ function render() {
   byId("progress").hidden = !busy;
   if (wasFocused) byId(busy ? "cancel" : "run").focus({ preventScroll: true }); // the other one is gone
   if (busy) byId("problem").hidden = true;
-  byId("privacy").hidden = items.length > 0 && !waiting;
-  byId("results").hidden = records().length === 0;
-  byId("rows").replaceChildren(...items.filter((item) => item.record).map(row));
-}
-
-function row({ name, record }) {
-  const { verdict, image } = record;
-  const broken = record.status === "error";
-  const estimate = verdict?.decided_by === "model" || verdict?.decided_by === "abstain";
-  return el(
-    "tr", { "data-label": verdict?.label ?? "error" },
-    el("th", { scope: "row" }, el("bdi", {}, name)),
-    el("td", { class: "verdict" }, icon(verdict?.label ?? "error"), headline(record)),
-    el("td", { class: "number" }, broken || verdict.probability_ai === null ? "–" : percent(verdict.probability_ai, estimate)),
-    el("td", {}, broken ? failure(record.error, { limit: limit() }) : t(`decided.${verdict.decided_by}`)),
-    el("td", { class: "number" }, broken ? "–" : `${image.width} × ${image.height}`),
-  );
+  byId("privacy").hidden = items.length > 0 && !waiting && !busy && witness === service;
+  showTable(items);
 }
 
 start();

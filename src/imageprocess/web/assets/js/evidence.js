@@ -1,0 +1,51 @@
+// The list of evidence under a verdict: what each item says, what it proves and what it does not, and what a generator
+// or a camera left in the file.
+
+import { el } from "./dom.js";
+import { has, number, t } from "./texts.js";
+import { claim, proves, provesNot } from "./wording.js";
+
+/** Evidence to open and close. */
+export const evidence = (record) =>
+  el(
+    "details", { class: "evidence" },
+    el("summary", {}, `${t("evidence")} `, el("span", { class: "count" }, number(record.evidence.length))),
+    record.evidence.length ? el("ul", {}, record.evidence.map(listed)) : el("p", {}, t("evidence.none")),
+    el("p", { class: "hint" }, t("evidence.unchecked")),
+  );
+
+// What a generator's own record and a camera's facts tell, in this order.
+const RECORD = ["generator", "model", "prompt", "negative_prompt", "seed", "sampler"];
+const CAMERA = ["make", "model", "lens", "taken", "changed", "software", "exposure_time_s", "f_number", "iso", "focal_length_mm"];
+
+function listed(item) {
+  const { kind, trust, points_to: points, detail = {} } = item;
+  const exact = `proves.${kind}.${trust}`;
+  const facts = kind === "exif" ? entries("camera", CAMERA, detail) : entries("record", RECORD, detail);
+  const settings = Object.entries(detail.settings ?? {});
+  return el(
+    "li", {},
+    el("p", { class: "kind" }, el("b", {}, t(`kind.${kind}`)), ` · ${t(`trust.${trust}`)} · ${t(`points.${points}`)}`),
+    el("p", {}, claim(item)),
+    facts.length > 0 && el("dl", { class: "record" }, facts),
+    settings.length > 0 &&
+      el("details", {}, el("summary", {}, t("record.settings")), el("dl", { class: "record" }, settings.flatMap(([name, value]) => entry(name, value)))),
+    detail.proves
+      ? [
+          el("p", { class: "hint" }, el("b", {}, t("proves")), ` ${proves(item)}`),
+          el("p", { class: "hint" }, el("b", {}, t("proves.not")), ` ${provesNot(item)}`),
+        ]
+      : el("p", { class: "hint" }, t(has(exact) ? exact : `proves.${kind}`)),
+  );
+}
+
+const entries = (group, names, detail) =>
+  names.filter((name) => detail[name]).flatMap((name) => entry(t(`${group}.${name}`), shown(name, detail[name])));
+
+const entry = (name, value) => [el("dt", {}, name), el("dd", { dir: "auto" }, String(value))];
+
+function shown(name, value) {
+  if (name === "exposure_time_s") return value < 1 ? `1/${Math.round(1 / value)} s` : `${value} s`;
+  if (name === "f_number") return `f/${Math.round(10 * value) / 10}`;
+  return name === "focal_length_mm" ? `${Math.round(10 * value) / 10} mm` : value;
+}

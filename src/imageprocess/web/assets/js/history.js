@@ -1,0 +1,97 @@
+// A history of verdicts, kept in this browser alone and only where a person switches it on: IndexedDB holds each record
+// without its heat map, and a small preview.
+
+import { byId, el, icon } from "./dom.js";
+import { language, percent, plural, t } from "./texts.js";
+import { headline } from "./wording.js";
+
+const SWITCH = "history"; // in localStorage: "on", or nothing
+const STORE = "verdicts";
+const MOST = 500; // entries kept; the oldest go first
+const SIDE = 96;
+
+const isOn = () => localStorage.getItem(SWITCH) === "on";
+
+let opened = null;
+
+function database() {
+  opened ??= new Promise((resolve, reject) => {
+    const request = indexedDB.open("imageprocess", 1);
+    request.onupgradeneeded = () => request.result.createObjectStore(STORE, { autoIncrement: true });
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+  return opened;
+}
+
+async function within(mode, work) {
+  const transaction = (await database()).transaction(STORE, mode);
+  const request = work(transaction.objectStore(STORE));
+  return new Promise((resolve, reject) => {
+    transaction.oncomplete = () => resolve(request.result);
+    transaction.onerror = () => reject(transaction.error);
+  });
+}
+
+/** Keep a record, where the history is on. `canvas`: the card's preview. */
+export async function remember(record, canvas) {
+  if (!isOn()) return;
+  const { heatmap, ...kept } = record;
+  await within("readwrite", (store) => store.add({ at: Date.now(), record: kept, preview: shrunk(canvas) }));
+  const keys = await within("readonly", (store) => store.getAllKeys());
+  for (const key of keys.slice(0, Math.max(0, keys.length - MOST))) await within("readwrite", (store) => store.delete(key));
+  await show();
+}
+
+/** ImageData: pixels can be kept without an address for them. */
+function shrunk(canvas) {
+  if (!canvas.width || !canvas.height) return null;
+  const scale = SIDE / Math.max(canvas.width, canvas.height);
+  const small = document.createElement("canvas");
+  small.width = Math.max(1, Math.round(canvas.width * scale));
+  small.height = Math.max(1, Math.round(canvas.height * scale));
+  const context = small.getContext("2d");
+  context.drawImage(canvas, 0, 0, small.width, small.height);
+  return context.getImageData(0, 0, small.width, small.height);
+}
+
+async function show() {
+  const entries = isOn() ? await within("readonly", (store) => store.getAll()) : [];
+  byId("history-count").textContent = !isOn() ? "" : entries.length ? plural("history.count", entries.length) : t("history.empty");
+  byId("history-clear").hidden = entries.length === 0;
+  byId("history-list").replaceChildren(...entries.reverse().slice(0, 100).map(entry));
+}
+
+function entry({ at, record, preview }) {
+  const canvas = el("canvas", { width: preview?.width ?? 1, height: preview?.height ?? 1, "aria-hidden": "true" });
+  if (preview) canvas.getContext("2d").putImageData(preview, 0, 0);
+  const label = record.verdict?.label ?? "error";
+  const p = record.verdict?.decided_by === "model" ? ` · ${percent(record.verdict.probability_ai)}` : "";
+  return el(
+    "li", { "data-label": label },
+    canvas,
+    el("bdi", {}, record.source),
+    el("span", { class: "verdict" }, icon(label), `${headline(record)}${p}`),
+    el("time", { datetime: new Date(at).toISOString() }, new Date(at).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" })),
+  );
+}
+
+async function clear() {
+  await within("readwrite", (store) => store.clear());
+  await show();
+}
+
+export function wireHistory() {
+  const box = byId("history-keep");
+  box.checked = isOn();
+  box.addEventListener("change", async () => {
+    if (box.checked) localStorage.setItem(SWITCH, "on");
+    else {
+      localStorage.removeItem(SWITCH);
+      await clear(); // off means that nothing is kept
+    }
+    await show();
+  });
+  byId("history-clear").addEventListener("click", clear);
+  if (isOn()) show();
+}

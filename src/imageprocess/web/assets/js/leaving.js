@@ -1,0 +1,86 @@
+// What a person takes away from one picture: a printed report, or the text of a report that a verdict is wrong.
+
+import { byId, el } from "./dom.js";
+import { site } from "./site.js";
+import { bytes, language, number, t } from "./texts.js";
+import { headline } from "./wording.js";
+
+/** Print one card, with what identifies the file and the model, and nothing else of the page. */
+export function printReport(item) {
+  const { record, card } = item;
+  const { format, width, height } = record.image;
+  const facts = {
+    name: record.source,
+    sha256: record.sha256,
+    format: t("card.facts", { format, width: number(width), height: number(height), size: bytes(record.image.bytes) }),
+  };
+  const date = new Date().toLocaleString(language, { dateStyle: "long", timeStyle: "short" });
+  const { name = "–", version = "", sha256 = "" } = record.model ?? {};
+  const head = el(
+    "div", { class: "report" },
+    el("h2", {}, t("report.title")),
+    el("dl", { class: "record" }, Object.entries(facts).flatMap(([key, value]) => [el("dt", {}, t(`report.${key}`)), el("dd", {}, value)])),
+    el("p", { class: "hint" }, t("report.made", { date, model: t("model.line", { name, version, sha: sha256.slice(0, 12) }) })),
+  );
+  const folded = [...card.element.querySelectorAll("details:not([open])")];
+  folded.forEach((details) => (details.open = true));
+  card.element.prepend(head);
+  card.element.classList.add("printed");
+  document.body.classList.add("printing");
+  addEventListener("afterprint", () => {
+    head.remove();
+    folded.forEach((details) => (details.open = false));
+    card.element.classList.remove("printed");
+    document.body.classList.remove("printing");
+  }, { once: true });
+  print();
+}
+
+/** A report without the picture and without its name. English: whoever reads it may not read the page's language. */
+export function issueText({ record, where, mode }) {
+  const { verdict, image, evidence, model } = record;
+  const p = verdict.probability_ai === null ? "none" : verdict.probability_ai.toFixed(4);
+  return [
+    "### What the verdict was",
+    `- ${verdict.label}, decided by ${verdict.decided_by}, probability_ai ${p}, mode ${mode}`,
+    `- ${image.format}, ${image.width} x ${image.height}, ${image.bytes} bytes, ${image.frames} frame(s)`,
+    `- model ${model ? `${model.name} ${model.version} ${model.sha256.slice(0, 12)}` : "none"}, looked at ${where === "browser" ? "in the browser" : "on the service"}`,
+    ...evidence.map(({ kind, trust, points_to: points }) => `- evidence: ${kind}, ${trust}, points to ${points}`),
+    "",
+    "### What the picture really is, and how I know",
+    "",
+    "",
+  ].join("\n");
+}
+
+/** Open the dialog with the text; it can be copied, or opened as an issue where this site knows an address for them. */
+export function openWrong(item) {
+  const dialog = byId("wrong");
+  const text = byId("wrong-text");
+  text.value = issueText(item);
+  byId("wrong-copied").textContent = "";
+  const link = byId("wrong-open");
+  link.hidden = !site.issues;
+  const address = () => `${site.issues}?${new URLSearchParams({ title: `Wrong verdict: ${item.record.verdict.label}`, body: text.value })}`;
+  if (site.issues) {
+    link.href = address();
+    text.oninput = () => (link.href = address());
+  }
+  dialog.setAttribute("aria-label", `${t("wrong.title")}: ${headline(item.record)}`);
+  dialog.showModal();
+}
+
+export function wireWrong() {
+  byId("wrong-copy").addEventListener("click", async () => {
+    const text = byId("wrong-text");
+    try {
+      await navigator.clipboard.writeText(text.value);
+    } catch {
+      text.select(); // no clipboard on plain http to another machine: a person copies by hand
+      return;
+    }
+    byId("wrong-copied").textContent = t("wrong.copied");
+  });
+  byId("wrong-close").addEventListener("click", () => byId("wrong").close());
+}
+

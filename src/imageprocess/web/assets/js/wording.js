@@ -1,0 +1,53 @@
+// Records in the reader's language. A record's own sentences are English, the same from every door; in another language
+// they are said anew, from what the record knows.
+
+import { weigh } from "./private/verdict.js";
+import { has, language, percent, t } from "./texts.js";
+
+const table = language === "en" ? null : await (await fetch("verdict.json")).json();
+
+const STATED = new Set(["c2pa", "watermark", "metadata"]);
+
+/** The verdict in a few words: what a statement decides sounds different from what the network estimates. */
+export function headline(record) {
+  if (record.status === "error") return t("verdict.error");
+  const { label, decided_by: by } = record.verdict;
+  const stated = `verdict.${label}.stated`;
+  return STATED.has(by) && has(stated) ? t(stated) : t(`verdict.${label}`);
+}
+
+/** Why a file failed, in the page's words where it has some. */
+export const failure = ({ code, message }, values) => (has(`error.${code}`) ? t(`error.${code}`, values) : message);
+
+export const thresholdsOf = (record) => record.evidence.find((item) => item.kind === "model")?.detail.thresholds ?? null;
+
+/** The sentence that says why. */
+export function reason(record) {
+  if (!table) return unbroken(record.verdict.reason);
+  const thresholds = thresholdsOf(record);
+  const { row, p, items, asides } = weigh(record.evidence, thresholds, table);
+  const words = Object.fromEntries(Object.entries(items).map(([name, item]) => [name, item ? claim(item) : ""]));
+  if (p !== null) Object.assign(words, { p: percent(p), low: percent(thresholds.real), high: percent(thresholds.ai) });
+  return [`reason.${row.row}`, ...asides.map((name) => `reason.${name}`)].map((key) => t(key, words)).join(" ");
+}
+
+/** What an item says. */
+export const claim = (item) => (table ? said("claim", item, item.claim) : unbroken(item.claim));
+
+/** "30 %" stays on one line. */
+const unbroken = (text) => text.replace(/(\d) %/g, "$1\u00a0%");
+
+export const proves = (item) => said("proves", item, item.detail.proves);
+export const provesNot = (item) => said("proves-not", item, item.detail.does_not_prove);
+
+/** The most exact text there is for this kind of item: by its state or term, by what it points to, by its kind. */
+function said(what, item, original) {
+  if (!table && original) return original;
+  const { kind, trust, points_to: points, detail } = item;
+  const state = detail.state ?? detail.how ?? detail.digital_source_type ?? (detail.credit ? "credit" : trust);
+  const keys = [`${what}.${kind}.${state}.${points}`, `${what}.${kind}.${state}`, `${what}.${kind}.${points}`, `${what}.${kind}`];
+  const key = keys.find(has);
+  const camera = [detail.make, detail.model].filter(Boolean).join(" ");
+  const p = detail.probability_ai === undefined ? "" : percent(detail.probability_ai);
+  return key ? t(key, { signer: "–", generator: "", ...detail, camera, p }) : (original ?? "");
+}
