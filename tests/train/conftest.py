@@ -37,7 +37,7 @@ def drawn_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             IndexRow(
                 path=path.as_posix(),
                 label=label,
-                source=f"{label}-drawn",
+                source=f"{label}-{number // 4 % 3}",
                 origin="drawn",
                 category="test",
                 licence="CC0",

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from ..train.loop import Progress
+    from ..train.blend import BlendResult
+    from ..train.loop import Progress, TrainResult
 
 
 @click.command()
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True,
               help="A folder made by `data build` or `data import`.")  # fmt: skip
-@click.option("--net", default="cnn", show_default=True, help="The network's name.")
+@click.option("--net", default="cnn", show_default=True, help="cnn, or blend: the CNN and a forest of trees.")
 @click.option("--epochs", type=click.IntRange(1), default=None, help="Default: the recipe's.")
 @click.option("--batch-size", type=click.IntRange(1), default=None)
 @click.option("--learning-rate", type=float, default=None)
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
 @click.option(
     "--workers", type=click.IntRange(0), default=2, show_default=True, help="Processes that read pictures."
 )
-@click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("runs/cnn"), show_default=True
-)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Default: runs/NET.")
 @click.option("--name", default=None, help="The model's name in model.json. Default: the network's.")
 @click.option("--version", "model_version", default="1.0.0", show_default=True, help="The model's version.")
 @click.option("--resume", is_flag=True, help="Go on where the run in --out stopped.")
+@click.option(
+    "--cnn", "cnn", default="cnn", show_default=True, metavar="NAME|DIR",
+    help="Of --net blend: the trained CNN that the forest is blended with.",
+)  # fmt: skip
 def train(
     data: Path,
     net: str,
@@ -38,23 +41,19 @@ def train(
     seed: int | None,
     precision: str | None,
     workers: int,
-    out: Path,
+    out: Path | None,
     name: str | None,
     model_version: str,
     resume: bool,
+    cnn: str,
 ) -> None:
     """Train a network; OUT/model is the model folder, OUT/curves.png how it went."""
     try:
         from ..train.export import export
-        from ..train.loop import Recipe
-        from ..train.loop import train as run
-        from ..train.nets import NETS
     except ImportError as error:
         from ..errors import MissingExtraError
 
         raise MissingExtraError(error.name or "torch", "train") from error
-    if net not in NETS:
-        raise click.BadParameter(f"{net!r} is not one of {', '.join(NETS)}", param_hint="--net")
     given = {
         "epochs": epochs,
         "batch_size": batch_size,
@@ -62,7 +61,25 @@ def train(
         "seed": seed,
         "precision": precision,
     }
-    recipe = Recipe(net=net, **{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
+    given = {key: value for key, value in given.items() if value is not None}
+    out = out or Path("runs") / net
+    run = _train_blend if net == "blend" else _train_network
+    result, said = run(net, data, out, given, workers, resume, cnn)
+    folder = export(result, out / "model", name=name or net, version=model_version)
+    click.echo(said, err=True)
+    click.echo(str(folder))
+
+
+def _train_network(
+    net: str, data: Path, out: Path, given: dict[str, Any], workers: int, resume: bool, cnn: str
+) -> tuple[TrainResult, str]:
+    from ..train.loop import Recipe
+    from ..train.loop import train as run
+    from ..train.nets import NETS
+
+    if net not in NETS:
+        raise click.BadParameter(f"{net!r} is not one of {', '.join(NETS)}, blend", param_hint="--net")
+    recipe = Recipe(net=net, **given)
     bars = _Bars(recipe.epochs)
     try:
         with bars:
@@ -72,10 +89,27 @@ def train(
     except KeyboardInterrupt:
         click.echo(f"stopped; go on with: imageprocess train --data {data} --out {out} --resume", err=True)
         raise click.exceptions.Exit(130) from None
-    folder = export(result, out / "model", name=name or net, version=model_version)
     best = result.log[result.best_epoch - 1]
-    click.echo(f"epoch {result.best_epoch}: validation accuracy {best['val_accuracy']:.4f}", err=True)
-    click.echo(str(folder))
+    return result, f"epoch {result.best_epoch}: validation accuracy {best['val_accuracy']:.4f}"
+
+
+def _train_blend(
+    net: str, data: Path, out: Path, given: dict[str, Any], workers: int, resume: bool, cnn: str
+) -> tuple[BlendResult, str]:
+    """`resume` asks for nothing: the statistics in `out` are always used again, and the rest is minutes."""
+    from ..model.registry import resolve
+    from ..train.blend import BlendRecipe, train_blend
+    from ..train.export import load_cnn
+
+    others = sorted(given.keys() - {"seed"})
+    if others:
+        options = ", ".join("--" + key.replace("_", "-") for key in others)
+        raise click.UsageError(f"{options}: of the CNN's training, not of --net blend")
+    with _Bars(1) as bars:
+        result = train_blend(
+            data, out, load_cnn(resolve(cnn)), BlendRecipe(**given), workers=workers, progress=bars.stage
+        )
+    return result, ", ".join(f"{name} {value:.4f}" for name, value in result.measured.items())
 
 
 class _Bars:
@@ -109,6 +143,11 @@ class _Bars:
 
     def cache(self, done: int, of: int) -> None:
         self._bars.update(self._cache, completed=done, total=of, visible=done < of)
+
+    def stage(self, what: str, done: int, of: int) -> None:
+        self._bars.update(self._cache, description=what, completed=done, total=of, visible=done < of)
+        if not self._console.is_terminal and done % 4000 < 8:
+            click.echo(f"{what} {done}/{of}", err=True)
 
     def step(self, at: Progress) -> None:
         text = (

@@ -22,6 +22,7 @@ class Calibration:
     temperature: float
     bias: float
     thresholds: dict[Mode, dict[str, float]]
+    fitted_on: str
 
 
 def calibrate(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> Calibration:
@@ -36,12 +37,21 @@ def calibrate(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> Calibra
     fit = LogisticRegression(C=np.inf, class_weight="balanced").fit(difference[:, None], is_ai)
     temperature, bias = 1 / float(fit.coef_[0, 0]), float(fit.intercept_[0])
     probability = np.array([probability_ai(float(logit), temperature, bias) for logit in difference])
+    return Calibration(
+        temperature, bias, modes_thresholds(probability, is_ai), fitted_on="the equalised val split"
+    )
+
+
+def modes_thresholds(
+    probability: NDArray[np.float64], is_ai: NDArray[np.bool_]
+) -> dict[Mode, dict[str, float]]:
+    """probability_ai (N,), is_ai (N,) -> each mode's thresholds, by its error budget."""
     thresholds: dict[Mode, dict[str, float]] = {
         mode: _thresholds(probability[is_ai], probability[~is_ai], budget)
         for mode, budget in ERROR_BUDGETS.items()
     }
     thresholds["best-guess"] = {"ai": 0.5, "real": 0.5}
-    return Calibration(temperature, bias, thresholds)
+    return thresholds
 
 
 def _thresholds(ai: NDArray[Any], real: NDArray[Any], budget: float) -> dict[str, float]:

@@ -39,18 +39,26 @@ Balance = Literal["class", "source"]
 class Pictures(Dataset[tuple[Tensor, int]]):
     """Equalised pictures of one split.
 
-    Training shows delivery 1 + epoch modulo `deliveries` (`set_epoch`), mirrored or not; validation and test always
-    HELD_OUT, so that every run measures on the very same pixels. `deliveries=0` says that it is held out.
+    Training shows delivery 1 + epoch modulo `deliveries` (`set_epoch`), half of them mirrored; validation and test
+    always HELD_OUT, so that every run measures on the very same pixels. `deliveries=0` says that it is held out.
     """
 
     def __init__(
-        self, folder: Path, rows: Sequence[IndexRow], spec: InputSpec, *, seed: int = 0, deliveries: int = 0
+        self,
+        folder: Path,
+        rows: Sequence[IndexRow],
+        spec: InputSpec,
+        *,
+        seed: int = 0,
+        deliveries: int = 0,
+        mirrored: bool = True,
     ) -> None:
         self.folder = folder
         self.rows = rows
         self.spec = spec
         self.seed = seed
         self.deliveries = deliveries
+        self.mirrored = mirrored and deliveries > 0
         self.epoch = 0
 
     def __len__(self) -> int:
@@ -59,12 +67,15 @@ class Pictures(Dataset[tuple[Tensor, int]]):
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
 
+    @property
+    def delivery(self) -> int:
+        return 1 + self.epoch % self.deliveries if self.deliveries else HELD_OUT
+
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         """-> pixels (H, W, 3) uint8, class index."""
         row = self.rows[index]
-        number = 1 + self.epoch % self.deliveries if self.deliveries else HELD_OUT
-        pixels = resize(read_delivery(self.folder, row, number), self.spec)
-        if self.deliveries and np.random.default_rng((self.seed, self.epoch, index)).random() < 0.5:
+        pixels = resize(read_delivery(self.folder, row, self.delivery), self.spec)
+        if self.mirrored and np.random.default_rng((self.seed, self.epoch, index)).random() < 0.5:
             pixels = pixels[:, ::-1]
         return torch.from_numpy(np.array(pixels)), LABELS[row.label]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -12,9 +13,11 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from torch import nn
 
 from ..errors import ModelError
 from ..model.spec import CLASSES, SCHEMA
+from .blend import BlendResult
 from .calibration import Calibration, calibrate
 from .loop import TrainResult
 from .nets import CNN, CNN_INPUT, CNNWithHeatmap
@@ -24,34 +27,52 @@ _OPSET = 18
 _WORTH_HALVING = 1024  # values
 
 
-def export(result: TrainResult, folder: Path, *, name: str = "cnn", version: str = "1.0.0") -> Path:
-    """Write `folder` with cnn_model.pth, model.onnx and model.json, whole or not at all; -> `folder`.
+def export(
+    result: TrainResult | BlendResult, folder: Path, *, name: str | None = None, version: str = "1.0.0"
+) -> Path:
+    """Write `folder` with model.onnx and model.json, and cnn_model.pth for the CNN, whole or not at all; -> `folder`.
 
     CARD.md is written by `imageprocess evaluate --write-card`, which measures what it says.
     """
-    if not isinstance(result.network, CNN):
-        raise ModelError(f"{type(result.network).__name__}: no export is written for this network")
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    # Kept in half precision, in both files: half the download, and no accuracy that can be measured. PyTorch
-    # widens a half-precision state_dict as it loads it, so both files hold the very same numbers.
-    network = result.network.half().float().eval()
-    torch.save({name: weight.half() for name, weight in network.state_dict().items()}, part / "cnn_model.pth")
+    if isinstance(result, BlendResult):
+        network: nn.Module = result.network
+        calibration = result.calibration
+    else:
+        # Kept in half precision, in both files: half the download, and no accuracy that can be measured. PyTorch
+        # widens a half-precision state_dict as it loads it, so both files hold the very same numbers.
+        cnn = result.network.half().float().eval()
+        torch.save({key: weight.half() for key, weight in cnn.state_dict().items()}, part / "cnn_model.pth")
+        network = CNNWithHeatmap(cnn)
+        calibration = calibrate(result.val_logits, result.val_labels)
     write_onnx(network, part / "model.onnx")
-    facts = _facts(result, calibrate(result.val_logits, result.val_labels), name, version)
-    facts["files"] = {file: _sha256(part / file) for file in ("model.onnx", "cnn_model.pth")}
+    facts = _facts(result, calibration, name or result.recipe.net, version)
+    facts["files"] = {path.name: _sha256(path) for path in sorted(part.iterdir(), reverse=True)}
     (part / "model.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
     return folder
 
 
-def write_onnx(network: CNN, path: Path) -> None:
+def load_cnn(folder: Path) -> CNN:
+    """The CNN of a model folder. Raises ModelError where it holds none."""
+    path = folder / "cnn_model.pth"
+    try:
+        weights = torch.load(path, weights_only=True, map_location="cpu")
+        cnn = CNN()
+        cnn.load_state_dict(weights)
+    except (OSError, RuntimeError, pickle.UnpicklingError) as error:
+        raise ModelError(f"{path}: holds no weights of the CNN ({error})") from error
+    return cnn.eval()
+
+
+def write_onnx(network: nn.Module, path: Path) -> None:
     """One self-contained file: `pixels` (N, 3, 224, 224) -> `logits` (N, 2), `heatmap` (N, 14, 14)."""
     example = torch.zeros(2, 3, CNN_INPUT.height, CNN_INPUT.width)
     program = torch.onnx.export(
-        CNNWithHeatmap(network).eval(),
+        network.eval(),
         (example,),
         dynamo=True,
         opset_version=_OPSET,
@@ -66,12 +87,16 @@ def write_onnx(network: CNN, path: Path) -> None:
 
 
 def _halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Large weights as float16 behind a Cast, which ONNX Runtime folds away when it loads the graph."""
+    """Large weights as float16 behind a Cast, which ONNX Runtime folds away when it loads the graph.
+
+    Only learnt weights: a forest's thresholds are compared with, and must stay what they are.
+    """
     graph = model.graph
     casts = []
     for weight in graph.initializer:
         values = onnx.numpy_helper.to_array(weight)
-        if values.dtype != np.float32 or values.size < _WORTH_HALVING:
+        is_weight = weight.name.endswith(".weight")
+        if not is_weight or values.dtype != np.float32 or values.size < _WORTH_HALVING:
             continue
         name = weight.name
         weight.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
@@ -83,30 +108,36 @@ def _halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def _facts(result: TrainResult, calibration: Calibration, name: str, version: str) -> dict[str, Any]:
-    return {
+def _facts(
+    result: TrainResult | BlendResult, calibration: Calibration, name: str, version: str
+) -> dict[str, Any]:
+    network = result.network
+    facts = {
         "schema": SCHEMA,
         "name": name,
         "version": version,
-        "architecture": "4 x (Conv2d 3x3, ReLU, MaxPool2d 2x2), Linear 25088-128-2",
-        "parameters": sum(weight.numel() for weight in result.network.parameters()),
+        "architecture": network.architecture,
+        "parameters": sum(values.numel() for values in network.state_dict().values()),
         "classes": list(CLASSES),
         "input": asdict(CNN_INPUT),
         "outputs": ["logits", "heatmap"],
         "calibration": {
             "temperature": calibration.temperature,
             "bias": calibration.bias,
-            "fitted_on": "the equalised val split",
+            "fitted_on": calibration.fitted_on,
         },
         "thresholds": calibration.thresholds,
         "training": {
             "data_id": result.data_id,
             "images": result.images,
             "recipe": asdict(result.recipe),
-            "best_epoch": result.best_epoch,
-            "log": result.log,
         },
     }
+    if isinstance(result, BlendResult):
+        facts["training"]["measured"] = result.measured
+    else:
+        facts["training"] |= {"best_epoch": result.best_epoch, "log": result.log}
+    return facts
 
 
 def _sha256(path: Path) -> str:

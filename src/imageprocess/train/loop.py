@@ -23,7 +23,7 @@ from ..data.index import IndexRow, data_id, read_index
 from ..errors import DataError, UsageError
 from .curves import write_log
 from .dataset import Balance, Pictures, epoch_order, fill_store, to_input
-from .nets import NETS
+from .nets import CNN, NETS
 
 Precision = Literal["32-true", "bf16-mixed"]
 
@@ -45,7 +45,7 @@ class Recipe:
     learning_rate: float = 5e-4  # of Adam, falling to zero along half a cosine
     warmup_steps: int = 100
     weight_decay: float = 0.0
-    deliveries: int = 8  # degradations a training picture has; epoch e shows number 1 + e modulo this
+    deliveries: int = 3  # degradations a training picture has; epoch e shows number 1 + e modulo this
     balance: Balance = "class"
     seed: int = 0
     precision: Precision = field(default_factory=fastest_precision)
@@ -84,7 +84,7 @@ class TrainResult:
     best_epoch: int
     val_logits: np.ndarray[Any, np.dtype[np.float32]]  # (N, 2) of the best epoch
     val_labels: np.ndarray[Any, np.dtype[np.int64]]  # (N,)
-    network: nn.Module  # with the best epoch's weights, on the CPU
+    network: CNN  # with the best epoch's weights, on the CPU
     data_id: str
     images: dict[str, int]  # split -> pictures
 

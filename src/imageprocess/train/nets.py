@@ -19,6 +19,7 @@ class CNN(nn.Module):
     """
 
     input = CNN_INPUT
+    architecture = "4 x (Conv2d 3x3, ReLU, MaxPool2d 2x2), Linear 25088-128-2"
 
     def __init__(self) -> None:
         super().__init__()

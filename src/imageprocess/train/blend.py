@@ -1,0 +1,276 @@
+"""Two opinions of one picture, blended: the CNN's, and that of a forest over statistics of texture and colour.
+
+The CNN has found its own filters and sees what is where; the forest is told what a picture's texture is like and needs
+few pictures to learn from it. They err on different pictures, so the weighted sum of their log odds beats either.
+
+Calibration is for sources never seen. On held-out pictures of the sources of training every model is too sure of
+itself; so the forest is grown again without each fold of sources in turn, and what it says of those tells how much
+surer than right it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from ..data.index import IndexRow, data_id, read_index
+from ..errors import DataError
+from .calibration import Calibration, modes_thresholds
+from .dataset import LABELS, Pictures, fill_store, to_input
+from .forest import Forest, Growth, grow
+from .nets import CNN, CNN_INPUT, CNNWithHeatmap
+from .statistics import Statistics
+
+_CHUNK = (
+    8  # pictures whose statistics are worked out at once: more no longer fit a core's cache, and take longer
+)
+
+Progress = Callable[[str, int, int], None]  # what, done, of
+
+
+@dataclass(frozen=True, slots=True)
+class BlendRecipe:
+    """What decides the result of a run."""
+
+    net: str = "blend"
+    deliveries: int = 3  # of each training picture
+    growth: Growth = field(default_factory=Growth)
+    folds: int = 4  # of sources, for the calibration
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BlendResult:
+    recipe: BlendRecipe
+    network: Blend
+    calibration: Calibration
+    measured: dict[str, float]
+    data_id: str
+    images: dict[str, int]  # split -> pictures
+
+
+class Blend(nn.Module):
+    """The CNN and the forest, on the same pixels."""
+
+    input = CNN_INPUT
+    architecture = "the CNN, and boosted trees over statistics of texture and colour; their log odds blended"
+
+    def __init__(self, cnn: CNN, forest: Forest, cnn_weight: float, forest_weight: float) -> None:
+        super().__init__()
+        self.cnn = cnn
+        self.statistics = Statistics()
+        self.forest = forest
+        self.cnn_weight = cnn_weight
+        self.forest_weight = forest_weight
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, 3, 224, 224) float32, normalised -> logits (N, 2), heatmap (N, 14, 14): the CNN's share of the odds.
+
+        The forest's share has no place: it is of the picture as a whole.
+        """
+        cnn_logits, heatmap = CNNWithHeatmap(self.cnn)(pixels)
+        odds = self.cnn_weight * (cnn_logits[:, 0] - cnn_logits[:, 1]) + self.forest_weight * self.vote(
+            pixels
+        )
+        return torch.stack([odds / 2, -odds / 2], dim=1), self.cnn_weight * heatmap
+
+    def vote(self, pixels: Tensor) -> Tensor:
+        """(N, 3, 224, 224) normalised -> (N,) the forest's log odds."""
+        odds: Tensor = self.forest(self.statistics(to_unit(pixels)))
+        return odds
+
+
+def to_unit(pixels: Tensor) -> Tensor:
+    """Normalised as the CNN takes them -> 0 to 1."""
+    std = torch.tensor(CNN_INPUT.std)[:, None, None]
+    mean = torch.tensor(CNN_INPUT.mean)[:, None, None]
+    return pixels * std + mean
+
+
+def train_blend(
+    data: Path,
+    out: Path,
+    cnn: CNN,
+    recipe: BlendRecipe | None = None,
+    *,
+    workers: int = 2,
+    rows: list[IndexRow] | None = None,
+    progress: Progress = lambda what, done, of: None,
+) -> BlendResult:
+    """Grow the forest on the train split of `data`, weigh it against `cnn` on the val split, calibrate.
+
+    The statistics are kept in `out` and read from there when a run begins anew. `rows` narrows the index.
+    Raises DataError without a train and a val split.
+    """
+    recipe = recipe or BlendRecipe()
+    rows = rows if rows is not None else read_index(data)
+    training = [row for row in rows if row.split == "train"]
+    validation = [row for row in rows if row.split == "val"]
+    if not training or not validation:
+        raise DataError(
+            f"{data}: training needs a train and a val split; found {len(training)} and {len(validation)}"
+        )
+    fill_store(
+        data, training, validation, deliveries=recipe.deliveries, jobs=max(1, workers),
+        progress=lambda done, of: progress("preparing pictures", done, of),
+    )  # fmt: skip
+    out.mkdir(parents=True, exist_ok=True)
+    stored = out / f"statistics-{data_id(rows)}"
+    shown = Pictures(data, validation, CNN_INPUT)
+
+    def shown_in(epoch: int) -> Pictures:
+        # Not mirrored: the statistics hardly change with it.
+        pictures = Pictures(data, training, CNN_INPUT, deliveries=recipe.deliveries, mirrored=False)
+        pictures.set_epoch(epoch)
+        return pictures
+
+    val = _statistics(shown, stored, workers, progress)
+    trained = np.concatenate(
+        [_statistics(shown_in(epoch), stored, workers, progress) for epoch in range(recipe.deliveries)]
+    )
+    is_ai = np.array([row.label == "ai" for row in training])
+    val_is_ai = np.array([row.label == "ai" for row in validation])
+
+    forest, unseen = _grow_or_read(stored, trained, training, recipe, workers, progress)
+    val_forest = forest(torch.from_numpy(val)).numpy().astype(np.float64)
+    val_cnn = _ask(cnn, shown, workers)
+    cnn_weight, forest_weight, _ = _fit(np.stack([val_cnn, val_forest], 1), val_is_ai)
+    blended = cnn_weight * val_cnn + forest_weight * val_forest
+
+    unseen_slope, unseen_bias = _fit(unseen[:, None], is_ai)
+    seen_slope, _ = _fit(val_forest[:, None], val_is_ai)
+    # The blend is as much surer than right on unseen sources as its forest is.
+    calibration = Calibration(
+        temperature=float(seen_slope / unseen_slope),
+        bias=float(unseen_bias),
+        thresholds=modes_thresholds(_sigmoid(unseen_slope * unseen + unseen_bias), is_ai),
+        fitted_on=f"the equalised train split, {recipe.folds} folds of sources unseen by the forest",
+    )
+    measured = {
+        "val_auroc_forest": _auroc(val_is_ai, val_forest),
+        "val_auroc_cnn": _auroc(val_is_ai, val_cnn),
+        "val_auroc_blend": _auroc(val_is_ai, blended),
+        "val_accuracy_blend": float(((blended > 0) == val_is_ai).mean()),
+        "unseen_sources_auroc_forest": _auroc(is_ai, unseen),
+        "cnn_weight": float(cnn_weight),
+        "forest_weight": float(forest_weight),
+    }
+    counts = {split: sum(row.split == split for row in rows) for split in ("train", "val", "test")}
+    network = Blend(cnn, forest, float(cnn_weight), float(forest_weight)).eval()
+    return BlendResult(recipe, network, calibration, measured, data_id(rows), counts)
+
+
+def source_weights(rows: Sequence[IndexRow]) -> NDArray[np.float64]:
+    """(N,) so that a source weighs as the square root of its size, and both classes alike; the mean is 1."""
+    names = np.array([row.source for row in rows])
+    _, which, counts = np.unique(names, return_inverse=True, return_counts=True)
+    weights = 1 / np.sqrt(counts[which])
+    is_ai = np.array([row.label == "ai" for row in rows])
+    for of_class in (is_ai, ~is_ai):
+        weights[of_class] /= weights[of_class].sum()
+    return np.asarray(weights * (len(rows) / weights.sum()), dtype=np.float64)
+
+
+def _grow_or_read(
+    stored: Path,
+    columns: NDArray[np.float32],
+    training: list[IndexRow],
+    recipe: BlendRecipe,
+    workers: int,
+    progress: Progress,
+) -> tuple[Forest, NDArray[np.float64]]:
+    """-> the forest, and what forests grown without a picture's source say of each training picture: (N,) log odds.
+
+    columns (deliveries x N, F). Those that measure are grown on the first delivery alone, which is a third of the time.
+    """
+    path = stored.with_name(f"{stored.name}-forest.pt")
+    if path.exists():
+        kept = torch.load(path, weights_only=True)
+        if kept["recipe"] == asdict(recipe):
+            return Forest(kept["tables"], recipe.growth.depth), kept["unseen"].numpy()
+    threads = max(1, workers)
+    is_ai = np.array([row.label == "ai" for row in training])
+    weights = source_weights(training)
+    progress("growing the forest", 0, recipe.folds + 1)
+    repeated = np.tile(is_ai, recipe.deliveries), np.tile(weights, recipe.deliveries)
+    forest = grow(columns, *repeated, recipe.growth, seed=recipe.seed, threads=threads)
+    unseen = np.zeros(len(training))
+    for done, (rest, fold) in enumerate(_source_folds(training, is_ai, recipe), start=1):
+        progress("growing the forest", done, recipe.folds + 1)
+        blind = grow(
+            columns[rest], is_ai[rest], weights[rest], recipe.growth, seed=recipe.seed, threads=threads
+        )
+        unseen[fold] = blind(torch.from_numpy(columns[fold])).numpy()
+    part = path.with_name(path.name + ".part")
+    torch.save(
+        {"recipe": asdict(recipe), "tables": forest.state_dict(), "unseen": torch.from_numpy(unseen)}, part
+    )
+    part.replace(path)
+    return forest, unseen
+
+
+def _source_folds(
+    training: list[IndexRow], is_ai: NDArray[np.bool_], recipe: BlendRecipe
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Places of all but a fold, and of the fold: no source lies in both."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    folds = StratifiedGroupKFold(recipe.folds, shuffle=True, random_state=recipe.seed)
+    yield from folds.split(is_ai, is_ai, [row.source for row in training])
+
+
+def _statistics(pictures: Pictures, stored: Path, workers: int, progress: Progress) -> NDArray[np.float32]:
+    """(N, Statistics.COUNT), from `stored` where they have been worked out before."""
+    path = stored.with_name(f"{stored.name}-{pictures.delivery}.npy")
+    if path.exists():
+        return np.asarray(np.load(path))
+    front = Statistics()
+    found = np.empty((len(pictures), Statistics.COUNT), dtype=np.float32)
+    done = 0
+    with torch.inference_mode():
+        for pixels, _ in DataLoader(pictures, batch_size=_CHUNK, num_workers=workers):
+            found[done : done + len(pixels)] = front(to_unit(to_input(pixels, CNN_INPUT))).numpy()
+            done += len(pixels)
+            progress(f"statistics, delivery {pictures.delivery}", done, len(pictures))
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as stream:
+        np.save(stream, found)
+    part.replace(path)
+    return found
+
+
+def _ask(cnn: CNN, pictures: Pictures, workers: int) -> NDArray[np.float64]:
+    """(N,) logit(ai) - logit(real)."""
+    cnn.eval()
+    with torch.inference_mode():
+        logits = [
+            cnn(to_input(pixels, CNN_INPUT))
+            for pixels, _ in DataLoader(pictures, batch_size=_CHUNK, num_workers=workers)
+        ]
+    both = torch.cat(logits).numpy().astype(np.float64)
+    return np.asarray(both[:, LABELS["ai"]] - both[:, LABELS["real"]])
+
+
+def _fit(odds: NDArray[np.float64], is_ai: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(N, K) log odds -> K weights and a bias whose sigmoid fits best, the classes weighing alike."""
+    from sklearn.linear_model import LogisticRegression
+
+    fit = LogisticRegression(C=np.inf, class_weight="balanced").fit(odds, is_ai)
+    return np.append(fit.coef_[0], fit.intercept_[0])
+
+
+def _sigmoid(odds: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(1 / (1 + np.exp(-odds)))
+
+
+def _auroc(is_ai: NDArray[np.bool_], odds: NDArray[np.float64]) -> float:
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(is_ai, odds))

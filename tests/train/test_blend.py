@@ -1,0 +1,93 @@
+"""A blend trained on a small drawn set, exported, and run as the product runs it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from imageprocess.data.index import read_index
+from imageprocess.errors import DataError, ModelError
+from imageprocess.model.spec import load_spec
+from imageprocess.train.blend import BlendRecipe, BlendResult, source_weights, train_blend
+from imageprocess.train.export import export, load_cnn
+from imageprocess.train.forest import Growth
+from imageprocess.train.nets import CNN
+
+RECIPE = BlendRecipe(deliveries=2, growth=Growth(trees=10, least=2, columns=0.2), folds=2)
+
+
+@pytest.fixture(scope="module")
+def blended(drawn_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, BlendResult]:
+    torch.manual_seed(0)
+    out = tmp_path_factory.mktemp("blend")
+    return out, train_blend(drawn_data, out, CNN().eval(), RECIPE, workers=0)
+
+
+def test_it_tells_noise_from_gradients_where_the_cnn_has_learnt_nothing(blended) -> None:  # type: ignore[no-untyped-def]
+    _, result = blended
+    assert result.measured["val_auroc_forest"] == 1.0
+    assert result.measured["val_accuracy_blend"] == 1.0
+    assert result.measured["unseen_sources_auroc_forest"] == 1.0
+
+
+def test_a_run_that_begins_anew_reads_its_statistics_and_its_forest(blended, drawn_data: Path) -> None:  # type: ignore[no-untyped-def]
+    out, result = blended
+    assert len(list(out.glob("statistics-*.npy"))) == 1 + RECIPE.deliveries
+    told: list[str] = []
+    torch.manual_seed(0)
+    again = train_blend(
+        drawn_data, out, CNN().eval(), RECIPE, workers=0, progress=lambda what, *at: told.append(what)
+    )
+    assert not any("statistics" in what or "forest" in what for what in told)
+    assert again.measured == result.measured
+
+
+def test_the_exported_graph_says_what_the_network_says(blended, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    _, result = blended
+    folder = export(result, tmp_path / "blend")
+    spec = load_spec(folder)
+    assert (spec.name, spec.has_heatmap) == ("blend", True)
+    assert set(spec.facts["files"]) == {"model.onnx"}
+    session = onnxruntime.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
+    pixels = torch.rand(20, 3, 224, 224, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with torch.no_grad():
+        expected, expected_map = result.network(pixels)
+    logits, heatmap = session.run(None, {"pixels": pixels.numpy()})
+    # The CNN's weights are kept in half precision; the forest's tables are exact.
+    np.testing.assert_allclose(logits, expected.numpy(), atol=5e-3)
+    np.testing.assert_allclose(heatmap, expected_map.numpy(), atol=5e-3)
+
+
+def test_a_source_weighs_as_the_root_of_its_size_and_both_classes_alike(drawn_data: Path) -> None:
+    row = read_index(drawn_data)[0]
+    sizes = {("ai", "large"): 90, ("ai", "small"): 10, ("real", "other"): 400}
+    rows = [
+        replace(row, label=label, source=source)
+        for (label, source), size in sizes.items()
+        for _ in range(size)
+    ]
+    weights = source_weights(rows)
+    of = {source: weights[[r.source == source for r in rows]].sum() for _, source in sizes}
+    assert of["large"] / of["small"] == pytest.approx(3)
+    assert of["large"] + of["small"] == pytest.approx(of["other"])
+    assert weights.mean() == pytest.approx(1)
+
+
+def test_a_set_without_validation_and_a_folder_without_weights_are_refused(
+    drawn_data: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ModelError, match="holds no weights"):
+        load_cnn(tmp_path)
+    with pytest.raises(DataError, match="val split"):
+        train_blend(
+            drawn_data,
+            tmp_path,
+            CNN(),
+            rows=[row for row in read_index(drawn_data) if row.split == "train"],
+            workers=0,
+        )
