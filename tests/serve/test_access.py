@@ -43,6 +43,31 @@ def test_with_the_key_all_is_as_without_one(locked: httpx.Client) -> None:
     assert response.json()["results"][0]["verdict"]["label"] == "ai"
 
 
+def test_a_bearer_token_is_as_good(locked: httpx.Client) -> None:
+    bearer = {"Authorization": "Bearer s3cret-ключ".encode()}
+    assert locked.post("/v1/detect", files=FILES, headers=bearer).status_code == 200
+    for value, status in [("Bearer no", 403), ("Basic s3cret", 401), ("Bearer", 401)]:
+        assert locked.post("/v1/detect", files=FILES, headers={"Authorization": value}).status_code == status
+    refused = locked.post("/v1/detect", files=FILES)
+    assert refused.headers["WWW-Authenticate"] == "ApiKey, Bearer"
+
+
+def test_other_origins_are_let_in_only_where_they_are_named(
+    client: httpx.Client, tiny_model_dir: Path
+) -> None:
+    preflight = {"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}
+    assert "access-control-allow-origin" not in client.options("/v1/detect", headers=preflight).headers
+    assert "access-control-allow-origin" not in client.get("/v1/model", headers=preflight).headers
+    with running(tiny_model_dir, cors_origins="https://a.example, https://b.example") as address:
+        answer = httpx.options(f"{address}/v1/detect", headers=preflight)
+        assert answer.headers["Access-Control-Allow-Origin"] == "https://a.example"
+        assert "Content-Security-Policy" in answer.headers
+        answer = httpx.get(f"{address}/v1/model", headers=preflight)
+        assert "X-RateLimit-Remaining" in answer.headers["Access-Control-Expose-Headers"]
+        answer = httpx.get(f"{address}/v1/model", headers={"Origin": "https://c.example"})
+        assert "access-control-allow-origin" not in answer.headers
+
+
 def test_the_pages_can_tell_that_a_key_is_needed_but_not_which(locked: httpx.Client) -> None:
     assert locked.get("/v1/model").json()["service"]["key_required"] is True
     for path in ("/", "/predict.html", "/docs", "/openapi.json", "/v1/model", "/metrics"):

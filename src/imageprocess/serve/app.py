@@ -109,6 +109,7 @@ async def _run_workers(app: FastAPI) -> AsyncIterator[None]:
     finally:
         app.state.analyser = None
         await pool.close()
+        await app.state.rates.close()
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

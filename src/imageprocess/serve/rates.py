@@ -7,9 +7,10 @@ import logging
 import math
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import limits
-from limits.aio.storage import MemoryStorage, Storage
+from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.errors import ConfigurationError, StorageError
 from limits.storage import storage_from_string
@@ -19,6 +20,7 @@ from ..errors import MissingExtraError, UsageError
 
 log = logging.getLogger("imageprocess.serve")
 
+_PATIENCE_S = 1.0  # with a storage that does not answer
 HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 
 
@@ -42,9 +44,15 @@ class Rates:
     def __init__(self, per_address: str | None, per_key: str | None, storage: SecretStr) -> None:
         self._per_address = limits.parse(per_address) if per_address else None
         self._per_key = limits.parse(per_key) if per_key else None
-        self._counter = SlidingWindowCounterRateLimiter(_storage(storage.get_secret_value()))
+        self._storage = _storage(storage.get_secret_value())
+        self._counter = SlidingWindowCounterRateLimiter(self._storage)
         # Where the shared storage does not answer, each process counts for itself: neither a closed nor an open door.
         self._own_counter = SlidingWindowCounterRateLimiter(MemoryStorage())
+
+    async def close(self) -> None:
+        if not isinstance(self._storage, MemoryStorage):
+            bridge: Any = self._storage.bridge  # the library has no call for it
+            await bridge.storage.aclose()
 
     async def charge_key(self, name: str, pictures: int) -> Allowance | None:
         return await self._charge(self._per_key, ("key", name), pictures)
@@ -81,21 +89,22 @@ class Rates:
         )
 
 
-def _storage(address: str) -> Storage:
+def _storage(address: str) -> MemoryStorage | RedisStorage:
     """memory:// or redis://... Raises UsageError, MissingExtraError."""
     scheme = address.partition(":")[0]
     if scheme not in ("memory", "redis", "rediss", "redis+unix", "redis+cluster", "redis+sentinel"):
         raise UsageError("IMAGEPROCESS_RATE_STORAGE must be memory:// or begin with redis://")
-    options: dict[str, str | bool] = (
-        {} if scheme == "memory" else {"implementation": "redispy", "wrap_exceptions": True}
-    )
+    options: dict[str, str | float | bool] = {}
+    if scheme != "memory":
+        patience = {"socket_timeout": _PATIENCE_S, "socket_connect_timeout": _PATIENCE_S}
+        options = {"implementation": "redispy", "wrap_exceptions": True, **patience}
     try:
         storage = storage_from_string(f"async+{address}", **options)
     except ConfigurationError as error:
         if "prerequisite" in str(error):
             raise MissingExtraError("redis, which shares the rates' counts,", "redis") from error
         raise UsageError(f"IMAGEPROCESS_RATE_STORAGE: {error}") from error
-    assert isinstance(storage, Storage)  # what async+ asks for
+    assert isinstance(storage, MemoryStorage | RedisStorage)  # what these schemes are, with async+
     return storage
 
 

@@ -1,0 +1,121 @@
+"""The key file: hashes by name, read again when it changes, and what is wrong with it is said without quoting it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from imageprocess.errors import UsageError
+from imageprocess.serve.keys import KeyRing, new_key, parse_keys
+from keyfiles import line
+
+
+def write(file: Path, text: str) -> None:
+    """As an editor does it: another file in its place."""
+    beside = file.with_suffix(".new")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(file)
+
+
+def test_a_key_is_known_by_its_hash(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    write(file, "# ours\n\n" + line("desk", "k1") + line("lab", "k2").replace(" ", "\t  ") + "  # end\n")
+    ring = KeyRing(None, file)
+    assert ring.is_asked_for
+    assert [ring.name_of(key) for key in (b"k1", b"k2", b"k3", b"")] == ["desk", "lab", None, None]
+
+
+def test_the_environments_key_and_the_files_are_all_good(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    write(file, line("desk", "k1"))
+    ring = KeyRing(SecretStr("ключ"), file)
+    assert [ring.name_of(key) for key in ("ключ".encode(), b"k1", b"k2")] == ["API_KEY", "desk", None]
+
+
+def test_no_key_is_asked_for_where_none_is_given() -> None:
+    assert not KeyRing(None, None).is_asked_for
+
+
+def test_an_empty_file_lets_nobody_in(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    write(file, "")
+    ring = KeyRing(None, file)
+    assert ring.is_asked_for and ring.name_of(b"") is None
+
+
+def test_keys_rotate_without_a_restart(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    write(file, line("desk", "old"))
+    ring = KeyRing(None, file)
+    write(file, line("desk", "new"))
+    assert [ring.name_of(key) for key in (b"old", b"new")] == [None, "desk"]
+
+
+def test_what_makes_no_sense_changes_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = tmp_path / "keys"
+    write(file, line("desk", "k1"))
+    ring = KeyRing(None, file)
+    write(file, "desk secret-by-mistake\n")
+    assert ring.name_of(b"k1") == "desk"
+    file.unlink()
+    assert ring.name_of(b"k1") == "desk"
+    assert [record.getMessage() for record in caplog.records] == ["the keys stay as they were"] * 2
+    assert "secret-by-mistake" not in str([vars(record) for record in caplog.records])
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("desk\n", "line 1 is not a name"),
+        ("\n\ndesk " + "0" * 63 + "\n", "line 3 is not a name"),
+        ("two words " + "0" * 64 + "\n", "line 1 is not a name"),
+        (line("a", "k") * 2, "line 2 gives the name a a second time"),
+        (line("API_KEY", "k"), "line 1 gives the name API_KEY a second time"),
+    ],
+)
+def test_what_is_wrong_is_said(text: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        parse_keys(text.encode(), "keys")
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes_are_keys_or_one_clear_error(raw: bytes) -> None:
+    try:
+        keys = parse_keys(raw, "keys")
+    except UsageError as error:
+        assert str(error).startswith("keys: line ")
+    else:
+        assert all(len(hashed) == 32 for hashed in keys.values())
+
+
+def test_a_missing_file_is_said_at_the_start(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        KeyRing(None, tmp_path / "nowhere")
+
+
+def test_a_thousand_keys_are_quick(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    write(file, "".join(line(f"user{i}", f"key{i}") for i in range(1000)))
+    ring = KeyRing(None, file)
+    began = time.process_time()
+    assert [ring.name_of(f"key{i}".encode()) for i in (0, 999, 1000)] == ["user0", "user999", None]
+    assert (time.process_time() - began) / 3 < 0.01
+
+
+def test_new_keys_are_made_for_the_file(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "imageprocess", "serve", "--new-key", "desk"]
+    made = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ)
+    write(tmp_path / "keys", made.stdout)
+    key = made.stderr.strip()
+    assert len(key) >= 40 and key not in made.stdout
+    assert KeyRing(None, tmp_path / "keys").name_of(key.encode()) == "desk"
+    with pytest.raises(UsageError):
+        new_key("no spaces")
