@@ -5,46 +5,17 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from serving import free_port, started
+
 SERVE = [sys.executable, "-m", "imageprocess", "serve"]
-
-
-@contextmanager
-def started(command: list[str], **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """-> the process, and all it said until it was ready."""
-    process = subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, **environment}, text=True, stderr=subprocess.PIPE
-    )
-    assert process.stderr is not None
-    said = ""
-    for line in process.stderr:
-        said += line
-        if "startup complete" in line:
-            break
-    try:
-        yield process, said
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.stderr.read()
-        process.stderr.close()
-        process.wait(20)
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 @pytest.mark.parametrize(

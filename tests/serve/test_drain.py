@@ -1,0 +1,155 @@
+"""SIGTERM: nothing that was taken on is lost, and who asks is told in time. On the real command, in its own process."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from PIL import Image
+
+from pictures import encode, plain
+from serving import free_port, started
+
+SERVE = [sys.executable, "-m", "imageprocess", "serve"]
+BRIGHT = encode(plain(250), "PNG")
+SLOW = encode(Image.new("L", (6000, 6000), 250), "WEBP", lossless=True, quality=0, method=0)
+
+
+def children(pid: int) -> set[int]:
+    found = set()
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        found |= {int(child) for child in (task / "children").read_text().split()}
+    return found
+
+
+@contextmanager
+def serving(model: Path, *more: str, **settings: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    port = free_port()
+    environment = {"IMAGEPROCESS_MODEL": str(model), "PORT": str(port), **settings}
+    with started(SERVE + list(more), **environment) as (process, _):
+        yield process, f"http://127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize("more", [(), ("--workers", "2")], ids=["one process", "two"])
+def test_no_request_that_was_taken_on_is_lost(tiny_model_dir: Path, more: tuple[str, ...]) -> None:
+    """New connections all the while: each is answered, or cannot be made any more."""
+    outcomes: Counter[str] = Counter()
+    stop = threading.Event()
+
+    def ask() -> None:
+        while not stop.is_set():
+            try:
+                outcomes[str(httpx.post(url, files={"file": BRIGHT}, timeout=30).status_code)] += 1
+            except httpx.ConnectError:
+                outcomes["refused"] += 1
+                return
+            except httpx.HTTPError as error:
+                outcomes[repr(error)] += 1
+
+    with serving(tiny_model_dir, *more) as (process, address):
+        url = f"{address}/v1/detect"
+        askers = [threading.Thread(target=ask) for _ in range(8)]
+        slow: list[int] = []
+        for asker in askers:
+            asker.start()
+        time.sleep(1)
+        last = threading.Thread(
+            target=lambda: slow.append(httpx.post(url, files={"file": SLOW}, timeout=60).status_code)
+        )
+        last.start()
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        for asker in askers:
+            asker.join(30)
+        stop.set()
+        last.join(60)
+        process.wait(30)
+    assert outcomes.pop("200") > 5 and outcomes.pop("refused") == len(askers)
+    assert not outcomes, outcomes
+    assert slow == [200]
+
+
+def test_readiness_ends_first(tiny_model_dir: Path) -> None:
+    with serving(tiny_model_dir, IMAGEPROCESS_DRAIN_S="2") as (process, address):
+        assert httpx.get(f"{address}/readyz").status_code == 200
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        refused = httpx.get(f"{address}/readyz")
+        assert (refused.status_code, refused.json()["code"]) == (503, "draining")
+        answer = httpx.post(f"{address}/v1/detect", files={"file": BRIGHT})
+        assert answer.status_code == 200 and answer.headers["Connection"] == "close"
+        assert process.wait(20) in (0, -signal.SIGTERM)
+
+
+def test_the_workers_end_with_the_service_even_when_it_is_killed(tiny_model_dir: Path) -> None:
+    with serving(tiny_model_dir, IMAGEPROCESS_JOBS="2") as (process, _):
+        workers = children(process.pid)
+        assert len(workers) == 2
+        process.kill()
+        process.wait()
+        deadline = time.monotonic() + 20
+        while any(Path(f"/proc/{pid}").exists() and not _is_zombie(pid) for pid in workers):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def test_several_processes_count_together(tiny_model_dir: Path) -> None:
+    port = free_port()
+    environment = {"IMAGEPROCESS_MODEL": str(tiny_model_dir), "PORT": str(port)}
+    with started([*SERVE, "--workers", "2"], **environment):
+        address = f"http://127.0.0.1:{port}"
+        for _ in range(12):
+            assert httpx.post(f"{address}/v1/detect", files={"file": BRIGHT}).status_code == 200
+        for _ in range(4):
+            assert (
+                'verdicts_total{decided_by="model",label="ai"} 12.0' in httpx.get(f"{address}/metrics").text
+            )
+
+
+def request_line(process: subprocess.Popen[str]) -> str:
+    assert process.stderr is not None
+    return next(line for line in process.stderr if '"event": "request"' in line)
+
+
+def test_a_line_tells_what_happened_and_not_to_whom(tiny_model_dir: Path) -> None:
+    port = free_port()
+    environment = {"IMAGEPROCESS_MODEL": str(tiny_model_dir), "PORT": str(port)}
+    with started(SERVE, **environment) as (process, _):
+        files = [("file", ("my-secret-name.png", BRIGHT)), ("file", ("other.txt", b"text"))]
+        headers = {"X-Request-ID": "mine-1", "User-Agent": "secret-agent"}
+        httpx.post(f"http://127.0.0.1:{port}/v1/detect?mode=best-guess", files=files, headers=headers)
+        line = request_line(process)
+        told = json.loads(line)
+        assert "secret" not in line and "127.0.0.1" not in line
+        assert told.pop("time") and told.pop("ms") > 0 and told.pop("bytes") > len(BRIGHT)
+        assert told == {
+            "level": "info",
+            "event": "request",
+            "request_id": "mine-1",
+            "method": "POST",
+            "route": "/v1/detect",
+            "status": 200,
+            "results": {"ai": 1, "unsupported_format": 1},
+        }
+    port = free_port()
+    environment |= {"PORT": str(port), "IMAGEPROCESS_LOG_NAMES": "1"}
+    with started(SERVE, **environment) as (process, _):
+        httpx.post(f"http://127.0.0.1:{port}/v1/detect", files=files)
+        assert json.loads(request_line(process))["names"] == ["my-secret-name.png", "other.txt"]

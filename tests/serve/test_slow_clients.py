@@ -1,0 +1,135 @@
+"""Who sends slowly, for ever, or not at all gets no more than his time, and takes nobody else's."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from loading import form
+from pictures import encode, plain
+from service import running
+
+PICTURE = encode(plain(250), "PNG")
+START = b"POST /v1/detect HTTP/1.1\r\nHost: a\r\n"
+
+
+@pytest.fixture(scope="module")
+def address(tiny_model_dir: Path) -> Iterator[str]:
+    with running(tiny_model_dir, header_timeout_s=0.7, body_timeout_s=0.7, max_held_bytes=2_000_000) as at:
+        yield at
+
+
+def connect(address: str) -> socket.socket:
+    parts = urlsplit(address)
+    return socket.create_connection((parts.hostname, parts.port), timeout=20)
+
+
+def trickle(sock: socket.socket, data: bytes, every_s: float = 0.1) -> float:
+    """Seconds until the other side closes, or gives an answer."""
+    began = time.monotonic()
+    sock.settimeout(every_s)
+    for i in range(200):
+        try:
+            sock.sendall(data[i % len(data) :][:1])
+            if sock.recv(1, socket.MSG_PEEK) is not None:
+                break
+        except TimeoutError:
+            continue
+        except OSError:  # a reset is a close too
+            break
+    sock.settimeout(20)
+    return time.monotonic() - began
+
+
+def read_all(sock: socket.socket) -> bytes:
+    received = b""
+    try:
+        while part := sock.recv(65536):
+            received += part
+    except ConnectionResetError:
+        pass
+    return received
+
+
+@pytest.mark.parametrize("beginning", [b"", START, START + b"X-A: "])
+def test_headers_have_their_time(address: str, beginning: bytes) -> None:
+    with connect(address) as sock:
+        sock.sendall(beginning)
+        assert 0.4 < trickle(sock, b"a") < 5
+        assert read_all(sock) == b""
+
+
+def test_so_have_those_of_the_next_request(address: str) -> None:
+    with connect(address) as sock:
+        sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        answer = b""
+        while b"alive" not in answer:  # head and body may come apart
+            answer += sock.recv(65536)
+        sock.sendall(START)
+        assert 0.4 < trickle(sock, b"a") < 5
+
+
+def test_a_body_has_its_time(address: str) -> None:
+    request = form(PICTURE)
+    with connect(address) as sock:
+        sock.sendall(request[:-100])
+        assert 0.4 < trickle(sock, request[-100:]) < 5
+        head, _, body = read_all(sock).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 ") and json.loads(body)["code"] == "too_slow"
+    assert b"content-security-policy" in head.lower()
+
+
+def test_many_slow_ones_keep_nobody_waiting(address: str) -> None:
+    with ExitStack() as stack:
+        for _ in range(200):
+            stack.enter_context(connect(address)).sendall(START + b"X-A: ")
+        began = time.monotonic()
+        assert httpx.get(f"{address}/healthz").status_code == 200
+        assert httpx.post(f"{address}/v1/detect", files={"file": PICTURE}).status_code == 200
+        assert time.monotonic() - began < 5
+
+
+def test_what_is_no_http_is_told_so_like_every_other_mistake(address: str) -> None:
+    with connect(address) as sock:
+        sock.sendall(b"\x16\x03\x01 this is no HTTP\r\n\r\n")
+        head, _, body = read_all(sock).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ") and json.loads(body)["code"] == "malformed"
+    assert b"application/problem+json" in head and b"Content-Security-Policy" in head
+
+
+def test_endless_headers_are_cut_off(address: str) -> None:
+    with connect(address) as sock:
+        sock.sendall(START + b"X-A: " + b"a" * 200_000)
+        assert read_all(sock).startswith(b"HTTP/1.1 400 ")
+
+
+def test_all_bodies_together_have_their_memory(address: str) -> None:
+    started = form(bytes(1_500_000))
+    with connect(address) as sock:
+        sock.sendall(started[:-10])
+        time.sleep(0.2)
+        answer = httpx.post(f"{address}/v1/detect", files={"file": bytes(1_000_000)})
+        assert (answer.status_code, answer.json()["code"]) == (503, "busy")
+        assert "Retry-After" in answer.headers
+        read_all(sock)
+    assert httpx.post(f"{address}/v1/detect", files={"file": bytes(1_000_000)}).status_code == 200
+
+
+def test_what_was_held_is_given_back_whatever_happens(address: str) -> None:
+    for _ in range(6):  # together more than may be held
+        assert httpx.post(f"{address}/v1/detect", files={"file": bytes(900_000)}).status_code == 200
+        bad = httpx.post(
+            f"{address}/predict", content=b"x" * 900_000, headers={"Content-Type": "application/json"}
+        )
+        assert bad.status_code == 400
+        with connect(address) as sock:  # leaves in the middle
+            sock.sendall(form(bytes(900_000))[:-100_000])
+    assert httpx.post(f"{address}/v1/detect", files={"file": bytes(1_900_000)}).status_code == 200
