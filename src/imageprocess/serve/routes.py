@@ -47,7 +47,9 @@ _FILES = _body(
     {
         "type": "object",
         "required": ["file"],
-        "properties": {"file": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+        "properties": {
+            "file": {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}}
+        },
     },
 )
 _BASE64 = _body("application/json", schemas.Base64Picture.model_json_schema())

@@ -9,9 +9,17 @@ from typing_extensions import TypedDict  # pydantic cannot read typing's before 
 
 from ..types import DecidedBy, EvidenceKind, Label, PointsTo, Trust
 
+_ONE_PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
+
 
 class Base64Picture(BaseModel):
-    image_base64: str = Field(description="The picture's bytes in base64; a `data:` prefix is accepted.")
+    """For the document alone: a worker reads the body, see worker.py."""
+
+    image_base64: str = Field(
+        description="The picture's bytes in base64; a `data:` prefix is accepted.",
+        min_length=1,
+        examples=[_ONE_PIXEL],
+    )
     name: str = Field("image", description="What the record calls it.", max_length=1000)
 
 

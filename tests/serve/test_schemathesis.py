@@ -1,0 +1,22 @@
+"""Requests made up from the OpenAPI document: no server error, and nothing that the document does not tell.
+
+The long version is `python -m bench.reliability --only schemathesis`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from keyfiles import line
+from schema_requests import run
+from service import running
+
+
+def test_the_document_tells_all(tiny_model_dir: Path, tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text(line("test", "k1"))
+    with running(tiny_model_dir, jobs=1, keys_file=keys) as address:
+        report = run(address, tmp_path, examples=10, key="k1")
+    assert report["test_cases"]["generated"] > 50
+    assert report["failures"] == report["errors"] == []
+    assert report["complete"]
