@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import importlib.util
 import json
 import os
@@ -11,14 +13,18 @@ import random
 import struct
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from functools import lru_cache
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from starlette.datastructures import Headers
+from starlette.formparsers import MultiPartException, MultiPartParser
+from uvicorn.middleware.proxy_headers import _TrustedHosts
 
+from imageprocess.errors import InputError, UsageError
 from imageprocess.provenance import read_provenance
 from imageprocess.provenance.c2pa.jumbf import is_sane
 from imageprocess.provenance.containers import read_records
@@ -26,6 +32,9 @@ from imageprocess.provenance.exif import read_exif
 from imageprocess.provenance.generators import read_generators
 from imageprocess.provenance.iptc import read_iptc
 from imageprocess.provenance.xmp import read_xmp
+from imageprocess.serve import worker
+from imageprocess.serve.keys import parse_keys
+from imageprocess.serve.rates import _subject
 from pictures import encode, gradient
 from records import exif, facts, jpeg, jpeg_xmp, png, webp, with_exif, with_xmp, xmp, xmp_source_type
 
@@ -91,6 +100,18 @@ def seeds(target: str) -> list[bytes]:
             b'{"AIGC": {"Label": "1"}}',
             b'{"mflux_version": "1", "prompt": "p"}',
         ]
+    if target == "keys":
+        return [f"# ours\ndesk {64 * 'a'}\n\nlab\t{64 * '0'} # b\n".encode()]
+    if target == "json-body":
+        return [
+            b'{"image_base64": "data:image/png;base64,aGVsbG8=", "name": "a \\ud800", "more": [1, {"a": null}]}'
+        ]
+    if target == "forwarded":
+        return [b"203.0.113.9, [2001:db8::1]:443, 10.0.0.1", b"unknown, 198.51.100.1:80,, fe80::1%eth0"]
+    if target == "form":
+        file = b'--edge\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\nPNG\r\n'
+        field = b'--edge\r\nContent-Disposition: form-data; name="mode"\r\n\r\nbalanced\r\n'
+        return [file + field + file + b"--edge--\r\n"]
     return _signed()
 
 
@@ -100,6 +121,44 @@ def _signed() -> list[bytes]:
     plain = encode(gradient(), "JPEG")
     generated = sign(plain, [created("trainedAlgorithmicMedia")])
     return [generated, sign(plain, [opened()], ingredients=[("parentOf", generated)])]
+
+
+def _keys(data: bytes) -> None:
+    with contextlib.suppress(UsageError):
+        parse_keys(data, "keys")
+
+
+def _json_body(data: bytes) -> None:
+    with contextlib.suppress(worker._MalformedError, InputError):
+        worker._read_json(data, 1_000_000)
+
+
+def _forwarded(data: bytes) -> None:
+    """The header as h11 hands it on, from a trusted proxy."""
+    trusted = _TrustedHosts(["127.0.0.1", "10.0.0.0/8"])
+    host, _ = trusted.get_trusted_client_address(data.decode("latin-1"))
+    assert len(_subject(host)) <= 45
+
+
+def _form(data: bytes) -> None:
+    """In pieces, as it comes from the network."""
+
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        for at in range(0, len(data), 100):
+            yield data[at : at + 100]
+
+    headers = Headers({"content-type": "multipart/form-data; boundary=edge"})
+
+    async def parse() -> None:
+        parser = MultiPartParser(headers, pieces(), max_files=100, max_fields=100)
+        try:
+            await parser.parse()
+        finally:
+            for file in parser._files_to_close_on_error:  # those of a form that is cut off are left to us
+                file.close()
+
+    with contextlib.suppress(MultiPartException):
+        asyncio.run(parse())
 
 
 def _generators(data: bytes) -> None:
@@ -127,6 +186,10 @@ TARGETS: dict[str, Callable[[bytes], object]] = {
     "iptc": lambda data: read_iptc({}, data),
     "jumbf": is_sane,
     "generators": _generators,
+    "keys": _keys,
+    "json-body": _json_body,
+    "forwarded": _forwarded,
+    "form": _form,
     "c2pa": lambda data: read_provenance(data, facts("JPEG"), trust_list=Path(os.devnull)),
 }
 
