@@ -76,7 +76,7 @@ clean:
 
 # The constraints pin every version, and torch to one whose CPU build can be had.
 $(VENV)/.serve: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) install -c constraints.txt -e '.[serve,c2pa,heic]'
+	$(PIP) install -c constraints.txt -e '.[serve,c2pa,heic,fast]'
 	-$(BIN)/imageprocess trust update  # goes on without: then every signer counts as unknown, and the reason says so
 	touch $@
 

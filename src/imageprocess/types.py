@@ -60,6 +60,9 @@ class DecodedImage:
     alpha: NDArray[np.uint8] | None = field(
         default=None, repr=False
     )  # (H, W) uint8 as stored, None without alpha
+    chroma_step: float | None = (
+        None  # a JPEG with half the chroma both ways: how coarse it is, see decode/jpeg.py
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,18 @@ def test_resize_is_pillows_filter_of_that_name(name: str) -> None:
     assert np.array_equal(resize(np.asarray(gradient()), spec), np.asarray(expected))
 
 
+@pytest.mark.parametrize("name", ["box", "bilinear", "bicubic", "lanczos"])
+@pytest.mark.parametrize(
+    ("width", "height"), [(2000, 1500), (8, 300_000), (300_000, 8), (1, 2_200_000), (2_200_000, 1)]
+)
+def test_large_pictures_in_strips_come_to_the_same(name: str, width: int, height: int) -> None:
+    rng = np.random.default_rng(width)
+    pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    spec = InputSpec(8, 6, name, SPEC.mean, SPEC.std)
+    expected = Image.fromarray(pixels).resize((8, 6), Image.Resampling[name.upper()])
+    assert np.array_equal(resize(pixels, spec), np.asarray(expected))
+
+
 def test_a_picture_of_the_right_size_is_untouched() -> None:
     pixels = np.asarray(gradient(8, 6))
     assert resize(pixels, SPEC) is pixels
@@ -38,6 +50,13 @@ def test_shrinking_does_not_alias() -> None:
     stripes = np.zeros((600, 800, 3), dtype=np.uint8)
     stripes[:, ::2] = 255
     assert np.abs(resize(stripes, SPEC).astype(int) - 127).max() <= 1
+
+
+def test_normalised_in_place() -> None:
+    pixels = np.asarray(gradient(8, 6))
+    room = np.full((2, 3, 6, 8), 7, dtype=np.float32)
+    assert normalise(pixels, SPEC, room[1]) is not None
+    assert np.array_equal(room[1], normalise(pixels, SPEC)) and (room[0] == 7).all()
 
 
 def test_preprocess_is_both() -> None:

@@ -1,4 +1,4 @@
-"""Bytes -> pixels, through Pillow, one plugin at a time."""
+"""Bytes -> pixels, through Pillow, one plugin at a time; most JPEG through a faster decoder of the same pixels."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ..errors import CorruptImageError, TooLargeError, TooManyPixelsError, Unsup
 from ..types import DecodedImage, ImageFacts
 from .frames import count_gif_frames, count_tiff_frames
 from .heic import open_heic
+from .jpeg import chroma_step, decode_jpeg
 from .limits import DEFAULT_LIMITS, Limits
 from .sniff import sniff
 
@@ -57,9 +58,8 @@ def decode(data: bytes, *, name: str = "input", limits: Limits = DEFAULT_LIMITS)
                     f"{name}: {width} x {height} pixels; at most {limits.max_pixels:,} allowed"
                 )
             frames = _count_frames(image, kind, data, limits.max_frames)
-            image.load()
-            _orient(image)
-            pixels, alpha = _to_rgb(image)
+            step = chroma_step(image) if kind == "JPEG" else None
+            pixels, alpha = _pixels(image, kind, data)
     except Image.DecompressionBombError as error:
         raise TooManyPixelsError(f"{name}: {error}") from error
     except MemoryError as error:
@@ -69,7 +69,7 @@ def decode(data: bytes, *, name: str = "input", limits: Limits = DEFAULT_LIMITS)
     except _DECODER_ERRORS as error:
         raise CorruptImageError(f"{name}: the {kind} data does not decode ({error})") from error
     height, width = pixels.shape[:2]
-    return DecodedImage(ImageFacts(kind, width, height, frames, len(data)), pixels, alpha)
+    return DecodedImage(ImageFacts(kind, width, height, frames, len(data)), pixels, alpha, step)
 
 
 def _open(kind: str, data: bytes, name: str) -> Image.Image:
@@ -87,6 +87,16 @@ def _count_frames(image: Image.Image, kind: str, data: bytes, max_frames: int) -
     if kind in ("JPEG", "BMP"):
         return 1
     return min(int(getattr(image, "n_frames", 1)), max_frames)
+
+
+def _pixels(image: Image.Image, kind: str, data: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+    """-> (H, W, 3) uint8 and alpha, oriented."""
+    fast = decode_jpeg(image, data) if kind == "JPEG" else None
+    if fast is not None:
+        return fast, None
+    image.load()
+    _orient(image)
+    return _to_rgb(image)
 
 
 def _orient(image: Image.Image) -> None:

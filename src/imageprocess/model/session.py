@@ -48,7 +48,10 @@ class Session:
         """Resized pictures, each (spec.input.height, spec.input.width, 3) uint8 -> Outputs, in order."""
         if not inputs:
             return []
-        batch = np.stack([normalise(pixels, self.spec.input) for pixels in inputs])  # (N, 3, H, W) float32
+        spec = self.spec.input
+        batch = np.empty((len(inputs), 3, spec.height, spec.width), dtype=np.float32)
+        for pixels, out in zip(inputs, batch, strict=True):
+            normalise(pixels, spec, out)
         found = self._runtime.run(self._outputs, {"pixels": batch})
         logits = np.asarray(found[0], dtype=np.float64)
         heatmaps = found[1] if self.spec.has_heatmap else [None] * len(inputs)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["NOT_CHECKED", "read_watermarks"]
 
+_GONE_FROM_STEP = 17.0  # libjpeg's quality 90 has 17.3
+
 # For people: what a miss leaves open.
 NOT_CHECKED = (
     "Only open marks can be read here. Google's SynthID and other keyed marks can be checked by their makers alone, "
@@ -27,13 +29,20 @@ def read_watermarks(image: DecodedImage) -> list[Evidence]:
     from .stealth import find_stealth_record
 
     found: list[Evidence] = []
-    hit = find_mark(image.pixels)
+    hit = find_mark(image.pixels) if _may_carry_a_mark(image) else None
     if hit:
         found.append(_mark_evidence(hit))
     record = find_stealth_record(image.pixels, image.alpha)
     if record:
         found += _stealth_evidence(record, image.facts)
     return found
+
+
+def _may_carry_a_mark(image: DecodedImage) -> bool:
+    """The dwtDct mark lives in the finest detail of the chroma. Where that is halved both ways and as coarse as in a
+    JPEG of quality 90, none is left to be read (tests/watermark/test_gone.py), and the search, which costs as much as
+    decoding, is spared. At 4:4:4 a mark lives on to quality 80, and is looked for."""
+    return image.chroma_step is None or image.chroma_step < _GONE_FROM_STEP
 
 
 def _mark_evidence(hit: Hit) -> Evidence:
