@@ -1,5 +1,5 @@
-"""What is JPEG's own. Its pixels come through simplejpeg (the extra [fast]), faster than Pillow and equal to it in every
-pixel (tests/decode/test_jpeg.py): the only module that imports it. Pillow stays the reference."""
+"""What is JPEG's own. Its pixels come through simplejpeg (the extra [fast]), faster than Pillow and equal to it in
+every pixel (tests/decode/test_jpeg.py): the only module that imports it. Pillow stays the reference."""
 
 from __future__ import annotations
 
