@@ -106,6 +106,8 @@ def train(
     to the same result, to the bit on the same machine. `rows` narrows the index (leave one generator out).
     """
     recipe = recipe or Recipe()
+    if recipe.net not in NETS:
+        raise UsageError(f"{recipe.net}: not a network that is trained by steps ({', '.join(NETS)})")
     rows = rows if rows is not None else read_index(data)
     training = [row for row in rows if row.split == "train"]
     validation = [row for row in rows if row.split == "val"]
