@@ -15,6 +15,7 @@ import numpy as np
 from bench.figure import draw_scene
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, PngImagePlugin
+from PIL.TiffImagePlugin import IFDRational
 
 OUT = Path(__file__).parents[1] / "src/imageprocess/web/assets/samples"
 SIZE = (400, 300)
@@ -70,7 +71,9 @@ def street() -> bytes:
     small = np.asarray(glowing.resize(SIZE, Image.Resampling.LANCZOS)) + grain
     exif = Image.Exif()
     exif[0x010F], exif[0x0110] = "Example", "Example Camera 3"
-    exif.get_ifd(0x8769).update({0x9003: "2030:05:04 22:10:00", 0x829A: 1 / 60, 0x829D: 1.8, 0x8827: 1600})
+    exif.get_ifd(0x8769).update(
+        {0x9003: "2030:05:04 22:10:00", 0x829A: IFDRational(1, 60), 0x829D: IFDRational(18, 10), 0x8827: 1600}
+    )
     stream = io.BytesIO()
     Image.fromarray(np.clip(small, 0, 255).astype(np.uint8)).save(
         stream, "JPEG", quality=72, exif=exif.tobytes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -68,3 +69,23 @@ def put(address: str, *files: Path) -> list[dict[str, Any]]:
     sent = [("file", (path.name, path.read_bytes())) for path in files]
     results: list[dict[str, Any]] = httpx.post(f"{address}/v1/detect", files=sent).json()["results"]
     return results
+
+
+def choose_private(page: Page, *files: Path | dict[str, Any]) -> None:
+    """Choose on a page in private mode, where the check begins at once, and wait until all is done."""
+    page.set_input_files("#files", list(files))  # type: ignore[arg-type]
+    page.get_by_role("button", name="again").wait_for(timeout=4 * TIMEOUT_MS)
+
+
+def saved_records(page: Page) -> list[dict[str, Any]]:
+    """What "Save as JSON" saves."""
+    with page.expect_download() as saving:
+        page.get_by_role("button", name="Save as JSON").click()
+    records: list[dict[str, Any]] = json.loads(Path(saving.value.path()).read_text(encoding="utf-8"))
+    return records
+
+
+def probability(record: dict[str, Any]) -> float:
+    """The network's word, whatever decided."""
+    told = next(item for item in record["evidence"] if item["kind"] == "model")
+    return float(told["detail"]["probability_ai"])

@@ -11,8 +11,10 @@ import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from browsing import TIMEOUT_MS, Open, Watched, watching
+from imageprocess.model import registry
+from imageprocess.web import site
 from pictures import encode, plain
-from service import running
+from service import files_served, running
 
 ARGUMENTS = [
     "--headless",
@@ -46,6 +48,10 @@ def address(tiny_model_dir: Path) -> Iterator[str]:
 @pytest.fixture
 def open_page(browser: Browser, address: str) -> Iterator[Open]:
     """open_page("predict.html", at=another service's address, viewport=..., color_scheme=...)"""
+    yield from _opening(browser, address)
+
+
+def _opening(browser: Browser, address: str) -> Iterator[Open]:
     with ExitStack() as stack:
 
         def open_one(name: str = "predict.html", at: str = address, **context: object) -> Watched:
@@ -55,6 +61,28 @@ def open_page(browser: Browser, address: str) -> Iterator[Open]:
             return watched
 
         yield open_one
+
+
+@pytest.fixture(scope="session")
+def static_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The static site with the shipped model, as `make site` builds it."""
+    if not site.has_private_mode():
+        pytest.skip("private mode is not built: `make web` does, where npm is")
+    folder = tmp_path_factory.mktemp("static") / "below"  # a project's pages lie below their host's root
+    site.build(folder, registry.resolve(), issues="https://issues.example/new")
+    return folder.parent
+
+
+@pytest.fixture(scope="session")
+def static_address(static_dir: Path) -> Iterator[str]:
+    with files_served(static_dir) as address:
+        yield f"{address}/below"
+
+
+@pytest.fixture
+def open_static(browser: Browser, static_address: str) -> Iterator[Open]:
+    """As open_page, on the static site."""
+    yield from _opening(browser, static_address)
 
 
 @pytest.fixture(scope="session")

@@ -88,9 +88,11 @@ async function add(files) {
     item.card = new Card(item, { remove, send: site.service ? send : null, print: printReport, wrong: openWrong });
     return item;
   });
-  byId("problem").hidden = files.length <= room;
-  if (files.length > room) byId("problem").textContent = t("too-many", { left: files.length - added.length });
-  if (!added.length) return;
+  const tellLeft = () => {
+    byId("problem").textContent = t("too-many", { left: files.length - added.length });
+    byId("problem").hidden = files.length === added.length;
+  };
+  if (!added.length) return tellLeft();
   items.push(...added);
   byId("cards").append(...added.map((item) => item.card.element));
   render();
@@ -101,6 +103,7 @@ async function add(files) {
     for (const item of added) await item.card.preview(longest); // one after another: each is decoded whole
   })();
   if (witness === browser) run(); // nothing leaves: no reason to wait for a word
+  tellLeft();
   await shown;
 }
 
@@ -144,6 +147,7 @@ async function run() {
   const control = (running = new AbortController());
   let done = 0;
   const checked = [];
+  byId("problem").hidden = true;
   try {
     render();
     await prepare();
@@ -157,7 +161,7 @@ async function run() {
       control.signal.throwIfAborted();
       Object.assign(item, { unreadable, mode, where: asked === browser ? "browser" : "service" });
       show(item, "done", record);
-      showTable(items);
+      showTableSoon();
       remember(record, item.card.canvas);
       checked.push(item);
       done += 1;
@@ -171,6 +175,16 @@ async function run() {
     running = null;
     render();
   }
+}
+
+let tableTimer = null;
+
+/** Two hundred pictures in a second would be two hundred tables. */
+function showTableSoon() {
+  tableTimer ??= setTimeout(() => {
+    tableTimer = null;
+    showTable(items);
+  }, 500);
 }
 
 const tell = (key, values) => (byId("status").textContent = t(key, values));
@@ -230,7 +244,6 @@ function render() {
   byId("cancel").hidden = !busy;
   byId("progress").hidden = !busy;
   if (wasFocused) byId(busy ? "cancel" : "run").focus({ preventScroll: true }); // the other one is gone
-  if (busy) byId("problem").hidden = true;
   byId("privacy").hidden = items.length > 0 && !waiting && !busy && witness === service;
   showTable(items);
 }

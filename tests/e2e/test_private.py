@@ -1,0 +1,332 @@
+"""predict.html without any service: pictures are looked at in the browser."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from browsing import Open, choose_private, put, saved_records
+from golden_pictures import golden_pictures
+from imageprocess.web import site
+from pictures import encode, plain, scene
+from records import png_chunk, png_texts
+from service import running
+
+pytestmark = pytest.mark.e2e
+Drawn = dict[str, Path]
+
+
+def test_a_picture_is_judged_at_once_and_nothing_is_sent(open_static: Open, drawn: Drawn) -> None:
+    watched = open_static()
+    page = watched.page
+    expect(page.locator("#privacy")).to_contain_text("nothing is sent anywhere")
+    expect(page.locator("#where")).to_be_hidden()  # there is no choice here
+    page.get_by_role("status").wait_for(state="attached")
+    choose_private(page, drawn["bright.jpg"])
+    expect(page.locator("h2.verdict")).to_be_visible()
+    expect(page.get_by_role("status")).to_contain_text("bright.jpg: ")
+    sent: list[str] = []
+    watched.page.on("request", lambda request: sent.append(f"{request.method} {request.url}"))
+    choose_private(page, drawn["dark.png"], drawn["grey.webp"])
+    expect(page.get_by_role("status")).to_contain_text("2 pictures checked")
+    assert {line.rpartition("/")[2] for line in sent} <= {"icons.svg"} and all(line.startswith("GET") for line in sent)
+
+
+def test_two_hundred_files_and_not_one_more(open_static: Open) -> None:
+    small = [encode(scene(seed, 160, 120), "JPEG", quality=80) for seed in range(8)]
+    files: list[Any] = [
+        {"name": f"{i:03}.jpg", "mimeType": "image/jpeg", "buffer": small[i % 8]} for i in range(203)
+    ]
+    page = open_static().page
+    choose_private(page, *files)
+    expect(page.get_by_role("article")).to_have_count(200)
+    expect(page.locator("#rows tr")).to_have_count(200)
+    expect(page.get_by_role("status")).to_contain_text("200 pictures checked")
+    records = saved_records(page)
+    assert [record["source"] for record in records] == [f"{i:03}.jpg" for i in range(200)]
+    assert {record["status"] for record in records} == {"ok"}
+    assert len({record["sha256"] for record in records}) == 8
+
+
+def test_what_is_left_out_is_said(open_static: Open, drawn: Drawn) -> None:
+    page = open_static().page
+    page.set_input_files("#files", [drawn["grey.webp"]] * 201)
+    expect(page.get_by_role("alert").filter(has_text="Only 200 pictures at a time: 1")).to_be_visible()
+    page.get_by_role("button", name="Start over").click()
+
+
+def test_stopping_and_going_on(open_static: Open, drawn: Drawn) -> None:
+    page = open_static().page
+    page.set_input_files("#files", [drawn["bright.jpg"]] * 60)
+    page.locator("h2.verdict").first.wait_for()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("status")).to_contain_text("Stopped.")
+    done = page.locator("h2.verdict").count()
+    assert 1 <= done < 60
+    expect(page.locator("progress")).to_be_hidden()
+    page.get_by_role("button", name=f"Check {60 - done} picture").click()
+    expect(page.locator("h2.verdict")).to_have_count(60)
+
+
+def test_damaged_and_foreign_files_are_told_apart(open_static: Open, drawn: Drawn) -> None:
+    page = open_static().page
+    choose_private(page, drawn["broken.jpg"], drawn["notes.txt"], drawn["scan.tif"], drawn["dark.png"])
+    codes = [record.get("error", {}).get("code") for record in saved_records(page)]
+    assert codes == ["corrupt", "unsupported_format", "unsupported_format", None]
+    scan = page.get_by_role("article", name="scan.tif")
+    expect(scan.locator(".reason")).to_have_text(
+        "Browsers do not read TIFF files. The service and the command line do."
+    )
+    expect(scan.get_by_role("button", name="Send this one")).to_have_count(0)  # there is no service
+
+
+def _large_png(width: int, height: int) -> bytes:
+    """Grey of one tone, a few kilobytes whatever its size."""
+    packed = zlib.compressobj(1)
+    body = packed.compress(b"\0" + b"\x60" * width) + b"".join(
+        packed.compress(b"\0" + b"\x60" * width) for _ in range(height - 1)
+    )
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    chunks = [(b"IHDR", head), (b"IDAT", body + packed.flush()), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(kind, body) for kind, body in chunks)
+
+
+def test_sixty_megapixels_are_judged_and_too_many_are_refused_unread(open_static: Open) -> None:
+    page = open_static().page
+    files: list[Any] = [
+        {"name": f"{width}.png", "mimeType": "image/png", "buffer": _large_png(width, height)}
+        for width, height in ((10_000, 6_000), (11_000, 10_000))
+    ]
+    choose_private(page, *files)
+    sixty, more = saved_records(page)
+    assert (sixty["image"]["width"], sixty["image"]["height"]) == (10_000, 6_000)
+    assert sixty["verdict"]["label"] in ("ai", "real", "unsure")
+    assert more["error"]["code"] == "too_many_pixels"
+
+
+def test_another_setting_is_another_verdict_at_once(open_static: Open, tmp_path: Path) -> None:
+    path = tmp_path / "x.jpg"
+    path.write_bytes(golden_pictures()["jpeg-q85-420.jpg"])
+    page = open_static().page
+    choose_private(page, path)
+    expect(page.locator("h2.verdict")).to_have_text("Cannot tell")
+    page.get_by_label("How sure an answer must be").select_option("best-guess")
+    expect(page.locator("h2.verdict")).not_to_have_text("Cannot tell")
+
+
+def test_noise_in_what_the_browser_reads_back_is_noticed(open_static: Open, static_dir: Path) -> None:
+    """As browsers do that resist fingerprinting: one bit here and there."""
+    noise = """
+        const read = OffscreenCanvasRenderingContext2D.prototype.getImageData;
+        OffscreenCanvasRenderingContext2D.prototype.getImageData = function (...place) {
+            const found = read.apply(this, place);
+            for (let i = 0; i < found.data.length; i += 97) found.data[i] ^= 1;
+            return found;
+        };
+    """
+    worker = (static_dir / "below/assets/js/private/worker.js").read_text(encoding="utf-8")
+    watched = open_static("docs.html", service_workers="block")  # routes do not reach a worker's worker
+    watched.expected = ("Service Worker registration blocked",)
+    page = watched.page
+    page.route(
+        "**/private/worker.js",
+        lambda route: route.fulfill(body=noise + worker, content_type="text/javascript"),
+    )
+    page.goto(f"{watched.address}/predict.html")
+    expect(page.locator("#noisy")).to_be_visible()
+    expect(page.locator("#noisy")).to_contain_text("less reliable")
+    page.unroute_all()
+    page.reload()
+    page.wait_for_load_state("networkidle")
+    expect(page.locator("#noisy")).to_be_hidden()
+
+
+def test_a_table_that_is_sorted_by_any_column(open_static: Open, drawn: Drawn) -> None:
+    page = open_static().page
+    choose_private(page, drawn["grey.webp"], drawn["bright.jpg"], drawn["dark.png"], drawn["notes.txt"])
+
+    def names() -> list[str]:
+        return page.locator("#rows th").all_inner_texts()
+
+    assert names() == ["grey.webp", "bright.jpg", "dark.png", "notes.txt"]
+    page.get_by_role("button", name="Picture", exact=True).click()
+    assert names() == ["bright.jpg", "dark.png", "grey.webp", "notes.txt"]
+    expect(page.locator("th[data-column=source]")).to_have_attribute("aria-sort", "ascending")
+    page.get_by_role("button", name="Picture", exact=True).click()
+    assert names() == ["notes.txt", "grey.webp", "dark.png", "bright.jpg"]
+    expect(page.locator("th[data-column=source]")).to_have_attribute("aria-sort", "descending")
+    page.get_by_role("button", name="Size").click()
+    assert names() == ["notes.txt", "grey.webp", "dark.png", "bright.jpg"]
+    expect(page.locator("[aria-sort]")).to_have_count(1)
+    page.get_by_role("link", name="dark.png").click()
+    expect(page.get_by_role("article", name="dark.png")).to_be_in_viewport()
+
+
+def test_a_csv_that_no_spreadsheet_runs(open_static: Open) -> None:
+    names = ["=cmd|' /C calc'!A0.png", "+1.png", "-1.png", "@sum.png", 'plain, "quoted".png']
+    data = encode(plain(90), "PNG")
+    page = open_static().page
+    choose_private(page, *[{"name": name, "mimeType": "image/png", "buffer": data} for name in names])
+    with page.expect_download() as saving:
+        page.get_by_role("button", name="Save as CSV").click()
+    rows = list(csv.DictReader(io.StringIO(Path(saving.value.path()).read_text(encoding="utf-8"))))
+    assert [row["source"] for row in rows] == [f"'{name}" for name in names[:4]] + names[4:]
+    assert not any(cell.startswith(("=", "+", "-", "@")) for row in rows for cell in row.values())
+
+
+def test_what_a_generator_and_a_camera_left(open_static: Open, tmp_path: Path) -> None:
+    text = "a lighthouse\nNegative prompt: fog\nSteps: 20, Sampler: Euler a, Seed: 1, Model: m, Size: 320x240"
+    path = tmp_path / "noted.png"
+    path.write_bytes(png_texts({"parameters": text}))
+    street = site.WEB / "assets/samples/street.jpg"
+    page = open_static().page
+    choose_private(page, path, street)
+    noted = page.get_by_role("article", name="noted.png")
+    expect(noted.get_by_role("heading")).to_have_text("Marked as AI-made")
+    noted.locator(".evidence > summary").click()
+    for words in ("a lighthouse", "fog", "Euler a", "It proves:", "It does not prove:", "anyone can copy"):
+        expect(noted.get_by_role("listitem").first).to_contain_text(words)
+    noted.get_by_text("Settings").click()
+    expect(noted.get_by_role("listitem").first).to_contain_text("320x240")
+    camera = page.get_by_role("article", name="street.jpg")
+    camera.locator(".evidence > summary").click()
+    for words in ("Example Camera 3", "1/60 s", "f/1.8", "1600"):
+        expect(camera.get_by_role("listitem").first).to_contain_text(words)
+
+
+def test_a_printed_report_is_one_picture_and_all_about_it(open_static: Open, drawn: Drawn) -> None:
+    page = open_static().page
+    page.evaluate("window.print = () => { window.printed = true; }")
+    choose_private(page, drawn["bright.jpg"], drawn["dark.png"])
+    card = page.get_by_role("article", name="dark.png")
+    card.get_by_role("button", name="Print a report").click()
+    assert page.evaluate("window.printed")
+    page.emulate_media(media="print")
+    expect(page.get_by_role("article", name="bright.jpg")).to_be_hidden()
+    expect(
+        page.locator("header, footer, #results, .history, .tools, h1").locator("visible=true")
+    ).to_have_count(0)
+    report = card.locator(".report")
+    expect(report).to_contain_text("A verdict is an estimate with its evidence, not a proof.")
+    expect(report).to_contain_text(saved_sha256(page, "dark.png"))
+    expect(card.get_by_role("listitem").first).to_be_visible()  # evidence is unfolded
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    page.emulate_media(media="screen")
+    expect(page.get_by_role("article", name="bright.jpg")).to_be_visible()
+    expect(card.locator(".report")).to_have_count(0)
+    expect(card.get_by_role("listitem").first).to_be_hidden()
+
+
+def saved_sha256(page: Page, name: str) -> str:
+    page.emulate_media(media="screen")
+    printing = page.evaluate("document.body.classList.contains('printing')")
+    records = {record["source"]: record for record in saved_records(page)}
+    page.emulate_media(media="print")
+    assert printing
+    return str(records[name]["sha256"])
+
+
+def test_a_wrong_verdict_is_reported_without_the_picture(open_static: Open, drawn: Drawn) -> None:
+    page = open_static(permissions=["clipboard-read", "clipboard-write"]).page
+    choose_private(page, drawn["bright.jpg"])
+    sha256 = saved_records(page)[0]["sha256"]
+    page.get_by_role("button", name="Wrong verdict?").click()
+    dialog = page.get_by_role("dialog")
+    text = dialog.get_by_role("textbox").input_value()
+    assert re.search(r"decided by \w+, probability_ai 0\.\d{4}, mode balanced", text)
+    assert "JPEG, 600 x 400" in text and "in the browser" in text
+    assert "bright" not in text and sha256 not in text
+    dialog.get_by_role("button", name="Copy the text").click()
+    expect(dialog.get_by_role("status")).to_have_text("Copied.")
+    assert page.evaluate("navigator.clipboard.readText()") == text
+    dialog.get_by_role("textbox").fill("It is my own photo & more")
+    link = dialog.get_by_role("link", name="Open it as an issue").get_attribute("href")
+    assert link and link.startswith("https://issues.example/new?title=Wrong+verdict")
+    assert "It+is+my+own+photo+%26+more" in link
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+
+
+def test_history_is_off_then_kept_then_gone(open_static: Open, drawn: Drawn) -> None:
+    page = open_static().page
+    choose_private(page, drawn["bright.jpg"])
+    switch = page.get_by_role("checkbox", name="Keep a history in this browser")
+    expect(switch).not_to_be_checked()
+    expect(page.locator("#history-list li")).to_have_count(0)
+    stored = "indexedDB.databases().then((all) => all.map(({ name }) => name))"
+    assert page.evaluate(stored) == []  # not even a database
+    switch.check()
+    expect(page.locator("#history-count")).to_have_text("Nothing is kept yet.")
+    choose_private(page, drawn["dark.png"], drawn["notes.txt"])
+    expect(page.locator("#history-count")).to_have_text("2 pictures")
+    page.reload()
+    expect(page.locator("#history-list li")).to_have_count(2)
+    expect(page.locator("#history-list li").last).to_contain_text("dark.png")
+    page.get_by_role("button", name="Clear the history").click()
+    expect(page.locator("#history-list li")).to_have_count(0)
+    choose_private(page, drawn["dark.png"])
+    expect(page.locator("#history-count")).to_have_text("1 picture")
+    switch.uncheck()
+    page.reload()
+    page.wait_for_load_state("networkidle")
+    expect(page.locator("#history-list li")).to_have_count(0)
+
+
+def test_the_switch_between_browser_and_service(open_page: Open, drawn: Drawn, address: str) -> None:
+    if not site.has_private_mode():
+        pytest.skip("private mode is not built: `make web` does, where npm is")
+    watched = open_page()
+    page = watched.page
+    expect(page.get_by_label("On the service")).to_be_checked()
+    expect(page.locator("#privacy")).to_contain_text("The service runs on this computer")
+    page.get_by_text("In this browser", exact=True).click()
+    expect(page.locator("#privacy")).to_contain_text("nothing is sent anywhere")
+    choose_private(page, drawn["bright.jpg"], drawn["dark.png"], drawn["grey.webp"], drawn["scan.tif"])
+    assert not any("detect" in url for url in watched.asked)
+    here = saved_records(page)
+    told = put(address, drawn["bright.jpg"], drawn["dark.png"], drawn["grey.webp"])
+    for mine, theirs in zip(here, told, strict=False):
+        assert mine["verdict"]["label"] == theirs["verdict"]["label"]
+        assert mine["verdict"]["probability_ai"] == pytest.approx(
+            theirs["verdict"]["probability_ai"], abs=0.001
+        )
+    page.get_by_role("article", name="scan.tif").get_by_role(
+        "button", name="Send this one to the service"
+    ).click()
+    expect(page.get_by_role("article", name="scan.tif").get_by_role("heading")).to_have_text("Looks AI-made")
+    expect(page.get_by_label("On the service")).to_be_checked()
+
+
+def test_where_private_mode_is_not_built_the_page_says_so(
+    open_page: Open, drawn: Drawn, tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site, "RUNTIME", tiny_model_dir)
+    monkeypatch.setattr("imageprocess.serve.pages._facts", lambda model: site.facts(model, service=True))
+    with running(tiny_model_dir) as address:
+        page = open_page(at=address).page
+        expect(page.locator("#privacy")).to_contain_text("Private mode is not built here")
+        expect(page.locator("#where")).to_be_hidden()
+        page.set_input_files("#files", drawn["bright.jpg"])
+        page.get_by_role("button", name="Check picture").click()
+        expect(page.locator("h2.verdict")).to_have_text("Looks AI-made")
+
+
+def test_a_site_without_its_network_says_so(open_static: Open, drawn: Drawn) -> None:
+    watched = open_static("docs.html", service_workers="block")
+    watched.expected = ("404", "Service Worker registration blocked")
+    page = watched.page
+    page.route("**/model.onnx*", lambda route: route.fulfill(status=404))
+    page.goto(f"{watched.address}/predict.html")
+    page.set_input_files("#files", drawn["bright.jpg"])
+    expect(page.get_by_role("alert").locator("visible=true")).to_contain_text("could not be started here")
+    page.unroute_all()
+    page.get_by_role("button", name="Check picture").click()
+    expect(page.locator("h2.verdict")).to_be_visible()
