@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFilter, PngImagePlugin
 from PIL.TiffImagePlugin import IFDRational
 
 OUT = Path(__file__).parents[1] / "src/imageprocess/web/assets/samples"
-SIZE = (400, 300)
+SIZE = (320, 240)
 
 
 def lake() -> bytes:
@@ -27,7 +27,7 @@ def lake() -> bytes:
     note.add_text(
         "parameters",
         "a boat on a mountain lake in the evening, soft light\nNegative prompt: people, text\n"
-        "Steps: 28, Sampler: Euler a, CFG scale: 6.5, Seed: 1234567, Size: 400x300, Model: an example",
+        "Steps: 28, Sampler: Euler a, CFG scale: 6.5, Seed: 1234567, Size: 320x240, Model: an example",
     )
     picture = draw_scene().crop((0, 112, 896, 784)).resize(SIZE, Image.Resampling.LANCZOS)
     stream = io.BytesIO()

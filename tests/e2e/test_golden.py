@@ -96,7 +96,7 @@ def test_a_heat_map_is_where_pythons_is(open_static: Open, tmp_path: Path) -> No
     page = open_static("docs.html").page
     found = page.evaluate(
         """async (data) => {
-            const { detect } = await import("./assets/js/private.js");
+            const { detect } = await import("./assets/js/private/client.js");
             const file = new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], "x.jpg");
             return (await detect(file, { mode: "balanced" })).record.heatmap;
         }""",

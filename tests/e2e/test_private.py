@@ -37,7 +37,9 @@ def test_a_picture_is_judged_at_once_and_nothing_is_sent(open_static: Open, draw
     watched.page.on("request", lambda request: sent.append(f"{request.method} {request.url}"))
     choose_private(page, drawn["dark.png"], drawn["grey.webp"])
     expect(page.get_by_role("status")).to_contain_text("2 pictures checked")
-    assert {line.rpartition("/")[2] for line in sent} <= {"icons.svg"} and all(line.startswith("GET") for line in sent)
+    assert {line.rpartition("/")[2] for line in sent} <= {"icons.svg"} and all(
+        line.startswith("GET") for line in sent
+    )
 
 
 def test_two_hundred_files_and_not_one_more(open_static: Open) -> None:
@@ -309,7 +311,6 @@ def test_where_private_mode_is_not_built_the_page_says_so(
     open_page: Open, drawn: Drawn, tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(site, "RUNTIME", tiny_model_dir)
-    monkeypatch.setattr("imageprocess.serve.pages._facts", lambda model: site.facts(model, service=True))
     with running(tiny_model_dir) as address:
         page = open_page(at=address).page
         expect(page.locator("#privacy")).to_contain_text("Private mode is not built here")

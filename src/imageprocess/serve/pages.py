@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from starlette.responses import FileResponse, JSONResponse
@@ -57,8 +56,13 @@ async def docs() -> Response:
 
 
 @pages.api_route("/site.json", methods=["GET", "HEAD"])
-def facts(request: Request) -> Response:
-    return JSONResponse(_facts(_model(request)), headers=_REVALIDATE)
+def facts() -> Response:
+    return JSONResponse(site.facts(service=True), headers=_REVALIDATE)
+
+
+@pages.api_route("/shell.json", methods=["GET", "HEAD"])
+def shell(request: Request) -> Response:
+    return JSONResponse(site.shell(_model(request)), headers=_REVALIDATE)
 
 
 @pages.api_route("/sw.js", methods=["GET", "HEAD"])
@@ -80,11 +84,6 @@ def _model(request: Request) -> Path:
 @lru_cache(maxsize=4)
 def _files(model: Path) -> dict[str, Path]:
     return site.files(model)
-
-
-@lru_cache(maxsize=4)
-def _facts(model: Path) -> dict[str, Any]:
-    return site.facts(model, service=True)
 
 
 def _page(name: str) -> Response:

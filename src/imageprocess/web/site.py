@@ -1,8 +1,7 @@
-"""Which files the site is made of, wherever it is served from: address -> file, and the facts in site.json."""
+"""Which files the site is made of, wherever it is served from, and the facts that its pages ask for."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -37,25 +36,19 @@ def has_private_mode() -> bool:
     return all((RUNTIME / name).is_file() for name in _RUNTIME_FILES)
 
 
-def facts(model: Path, *, service: bool, issues: str | None = None) -> dict[str, Any]:
+def facts(*, service: bool, issues: str | None = None) -> dict[str, Any]:
     """site.json: what the pages ask first. `issues`: where a wrong verdict can be reported, a page that takes
-    `title` and `body` in its query. `shell`: what is kept for when the network is away, and its version.
+    `title` and `body` in its query.
     """
-    shell = {
-        address: path
-        for address, path in files(model).items()
-        if not address.startswith(("assets/ort/", "assets/samples/")) and not address.endswith(".onnx")
-    }
-    digest = hashlib.sha256()
-    for address, path in shell.items():
-        digest.update(address.encode() + path.read_bytes())
-    return {
-        "service": service,
-        "private": has_private_mode(),
-        "issues": issues,
-        "version": digest.hexdigest()[:16],
-        "shell": list(shell),
-    }
+    return {"service": service, "private": has_private_mode(), "issues": issues}
+
+
+def shell(model: Path) -> list[str]:
+    """shell.json: what the service worker keeps for when the network is away. The large files are kept by the page
+    that needs them, under their versions.
+    """
+    large = (".onnx", ".wasm")
+    return ["site.json", *(address for address in files(model) if not address.endswith(large))]
 
 
 def build(out: Path, model: Path, *, issues: str | None = None) -> int:
@@ -65,5 +58,8 @@ def build(out: Path, model: Path, *, issues: str | None = None) -> int:
         target = out / address
         target.parent.mkdir(parents=True, exist_ok=True)
         written += target.write_bytes(path.read_bytes())
-    text = json.dumps(facts(model, service=False, issues=issues), indent=1)
-    return written + (out / "site.json").write_text(text, encoding="utf-8")
+    told = {"site.json": facts(service=False, issues=issues), "shell.json": shell(model)}
+    return written + sum(
+        (out / name).write_text(json.dumps(what, indent=1) + "\n", encoding="utf-8")
+        for name, what in told.items()
+    )

@@ -7,8 +7,8 @@ const here = (path) => new URL(path, registration.scope).href;
 
 async function keepAll() {
   const cache = await caches.open(SHELL);
-  const { shell } = await (await fetch(here("site.json"), { cache: "reload" })).json();
-  await cache.addAll(["./", "site.json", ...shell].map((path) => new Request(here(path), { cache: "reload" })));
+  const shell = await (await fetch(here("shell.json"), { cache: "reload" })).json();
+  await cache.addAll(["./", ...shell].map((path) => new Request(here(path), { cache: "reload" })));
 }
 
 addEventListener("install", (event) => event.waitUntil(keepAll().then(() => skipWaiting())));
@@ -25,7 +25,7 @@ async function answer(event, request, address) {
   const cache = await caches.open(SHELL);
   const key = address.origin + address.pathname; // ?lang=he is the same file
   try {
-    const fresh = await fetch(request);
+    const fresh = await fetch(request, { cache: "no-cache" });
     if (fresh.ok && (await cache.match(key))) event.waitUntil(cache.put(key, fresh.clone()));
     return fresh;
   } catch (error) {

@@ -1,4 +1,6 @@
-// Records -> files to keep. The CSV has the columns of `imageprocess detect --format csv`.
+// Records -> files to keep, fetched when first asked for. The CSV has the columns of `imageprocess detect --format csv`.
+
+import { t } from "./texts.js";
 
 const COLUMNS = {
   source: (r) => r.source,
@@ -21,13 +23,13 @@ const COLUMNS = {
   error_message: (r) => r.error?.message,
 };
 
-export function toCsv(records) {
+function toCsv(records) {
   const rows = records.map((record) => Object.values(COLUMNS).map((read) => cell(read(record))));
   return [Object.keys(COLUMNS), ...rows].map((row) => `${row.join(",")}\n`).join("");
 }
 
 /** The records without their heat maps: those are for the eye. */
-export function toJson(records) {
+function toJson(records) {
   return `${JSON.stringify(records.map(({ heatmap, ...record }) => record), null, 2)}\n`;
 }
 
@@ -40,7 +42,7 @@ function cell(value) {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-export function download(name, type, text) {
+function download(name, type, text) {
   const address = URL.createObjectURL(new Blob([text], { type }));
   const link = document.createElement("a");
   link.href = address;
@@ -48,3 +50,6 @@ export function download(name, type, text) {
   link.click();
   URL.revokeObjectURL(address);
 }
+
+export const saveCsv = (records) => download(`${t("export.file")}.csv`, "text/csv", toCsv(records));
+export const saveJson = (records) => download(`${t("export.file")}.json`, "application/json", toJson(records));

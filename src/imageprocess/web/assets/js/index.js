@@ -1,51 +1,12 @@
-// The first page: samples to try, the network drawn from a real forward pass, and the measurements that the model
-// carries.
+// The first page: samples to try, the network drawn, and the measurements that the model carries.
 
-import { byId, el, icon } from "./dom.js";
-import { evidence } from "./evidence.js";
-import { meter } from "./meter.js";
-import { drawLive, drawStill } from "./network.js";
+import { byId, el } from "./dom.js";
+import { drawStill } from "./network.js";
 import { site } from "./site.js";
 import { has, number, percent, t } from "./texts.js";
-import { browser, service } from "./witnesses.js";
-import { failure, headline, reason } from "./wording.js";
-
-const witness = site.private ? browser : service;
-
-async function tryOne(button) {
-  for (const other of byId("samples").children) other.setAttribute("aria-pressed", other === button);
-  const shown = byId("tried");
-  shown.hidden = false;
-  shown.replaceChildren(el("p", { class: "hint" }, t("try.looking")));
-  const name = button.dataset.file;
-  try {
-    const file = new File([await (await fetch(`assets/samples/${name}`)).blob()], name);
-    await witness.load();
-    const { record } = await witness.check(file, { mode: "balanced", signal: new AbortController().signal });
-    if (button.getAttribute("aria-pressed") !== "true") return; // another was chosen meanwhile
-    shown.replaceChildren(...(record.status === "ok" ? told(record) : [el("p", { class: "warning" }, failure(record.error))]));
-    if (site.private) await drawLive(file, record.model);
-  } catch (error) {
-    shown.replaceChildren(el("p", { class: "warning" }, error.code ? failure(error) : t("load.failed", { why: error.message })));
-  }
-}
-
-function told(record) {
-  const { label } = record.verdict;
-  return [
-    el(
-      "div", { "data-label": label },
-      el("h3", { class: "verdict" }, icon(label), headline(record)),
-      meter(record),
-      el("p", {}, reason(record)),
-      el("p", { class: "hint" }, site.private ? el("a", { href: "#network" }, t("try.network")) : t("try.sent")),
-    ),
-    evidence(record),
-  ];
-}
 
 async function showMeasured() {
-  const { name, version, files, measured } = await (await fetch("model/model.json")).json();
+  const { name, version, files, measured } = await (await fetch("model/model.json", { cache: "no-cache" })).json();
   byId("model-line").textContent = t("model.line", { name, version, sha: files["model.onnx"].slice(0, 12) });
   if (!measured) {
     byId("measured-lead").textContent = t("measured.none");
@@ -81,13 +42,13 @@ const named = (kind, name) => (has(`${kind}.${name}`) ? t(`${kind}.${name}`) : n
 const tenths = (share) => (Number.isFinite(share) ? percent(share, false, 1) : "–");
 
 byId("origin").textContent = site.service ? location.origin : "http://127.0.0.1:8000";
-byId("samples").addEventListener("click", ({ target }) => {
+byId("samples").addEventListener("click", async ({ target }) => {
   const button = target.closest(".sample");
-  if (button) tryOne(button);
+  if (button) (await import("./try.js")).tryOne(button);
 });
 showMeasured();
 drawStill();
 // Where there is no service to fall back on, be ready, and be so without a network next time.
 if (site.private && !site.service && !navigator.connection?.saveData) {
-  (globalThis.requestIdleCallback ?? setTimeout)(() => browser.load().catch(() => {}));
+  (globalThis.requestIdleCallback ?? setTimeout)(async () => (await import("./private/client.js")).load().catch(() => {}));
 }

@@ -1,4 +1,5 @@
-// What a person takes away from one picture: a printed report, or the text of a report that a verdict is wrong.
+// What a person takes away from one picture: a printed report, or the text of a report that a verdict is wrong. Fetched
+// when first asked for.
 
 import { byId, el } from "./dom.js";
 import { site } from "./site.js";
@@ -70,17 +71,14 @@ export function openWrong(item) {
   dialog.showModal();
 }
 
-export function wireWrong() {
-  byId("wrong-copy").addEventListener("click", async () => {
-    const text = byId("wrong-text");
-    try {
-      await navigator.clipboard.writeText(text.value);
-    } catch {
-      text.select(); // no clipboard on plain http to another machine: a person copies by hand
-      return;
-    }
-    byId("wrong-copied").textContent = t("wrong.copied");
-  });
-  byId("wrong-close").addEventListener("click", () => byId("wrong").close());
-}
-
+byId("wrong-copy").addEventListener("click", async () => {
+  const text = byId("wrong-text");
+  try {
+    await navigator.clipboard.writeText(text.value);
+  } catch {
+    text.select(); // no clipboard on plain http to another machine: a person copies by hand
+    return;
+  }
+  byId("wrong-copied").textContent = t("wrong.copied");
+});
+byId("wrong-close").addEventListener("click", () => byId("wrong").close());

@@ -2,16 +2,19 @@
 
 import { Card } from "./card.js";
 import { byId } from "./dom.js";
-import { download, toCsv, toJson } from "./exports.js";
 import { remember, wireHistory } from "./history.js";
 import { wireIntake } from "./intake.js";
-import { openWrong, printReport, wireWrong } from "./leaving.js";
 import { ServiceError } from "./service.js";
 import { site } from "./site.js";
 import { showTable, wireTable } from "./table.js";
 import { bytes, plural, t } from "./texts.js";
 import { browser, service } from "./witnesses.js";
 import { failure, headline } from "./wording.js";
+
+const leaving = {
+  print: async (item) => (await import("./leaving.js")).printReport(item),
+  wrong: async (item) => (await import("./leaving.js")).openWrong(item),
+};
 
 const MOST = 200; // pictures at a time
 const LOOPBACK = new Set(["localhost", "127.0.0.1", "[::1]"]);
@@ -24,13 +27,12 @@ function start() {
   wireIntake(add);
   wireTable(() => items);
   wireHistory();
-  wireWrong();
   byId("run").addEventListener("click", run);
   byId("cancel").addEventListener("click", () => running?.abort());
   byId("reset").addEventListener("click", reset);
   byId("mode").addEventListener("change", judgeAgain);
-  byId("csv").addEventListener("click", () => download(`${t("export.file")}.csv`, "text/csv", toCsv(records())));
-  byId("json").addEventListener("click", () => download(`${t("export.file")}.json`, "application/json", toJson(records())));
+  byId("csv").addEventListener("click", async () => (await import("./exports.js")).saveCsv(records()));
+  byId("json").addEventListener("click", async () => (await import("./exports.js")).saveJson(records()));
   byId("key-form").addEventListener("submit", takeKey);
   byId("where").hidden = !(site.private && site.service);
   byId(witness === browser ? "where-browser" : "where-service").checked = true;
@@ -85,7 +87,7 @@ async function add(files) {
   const room = MOST - items.length;
   const added = [...files].slice(0, Math.max(0, room)).map((file) => {
     const item = { name: file.name, file, state: "waiting", record: null, limit: witness.limit() };
-    item.card = new Card(item, { remove, send: site.service ? send : null, print: printReport, wrong: openWrong });
+    item.card = new Card(item, { remove, send: site.service ? send : null, ...leaving });
     return item;
   });
   const tellLeft = () => {

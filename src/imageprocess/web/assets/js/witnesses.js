@@ -1,6 +1,6 @@
 // Who looks at a picture: the network in this browser, or the service. Both give the same record.
 
-import * as here from "./private.js";
+import * as here from "./private/client.js";
 import { ServiceError, detect, model } from "./service.js";
 import { bytes } from "./texts.js";
 

@@ -24,7 +24,7 @@ async function startRuntime(report) {
 }
 
 async function json(address) {
-  const response = await fetch(address);
+  const response = await fetch(address, { cache: "no-cache" }); // a new version is seen at once
   if (!response.ok) throw new Error(`${address.pathname}: ${response.status}`);
   return response.json();
 }

@@ -34,7 +34,7 @@ function model(folder, report) {
 
 const calls = {
   async load({ report }) {
-    table ??= fetch(new URL("verdict.json", ROOT)).then((response) => response.json());
+    table ??= fetch(new URL("verdict.json", ROOT), { cache: "no-cache" }).then((response) => response.json());
     const [{ spec }, faithful] = await Promise.all([model("model/", report), isFaithful(), table]);
     return { spec, faithful };
   },

@@ -2,7 +2,7 @@
 // takes too long, or breaks the worker, costs a new worker and nothing else.
 
 const TIMEOUT_MS = 120_000;
-const WORKER = new URL("private/worker.js", import.meta.url);
+const WORKER = new URL("worker.js", import.meta.url);
 
 let worker = null;
 let calls = new Map(); // id -> {resolve, reject, report}

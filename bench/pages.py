@@ -1,0 +1,188 @@
+"""What the pages cost in a real Chromium: first paint, model ready, one picture, bytes.
+
+    python -m bench.pages
+
+Builds the static site, serves it on this machine, and writes bench/results/pages.json and the README's table. Needs
+Chromium, and npm's part of private mode (`make web`).
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import shutil
+import statistics
+import sys
+import tempfile
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from playwright.sync_api import Browser, Response, sync_playwright
+
+from imageprocess.model import registry
+from imageprocess.web import site
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "bench" / "results" / "pages.json"
+MARKERS = ("<!-- pages:begin -->", "<!-- pages:end -->")
+ROUNDS = 7
+PRIVATE = (
+    "/assets/ort/",
+    "/assets/js/private/",
+    "/model/model.onnx",
+    "/network/",
+)  # what comes with the model
+
+
+def megapixel() -> bytes:
+    """A JPEG of 1152 x 864, as a camera's: soft shapes and grain."""
+    rng = np.random.default_rng(1)
+    blobs = Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8)).resize(
+        (1152, 864), Image.Resampling.BICUBIC
+    )
+    grain = rng.normal(0, 8, (864, 1152, 1))
+    stream = io.BytesIO()
+    Image.fromarray(np.clip(np.asarray(blobs) + grain, 0, 255).astype(np.uint8)).save(
+        stream, "JPEG", quality=88
+    )
+    return stream.getvalue()
+
+
+def first_paint_ms(browser: Browser, address: str) -> float:
+    """First contentful paint of a first visit."""
+    with browser.new_context(service_workers="block") as context:
+        page = context.new_page()
+        page.goto(address)
+        page.wait_for_timeout(300)
+        paint = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+        return float(page.evaluate(paint))
+
+
+def model_ready_ms(browser: Browser, address: str) -> float:
+    """From the start of a first visit until the network could judge a picture: fetched, compiled, probed."""
+    with browser.new_context(service_workers="block") as context:
+        page = context.new_page()
+        page.goto(f"{address}/predict.html")
+        ready = """async () => {
+            const { load } = await import("./assets/js/private/client.js");
+            await load();
+            return performance.now();
+        }"""
+        return float(page.evaluate(ready))
+
+
+def picture_ms(browser: Browser, address: str, picture: bytes) -> float:
+    """File to record in private mode, the model being ready: the median of several."""
+    with browser.new_context(service_workers="block") as context:
+        page = context.new_page()
+        page.goto(f"{address}/predict.html")
+        times = page.evaluate(
+            """async ([data, rounds]) => {
+                const { detect, load } = await import("./assets/js/private/client.js");
+                await load();
+                const file = new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], "x.jpg");
+                const times = [];
+                for (let i = 0; i < rounds + 2; i++) {
+                    const began = performance.now();
+                    const { record } = await detect(file, { mode: "balanced" });
+                    if (record.status !== "ok") throw new Error(JSON.stringify(record));
+                    times.push(performance.now() - began);
+                }
+                return times.slice(2);
+            }""",
+            [base64.b64encode(picture).decode(), ROUNDS],
+        )
+        return float(statistics.median(times))
+
+
+def weight_bytes(browser: Browser, address: str, locale: str = "en-US") -> int:
+    """All that a first visit transfers, uncompressed, but what comes with the model."""
+    sizes: dict[str, int] = {}
+
+    def count(response: Response) -> None:
+        if not any(part in response.url for part in PRIVATE):
+            sizes[response.url] = len(response.body())
+
+    with browser.new_context(service_workers="block", locale=locale) as context:
+        page = context.new_page()
+        page.on("requestfinished", lambda request: count(request.response()))
+        page.goto(address)
+        page.wait_for_load_state("networkidle")
+        page.wait_for_timeout(200)
+    return sum(sizes.values())
+
+
+def main() -> None:
+    if not site.has_private_mode():
+        sys.exit("private mode is not built: run `make web` first (it needs npm)")
+    with tempfile.TemporaryDirectory() as folder:
+        site.build(Path(folder), registry.resolve())
+        handler = partial(_Quiet, directory=folder)
+        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            figures = measure(f"http://127.0.0.1:{server.server_port}")
+        finally:
+            server.shutdown()
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    RESULTS.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    _write_table(figures)
+    print(json.dumps(figures, indent=1))
+
+
+def measure(address: str) -> dict[str, float | int | str]:
+    with sync_playwright() as playwright:
+        chromium = shutil.which("chromium") or shutil.which("google-chrome")
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        pages = {name: weight_bytes(browser, f"{address}/{name}") for name in site.PAGES}
+        figures: dict[str, float | int | str] = {
+            "chromium": browser.version,
+            "first_paint_ms": _median(lambda: first_paint_ms(browser, f"{address}/predict.html")),
+            "model_ready_ms": _median(lambda: model_ready_ms(browser, address)),
+            "megapixel_ms": _median(lambda: picture_ms(browser, address, megapixel()), rounds=3),
+            **{f"{name}_bytes": size for name, size in pages.items()},
+        }
+        browser.close()
+    return figures
+
+
+def _median(measured, rounds: int = 5) -> float:  # type: ignore[no-untyped-def]
+    return round(statistics.median(measured() for _ in range(rounds)), 1)
+
+
+def _write_table(figures: dict[str, float | int | str]) -> None:
+    rows = [
+        ("first paint", f"{figures['first_paint_ms']:.0f} ms", "1,000 ms"),
+        ("model ready, first visit", f"{figures['model_ready_ms']:.0f} ms", "3,000 ms"),
+        ("a 1-megapixel JPEG, file to verdict", f"{figures['megapixel_ms']:.0f} ms", "400 ms"),
+        *(
+            (f"{name} without the model", f"{figures[f'{name}_bytes'] / 1000:.0f} KB", "100 KB")
+            for name in site.PAGES
+        ),  # type: ignore[operator]
+    ]
+    table = "\n".join(
+        [
+            "| measured on this machine | | budget |",
+            "|---|---|---|",
+            *(f"| {a} | {b} | {c} |" for a, b, c in rows),
+        ]
+    )
+    readme = ROOT / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    before, _, rest = text.partition(MARKERS[0])
+    _, _, after = rest.partition(MARKERS[1])
+    readme.write_text(f"{before}{MARKERS[0]}\n{table}\n{MARKERS[1]}{after}", encoding="utf-8")
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *said: object) -> None:
+        pass
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""For every person: axe-core finds nothing, in either language and scheme, on any page and in any state of it."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from browsing import DESKTOP, PHONE, Open, choose_private
+from imageprocess.web import site
+
+pytestmark = pytest.mark.e2e
+Drawn = dict[str, Path]
+AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
+SHOTS = Path(__file__).parent / "screenshots"  # for looking at; not committed
+SAMPLES = site.WEB / "assets/samples"
+LOCALES = {"en": "en-US", "he": "he-IL"}
+
+
+@cache
+def _axe() -> str:
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed: `npm ci` does")
+    return AXE.read_text(encoding="utf-8")
+
+
+def _violations(page: Page) -> list[str]:
+    page.evaluate(_axe())
+    found = page.evaluate(
+        "axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations)"
+    )
+    return [f"{one['id']}: {one['help']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("language", LOCALES)
+def test_axe_finds_nothing(open_static: Open, language: str, scheme: str) -> None:
+    def opened(name: str, viewport: dict[str, int] = DESKTOP) -> Page:
+        page = open_static(name, locale=LOCALES[language], color_scheme=scheme, viewport=viewport).page
+        expect(page.locator("html")).to_have_attribute("lang", language)
+        expect(page.locator("html")).to_have_attribute("dir", "rtl" if language == "he" else "ltr")
+        return page
+
+    def shot(page: Page, name: str) -> None:
+        SHOTS.mkdir(exist_ok=True)
+        page.screenshot(path=SHOTS / f"{name}-{language}-{scheme}.png", full_page=True)
+
+    page = opened("index.html")
+    page.locator(".sample").first.click()
+    page.locator(".sheet button").nth(5).click()
+    page.locator("#tried .evidence > summary").click()
+    assert _violations(page) == []
+    shot(page, "index")
+    page = opened("predict.html")
+    assert _violations(page) == []
+    page.locator("#history-keep").check()
+    _judged(page, SAMPLES / "lake.png", SAMPLES / "street.jpg", Path(__file__))
+    for summary in page.locator("#cards .evidence > summary").all():
+        summary.click()
+    page.locator("#cards .heat-controls input").first.check()
+    page.locator(".sort").nth(1).click()
+    assert _violations(page) == []
+    shot(page, "predict")
+    page.locator(".actions button").nth(1).click()
+    assert _violations(page) == []
+    assert _violations(opened("docs.html")) == []
+    phone = opened("predict.html", PHONE)
+    _judged(phone, SAMPLES / "spheres.webp")
+    assert phone.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert _violations(phone) == []
+    shot(phone, "phone")
+
+
+def _judged(page: Page, *files: Path) -> None:
+    page.set_input_files("#files", list(files))
+    expect(page.locator("#cards [data-state=done]")).to_have_count(len(files))
+    expect(page.locator("#rows tr")).to_have_count(len(files))
+
+
+def test_the_service_and_its_key_and_its_api_page(open_page: Open) -> None:
+    for name in ("predict.html", "docs.html"):
+        page = open_page(name).page
+        page.evaluate("document.querySelector('#key-form')?.removeAttribute('hidden')")
+        assert _violations(page) == []
+
+
+def test_hebrew_is_chosen_by_the_browser_or_by_hand_and_kept(open_static: Open, drawn: Drawn) -> None:
+    page = open_static(locale="he-IL").page
+    expect(page.get_by_role("heading", level=1)).to_have_text("האם AI יצר אותה?")
+    choose_hebrew = page.locator("#language")
+    expect(choose_hebrew).to_have_text("English")
+    choose_hebrew.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Was it made by an AI?")
+    page.goto(page.url.partition("?")[0])
+    expect(page.get_by_role("heading", level=1)).to_have_text("Was it made by an AI?")  # kept
+    page.locator("#language").click()
+    expect(page.locator("html")).to_have_attribute("dir", "rtl")
+    _judged(page, SAMPLES / "lake.png", drawn["notes.txt"], drawn["scan.tif"])
+    text = page.locator("#cards").inner_text()
+    assert "מסומנת כמעשה AI" in text and "רשומה של" in text and "TIFF" in text
+    page.locator("#cards .evidence > summary").first.click()
+    words = page.locator("#cards .evidence").first.inner_text()
+    assert "היא אינה חתומה" in words and "It proves" not in words and "That the" not in words
+
+
+def test_english_is_saved_whatever_the_pages_language(open_static: Open) -> None:
+    """Records and files are for programs and for others: the same from every door."""
+    page = open_static(locale="he-IL").page
+    _judged(page, SAMPLES / "lake.png")
+    with page.expect_download() as saving:
+        page.locator("#json").click()
+    assert "says that this picture was generated with AI" in Path(saving.value.path()).read_text(
+        encoding="utf-8"
+    )
+
+
+def test_keyboard_alone_in_private_mode(open_static: Open, drawn: Drawn) -> None:
+    page = open_static().page
+    choose_private(page, drawn["bright.jpg"], drawn["dark.png"])
+    page.locator("#files").focus()
+    for wanted in (
+        page.get_by_label("Show where the model looked").first,
+        page.get_by_role("button", name="Print a report").first,
+        page.get_by_role("button", name="Wrong verdict?").first,
+        page.get_by_role("button", name="Save as CSV"),
+        page.get_by_role("button", name="Verdict", exact=True),
+    ):
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            if wanted.evaluate("element => element === document.activeElement"):
+                break
+        expect(wanted).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("th[data-column=verdict]")).to_have_attribute("aria-sort", "ascending")
