@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from bench import provenance, speed
+from bench import growth, provenance, speed
 
 if __name__ == "__main__":
     speed.main()
+    growth.main()
     provenance.main()

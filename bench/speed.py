@@ -1,138 +1,285 @@
-"""How long one picture takes: decoding alone, our detector, and the way the original did it, side by side.
+"""How fast: decoding alone, our detector, and the original's way, side by side.
 
-    python -m bench.speed
+    python -m bench.speed [PART...]
 
-The three alternate on the same pictures in one run, so that a busy machine slows all alike; what is reported are
-medians of paired ratios. Writes bench/results/speed.json and the table in the README.
+The ways alternate on the same pictures in one run, so that a busy machine slows all alike; what is reported are medians
+of paired ratios. Three doors: in this process on one core (CPU time), the command line over a folder, HTTP. The part
+`install_mb` makes an installation, from the package index. Writes bench/results/speed.json and the README's table.
 """
 
 from __future__ import annotations
 
+import argparse
 import base64
-import io
 import json
+import os
 import platform
+import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+import venv
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import onnxruntime
-from PIL import Image
+import httpx
+from bench import baseline, table
+from bench.pictures import FORMATS, SIZES, draw, encode
 
 from imageprocess.decode import decode
 from imageprocess.detector import Detector
+from imageprocess.model.registry import DEFAULT_MODEL
 from imageprocess.types import Source
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "bench" / "results" / "speed.json"
-MARKERS = ("<!-- speed:begin -->", "<!-- speed:end -->")
-SIZES = {"0.3 MP": (640, 480), "1 MP": (1152, 864), "12 MP": (4000, 3000)}
-ROUNDS = 15
+MODELS = list(dict.fromkeys(["cnn", DEFAULT_MODEL]))
+ROUNDS = {"0.3 MP": 15, "1 MP": 15, "12 MP": 5}
+FOLDER_PICTURES, FOLDER_ROUNDS = 150, 3
+REQUESTS = 50
+START_UPS = 5
+Facts = dict[str, Any]
 
 
 def main() -> None:
-    rows = [_measure(name, size) for name, size in SIZES.items()]
-    facts = {
-        "machine": platform.processor() or platform.machine(),
-        "onnxruntime": onnxruntime.__version__,
-        "rounds": ROUNDS,
-        "pictures": rows,
-        "help_s": _start_up("--help"),
-        "first_verdict_s": _start_up("detect", "-"),
-    }
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    _write_table(rows)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "parts", nargs="*", help=f"of {', '.join(PARTS)}; all but install_mb where none is named"
+    )
+    asked = parser.parse_args().parts or [part for part in PARTS if part != "install_mb"]
+    facts = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = _folder(Path(scratch))
+        for part in asked:
+            facts |= {"machine": _machine(), "default_model": DEFAULT_MODEL, part: PARTS[part](folder)}
+            RESULTS.parent.mkdir(parents=True, exist_ok=True)
+            RESULTS.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+            print(part, time.strftime("%H:%M:%S"), flush=True)
+    table.write(ROOT / "README.md", facts)
 
 
-def _measure(name: str, size: tuple[int, int]) -> dict[str, float | str]:
-    data = _jpeg(size)
-    detector = Detector(threads=1)
-    original = _original()
+def _machine() -> Facts:
+    return {"cpus": os.cpu_count(), "processor": _processor(), "python": platform.python_version()}
+
+
+def _folder(scratch: Path) -> Path:
+    """1-megapixel JPEGs; no two files are the same."""
+    folder = scratch / "pictures"
+    folder.mkdir()
+    drawn = [encode(draw(SIZES["1 MP"], seed)) for seed in range(8)]
+    for number in range(FOLDER_PICTURES):
+        data = drawn[number % len(drawn)]
+        (folder / f"{number:04}.jpg").write_bytes(data[:-2] + number.to_bytes(2, "big") + data[-2:])
+    return folder
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.machine()
+
+
+# One picture at a time, in this process, one thread: CPU time, for what else the machine does is no cost of ours
+
+
+def _in_process(size: str, form: str) -> Facts:
+    data = encode(draw(SIZES[size]), form)
+    original = baseline.scorer(threads=1)
+    body = base64.b64encode(data).decode()
     ways: dict[str, Callable[[], object]] = {
         "decode": lambda: decode(data),
-        "detect": lambda: detector.detect(Source("picture.jpg", data)),
-        "original": lambda: original(base64.b64encode(data)),
+        "original": lambda: original(body),
     }
+    for model in MODELS:
+        ways[model] = _detect(Detector(model, threads=1), data)
+    times = _alternate(ways, ROUNDS[size], time.process_time)
+    found: Facts = {"size": size, "format": form, "bytes": len(data)}
+    found |= {f"{way}_ms": _spread(taken) for way, taken in times.items()}
+    for model in MODELS:
+        found[f"{model}_over_decode"] = _ratio(times[model], times["decode"])
+        found[f"original_over_{model}"] = _ratio(times["original"], times[model])
+        found[f"{model}_a_second"] = round(1 / statistics.median(times[model]), 1)
+    return found
+
+
+def _detect(detector: Detector, data: bytes) -> Callable[[], object]:
+    return lambda: detector.detect(Source("picture", data))
+
+
+def _alternate(
+    ways: dict[str, Callable[[], object]], rounds: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, list[float]]:
+    """Seconds of each way by `clock`, round by round; two rounds before them warm up."""
     times: dict[str, list[float]] = {way: [] for way in ways}
-    for round_number in range(ROUNDS + 2):
+    for number in range(rounds + 2):
         for way, run in ways.items():
-            began = time.perf_counter()
+            began = clock()
             run()
-            if round_number >= 2:  # the first two warm caches
-                times[way].append(time.perf_counter() - began)
-    return {
-        "picture": name,
-        **{f"{way}_ms": round(1000 * statistics.median(found), 2) for way, found in times.items()},
-        "detect_over_decode": _ratio(times["detect"], times["decode"]),
-        "original_over_detect": _ratio(times["original"], times["detect"]),
-    }
+            if number >= 2:
+                times[way].append(clock() - began)
+    return times
 
 
 def _ratio(above: list[float], below: list[float]) -> float:
     return round(statistics.median(a / b for a, b in zip(above, below, strict=True)), 2)
 
 
-def _original() -> Callable[[bytes], object]:
-    """The original's way: base64 in, PIL, PyTorch eager, one picture at a time."""
-    import torch
-
-    from imageprocess.train.nets import CNN
-
-    torch.set_num_threads(1)
-    network = CNN().eval()
-
-    def run(body: bytes) -> object:
-        image = Image.open(io.BytesIO(base64.b64decode(body))).convert("RGB").resize((224, 224))
-        pixels = torch.from_numpy(np.asarray(image, dtype=np.float32) / 255).permute(2, 0, 1)[None]
-        with torch.no_grad():
-            return torch.softmax(network(pixels), 1)
-
-    return run
+def _spread(taken: list[float]) -> dict[str, float]:
+    cuts = statistics.quantiles(taken, n=100, method="inclusive")
+    return {"p50": round(1000 * cuts[49], 2), "p99": round(1000 * cuts[98], 2)}
 
 
-def _jpeg(size: tuple[int, int]) -> bytes:
-    """A picture with the detail of a photograph: noise at every scale, summed."""
-    rng = np.random.default_rng(0)
-    total = np.zeros((size[1], size[0], 3), dtype=np.float32)
-    for scale in (4, 16, 64, 256):
-        small = rng.integers(0, 256, (size[1] // scale + 2, size[0] // scale + 2, 3), dtype=np.uint8)
-        total += np.asarray(Image.fromarray(small).resize(size, Image.Resampling.BICUBIC), dtype=np.float32)
-    stream = io.BytesIO()
-    Image.fromarray((total / 4).astype(np.uint8)).save(stream, "JPEG", quality=90)
-    return stream.getvalue()
+# A folder, through the command line, on every core
+
+
+def _command_line(folder: Path) -> Facts:
+    out = folder.with_name("out.jsonl")
+    ours = [sys.executable, "-m", "imageprocess"]
+    peaks: dict[str, float] = {}
+    with _server([sys.executable, "-m", "bench.baseline", "serve"]) as port:
+        commands = {"original": [sys.executable, "-m", "bench.baseline", "send", str(port), str(folder)]}
+        for model in MODELS:
+            detect = [*ours, "detect", str(folder), "--model", model, "--format", "jsonl", "-o", str(out)]
+            commands[f"detect {model}"] = detect
+            batch = [
+                *ours,
+                "batch",
+                str(folder),
+                "--model",
+                model,
+                "--out",
+                str(out),
+                "--overwrite",
+                "--no-reuse",
+            ]
+            commands[f"batch {model}"] = batch
+        times: dict[str, list[float]] = {name: [] for name in commands}
+        for _ in range(FOLDER_ROUNDS):
+            for name, command in commands.items():
+                began = time.perf_counter()
+                peaks[name] = _run(command)
+                times[name].append(time.perf_counter() - began)
+                out.unlink(missing_ok=True)
+    found: Facts = {"pictures": FOLDER_PICTURES, "rounds": FOLDER_ROUNDS}
+    for name, taken in times.items():
+        found[name] = {
+            "a_second": round(FOLDER_PICTURES / statistics.median(taken), 1),
+            "original_over_it": _ratio(times["original"], taken),
+            "peak_mb_of_one_process": round(peaks[name]),
+        }
+    return found
+
+
+def _run(command: list[str]) -> float:
+    """Raises where it fails; -> the most memory that it, or one of its children, took, in MB."""
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return usage.ru_maxrss / 1000
+
+
+# HTTP: the original's call, one after the other
+
+
+def _http(data: bytes) -> Facts:
+    body = {"image_base64": base64.b64encode(data).decode()}
+    ours = [sys.executable, "-m", "imageprocess", "serve", "--port"]
+    with (
+        _server([sys.executable, "-m", "bench.baseline", "serve"]) as original,
+        _server(ours) as port,
+        httpx.Client(timeout=60) as client,
+    ):
+
+        def ask(of: int) -> Callable[[], object]:
+            return lambda: client.post(f"http://127.0.0.1:{of}/predict", json=body).raise_for_status()
+
+        times = _alternate({"original": ask(original), "ours": ask(port)}, REQUESTS)
+    return {
+        "requests": REQUESTS,
+        "original_ms": _spread(times["original"]),
+        "ours_ms": _spread(times["ours"]),
+        "original_over_ours": _ratio(times["original"], times["ours"]),
+    }
+
+
+@contextmanager
+def _server(command: list[str]) -> Iterator[int]:
+    """Starts `command PORT`; ended at the end."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [*command, str(port)], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        _wait(f"http://127.0.0.1:{port}/health", process)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _wait(address: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            httpx.get(address, timeout=5).raise_for_status()
+        except httpx.HTTPError:
+            time.sleep(0.2)
+        else:
+            return
+    raise TimeoutError(f"{address} does not answer")
+
+
+# Starting and installing
 
 
 def _start_up(*arguments: str) -> float:
-    """Seconds from the command to its end, median of five."""
-    picture = _jpeg((640, 480))
+    """Seconds from the command to its end, median."""
     found = []
-    for _ in range(5):
+    for _ in range(START_UPS):
         began = time.perf_counter()
-        command = [sys.executable, "-m", "imageprocess", *arguments]
-        subprocess.run(command, input=picture, capture_output=True, check=True)
+        _run([sys.executable, "-m", "imageprocess", *arguments])
         found.append(time.perf_counter() - began)
     return round(statistics.median(found), 3)
 
 
-def _write_table(rows: list[dict[str, float | str]]) -> None:
-    readme = ROOT / "README.md"
-    before, rest = readme.read_text("utf-8").split(MARKERS[0])
-    after = rest.split(MARKERS[1])[1]
-    lines = [
-        "| JPEG of | decode alone | detect, decoding included | ratio | the original's way / ours |",
-        "|---|---|---|---|---|",
-        *(
-            f"| {row['picture']} | {row['decode_ms']} ms | {row['detect_ms']} ms | {row['detect_over_decode']} "
-            f"| {row['original_over_detect']} |"
-            for row in rows
-        ),
-    ]
-    readme.write_text(before + "\n".join([MARKERS[0], *lines, MARKERS[1]]) + after, encoding="utf-8")
+def _install_mb() -> float:
+    """What `pip install .` without extras adds to a fresh environment, its models included."""
+    with tempfile.TemporaryDirectory() as scratch:
+        venv.create(scratch, with_pip=True)
+        python = Path(scratch) / "bin" / "python"
+        site = next(Path(scratch).glob("lib/python*/site-packages"))
+        before = _size(site)
+        subprocess.run(
+            [python, "-m", "pip", "install", "-q", "-c", "constraints.txt", "."], cwd=ROOT, check=True
+        )
+        return round((_size(site) - before) / 1e6, 1)
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+
+
+PARTS: dict[str, Callable[[Path], Any]] = {
+    "in_process": lambda folder: [_in_process(size, form) for size in SIZES for form in FORMATS],
+    "command_line": _command_line,
+    "http": lambda folder: _http((folder / "0000.jpg").read_bytes()),
+    "start_up": lambda folder: {
+        "help_s": _start_up("--help"),
+        "first_verdict_s": _start_up("detect", str(folder / "0000.jpg")),
+    },
+    "install_mb": lambda folder: _install_mb(),
+}
 
 
 if __name__ == "__main__":

@@ -1,0 +1,140 @@
+"""Does a hundred times as many pictures take a hundred times as long, and no more memory?
+
+    python -m bench.growth [--up-to N]
+
+`imageprocess batch` over 100, 1,000, 10,000 and 100,000 small pictures (the same files again and again, no result used
+twice). Writes bench/results/growth.json and docs/growth.png.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench.pictures import draw, encode
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "bench" / "results" / "growth.json"
+PICTURE = ROOT / "docs" / "growth.png"
+COUNTS = (100, 1_000, 10_000, 100_000)
+FILES, SIZE = 500, (320, 240)
+SAMPLED_EVERY_S = 0.5
+Row = dict[str, float]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--up-to", type=int, default=COUNTS[-1], help="the largest job")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        files = _files(Path(scratch))
+        rows = [_measure(files, count, Path(scratch)) for count in COUNTS if count <= asked.up_to]
+    facts = {"cpus": os.cpu_count(), "picture": f"JPEG, {SIZE[0]} x {SIZE[1]}", "jobs": rows}
+    RESULTS.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    _draw(rows)
+
+
+def _files(folder: Path) -> list[Path]:
+    found = []
+    for number in range(FILES):
+        path = folder / f"{number:03}.jpg"
+        path.write_bytes(encode(draw(SIZE, number)))
+        found.append(path)
+    return found
+
+
+def _measure(files: list[Path], count: int, scratch: Path) -> Row:
+    listed, out = scratch / "list.txt", scratch / "out.jsonl"
+    listed.write_text("".join(f"{files[i % len(files)]}\n" for i in range(count)), encoding="utf-8")
+    command = [
+        sys.executable, "-m", "imageprocess", "batch", "--from-list", str(listed), "--out", str(out), "--no-reuse",
+    ]  # fmt: skip
+    began = time.perf_counter()
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    peak_mb, cpu_s = 0.0, 0.0
+    while process.poll() is None:
+        tree = _tree(process.pid)
+        peak_mb = max(peak_mb, sum(map(_memory_mb, tree)))
+        cpu_s = max(cpu_s, sum(map(_cpu_s, tree)))
+        time.sleep(SAMPLED_EVERY_S)
+    seconds = time.perf_counter() - began
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    with out.open("rb") as rows:
+        assert sum(1 for _ in rows) == count
+    out.unlink()
+    row = {
+        "pictures": count,
+        "seconds": round(seconds, 2),
+        "cpu_s": round(cpu_s, 2),
+        "peak_mb": round(peak_mb, 1),
+    }
+    print(row, flush=True)
+    return row
+
+
+def _tree(root: int) -> list[int]:
+    """`root` and everything below it."""
+    parents: dict[int, int] = {}
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            try:
+                parents[int(process.name)] = int((process / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            except OSError:
+                continue
+    found, waiting = [], [root]
+    while waiting:
+        pid = waiting.pop()
+        found.append(pid)
+        waiting += [child for child, parent in parents.items() if parent == pid]
+    return found
+
+
+def _memory_mb(pid: int) -> float:
+    """Its share of the memory: a page that n processes share counts as 1 / n."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1000
+
+
+def _cpu_s(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _draw(rows: list[Row]) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    counts = [row["pictures"] for row in rows]
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+    for key, name, style in (("seconds", "on the clock", "o-"), ("cpu_s", "of all cores together", "s--")):
+        left.loglog(counts, [row[key] for row in rows], style, label=name)
+    last = rows[-1]["seconds"] / counts[-1]
+    left.loglog(counts, [last * count for count in counts], ":", color="grey", label="straight proportion")
+    left.set(xlabel="pictures", ylabel="seconds", title="Time")
+    left.legend()
+    right.semilogx(counts, [row["peak_mb"] for row in rows], "o-")
+    right.set(xlabel="pictures", ylabel="MB, all processes", title="Most memory", ylim=(0, 700))
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+    figure.savefig(PICTURE, dpi=110)
+
+
+if __name__ == "__main__":
+    main()

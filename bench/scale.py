@@ -1,0 +1,130 @@
+"""One worker against two, measured; a billion pictures, reckoned from that.
+
+    python -m bench.scale
+
+Writes bench/results/scale.json and the tables in docs/scale.md, where each line says whether it is measured, assumed or
+reckoned.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from bench.pictures import SIZES, draw, encode
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "bench" / "results" / "scale.json"
+DOCS = ROOT / "docs" / "scale.md"
+PICTURES, START_PICTURES, ROUNDS = 150, 16, 3
+# What a plan has to assume; other numbers, other plan.
+BILLION = 1_000_000_000
+CORES = 2_000  # of the cluster
+DOLLARS_A_CORE_HOUR = 0.03  # spot machines at the large clouds, about
+DOLLARS_A_TERABYTE_MONTH = 23  # their object stores, about
+EFFICIENCY = 0.85  # of the cores' time that is work: machines lost, the last tasks of a job, slow reads
+JOB_PICTURES = 1_000_000
+
+
+def main() -> None:
+    facts = measure()
+    RESULTS.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    write(facts)
+
+
+def measure() -> dict[str, Any]:
+    """Pictures a second of 1 and 2 workers, the processes' start taken off, alternating."""
+    with tempfile.TemporaryDirectory() as scratch:
+        files = []
+        for number in range(PICTURES):
+            path = Path(scratch) / f"{number:03}.jpg"
+            path.write_bytes(encode(draw(SIZES["1 MP"], number % 8)))
+            files.append(path)
+        out = Path(scratch) / "out.jsonl"
+        rates: dict[int, list[float]] = {1: [], 2: []}
+        for _ in range(ROUNDS):
+            for jobs, found in rates.items():
+                start_s = _run(files[:START_PICTURES], out, jobs)
+                found.append((PICTURES - START_PICTURES) / (_run(files, out, jobs) - start_s))
+        row_bytes = out.stat().st_size / PICTURES
+        table = Path(scratch) / "out.parquet"
+        _run(files, table, 2)
+        return {
+            "pictures": PICTURES,
+            "picture_bytes": round(statistics.mean(path.stat().st_size for path in files)),
+            "a_second": {str(jobs): round(statistics.median(found), 1) for jobs, found in rates.items()},
+            "two_over_one": round(statistics.median(b / a for a, b in zip(*rates.values(), strict=True)), 2),
+            "jsonl_bytes_a_row": round(row_bytes),
+            "parquet_bytes_a_row": round(table.stat().st_size / PICTURES),
+        }
+
+
+def _run(files: list[Path], out: Path, jobs: int) -> float:
+    listed = out.with_name("list.txt")
+    listed.write_text("".join(f"{path}\n" for path in files), encoding="utf-8")
+    command = [
+        sys.executable, "-m", "imageprocess", "batch", "--from-list", str(listed), "--out", str(out),
+        "--overwrite", "--no-reuse", "--jobs", str(jobs),
+    ]  # fmt: skip
+    began = time.perf_counter()
+    subprocess.run(command, cwd=ROOT, check=True, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - began
+
+
+def write(facts: dict[str, Any]) -> None:
+    text = DOCS.read_text(encoding="utf-8")
+    for name, lines in (("measured", _measured(facts)), ("plan", _plan(facts))):
+        begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+        before, rest = text.split(begin)
+        text = before + "\n".join([begin, *lines, end]) + rest.split(end)[1]
+    DOCS.write_text(text, encoding="utf-8")
+
+
+def _measured(facts: dict[str, Any]) -> list[str]:
+    rates = facts["a_second"]
+    return [
+        "| workers | pictures a second | of proportion |  |",
+        "|---|---|---|---|",
+        f"| 1 | {rates['1']} | 1 | measured |",
+        f"| 2 | {rates['2']} | {facts['two_over_one'] / 2:.2f} | measured |",
+        *(
+            f"| {n:,} | {n * rates['1'] * EFFICIENCY:,.0f} | {EFFICIENCY} | model |"
+            for n in (16, 64, 256, CORES)
+        ),
+    ]
+
+
+def _plan(facts: dict[str, Any]) -> list[str]:
+    rate = facts["a_second"]["1"]
+    size = facts["picture_bytes"]
+    core_hours = BILLION / rate / EFFICIENCY / 3600
+    terabytes = BILLION * size / 1e12
+    rows = BILLION * facts["parquet_bytes_a_row"] / 1e12
+    return [
+        "| a billion pictures |  |  |",
+        "|---|---|---|",
+        f"| a core's pictures a second | {rate} | measured, JPEG of 1 MP, decoding and every witness included |",
+        f"| share of the cores' time that is work | {EFFICIENCY} | assumed |",
+        f"| core hours | {core_hours:,.0f} | model: 10⁹ / rate / share |",
+        f"| with {CORES:,} cores | {core_hours / CORES:,.1f} hours | model |",
+        f"| at {DOLLARS_A_CORE_HOUR} dollars a core hour | {core_hours * DOLLARS_A_CORE_HOUR:,.0f} dollars "
+        "| model, price assumed |",
+        f"| what comes in | {terabytes:,.0f} TB, {rate * size / 1e6:,.1f} MB a second and core, "
+        f"{CORES * rate * size * 8 / 1e9:,.0f} Gbit a second in all "
+        f"| model: {size:,} bytes a picture, as measured with |",
+        f"| keeping that for a month | {terabytes * DOLLARS_A_TERABYTE_MONTH:,.0f} dollars | model, price assumed |",
+        f"| rows | {rows:.2f} TB as Parquet, {BILLION * facts['jsonl_bytes_a_row'] / 1e12:.2f} TB as JSONL | "
+        f"model: {facts['parquet_bytes_a_row']} and {facts['jsonl_bytes_a_row']} bytes a row, measured |",
+        f"| jobs | {BILLION // JOB_PICTURES:,} of {JOB_PICTURES:,} pictures, "
+        f"{JOB_PICTURES / rate / EFFICIENCY / 64 / 60:,.0f} minutes each on 64 cores | model |",
+    ]
+
+
+if __name__ == "__main__":
+    main()

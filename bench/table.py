@@ -1,0 +1,73 @@
+"""The README's table of speed, from what was measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+MARKERS = ("<!-- speed:begin -->", "<!-- speed:end -->")
+
+
+def write(readme: Path, facts: dict[str, Any]) -> None:
+    before, rest = readme.read_text(encoding="utf-8").split(MARKERS[0])
+    after = rest.split(MARKERS[1])[1]
+    shown = [_in_process, _folder, _others]
+    needed = [("in_process",), ("command_line",), ("http", "start_up")]
+    parts = [show(facts) for show, names in zip(shown, needed, strict=True) if facts.keys() >= set(names)]
+    text = "\n\n".join("\n".join(part) for part in parts)
+    readme.write_text(f"{before}{MARKERS[0]}\n{text}\n{MARKERS[1]}{after}", encoding="utf-8")
+
+
+def _models(facts: dict[str, Any]) -> list[str]:
+    return list(dict.fromkeys(["cnn", facts["default_model"]]))
+
+
+def _in_process(facts: dict[str, Any]) -> list[str]:
+    models = _models(facts)
+    heads = [f"{m}: ms (p99) | {m} / decode | original / {m} | {m}: pictures a second" for m in models]
+    lines = [
+        f"| one picture, one core: CPU time | decode alone, ms | {' | '.join(heads)} |",
+        "|---|---|" + "---|" * (4 * len(models)),
+    ]
+    for row in facts["in_process"]:
+        cells = [
+            f"{row[f'{m}_ms']['p50']} ({row[f'{m}_ms']['p99']}) | {row[f'{m}_over_decode']} "
+            f"| {row[f'original_over_{m}']} | {row[f'{m}_a_second']}"
+            for m in models
+        ]
+        lines.append(f"| {row['size']} {row['format']} | {row['decode_ms']['p50']} | {' | '.join(cells)} |")
+    return lines
+
+
+def _folder(facts: dict[str, Any]) -> list[str]:
+    found = facts["command_line"]
+    cpus = facts["machine"]["cpus"]
+    lines = [
+        f"| {found['pictures']} JPEGs of 1 MP, {cpus} cores | pictures a second | times the original's way |",
+        "|---|---|---|",
+    ]
+    for name, row in found.items():
+        if isinstance(row, dict):
+            shown = (
+                "the original's way"
+                if name == "original"
+                else f"`imageprocess {name.replace(' ', ' … --model ')}`"
+            )
+            lines.append(f"| {shown} | {row['a_second']} | {row['original_over_it']} |")
+    return lines
+
+
+def _others(facts: dict[str, Any]) -> list[str]:
+    http, start = facts["http"], facts["start_up"]
+    lines = [
+        "| else | measured |",
+        "|---|---|",
+        f"| `POST /predict`, 1 MP JPEG: p50, p99 | {http['ours_ms']['p50']}, {http['ours_ms']['p99']} ms; "
+        f"the original's way {http['original_ms']['p50']}, {http['original_ms']['p99']} ms; "
+        f"ratio {http['original_over_ours']} |",
+        f"| `imageprocess --help` | {start['help_s']} s |",
+        f"| first verdict, process start included | {start['first_verdict_s']} s |",
+    ]
+    if facts.get("install_mb"):
+        lines.append(f"| installed without extras | {facts['install_mb']} MB |")
+    return lines
