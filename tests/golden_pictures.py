@@ -24,7 +24,7 @@ def golden_pictures() -> dict[str, bytes]:
     }
 
 
-def _textured(seed: int, width: int, height: int) -> Image.Image:
+def golden_picture(seed: int, width: int, height: int) -> Image.Image:
     """A scene with grain and hard edges: what resampling and chroma handling must get right."""
     picture = scene(seed, width, height)
     draw = ImageDraw.Draw(picture)
@@ -37,17 +37,17 @@ def _textured(seed: int, width: int, height: int) -> Image.Image:
 
 
 def _jpegs() -> dict[str, bytes]:
-    picture = _textured(1, 640, 427)
+    picture = golden_picture(1, 640, 427)
     return {
         "jpeg-q95-444.jpg": encode(picture, "JPEG", quality=95, subsampling=0),
         "jpeg-q85-420.jpg": encode(picture, "JPEG", quality=85),
         "jpeg-q60-422.jpg": encode(picture, "JPEG", quality=60, subsampling=1),
-        "jpeg-q30-odd.jpg": encode(_textured(2, 333, 251), "JPEG", quality=30),
-        "jpeg-progressive.jpg": encode(_textured(3, 800, 600), "JPEG", progressive=True),
+        "jpeg-q30-odd.jpg": encode(golden_picture(2, 333, 251), "JPEG", quality=30),
+        "jpeg-progressive.jpg": encode(golden_picture(3, 800, 600), "JPEG", progressive=True),
         "jpeg-grey.jpg": encode(picture.convert("L"), "JPEG", quality=90),
-        "jpeg-3mp.jpg": encode(_textured(4, 2048, 1536), "JPEG", quality=88),
-        "jpeg-panorama.jpg": encode(_textured(5, 1500, 200), "JPEG"),
-        "jpeg-smaller-than-the-network.jpg": encode(_textured(6, 90, 70), "JPEG", quality=92),
+        "jpeg-3mp.jpg": encode(golden_picture(4, 2048, 1536), "JPEG", quality=88),
+        "jpeg-panorama.jpg": encode(golden_picture(5, 1500, 200), "JPEG"),
+        "jpeg-smaller-than-the-network.jpg": encode(golden_picture(6, 90, 70), "JPEG", quality=92),
         "jpeg-profile.jpg": encode(picture, "JPEG", icc_profile=_profile()),
     }
 
@@ -66,7 +66,7 @@ def _profile() -> bytes:
 
 def _turned() -> dict[str, bytes]:
     """EXIF's eight orientations, in JPEG, and two in other containers."""
-    picture = _textured(7, 400, 260)
+    picture = golden_picture(7, 400, 260)
     found = {}
     for orientation in range(1, 9):
         exif = Image.Exif()
@@ -81,7 +81,7 @@ def _turned() -> dict[str, bytes]:
 
 
 def _pngs() -> dict[str, bytes]:
-    picture = _textured(8, 512, 384)
+    picture = golden_picture(8, 512, 384)
     palette = picture.quantize(64)
     soft = picture.convert("RGBA")
     mask = Image.radial_gradient("L").resize(picture.size)
@@ -98,7 +98,7 @@ def _pngs() -> dict[str, bytes]:
         "png-16-bit-grey.png": encode(Image.fromarray(grey * 257), "PNG"),
         "png-16-bit-rgb.png": _png_16_bit(picture),
         "png-1-bit.png": encode(picture.convert("1"), "PNG"),
-        "png-as-the-network-sees.png": encode(_textured(9, 224, 224), "PNG"),
+        "png-as-the-network-sees.png": encode(golden_picture(9, 224, 224), "PNG"),
     }
 
 
@@ -114,7 +114,7 @@ def _png_16_bit(picture: Image.Image) -> bytes:
 
 
 def _webps() -> dict[str, bytes]:
-    picture = _textured(10, 700, 500)
+    picture = golden_picture(10, 700, 500)
     soft = picture.convert("RGBA")
     soft.putalpha(Image.linear_gradient("L").resize(picture.size))
     return {
@@ -125,7 +125,7 @@ def _webps() -> dict[str, bytes]:
 
 
 def _others() -> dict[str, bytes]:
-    picture = _textured(11, 480, 360)
+    picture = golden_picture(11, 480, 360)
     blurred = picture.filter(ImageFilter.GaussianBlur(2))
     stream = io.BytesIO()
     frames = [scene(seed, 200, 160).quantize(64) for seed in (12, 13, 14)]

@@ -84,7 +84,7 @@ export class Card {
         el("p", { class: "decided" }, `${t("decided")} `, el("b", {}, t(`decided.${by}`))),
         record.heatmap && this.hasPreview !== false && this.heatControls(record.heatmap),
       ),
-      evidence(record),
+      evidence(record, item.where),
       el("p", { class: "actions" }, button("card.print", () => actions.print(item)), button("card.wrong", () => actions.wrong(item))),
     ];
   }

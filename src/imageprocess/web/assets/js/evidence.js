@@ -5,13 +5,13 @@ import { el } from "./dom.js";
 import { has, number, t } from "./texts.js";
 import { claim, proves, provesNot } from "./wording.js";
 
-/** Evidence to open and close. */
-export const evidence = (record) =>
+/** Evidence to open and close. `where` it was looked for: "browser" or "service". */
+export const evidence = (record, where) =>
   el(
     "details", { class: "evidence" },
     el("summary", {}, `${t("evidence")} `, el("span", { class: "count" }, number(record.evidence.length))),
     record.evidence.length ? el("ul", {}, record.evidence.map(listed)) : el("p", {}, t("evidence.none")),
-    el("p", { class: "hint" }, t("evidence.unchecked")),
+    el("p", { class: "hint" }, where === "browser" && `${t("evidence.browser")} `, t("evidence.unchecked")),
   );
 
 // What a generator's own record and a camera's facts tell, in this order.

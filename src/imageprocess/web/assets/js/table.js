@@ -54,6 +54,6 @@ function row({ name, record, card, limit }) {
     el("td", { class: "verdict" }, icon(verdict?.label ?? "error"), headline(record)),
     el("td", { class: "number" }, broken || verdict.probability_ai === null ? "–" : percent(verdict.probability_ai, estimate)),
     el("td", {}, broken ? failure(record.error, { limit }) : t(`decided.${verdict.decided_by}`)),
-    el("td", { class: "number" }, broken ? "–" : `${number(image.width)} × ${number(image.height)}`),
+    el("td", { class: "number" }, el("bdi", { dir: "ltr" }, broken ? "–" : `${number(image.width)} × ${number(image.height)}`)),
   );
 }

@@ -40,6 +40,6 @@ function told(record) {
       el("p", {}, reason(record)),
       el("p", { class: "hint" }, site.private ? el("a", { href: "#network" }, t("try.network")) : t("try.sent")),
     ),
-    evidence(record),
+    evidence(record, site.private ? "browser" : "service"),
   ];
 }

@@ -3,6 +3,7 @@
 
 import { Resampler } from "./resample.js";
 import { MIME } from "./sniff.js";
+import { MarkReader, readStealth } from "./watermark.js";
 
 const STRIP_PIXELS = 4_000_000; // read back at a time
 
@@ -10,12 +11,16 @@ export class DecodeError extends Error {}
 
 /**
  * `data`: the file without its EXIF turn, which `orientation` is; an AVIF's turns are its container's, and the browser's.
- * -> {pixels (height x width x 3), width, height as a person sees the picture}. Throws a DecodeError.
+ * -> {pixels (height x width x 3), width, height as a person sees the picture, mark, hidden: what watermark.js found}. Throws a DecodeError.
  */
 export async function decode(data, format, orientation, input) {
   const bitmap = await open(data, format);
   try {
-    return read(bitmap, format === "AVIF" ? 1 : orientation, input);
+    const turn = format === "AVIF" ? 1 : orientation;
+    const found = read(bitmap, turn, input);
+    // Hidden texts do not outlive a turn, or a format that loses bits.
+    const hidden = turn === 1 && format !== "JPEG" ? await readStealth(found.width, found.height, columnsOf(bitmap)) : null;
+    return { ...found, hidden };
   } finally {
     bitmap.close();
   }
@@ -33,12 +38,15 @@ async function open(data, format) {
 function read(bitmap, orientation, input) {
   const [width, height] = orientation >= 5 ? [bitmap.height, bitmap.width] : [bitmap.width, bitmap.height];
   const resampler = new Resampler(width, height, input.width, input.height, input.filter);
-  const rows = Math.max(1, Math.min(height, Math.floor(STRIP_PIXELS / width)));
+  const marks = new MarkReader(width, height);
+  const rows = Math.max(8, Math.floor(STRIP_PIXELS / width / 8) * 8); // whole rows of the mark's blocks
   for (let top = 0; top < height; top += rows) {
     const count = Math.min(rows, height - top);
-    resampler.push(strip(bitmap, orientation, top, count, width), count);
+    const rgba = strip(bitmap, orientation, top, count, width);
+    resampler.push(rgba, count);
+    marks.push(rgba, count);
   }
-  return { pixels: resampler.finish(), width, height };
+  return { pixels: resampler.finish(), width, height, mark: marks.finish() };
 }
 
 /**
@@ -71,6 +79,18 @@ function strip(bitmap, orientation, top, count, width) {
   }
   return new Uint8Array(to.buffer);
 }
+
+/** Some columns of the picture as it lies: over white for its colours, and apart from them its alpha. */
+const columnsOf = (bitmap) => (place, from, to) => {
+  const canvas = new OffscreenCanvas(Math.max(1, to - from), bitmap.height);
+  const context = canvas.getContext("2d", { alpha: place === "alpha", willReadFrequently: true });
+  if (place === "rgb") {
+    context.fillStyle = "#fff";
+    context.fillRect(0, 0, canvas.width, canvas.height);
+  }
+  context.drawImage(bitmap, -from, 0);
+  return context.getImageData(0, 0, canvas.width, canvas.height).data;
+};
 
 /**
  * Does this browser give back the pixels that were drawn? Some add noise against fingerprinting, and the network would

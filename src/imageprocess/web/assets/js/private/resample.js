@@ -3,6 +3,7 @@
 
 const PRECISION_BITS = 32 - 8 - 2;
 const HALF = 1 << (PRECISION_BITS - 1);
+const WHOLE_BYTES = 8 << 20; // at four a pixel
 
 const sinc = (x) => (x === 0 ? 1 : Math.sin(x * Math.PI) / (x * Math.PI));
 
@@ -67,9 +68,10 @@ export class Resampler {
     Object.assign(this, { width, height, toWidth, toHeight });
     this.across = width === toWidth ? null : coefficients(width, toWidth, filter);
     this.down = height === toHeight ? null : coefficients(height, toHeight, filter);
-    // Which pass Pillow 13 begins with, found by comparing with it (tests/e2e/test_golden.py); the order shows in the
-    // rounding between the passes.
-    this.downFirst = this.down !== null && height - toHeight > 2 * Math.max(0, width - toWidth);
+    // Which pass Pillow 13 begins with, found by comparing with it (tests/e2e/test_golden.py): the order shows in the
+    // rounding between the two. Large pictures are resized across first, strip by strip (model/preprocess.py).
+    const whole = 4 * width * height <= WHOLE_BYTES;
+    this.downFirst = whole && this.down !== null && height - toHeight > 2 * Math.max(0, width - toWidth);
     this.filled = 0; // rows so far
     if (this.downFirst) this.sums = new Int32Array(toHeight * width * 3).fill(HALF);
     else this.rows = new Uint8Array(height * toWidth * 3);

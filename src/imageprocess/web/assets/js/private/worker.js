@@ -8,6 +8,7 @@ import { readExif } from "./exif.js";
 import { readProvenance } from "./provenance.js";
 import { frames, size, sniff } from "./sniff.js";
 import { decide } from "./verdict.js";
+import { readWatermarks } from "./watermark.js";
 
 const MAX_BYTES = 200_000_000; // decode/limits.py's
 const MAX_PIXELS = 100_000_000;
@@ -66,14 +67,14 @@ const calls = {
 async function examine(file, mode, began) {
   const { spec } = await model("model/");
   const { data, upright, format, orientation, records, exif } = await opened(file);
-  const { pixels, width, height } = await decode(upright, format, orientation, spec.input).catch((error) => {
+  const { pixels, width, height, mark, hidden } = await decode(upright, format, orientation, spec.input).catch((error) => {
     if (!(error instanceof DecodeError)) throw error;
     throw new InputError("corrupt", `${file.name}: the ${format} data does not decode (${error.message})`);
   });
   const image = { format, width, height, frames: frames(data, format), bytes: data.length };
   const { logits, heatmap } = await (await model("model/")).run(pixels);
   const thresholds = spec.thresholds[mode];
-  const evidence = [...readProvenance(records, exif, image), (await model("model/")).testify(logits, thresholds)];
+  const evidence = [...readProvenance(records, exif, image), ...readWatermarks(mark, hidden, image), (await model("model/")).testify(logits, thresholds)];
   return {
     schema: 1,
     source: file.name,
