@@ -14,9 +14,9 @@ from imageprocess.data.index import read_index
 from imageprocess.errors import DataError, ModelError
 from imageprocess.model.spec import load_spec
 from imageprocess.train.blend import BlendRecipe, BlendResult, source_weights, train_blend
-from imageprocess.train.export import export, load_cnn
+from imageprocess.train.export import export, load_network
 from imageprocess.train.forest import Growth
-from imageprocess.train.nets import CNN
+from imageprocess.train.nets import CNN, Glance
 
 RECIPE = BlendRecipe(deliveries=2, growth=Growth(trees=10, least=2, columns=0.2), folds=2)
 
@@ -25,7 +25,7 @@ RECIPE = BlendRecipe(deliveries=2, growth=Growth(trees=10, least=2, columns=0.2)
 def blended(drawn_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, BlendResult]:
     torch.manual_seed(0)
     out = tmp_path_factory.mktemp("blend")
-    return out, train_blend(drawn_data, out, CNN().eval(), RECIPE, workers=0)
+    return out, train_blend(drawn_data, out, [CNN().eval(), Glance().eval()], RECIPE, workers=0)
 
 
 def test_it_tells_noise_from_gradients_where_the_cnn_has_learnt_nothing(blended) -> None:  # type: ignore[no-untyped-def]
@@ -41,7 +41,12 @@ def test_a_run_that_begins_anew_reads_its_statistics_and_its_forest(blended, dra
     told: list[str] = []
     torch.manual_seed(0)
     again = train_blend(
-        drawn_data, out, CNN().eval(), RECIPE, workers=0, progress=lambda what, *at: told.append(what)
+        drawn_data,
+        out,
+        [CNN().eval(), Glance().eval()],
+        RECIPE,
+        workers=0,
+        progress=lambda what, *at: told.append(what),
     )
     assert not any("statistics" in what or "forest" in what for what in told)
     assert again.measured == result.measured
@@ -81,13 +86,13 @@ def test_sources_weigh_alike_and_so_do_the_classes(drawn_data: Path) -> None:
 def test_a_set_without_validation_and_a_folder_without_weights_are_refused(
     drawn_data: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(ModelError, match="holds no weights"):
-        load_cnn(tmp_path)
+    with pytest.raises(ModelError, match="not a model folder"):
+        load_network(tmp_path)
     with pytest.raises(DataError, match="val split"):
         train_blend(
             drawn_data,
             tmp_path,
-            CNN(),
+            [CNN()],
             rows=[row for row in read_index(drawn_data) if row.split == "train"],
             workers=0,
         )

@@ -11,9 +11,9 @@ import torch
 import imageprocess.models
 from imageprocess.model.spec import load_spec
 from imageprocess.train.calibration import calibrate
-from imageprocess.train.export import export
-from imageprocess.train.loop import Recipe, TrainResult
-from imageprocess.train.nets import CNN
+from imageprocess.train.export import export, load_network
+from imageprocess.train.loop import RECIPES, Recipe, TrainResult
+from imageprocess.train.nets import CNN, Glance
 
 SHIPPED = Path(imageprocess.models.__path__[0]) / "cnn"
 
@@ -88,3 +88,28 @@ def test_thresholds_keep_their_error_budgets() -> None:
         assert (probability[labels == 1] >= bounds["ai"]).mean() <= budget + 0.002
         assert (probability[labels == 0] <= bounds["real"]).mean() <= budget + 0.002
     assert found.thresholds["high-confidence"]["ai"] >= found.thresholds["balanced"]["ai"] >= 0.5
+
+
+def test_a_network_without_a_heat_map_comes_back_as_it_was(tmp_path: Path) -> None:
+    labels = np.arange(40) % 2
+    logits = np.eye(2, dtype=np.float32)[labels] + np.random.default_rng(0).normal(size=(40, 2)).astype(
+        np.float32
+    )
+    result = TrainResult(
+        recipe=RECIPES["glance"],
+        log=[{"epoch": 1.0, "val_accuracy": 0.9}],
+        best_epoch=1,
+        val_logits=logits,
+        val_labels=labels,
+        network=Glance(),
+        data_id="0" * 12,
+        images={"train": 1, "val": 1, "test": 0},
+    )
+    folder = export(result, tmp_path / "glance")
+    assert not load_spec(folder).has_heatmap
+    session = onnxruntime.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
+    pixels = torch.rand(4, 3, 224, 224, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with torch.no_grad():
+        expected = load_network(folder)(pixels).numpy()
+    (found,) = session.run(None, {"pixels": pixels.numpy()})
+    np.testing.assert_allclose(found, expected, atol=1e-4)

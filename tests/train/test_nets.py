@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from imageprocess.train.nets import CNN, CNNWithHeatmap
+from imageprocess.train.nets import CNN, CNNWithHeatmap, Glance
 
 
 def test_the_layers_in_order() -> None:
@@ -48,3 +48,13 @@ def test_the_heat_map_is_gradient_times_activation() -> None:
     assert maps.grad is not None
     torch.testing.assert_close(logits, again)
     torch.testing.assert_close(heatmap, (maps * maps.grad).sum(1), atol=1e-4, rtol=1e-4)
+
+
+def test_glance_is_small_and_tells_a_picture_whatever_lies_beside_it() -> None:
+    network = Glance().eval()
+    assert sum(weight.numel() for weight in network.parameters()) < 750_000
+    pixels = torch.rand(3, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        together = network(pixels)
+        torch.testing.assert_close(together[1:2], network(pixels[1:2]), atol=1e-5, rtol=1e-4)
+    assert together.shape == (3, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,12 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True,
               help="A folder made by `data build` or `data import`.")  # fmt: skip
-@click.option("--net", default="cnn", show_default=True, help="cnn, or blend: the CNN and a forest of trees.")
+@click.option(
+    "--net",
+    default="cnn",
+    show_default=True,
+    help="cnn, glance, or blend: trained networks and a forest of trees.",
+)
 @click.option("--epochs", type=click.IntRange(1), default=None, help="Default: the recipe's.")
 @click.option("--batch-size", type=click.IntRange(1), default=None)
 @click.option("--learning-rate", type=float, default=None)
@@ -29,8 +35,8 @@ if TYPE_CHECKING:
 @click.option("--version", "model_version", default="1.0.0", show_default=True, help="The model's version.")
 @click.option("--resume", is_flag=True, help="Go on where the run in --out stopped.")
 @click.option(
-    "--cnn", "cnn", default="cnn", show_default=True, metavar="NAME|DIR",
-    help="Of --net blend: the trained CNN that the forest is blended with.",
+    "--with", "members", multiple=True, default=("cnn",), show_default=True, metavar="NAME|DIR",
+    help="Of --net blend: the trained networks beside the forest, a CNN first. Repeatable.",
 )  # fmt: skip
 def train(
     data: Path,
@@ -45,7 +51,7 @@ def train(
     name: str | None,
     model_version: str,
     resume: bool,
-    cnn: str,
+    members: tuple[str, ...],
 ) -> None:
     """Train a network; OUT/model is the model folder, OUT/curves.png how it went."""
     try:
@@ -64,22 +70,27 @@ def train(
     given = {key: value for key, value in given.items() if value is not None}
     out = out or Path("runs") / net
     run = _train_blend if net == "blend" else _train_network
-    result, said = run(net, data, out, given, workers, resume, cnn)
+    result, said = run(net, data, out, given, workers, resume, members)
     folder = export(result, out / "model", name=name or net, version=model_version)
     click.echo(said, err=True)
     click.echo(str(folder))
 
 
 def _train_network(
-    net: str, data: Path, out: Path, given: dict[str, Any], workers: int, resume: bool, cnn: str
+    net: str,
+    data: Path,
+    out: Path,
+    given: dict[str, Any],
+    workers: int,
+    resume: bool,
+    members: tuple[str, ...],
 ) -> tuple[TrainResult, str]:
-    from ..train.loop import Recipe
+    from ..train.loop import RECIPES
     from ..train.loop import train as run
-    from ..train.nets import NETS
 
-    if net not in NETS:
-        raise click.BadParameter(f"{net!r} is not one of {', '.join(NETS)}, blend", param_hint="--net")
-    recipe = Recipe(net=net, **given)
+    if net not in RECIPES:
+        raise click.BadParameter(f"{net!r} is not one of {', '.join(RECIPES)}, blend", param_hint="--net")
+    recipe = replace(RECIPES[net], **given)
     bars = _Bars(recipe.epochs)
     try:
         with bars:
@@ -94,21 +105,26 @@ def _train_network(
 
 
 def _train_blend(
-    net: str, data: Path, out: Path, given: dict[str, Any], workers: int, resume: bool, cnn: str
+    net: str,
+    data: Path,
+    out: Path,
+    given: dict[str, Any],
+    workers: int,
+    resume: bool,
+    members: tuple[str, ...],
 ) -> tuple[BlendResult, str]:
     """`resume` asks for nothing: the statistics in `out` are always used again, and the rest is minutes."""
     from ..model.registry import resolve
     from ..train.blend import BlendRecipe, train_blend
-    from ..train.export import load_cnn
+    from ..train.export import load_network
 
     others = sorted(given.keys() - {"seed"})
     if others:
         options = ", ".join("--" + key.replace("_", "-") for key in others)
         raise click.UsageError(f"{options}: of the CNN's training, not of --net blend")
     with _Bars(1) as bars:
-        result = train_blend(
-            data, out, load_cnn(resolve(cnn)), BlendRecipe(**given), workers=workers, progress=bars.stage
-        )
+        networks = [load_network(resolve(member)) for member in members]
+        result = train_blend(data, out, networks, BlendRecipe(**given), workers=workers, progress=bars.stage)
     return result, ", ".join(f"{name} {value:.4f}" for name, value in result.measured.items())
 
 

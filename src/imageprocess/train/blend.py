@@ -1,7 +1,7 @@
-"""Two opinions of one picture, blended: the CNN's, and that of a forest over statistics of texture and colour.
+"""Opinions of one picture, blended: those of trained networks, and of a forest over statistics of texture and colour.
 
-The CNN has found its own filters and sees what is where; the forest is told what a picture's texture is like and needs
-few pictures to learn from it. They err on different pictures, so the weighted sum of their log odds beats either.
+A network has found its own filters and sees what is where; the forest is told what a picture's texture is like and
+needs few pictures to learn from it. They err on different pictures, so the weighted sum of their log odds beats any.
 
 Calibration is for sources never seen. On held-out pictures of the sources of training every model is too sure of
 itself; so the forest is grown again without each fold of sources in turn, and what it says of those tells how much
@@ -25,7 +25,7 @@ from ..errors import DataError
 from .calibration import Calibration, modes_thresholds
 from .dataset import LABELS, Pictures, fill_store, to_input
 from .forest import Forest, Growth, grow
-from .nets import CNN, CNN_INPUT, CNNWithHeatmap
+from .nets import CNN, CNN_INPUT, CNNWithHeatmap, Network
 from .statistics import Statistics
 
 _CHUNK = (
@@ -57,34 +57,43 @@ class BlendResult:
 
 
 class Blend(nn.Module):
-    """The CNN and the forest, on the same pixels."""
+    """Networks and a forest, on the same pixels."""
 
     input = CNN_INPUT
-    architecture = "the CNN, and boosted trees over statistics of texture and colour; their log odds blended"
 
-    def __init__(self, cnn: CNN, forest: Forest, cnn_weight: float, forest_weight: float) -> None:
+    def __init__(self, networks: Sequence[Network], forest: Forest, weights: Sequence[float]) -> None:
+        """`weights`: one a network, then the forest's. The first network is the CNN, which gives the heat map."""
         super().__init__()
-        self.cnn = cnn
+        assert isinstance(networks[0], CNN)
+        self.cnn = CNNWithHeatmap(networks[0])
+        self.others = nn.ModuleList(networks[1:])
         self.statistics = Statistics()
         self.forest = forest
-        self.cnn_weight = cnn_weight
-        self.forest_weight = forest_weight
+        self.weights = tuple(weights)
+        names = ", ".join(type(network).__name__ for network in networks)
+        self.architecture = (
+            f"log odds blended of: {names}, boosted trees over statistics of texture and colour"
+        )
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """(N, 3, 224, 224) float32, normalised -> logits (N, 2), heatmap (N, 14, 14): the CNN's share of the odds.
 
-        The forest's share has no place: it is of the picture as a whole.
+        The others' shares have no place: they are of the picture as a whole.
         """
-        cnn_logits, heatmap = CNNWithHeatmap(self.cnn)(pixels)
-        odds = self.cnn_weight * (cnn_logits[:, 0] - cnn_logits[:, 1]) + self.forest_weight * self.vote(
-            pixels
-        )
-        return torch.stack([odds / 2, -odds / 2], dim=1), self.cnn_weight * heatmap
+        logits, heatmap = self.cnn(pixels)
+        opinions = [odds_of(logits), *(odds_of(other(pixels)) for other in self.others), self.vote(pixels)]
+        odds = torch.stack(opinions, dim=1) @ torch.tensor(self.weights)
+        return torch.stack([odds / 2, -odds / 2], dim=1), self.weights[0] * heatmap
 
     def vote(self, pixels: Tensor) -> Tensor:
         """(N, 3, 224, 224) normalised -> (N,) the forest's log odds."""
         odds: Tensor = self.forest(self.statistics(to_unit(pixels)))
         return odds
+
+
+def odds_of(logits: Tensor) -> Tensor:
+    """(N, 2) -> (N,) logit(ai) - logit(real)."""
+    return logits[:, LABELS["ai"]] - logits[:, LABELS["real"]]
 
 
 def to_unit(pixels: Tensor) -> Tensor:
@@ -97,14 +106,16 @@ def to_unit(pixels: Tensor) -> Tensor:
 def train_blend(
     data: Path,
     out: Path,
-    cnn: CNN,
+    networks: Sequence[Network],
     recipe: BlendRecipe | None = None,
     *,
     workers: int = 2,
     rows: list[IndexRow] | None = None,
     progress: Progress = lambda what, done, of: None,
 ) -> BlendResult:
-    """Grow the forest on the train split of `data`, weigh it against `cnn` on the val split, calibrate.
+    """Grow the forest on the train split of `data`, weigh it against `networks` on the val split, calibrate.
+
+    The first network must be a CNN.
 
     The statistics are kept in `out` and read from there when a run begins anew. `rows` narrows the index.
     Raises DataError without a train and a val split.
@@ -140,9 +151,9 @@ def train_blend(
 
     forest, unseen = _grow_or_read(stored, trained, training, recipe, workers, progress)
     val_forest = forest(torch.from_numpy(val)).numpy().astype(np.float64)
-    val_cnn = _ask(cnn, shown, workers)
-    cnn_weight, forest_weight, _ = _fit(np.stack([val_cnn, val_forest], 1), val_is_ai)
-    blended = cnn_weight * val_cnn + forest_weight * val_forest
+    opinions = np.stack([*(_ask(network, shown, workers) for network in networks), val_forest], axis=1)
+    weights = _fit(opinions, val_is_ai)[:-1]  # without the bias
+    blended = opinions @ weights
 
     unseen_slope, unseen_bias = _fit(unseen[:, None], is_ai)
     seen_slope, _ = _fit(val_forest[:, None], val_is_ai)
@@ -153,17 +164,18 @@ def train_blend(
         thresholds=modes_thresholds(_sigmoid(unseen_slope * unseen + unseen_bias), is_ai),
         fitted_on=f"the equalised train split, {recipe.folds} folds of sources unseen by the forest",
     )
+    names = [*(type(network).__name__.lower() for network in networks), "forest"]
     measured = {
-        "val_auroc_forest": _auroc(val_is_ai, val_forest),
-        "val_auroc_cnn": _auroc(val_is_ai, val_cnn),
+        **{
+            f"val_auroc_{name}": _auroc(val_is_ai, odds) for name, odds in zip(names, opinions.T, strict=True)
+        },
         "val_auroc_blend": _auroc(val_is_ai, blended),
         "val_accuracy_blend": float(((blended > 0) == val_is_ai).mean()),
         "unseen_sources_auroc_forest": _auroc(is_ai, unseen),
-        "cnn_weight": float(cnn_weight),
-        "forest_weight": float(forest_weight),
+        **{f"weight_{name}": float(weight) for name, weight in zip(names, weights, strict=True)},
     }
     counts = {split: sum(row.split == split for row in rows) for split in ("train", "val", "test")}
-    network = Blend(cnn, forest, float(cnn_weight), float(forest_weight)).eval()
+    network = Blend(networks, forest, weights.tolist()).eval()
     return BlendResult(recipe, network, calibration, measured, data_id(rows), counts)
 
 
@@ -249,16 +261,15 @@ def _statistics(pictures: Pictures, stored: Path, workers: int, progress: Progre
     return found
 
 
-def _ask(cnn: CNN, pictures: Pictures, workers: int) -> NDArray[np.float64]:
-    """(N,) logit(ai) - logit(real)."""
-    cnn.eval()
+def _ask(network: Network, pictures: Pictures, workers: int) -> NDArray[np.float64]:
+    """(N,) log odds of being an AI's."""
+    network.eval()
     with torch.inference_mode():
-        logits = [
-            cnn(to_input(pixels, CNN_INPUT))
+        found = [
+            odds_of(network(to_input(pixels, CNN_INPUT)))
             for pixels, _ in DataLoader(pictures, batch_size=_CHUNK, num_workers=workers)
         ]
-    both = torch.cat(logits).numpy().astype(np.float64)
-    return np.asarray(both[:, LABELS["ai"]] - both[:, LABELS["real"]])
+    return np.asarray(torch.cat(found).numpy(), dtype=np.float64)
 
 
 def _fit(odds: NDArray[np.float64], is_ai: NDArray[np.bool_]) -> NDArray[np.float64]:

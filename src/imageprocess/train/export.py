@@ -16,11 +16,11 @@ import torch
 from torch import nn
 
 from ..errors import ModelError
-from ..model.spec import CLASSES, SCHEMA
+from ..model.spec import CLASSES, SCHEMA, load_spec
 from .blend import BlendResult
 from .calibration import Calibration, calibrate
 from .loop import TrainResult
-from .nets import CNN, CNN_INPUT, CNNWithHeatmap
+from .nets import CNN, CNN_INPUT, NETS, CNNWithHeatmap, Glance, Network
 
 # Of ONNX; what ONNX Runtime and its WebAssembly build read for years to come.
 _OPSET = 18
@@ -30,9 +30,9 @@ _WORTH_HALVING = 1024  # values
 def export(
     result: TrainResult | BlendResult, folder: Path, *, name: str | None = None, version: str = "1.0.0"
 ) -> Path:
-    """Write `folder` with model.onnx and model.json, and cnn_model.pth for the CNN, whole or not at all; -> `folder`.
+    """Write `folder` with model.onnx, model.json and, for a single network, NET_model.pth; whole or not at all.
 
-    CARD.md is written by `imageprocess evaluate --write-card`, which measures what it says.
+    -> `folder`. CARD.md is written by `imageprocess evaluate --write-card`, which measures what it says.
     """
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
@@ -43,9 +43,10 @@ def export(
     else:
         # Kept in half precision, in both files: half the download, and no accuracy that can be measured. PyTorch
         # widens a half-precision state_dict as it loads it, so both files hold the very same numbers.
-        cnn = result.network.half().float().eval()
-        torch.save({key: weight.half() for key, weight in cnn.state_dict().items()}, part / "cnn_model.pth")
-        network = CNNWithHeatmap(cnn)
+        single = result.network.half().float().eval()
+        weights = {key: value.half() for key, value in single.state_dict().items()}
+        torch.save(weights, part / weights_name(result.recipe.net))
+        network = CNNWithHeatmap(single) if isinstance(single, CNN) else single
         calibration = calibrate(result.val_logits, result.val_labels)
     write_onnx(network, part / "model.onnx")
     facts = _facts(result, calibration, name or result.recipe.net, version)
@@ -56,20 +57,26 @@ def export(
     return folder
 
 
-def load_cnn(folder: Path) -> CNN:
-    """The CNN of a model folder. Raises ModelError where it holds none."""
-    path = folder / "cnn_model.pth"
+def weights_name(net: str) -> str:
+    return f"{net}_model.pth"
+
+
+def load_network(folder: Path) -> Network:
+    """The network of a model folder that `export` wrote. Raises ModelError where it holds none."""
+    net = str(load_spec(folder).facts.get("training", {}).get("recipe", {}).get("net"))
+    if net not in NETS:
+        raise ModelError(f"{folder}: holds no single network (its net is {net})")
+    path = folder / weights_name(net)
     try:
-        weights = torch.load(path, weights_only=True, map_location="cpu")
-        cnn = CNN()
-        cnn.load_state_dict(weights)
+        network = NETS[net]()
+        network.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
     except (OSError, RuntimeError, pickle.UnpicklingError) as error:
-        raise ModelError(f"{path}: holds no weights of the CNN ({error})") from error
-    return cnn.eval()
+        raise ModelError(f"{path}: holds no weights of {net} ({error})") from error
+    return network.eval()
 
 
 def write_onnx(network: nn.Module, path: Path) -> None:
-    """One self-contained file: `pixels` (N, 3, 224, 224) -> `logits` (N, 2), `heatmap` (N, 14, 14)."""
+    """One self-contained file: `pixels` (N, 3, 224, 224) -> `logits` (N, 2) and, where there is one, `heatmap`."""
     example = torch.zeros(2, 3, CNN_INPUT.height, CNN_INPUT.width)
     program = torch.onnx.export(
         network.eval(),
@@ -77,13 +84,17 @@ def write_onnx(network: nn.Module, path: Path) -> None:
         dynamo=True,
         opset_version=_OPSET,
         input_names=["pixels"],
-        output_names=["logits", "heatmap"],
+        output_names=_outputs(network),
         dynamic_shapes={"pixels": {0: torch.export.Dim("N")}},
         verbose=False,
     )
     assert program is not None
     program.save(str(path), external_data=False)
     onnx.save(_halve_weights(onnx.load(path)), path)
+
+
+def _outputs(network: nn.Module) -> list[str]:
+    return ["logits"] if isinstance(network, Glance) else ["logits", "heatmap"]
 
 
 def _halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -120,7 +131,7 @@ def _facts(
         "parameters": sum(values.numel() for values in network.state_dict().values()),
         "classes": list(CLASSES),
         "input": asdict(CNN_INPUT),
-        "outputs": ["logits", "heatmap"],
+        "outputs": _outputs(network),
         "calibration": {
             "temperature": calibration.temperature,
             "bias": calibration.bias,

@@ -23,7 +23,7 @@ from ..data.index import IndexRow, data_id, read_index
 from ..errors import DataError, UsageError
 from .curves import write_log
 from .dataset import Balance, Pictures, epoch_order, fill_store, to_input
-from .nets import CNN, NETS
+from .nets import NETS, Network
 
 Precision = Literal["32-true", "bf16-mixed"]
 
@@ -49,6 +49,15 @@ class Recipe:
     balance: Balance = "class"
     seed: int = 0
     precision: Precision = field(default_factory=fastest_precision)
+
+
+# The default is the CNN's.
+RECIPES: dict[str, Recipe] = {
+    "cnn": Recipe(),
+    "glance": Recipe(
+        net="glance", epochs=12, batch_size=64, learning_rate=2e-3, weight_decay=0.05, balance="source"
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +93,7 @@ class TrainResult:
     best_epoch: int
     val_logits: np.ndarray[Any, np.dtype[np.float32]]  # (N, 2) of the best epoch
     val_labels: np.ndarray[Any, np.dtype[np.int64]]  # (N,)
-    network: CNN  # with the best epoch's weights, on the CPU
+    network: Network  # with the best epoch's weights, on the CPU
     data_id: str
     images: dict[str, int]  # split -> pictures
 

@@ -67,4 +67,62 @@ class CNNWithHeatmap(nn.Module):
         return logits, (maps * gradient).sum(dim=1)
 
 
-NETS: dict[str, type[CNN]] = {"cnn": CNN}
+class _Residual(nn.Module):
+    """Two 3x3 convolutions beside the way straight through (He et al. 2016)."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(),
+            nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
+        self.straight = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
+        )
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return torch.relu(self.body(maps) + self.straight(maps))
+
+
+class Glance(nn.Module):
+    """The whole picture at half the CNN's size, three times as many pictures an hour. About 0.7 million parameters.
+
+    What is told on is the mean and the spread of every stage's maps, not their places: the net learns what a picture
+    is like all over, and the early stages are taught directly.
+    """
+
+    input = CNN_INPUT
+    architecture = "stem and three residual stages on 112 x 112, mean and spread of each, one linear layer"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, 32, 4, 2, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(2, 2)
+        )
+        channels = (32, 48, 96, 192)
+        self.stages = nn.ModuleList(
+            _Residual(inputs, outputs, stride)
+            for (inputs, outputs), stride in zip(pairwise(channels), (1, 2, 2), strict=True)
+        )
+        told = 2 * sum(channels[1:])
+        self.classifier = nn.Sequential(nn.BatchNorm1d(told), nn.Dropout(0.3), nn.Linear(told, 2))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """(N, 3, 224, 224) float32, normalised -> logits (N, 2): ai_image, real_image."""
+        maps = self.stem(nn.functional.avg_pool2d(pixels, 2))  # (N, 32, 28, 28)
+        told = []
+        for stage in self.stages:
+            maps = stage(maps)
+            exact = maps.float()
+            mean = exact.mean((2, 3))
+            spread = (exact.square().mean((2, 3)) - mean.square()).clamp_min(1e-6).sqrt()
+            told += [mean, spread]
+        logits: Tensor = self.classifier(torch.cat(told, dim=1))
+        return logits
+
+
+Network = CNN | Glance
+NETS: dict[str, type[CNN] | type[Glance]] = {"cnn": CNN, "glance": Glance}
