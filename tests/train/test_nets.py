@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from imageprocess.train.nets import CNN, CNNWithHeatmap, Glance
+from imageprocess.train.nets import CNN, CNNWithHeatmap, Glance, GlanceWithHeatmap
 
 
 def test_the_layers_in_order() -> None:
@@ -58,3 +58,22 @@ def test_glance_is_small_and_tells_a_picture_whatever_lies_beside_it() -> None:
         together = network(pixels)
         torch.testing.assert_close(together[1:2], network(pixels[1:2]), atol=1e-5, rtol=1e-4)
     assert together.shape == (3, 2)
+
+
+def test_glances_heat_map_divides_what_the_means_add() -> None:
+    """Put a map's mean up by one everywhere and the odds go up by its weight: so must the heat map's sum."""
+    torch.manual_seed(0)
+    network = Glance().eval()
+    norm, linear = network.classifier[0], network.classifier[2]
+    torch.nn.init.uniform_(norm.running_var, 0.5, 2)
+    pixels = torch.rand(2, 3, 224, 224)
+    with torch.no_grad():
+        logits, heatmap = GlanceWithHeatmap(network)(pixels)
+        torch.testing.assert_close(logits, network(pixels))
+        per_channel = (
+            (linear.weight[0] - linear.weight[1]) * norm.weight / (norm.running_var + norm.eps).sqrt()
+        )
+        means = [maps.mean((2, 3)) for maps in network.stages_of(pixels)]
+        means_weights = [per_channel[0:48], per_channel[96:192], per_channel[288:480]]
+        expected = sum(mean @ weight for mean, weight in zip(means, means_weights, strict=True))
+    torch.testing.assert_close(heatmap.sum((1, 2)), expected, atol=1e-4, rtol=1e-3)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @click.option("--resume", is_flag=True, help="Go on where the run in --out stopped.")
 @click.option(
     "--with", "members", multiple=True, default=("cnn",), show_default=True, metavar="NAME|DIR",
-    help="Of --net blend: the trained networks beside the forest, a CNN first. Repeatable.",
+    help="Of --net blend: the trained networks beside the forest; the first gives the heat map. Repeatable.",
 )  # fmt: skip
 def train(
     data: Path,

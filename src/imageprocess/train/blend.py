@@ -25,7 +25,7 @@ from ..errors import DataError
 from .calibration import Calibration, modes_thresholds
 from .dataset import LABELS, Pictures, fill_store, to_input
 from .forest import Forest, Growth, grow
-from .nets import CNN, CNN_INPUT, CNNWithHeatmap, Network
+from .nets import CNN_INPUT, Network, with_heatmap
 from .statistics import Statistics
 
 _CHUNK = (
@@ -62,10 +62,9 @@ class Blend(nn.Module):
     input = CNN_INPUT
 
     def __init__(self, networks: Sequence[Network], forest: Forest, weights: Sequence[float]) -> None:
-        """`weights`: one a network, then the forest's. The first network is the CNN, which gives the heat map."""
+        """`weights`: one a network, then the forest's. The first network gives the heat map."""
         super().__init__()
-        assert isinstance(networks[0], CNN)
-        self.cnn = CNNWithHeatmap(networks[0])
+        self.first = with_heatmap(networks[0])
         self.others = nn.ModuleList(networks[1:])
         self.statistics = Statistics()
         self.forest = forest
@@ -76,11 +75,11 @@ class Blend(nn.Module):
         )
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, 3, 224, 224) float32, normalised -> logits (N, 2), heatmap (N, 14, 14): the CNN's share of the odds.
+        """(N, 3, 224, 224) float32, normalised -> logits (N, 2), heatmap (N, h, w): the first network's share.
 
         The others' shares have no place: they are of the picture as a whole.
         """
-        logits, heatmap = self.cnn(pixels)
+        logits, heatmap = self.first(pixels)
         opinions = [odds_of(logits), *(odds_of(other(pixels)) for other in self.others), self.vote(pixels)]
         odds = torch.stack(opinions, dim=1) @ torch.tensor(self.weights)
         return torch.stack([odds / 2, -odds / 2], dim=1), self.weights[0] * heatmap
@@ -114,8 +113,6 @@ def train_blend(
     progress: Progress = lambda what, done, of: None,
 ) -> BlendResult:
     """Grow the forest on the train split of `data`, weigh it against `networks` on the val split, calibrate.
-
-    The first network must be a CNN.
 
     The statistics are kept in `out` and read from there when a run begins anew. `rows` narrows the index.
     Raises DataError without a train and a val split.

@@ -20,7 +20,7 @@ from ..model.spec import CLASSES, SCHEMA, load_spec
 from .blend import BlendResult
 from .calibration import Calibration, calibrate
 from .loop import TrainResult
-from .nets import CNN, CNN_INPUT, NETS, CNNWithHeatmap, Glance, Network
+from .nets import CNN_INPUT, NETS, Network, with_heatmap
 
 # Of ONNX; what ONNX Runtime and its WebAssembly build read for years to come.
 _OPSET = 18
@@ -46,7 +46,7 @@ def export(
         single = result.network.half().float().eval()
         weights = {key: value.half() for key, value in single.state_dict().items()}
         torch.save(weights, part / weights_name(result.recipe.net))
-        network = CNNWithHeatmap(single) if isinstance(single, CNN) else single
+        network = with_heatmap(single)
         calibration = calibrate(result.val_logits, result.val_labels)
     write_onnx(network, part / "model.onnx")
     facts = _facts(result, calibration, name or result.recipe.net, version)
@@ -76,7 +76,7 @@ def load_network(folder: Path) -> Network:
 
 
 def write_onnx(network: nn.Module, path: Path) -> None:
-    """One self-contained file: `pixels` (N, 3, 224, 224) -> `logits` (N, 2) and, where there is one, `heatmap`."""
+    """One self-contained file: `pixels` (N, 3, 224, 224) -> `logits` (N, 2), `heatmap` (N, h, w)."""
     example = torch.zeros(2, 3, CNN_INPUT.height, CNN_INPUT.width)
     program = torch.onnx.export(
         network.eval(),
@@ -84,17 +84,13 @@ def write_onnx(network: nn.Module, path: Path) -> None:
         dynamo=True,
         opset_version=_OPSET,
         input_names=["pixels"],
-        output_names=_outputs(network),
+        output_names=["logits", "heatmap"],
         dynamic_shapes={"pixels": {0: torch.export.Dim("N")}},
         verbose=False,
     )
     assert program is not None
     program.save(str(path), external_data=False)
     onnx.save(_halve_weights(onnx.load(path)), path)
-
-
-def _outputs(network: nn.Module) -> list[str]:
-    return ["logits"] if isinstance(network, Glance) else ["logits", "heatmap"]
 
 
 def _halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -131,7 +127,7 @@ def _facts(
         "parameters": sum(values.numel() for values in network.state_dict().values()),
         "classes": list(CLASSES),
         "input": asdict(CNN_INPUT),
-        "outputs": _outputs(network),
+        "outputs": ["logits", "heatmap"],
         "calibration": {
             "temperature": calibration.temperature,
             "bias": calibration.bias,

@@ -112,17 +112,58 @@ class Glance(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """(N, 3, 224, 224) float32, normalised -> logits (N, 2): ai_image, real_image."""
-        maps = self.stem(nn.functional.avg_pool2d(pixels, 2))  # (N, 32, 28, 28)
         told = []
-        for stage in self.stages:
-            maps = stage(maps)
-            exact = maps.float()
-            mean = exact.mean((2, 3))
-            spread = (exact.square().mean((2, 3)) - mean.square()).clamp_min(1e-6).sqrt()
+        for maps in self.stages_of(pixels):
+            mean = maps.mean((2, 3))
+            spread = (maps.square().mean((2, 3)) - mean.square()).clamp_min(1e-6).sqrt()
             told += [mean, spread]
         logits: Tensor = self.classifier(torch.cat(told, dim=1))
         return logits
 
+    def stages_of(self, pixels: Tensor) -> list[Tensor]:
+        """-> the maps of the three stages, (N, 48, 28, 28), (N, 96, 14, 14), (N, 192, 7, 7) float32."""
+        maps = self.stem(nn.functional.avg_pool2d(pixels, 2))  # (N, 32, 28, 28)
+        found = []
+        for stage in self.stages:
+            maps = stage(maps)
+            found.append(maps.float())
+        return found
+
+
+class GlanceWithHeatmap(nn.Module):
+    """What is exported: Glance and, beside its logits, where they came from.
+
+    The classifier is linear, so what the means of the maps add to logit(ai) - logit(real) divides among the places
+    exactly (class activation maps, Zhou et al. 2016), over all three stages. What their spreads add has no place.
+    """
+
+    def __init__(self, glance: Glance) -> None:
+        super().__init__()
+        self.glance = glance
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, 3, 224, 224) -> logits (N, 2), heatmap (N, 28, 28)."""
+        norm, linear = self.glance.classifier[0], self.glance.classifier[2]
+        assert isinstance(norm, nn.BatchNorm1d) and isinstance(linear, nn.Linear)
+        assert norm.running_var is not None
+        towards_ai = (
+            (linear.weight[0] - linear.weight[1]) * norm.weight / (norm.running_var + norm.eps).sqrt()
+        )
+        stages = self.glance.stages_of(pixels)
+        finest = stages[0].shape[-1]
+        heat = []
+        at = 0
+        for maps in stages:
+            channels, side = maps.shape[1], maps.shape[-1]
+            share = (maps * towards_ai[at : at + channels, None, None]).sum(1, keepdim=True) / finest**2
+            heat.append(nn.functional.interpolate(share, scale_factor=finest // side, mode="nearest"))
+            at += 2 * channels
+        return self.glance(pixels), torch.cat(heat, dim=1).sum(1)
+
 
 Network = CNN | Glance
 NETS: dict[str, type[CNN] | type[Glance]] = {"cnn": CNN, "glance": Glance}
+
+
+def with_heatmap(network: Network) -> CNNWithHeatmap | GlanceWithHeatmap:
+    return CNNWithHeatmap(network) if isinstance(network, CNN) else GlanceWithHeatmap(network)
