@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,24 +15,33 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 @contextmanager
-def started(command: list[str], **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """-> the process, and all it said until it was ready."""
+def started(command: list[str], **environment: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    """-> the process, and the lines that it says: those until it was ready, and those that come."""
     process = subprocess.Popen(
         command, cwd=ROOT, env={**os.environ, **environment}, text=True, stderr=subprocess.PIPE
     )
-    assert process.stderr is not None
-    said = ""
-    for line in process.stderr:
-        said += line
-        if "startup complete" in line:
-            break
+    said: list[str] = []
+    ready = threading.Event()
+
+    def listen() -> None:  # all the time: a full pipe would stop the service
+        assert process.stderr is not None
+        for line in process.stderr:
+            said.append(line)
+            if "startup complete" in line:
+                ready.set()
+        ready.set()
+
+    listener = threading.Thread(target=listen)
+    listener.start()
+    ready.wait(60)
     try:
         yield process, said
     finally:
         process.send_signal(signal.SIGTERM)
-        process.stderr.read()
+        process.wait(60)
+        listener.join(60)
+        assert process.stderr is not None
         process.stderr.close()
-        process.wait(20)
 
 
 def free_port() -> int:
