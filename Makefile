@@ -16,7 +16,7 @@ CHROMIUM := $(shell command -v chromium || command -v chromium-browser || comman
 
 ISSUES ?=
 
-.PHONY: serve test lint format bench data train evaluate fuzz clean web site
+.PHONY: serve test lint format bench reliability data train evaluate fuzz clean web site
 
 serve: $(VENV)/.serve web
 	HOST=$(HOST) PORT=$(PORT) $(BIN)/imageprocess serve
@@ -34,6 +34,10 @@ format: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench
+
+# Hostile files, made-up requests, five minutes of load, killed workers, abuse.
+reliability: $(VENV)/.dev
+	$(BIN)/python -m bench.reliability
 
 data: $(VENV)/.dev
 	$(BIN)/imageprocess data build --out $(DATA) $(if $(GIT_ROOT),--git-root $(GIT_ROOT))

@@ -102,7 +102,8 @@ class Gate:
                 async with asyncio.timeout_at(deadline):
                     message = await receive()
             except TimeoutError as error:
-                raise ProblemError(408, "too_slow", "the body did not come in time") from error
+                detail, headers = "the body did not come in time", {"Connection": "close"}
+                raise ProblemError(408, "too_slow", detail, headers) from error
             is_whole = not message.get("more_body", False)
             return message
 

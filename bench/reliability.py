@@ -1,0 +1,189 @@
+"""Can the service face the internet? Hostile files, made-up requests, load, killed workers and abuse, on a real one.
+
+    python -m bench.reliability [--only hostile,schemathesis,load,chaos,abuse] [--seconds 300]
+
+`--seconds` is how long the load lasts; workers are killed for two fifths of it. Writes bench/results/reliability.json
+and the README's table; what was not measured this time stays as it was. All on this machine, clients included.
+"""
+
+# ruff: noqa: E402
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from bench import reliability_table
+from bench.under_load import children, judge, measure_load, photos, service
+
+import hostile_files
+import schema_requests
+from abuse import abuse
+from imageprocess.serve.settings import Settings
+from keyfiles import line
+from loading import Connection, form, load
+
+RESULTS = ROOT / "bench" / "results" / "reliability.json"
+COLLECTED = ROOT.parent / "shared" / "hostile"  # other people's, where it is beside the repository
+TIMEOUT_S = 10  # the service's default for one picture
+GRACE_S = 1.0  # for the answer to be sent after it
+KILL_EVERY_S = 2.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", default=",".join(PARTS), help="some of: " + ", ".join(PARTS))
+    parser.add_argument("--seconds", type=float, default=300)
+    asked = parser.parse_args()
+    results: dict[str, Any] = json.loads(RESULTS.read_text("utf-8")) if RESULTS.is_file() else {}
+    for name in asked.only.split(","):
+        results[name] = PARTS[name](asked.seconds)
+        print(name, json.dumps(results[name], indent=1), flush=True)
+        RESULTS.parent.mkdir(parents=True, exist_ok=True)
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    reliability_table.write(results)
+
+
+# Hostile files
+
+
+def measure_hostile(_: float) -> dict[str, Any]:
+    files = [*hostile_files.truncated(), *hostile_files.flipped(100), *hostile_files.bombs()]
+    if COLLECTED.is_dir():
+        files += hostile_files.collected(COLLECTED)
+    random.Random(0).shuffle(files)
+    with service() as (address, _):
+        return {"files": len(files), **asyncio.run(_send_hostile(address, files))}
+
+
+async def _send_hostile(address: str, files: list[tuple[str, bytes]]) -> dict[str, Any]:
+    codes: Counter[str] = Counter()
+    left, taken, probes = iter(files), {}, []
+    done = asyncio.Event()
+
+    async def client() -> None:
+        connection = Connection(address)
+        for name, data in left:
+            began = time.perf_counter()
+            status, answer = await connection.ask(form(data))
+            taken[name] = time.perf_counter() - began
+            record = answer["results"][0] if status == 200 else {}
+            codes[record.get("error", {}).get("code", "ok") if record else str(status)] += 1
+        connection.close()
+
+    async def prober() -> None:
+        connection = Connection(address)
+        while not done.is_set():
+            began = time.perf_counter()
+            status, _ = await connection.ask(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+            probes.append((status, time.perf_counter() - began))
+            await asyncio.sleep(0.05)
+        connection.close()
+
+    probing = asyncio.create_task(prober())
+    # As many as there are workers: what is measured is the picture's time, not its wait.
+    await asyncio.gather(*(client() for _ in range(Settings().jobs)))
+    done.set()
+    await probing
+    slowest = max(taken, key=lambda name: taken[name])
+    return {
+        "answers": dict(sorted(codes.items())),
+        "server_errors": sum(count for code, count in codes.items() if code.startswith("5")),
+        "hangs": sum(seconds > TIMEOUT_S + GRACE_S for seconds in taken.values()),
+        "slowest": {"file": slowest, "seconds": round(taken[slowest], 2)},
+        "probes": len(probes),
+        "probes_failed": sum(status != 200 for status, _ in probes),
+        "slowest_probe_s": round(max(seconds for _, seconds in probes), 3),
+    }
+
+
+# Requests made up from the OpenAPI document
+
+
+def measure_schemathesis(_: float) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        keys = Path(folder) / "keys"
+        keys.write_text(line("bench", "k1"), encoding="utf-8")
+        with service(keys_file=str(keys)) as (address, _):
+            report = schema_requests.run(address, Path(folder), examples=200, key="k1")
+    failures = Counter({found["type"]: found["count"] for found in report["failures"]})
+    return {
+        "cases": report["test_cases"]["generated"],
+        "failures": dict(failures),
+        "errors": len(report["errors"]),
+    }
+
+
+# Killed workers
+
+
+def measure_chaos(seconds: float) -> dict[str, Any]:
+    pictures = photos()
+    requests, is_right = [form(data) for data in pictures], judge(pictures)
+    kills, stop = [0], threading.Event()
+    with service() as (address, pid):
+
+        def murder() -> None:
+            while not stop.wait(KILL_EVERY_S):
+                if workers := children(pid):
+                    os.kill(random.choice(workers), signal.SIGKILL)
+                    kills[0] += 1
+
+        murderer = threading.Thread(target=murder)
+        murderer.start()
+        try:
+            allowed = frozenset({503})
+            tally = asyncio.run(
+                load(address, requests, is_right, clients=16, seconds=0.4 * seconds, allowed=allowed)
+            )
+        finally:
+            stop.set()
+            murderer.join()
+    return {
+        "seconds": 0.4 * seconds,
+        "kills": kills[0],
+        "right": len(tally.latencies_s),
+        "told_to_come_back": tally.statuses[503],
+        "wrong": len(tally.wrong),
+        "lost": len(tally.lost),
+        "slowest_s": round(max(tally.latencies_s), 2),
+    }
+
+
+# Abuse
+
+
+def measure_abuse(_: float) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        keys = Path(folder) / "keys"
+        keys.write_text("".join(line(f"user{n}", f"key{n}") for n in range(1000)), encoding="utf-8")
+        with service(keys_file=str(keys), header_timeout_s="3", body_timeout_s="3") as (address, _):
+            return abuse(address, [f"key{n}" for n in range(1000)], patience_s=3)
+
+
+PARTS: dict[str, Callable[[float], dict[str, Any]]] = {
+    "hostile": measure_hostile,
+    "schemathesis": measure_schemathesis,
+    "load": measure_load,
+    "chaos": measure_chaos,
+    "abuse": measure_abuse,
+}
+
+if __name__ == "__main__":
+    main()

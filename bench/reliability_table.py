@@ -1,0 +1,107 @@
+"""The figures of bench.reliability -> the README's table. What was not reached stands there as such."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from abuse import EXPECTED
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+MARKERS = ("<!-- reliability:begin -->", "<!-- reliability:end -->")
+Row = tuple[str, str, str, bool]  # what was done, what was asked, what was found, is it so
+
+
+def write(results: dict[str, Any]) -> None:
+    before, rest = README.read_text("utf-8").split(MARKERS[0])
+    after = rest.split(MARKERS[1])[1]
+    rows = [row for name, part in results.items() for row in ROWS[name](part)]
+    lines = ["| what was done | asked | found | |", "|---|---|---|---|"]
+    lines += [
+        f"| {done} | {asked} | {found} | {'✓' if holds else 'missed'} |" for done, asked, found, holds in rows
+    ]
+    README.write_text(before + "\n".join([MARKERS[0], *lines, MARKERS[1]]) + after, encoding="utf-8")
+
+
+def _hostile(part: dict[str, Any]) -> Iterator[Row]:
+    bad = part["server_errors"] + part["hangs"] + part["probes_failed"]
+    yield (
+        f"{part['files']:,} hostile files: cut off, flipped, bombs, other people's collections",
+        "no 5xx, none over 10 s, `/healthz` answers throughout",
+        f"{part['server_errors']} 5xx, {part['hangs']} hangs, slowest {part['slowest']['seconds']} s; "
+        f"{part['probes']:,} probes, the slowest {part['slowest_probe_s']} s",
+        bad == 0,
+    )
+
+
+def _schemathesis(part: dict[str, Any]) -> Iterator[Row]:
+    failures = sum(part["failures"].values()) + part["errors"]
+    yield (
+        f"{part['cases']:,} requests made up from the OpenAPI document (schemathesis)",
+        "no server error, no undocumented status",
+        f"{failures} failures",
+        failures == 0,
+    )
+
+
+def _load(part: dict[str, Any]) -> Iterator[Row]:
+    who = f"{part['clients']} clients, {part['seconds']:.0f} s, 1-megapixel JPEGs"
+    bad = part["lost"] + part["wrong"]
+    yield who, "no answer lost or wrong", f"{part['answers']:,} answers, {bad} lost or wrong", bad == 0
+    share, each = part["share_of_in_process"], part["per_second"]
+    yield (
+        "the same",
+        "85 % of `detect` in-process on the same cores",
+        f"{100 * share:.0f} % ({each} pictures/s)",
+        share >= 0.85,
+    )
+    p50, p99 = part["at_80_percent_ms"].values()
+    yield (
+        "at 80 % of that load",
+        "p99 at most 3 x p50",
+        f"p50 {p50:.0f} ms, p99 {p99:.0f} ms: {part['p99_over_p50']} x",
+        part["p99_over_p50"] <= 3,
+    )
+    sizes = ", ".join(f"{size:.0f} MB after {at}" for at, size in part["pss_mb"].items())
+    growth = part["pss_growth"]
+    yield (
+        "memory, all processes",
+        "within 5 % of a fifth of the time",
+        f"{sizes} ({100 * growth:+.1f} %)",
+        growth <= 0.05,
+    )
+    largest = part["largest_process_mb"]
+    yield "memory, each process", "under 350 MB", f"{largest:.0f} MB at most", largest < 350
+    ready = part["start_to_ready_s"]
+    yield "start to ready", "under 2 s", f"{ready} s", ready < 2
+
+
+def _chaos(part: dict[str, Any]) -> Iterator[Row]:
+    bad = part["wrong"] + part["lost"]
+    yield (
+        f"a worker killed every 2 s under load, {part['kills']} in all",
+        "every request gets its right answer or a 503, none hangs",
+        f"{part['right']:,} right, {part['told_to_come_back']} x 503, {bad} wrong or lost, "
+        f"slowest {part['slowest_s']} s",
+        bad == 0,
+    )
+
+
+def _abuse(part: dict[str, Any]) -> Iterator[Row]:
+    slow = part["slow"]
+    yield (
+        f"{slow['connections']:,} connections that trickle",
+        "closed in time, others answered",
+        f"the last after {slow['last_ended_after_s']} s of 3 s allowed; {slow['others_answered']} others answered, "
+        f"the slowest in {slow['slowest_other_s']} s",
+        slow["last_ended_after_s"] < 10,
+    )
+    as_told = part["answers"] == EXPECTED
+    found = "as documented" if as_told else str(part["answers"])
+    yield "too large, wrong type, no key, wrong key", "the documented answers", found, as_told
+    good = {int(status): count for status, count in part["keys"].items()}
+    yield "1,000 keys", "each is known", f"{good.get(200, 0):,} answered", good == {200: 1000}
+
+
+ROWS = {"hostile": _hostile, "schemathesis": _schemathesis, "load": _load, "chaos": _chaos, "abuse": _abuse}
