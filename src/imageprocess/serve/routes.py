@@ -58,7 +58,7 @@ verdicts = APIRouter(tags=["verdicts"], dependencies=[Admitted])
 facts = APIRouter(tags=["facts"])
 
 
-def analyser(request: Request) -> Analyser:
+async def analyser(request: Request) -> Analyser:  # async: FastAPI would ask a thread otherwise
     ready: Analyser | None = request.app.state.analyser
     if ready is None or not ready.pool.is_ready:
         raise ProblemError(503, "not_ready", "no worker is ready", {"Retry-After": "1"})
