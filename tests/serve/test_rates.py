@@ -71,7 +71,9 @@ def test_no_rate_by_default_on_this_machine_alone() -> None:
     assert Settings().rate_per_address is None
     assert Settings(host="::1").rate_per_address is None
     assert Settings(host="0.0.0.0").rate_per_address == "120/minute"
-    assert Settings(host="0.0.0.0", rate_per_address=None).rate_per_address is None
+    assert Settings(host="0.0.0.0", rate_per_address="off").rate_per_address is None
+    with pytest.raises(ValueError, match="like 60/minute"):
+        Settings(rate_per_address="many")
 
 
 def test_only_a_trusted_hop_is_believed(tiny_model_dir: Path) -> None:

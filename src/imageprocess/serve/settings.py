@@ -25,11 +25,13 @@ def _split(given: Any) -> Any:
     return [part.strip() for part in given.split(",") if part.strip()] if isinstance(given, str) else given
 
 
-def _rate(given: str) -> str:
+def _rate(given: str | None) -> str | None:
+    if given is None or given == "off":
+        return None
     try:
         limits.parse(given)
     except ValueError as error:
-        raise ValueError("a rate is written like 60/minute") from error
+        raise ValueError("a rate is written like 60/minute, or off") from error
     return given
 
 
@@ -37,7 +39,7 @@ def _network(given: str) -> str:
     return str(ipaddress.ip_network(given))
 
 
-Rate = Annotated[str, AfterValidator(_rate)]
+Rate = Annotated[str | None, AfterValidator(_rate)]
 Network = Annotated[str, AfterValidator(_network)]
 
 
@@ -65,8 +67,8 @@ class Settings(BaseSettings):
     # Who may ask, and how much. See keys.py and rates.py.
     api_key: Annotated[SecretStr | None, Field(validation_alias="API_KEY")] = None
     keys_file: Path | None = None
-    rate_per_address: Rate | None = None  # pictures; None: see `_guard_what_others_reach`
-    rate_per_key: Rate | None = None  # pictures; None: no limit
+    rate_per_address: Rate = None  # pictures; None: see `_guard_what_others_reach`
+    rate_per_key: Rate = None  # pictures; None: no limit
     rate_storage: SecretStr = SecretStr("memory://")  # or redis://..., which several processes can share
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_split)] = ()
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
