@@ -1,6 +1,6 @@
 """Can the service face the internet? Hostile files, made-up requests, load, killed workers and abuse, on a real one.
 
-    python -m bench.reliability [--only hostile,schemathesis,load,chaos,abuse] [--seconds 300]
+    python -m bench.reliability [--only hostile,schemathesis,load,chaos,abuse,batching] [--seconds 300]
 
 `--seconds` is how long the load lasts; workers are killed for two fifths of it. Writes bench/results/reliability.json
 and the README's table; what was not measured this time stays as it was. All on this machine, clients included.
@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from bench import reliability_table
-from bench.under_load import children, judge, measure_load, photos, service
+from bench.under_load import children, judge, measure_batching, measure_load, photos, service
 
 import hostile_files
 import schema_requests
@@ -183,6 +183,7 @@ PARTS: dict[str, Callable[[float], dict[str, Any]]] = {
     "load": measure_load,
     "chaos": measure_chaos,
     "abuse": measure_abuse,
+    "batching": measure_batching,
 }
 
 if __name__ == "__main__":
