@@ -24,6 +24,9 @@ _MODULE = "imageprocess.serve.worker"
 _START_TIMEOUT_S = 60.0
 _CLOSE_TIMEOUT_S = 2.0
 _PAUSE_S = 1.0  # after a worker that could not start
+_SHARE = (
+    0.97  # of a picture's time, after which its worker is killed: the answer is to be there within all of it
+)
 _TRIES = 3  # workers a picture may lose to a killer from outside before its request is told to come back
 _MAX_ANSWER_BYTES = 64_000_000
 _SECRETS = ("API_KEY", "IMAGEPROCESS_KEYS_FILE", "IMAGEPROCESS_RATE_STORAGE")
@@ -161,7 +164,7 @@ class _Worker:
     async def ask(self, header: dict[str, Any], data: bytes, timeout_s: float) -> dict[str, Any]:
         """Raises InputTimeoutError, CrashedError, _LostError; then, and when cancelled, the worker is dead."""
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(_SHARE * timeout_s):
                 told = json.dumps(header).encode()
                 self.writer.write(LENGTHS.pack(len(told), len(data)) + told)
                 self.writer.write(data)
