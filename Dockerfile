@@ -9,6 +9,8 @@ RUN python3 -m venv /opt/imageprocess \
  && /opt/imageprocess/bin/pip install --no-cache-dir -r requirements.txt \
  # An object file that c2pa's wheel carries by mistake, 31 MB; nothing loads it.
  && find /opt/imageprocess -name '*.rlib' -delete \
+ # ONNX Runtime's C library, 35 MB: Python's module has all of it inside.
+ && find /opt/imageprocess -name 'libonnxruntime.so.*' -delete \
  && rm -rf /opt/imageprocess/lib/python3.*/site-packages/pip*
 # The list of known signers; without it every signer counts as unknown, and the reason says so.
 RUN XDG_DATA_HOME=/opt/imageprocess/share /opt/imageprocess/bin/imageprocess trust update || true

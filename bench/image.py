@@ -42,6 +42,9 @@ SLIM = [
 ]
 
 
+_CHROOT = shutil.which("chroot", path="/usr/sbin:/usr/bin:/sbin:/bin") or "chroot"
+
+
 @dataclass
 class Stage:
     """One FROM, and the root that its steps are run in."""
@@ -62,7 +65,8 @@ def main() -> None:
     )
     parser.add_argument("--mirror", help="a Debian mirror")
     parser.add_argument("--give", action="append", default=[], type=Path, help="a file to lend to the root")
-    parser.add_argument("--keep", type=Path, help="leave the roots here, and use them again")
+    parser.add_argument("--keep", type=Path, help="leave the roots here")
+    parser.add_argument("--again", action="store_true", help="only try what --keep left, build nothing")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = asked.keep or Path(temporary)
@@ -70,7 +74,7 @@ def main() -> None:
         base = folder / "base"
         if not base.is_dir():
             _debootstrap(base, asked.mirror)
-        final = build(base, folder, asked.give)
+        final = build(base, folder, asked.give, is_built=asked.again)
         found = {"base_mb": _megabytes(base), "image_mb": _megabytes(final.root), **try_it(final)}
     found["under_limit"] = found["image_mb"] < LIMIT_MB
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
@@ -82,6 +86,9 @@ def _debootstrap(base: Path, mirror: str | None) -> None:
     suite = BASE.partition(":")[2].removesuffix("-slim")
     command = ["debootstrap", "--variant=minbase", suite, str(base), *([mirror] if mirror else [])]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    (base / "etc/dpkg/dpkg.cfg.d/unsafe-io").write_text(
+        "force-unsafe-io\n", encoding="ascii"
+    )  # as Docker's images
     for left_out in SLIM:
         shutil.rmtree(base / left_out, ignore_errors=True)
         (base / left_out).mkdir(parents=True, exist_ok=True)
@@ -96,8 +103,8 @@ def instructions(text: str) -> Iterator[tuple[str, str]]:
             yield name.upper(), rest.strip()
 
 
-def build(base: Path, folder: Path, lent: list[Path]) -> Stage:
-    """Every step. -> the last stage."""
+def build(base: Path, folder: Path, lent: list[Path], *, is_built: bool) -> Stage:
+    """Every step, or where all `is_built` what they say alone. -> the last stage."""
     stages: dict[str, Stage] = {}
     stage = Stage(folder / "none")
     for name, rest in instructions((ROOT / "Dockerfile").read_text(encoding="utf-8")):
@@ -107,12 +114,12 @@ def build(base: Path, folder: Path, lent: list[Path]) -> Stage:
             if image != BASE:
                 raise SystemExit(f"{image}: only {BASE} can be made here")
             stage = stages[alias or "final"] = Stage(folder / (alias or "final"))
-            shutil.rmtree(stage.root, ignore_errors=True)
-            subprocess.run(["cp", "-a", str(base), str(stage.root)], check=True)
-        elif name == "RUN":
-            _run(stage, rest, lent)
-        elif name == "COPY":
-            _copy(stage, rest, stages)
+            if not is_built:
+                shutil.rmtree(stage.root, ignore_errors=True)
+                subprocess.run(["cp", "-a", str(base), str(stage.root)], check=True)
+        elif name in ("RUN", "COPY"):
+            if not is_built:
+                _run(stage, rest, lent) if name == "RUN" else _copy(stage, rest, stages)
         elif name == "WORKDIR":
             stage.workdir = rest
             (stage.root / rest.strip("/")).mkdir(parents=True, exist_ok=True)
@@ -134,7 +141,7 @@ def _run(stage: Stage, command: str, lent: list[Path]) -> None:
         passed = {k: v for k, v in os.environ.items() if k.startswith(("PIP_", "SSL_", "NODE_EXTRA"))}
         command = f"cd {stage.workdir} && {command}"
         subprocess.run(
-            ["chroot", str(stage.root), "sh", "-c", command],
+            [_CHROOT, str(stage.root), "sh", "-c", command],
             env=stage.env | passed,
             check=True,
             stdout=subprocess.DEVNULL,
@@ -227,7 +234,7 @@ def try_it(stage: Stage) -> dict[str, Any]:
 
 def _inside(stage: Stage, root: str, command: list[str]) -> list[str]:
     drop = ["setpriv", "--bounding-set=-all", "--no-new-privs", f"--reuid={stage.user}", "--clear-groups"]
-    return ["chroot", root, *drop, *command]
+    return [_CHROOT, root, *drop, *command]
 
 
 def _serve(stage: Stage, root: str) -> dict[str, Any]:
