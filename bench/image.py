@@ -27,8 +27,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench import reliability_table
+
 ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "bench" / "results" / "image.json"
 BASE = "debian:trixie-slim"
 LIMIT_MB = 400
 # What debian:*-slim leaves out of debootstrap's minbase (debuerreotype's .slimify-excludes).
@@ -75,11 +76,16 @@ def main() -> None:
         if not base.is_dir():
             _debootstrap(base, asked.mirror)
         final = build(base, folder, asked.give, is_built=asked.again)
-        found = {"base_mb": _megabytes(base), "image_mb": _megabytes(final.root), **try_it(final)}
-    found["under_limit"] = found["image_mb"] < LIMIT_MB
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    print(RESULTS.read_text("utf-8"))
+        sizes = {
+            "limit_mb": LIMIT_MB,
+            "base_mb": _megabytes(base),
+            "image_mb": _megabytes(final.root),
+        }
+        found = {**sizes, **try_it(final)}
+    reliability_table.IMAGE.parent.mkdir(parents=True, exist_ok=True)
+    reliability_table.IMAGE.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    print(reliability_table.IMAGE.read_text("utf-8"))
+    reliability_table.write()
 
 
 def _debootstrap(base: Path, mirror: str | None) -> None:

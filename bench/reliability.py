@@ -37,7 +37,6 @@ from imageprocess.serve.settings import Settings
 from keyfiles import line
 from loading import Connection, form, load
 
-RESULTS = ROOT / "bench" / "results" / "reliability.json"
 COLLECTED = ROOT.parent / "shared" / "hostile"  # other people's, where it is beside the repository
 TIMEOUT_S = 10  # the service's default for one picture
 KILL_EVERY_S = 2.0
@@ -50,13 +49,17 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(PARTS), help="some of: " + ", ".join(PARTS))
     parser.add_argument("--seconds", type=float, default=300)
     asked = parser.parse_args()
-    results: dict[str, Any] = json.loads(RESULTS.read_text("utf-8")) if RESULTS.is_file() else {}
+    results: dict[str, Any] = (
+        json.loads(reliability_table.RELIABILITY.read_text("utf-8"))
+        if reliability_table.RELIABILITY.is_file()
+        else {}
+    )
     for name in asked.only.split(","):
         results[name] = PARTS[name](asked.seconds)
         print(name, json.dumps(results[name], indent=1), flush=True)
-        RESULTS.parent.mkdir(parents=True, exist_ok=True)
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    reliability_table.write(results)
+        reliability_table.RELIABILITY.parent.mkdir(parents=True, exist_ok=True)
+        reliability_table.RELIABILITY.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    reliability_table.write()
 
 
 # Hostile files

@@ -42,6 +42,7 @@ def abuse(address: str, keys: list[str], *, patience_s: float) -> dict[str, Any]
                     client, headers={"Authorization": "Bearer x"}, files={"file": _PICTURE}
                 ),
             },
+            "documented": EXPECTED,
             "keys": dict(
                 Counter(
                     _status(client, headers={"X-API-Key": each}, files={"file": _PICTURE}) for each in keys
