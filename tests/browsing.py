@@ -74,7 +74,7 @@ def put(address: str, *files: Path) -> list[dict[str, Any]]:
 def choose_private(page: Page, *files: Path | dict[str, Any]) -> None:
     """Choose on a page in private mode, where the check begins at once, and wait until all is done."""
     page.set_input_files("#files", list(files))  # type: ignore[arg-type]
-    page.get_by_role("button", name="again").wait_for(timeout=4 * TIMEOUT_MS)
+    page.get_by_role("button", name="again").wait_for(timeout=8 * TIMEOUT_MS)
 
 
 def saved_records(page: Page) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ export function wireIntake(add) {
     add(target.files);
     target.value = ""; // so that the same file can be chosen again
   });
+  if (byId("files").files.length) add(byId("files").files); // chosen before this script was there
   document.addEventListener("paste", ({ clipboardData }) => add(clipboardData.files));
   const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
   const mark = (on) => document.body.classList.toggle("dropping", on);
