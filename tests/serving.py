@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,7 @@ def started(command: list[str], **environment: str) -> Iterator[tuple[subprocess
     listener = threading.Thread(target=listen)
     listener.start()
     ready.wait(60)
+    _wait_until_it_listens(process, int(environment["PORT"]))
     try:
         yield process, said
     finally:
@@ -42,6 +44,16 @@ def started(command: list[str], **environment: str) -> Iterator[tuple[subprocess
         listener.join(60)
         assert process.stderr is not None
         process.stderr.close()
+
+
+def _wait_until_it_listens(process: subprocess.Popen[str], port: int) -> None:
+    """It says that it is ready a moment before."""
+    deadline = time.monotonic() + 20
+    while process.poll() is None and time.monotonic() < deadline:
+        with socket.socket() as sock:
+            if sock.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
 
 
 def free_port() -> int:
