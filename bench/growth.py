@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from bench.pictures import draw, encode
 
@@ -32,14 +33,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--up-to", type=int, default=COUNTS[-1], help="the largest job")
+    parser.add_argument("--up-to", type=int, default=COUNTS[-1], help="the largest job with the network")
     asked = parser.parse_args()
+    facts: dict[str, Any] = {"cpus": os.cpu_count(), "picture": f"JPEG, {SIZE[0]} x {SIZE[1]}", "series": {}}
     with tempfile.TemporaryDirectory() as scratch:
         files = _files(Path(scratch))
-        rows = [_measure(files, count, Path(scratch)) for count in COUNTS if count <= asked.up_to]
-    facts = {"cpus": os.cpu_count(), "picture": f"JPEG, {SIZE[0]} x {SIZE[1]}", "jobs": rows}
-    RESULTS.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    _draw(rows)
+        for name, (options, largest) in {
+            "without the network": (["--only", "provenance,watermark"], COUNTS[-1]),
+            "every witness": ([], asked.up_to),
+        }.items():
+            rows = facts["series"][name] = []
+            for count in (count for count in COUNTS if count <= largest):
+                rows.append(_measure(files, count, Path(scratch), options))
+                RESULTS.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+                _draw(facts["series"])
 
 
 def _files(folder: Path) -> list[Path]:
@@ -51,11 +58,12 @@ def _files(folder: Path) -> list[Path]:
     return found
 
 
-def _measure(files: list[Path], count: int, scratch: Path) -> Row:
+def _measure(files: list[Path], count: int, scratch: Path, options: list[str]) -> Row:
     listed, out = scratch / "list.txt", scratch / "out.jsonl"
     listed.write_text("".join(f"{files[i % len(files)]}\n" for i in range(count)), encoding="utf-8")
     command = [
         sys.executable, "-m", "imageprocess", "batch", "--from-list", str(listed), "--out", str(out), "--no-reuse",
+        *options,
     ]  # fmt: skip
     began = time.perf_counter()
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
@@ -115,25 +123,26 @@ def _cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _draw(rows: list[Row]) -> None:
+def _draw(series: dict[str, list[Row]]) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    counts = [row["pictures"] for row in rows]
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
-    for key, name, style in (("seconds", "on the clock", "o-"), ("cpu_s", "of all cores together", "s--")):
-        left.loglog(counts, [row[key] for row in rows], style, label=name)
-    last = rows[-1]["seconds"] / counts[-1]
-    left.loglog(counts, [last * count for count in counts], ":", color="grey", label="straight proportion")
+    for (name, rows), colour in zip(series.items(), ("tab:blue", "tab:orange"), strict=False):
+        counts = [row["pictures"] for row in rows]
+        left.loglog(counts, [row["seconds"] for row in rows], "o-", color=colour, label=name)
+        last = rows[-1]["seconds"] / counts[-1]
+        left.loglog(counts, [last * count for count in counts], ":", color=colour, label="in proportion")
+        right.semilogx(counts, [row["peak_mb"] for row in rows], "o-", color=colour, label=name)
     left.set(xlabel="pictures", ylabel="seconds", title="Time")
-    left.legend()
-    right.semilogx(counts, [row["peak_mb"] for row in rows], "o-")
     right.set(xlabel="pictures", ylabel="MB, all processes", title="Most memory", ylim=(0, 700))
     for axes in (left, right):
         axes.grid(alpha=0.3)
+        axes.legend()
     figure.savefig(PICTURE, dpi=110)
+    pyplot.close(figure)
 
 
 if __name__ == "__main__":
