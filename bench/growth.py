@@ -65,17 +65,7 @@ def _measure(files: list[Path], count: int, scratch: Path, options: list[str]) -
         sys.executable, "-m", "imageprocess", "batch", "--from-list", str(listed), "--out", str(out), "--no-reuse",
         *options,
     ]  # fmt: skip
-    began = time.perf_counter()
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
-    peak_mb, cpu_s = 0.0, 0.0
-    while process.poll() is None:
-        tree = _tree(process.pid)
-        peak_mb = max(peak_mb, sum(map(_memory_mb, tree)))
-        cpu_s = max(cpu_s, sum(map(_cpu_s, tree)))
-        time.sleep(SAMPLED_EVERY_S)
-    seconds = time.perf_counter() - began
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
+    seconds, cpu_s, peak_mb = run(command)
     with out.open("rb") as rows:
         assert sum(1 for _ in rows) == count
     out.unlink()
@@ -87,6 +77,21 @@ def _measure(files: list[Path], count: int, scratch: Path, options: list[str]) -
     }
     print(row, flush=True)
     return row
+
+
+def run(command: list[str], sampled_every_s: float = SAMPLED_EVERY_S) -> tuple[float, float, float]:
+    """-> seconds on the clock, CPU seconds and the most MB of all its processes together. Exit status 0 or raises."""
+    began = time.perf_counter()
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    peak_mb, cpu_s = 0.0, 0.0
+    while process.poll() is None:
+        tree = _tree(process.pid)
+        peak_mb = max(peak_mb, sum(map(_memory_mb, tree)))
+        cpu_s = max(cpu_s, sum(map(_cpu_s, tree)))
+        time.sleep(sampled_every_s)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return time.perf_counter() - began, cpu_s, peak_mb
 
 
 def _tree(root: int) -> list[int]:
