@@ -1,13 +1,15 @@
 """One worker against two, measured; a billion pictures, reckoned from that.
 
-    python -m bench.scale
+    python -m bench.scale [--plan-only]
 
 Writes bench/results/scale.json and the tables in docs/scale.md, where each line says whether it is measured, assumed or
-reckoned.
+reckoned. The plan goes by what one core does in bench/results/speed.json; two workers want a machine with nothing else
+to do.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import statistics
 import sys
@@ -20,6 +22,7 @@ from bench.pictures import SIZES, draw, encode
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "bench" / "results" / "scale.json"
+SPEED = ROOT / "bench" / "results" / "speed.json"
 DOCS = ROOT / "docs" / "scale.md"
 PICTURES, START_PICTURES, ROUNDS = 150, 32, 2
 # What a plan has to assume; other numbers, other plan.
@@ -32,9 +35,13 @@ JOB_PICTURES = 1_000_000
 
 
 def main() -> None:
-    facts = measure()
-    RESULTS.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    write(facts)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--plan-only", action="store_true", help="measure nothing, write the plan anew")
+    if not parser.parse_args().plan_only:
+        RESULTS.write_text(json.dumps(measure(), indent=1) + "\n", encoding="utf-8")
+    write()
 
 
 def measure() -> dict[str, Any]:
@@ -46,7 +53,7 @@ def measure() -> dict[str, Any]:
         files = []
         for number in range(PICTURES):
             path = Path(scratch) / f"{number:03}.jpg"
-            path.write_bytes(encode(draw(SIZES["1 MP"], number % 8)))
+            path.write_bytes(encode(draw(SIZES["1 MP"], number)))
             files.append(path)
         out = Path(scratch) / "out.jsonl"
         rates: dict[int, list[float]] = {1: [], 2: []}
@@ -78,36 +85,39 @@ def _run(files: list[Path], out: Path, jobs: int) -> float:
     return cpu_s
 
 
-def write(facts: dict[str, Any]) -> None:
+def write() -> None:
+    one = next(
+        row
+        for row in json.loads(SPEED.read_text(encoding="utf-8"))["in_process"]
+        if (row["size"], row["format"]) == ("1 MP", "JPEG")
+    )
+    two = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else None
     text = DOCS.read_text(encoding="utf-8")
-    for name, lines in (("measured", _measured(facts)), ("plan", _plan(facts))):
+    for name, lines in (("measured", _curve(one, two)), ("plan", _plan(one, two))):
         begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
         before, rest = text.split(begin)
         text = before + "\n".join([begin, *lines, end]) + rest.split(end)[1]
     DOCS.write_text(text, encoding="utf-8")
 
 
-def _measured(facts: dict[str, Any]) -> list[str]:
-    rates = facts["a_second"]
-    return [
+def _curve(one: dict[str, Any], two: dict[str, Any] | None) -> list[str]:
+    rate = one["cnn_a_second"]
+    lines = [
         "| workers | JPEGs of 1 MP a second | of proportion |  |",
         "|---|---|---|---|",
-        f"| 1 | {rates['1']} | 1 | measured, CPU time |",
-        f"| 2 | {2 * rates['2']:.1f} | {facts['two_over_one']} | measured, CPU time |",
-        *(
-            f"| {n:,} | {n * rates['1'] * EFFICIENCY:,.0f} | {EFFICIENCY} | model |"
-            for n in (16, 64, 256, CORES)
-        ),
+        f"| 1 | {rate} | 1 | measured, CPU time |",
     ]
+    if two:
+        lines.append(f"| 2 | {2 * two['a_second']['2']:.1f} | {two['two_over_one']} | measured, CPU time |")
+    models = (n for n in (2, 16, 64, 256, CORES) if not (two and n == 2))
+    return lines + [f"| {n:,} | {n * rate * EFFICIENCY:,.0f} | {EFFICIENCY} | model |" for n in models]
 
 
-def _plan(facts: dict[str, Any]) -> list[str]:
-    rate = facts["a_second"]["1"]
-    size = facts["picture_bytes"]
+def _plan(one: dict[str, Any], two: dict[str, Any] | None) -> list[str]:
+    rate, size = one["cnn_a_second"], one["bytes"]
     core_hours = BILLION / rate / EFFICIENCY / 3600
     terabytes = BILLION * size / 1e12
-    rows = BILLION * facts["parquet_bytes_a_row"] / 1e12
-    return [
+    lines = [
         "| a billion pictures |  |  |",
         "|---|---|---|",
         f"| a core's pictures a second | {rate} | measured, JPEG of 1 MP, decoding and every witness included |",
@@ -120,11 +130,16 @@ def _plan(facts: dict[str, Any]) -> list[str]:
         f"{CORES * rate * size * 8 / 1e9:,.0f} Gbit a second in all "
         f"| model: {size:,} bytes a picture, as measured with |",
         f"| keeping that for a month | {terabytes * DOLLARS_A_TERABYTE_MONTH:,.0f} dollars | model, price assumed |",
-        f"| rows | {rows:.2f} TB as Parquet, {BILLION * facts['jsonl_bytes_a_row'] / 1e12:.2f} TB as JSONL | "
-        f"model: {facts['parquet_bytes_a_row']} and {facts['jsonl_bytes_a_row']} bytes a row, measured |",
         f"| jobs | {BILLION // JOB_PICTURES:,} of {JOB_PICTURES:,} pictures, "
         f"{JOB_PICTURES / rate / EFFICIENCY / 64 / 60:,.0f} minutes each on 64 cores | model |",
     ]
+    if two:
+        parquet, jsonl = (two[f"{form}_bytes_a_row"] for form in ("parquet", "jsonl"))
+        lines.append(
+            f"| rows | {BILLION * parquet / 1e12:.2f} TB as Parquet, {BILLION * jsonl / 1e12:.2f} TB as JSONL | "
+            f"model: {parquet} and {jsonl} bytes a row, measured |"
+        )
+    return lines
 
 
 if __name__ == "__main__":
