@@ -105,7 +105,7 @@ def weight_bytes(browser: Browser, address: str, locale: str = "en-US") -> int:
     sizes: dict[str, int] = {}
 
     def count(response: Response) -> None:
-        if not any(part in response.url for part in PRIVATE):
+        if response.ok and not any(part in response.url for part in PRIVATE):
             sizes[response.url] = len(response.body())
 
     with browser.new_context(service_workers="block", locale=locale) as context:

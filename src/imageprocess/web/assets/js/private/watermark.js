@@ -31,6 +31,7 @@ export class MarkReader {
     const rows = Math.min(Math.floor(height / 8) * 8, Math.max(8, Math.floor(MAX_BLOCKS / Math.max(1, this.wide)) * 8));
     this.blockRows = width * height < MIN_PIXELS ? 0 : rows / 8;
     this.done = 0; // rows of blocks
+    this.bands = Array.from({ length: READINGS }, () => new Float32Array(16)); // of the block at hand
     this.votes = Array.from({ length: READINGS }, () => new Uint8Array(this.blockRows * this.wide));
   }
 
@@ -42,7 +43,7 @@ export class MarkReader {
 
   /** The 4x4 coefficients of one block in each of the ways that writers went about the U channel, and their votes. */
   block(rgba, top, left, place) {
-    const bands = [new Float32Array(16), new Float32Array(16), new Float32Array(16)];
+    const { bands } = this;
     for (let i = 0; i < 16; i++) {
       let [red, green, blue, rounded] = [0, 0, 0, 0];
       for (let j = 0; j < 4; j++) {
@@ -58,7 +59,7 @@ export class MarkReader {
       bands[1][i] = 0.492 * (blue / 2 - (0.299 * red + 0.587 * green + 0.114 * blue) / 2) + 1; // XL, Flux
       bands[2][i] = 0.492 * (red / 2 - (0.299 * blue + 0.587 * green + 0.114 * red) / 2) + 1; // red and blue swapped
     }
-    bands.forEach((band, way) => (this.votes[way][place] = vote(band)));
+    for (let way = 0; way < READINGS; way++) this.votes[way][place] = vote(bands[way]);
   }
 
   /** {generator, bits, wrong, blocks}, or null. */
