@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 @click.option(
     "--workers", type=click.IntRange(0), default=2, show_default=True, help="Processes that read pictures."
 )
+@click.option(
+    "--devices", type=click.IntRange(1), default=1, show_default=True,
+    help="Train on N GPUs, or in N processes on a CPU, each with its share of every batch.",
+)  # fmt: skip
+@click.option("--packed", is_flag=True, help="Put the prepared pictures into tars, and read them from there.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Default: runs/NET.")
 @click.option("--name", default=None, help="The model's name in model.json. Default: the network's.")
 @click.option("--version", "model_version", default="1.0.0", show_default=True, help="The model's version.")
@@ -47,6 +52,8 @@ def train(
     seed: int | None,
     precision: str | None,
     workers: int,
+    devices: int,
+    packed: bool,
     out: Path | None,
     name: str | None,
     model_version: str,
@@ -55,6 +62,7 @@ def train(
 ) -> None:
     """Train a network; OUT/model is the model folder, OUT/curves.png how it went."""
     try:
+        from ..train.devices import is_follower
         from ..train.export import export
     except ImportError as error:
         from ..errors import MissingExtraError
@@ -70,7 +78,9 @@ def train(
     given = {key: value for key, value in given.items() if value is not None}
     out = out or Path("runs") / net
     run = _train_blend if net == "blend" else _train_network
-    result, said = run(net, data, out, given, workers, resume, members)
+    result, said = run(net, data, out, given, workers, devices, packed, resume, members)
+    if is_follower():
+        return
     folder = export(result, out / "model", name=name or net, version=model_version)
     click.echo(said, err=True)
     click.echo(str(folder))
@@ -82,6 +92,8 @@ def _train_network(
     out: Path,
     given: dict[str, Any],
     workers: int,
+    devices: int,
+    packed: bool,
     resume: bool,
     members: tuple[str, ...],
 ) -> tuple[TrainResult, str]:
@@ -95,8 +107,9 @@ def _train_network(
     try:
         with bars:
             result = run(
-                data, out, recipe, resume=resume, workers=workers, report=bars.step, caching=bars.cache
-            )
+                data, out, recipe, resume=resume, workers=workers, devices=devices, packed=packed,
+                report=bars.step, caching=bars.cache,
+            )  # fmt: skip
     except KeyboardInterrupt:
         click.echo(f"stopped; go on with: imageprocess train --data {data} --out {out} --resume", err=True)
         raise click.exceptions.Exit(130) from None
@@ -110,6 +123,8 @@ def _train_blend(
     out: Path,
     given: dict[str, Any],
     workers: int,
+    devices: int,
+    packed: bool,
     resume: bool,
     members: tuple[str, ...],
 ) -> tuple[BlendResult, str]:
@@ -118,6 +133,8 @@ def _train_blend(
     from ..train.blend import BlendRecipe, train_blend
     from ..train.export import load_network
 
+    if devices > 1 or packed:
+        raise click.UsageError("--devices and --packed: of a network's training, not of --net blend")
     others = sorted(given.keys() - {"seed"})
     if others:
         options = ", ".join("--" + key.replace("_", "-") for key in others)
@@ -137,8 +154,11 @@ class _Bars:
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bars
 
+        from ..train.devices import is_follower
+
         self._epochs = epochs
-        self._console = Console(stderr=True)
+        # Of several processes one talks.
+        self._console = Console(stderr=True, quiet=is_follower())
         self._bars = Bars(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -171,5 +191,7 @@ class _Bars:
             f"  {at.images_per_s:.0f} images/s"
         )
         self._bars.update(self._epoch, description=text, completed=at.step, total=at.steps, visible=True)
-        if not self._console.is_terminal and (at.step == at.steps or at.step % 100 == 0):
+        if not (self._console.is_terminal or self._console.quiet) and (
+            at.step == at.steps or at.step % 100 == 0
+        ):
             click.echo(f"{text}  step {at.step}/{at.steps}", err=True)

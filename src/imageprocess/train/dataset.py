@@ -26,6 +26,7 @@ from ..decode import decode
 from ..errors import DataError
 from ..model.preprocess import resize
 from ..model.spec import InputSpec
+from . import shards
 
 STORE = f"delivered-{VERSION}"  # below the data set's folder
 HELD_OUT = (
@@ -116,13 +117,19 @@ def _source_weights(rows: Sequence[IndexRow], members: NDArray[np.intp]) -> NDAr
 
 
 def delivery_path(folder: Path, row: IndexRow, number: int) -> Path:
-    return folder / STORE / row.sha256[:2] / f"{row.sha256}.{number}"
+    return folder / STORE / delivery_name(row, number)
+
+
+def delivery_name(row: IndexRow, number: int) -> str:
+    return f"{row.sha256[:2]}/{row.sha256}.{number}"
 
 
 def read_delivery(folder: Path, row: IndexRow, number: int) -> NDArray[np.uint8]:
-    """-> (H, W, 3) uint8, from the store or, where it is missing, made from the picture itself."""
+    """-> (H, W, 3) uint8, from the store's shards, its files or, where it is missing, made from the picture itself."""
     try:
-        data = delivery_path(folder, row, number).read_bytes()
+        data = shards.read(folder / STORE, delivery_name(row, number))
+        if data is None:
+            data = delivery_path(folder, row, number).read_bytes()
     except FileNotFoundError:
         return equalise(_decoded(folder, row), delivery_seed(row, number)).pixels
     with Image.open(io.BytesIO(data), formats=["JPEG", "WEBP"]) as image:
@@ -158,6 +165,16 @@ def fill_store(
         )
         for done, _ in enumerate(work, start=1):
             progress(done, len(missing))
+
+
+def pack_store(
+    folder: Path, training: Sequence[IndexRow], held_out: Sequence[IndexRow], *, deliveries: int
+) -> None:
+    """Put the store's files that a run needs into shards, from which they are read from then on."""
+    names = [delivery_name(row, number) for row in training for number in range(1, deliveries + 1)]
+    names += [delivery_name(row, HELD_OUT) for row in held_out]
+    if any(shards.find(folder / STORE, name) is None for name in names):
+        shards.pack(folder / STORE, names)
 
 
 def _store_one(folder: Path, row: IndexRow, numbers: range) -> None:

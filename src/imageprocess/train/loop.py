@@ -22,7 +22,8 @@ from torch.utils.data import DataLoader, Subset
 from ..data.index import IndexRow, data_id, read_index
 from ..errors import DataError, UsageError
 from .curves import write_log
-from .dataset import Balance, Pictures, epoch_order, fill_store, to_input
+from .dataset import Balance, Pictures, epoch_order, fill_store, pack_store, to_input
+from .devices import gathered, is_follower, open_fabric, padded_share, share, total
 from .nets import NETS, Network
 
 Precision = Literal["32-true", "bf16-mixed"]
@@ -105,6 +106,8 @@ def train(
     *,
     resume: bool = False,
     workers: int = 2,
+    devices: int = 1,
+    packed: bool = False,
     rows: list[IndexRow] | None = None,
     report: Callable[[Progress], None] = lambda progress: None,
     caching: Callable[[int, int], None] = lambda done, of: None,
@@ -112,7 +115,9 @@ def train(
     """Train `recipe.net` on the train split of `data`, choose the epoch by its val split.
 
     Stops cleanly on KeyboardInterrupt: the checkpoint is written and the interrupt raised again; `resume=True` goes on
-    to the same result, to the bit on the same machine. `rows` narrows the index (leave one generator out).
+    to the same result, to the bit on the same machine. With more than one of `devices` every process of the run calls
+    this and gets the result; the first alone writes, and an epoch that is interrupted begins anew. `packed`: the
+    prepared pictures are put into tars and read from there. `rows` narrows the index (leave one generator out).
     """
     recipe = recipe or Recipe()
     if recipe.net not in NETS:
@@ -126,9 +131,11 @@ def train(
         )
     deliveries = min(recipe.deliveries, recipe.epochs)
     fill_store(data, training, validation, deliveries=deliveries, jobs=max(1, workers), progress=caching)
+    if packed and not is_follower():
+        pack_store(data, training, validation, deliveries=deliveries)
     out.mkdir(parents=True, exist_ok=True)
 
-    fabric = Fabric(accelerator="auto", devices=1, precision=recipe.precision)
+    fabric = open_fabric(devices, recipe.batch_size, recipe.precision)
     fabric.seed_everything(recipe.seed, verbose=False)
     spec = NETS[recipe.net].input
     network = NETS[recipe.net]().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -148,20 +155,24 @@ def train(
         try:
             _epoch(fabric, network, optimiser, pictures, state, recipe, workers, report)
         except KeyboardInterrupt:
-            _save(fabric, last, network, optimiser, state, recipe)
+            if fabric.world_size == 1:  # more than one may have stopped at different steps
+                _save(fabric, last, network, optimiser, state, recipe)
             raise
         val_logits, val_labels = predict(fabric, network, held_out, recipe.batch_size, workers)
         row = _summary(state, val_logits, val_labels)
         state.log.append(row)
         if row["val_accuracy"] > state.best_accuracy:
             state.best_accuracy = row["val_accuracy"]
-            torch.save(network.module.state_dict(), out / "best.pth")
-            np.savez(out / "best_val.npz", logits=val_logits, labels=val_labels)
+            if fabric.is_global_zero:
+                torch.save(network.module.state_dict(), out / "best.pth")
+                np.savez(out / "best_val.npz", logits=val_logits, labels=val_labels)
         state.epoch, state.step = state.epoch + 1, 0
         state.loss_sum = state.seconds = 0.0
         state.correct = state.seen = 0
         _save(fabric, last, network, optimiser, state, recipe)
-        write_log(out, state.log)
+        if fabric.is_global_zero:
+            write_log(out, state.log)
+        fabric.barrier()
 
     best = NETS[recipe.net]()
     best.load_state_dict(torch.load(out / "best.pth", weights_only=True, map_location="cpu"))
@@ -186,26 +197,31 @@ def _epoch(
     """The rest of epoch `state.epoch`, from step `state.step` on. Everything random follows from seed and position."""
     pictures.set_epoch(state.epoch)
     order = epoch_order(pictures.rows, seed=recipe.seed, epoch=state.epoch, balance=recipe.balance)
-    steps = -(-len(order) // recipe.batch_size)
-    loader = _loader(Subset(pictures, order[state.step * recipe.batch_size :]), recipe.batch_size, workers)
+    world = fabric.world_size
+    steps = -(-(len(order) - len(order) % world) // recipe.batch_size)
+    mine = Subset(pictures, share(fabric, order[state.step * recipe.batch_size :]))
+    loader = _loader(mine, recipe.batch_size // world, workers)
     network.train()
     started = time.perf_counter()
     before = state.seconds
-    for pixels, labels in fabric.setup_dataloaders(loader):
+    for pixels, labels in fabric.setup_dataloaders(loader, use_distributed_sampler=False):
         position = state.epoch * steps + state.step
         for group in optimiser.param_groups:
             group["lr"] = _learning_rate(recipe, position, recipe.epochs * steps)
         # Dropout is drawn from the position, not from whatever was drawn before, so a resumed run draws the same.
-        torch.manual_seed(recipe.seed * 1_000_003 + position)
+        torch.manual_seed(recipe.seed * 1_000_003 + position + fabric.global_rank * 2**40)
         logits = network(to_input(pixels, pictures.spec))
         loss = nn.functional.cross_entropy(logits, labels)
         optimiser.zero_grad()
         fabric.backward(loss)
         optimiser.step()
         state.step += 1
-        state.loss_sum += loss.item() * len(labels)
-        state.correct += int((logits.argmax(1) == labels).sum())
-        state.seen += len(labels)
+        loss_sum, correct, seen = total(
+            fabric, loss.item() * len(labels), int((logits.argmax(1) == labels).sum()), len(labels)
+        )
+        state.loss_sum += loss_sum
+        state.correct += int(correct)
+        state.seen += int(seen)
         state.seconds = before + time.perf_counter() - started
         report(
             Progress(
@@ -230,11 +246,15 @@ def predict(
     """-> logits (N, 2) float32, labels (N,) int64, in the order of `pictures`."""
     network.eval()
     logits, labels = [], []
+    mine = Subset(pictures, padded_share(fabric, len(pictures)))
+    loader = _loader(mine, 2 * batch_size // fabric.world_size, workers)
     with torch.no_grad():
-        for pixels, truth in fabric.setup_dataloaders(_loader(pictures, 2 * batch_size, workers)):
-            logits.append(network(to_input(pixels, pictures.spec)).float().cpu().numpy())
-            labels.append(truth.cpu().numpy())
-    return np.concatenate(logits), np.concatenate(labels)
+        for pixels, truth in fabric.setup_dataloaders(loader, use_distributed_sampler=False):
+            logits.append(network(to_input(pixels, pictures.spec)).float())
+            labels.append(truth)
+    count = len(pictures)
+    whole = [gathered(fabric, torch.cat(parts), count).cpu().numpy() for parts in (logits, labels)]
+    return whole[0], whole[1]
 
 
 def _loader(pictures: Any, batch_size: int, workers: int) -> DataLoader[tuple[Tensor, int]]:
@@ -262,7 +282,8 @@ def _save(fabric: Fabric, path: Path, network: Any, optimiser: Any, state: State
     fabric.save(
         part, {"network": network, "optimiser": optimiser, "state": asdict(state), "recipe": asdict(recipe)}
     )
-    part.replace(path)
+    if fabric.is_global_zero:
+        part.replace(path)
 
 
 def _load(fabric: Fabric, path: Path, network: Any, optimiser: Any, state: State, recipe: Recipe) -> None:

@@ -1,0 +1,82 @@
+"""Two processes, each with its share of every batch, learn what one learns."""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the extra [train]")
+
+from imageprocess.errors import UsageError  # noqa: E402
+from imageprocess.train.devices import open_fabric, padded_share, share  # noqa: E402
+
+
+@pytest.mark.parametrize("count", range(12))
+def test_shares_of_every_batch_are_equal_and_nothing_is_seen_twice(count: int) -> None:
+    order = list(range(100, 100 + count))
+    shares = [share(_rank(rank, 3), order) for rank in range(3)]
+    assert len({len(one) for one in shares}) == 1
+    assert sorted(i for one in shares for i in one) == order[: count - count % 3]
+    for number in range(len(shares[0]) // 2):  # batches of six, two for each
+        together = {i for one in shares for i in one[2 * number : 2 * number + 2]}
+        assert together == set(order[6 * number : 6 * number + 6])
+
+
+@pytest.mark.parametrize("count", range(1, 12))
+def test_padded_shares_put_together_are_the_whole(count: int) -> None:
+    shares = [padded_share(_rank(rank, 3), count) for rank in range(3)]
+    together = np.array(shares).T.reshape(-1)
+    assert together[:count].tolist() == list(range(count))
+
+
+def _rank(rank: int, world: int) -> Any:
+    return SimpleNamespace(global_rank=rank, world_size=world)
+
+
+def test_a_batch_without_equal_shares_is_refused() -> None:
+    with pytest.raises(UsageError, match="no equal shares for 3 devices"):
+        open_fabric(3, 32, "32-true")
+
+
+# The command without dropout, whose draws alone differ between one process and two.
+SCRIPT = """
+from torch import nn
+nn.Dropout.forward = lambda self, activations: activations
+from imageprocess.cli import main
+main(prog_name="imageprocess")
+"""
+
+
+@pytest.mark.torch
+def test_the_losses_of_two_processes_are_those_of_one(drawn_data: Path, tmp_path: Path) -> None:
+    curves = {devices: _train(drawn_data, tmp_path / str(devices), devices) for devices in (1, 2)}
+    assert [row["epoch"] for row in curves[2]] == ["1", "2"]
+    for key in ("train_loss", "train_accuracy", "val_loss", "val_accuracy"):
+        one, two = ([float(row[key]) for row in curves[devices]] for devices in (1, 2))
+        assert two == pytest.approx(one, abs=1e-3), key
+    assert (tmp_path / "2" / "model" / "model.onnx").is_file()
+    assert not list((tmp_path / "2").glob("*.part"))
+
+
+def _train(data: Path, out: Path, devices: int) -> list[dict[str, str]]:
+    script = out.with_suffix(".py")
+    script.write_text(SCRIPT)
+    command = [
+        sys.executable, str(script), "train", "--data", str(data), "--out", str(out), "--epochs", "2",
+        "--batch-size", "8", "--precision", "32-true", "--workers", "0", "--devices", str(devices),
+        *(["--packed"] if devices > 1 else []),
+    ]  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [str(out / "model")]  # one process talks
+    with (out / "log.csv").open() as rows:
+        return list(csv.DictReader(rows))
