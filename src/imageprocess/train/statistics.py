@@ -26,6 +26,7 @@ _BLUE = (-0.1687, -0.3313, 0.5)
 _RED = (0.5, -0.4187, -0.0813)
 _FLOOR = 2e-3  # half a grey level: below it there is nothing but rounding
 _QUANTILES = (0, 4, 10, 20, 49, 98, 147, 176, 186, 192, 195)  # places among the 196 blocks, by energy
+_GRID = 1024  # steps a unit; the statistics differ between pictures by tenths
 _LAYOUT_FILTERS = (0, 3, 4)  # horizontal, vertical and diagonal detail of the lowest order
 
 
@@ -66,7 +67,10 @@ class Statistics(nn.Module):
         for scale in range(_SCALES):
             found += self._texture(scaled, scale)
             scaled = functional.avg_pool2d(scaled, 2)
-        return torch.cat([*found, *self._colour(pixels)], dim=1)
+        exact = torch.cat([*found, *self._colour(pixels)], dim=1)
+        # One runtime's last digits are not another's, and a flat picture's statistics all lie on the same few values,
+        # which a tree's threshold may cut in the middle of those digits.
+        return torch.round(exact * _GRID) / _GRID
 
     def _texture(self, pixels: Tensor, scale: int) -> list[Tensor]:
         response = functional.conv2d(
