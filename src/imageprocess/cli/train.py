@@ -77,8 +77,13 @@ def train(
     }
     given = {key: value for key, value in given.items() if value is not None}
     out = out or Path("runs") / net
-    run = _train_blend if net == "blend" else _train_network
-    result, said = run(net, data, out, given, workers, devices, packed, resume, members)
+    result: TrainResult | BlendResult
+    if net == "blend":
+        if devices > 1 or packed:
+            raise click.UsageError("--devices and --packed: of a network's training, not of --net blend")
+        result, said = _train_blend(data, out, given, workers, members)
+    else:
+        result, said = _train_network(net, data, out, given, workers, devices, packed, resume)
     if is_follower():
         return
     folder = export(result, out / "model", name=name or net, version=model_version)
@@ -95,7 +100,6 @@ def _train_network(
     devices: int,
     packed: bool,
     resume: bool,
-    members: tuple[str, ...],
 ) -> tuple[TrainResult, str]:
     from ..train.loop import RECIPES
     from ..train.loop import train as run
@@ -118,23 +122,13 @@ def _train_network(
 
 
 def _train_blend(
-    net: str,
-    data: Path,
-    out: Path,
-    given: dict[str, Any],
-    workers: int,
-    devices: int,
-    packed: bool,
-    resume: bool,
-    members: tuple[str, ...],
+    data: Path, out: Path, given: dict[str, Any], workers: int, members: tuple[str, ...]
 ) -> tuple[BlendResult, str]:
-    """`resume` asks for nothing: the statistics in `out` are always used again, and the rest is minutes."""
+    """Needs no --resume: the statistics in `out` are always used again, and the rest is minutes."""
     from ..model.registry import resolve
     from ..train.blend import BlendRecipe, train_blend
     from ..train.export import load_network
 
-    if devices > 1 or packed:
-        raise click.UsageError("--devices and --packed: of a network's training, not of --net blend")
     others = sorted(given.keys() - {"seed"})
     if others:
         options = ", ".join("--" + key.replace("_", "-") for key in others)

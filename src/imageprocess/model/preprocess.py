@@ -38,6 +38,7 @@ def _narrow(pixels: NDArray[np.uint8], width: int, method: Image.Resampling, row
     """(H, W, 3) uint8 -> a picture of H x width, so many rows at a time.
 
     Pillow resizes across first, then down, and rounds to 8 bits between the two: row by row is the same, to the bit.
+    Only where the height shrinks more than twice as much as the width it goes down first; there a level may differ.
     A strip fits into the core's cache; the copy of a whole 12-megapixel picture costs as much as the resize.
     """
     narrow = Image.new("RGB", (width, len(pixels)), None)

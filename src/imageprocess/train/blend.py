@@ -21,16 +21,22 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from ..data.index import IndexRow, data_id, read_index
-from ..errors import DataError
-from .calibration import Calibration, modes_thresholds
-from .dataset import LABELS, Pictures, fill_store, to_input
+from .calibration import Calibration, fit_log_odds, modes_thresholds, probabilities
+from .dataset import (
+    LABELS,
+    Pictures,
+    count_splits,
+    fill_store,
+    root_weights,
+    split_for_training,
+    to_input,
+)
 from .forest import Forest, Growth, grow
 from .nets import CNN_INPUT, Network, with_heatmap
 from .statistics import Statistics
 
-_CHUNK = (
-    8  # pictures whose statistics are worked out at once: more no longer fit a core's cache, and take longer
-)
+# Pictures whose statistics are worked out at once: more no longer fit a core's cache, and take longer.
+_CHUNK = 8
 
 Progress = Callable[[str, int, int], None]  # what, done, of
 
@@ -58,8 +64,6 @@ class BlendResult:
 
 class Blend(nn.Module):
     """Networks and a forest, on the same pixels."""
-
-    input = CNN_INPUT
 
     def __init__(self, networks: Sequence[Network], forest: Forest, weights: Sequence[float]) -> None:
         """`weights`: one a network, then the forest's. The first network gives the heat map."""
@@ -119,12 +123,7 @@ def train_blend(
     """
     recipe = recipe or BlendRecipe()
     rows = rows if rows is not None else read_index(data)
-    training = [row for row in rows if row.split == "train"]
-    validation = [row for row in rows if row.split == "val"]
-    if not training or not validation:
-        raise DataError(
-            f"{data}: training needs a train and a val split; found {len(training)} and {len(validation)}"
-        )
+    training, validation = split_for_training(data, rows)
     fill_store(
         data, training, validation, deliveries=recipe.deliveries, jobs=max(1, workers),
         progress=lambda done, of: progress("preparing pictures", done, of),
@@ -149,16 +148,16 @@ def train_blend(
     forest, unseen = _grow_or_read(stored, trained, training, recipe, workers, progress)
     val_forest = forest(torch.from_numpy(val)).numpy().astype(np.float64)
     opinions = np.stack([*(_ask(network, shown, workers) for network in networks), val_forest], axis=1)
-    weights = _fit(opinions, val_is_ai)[:-1]  # without the bias
+    weights = fit_log_odds(opinions, val_is_ai)[:-1]  # without the bias
     blended = opinions @ weights
 
-    unseen_slope, unseen_bias = _fit(unseen[:, None], is_ai)
-    seen_slope, _ = _fit(val_forest[:, None], val_is_ai)
+    unseen_slope, unseen_bias = fit_log_odds(unseen[:, None], is_ai).tolist()
+    seen_slope, _ = fit_log_odds(val_forest[:, None], val_is_ai).tolist()
     # The blend is as much surer than right on unseen sources as its forest is.
     calibration = Calibration(
-        temperature=float(seen_slope / unseen_slope),
-        bias=float(unseen_bias),
-        thresholds=modes_thresholds(_sigmoid(unseen_slope * unseen + unseen_bias), is_ai),
+        temperature=seen_slope / unseen_slope,
+        bias=unseen_bias,
+        thresholds=modes_thresholds(probabilities(unseen, 1 / unseen_slope, unseen_bias), is_ai),
         fitted_on=f"the equalised train split, {recipe.folds} folds of sources unseen by the forest",
     )
     names = [*(type(network).__name__.lower() for network in networks), "forest"]
@@ -171,9 +170,8 @@ def train_blend(
         "unseen_sources_auroc_forest": _auroc(is_ai, unseen),
         **{f"weight_{name}": float(weight) for name, weight in zip(names, weights, strict=True)},
     }
-    counts = {split: sum(row.split == split for row in rows) for split in ("train", "val", "test")}
     network = Blend(networks, forest, weights.tolist()).eval()
-    return BlendResult(recipe, network, calibration, measured, data_id(rows), counts)
+    return BlendResult(recipe, network, calibration, measured, data_id(rows), count_splits(rows))
 
 
 def source_weights(rows: Sequence[IndexRow]) -> NDArray[np.float64]:
@@ -181,9 +179,7 @@ def source_weights(rows: Sequence[IndexRow]) -> NDArray[np.float64]:
 
     By the picture a large source is learnt by heart, and with all alike its pictures are wasted: docs/experiments.md.
     """
-    names = np.array([row.source for row in rows])
-    _, which, counts = np.unique(names, return_inverse=True, return_counts=True)
-    weights = 1 / np.sqrt(counts[which])
+    weights = root_weights(rows)
     is_ai = np.array([row.label == "ai" for row in rows])
     for of_class in (is_ai, ~is_ai):
         weights[of_class] /= weights[of_class].sum()
@@ -267,18 +263,6 @@ def _ask(network: Network, pictures: Pictures, workers: int) -> NDArray[np.float
             for pixels, _ in DataLoader(pictures, batch_size=_CHUNK, num_workers=workers)
         ]
     return np.asarray(torch.cat(found).numpy(), dtype=np.float64)
-
-
-def _fit(odds: NDArray[np.float64], is_ai: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """(N, K) log odds -> K weights and a bias whose sigmoid fits best, the classes weighing alike."""
-    from sklearn.linear_model import LogisticRegression
-
-    fit = LogisticRegression(C=np.inf, class_weight="balanced").fit(odds, is_ai)
-    return np.append(fit.coef_[0], fit.intercept_[0])
-
-
-def _sigmoid(odds: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(1 / (1 + np.exp(-odds)))
 
 
 def _auroc(is_ai: NDArray[np.bool_], odds: NDArray[np.float64]) -> float:

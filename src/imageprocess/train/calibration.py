@@ -30,16 +30,27 @@ def calibrate(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> Calibra
 
     The classes are weighted alike: how many AI pictures a person meets is not what a validation split holds.
     """
-    from sklearn.linear_model import LogisticRegression
-
     difference = (logits[:, 0] - logits[:, 1]).astype(np.float64)
     is_ai = labels == 0
-    fit = LogisticRegression(C=np.inf, class_weight="balanced").fit(difference[:, None], is_ai)
-    temperature, bias = 1 / float(fit.coef_[0, 0]), float(fit.intercept_[0])
-    probability = np.array([probability_ai(float(logit), temperature, bias) for logit in difference])
+    slope, bias = fit_log_odds(difference[:, None], is_ai).tolist()
+    temperature = 1 / slope
+    probability = probabilities(difference, temperature, bias)
     return Calibration(
         temperature, bias, modes_thresholds(probability, is_ai), fitted_on="the equalised val split"
     )
+
+
+def fit_log_odds(odds: NDArray[np.float64], is_ai: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """odds (N, K) -> (K + 1,) their weights, then a bias, whose sigmoid fits best, the classes weighing alike."""
+    from sklearn.linear_model import LogisticRegression
+
+    fit = LogisticRegression(C=np.inf, class_weight="balanced").fit(odds, is_ai)
+    return np.append(fit.coef_[0], fit.intercept_[0])
+
+
+def probabilities(odds: NDArray[np.float64], temperature: float, bias: float) -> NDArray[np.float64]:
+    """logit(ai) - logit(real) (N,) -> probability_ai (N,), as detection works it out."""
+    return np.array([probability_ai(float(logit), temperature, bias) for logit in odds])
 
 
 def modes_thresholds(

@@ -29,9 +29,8 @@ from ..model.spec import InputSpec
 from . import shards
 
 STORE = f"delivered-{VERSION}"  # below the data set's folder
-HELD_OUT = (
-    0  # the delivery that validation and test see: drawn from the picture's own seed, as `evaluate` draws it
-)
+# The delivery that validation and test see: drawn from the picture's own seed, as `evaluate` draws it.
+HELD_OUT = 0
 LABELS = {"ai": 0, "real": 1}  # the order of the classes in every model of ours
 
 Balance = Literal["class", "source"]
@@ -88,6 +87,21 @@ def to_input(pixels: Tensor, spec: InputSpec) -> Tensor:
     return (pixels.float() * (1 / (255 * std)) - mean / std).permute(0, 3, 1, 2)
 
 
+def split_for_training(data: Path, rows: Sequence[IndexRow]) -> tuple[list[IndexRow], list[IndexRow]]:
+    """-> the rows to train on and those to choose by. Raises DataError where either is missing; `data` is named."""
+    training = [row for row in rows if row.split == "train"]
+    validation = [row for row in rows if row.split == "val"]
+    if not training or not validation:
+        raise DataError(
+            f"{data}: training needs a train and a val split; found {len(training)} and {len(validation)}"
+        )
+    return training, validation
+
+
+def count_splits(rows: Sequence[IndexRow]) -> dict[str, int]:
+    return {split: sum(row.split == split for row in rows) for split in ("train", "val", "test")}
+
+
 def epoch_order(rows: Sequence[IndexRow], *, seed: int, epoch: int, balance: Balance = "class") -> list[int]:
     """The pictures of an epoch, in random order, as many of either class.
 
@@ -101,7 +115,7 @@ def epoch_order(rows: Sequence[IndexRow], *, seed: int, epoch: int, balance: Bal
         raise DataError("training needs pictures of both classes; the index holds only one")
     most = max(len(members) for members in by_class)
     if balance == "source":
-        drawn = [rng.choice(members, most, p=_source_weights(rows, members)) for members in by_class]
+        drawn = [rng.choice(m, most, p=root_weights([rows[i] for i in m.tolist()])) for m in by_class]
     else:
         drawn = [
             np.concatenate([m, rng.choice(m, most - len(m), replace=most > 2 * len(m))]) for m in by_class
@@ -110,8 +124,9 @@ def epoch_order(rows: Sequence[IndexRow], *, seed: int, epoch: int, balance: Bal
     return order
 
 
-def _source_weights(rows: Sequence[IndexRow], members: NDArray[np.intp]) -> NDArray[np.float64]:
-    _, which, counts = np.unique([rows[i].source for i in members], return_inverse=True, return_counts=True)
+def root_weights(rows: Sequence[IndexRow]) -> NDArray[np.float64]:
+    """(N,) so that a source weighs as the square root of its size; the sum is 1."""
+    _, which, counts = np.unique([row.source for row in rows], return_inverse=True, return_counts=True)
     weights = (1 / np.sqrt(counts))[which]
     return np.asarray(weights / weights.sum(), dtype=np.float64)
 
@@ -157,12 +172,10 @@ def fill_store(
     missing = [
         (row, numbers) for row, numbers in wanted if not delivery_path(folder, row, numbers[-1]).exists()
     ]
+    if not missing:
+        return
     with ProcessPoolExecutor(jobs) as pool:
-        work = (
-            pool.map(_store_one, [folder] * len(missing), *zip(*missing, strict=True), chunksize=16)
-            if missing
-            else ()
-        )
+        work = pool.map(_store_one, [folder] * len(missing), *zip(*missing, strict=True), chunksize=16)
         for done, _ in enumerate(work, start=1):
             progress(done, len(missing))
 

@@ -20,9 +20,18 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
 from ..data.index import IndexRow, data_id, read_index
-from ..errors import DataError, UsageError
+from ..errors import UsageError
 from .curves import write_log
-from .dataset import Balance, Pictures, epoch_order, fill_store, pack_store, to_input
+from .dataset import (
+    Balance,
+    Pictures,
+    count_splits,
+    epoch_order,
+    fill_store,
+    pack_store,
+    split_for_training,
+    to_input,
+)
 from .devices import gathered, is_follower, open_fabric, padded_share, share, total
 from .nets import NETS, Network
 
@@ -123,12 +132,7 @@ def train(
     if recipe.net not in NETS:
         raise UsageError(f"{recipe.net}: not a network that is trained by steps ({', '.join(NETS)})")
     rows = rows if rows is not None else read_index(data)
-    training = [row for row in rows if row.split == "train"]
-    validation = [row for row in rows if row.split == "val"]
-    if not training or not validation:
-        raise DataError(
-            f"{data}: training needs a train and a val split; found {len(training)} and {len(validation)}"
-        )
+    training, validation = split_for_training(data, rows)
     deliveries = min(recipe.deliveries, recipe.epochs)
     fill_store(data, training, validation, deliveries=deliveries, jobs=max(1, workers), progress=caching)
     if packed and not is_follower():
@@ -178,9 +182,15 @@ def train(
     best.load_state_dict(torch.load(out / "best.pth", weights_only=True, map_location="cpu"))
     kept = np.load(out / "best_val.npz")
     best_epoch = int(max(state.log, key=lambda row: row["val_accuracy"])["epoch"])
-    counts = {split: sum(row.split == split for row in rows) for split in ("train", "val", "test")}
     return TrainResult(
-        recipe, state.log, best_epoch, kept["logits"], kept["labels"], best.eval(), data_id(rows), counts
+        recipe,
+        state.log,
+        best_epoch,
+        kept["logits"],
+        kept["labels"],
+        best.eval(),
+        data_id(rows),
+        count_splits(rows),
     )
 
 

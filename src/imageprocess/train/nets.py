@@ -112,8 +112,12 @@ class Glance(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """(N, 3, 224, 224) float32, normalised -> logits (N, 2): ai_image, real_image."""
+        return self.judge(self.stages_of(pixels))
+
+    def judge(self, stages: list[Tensor]) -> Tensor:
+        """The maps of the three stages -> logits (N, 2)."""
         told = []
-        for maps in self.stages_of(pixels):
+        for maps in stages:
             mean = maps.mean((2, 3))
             spread = (maps.square().mean((2, 3)) - mean.square()).clamp_min(1e-6).sqrt()
             told += [mean, spread]
@@ -158,7 +162,7 @@ class GlanceWithHeatmap(nn.Module):
             share = (maps * towards_ai[at : at + channels, None, None]).sum(1, keepdim=True) / finest**2
             heat.append(nn.functional.interpolate(share, scale_factor=finest // side, mode="nearest"))
             at += 2 * channels
-        return self.glance(pixels), torch.cat(heat, dim=1).sum(1)
+        return self.glance.judge(stages), torch.cat(heat, dim=1).sum(1)
 
 
 Network = CNN | Glance
