@@ -65,16 +65,17 @@ const calls = {
 };
 
 async function examine(file, mode, began) {
-  const { spec } = await model("model/");
+  const network = await model("model/");
+  const { spec } = network;
   const { data, upright, format, orientation, records, exif } = await opened(file);
   const { pixels, width, height, mark, hidden } = await decode(upright, format, orientation, spec.input).catch((error) => {
     if (!(error instanceof DecodeError)) throw error;
     throw new InputError("corrupt", `${file.name}: the ${format} data does not decode (${error.message})`);
   });
   const image = { format, width, height, frames: frames(data, format), bytes: data.length };
-  const { logits, heatmap } = await (await model("model/")).run(pixels);
+  const { logits, heatmap } = await network.run(pixels);
   const thresholds = spec.thresholds[mode];
-  const evidence = [...readProvenance(records, exif, image), ...readWatermarks(mark, hidden, image), (await model("model/")).testify(logits, thresholds)];
+  const evidence = [...readProvenance(records, exif, image), ...readWatermarks(mark, hidden, image), network.testify(logits, thresholds)];
   return {
     schema: 1,
     source: file.name,
