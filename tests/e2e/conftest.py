@@ -28,7 +28,9 @@ ARGUMENTS = [
 ]
 
 
-@pytest.fixture(scope="session")
+# Closed with this folder's last test: Playwright keeps an event loop running in the main thread for as
+# long as it lives, and the rooms that come after run loops of their own.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     assert path, "no Chromium: `make test` installs Debian's, or `apt-get install chromium`"

@@ -13,6 +13,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import Page
 
 from browsing import Open, choose_private, probability, saved_records
 from golden_pictures import golden_picture, golden_pictures
@@ -64,12 +65,8 @@ def test_resampling_is_pillows_to_the_last_bit(open_static: Open) -> None:
 def test_forty_pictures_of_every_format(open_static: Open, tmp_path: Path) -> None:
     pictures = golden_pictures()
     assert len(pictures) >= 40
-    paths = [tmp_path / name for name in pictures]
-    for path in paths:
-        path.write_bytes(pictures[path.name])
     detector = Detector()
-    page = open_static().page
-    choose_private(page, *paths)
+    page = _page_with(open_static, pictures, tmp_path)
     for mode, title in (("balanced", "Balanced"), ("best-guess", "Always pick a side")):
         if mode != "balanced":
             page.get_by_label("How sure an answer must be").select_option(title)
@@ -85,6 +82,16 @@ def test_forty_pictures_of_every_format(open_static: Open, tmp_path: Path) -> No
             assert _wording(found) == _wording(expected), name
             for key in ("schema", "sha256", "image", "model"):
                 assert found[key] == expected[key], name
+
+
+def _page_with(open_static: Open, files: dict[str, bytes], folder: Path) -> Page:
+    """The static site's page, these files looked at in their order."""
+    paths = [folder / name for name in files]
+    for path in paths:
+        path.write_bytes(files[path.name])
+    page = open_static().page
+    choose_private(page, *paths)
+    return page
 
 
 def _wording(record: dict[str, Any]) -> str:
@@ -221,21 +228,17 @@ def test_real_files_of_generators_and_cameras(open_static: Open, tmp_path: Path,
 
 def _compare_evidence(open_static: Open, files: dict[str, bytes], tmp_path: Path) -> list[dict[str, Any]]:
     """Through the page and through Python -> the page's records."""
-    paths = [tmp_path / name for name in files]
-    for path in paths:
-        path.write_bytes(files[path.name])
     detector = Detector()
-    page = open_static().page
-    choose_private(page, *paths)
+    page = _page_with(open_static, files, tmp_path)
     saved = saved_records(page)
-    for path, found in zip(paths, saved, strict=True):
-        expected = _record(detector, path.name, files[path.name])
-        assert _records_of(found) == _records_of(expected), path.name
-        assert abs(probability(found) - probability(expected)) < 0.01, path.name
+    for (name, data), found in zip(files.items(), saved, strict=True):
+        expected = _record(detector, name, data)
+        assert _records_of(found) == _records_of(expected), name
+        assert abs(probability(found) - probability(expected)) < 0.01, name
         signed = [item for item in expected["evidence"] if item["kind"] == "c2pa"]
-        assert bool(signed) == any(item["kind"] == "c2pa" for item in found["evidence"]), path.name
+        assert bool(signed) == any(item["kind"] == "c2pa" for item in found["evidence"]), name
         if not signed:
-            assert found["verdict"]["label"] == expected["verdict"]["label"], path.name
+            assert found["verdict"]["label"] == expected["verdict"]["label"], name
     return saved
 
 
