@@ -28,9 +28,9 @@ ARGUMENTS = [
 ]
 
 
-# Closed with this folder's last test: Playwright keeps an event loop running in the main thread for as
-# long as it lives, and the rooms that come after run loops of their own.
-@pytest.fixture(scope="package")
+# One a file, not one a run: Playwright keeps an event loop running in the main thread for as long as it lives,
+# and the rooms that come after run loops of their own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     assert path, "no Chromium: `make test` installs Debian's, or `apt-get install chromium`"
