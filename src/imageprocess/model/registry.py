@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import ModelError
 from .spec import ModelSpec, load_spec
 
-DEFAULT_MODEL = "cnn"
+DEFAULT_MODEL = "blend"
 MODELS = Path(__file__).parents[1] / "models"  # the shipped ones, a folder each
 
 

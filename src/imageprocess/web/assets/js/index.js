@@ -50,5 +50,10 @@ showMeasured();
 drawStill();
 // Where there is no service to fall back on, be ready, and be so without a network next time.
 if (site.private && !site.service && !navigator.connection?.saveData) {
-  (globalThis.requestIdleCallback ?? setTimeout)(async () => (await import("./private/client.js")).load().catch(() => {}));
+  (globalThis.requestIdleCallback ?? setTimeout)(() => prepare().catch(console.warn));
+}
+
+async function prepare() {
+  const { spec } = await (await import("./private/client.js")).load();
+  await (await import("./live.js")).keepDrawn(spec.files["model.onnx"]);
 }

@@ -3,16 +3,29 @@
 import { byId, el } from "./dom.js";
 import { answer, layer } from "./network.js";
 import { features } from "./private/client.js";
+import { load } from "./private/store.js";
 import { percent, t } from "./texts.js";
 
 const SHOWN = 16; // maps a block, those that vary most
 // Dark violet to white, evenly spaced from 0 to 1.
 const RAMP = [[22, 18, 43], [76, 29, 149], [139, 92, 246], [221, 208, 254], [255, 255, 255]];
 
-/** Draw what the blocks see in `file`. `judged`: the record's model, for the drawn network may be the very same. */
-export async function drawLive(file, judged) {
+/** The drawn network may be the very one that judges, of this `judgeSha256`. */
+async function drawnNetwork(judgeSha256) {
   const { files } = await (await fetch("network/model.json")).json();
-  const folder = files["model.onnx"] === judged.sha256 ? "model/" : "network/";
+  const sha256 = files["model.onnx"];
+  return { folder: sha256 === judgeSha256 ? "model/" : "network/", sha256 };
+}
+
+/** Keep the drawn network for when the network is away. */
+export async function keepDrawn(judgeSha256) {
+  const { folder, sha256 } = await drawnNetwork(judgeSha256);
+  await load(`${folder}model.onnx`, sha256);
+}
+
+/** Draw what the blocks see in `file`. */
+export async function drawLive(file, judgeSha256) {
+  const { folder } = await drawnNetwork(judgeSha256);
   const { blocks, probability, spec, pixels } = await features(file, folder);
   const { width, height } = spec.input;
   byId("network-caption").textContent = t("network.live");

@@ -24,7 +24,8 @@ export async function tryOne(button) {
     const { record } = await witness.check(file, { mode: "balanced", signal: new AbortController().signal });
     if (button.getAttribute("aria-pressed") !== "true") return; // another was chosen meanwhile
     shown.replaceChildren(...(record.status === "ok" ? told(record) : [el("p", { class: "warning" }, failure(record.error))]));
-    if (site.private) await drawLive(file, record.model);
+    // The drawn network may not be at hand. The verdict does not hang on it, and the drawing that was there stays.
+    if (site.private && record.status === "ok") drawLive(file, record.model.sha256).catch(console.warn);
   } catch (error) {
     shown.replaceChildren(el("p", { class: "warning" }, error.code ? failure(error) : t("load.failed", { why: error.message })));
   }
