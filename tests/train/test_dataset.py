@@ -15,14 +15,16 @@ from imageprocess.errors import DataError
 from imageprocess.model.preprocess import preprocess
 from imageprocess.train.dataset import (
     HELD_OUT,
+    LABELS,
     Pictures,
     delivery_path,
     epoch_order,
     fill_store,
+    in_memory,
     read_delivery,
     to_input,
 )
-from imageprocess.train.nets import CNN_INPUT
+from imageprocess.train.nets import CNN_INPUT, Small32
 
 
 def test_an_epoch_shows_every_picture_and_weighs_the_classes_alike(drawn_data: Path) -> None:
@@ -95,3 +97,30 @@ def test_stored_deliveries_are_the_ones_that_would_be_made(drawn_data: Path, tmp
     stored = [read_delivery(tmp_path, rows[0], 2), read_delivery(tmp_path, rows[2], HELD_OUT)]
     for before, after in zip(made, stored, strict=True):
         np.testing.assert_array_equal(before, after)
+
+
+def test_pictures_in_memory_are_as_they_are_and_in_training_moved(drawn_data: Path) -> None:
+    rows = [row for row in read_index(drawn_data) if row.split == "train"]
+    training, held_out = in_memory(
+        drawn_data, rows, rows[:3], Small32.input, seed=0, shift=2, jobs=1, progress=lambda done, of: None
+    )
+    with Image.open(drawn_data / rows[0].path) as image:
+        expected = np.asarray(image.resize((32, 32), Image.Resampling.BILINEAR))
+    pixels, label = held_out[0]
+    np.testing.assert_array_equal(pixels.numpy(), expected)
+    assert label == LABELS[rows[0].label] and len(held_out) == 3
+    seen = set()
+    for epoch in range(8):
+        training.set_epoch(epoch)
+        first, again = training[0][0].numpy(), training[0][0].numpy()
+        np.testing.assert_array_equal(first, again)
+        seen.add(first.tobytes())
+        # Moved by two at most: of the middle, what was there is there still, mirrored or not.
+        held = expected[8:24, 8:24]
+        assert any(
+            np.array_equal(held, turned[8 + y : 24 + y, 8 + x : 24 + x])
+            for turned in (first, first[:, ::-1])
+            for y in range(-2, 3)
+            for x in range(-2, 3)
+        )
+    assert len(seen) > 4

@@ -13,7 +13,7 @@ from imageprocess.model.spec import load_spec
 from imageprocess.train.calibration import calibrate
 from imageprocess.train.export import export, load_network
 from imageprocess.train.loop import RECIPES, Recipe, TrainResult
-from imageprocess.train.nets import CNN, Glance
+from imageprocess.train.nets import CNN, NETS
 
 SHIPPED = Path(imageprocess.models.__path__[0]) / "cnn"
 
@@ -72,7 +72,7 @@ def test_calibration_recovers_a_known_temperature_and_bias() -> None:
     labels = np.where(rng.random(40_000) < 1 / (1 + np.exp(-scaled)), 0, 1)
     # logit(ai) - logit(real) = 2.5 * (scaled - 0.7): temperature 2.5, bias 0.7
     logits = np.stack([2.5 * (scaled - 0.7), np.zeros_like(scaled)], axis=1).astype(np.float32)
-    found = calibrate(logits, labels)
+    found = calibrate(logits, labels, fitted_on="a draw")
     assert found.temperature == pytest.approx(2.5, rel=0.05)
     assert found.bias == pytest.approx(0.7, abs=0.08)
 
@@ -81,7 +81,7 @@ def test_thresholds_keep_their_error_budgets() -> None:
     rng = np.random.default_rng(2)
     labels = np.repeat([0, 1], 5_000)
     logits = np.stack([rng.normal(np.where(labels == 0, 1.0, -1.0), 1.0), np.zeros(10_000)], axis=1)
-    found = calibrate(logits.astype(np.float32), labels)
+    found = calibrate(logits.astype(np.float32), labels, fitted_on="a draw")
     probability = 1 / (1 + np.exp(-(logits[:, 0] / found.temperature + found.bias)))
     for mode, budget in (("high-confidence", 0.005), ("balanced", 0.02)):
         bounds = found.thresholds[mode]  # type: ignore[index]
@@ -90,26 +90,27 @@ def test_thresholds_keep_their_error_budgets() -> None:
     assert found.thresholds["high-confidence"]["ai"] >= found.thresholds["balanced"]["ai"] >= 0.5
 
 
-def test_glance_comes_back_as_it_was(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("net", "side", "finest"), [("glance", 224, 28), ("small32", 32, 4)])
+def test_a_network_comes_back_as_it_was(net: str, side: int, finest: int, tmp_path: Path) -> None:
     labels = np.arange(40) % 2
     logits = np.eye(2, dtype=np.float32)[labels] + np.random.default_rng(0).normal(size=(40, 2)).astype(
         np.float32
     )
     result = TrainResult(
-        recipe=RECIPES["glance"],
+        recipe=RECIPES[net],
         log=[{"epoch": 1.0, "val_accuracy": 0.9}],
         best_epoch=1,
         val_logits=logits,
         val_labels=labels,
-        network=Glance(),
+        network=NETS[net](),
         data_id="0" * 12,
         images={"train": 1, "val": 1, "test": 0},
     )
-    folder = export(result, tmp_path / "glance")
+    folder = export(result, tmp_path / net)
     session = onnxruntime.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
-    pixels = torch.rand(4, 3, 224, 224, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    pixels = torch.rand(4, 3, side, side, generator=torch.Generator().manual_seed(0)) * 2 - 1
     with torch.no_grad():
         expected = load_network(folder)(pixels).numpy()
     found, heatmap = session.run(None, {"pixels": pixels.numpy()})
     np.testing.assert_allclose(found, expected, atol=1e-4)
-    assert heatmap.shape == (4, 28, 28)
+    assert heatmap.shape == (4, finest, finest)

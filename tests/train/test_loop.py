@@ -12,12 +12,13 @@ from imageprocess.errors import DataError, UsageError
 from imageprocess.train.loop import Progress, Recipe, train
 
 RECIPE = Recipe(epochs=6, batch_size=8, learning_rate=1e-3, warmup_steps=2, precision="32-true")
+SMALL = replace(RECIPE, net="small32", deliveries=0, shift=2, label_smoothing=0.1, averaging=0.5)
 
 
-@pytest.fixture(scope="module")
-def straight(drawn_data: Path, tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+@pytest.fixture(scope="module", params=[RECIPE, SMALL], ids=lambda recipe: recipe.net)
+def straight(request: pytest.FixtureRequest, drawn_data: Path, tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
     out = tmp_path_factory.mktemp("straight")
-    return out, train(drawn_data, out, RECIPE, workers=0)
+    return out, train(drawn_data, out, request.param, workers=0)
 
 
 def test_it_learns_what_can_be_learnt(straight) -> None:  # type: ignore[no-untyped-def]
@@ -40,10 +41,10 @@ def test_an_interrupted_run_resumes_to_the_same_result(straight, drawn_data: Pat
         if at.epoch == 1 and at.step == 2:
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        train(drawn_data, tmp_path, RECIPE, workers=0, report=stop)
-    resumed = train(drawn_data, tmp_path, RECIPE, workers=0, resume=True)
     _, result = straight
+    with pytest.raises(KeyboardInterrupt):
+        train(drawn_data, tmp_path, result.recipe, workers=0, report=stop)
+    resumed = train(drawn_data, tmp_path, result.recipe, workers=0, resume=True)
     for name, weight in result.network.state_dict().items():
         assert torch.equal(weight, resumed.network.state_dict()[name]), name
     np.testing.assert_array_equal(result.val_logits, resumed.val_logits)
@@ -53,9 +54,9 @@ def test_an_interrupted_run_resumes_to_the_same_result(straight, drawn_data: Pat
 def test_resuming_nothing_or_another_recipe_is_refused(straight, drawn_data: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(UsageError, match="nothing to resume"):
         train(drawn_data, tmp_path, RECIPE, workers=0, resume=True)
-    out, _ = straight
+    out, result = straight
     with pytest.raises(UsageError, match="learning_rate"):
-        train(drawn_data, out, replace(RECIPE, learning_rate=1.0), workers=0, resume=True)
+        train(drawn_data, out, replace(result.recipe, learning_rate=1.0), workers=0, resume=True)
 
 
 def test_a_set_without_validation_is_refused(drawn_data: Path, tmp_path: Path) -> None:

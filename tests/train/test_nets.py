@@ -5,7 +5,14 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from imageprocess.train.nets import CNN, CNNWithHeatmap, Glance, GlanceWithHeatmap
+from imageprocess.train.nets import (
+    CNN,
+    CNNWithHeatmap,
+    Glance,
+    GlanceWithHeatmap,
+    Small32,
+    Small32WithHeatmap,
+)
 
 
 def test_the_layers_in_order() -> None:
@@ -77,3 +84,18 @@ def test_glances_heat_map_divides_what_the_means_add() -> None:
         means_weights = [per_channel[0:48], per_channel[96:192], per_channel[288:480]]
         expected = sum(mean @ weight for mean, weight in zip(means, means_weights, strict=True))
     torch.testing.assert_close(heatmap.sum((1, 2)), expected, atol=1e-4, rtol=1e-3)
+
+
+def test_small32_takes_a_picture_and_its_mirror_image_for_one() -> None:
+    network = Small32().eval()
+    assert sum(weight.numel() for weight in network.parameters()) < 600_000
+    pixels = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        logits, heatmap = Small32WithHeatmap(network)(pixels)
+        mirrored = network(pixels.flip(3))
+    torch.testing.assert_close(logits, mirrored)
+    bias = network.classifier[1].bias
+    # The places' shares, and the bias, are all there is to the odds.
+    torch.testing.assert_close(
+        heatmap.sum((1, 2)) + bias[0] - bias[1], logits[:, 0] - logits[:, 1], atol=1e-5, rtol=1e-4
+    )

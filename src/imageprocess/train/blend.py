@@ -65,6 +65,8 @@ class BlendResult:
 class Blend(nn.Module):
     """Networks and a forest, on the same pixels."""
 
+    input = CNN_INPUT
+
     def __init__(self, networks: Sequence[Network], forest: Forest, weights: Sequence[float]) -> None:
         """`weights`: one a network, then the forest's. The first network gives the heat map."""
         super().__init__()

@@ -25,7 +25,7 @@ class Calibration:
     fitted_on: str
 
 
-def calibrate(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> Calibration:
+def calibrate(logits: NDArray[np.float32], labels: NDArray[np.int64], *, fitted_on: str) -> Calibration:
     """logits (N, 2), labels (N,) with 0 = ai -> the calibration that fits them best, and the modes' thresholds.
 
     The classes are weighted alike: how many AI pictures a person meets is not what a validation split holds.
@@ -35,9 +35,7 @@ def calibrate(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> Calibra
     slope, bias = fit_log_odds(difference[:, None], is_ai).tolist()
     temperature = 1 / slope
     probability = probabilities(difference, temperature, bias)
-    return Calibration(
-        temperature, bias, modes_thresholds(probability, is_ai), fitted_on="the equalised val split"
-    )
+    return Calibration(temperature, bias, modes_thresholds(probability, is_ai), fitted_on)
 
 
 def fit_log_odds(odds: NDArray[np.float64], is_ai: NDArray[np.bool_]) -> NDArray[np.float64]:

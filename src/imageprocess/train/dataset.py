@@ -80,6 +80,78 @@ class Pictures(Dataset[tuple[Tensor, int]]):
         return torch.from_numpy(np.array(pixels)), LABELS[row.label]
 
 
+class InMemory(Dataset[tuple[Tensor, int]]):
+    """Pictures as they are, all at once in memory: for small ones, whose traces no degradation leaves.
+
+    In training half of them are mirrored, and moved by up to `shift` pixels either way, their edges reflected.
+    """
+
+    def __init__(
+        self,
+        pixels: NDArray[np.uint8],  # (N, H, W, 3)
+        rows: Sequence[IndexRow],
+        spec: InputSpec,
+        *,
+        seed: int = 0,
+        shift: int = 0,
+        moved: bool = False,
+    ) -> None:
+        self.rows = rows
+        self.spec = spec
+        self.seed = seed
+        self.shift = shift if moved else 0
+        self.moved = moved
+        self.epoch = 0
+        edge = (self.shift, self.shift)
+        self.pixels = np.pad(pixels, ((0, 0), edge, edge, (0, 0)), mode="reflect") if self.shift else pixels
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        """-> pixels (H, W, 3) uint8, class index."""
+        pixels = self.pixels[index]
+        if self.moved:
+            rng = np.random.default_rng((self.seed, self.epoch, index))
+            y, x, mirrored = rng.integers(0, (2 * self.shift + 1, 2 * self.shift + 1, 2)).tolist()
+            pixels = pixels[y : y + self.spec.height, x : x + self.spec.width]
+            pixels = pixels[:, ::-1] if mirrored else pixels
+        return torch.from_numpy(np.ascontiguousarray(pixels)), LABELS[self.rows[index].label]
+
+
+def in_memory(
+    folder: Path,
+    training: Sequence[IndexRow],
+    held_out: Sequence[IndexRow],
+    spec: InputSpec,
+    *,
+    seed: int,
+    shift: int,
+    jobs: int,
+    progress: Callable[[int, int], None],
+) -> tuple[InMemory, InMemory]:
+    """Read both, `progress` being told how many of them are done; the first moves its pictures."""
+    rows = [*training, *held_out]
+    pixels = np.empty((len(rows), spec.height, spec.width, 3), dtype=np.uint8)
+    with ProcessPoolExecutor(jobs) as pool:
+        work = pool.map(_read_at, [folder] * len(rows), rows, [spec] * len(rows), chunksize=256)
+        for done, found in enumerate(work):
+            pixels[done] = found
+            progress(done + 1, len(rows))
+    count = len(training)
+    return (
+        InMemory(pixels[:count], training, spec, seed=seed, shift=shift, moved=True),
+        InMemory(pixels[count:], held_out, spec),
+    )
+
+
+def _read_at(folder: Path, row: IndexRow, spec: InputSpec) -> NDArray[np.uint8]:
+    return resize(_decoded(folder, row), spec)
+
+
 def to_input(pixels: Tensor, spec: InputSpec) -> Tensor:
     """(N, H, W, 3) uint8 -> (N, 3, H, W) float32 in channels_last, normalised as `model.preprocess.normalise` does."""
     std = torch.tensor(spec.std, device=pixels.device)

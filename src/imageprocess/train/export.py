@@ -16,11 +16,11 @@ import torch
 from torch import nn
 
 from ..errors import ModelError
-from ..model.spec import CLASSES, SCHEMA, load_spec
+from ..model.spec import CLASSES, SCHEMA, InputSpec, load_spec
 from .blend import BlendResult
 from .calibration import Calibration, calibrate
 from .loop import TrainResult
-from .nets import CNN_INPUT, NETS, Network, with_heatmap
+from .nets import NETS, Network, with_heatmap
 
 # Of ONNX; what ONNX Runtime and its WebAssembly build read for years to come.
 _OPSET = 18
@@ -47,8 +47,9 @@ def export(
         weights = {key: value.half() for key, value in single.state_dict().items()}
         torch.save(weights, part / weights_name(result.recipe.net))
         network = with_heatmap(single)
-        calibration = calibrate(result.val_logits, result.val_labels)
-    write_onnx(network, part / "model.onnx")
+        shown = "the equalised val split" if result.recipe.deliveries else "the val split, as it is"
+        calibration = calibrate(result.val_logits, result.val_labels, fitted_on=shown)
+    write_onnx(network, result.network.input, part / "model.onnx")
     facts = _facts(result, calibration, name or result.recipe.net, version)
     facts["files"] = {path.name: _sha256(path) for path in sorted(part.iterdir(), reverse=True)}
     (part / "model.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
@@ -75,9 +76,9 @@ def load_network(folder: Path) -> Network:
     return network.eval()
 
 
-def write_onnx(network: nn.Module, path: Path) -> None:
-    """One self-contained file: `pixels` (N, 3, 224, 224) -> `logits` (N, 2), `heatmap` (N, h, w)."""
-    example = torch.zeros(2, 3, CNN_INPUT.height, CNN_INPUT.width)
+def write_onnx(network: nn.Module, spec: InputSpec, path: Path) -> None:
+    """One self-contained file: `pixels` (N, 3, spec.height, spec.width) -> `logits` (N, 2), `heatmap` (N, h, w)."""
+    example = torch.zeros(2, 3, spec.height, spec.width)
     program = torch.onnx.export(
         network.eval(),
         (example,),
@@ -126,7 +127,7 @@ def _facts(
         "architecture": network.architecture,
         "parameters": sum(values.numel() for values in network.state_dict().values()),
         "classes": list(CLASSES),
-        "input": asdict(CNN_INPUT),
+        "input": asdict(network.input),
         "outputs": ["logits", "heatmap"],
         "calibration": {
             "temperature": calibration.temperature,

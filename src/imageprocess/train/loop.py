@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Subset
 
 from ..data.index import IndexRow, data_id, read_index
@@ -24,10 +25,12 @@ from ..errors import UsageError
 from .curves import write_log
 from .dataset import (
     Balance,
+    InMemory,
     Pictures,
     count_splits,
     epoch_order,
     fill_store,
+    in_memory,
     pack_store,
     split_for_training,
     to_input,
@@ -55,7 +58,12 @@ class Recipe:
     learning_rate: float = 5e-4  # of Adam, falling to zero along half a cosine
     warmup_steps: int = 100
     weight_decay: float = 0.0
-    deliveries: int = 3  # degradations a training picture has; epoch e shows number 1 + e modulo this
+    # Degradations that a training picture has; epoch e shows number 1 + e modulo this. 0: the pictures as they are.
+    deliveries: int = 3
+    shift: int = 0  # pixels by which a picture as it is may be moved either way
+    label_smoothing: float = 0.0
+    # Of the weights' running mean, a step; that mean is then what is measured and kept (Polyak and Juditsky 1992).
+    averaging: float = 0.0
     balance: Balance = "class"
     seed: int = 0
     precision: Precision = field(default_factory=fastest_precision)
@@ -66,6 +74,17 @@ RECIPES: dict[str, Recipe] = {
     "cnn": Recipe(),
     "glance": Recipe(
         net="glance", epochs=12, batch_size=64, learning_rate=2e-3, weight_decay=0.05, balance="source"
+    ),
+    "small32": Recipe(
+        net="small32",
+        epochs=15,
+        batch_size=256,
+        learning_rate=3e-3,
+        warmup_steps=500,
+        weight_decay=0.05,
+        deliveries=0,
+        label_smoothing=0.1,
+        averaging=0.99,
     ),
 }
 
@@ -133,47 +152,67 @@ def train(
         raise UsageError(f"{recipe.net}: not a network that is trained by steps ({', '.join(NETS)})")
     rows = rows if rows is not None else read_index(data)
     training, validation = split_for_training(data, rows)
-    deliveries = min(recipe.deliveries, recipe.epochs)
-    fill_store(data, training, validation, deliveries=deliveries, jobs=max(1, workers), progress=caching)
-    if packed and not is_follower():
-        pack_store(data, training, validation, deliveries=deliveries)
+    spec = NETS[recipe.net].input
+    jobs = max(1, workers)
+    pictures: Pictures | InMemory
+    held_out: Pictures | InMemory
+    if recipe.deliveries:
+        deliveries = min(recipe.deliveries, recipe.epochs)
+        fill_store(data, training, validation, deliveries=deliveries, jobs=jobs, progress=caching)
+        if packed and not is_follower():
+            pack_store(data, training, validation, deliveries=deliveries)
+        pictures = Pictures(data, training, spec, seed=recipe.seed, deliveries=deliveries)
+        held_out = Pictures(data, validation, spec)
+    else:
+        pictures, held_out = in_memory(
+            data,
+            training,
+            validation,
+            spec,
+            seed=recipe.seed,
+            shift=recipe.shift,
+            jobs=jobs,
+            progress=caching,
+        )
     out.mkdir(parents=True, exist_ok=True)
 
     fabric = open_fabric(devices, recipe.batch_size, recipe.precision)
     fabric.seed_everything(recipe.seed, verbose=False)
-    spec = NETS[recipe.net].input
     network = NETS[recipe.net]().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     # With a weight decay of zero this is Adam (Loshchilov and Hutter 2019).
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
     )
     network, optimiser = fabric.setup(network, optimiser)
+    held = {"network": network, "optimiser": optimiser}
+    judged = network
+    if recipe.averaging:
+        average = get_ema_multi_avg_fn(recipe.averaging)  # type: ignore[no-untyped-call]
+        held["averaged"] = judged = AveragedModel(network.module, multi_avg_fn=average, use_buffers=True)
     state = State()
     last = out / "last.ckpt"
     if resume:
-        _load(fabric, last, network, optimiser, state, recipe)
-    pictures = Pictures(data, training, spec, seed=recipe.seed, deliveries=deliveries)
-    held_out = Pictures(data, validation, spec)
+        _load(fabric, last, held, state, recipe)
 
     while state.epoch < recipe.epochs:
         try:
-            _epoch(fabric, network, optimiser, pictures, state, recipe, workers, report)
+            _epoch(fabric, held, pictures, state, recipe, workers, report)
         except KeyboardInterrupt:
             if fabric.world_size == 1:  # more than one may have stopped at different steps
-                _save(fabric, last, network, optimiser, state, recipe)
+                _save(fabric, last, held, state, recipe)
             raise
-        val_logits, val_labels = predict(fabric, network, held_out, recipe.batch_size, workers)
+        val_logits, val_labels = predict(fabric, judged, held_out, recipe.batch_size, workers)
         row = _summary(state, val_logits, val_labels)
         state.log.append(row)
         if row["val_accuracy"] > state.best_accuracy:
             state.best_accuracy = row["val_accuracy"]
             if fabric.is_global_zero:
-                torch.save(network.module.state_dict(), out / "best.pth")
+                torch.save(judged.module.state_dict(), out / "best.pth")
                 np.savez(out / "best_val.npz", logits=val_logits, labels=val_labels)
         state.epoch, state.step = state.epoch + 1, 0
         state.loss_sum = state.seconds = 0.0
         state.correct = state.seen = 0
-        _save(fabric, last, network, optimiser, state, recipe)
+        _save(fabric, last, held, state, recipe)
         if fabric.is_global_zero:
             write_log(out, state.log)
         fabric.barrier()
@@ -196,15 +235,15 @@ def train(
 
 def _epoch(
     fabric: Fabric,
-    network: Any,
-    optimiser: Any,
-    pictures: Pictures,
+    held: dict[str, Any],
+    pictures: Pictures | InMemory,
     state: State,
     recipe: Recipe,
     workers: int,
     report: Callable[[Progress], None],
 ) -> None:
     """The rest of epoch `state.epoch`, from step `state.step` on. Everything random follows from seed and position."""
+    network, optimiser, averaged = held["network"], held["optimiser"], held.get("averaged")
     pictures.set_epoch(state.epoch)
     order = epoch_order(pictures.rows, seed=recipe.seed, epoch=state.epoch, balance=recipe.balance)
     world = fabric.world_size
@@ -221,10 +260,12 @@ def _epoch(
         # Dropout is drawn from the position, not from whatever was drawn before, so a resumed run draws the same.
         torch.manual_seed(recipe.seed * 1_000_003 + position + fabric.global_rank * 2**40)
         logits = network(to_input(pixels, pictures.spec))
-        loss = nn.functional.cross_entropy(logits, labels)
+        loss = nn.functional.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
         optimiser.zero_grad()
         fabric.backward(loss)
         optimiser.step()
+        if averaged is not None:
+            averaged.update_parameters(network.module)
         state.step += 1
         loss_sum, correct, seen = total(
             fabric, loss.item() * len(labels), int((logits.argmax(1) == labels).sum()), len(labels)
@@ -251,7 +292,7 @@ def _learning_rate(recipe: Recipe, position: int, total: int) -> float:
 
 
 def predict(
-    fabric: Fabric, network: Any, pictures: Pictures, batch_size: int, workers: int
+    fabric: Fabric, network: Any, pictures: Pictures | InMemory, batch_size: int, workers: int
 ) -> tuple[np.ndarray[Any, np.dtype[np.float32]], np.ndarray[Any, np.dtype[np.int64]]]:
     """-> logits (N, 2) float32, labels (N,) int64, in the order of `pictures`."""
     network.eval()
@@ -287,21 +328,18 @@ def _summary(state: State, logits: Any, labels: Any) -> dict[str, float]:
     }
 
 
-def _save(fabric: Fabric, path: Path, network: Any, optimiser: Any, state: State, recipe: Recipe) -> None:
+def _save(fabric: Fabric, path: Path, held: dict[str, Any], state: State, recipe: Recipe) -> None:
     part = path.with_suffix(".part")
-    fabric.save(
-        part, {"network": network, "optimiser": optimiser, "state": asdict(state), "recipe": asdict(recipe)}
-    )
+    fabric.save(part, {**held, "state": asdict(state), "recipe": asdict(recipe)})
     if fabric.is_global_zero:
         part.replace(path)
 
 
-def _load(fabric: Fabric, path: Path, network: Any, optimiser: Any, state: State, recipe: Recipe) -> None:
+def _load(fabric: Fabric, path: Path, held: dict[str, Any], state: State, recipe: Recipe) -> None:
     if not path.exists():
         raise UsageError(
             f"{path.parent}: nothing to resume there (no {path.name}); leave --resume out to begin anew"
         )
-    held = {"network": network, "optimiser": optimiser}
     rest = fabric.load(path, held)
     if rest["recipe"] != asdict(recipe):
         changed = [key for key, value in asdict(recipe).items() if rest["recipe"].get(key) != value]
