@@ -30,7 +30,7 @@ def test_it_learns_what_can_be_learnt(straight) -> None:  # type: ignore[no-unty
 def test_curves_log_and_checkpoint_are_left(straight) -> None:  # type: ignore[no-untyped-def]
     out, result = straight
     assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
-    assert len((out / "log.csv").read_text().splitlines()) == 1 + RECIPE.epochs == 1 + len(result.log)
+    assert len((out / "log.csv").read_text().splitlines()) == 1 + result.recipe.epochs == 1 + len(result.log)
     assert (out / "last.ckpt").exists() and (out / "best.pth").exists()
 
 

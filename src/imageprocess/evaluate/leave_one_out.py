@@ -167,7 +167,7 @@ def _train(data: Path, rows: list[IndexRow], plan: Plan, out: Path, jobs: int) -
     """-> a model folder trained on a sample of `rows`."""
     try:
         from ..train.export import export
-        from ..train.loop import Recipe, train
+        from ..train.loop import RECIPES, train
     except ImportError as error:
         raise MissingExtraError(error.name or "torch", "train") from error
     sample: list[IndexRow] = []
@@ -175,7 +175,7 @@ def _train(data: Path, rows: list[IndexRow], plan: Plan, out: Path, jobs: int) -
         for label in ("ai", "real"):
             members = [row for row in rows if row.split == split and row.label == label]
             sample += _some(members, size // 2, plan.seed)
-    recipe = replace(Recipe(), net=plan.net, epochs=plan.epochs, seed=plan.seed)
+    recipe = replace(RECIPES[plan.net], epochs=plan.epochs, seed=plan.seed)
     return export(train(data, out, recipe, rows=sample, workers=jobs), out / "model", name=plan.net)
 
 

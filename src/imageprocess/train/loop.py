@@ -77,14 +77,15 @@ RECIPES: dict[str, Recipe] = {
     ),
     "small32": Recipe(
         net="small32",
-        epochs=15,
+        epochs=16,
         batch_size=256,
         learning_rate=3e-3,
         warmup_steps=500,
         weight_decay=0.05,
         deliveries=0,
+        shift=2,
         label_smoothing=0.1,
-        averaging=0.99,
+        averaging=0.995,
     ),
 }
 
