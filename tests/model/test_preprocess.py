@@ -41,6 +41,24 @@ def test_large_pictures_in_strips_come_to_the_same(name: str, width: int, height
     assert np.array_equal(resize(pixels, spec), np.asarray(expected))
 
 
+@pytest.mark.parametrize("name", ["box", "bilinear", "bicubic", "lanczos"])
+@pytest.mark.parametrize("gap", [1.0, 1.5, 2.0, 3.0])
+@pytest.mark.parametrize(
+    ("width", "height"),
+    [
+        (4000, 3000), (3000, 4000), (2017, 1513),  # in strips
+        (1152, 864), (897, 896), (896, 897), (448, 448), (449, 300), (300, 1000),  # either axis, or neither
+        (300_000, 8), (8, 300_000), (2_200_001, 1), (1, 2_200_001),
+    ],
+)  # fmt: skip
+def test_reducing_is_pillows_of_the_whole_picture(name: str, gap: float, width: int, height: int) -> None:
+    rng = np.random.default_rng(width)
+    pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    spec = InputSpec(224, 224, name, SPEC.mean, SPEC.std, gap)
+    expected = Image.fromarray(pixels).resize((224, 224), Image.Resampling[name.upper()], reducing_gap=gap)
+    assert np.array_equal(resize(pixels, spec), np.asarray(expected))
+
+
 def test_a_picture_of_the_right_size_is_untouched() -> None:
     pixels = np.asarray(gradient(8, 6))
     assert resize(pixels, SPEC) is pixels
