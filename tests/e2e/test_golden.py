@@ -39,27 +39,51 @@ SIZES = [
 ]  # fmt: skip
 
 
+REDUCED = [
+    # one axis alone; both; a leftover of one pixel at the right, at the bottom, in the corner; long and thin; exact
+    (900, 300, 224, 224), (300, 900, 224, 224), (1345, 1345, 224, 224), (897, 896, 224, 224), (896, 897, 224, 224),
+    (961, 721, 40, 30), (13_001, 7, 50, 60), (5, 11_003, 64, 48), (1, 9000, 224, 224), (9000, 1, 224, 224),
+    (1280, 960, 40, 30), (1152, 864, 224, 224), (700, 3100, 224, 224), (449, 1791, 112, 112),
+]  # fmt: skip
+
+
 def test_resampling_is_pillows_to_the_last_bit(open_static: Open) -> None:
     page = open_static("docs.html").page
     rng = np.random.default_rng(5)
     sizes = SIZES + [tuple(int(side) for side in rng.integers(1, [500, 500, 250, 250])) for _ in range(10)]
-    for (width, height, to_width, to_height), name in itertools.product(sizes, FILTERS):
-        rgba = rng.integers(0, 256, (height, width, 4), dtype=np.uint8)
-        spec = InputSpec(to_width, to_height, name, (0.0,) * 3, (1.0,) * 3)
-        expected = resize(np.ascontiguousarray(rgba[..., :3]), spec)
-        found = page.evaluate(
-            """async ([rgba, width, height, toWidth, toHeight, name]) => {
-                const { Resampler } = await import("./assets/js/private/resample.js");
-                const rows = Uint8Array.from(atob(rgba), (c) => c.charCodeAt(0));
-                const resampler = new Resampler(width, height, toWidth, toHeight, name);
-                const half = Math.ceil(height / 2); // in two strips, as a large picture comes
-                resampler.push(rows.subarray(0, half * width * 4), half);
-                resampler.push(rows.subarray(half * width * 4), height - half);
-                return btoa(Array.from(resampler.finish(), (byte) => String.fromCharCode(byte)).join(""));
-            }""",
-            [base64.b64encode(rgba.tobytes()).decode(), width, height, to_width, to_height, name],
-        )
-        assert base64.b64decode(found) == expected.tobytes(), (name, width, height, to_width, to_height)
+    for size, name in itertools.product(sizes, FILTERS):
+        _compare_resampling(page, size, name, None, rng)
+
+
+@pytest.mark.parametrize("gap", [1.0, 1.5, 2.0, 3.0])
+def test_reducing_is_pillows_to_the_last_bit(open_static: Open, gap: float) -> None:
+    page = open_static("docs.html").page
+    rng = np.random.default_rng(6)
+    sizes = REDUCED + [tuple(int(side) for side in rng.integers(1, [900, 900, 90, 90])) for _ in range(10)]
+    for size, name in itertools.product(sizes, FILTERS if gap == 2.0 else ["bilinear"]):
+        _compare_resampling(page, size, name, gap, rng)
+
+
+def _compare_resampling(
+    page: Page, size: tuple[int, int, int, int], name: str, gap: float | None, rng: np.random.Generator
+) -> None:
+    width, height, to_width, to_height = size
+    rgba = rng.integers(0, 256, (height, width, 4), dtype=np.uint8)
+    spec = InputSpec(to_width, to_height, name, (0.0,) * 3, (1.0,) * 3, gap)
+    expected = resize(np.ascontiguousarray(rgba[..., :3]), spec)
+    found = page.evaluate(
+        """async ([rgba, width, height, input]) => {
+            const { Resampler } = await import("./assets/js/private/resample.js");
+            const rows = Uint8Array.from(atob(rgba), (c) => c.charCodeAt(0));
+            const resampler = new Resampler(width, height, input);
+            const half = Math.ceil(height / 2); // in two strips, as a large picture comes
+            resampler.push(rows.subarray(0, half * width * 4), half);
+            resampler.push(rows.subarray(half * width * 4), height - half);
+            return btoa(Array.from(resampler.finish(), (byte) => String.fromCharCode(byte)).join(""));
+        }""",
+        [base64.b64encode(rgba.tobytes()).decode(), width, height, asdict(spec)],
+    )
+    assert base64.b64decode(found) == expected.tobytes(), (name, gap, size)
 
 
 def test_forty_pictures_of_every_format(open_static: Open, tmp_path: Path) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from imageprocess.model.preprocess import normalise, preprocess, resize
-from imageprocess.model.spec import InputSpec
+from imageprocess.model.registry import resolve
+from imageprocess.model.spec import InputSpec, load_spec
 from pictures import gradient
 
 SPEC = InputSpec(width=8, height=6, filter="bilinear", mean=(0.5, 0.25, 0.0), std=(0.5, 0.25, 1.0))
@@ -39,6 +42,34 @@ def test_large_pictures_in_strips_come_to_the_same(name: str, width: int, height
     spec = InputSpec(8, 6, name, SPEC.mean, SPEC.std)
     expected = Image.fromarray(pixels).resize((8, 6), Image.Resampling[name.upper()])
     assert np.array_equal(resize(pixels, spec), np.asarray(expected))
+
+
+@pytest.mark.parametrize("name", ["box", "bilinear", "bicubic", "lanczos"])
+@pytest.mark.parametrize("gap", [1.0, 1.5, 2.0, 3.0])
+@pytest.mark.parametrize(
+    ("width", "height"),
+    [
+        (4000, 3000), (3000, 4000), (2017, 1513),  # in strips
+        (1152, 864), (897, 896), (896, 897), (448, 448), (449, 300), (300, 1000),  # either axis, or neither
+        (300_000, 8), (8, 300_000), (2_200_001, 1), (1, 2_200_001),
+    ],
+)  # fmt: skip
+def test_reducing_is_pillows_of_the_whole_picture(name: str, gap: float, width: int, height: int) -> None:
+    rng = np.random.default_rng(width)
+    pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    spec = InputSpec(224, 224, name, SPEC.mean, SPEC.std, gap)
+    expected = Image.fromarray(pixels).resize((224, 224), Image.Resampling[name.upper()], reducing_gap=gap)
+    assert np.array_equal(resize(pixels, spec), np.asarray(expected))
+
+
+def test_nothing_is_reduced_up_to_the_size_of_the_training_pictures() -> None:
+    """So a network trained without the gap sees the same."""
+    spec = load_spec(resolve()).input
+    assert spec.reducing_gap == 2.0
+    rng = np.random.default_rng(3)
+    for width, height in ((448, 448), (448, 224), (895, 600)):
+        pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        assert np.array_equal(resize(pixels, spec), resize(pixels, replace(spec, reducing_gap=None)))
 
 
 def test_a_picture_of_the_right_size_is_untouched() -> None:

@@ -12,15 +12,28 @@ from imageprocess.errors import ModelError
 from imageprocess.model.spec import Thresholds, load_spec
 from imageprocess.types import MODES
 
+_INPUT = {"width": 1, "height": 1, "filter": "box", "mean": [0, 0, 0], "std": [1, 1, 1]}
+
 
 def test_what_model_json_says(tiny_model_dir: Path) -> None:
     spec = load_spec(tiny_model_dir)
     assert (spec.name, spec.version, spec.temperature, spec.bias) == ("tiny", "1", 0.5, 0.0)
     assert (spec.input.width, spec.input.height, spec.input.filter) == (32, 32, "bilinear")
+    assert spec.input.reducing_gap is None  # as in folders written before there was one
     assert tuple(spec.thresholds) == MODES
     assert spec.thresholds["balanced"] == Thresholds(ai=0.8, real=0.2)
     assert spec.has_heatmap
     assert spec.info.sha256 == spec.facts["files"]["model.onnx"]
+
+
+@pytest.mark.parametrize(("written", "read"), [(None, None), (2, 2.0), (1.5, 1.5)])
+def test_the_reducing_gap(
+    tiny_model_dir: Path, tmp_path: Path, written: float | None, read: float | None
+) -> None:
+    facts = json.loads((tiny_model_dir / "model.json").read_text())
+    facts["input"]["reducing_gap"] = written
+    (tmp_path / "model.json").write_text(json.dumps(facts))
+    assert load_spec(tmp_path).input.reducing_gap == read
 
 
 def _without(facts: dict[str, Any], *path: str) -> dict[str, Any]:
@@ -48,6 +61,8 @@ def test_a_missing_field_is_named(tiny_model_dir: Path, tmp_path: Path, path: tu
         ({"schema": 2}, "schema 2"),
         ({"classes": ["real_image", "ai_image"]}, "in that order"),
         ({"input": {"width": 1, "height": 1, "filter": "box", "mean": [0.5], "std": [1, 1, 1]}}, "wrong"),
+        ({"input": _INPUT | {"reducing_gap": 0.5}}, "reducing_gap"),
+        ({"input": _INPUT | {"reducing_gap": float("nan")}}, "reducing_gap"),
     ],
 )
 def test_a_wrong_field_is_refused(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -19,33 +22,47 @@ _FILTERS = {
 
 
 def resize(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 -> (spec.height, spec.width, 3) uint8.
+    """(H, W, 3) uint8 -> (spec.height, spec.width, 3) uint8: Pillow's resize with spec.reducing_gap, to the bit.
 
     Pillow's filters widen when shrinking, so there is no aliasing.
     """
-    if pixels.shape[:2] == (spec.height, spec.width):
+    height, width = pixels.shape[:2]
+    if (height, width) == (spec.height, spec.width):
         return pixels
     method = _FILTERS[spec.filter]
-    height, width = pixels.shape[:2]
-    if 4 * height * width > _WHOLE_BYTES:  # Pillow keeps four bytes a pixel
-        image = _narrow(pixels, spec.width, method, max(1, _STRIP_BYTES // (4 * width)))
+    across, down = _factor(width, spec.width, spec), _factor(height, spec.height, spec)
+    box = (0, 0, width / across, height / down)  # in cells, of which the last may be cut
+    if across * down > 1:
+        cells = (math.ceil(width / across), math.ceil(height / down))
+        image = _in_strips(pixels, down, cells, lambda strip: strip.reduce((across, down)))
+    elif 4 * height * width > _WHOLE_BYTES:  # Pillow keeps four bytes a pixel
+        # Pillow resizes across first, then down, and rounds to 8 bits between the two: row by row is the same. Only
+        # where the height shrinks more than twice as much as the width it goes down first; there a level may differ.
+        narrow = (spec.width, height)
+        image = _in_strips(pixels, 1, narrow, lambda strip: strip.resize((spec.width, strip.height), method))
+        box = (0, 0, *narrow)
     else:
         image = _to_image(pixels)
-    return np.asarray(image.resize((spec.width, spec.height), method))
+    return np.asarray(image.resize((spec.width, spec.height), method, box))
 
 
-def _narrow(pixels: NDArray[np.uint8], width: int, method: Image.Resampling, rows: int) -> Image.Image:
-    """(H, W, 3) uint8 -> a picture of H x width, so many rows at a time.
+def _factor(length: int, wanted: int, spec: InputSpec) -> int:
+    """Of how many places Pillow takes the mean before it resizes."""
+    return int(length / wanted / spec.reducing_gap) or 1 if spec.reducing_gap else 1
 
-    Pillow resizes across first, then down, and rounds to 8 bits between the two: row by row is the same, to the bit.
-    Only where the height shrinks more than twice as much as the width it goes down first; there a level may differ.
-    A strip fits into the core's cache; the copy of a whole 12-megapixel picture costs as much as the resize.
+
+def _in_strips(
+    pixels: NDArray[np.uint8], step: int, size: tuple[int, int], shrink: Callable[[Image.Image], Image.Image]
+) -> Image.Image:
+    """Shrink (H, W, 3) uint8 to `size`, so many rows at a time, a multiple of `step`.
+
+    A strip fits into the core's cache; the copy of a whole 12-megapixel picture costs more than all that follows.
     """
-    narrow = Image.new("RGB", (width, len(pixels)), None)
+    rows = max(1, _STRIP_BYTES // (4 * pixels.shape[1] * step)) * step
+    image = Image.new("RGB", size, None)
     for top in range(0, len(pixels), rows):
-        strip = _to_image(pixels[top : top + rows])
-        narrow.paste(strip.resize((width, strip.height), method), (0, top))
-    return narrow
+        image.paste(shrink(_to_image(pixels[top : top + rows])), (0, top // step))
+    return image
 
 
 def _to_image(pixels: NDArray[np.uint8]) -> Image.Image:

@@ -30,6 +30,7 @@ class InputSpec:
     filter: str  # a Pillow resampling filter's name, lower case
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    reducing_gap: float | None = None  # Pillow's: means of whole cells, then the filter on what is left
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,7 @@ def _parse(folder: Path, facts: dict[str, Any]) -> ModelSpec:
             filter=str(given["filter"]),
             mean=_triple(given["mean"]),
             std=_triple(given["std"]),
+            reducing_gap=_gap(given.get("reducing_gap")),
         ),
         temperature=float(facts["calibration"]["temperature"]),
         bias=float(facts["calibration"]["bias"]),
@@ -110,3 +112,9 @@ def _parse(folder: Path, facts: dict[str, Any]) -> ModelSpec:
 def _triple(values: list[float]) -> tuple[float, float, float]:
     red, green, blue = (float(value) for value in values)
     return red, green, blue
+
+
+def _gap(value: float | None) -> float | None:
+    if value is not None and not float(value) >= 1:
+        raise ValueError(f"reducing_gap is {value}; it must be 1 or more")
+    return None if value is None else float(value)

@@ -37,7 +37,7 @@ async function open(data, format) {
 
 function read(bitmap, orientation, input) {
   const [width, height] = orientation >= 5 ? [bitmap.height, bitmap.width] : [bitmap.width, bitmap.height];
-  const resampler = new Resampler(width, height, input.width, input.height, input.filter);
+  const resampler = new Resampler(width, height, input);
   const marks = new MarkReader(width, height);
   const rows = Math.max(8, Math.floor(STRIP_PIXELS / width / 8) * 8); // whole rows of the mark's blocks
   for (let top = 0; top < height; top += rows) {

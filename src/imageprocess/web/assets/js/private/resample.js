@@ -1,5 +1,5 @@
 // Pillow's resampling, ported: the same filters, the same fixed-point coefficients, the same rounding to 8 bits between
-// the two passes, so that the network sees the very numbers that it sees in Python (libImaging/Resample.c).
+// the two passes, so that the network sees the very numbers that it sees in Python (libImaging/Resample.c, Reduce.c).
 
 const PRECISION_BITS = 32 - 8 - 2;
 const HALF = 1 << (PRECISION_BITS - 1);
@@ -23,10 +23,14 @@ function bicubic(x) {
   return 0;
 }
 
-/** For each output place: where its inputs begin, how many there are, and their weights in fixed point. */
-function coefficients(from, to, filter) {
+/**
+ * For each of `to` output places: where its inputs begin, how many there are, and their weights in fixed point. Of the
+ * `from` inputs the last may be cut: together they are `span` long.
+ */
+function coefficients(from, span, to, filter) {
+  if (from === to && span === to) return null; // nothing to do
   const [width, curve] = FILTERS[filter];
-  const scale = from / to;
+  const scale = Math.fround(span) / to; // Pillow has its box in single precision
   const stretch = Math.max(scale, 1); // a filter widens when it shrinks: no aliasing
   const support = width * stretch;
   const most = Math.ceil(support) * 2 + 1;
@@ -59,18 +63,74 @@ const clip8 = (sum) => {
   return value < 0 ? 0 : value > 255 ? 255 : value;
 };
 
+/** How many places become one by their mean, before the filter (Image.resize). */
+const factor = (from, to, gap) => (gap && Math.trunc(from / to / gap)) || 1;
+
+/** Means of cells of `across` x `down` pixels, those at the right and at the bottom perhaps cut; row by row. */
+class Reducer {
+  constructor(width, across, down) {
+    Object.assign(this, { width, across, down });
+    this.cells = Math.ceil(width / across);
+    this.sums = new Uint32Array(this.cells * 3);
+    this.row = new Uint8Array(this.cells * 4);
+    this.taken = 0; // rows in the sums
+  }
+
+  /** `row`: 4 bytes a pixel. -> whether the cells are full. */
+  add(row) {
+    const { sums, across, width } = this;
+    for (let to = 0, at = 0; to < sums.length; to += 3) {
+      let red = 0;
+      let green = 0;
+      let blue = 0;
+      for (const end = Math.min(at + 4 * across, 4 * width); at < end; at += 4) {
+        red += row[at];
+        green += row[at + 1];
+        blue += row[at + 2];
+      }
+      sums[to] += red;
+      sums[to + 1] += green;
+      sums[to + 2] += blue;
+    }
+    this.taken += 1;
+    return this.taken === this.down;
+  }
+
+  /** The cells' means, 4 bytes each; the next row begins new cells. */
+  means() {
+    const { sums, row, cells, across, width, taken } = this;
+    for (let cell = 0; cell < cells; cell++) {
+      const count = taken * Math.min(across, width - cell * across);
+      const share = Math.trunc(Math.fround(2 ** 32 / Math.fround(256 * count)));
+      for (let channel = 0; channel < 3; channel++) {
+        row[4 * cell + channel] = Math.imul(sums[3 * cell + channel] + (count >> 1), share) >>> 24;
+      }
+    }
+    sums.fill(0);
+    this.taken = 0;
+    return row;
+  }
+}
+
 /**
  * Takes the rows of a picture as they are decoded, a strip at a time, and gives the small picture at the end: the
  * picture is never held whole.
  */
 export class Resampler {
-  constructor(width, height, toWidth, toHeight, filter) {
+  constructor(width, height, { width: toWidth, height: toHeight, filter, reducing_gap: gap }) {
+    const across = factor(width, toWidth, gap);
+    const down = factor(height, toHeight, gap);
+    this.reducer = across * down > 1 ? new Reducer(width, across, down) : null;
+    this.rowBytes = width * 4;
+    const spans = [width / across, height / down];
+    [width, height] = spans.map(Math.ceil);
     Object.assign(this, { width, height, toWidth, toHeight });
-    this.across = width === toWidth ? null : coefficients(width, toWidth, filter);
-    this.down = height === toHeight ? null : coefficients(height, toHeight, filter);
+    this.across = coefficients(width, spans[0], toWidth, filter);
+    this.down = coefficients(height, spans[1], toHeight, filter);
     // Which pass Pillow 13 begins with, found by comparing with it (tests/e2e/test_golden.py): the order shows in the
-    // rounding between the two. Large pictures are resized across first, strip by strip (model/preprocess.py).
-    const whole = 4 * width * height <= WHOLE_BYTES;
+    // rounding between the two. Large pictures that are not reduced are resized across first, strip by strip
+    // (model/preprocess.py).
+    const whole = this.reducer !== null || 4 * width * height <= WHOLE_BYTES;
     this.downFirst = whole && this.down !== null && height - toHeight > 2 * Math.max(0, width - toWidth);
     this.filled = 0; // rows so far
     if (this.downFirst) this.sums = new Int32Array(toHeight * width * 3).fill(HALF);
@@ -79,15 +139,23 @@ export class Resampler {
 
   /** `rgba`: the next `count` rows, 4 bytes a pixel; alpha is not looked at. */
   push(rgba, count) {
-    for (let y = 0; y < count; y++, this.filled++) {
-      const row = rgba.subarray(y * this.width * 4, (y + 1) * this.width * 4);
-      if (this.downFirst) this.addDown(row);
-      else this.shrinkAcross(row, 4, this.rows, this.filled * this.toWidth * 3);
+    const { reducer, rowBytes } = this;
+    for (let y = 0; y < count; y++) {
+      const row = rgba.subarray(y * rowBytes, (y + 1) * rowBytes);
+      if (!reducer) this.take(row);
+      else if (reducer.add(row)) this.take(reducer.means());
     }
+  }
+
+  take(row) {
+    if (this.downFirst) this.addDown(row);
+    else this.shrinkAcross(row, 4, this.rows, this.filled * this.toWidth * 3);
+    this.filled += 1;
   }
 
   /** (toHeight x toWidth x 3) bytes, red, green, blue. */
   finish() {
+    if (this.reducer?.taken) this.take(this.reducer.means()); // what is left at the bottom
     if (!this.downFirst) return this.down ? this.shrinkDown() : this.rows;
     const { width, toWidth, toHeight } = this;
     const low = Uint8Array.from(this.sums, clip8);
