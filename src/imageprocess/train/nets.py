@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..model.spec import InputSpec
 
-CNN_INPUT = InputSpec(224, 224, "bilinear", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), reducing_gap=2.0)
+CNN_INPUT = InputSpec(224, 224, "bilinear", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), reducing_gap=1.75)
 
 
 class CNN(nn.Module):

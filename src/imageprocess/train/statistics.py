@@ -94,7 +94,7 @@ class Statistics(nn.Module):
         covariance = centred @ centred.transpose(1, 2) / centred.shape[2]
         found = [*moments, covariance[:, self.pairs[0], self.pairs[1]]]
         if scale in (1, 2):
-            found.append(functional.adaptive_avg_pool2d(energy[:, list(_LAYOUT_FILTERS)], 4).flatten(1))
+            found.append(_cells(energy[:, list(_LAYOUT_FILTERS)], 4).flatten(1))
         if scale < _SCALES - 1:
             found.append(self._spread(energy))
         return found
@@ -102,7 +102,7 @@ class Statistics(nn.Module):
     def _spread(self, energy: Tensor) -> Tensor:
         """How detail is spread over the picture: quantiles over 14 x 14 blocks, luma and chroma."""
         both = [energy[:, : self.luma_filters].mean(1), energy[:, self.luma_filters :].mean(1)]
-        blocks = functional.adaptive_avg_pool2d(torch.stack(both, 1), 14).flatten(2)  # (N, 2, 196)
+        blocks = _cells(torch.stack(both, 1), 14).flatten(2)  # (N, 2, 196)
         return torch.sort(blocks, 2)[0][:, :, list(_QUANTILES)].flatten(1)
 
     def _colour(self, pixels: Tensor) -> list[Tensor]:
@@ -112,9 +112,7 @@ class Statistics(nn.Module):
         bins = [(luma, 17), (most - least, 12), (least, 9), (most, 9)]
         chroma = [_memberships(plane, -0.3, 0.3, 7).flatten(2) for plane in (blue, red)]  # (N, 7, places)
         together = chroma[0] @ chroma[1].transpose(1, 2) / chroma[0].shape[2]
-        layout = functional.adaptive_avg_pool2d(
-            functional.conv2d(functional.avg_pool2d(pixels, 4), self.colours), 4
-        )
+        layout = _cells(functional.conv2d(functional.avg_pool2d(half, 2), self.colours), 4)
         histograms = [_memberships(plane, 0.0, 1.0, count).mean((2, 3)) for plane, count in bins]
         return [*histograms, together.flatten(1), layout.flatten(1)]
 
@@ -122,5 +120,24 @@ class Statistics(nn.Module):
 def _memberships(plane: Tensor, low: float, high: float, count: int) -> Tensor:
     """(N, h, w) -> (N, count, h, w): how much each value belongs to each bin; triangles: nothing jumps."""
     width = (high - low) / (count - 1)
-    centres = torch.linspace(low, high, count, device=plane.device)[None, :, None, None]
-    return functional.relu(1 - (plane[:, None] - centres).abs() / width)
+    # Both in bins before they meet, so that no operation but these two is done for every bin.
+    centres = torch.linspace(low, high, count, device=plane.device)[None, :, None, None] / width
+    return functional.relu(1 - ((plane / width)[:, None] - centres).abs())
+
+
+def _cells(planes: Tensor, side: int) -> Tensor:
+    """(N, C, h, w) -> (N, C, side, side), as adaptive_avg_pool2d, which is exported as hundreds of small steps where
+    `side` does not divide h or w; here it is two products.
+    """
+    height, width = planes.shape[-2:]
+    down, across = (_averages(length, side).to(planes.device) for length in (height, width))
+    return down @ planes @ across.T
+
+
+def _averages(length: int, cells: int) -> Tensor:
+    """-> (cells, length): what each place counts for in the mean of each cell."""
+    place = torch.arange(length)
+    cell = torch.arange(cells)
+    first, after = cell * length // cells, -(-(cell + 1) * length // cells)
+    within = (place >= first[:, None]) & (place < after[:, None])
+    return within / (after - first)[:, None].float()
