@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import statistics
 import subprocess
 import sys
@@ -21,7 +22,6 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from imageprocess.decode import decode
 from imageprocess.detector import Detector
-from imageprocess.serve.settings import Settings
 from imageprocess.types import Source
 from loading import Answer, form, load
 from photos import photo
@@ -148,7 +148,7 @@ def in_process(pictures: list[bytes]) -> Iterator[Callable[[], float]]:
         command = [sys.executable, "-c", _LOOP, str(ALONE_S), *map(str, paths)]
         processes = [
             subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
-            for _ in range(Settings().jobs)
+            for _ in range(len(os.sched_getaffinity(0)))
         ]
 
         def measure() -> float:

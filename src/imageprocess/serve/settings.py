@@ -85,7 +85,8 @@ class Settings(BaseSettings):
     timeout_s: PositiveFloat = 10  # from its turn on
 
     # All at once.
-    jobs: PositiveInt = Field(default_factory=_cores)  # worker processes
+    # Worker processes. One more than cores: while a worker waits for its next picture, another has the core.
+    jobs: PositiveInt = Field(default_factory=lambda: _cores() + 1)
     worker_memory_bytes: PositiveInt = (
         1_500_000_000  # beyond an idle worker's; 50 megapixels took 0.91e9 at most
     )
