@@ -58,6 +58,7 @@ class Order:
 def main() -> None:
     for stop in (signal.SIGINT, signal.SIGTERM):  # sent to the whole group; the pool decides when work ends
         signal.signal(stop, signal.SIG_IGN)
+    os.closerange(3, 65_536)  # what the service itself was started with is not for hostile bytes
     order = Order(**json.loads(sys.argv[1]))
     channel = socket.socket(fileno=0).makefile("rwb")
     try:
