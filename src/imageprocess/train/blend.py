@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from ..data.equalise import VERSION
 from ..data.index import IndexRow, data_id, read_index
 from .calibration import Calibration, fit_log_odds, modes_thresholds, probabilities
 from .dataset import (
@@ -131,7 +132,8 @@ def train_blend(
         progress=lambda done, of: progress("preparing pictures", done, of),
     )  # fmt: skip
     out.mkdir(parents=True, exist_ok=True)
-    stored = out / f"statistics-{data_id(rows)}"
+    # A change of how pictures are delivered or described makes what was stored before another thing.
+    stored = out / f"statistics-{data_id(rows)}-{VERSION}.{Statistics.VERSION}"
     shown = Pictures(data, validation, CNN_INPUT)
 
     def shown_in(epoch: int) -> Pictures:
