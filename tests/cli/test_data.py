@@ -10,7 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from imageprocess.cli import main
-from imageprocess.data.index import data_id, read_index
+from imageprocess.data.card import render_card
+from imageprocess.data.index import IndexRow, data_id, read_index
+from imageprocess.data.manifest import load_manifest
 from pictures import encode, scene
 from repositories import entry, make_commit, write_manifest
 
@@ -67,6 +69,41 @@ def test_info(imported: Path) -> None:
         split: {"ai": n, "real": n} for split, n in (("train", 24), ("val", 3), ("test", 3))
     }
     assert facts["counts"]["long side"] == {"under 256 px": {"ai": 30, "real": 30}}
+
+
+def test_the_data_card(imported: Path, tmp_path: Path) -> None:
+    card = tmp_path / "DATA_CARD.md"
+    assert run("info", imported, "--card", card).exit_code == 0
+    text = card.read_text(encoding="utf-8")
+    rows = read_index(imported)
+    assert text.startswith(f"# Data card: {imported.name} ({data_id(rows)})\n")
+    assert "| train | 24 | 24 |" in text and "| none stated | 30 | 30 |" in text
+    # A row a source and class, its pictures by split in their order.
+    for label in ("ai", "real"):
+        assert f"| mine | {label} | " in text
+    assert text.count(" | none stated |  | 24 | 3 | 3 |  |\n") == 2
+
+
+def test_a_source_of_the_manifest_is_named_with_its_commit() -> None:
+    entry = load_manifest()[0]
+    row = IndexRow(
+        "a.png",
+        entry.label,
+        entry.id,
+        "a | b",
+        "art",
+        "CC0",
+        "0" * 64,
+        1,
+        1,
+        1,
+        "PNG",
+        None,
+        entry.split,
+        "g",
+    )
+    text = render_card([row], "one")
+    assert f"{entry.repo} at {entry.commit[:10]}" in text and "a \\| b" in text
 
 
 def test_info_of_a_folder_that_is_no_set(tmp_path: Path) -> None:

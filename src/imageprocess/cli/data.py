@@ -84,8 +84,9 @@ def audit(folder: Path, sample: int, jobs: int, seed: int, as_json: bool) -> Non
     """
     from ..data.audit import MAX_AUROC
     from ..data.audit import audit as run
+    from ..data.card import counts
     from ..data.index import read_index
-    from .data_tables import counts, show_audit, show_counts
+    from .data_tables import show_audit, show_counts
 
     rows = read_index(folder)
     with _bar("pictures") as progress:
@@ -177,12 +178,18 @@ def import_(
 @data.command()
 @click.argument("folder", metavar="DIR", type=_FOLDER)
 @_json
-def info(folder: Path, as_json: bool) -> None:
+@click.option("--card", type=click.Path(dir_okay=False, path_type=Path), help="Write the data card there.")
+def info(folder: Path, as_json: bool, card: Path | None) -> None:
     """Pictures by split, source and licence."""
+    from ..data.card import counts, render_card
     from ..data.index import data_id, read_index
-    from .data_tables import counts, show_set
+    from .data_tables import show_set
+    from .output import destination
 
     rows = read_index(folder)
+    if card:
+        with destination(card) as stream:
+            stream.write(render_card(rows, folder.absolute().name).encode())
     if as_json:
         click.echo(
             json.dumps({"data_id": data_id(rows), "pictures": len(rows), "counts": counts(rows)}, indent=2)

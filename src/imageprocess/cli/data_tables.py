@@ -3,47 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
+from ..data.card import count
 from ..data.index import SPLITS, IndexRow
 
 if TYPE_CHECKING:
     from ..data.audit import AuditReport
 
 _PLAIN_WIDTH = 160  # columns, where the output is not a terminal
-_SIDES = (256, 512, 1024, 2048)  # pixels; bounds of the size classes
 _FACTS_SHOWN = 5
-
-
-def _size_class(row: IndexRow) -> str:
-    side = max(row.width, row.height)
-    bounds = [bound for bound in _SIDES if side >= bound]
-    return f"from {bounds[-1]} px" if bounds else f"under {_SIDES[0]} px"
-
-
-_KEYS: dict[str, Callable[[IndexRow], str]] = {
-    "split": lambda row: row.split,
-    "source": lambda row: row.source,
-    "format": lambda row: row.format,
-    "long side": _size_class,
-    "licence": lambda row: row.licence,
-}
-
-
-def counts(rows: Sequence[IndexRow]) -> dict[str, dict[str, dict[str, int]]]:
-    """{key: {value: {"ai": n, "real": n}}}: by split, source, format, long side and licence."""
-    return {name: _count(rows, key) for name, key in _KEYS.items()}
-
-
-def _count(rows: Sequence[IndexRow], key: Callable[[IndexRow], str]) -> dict[str, dict[str, int]]:
-    counted = Counter((key(row), row.label) for row in rows)
-    most_first = [value for value, _ in Counter(key(row) for row in rows).most_common()]
-    values = [split for split in SPLITS if split in most_first] or most_first
-    return {value: {label: counted[value, label] for label in ("ai", "real")} for value in values}
 
 
 def show_counts(rows: Sequence[IndexRow]) -> None:
@@ -93,7 +66,7 @@ def _counts_table(name: str, rows: Sequence[IndexRow]) -> Table:
     for column in ("ai", "real", "both"):
         table.add_column(column, justify="right")
     total = Counter[str]()
-    for value, by_label in _count(rows, _KEYS[name]).items():
+    for value, by_label in count(rows, name).items():
         table.add_row(value, f"{by_label['ai']:,}", f"{by_label['real']:,}", f"{sum(by_label.values()):,}")
         total.update(by_label)
     table.add_section()
