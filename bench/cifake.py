@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import statistics
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +49,18 @@ def page(record: dict[str, Any], facts: list[dict[str, Any]]) -> list[str]:
     return [
         "# CIFAKE, the public anchor",
         "",
-        "CIFAKE (Bird and Lotfi 2024; MIT licence) is 60,000 pictures of CIFAR-10 and 60,000 that Stable Diffusion 1.4",
-        "drew of the same ten classes, all of 32 x 32 pixels. On it anyone can compare a recipe with what others",
-        "published. It says nothing about the pictures that people meet: the models of this project that judge those",
-        "are measured in their cards.",
+        *_wrapped(
+            "CIFAKE (Bird and Lotfi 2024; MIT licence) is 60,000 pictures of CIFAR-10 and 60,000 that Stable "
+            "Diffusion 1.4 drew of the same ten classes, all of 32 x 32 pixels. On it anyone can compare a recipe "
+            "with what others published. It says nothing about the pictures that people meet: the models of this "
+            "project that judge those are measured in their cards."
+        ),
         "",
-        f"`small32`, {facts[0]['parameters']:,} parameters, trained from nothing, reaches "
-        f"**{statistics.mean(accuracies):.2%}** of the {data['n_ai'] + data['n_real']:,} test pictures on average "
-        f"over {len(found)} seed{'s' if len(found) > 1 else ''}{spread}:",
+        *_wrapped(
+            f"`small32`, {facts[0]['parameters']:,} parameters, trained from nothing, reaches "
+            f"**{statistics.mean(accuracies):.2%}** of the {data['n_ai'] + data['n_real']:,} test pictures on "
+            f"average over {len(found)} seed{'s' if len(found) > 1 else ''}{spread}:"
+        ),
         "",
         "| seed | test accuracy [95 %] | AUROC | validation accuracy | epoch | minutes on two cores |",
         "|---|---|---|---|---|---|",
@@ -65,12 +70,16 @@ def page(record: dict[str, Any], facts: list[dict[str, Any]]) -> list[str]:
         "|---|---|",
         *(f"| {name} | {value} |" for name, value in PUBLISHED),
         "",
-        f"How: {facts[0]['architecture']}. {training['images']['train']:,} training pictures, exact duplicates of test",
-        f"pictures left out, and {training['images']['val']:,} that choose the epoch and fit the calibration; no test",
-        f"picture is trained or tuned on. The recipe: {recipe}.",
+        *_wrapped(
+            f"How: {facts[0]['architecture']}. {training['images']['train']:,} training pictures, exact duplicates of "
+            f"test pictures left out, and {training['images']['val']:,} that choose the epoch and fit the calibration; "
+            f"no test picture is trained or tuned on. The recipe: {recipe}."
+        ),
         "",
-        f"Controls: the same labels shuffled give an AUROC of {_shuffled(record)}, blank pictures "
-        f"{record['models'][0]['honesty']['blank']['auroc']:.3f}.",
+        *_wrapped(
+            f"Controls: the same labels shuffled give an AUROC of {_shuffled(record)}, blank pictures "
+            f"{record['models'][0]['honesty']['blank']['auroc']:.3f}."
+        ),
         "",
         "```sh",
         "imageprocess data import CIFAKE --out cifake-set",
@@ -82,6 +91,10 @@ def page(record: dict[str, Any], facts: list[dict[str, Any]]) -> list[str]:
         "python -m bench.cifake CIFAKE runs/small32-*   # writes this page",
         "```",
     ]
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, 120, break_long_words=False)
 
 
 def _row(found: dict[str, Any], facts: dict[str, Any]) -> str:
