@@ -9,6 +9,7 @@ Chromium, and npm's part of private mode (`make web`).
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
 import shutil
@@ -182,6 +183,10 @@ def _write_table(figures: dict[str, float | int | str]) -> None:
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *said: object) -> None:
         pass
+
+    def handle_one_request(self) -> None:
+        with contextlib.suppress(ConnectionError):  # a page was closed while a file was on its way
+            super().handle_one_request()
 
 
 if __name__ == "__main__":
