@@ -16,7 +16,7 @@ CHROMIUM := $(shell command -v chromium || command -v chromium-browser || comman
 
 ISSUES ?=
 
-.PHONY: serve test lint format bench reliability data train evaluate fuzz clean web site
+.PHONY: serve test lint format bench reliability data train flagship evaluate fuzz clean web site
 
 serve: $(VENV)/.serve web
 	HOST=$(HOST) PORT=$(PORT) $(BIN)/imageprocess serve
@@ -45,6 +45,11 @@ data: $(VENV)/.dev
 
 train: $(VENV)/.dev
 	$(BIN)/imageprocess train --data $(DATA) --net $(NET) --out $(RUN)
+
+# The default model: the network, then the forest beside it.
+flagship: $(VENV)/.dev
+	$(BIN)/imageprocess train --data $(DATA) --net glance --out runs/glance $(if $(wildcard runs/glance/last.ckpt),--resume)
+	$(BIN)/imageprocess train --data $(DATA) --net blend --with runs/glance/model --out runs/blend
 
 evaluate: $(VENV)/.dev
 	$(BIN)/imageprocess evaluate --data $(DATA) --model $(MODEL) --report report.html --json report.json
