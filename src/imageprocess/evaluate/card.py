@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError, UsageError
+from ..model.spec import dump_facts
 from .groups import DEFAULT_MODE
 from .metrics import BEST_GUESS
 
@@ -41,7 +42,7 @@ def write_card(folder: Path, records: Sequence[Record], model: int) -> None:
         card = render_card(facts, records, model).encode()
         facts["files"]["CARD.md"] = hashlib.sha256(card).hexdigest()
         (folder / "CARD.md").write_bytes(card)
-        path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        path.write_text(dump_facts(facts), encoding="utf-8")
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(f"{path}: the figures cannot be written into it ({error!r})") from error
 

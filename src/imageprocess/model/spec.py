@@ -63,6 +63,12 @@ class ModelSpec:
         return ModelInfo(self.name, self.version, self.onnx_sha256)
 
 
+def dump_facts(facts: Mapping[str, Any]) -> str:
+    """model.json's text: a line a fact. The pages load it, so its figures are not spread over hundreds of lines."""
+    lines = (f" {json.dumps(name)}: {json.dumps(value)}" for name, value in facts.items())
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
 def load_spec(folder: Path) -> ModelSpec:
     """Read `folder`/model.json. Raises ModelError that says what is missing or wrong."""
     path = folder / "model.json"

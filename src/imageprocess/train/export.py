@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import pickle
 import shutil
 from dataclasses import asdict
@@ -16,7 +15,7 @@ import torch
 from torch import nn
 
 from ..errors import ModelError
-from ..model.spec import CLASSES, SCHEMA, InputSpec, load_spec
+from ..model.spec import CLASSES, SCHEMA, InputSpec, dump_facts, load_spec
 from .blend import BlendResult
 from .calibration import Calibration, calibrate
 from .loop import TrainResult
@@ -52,7 +51,7 @@ def export(
     write_onnx(network, result.network.input, part / "model.onnx")
     facts = _facts(result, calibration, name or result.recipe.net, version)
     facts["files"] = {path.name: _sha256(path) for path in sorted(part.iterdir(), reverse=True)}
-    (part / "model.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    (part / "model.json").write_text(dump_facts(facts), encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
     return folder
