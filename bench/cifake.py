@@ -8,7 +8,6 @@ docs/cifake.md. No test picture is looked at before.
 
 from __future__ import annotations
 
-import json
 import statistics
 import sys
 import textwrap
@@ -17,6 +16,7 @@ from typing import Any
 
 from imageprocess.evaluate.pictures import read_dataset
 from imageprocess.evaluate.study import evaluate
+from imageprocess.model.spec import load_spec
 
 PAGE = Path(__file__).parents[1] / "docs" / "cifake.md"
 # Test accuracies in per cent, from the papers.
@@ -34,7 +34,7 @@ def main() -> None:
         sys.exit(__doc__)
     folder, runs = Path(sys.argv[1]), [Path(run) for run in sys.argv[2:]]
     study = evaluate(read_dataset(folder, "test"), [run / "model" for run in runs], ["raw"], jobs=2)
-    facts = [json.loads((run / "model" / "model.json").read_text("utf-8")) for run in runs]
+    facts = [load_spec(run / "model").facts for run in runs]
     PAGE.write_text("\n".join(page(study.record, facts)) + "\n", encoding="utf-8")
     print(PAGE.read_text("utf-8"))
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 import imageprocess.train.loop
 from imageprocess.data.index import IndexRow, write_index
-from imageprocess.errors import DataError
+from imageprocess.errors import DataError, UsageError
 from imageprocess.evaluate.leave_one_out import NOTHING, Plan, families_of, leave_one_out, render_table
 
 _ORIGINS = ("FLUX.1 [dev]", "Midjourney v6", "FLUX / Midjourney mix")
@@ -99,3 +99,8 @@ def test_one_family_is_not_enough(two_families, tmp_path):
 )
 def test_families(origin, families):
     assert families_of(origin) == families
+
+
+def test_a_network_that_is_none_is_refused(two_families: Path) -> None:
+    with pytest.raises(UsageError, match="nonet: not a network"):
+        leave_one_out(two_families, Plan(net="nonet"))

@@ -12,8 +12,9 @@ import imageprocess.models
 from imageprocess.model.spec import load_spec
 from imageprocess.train.calibration import calibrate
 from imageprocess.train.export import export, load_network
-from imageprocess.train.loop import RECIPES, Recipe, TrainResult
+from imageprocess.train.loop import TrainResult
 from imageprocess.train.nets import CNN, NETS
+from imageprocess.train.recipes import RECIPES, Recipe
 
 SHIPPED = Path(imageprocess.models.__path__[0]) / "cnn"
 

@@ -9,7 +9,8 @@ import torch
 
 from imageprocess.data.index import read_index
 from imageprocess.errors import DataError, UsageError
-from imageprocess.train.loop import Progress, Recipe, train
+from imageprocess.train.loop import Progress, train
+from imageprocess.train.recipes import Recipe
 
 RECIPE = Recipe(epochs=6, batch_size=8, learning_rate=1e-3, warmup_steps=2, precision="32-true")
 SMALL = replace(RECIPE, net="small32", epochs=15, deliveries=0, shift=2, label_smoothing=0.1, averaging=0.5)

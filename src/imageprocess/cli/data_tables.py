@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from ..data.card import count
+from ..data.card import by_source, count
 from ..data.index import SPLITS, IndexRow
 
 if TYPE_CHECKING:
@@ -33,13 +33,8 @@ def show_set(rows: Sequence[IndexRow]) -> None:
     table = Table("source", "label", "made by or from", "shows", "licence", title="sources")
     for split in SPLITS:
         table.add_column(split, justify="right")
-    counted = Counter((row.source, row.label, row.split) for row in rows)
-    described = {
-        (row.source, row.label): row for row in sorted(rows, key=lambda row: (row.label, row.source))
-    }
-    for (source, label), row in described.items():
-        numbers = [f"{n:,}" if (n := counted[source, label, split]) else "" for split in SPLITS]
-        table.add_row(source, label, row.origin, row.category, row.licence, *numbers)
+    for row, numbers in by_source(rows):
+        table.add_row(row.source, row.label, row.origin, row.category, row.licence, *numbers)
     console.print(table)
     console.print(_counts_table("licence", rows))
 

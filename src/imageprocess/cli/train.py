@@ -101,8 +101,8 @@ def _train_network(
     packed: bool,
     resume: bool,
 ) -> tuple[TrainResult, str]:
-    from ..train.loop import RECIPES
     from ..train.loop import train as run
+    from ..train.recipes import RECIPES
 
     if net not in RECIPES:
         raise click.BadParameter(f"{net!r} is not one of {', '.join(RECIPES)}, blend", param_hint="--net")

@@ -58,6 +58,18 @@ def count(rows: Sequence[IndexRow], name: str) -> dict[str, dict[str, int]]:
     return {value: {label: counted[value, label] for label in ("ai", "real")} for value in values}
 
 
+def by_source(rows: Sequence[IndexRow]) -> list[tuple[IndexRow, list[str]]]:
+    """For each source and class one row that describes it, and how many pictures it has in each of SPLITS."""
+    counted = Counter((row.source, row.label, row.split) for row in rows)
+    described = {
+        (row.source, row.label): row for row in sorted(rows, key=lambda row: (row.label, row.source))
+    }
+    return [
+        (row, [f"{n:,}" if (n := counted[(*which, split)]) else "" for split in SPLITS])
+        for which, row in described.items()
+    ]
+
+
 def render_card(rows: Sequence[IndexRow], name: str) -> str:
     """The data card as Markdown. Sources of the built-in manifest are named with their repository and commit."""
     labels = Counter(row.label for row in rows)
@@ -79,15 +91,10 @@ def render_card(rows: Sequence[IndexRow], name: str) -> str:
 
 
 def _sources(rows: Sequence[IndexRow], known: Mapping[str, SourceEntry]) -> list[str]:
-    counted = Counter((row.source, row.label, row.split) for row in rows)
-    described = {
-        (row.source, row.label): row for row in sorted(rows, key=lambda row: (row.label, row.source))
-    }
     head = ("source", "label", "made by or from", "shows", "licence", "from", *SPLITS)
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    for (source, label), row in described.items():
-        facts = (source, label, row.origin, row.category, row.licence, _place(known.get(source)))
-        numbers = (f"{n:,}" if (n := counted[source, label, split]) else "" for split in SPLITS)
+    for row, numbers in by_source(rows):
+        facts = (row.source, row.label, row.origin, row.category, row.licence, _place(known.get(row.source)))
         lines.append(f"| {' | '.join([*map(_cell, facts), *numbers])} |")
     return lines
 

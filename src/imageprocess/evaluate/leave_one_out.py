@@ -167,7 +167,8 @@ def _train(data: Path, rows: list[IndexRow], plan: Plan, out: Path, jobs: int) -
     """-> a model folder trained on a sample of `rows`."""
     try:
         from ..train.export import export
-        from ..train.loop import RECIPES, train
+        from ..train.loop import train
+        from ..train.recipes import recipe_of
     except ImportError as error:
         raise MissingExtraError(error.name or "torch", "train") from error
     sample: list[IndexRow] = []
@@ -175,7 +176,7 @@ def _train(data: Path, rows: list[IndexRow], plan: Plan, out: Path, jobs: int) -
         for label in ("ai", "real"):
             members = [row for row in rows if row.split == split and row.label == label]
             sample += _some(members, size // 2, plan.seed)
-    recipe = replace(RECIPES[plan.net], epochs=plan.epochs, seed=plan.seed)
+    recipe = replace(recipe_of(plan.net), epochs=plan.epochs, seed=plan.seed)
     return export(train(data, out, recipe, rows=sample, workers=jobs), out / "model", name=plan.net)
 
 

@@ -36,7 +36,26 @@ LABELS = {"ai": 0, "real": 1}  # the order of the classes in every model of ours
 Balance = Literal["class", "source"]
 
 
-class Pictures(Dataset[tuple[Tensor, int]]):
+class Shown(Dataset[tuple[Tensor, int]]):
+    """Pictures of one split. What is random in an epoch follows from seed, epoch and the picture's place alone."""
+
+    def __init__(self, rows: Sequence[IndexRow], spec: InputSpec, seed: int) -> None:
+        self.rows = rows
+        self.spec = spec
+        self.seed = seed
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def draw(self, index: int) -> np.random.Generator:
+        return np.random.default_rng((self.seed, self.epoch, index))
+
+
+class Pictures(Shown):
     """Equalised pictures of one split.
 
     Training shows delivery 1 + epoch modulo `deliveries` (`set_epoch`), half of them mirrored; validation and test
@@ -53,19 +72,10 @@ class Pictures(Dataset[tuple[Tensor, int]]):
         deliveries: int = 0,
         mirrored: bool = True,
     ) -> None:
+        super().__init__(rows, spec, seed)
         self.folder = folder
-        self.rows = rows
-        self.spec = spec
-        self.seed = seed
         self.deliveries = deliveries
         self.mirrored = mirrored and deliveries > 0
-        self.epoch = 0
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
 
     @property
     def delivery(self) -> int:
@@ -75,12 +85,12 @@ class Pictures(Dataset[tuple[Tensor, int]]):
         """-> pixels (H, W, 3) uint8, class index."""
         row = self.rows[index]
         pixels = resize(read_delivery(self.folder, row, self.delivery), self.spec)
-        if self.mirrored and np.random.default_rng((self.seed, self.epoch, index)).random() < 0.5:
+        if self.mirrored and self.draw(index).random() < 0.5:
             pixels = pixels[:, ::-1]
         return torch.from_numpy(np.array(pixels)), LABELS[row.label]
 
 
-class InMemory(Dataset[tuple[Tensor, int]]):
+class InMemory(Shown):
     """Pictures as they are, all at once in memory: for small ones, whose traces no degradation leaves.
 
     In training half of them are mirrored, and moved by up to `shift` pixels either way, their edges reflected.
@@ -96,27 +106,19 @@ class InMemory(Dataset[tuple[Tensor, int]]):
         shift: int = 0,
         moved: bool = False,
     ) -> None:
-        self.rows = rows
-        self.spec = spec
-        self.seed = seed
+        super().__init__(rows, spec, seed)
         self.shift = shift if moved else 0
         self.moved = moved
-        self.epoch = 0
         edge = (self.shift, self.shift)
         self.pixels = np.pad(pixels, ((0, 0), edge, edge, (0, 0)), mode="reflect") if self.shift else pixels
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         """-> pixels (H, W, 3) uint8, class index."""
         pixels = self.pixels[index]
         if self.moved:
-            rng = np.random.default_rng((self.seed, self.epoch, index))
-            y, x, mirrored = rng.integers(0, (2 * self.shift + 1, 2 * self.shift + 1, 2)).tolist()
+            y, x, mirrored = (
+                self.draw(index).integers(0, (2 * self.shift + 1, 2 * self.shift + 1, 2)).tolist()
+            )
             pixels = pixels[y : y + self.spec.height, x : x + self.spec.width]
             pixels = pixels[:, ::-1] if mirrored else pixels
         return torch.from_numpy(np.ascontiguousarray(pixels)), LABELS[self.rows[index].label]

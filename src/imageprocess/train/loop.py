@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,9 +24,8 @@ from ..data.index import IndexRow, data_id, read_index
 from ..errors import UsageError
 from .curves import write_log
 from .dataset import (
-    Balance,
-    InMemory,
     Pictures,
+    Shown,
     count_splits,
     epoch_order,
     fill_store,
@@ -37,57 +36,7 @@ from .dataset import (
 )
 from .devices import gathered, is_follower, open_fabric, padded_share, share, total
 from .nets import NETS, Network
-
-Precision = Literal["32-true", "bf16-mixed"]
-
-
-def fastest_precision() -> Precision:
-    """bf16 where the hardware multiplies it natively (twice as fast on an AVX-512 BF16 core), else 32-bit."""
-    if torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
-    return "bf16-mixed" if torch.cpu.get_capabilities().get("avx512_bf16", False) else "32-true"
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """What decides the result of a run; a checkpoint goes on only under the recipe that it was made with."""
-
-    net: str = "cnn"
-    epochs: int = 5
-    batch_size: int = 32
-    learning_rate: float = 5e-4  # of Adam, falling to zero along half a cosine
-    warmup_steps: int = 100
-    weight_decay: float = 0.0
-    # Degradations that a training picture has; epoch e shows number 1 + e modulo this. 0: the pictures as they are.
-    deliveries: int = 3
-    shift: int = 0  # pixels by which a picture as it is may be moved either way
-    label_smoothing: float = 0.0
-    # Of the weights' running mean, a step; that mean is then what is measured and kept (Polyak and Juditsky 1992).
-    averaging: float = 0.0
-    balance: Balance = "class"
-    seed: int = 0
-    precision: Precision = field(default_factory=fastest_precision)
-
-
-# The default is the CNN's.
-RECIPES: dict[str, Recipe] = {
-    "cnn": Recipe(),
-    "glance": Recipe(
-        net="glance", epochs=12, batch_size=64, learning_rate=2e-3, weight_decay=0.05, balance="source"
-    ),
-    "small32": Recipe(
-        net="small32",
-        epochs=16,
-        batch_size=256,
-        learning_rate=3e-3,
-        warmup_steps=500,
-        weight_decay=0.05,
-        deliveries=0,
-        shift=2,
-        label_smoothing=0.1,
-        averaging=0.995,
-    ),
-}
+from .recipes import Recipe, recipe_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +98,13 @@ def train(
     prepared pictures are put into tars and read from there. `rows` narrows the index (leave one generator out).
     """
     recipe = recipe or Recipe()
-    if recipe.net not in NETS:
-        raise UsageError(f"{recipe.net}: not a network that is trained by steps ({', '.join(NETS)})")
+    recipe_of(recipe.net)  # refuses what is no network
     rows = rows if rows is not None else read_index(data)
     training, validation = split_for_training(data, rows)
     spec = NETS[recipe.net].input
     jobs = max(1, workers)
-    pictures: Pictures | InMemory
-    held_out: Pictures | InMemory
+    pictures: Shown
+    held_out: Shown
     if recipe.deliveries:
         deliveries = min(recipe.deliveries, recipe.epochs)
         fill_store(data, training, validation, deliveries=deliveries, jobs=jobs, progress=caching)
@@ -237,7 +185,7 @@ def train(
 def _epoch(
     fabric: Fabric,
     held: dict[str, Any],
-    pictures: Pictures | InMemory,
+    pictures: Shown,
     state: State,
     recipe: Recipe,
     workers: int,
@@ -293,7 +241,7 @@ def _learning_rate(recipe: Recipe, position: int, total: int) -> float:
 
 
 def predict(
-    fabric: Fabric, network: Any, pictures: Pictures | InMemory, batch_size: int, workers: int
+    fabric: Fabric, network: Any, pictures: Shown, batch_size: int, workers: int
 ) -> tuple[np.ndarray[Any, np.dtype[np.float32]], np.ndarray[Any, np.dtype[np.int64]]]:
     """-> logits (N, 2) float32, labels (N,) int64, in the order of `pictures`."""
     network.eval()
