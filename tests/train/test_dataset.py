@@ -21,6 +21,7 @@ from imageprocess.train.dataset import (
     epoch_order,
     fill_store,
     in_memory,
+    keep_resized,
     read_delivery,
     to_input,
 )
@@ -97,6 +98,40 @@ def test_stored_deliveries_are_the_ones_that_would_be_made(drawn_data: Path, tmp
     stored = [read_delivery(tmp_path, rows[0], 2), read_delivery(tmp_path, rows[2], HELD_OUT)]
     for before, after in zip(made, stored, strict=True):
         np.testing.assert_array_equal(before, after)
+
+
+def test_a_window_is_a_part_of_the_picture_and_another_one_each_epoch(drawn_data: Path) -> None:
+    rows = read_index(drawn_data)[:1]
+    whole = Pictures(drawn_data, rows, CNN_INPUT, deliveries=1, mirrored=False)[0][0].numpy()
+    pictures = Pictures(drawn_data, rows, CNN_INPUT, deliveries=1, mirrored=False, window=192)
+    seen = set()
+    for epoch in range(6):
+        pictures.set_epoch(epoch)
+        part = pictures[0][0].numpy()
+        assert part.shape == (192, 192, 3)
+        places = np.lib.stride_tricks.sliding_window_view(whole, (192, 192, 3))[:, :, 0]
+        assert any(np.array_equal(part, place) for row in places for place in row)
+        seen.add(part.tobytes())
+    assert len(seen) > 1
+    assert Pictures(drawn_data, rows, CNN_INPUT, window=192)[0][0].shape == (224, 224, 3)
+
+
+def test_kept_arrays_are_read_and_not_made_again(drawn_data: Path, tmp_path: Path) -> None:
+    rows = read_index(drawn_data)[:3]
+    (tmp_path / "images").mkdir()
+    for row in rows:
+        (tmp_path / row.path).write_bytes((drawn_data / row.path).read_bytes())
+    made = Pictures(tmp_path, rows, CNN_INPUT, deliveries=2)
+    kept = Pictures(tmp_path, rows, CNN_INPUT, deliveries=2, resized=True)
+    done: list[tuple[int, int]] = []
+    for _ in range(2):
+        keep_resized(kept, jobs=1, progress=lambda *at: done.append(at))
+    assert done == [(1, 3), (2, 3), (3, 3)]
+    expected = [made[i][0] for i in range(3)]
+    for row in rows:
+        (tmp_path / row.path).unlink()
+    for i, pixels in enumerate(expected):
+        assert torch.equal(kept[i][0], pixels)
 
 
 def test_pictures_in_memory_are_as_they_are_and_in_training_moved(drawn_data: Path) -> None:

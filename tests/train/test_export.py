@@ -91,7 +91,9 @@ def test_thresholds_keep_their_error_budgets() -> None:
     assert found.thresholds["high-confidence"]["ai"] >= found.thresholds["balanced"]["ai"] >= 0.5
 
 
-@pytest.mark.parametrize(("net", "side", "finest"), [("glance", 224, 28), ("small32", 32, 4)])
+@pytest.mark.parametrize(
+    ("net", "side", "finest"), [("glance", 224, 28), ("gaze", 224, 28), ("small32", 32, 4)]
+)
 def test_a_network_comes_back_as_it_was(net: str, side: int, finest: int, tmp_path: Path) -> None:
     labels = np.arange(40) % 2
     logits = np.eye(2, dtype=np.float32)[labels] + np.random.default_rng(0).normal(size=(40, 2)).astype(

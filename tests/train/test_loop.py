@@ -14,9 +14,12 @@ from imageprocess.train.recipes import Recipe
 
 RECIPE = Recipe(epochs=6, batch_size=8, learning_rate=1e-3, warmup_steps=2, precision="32-true")
 SMALL = replace(RECIPE, net="small32", epochs=15, deliveries=0, shift=2, label_smoothing=0.1, averaging=0.5)
+GAZE = replace(
+    RECIPE, net="gaze", epochs=8, learning_rate=3e-3, deliveries=2, window=192, mixup=0.2, averaging=0.5
+)
 
 
-@pytest.fixture(scope="module", params=[RECIPE, SMALL], ids=lambda recipe: recipe.net)
+@pytest.fixture(scope="module", params=[RECIPE, SMALL, GAZE], ids=lambda recipe: recipe.net)
 def straight(request: pytest.FixtureRequest, drawn_data: Path, tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
     out = tmp_path_factory.mktemp("straight")
     return out, train(drawn_data, out, request.param, workers=0)
@@ -50,6 +53,15 @@ def test_an_interrupted_run_resumes_to_the_same_result(straight, drawn_data: Pat
         assert torch.equal(weight, resumed.network.state_dict()[name]), name
     np.testing.assert_array_equal(result.val_logits, resumed.val_logits)
     assert [row["train_loss"] for row in result.log] == [row["train_loss"] for row in resumed.log]
+
+
+def test_kept_arrays_change_nothing_but_the_time(straight, drawn_data: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    _, result = straight
+    if not result.recipe.deliveries:
+        return  # always in memory
+    again = train(drawn_data, tmp_path, result.recipe, workers=0, resized=True)
+    assert [row["train_loss"] for row in result.log] == [row["train_loss"] for row in again.log]
+    np.testing.assert_array_equal(result.val_logits, again.val_logits)
 
 
 def test_resuming_nothing_or_another_recipe_is_refused(straight, drawn_data: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

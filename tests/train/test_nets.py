@@ -5,14 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from imageprocess.train.nets import (
-    CNN,
-    CNNWithHeatmap,
-    Glance,
-    GlanceWithHeatmap,
-    Small32,
-    Small32WithHeatmap,
-)
+from imageprocess.train.nets import CNN, Glance, Small32, WithHeatmap
 
 
 def test_the_layers_in_order() -> None:
@@ -47,7 +40,7 @@ def test_the_heat_map_is_gradient_times_activation() -> None:
     """The graph's closed form against autograd's own gradient."""
     network = CNN().eval()
     pixels = torch.randn(2, 3, 224, 224)
-    logits, heatmap = CNNWithHeatmap(network)(pixels)
+    logits, heatmap = WithHeatmap(network)(pixels)
     maps = network.features(pixels)
     maps.retain_grad()
     again = network.classifier(maps)
@@ -75,7 +68,7 @@ def test_glances_heat_map_divides_what_the_means_add() -> None:
     torch.nn.init.uniform_(norm.running_var, 0.5, 2)
     pixels = torch.rand(2, 3, 224, 224)
     with torch.no_grad():
-        logits, heatmap = GlanceWithHeatmap(network)(pixels)
+        logits, heatmap = WithHeatmap(network)(pixels)
         torch.testing.assert_close(logits, network(pixels))
         per_channel = (
             (linear.weight[0] - linear.weight[1]) * norm.weight / (norm.running_var + norm.eps).sqrt()
@@ -91,7 +84,7 @@ def test_small32_takes_a_picture_and_its_mirror_image_for_one() -> None:
     assert sum(weight.numel() for weight in network.parameters()) < 1_200_000
     pixels = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        logits, heatmap = Small32WithHeatmap(network)(pixels)
+        logits, heatmap = WithHeatmap(network)(pixels)
         mirrored = network(pixels.flip(3))
     torch.testing.assert_close(logits, mirrored)
     bias = network.classifier[1].bias

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     "--net",
     default="cnn",
     show_default=True,
-    help="cnn, glance, small32 (for pictures of 32 x 32), or blend: trained networks and a forest.",
+    help="cnn, glance, gaze, small32 (for pictures of 32 x 32), or blend: trained networks and a forest.",
 )
 @click.option("--epochs", type=click.IntRange(1), default=None, help="Default: the recipe's.")
 @click.option("--batch-size", type=click.IntRange(1), default=None)
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     help="Train on N GPUs, or in N processes on a CPU, each with its share of every batch.",
 )  # fmt: skip
 @click.option("--packed", is_flag=True, help="Put the prepared pictures into tars, and read them from there.")
+@click.option(
+    "--resized", is_flag=True,
+    help="Keep the prepared pictures as arrays too: 150 KB each of up to 224 x 224, and steps as fast as the network.",
+)  # fmt: skip
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Default: runs/NET.")
 @click.option("--name", default=None, help="The model's name in model.json. Default: the network's.")
 @click.option("--version", "model_version", default="1.0.0", show_default=True, help="The model's version.")
@@ -54,6 +58,7 @@ def train(
     workers: int,
     devices: int,
     packed: bool,
+    resized: bool,
     out: Path | None,
     name: str | None,
     model_version: str,
@@ -79,11 +84,16 @@ def train(
     out = out or Path("runs") / net
     result: TrainResult | BlendResult
     if net == "blend":
-        if devices > 1 or packed:
-            raise click.UsageError("--devices and --packed: of a network's training, not of --net blend")
+        if devices > 1 or packed or resized:
+            raise click.UsageError(
+                "--devices, --packed and --resized: of a network's training, not of --net blend"
+            )
         result, said = _train_blend(data, out, given, workers, members)
     else:
-        result, said = _train_network(net, data, out, given, workers, devices, packed, resume)
+        result, said = _train_network(
+            net, data, out, given, resume,
+            workers=workers, devices=devices, packed=packed, resized=resized,
+        )  # fmt: skip
     if is_follower():
         return
     folder = export(result, out / "model", name=name or net, version=model_version)
@@ -96,10 +106,8 @@ def _train_network(
     data: Path,
     out: Path,
     given: dict[str, Any],
-    workers: int,
-    devices: int,
-    packed: bool,
     resume: bool,
+    **how: Any,
 ) -> tuple[TrainResult, str]:
     from ..train.loop import train as run
     from ..train.recipes import RECIPES
@@ -110,10 +118,7 @@ def _train_network(
     bars = _Bars(recipe.epochs)
     try:
         with bars:
-            result = run(
-                data, out, recipe, resume=resume, workers=workers, devices=devices, packed=packed,
-                report=bars.step, caching=bars.cache,
-            )  # fmt: skip
+            result = run(data, out, recipe, resume=resume, report=bars.step, caching=bars.cache, **how)
     except KeyboardInterrupt:
         click.echo(f"stopped; go on with: imageprocess train --data {data} --out {out} --resume", err=True)
         raise click.exceptions.Exit(130) from None

@@ -33,7 +33,7 @@ from .dataset import (
     to_input,
 )
 from .forest import Forest, Growth, grow
-from .nets import CNN_INPUT, Network, with_heatmap
+from .nets import CNN_INPUT, Network, WithHeatmap
 from .statistics import Statistics
 
 # Pictures whose statistics are worked out at once: more no longer fit a core's cache, and take longer.
@@ -71,7 +71,7 @@ class Blend(nn.Module):
     def __init__(self, networks: Sequence[Network], forest: Forest, weights: Sequence[float]) -> None:
         """`weights`: one a network, then the forest's. The first network gives the heat map."""
         super().__init__()
-        self.first = with_heatmap(networks[0])
+        self.first = WithHeatmap(networks[0])
         self.others = nn.ModuleList(networks[1:])
         self.statistics = Statistics()
         self.forest = forest

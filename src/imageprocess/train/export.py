@@ -19,7 +19,7 @@ from ..model.spec import CLASSES, SCHEMA, InputSpec, dump_facts, load_spec
 from .blend import BlendResult
 from .calibration import Calibration, calibrate
 from .loop import TrainResult
-from .nets import NETS, Network, with_heatmap
+from .nets import NETS, Network, WithHeatmap
 
 # Of ONNX; what ONNX Runtime and its WebAssembly build read for years to come.
 _OPSET = 18
@@ -45,7 +45,7 @@ def export(
         single = result.network.half().float().eval()
         weights = {key: value.half() for key, value in single.state_dict().items()}
         torch.save(weights, part / weights_name(result.recipe.net))
-        network = with_heatmap(single)
+        network = WithHeatmap(single)
         shown = "the equalised val split" if result.recipe.deliveries else "the val split, as it is"
         calibration = calibrate(result.val_logits, result.val_labels, fitted_on=shown)
     write_onnx(network, result.network.input, part / "model.onnx")

@@ -30,6 +30,7 @@ from .dataset import (
     epoch_order,
     fill_store,
     in_memory,
+    keep_resized,
     pack_store,
     split_for_training,
     to_input,
@@ -86,6 +87,7 @@ def train(
     workers: int = 2,
     devices: int = 1,
     packed: bool = False,
+    resized: bool = False,
     rows: list[IndexRow] | None = None,
     report: Callable[[Progress], None] = lambda progress: None,
     caching: Callable[[int, int], None] = lambda done, of: None,
@@ -95,7 +97,8 @@ def train(
     Stops cleanly on KeyboardInterrupt: the checkpoint is written and the interrupt raised again; `resume=True` goes on
     to the same result, to the bit on the same machine. With more than one of `devices` every process of the run calls
     this and gets the result; the first alone writes, and an epoch that is interrupted begins anew. `packed`: the
-    prepared pictures are put into tars and read from there. `rows` narrows the index (leave one generator out).
+    prepared pictures are put into tars and read from there. `resized`: kept as arrays too (`keep_resized`), to the
+    same result. `rows` narrows the index (leave one generator out).
     """
     recipe = recipe or Recipe()
     recipe_of(recipe.net)  # refuses what is no network
@@ -110,8 +113,21 @@ def train(
         fill_store(data, training, validation, deliveries=deliveries, jobs=jobs, progress=caching)
         if packed and not is_follower():
             pack_store(data, training, validation, deliveries=deliveries)
-        pictures = Pictures(data, training, spec, seed=recipe.seed, deliveries=deliveries)
-        held_out = Pictures(data, validation, spec)
+        pictures = Pictures(
+            data,
+            training,
+            spec,
+            seed=recipe.seed,
+            deliveries=deliveries,
+            window=recipe.window,
+            resized=resized,
+        )
+        held_out = Pictures(data, validation, spec, resized=resized)
+        if resized and not is_follower():
+            keep_resized(held_out, jobs=jobs, progress=caching)
+            for epoch in range(deliveries):
+                pictures.set_epoch(epoch)
+                keep_resized(pictures, jobs=jobs, progress=caching)
     else:
         pictures, held_out = in_memory(
             data,
@@ -208,8 +224,17 @@ def _epoch(
             group["lr"] = _learning_rate(recipe, position, recipe.epochs * steps)
         # Dropout is drawn from the position, not from whatever was drawn before, so a resumed run draws the same.
         torch.manual_seed(recipe.seed * 1_000_003 + position + fabric.global_rank * 2**40)
-        logits = network(to_input(pixels, pictures.spec))
+        shown = to_input(pixels, pictures.spec)
+        if recipe.mixup:
+            mixed = float(torch.distributions.Beta(recipe.mixup, recipe.mixup).sample())
+            shown = mixed * shown + (1 - mixed) * shown.flip(0)
+        logits = network(shown)
         loss = nn.functional.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+        if recipe.mixup:
+            other = nn.functional.cross_entropy(
+                logits, labels.flip(0), label_smoothing=recipe.label_smoothing
+            )
+            loss = mixed * loss + (1 - mixed) * other
         optimiser.zero_grad()
         fabric.backward(loss)
         optimiser.step()

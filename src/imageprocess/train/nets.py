@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,30 @@ from ..model.spec import InputSpec
 CNN_INPUT = InputSpec(224, 224, "bilinear", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), reducing_gap=1.75)
 
 
-class CNN(nn.Module):
+class Network(nn.Module):
+    """Pixels -> two logits and, where `explained` is asked, where they came from."""
+
+    input: ClassVar[InputSpec]
+    architecture: ClassVar[str]
+
+    def explained(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """As `forward` in eval mode, (N, 3, H, W) -> logits (N, 2), and a heat map (N, h, w): what each place adds to
+        logit(ai) - logit(real). Without a backward pass, so that the exported graph can hold it."""
+        raise NotImplementedError
+
+
+class WithHeatmap(nn.Module):
+    """What is exported: a network's logits and its heat map."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        return self.network.explained(pixels)
+
+
+class CNN(Network):
     """The original's network: four convolutional blocks on 224 x 224 RGB, two classes. 3,309,090 parameters.
 
     A block is Conv2d 3x3, ReLU, MaxPool2d 2x2, so the map halves four times: 224, 112, 56, 28, 14.
@@ -42,24 +66,16 @@ class CNN(nn.Module):
         logits: Tensor = self.classifier(self.features(pixels))
         return logits
 
+    def explained(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, 3, 224, 224) -> logits (N, 2), heatmap (N, 14, 14).
 
-class CNNWithHeatmap(nn.Module):
-    """What is exported: the CNN and, beside its logits, where they came from.
-
-    The heat map is gradient x activation at the last block (the Grad-CAM family, Selvaraju et al. 2017), not
-    averaged over space since the classifier is not. The classifier is Linear-ReLU-Linear, so the gradient of
-    logit(ai) - logit(real) is a masked matrix product and needs no backward pass: the graph holds it.
-    """
-
-    def __init__(self, cnn: CNN) -> None:
-        super().__init__()
-        self.cnn = cnn
-
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, 3, 224, 224) -> logits (N, 2), heatmap (N, 14, 14)."""
-        first, last = self.cnn.classifier[2], self.cnn.classifier[5]
+        Gradient x activation at the last block (the Grad-CAM family, Selvaraju et al. 2017), not averaged over space
+        since the classifier is not. The classifier is Linear-ReLU-Linear, so the gradient of logit(ai) - logit(real)
+        is a masked matrix product.
+        """
+        first, last = self.classifier[2], self.classifier[5]
         assert isinstance(first, nn.Linear) and isinstance(last, nn.Linear)
-        maps = self.cnn.features(pixels)  # (N, 128, 14, 14)
+        maps = self.features(pixels)  # (N, 128, 14, 14)
         hidden = first(maps.flatten(1))  # (N, 128)
         logits = last(torch.relu(hidden))
         towards_ai = (hidden > 0).to(maps.dtype) * (last.weight[0] - last.weight[1])  # (N, 128)
@@ -87,7 +103,7 @@ class _Residual(nn.Module):
         return torch.relu(self.body(maps) + self.straight(maps))
 
 
-class Glance(nn.Module):
+class Glance(Network):
     """The whole picture at half the CNN's size, three times as many pictures an hour. About 0.7 million parameters.
 
     What is told on is the mean and the spread of every stage's maps, not their places: the net learns what a picture
@@ -96,19 +112,29 @@ class Glance(nn.Module):
 
     input = CNN_INPUT
     architecture = "stem and three residual stages on 112 x 112, mean and spread of each, one linear layer"
+    channels = (32, 48, 96, 192)  # of the stem and of the stages
+    fronts = 3  # channels that `front` gives
+    filter = (4, 2, 1)  # of the stem: side, stride, padding
 
     def __init__(self) -> None:
         super().__init__()
+        first = self.channels[0]
         self.stem = nn.Sequential(
-            nn.Conv2d(3, 32, 4, 2, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(2, 2)
+            nn.Conv2d(self.fronts, first, *self.filter, bias=False),
+            nn.BatchNorm2d(first),
+            nn.ReLU(),
+            nn.MaxPool2d(2, 2),
         )
-        channels = (32, 48, 96, 192)
         self.stages = nn.ModuleList(
             _Residual(inputs, outputs, stride)
-            for (inputs, outputs), stride in zip(pairwise(channels), (1, 2, 2), strict=True)
+            for (inputs, outputs), stride in zip(pairwise(self.channels), (1, 2, 2), strict=True)
         )
-        told = 2 * sum(channels[1:])
+        told = 2 * sum(self.channels[1:])
         self.classifier = nn.Sequential(nn.BatchNorm1d(told), nn.Dropout(0.3), nn.Linear(told, 2))
+
+    def front(self, pixels: Tensor) -> Tensor:
+        """(N, 3, H, W) -> what the stem sees, (N, fronts, H/2, W/2)."""
+        return nn.functional.avg_pool2d(pixels, 2)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """(N, 3, 224, 224) float32, normalised -> logits (N, 2): ai_image, real_image."""
@@ -125,35 +151,27 @@ class Glance(nn.Module):
         return logits
 
     def stages_of(self, pixels: Tensor) -> list[Tensor]:
-        """-> the maps of the three stages, (N, 48, 28, 28), (N, 96, 14, 14), (N, 192, 7, 7) float32."""
-        maps = self.stem(nn.functional.avg_pool2d(pixels, 2))  # (N, 32, 28, 28)
+        """-> the maps of the three stages, (N, C, 28, 28), (N, C, 14, 14), (N, C, 7, 7) float32."""
+        maps = self.stem(self.front(pixels))  # (N, C, 28, 28)
         found = []
         for stage in self.stages:
             maps = stage(maps)
             found.append(maps.float())
         return found
 
+    def explained(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, 3, 224, 224) -> logits (N, 2), heatmap (N, 28, 28).
 
-class GlanceWithHeatmap(nn.Module):
-    """What is exported: Glance and, beside its logits, where they came from.
-
-    The classifier is linear, so what the means of the maps add to logit(ai) - logit(real) divides among the places
-    exactly (class activation maps, Zhou et al. 2016), over all three stages. What their spreads add has no place.
-    """
-
-    def __init__(self, glance: Glance) -> None:
-        super().__init__()
-        self.glance = glance
-
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, 3, 224, 224) -> logits (N, 2), heatmap (N, 28, 28)."""
-        norm, linear = self.glance.classifier[0], self.glance.classifier[2]
+        The classifier is linear, so what the means of the maps add to logit(ai) - logit(real) divides among the places
+        exactly (class activation maps, Zhou et al. 2016), over all stages. What their spreads add has no place.
+        """
+        norm, linear = self.classifier[0], self.classifier[2]
         assert isinstance(norm, nn.BatchNorm1d) and isinstance(linear, nn.Linear)
         assert norm.running_var is not None
         towards_ai = (
             (linear.weight[0] - linear.weight[1]) * norm.weight / (norm.running_var + norm.eps).sqrt()
         )
-        stages = self.glance.stages_of(pixels)
+        stages = self.stages_of(pixels)
         finest = stages[0].shape[-1]
         heat = []
         at = 0
@@ -162,7 +180,29 @@ class GlanceWithHeatmap(nn.Module):
             share = (maps * towards_ai[at : at + channels, None, None]).sum(1, keepdim=True) / finest**2
             heat.append(nn.functional.interpolate(share, scale_factor=finest // side, mode="nearest"))
             at += 2 * channels
-        return self.glance.judge(stages), torch.cat(heat, dim=1).sum(1)
+        return self.judge(stages), torch.cat(heat, dim=1).sum(1)
+
+
+class Gaze(Glance):
+    """As Glance, and looking at every pixel. About 1.4 million parameters.
+
+    Beside the pixels stands what is finer than their neighbourhood's mean, made louder: the traces of a generator's
+    decoder are faint (NPR, Tan et al. 2024; FerretNet, 2025). Four neighbours come in as channels, not averaged.
+    """
+
+    architecture = (
+        "pixels and their residual, stem and three residual stages on 224 x 224, "
+        "mean and spread of each, one linear layer"
+    )
+    channels = (48, 64, 128, 256)
+    fronts = 24
+    filter = (3, 2, 1)
+    _LOUDER = 4  # about as far spread as the pixels are
+
+    def front(self, pixels: Tensor) -> Tensor:
+        near = nn.functional.avg_pool2d(pixels, 3, 1, 1, count_include_pad=False)
+        both = torch.cat([pixels, self._LOUDER * (pixels - near)], dim=1)
+        return nn.functional.pixel_unshuffle(both, 2)
 
 
 class _Beside(nn.Module):
@@ -179,7 +219,7 @@ class _Beside(nn.Module):
         return found
 
 
-class Small32(nn.Module):
+class Small32(Network):
     """For data sets of 32 x 32 pictures, such as CIFAKE. About 1.1 million parameters.
 
     A stage is Conv2d 3x3, MaxPool2d 2x2 and one more Conv2d 3x3 beside the way straight through. A picture and its
@@ -222,36 +262,16 @@ class Small32(nn.Module):
         logits: Tensor = self.classifier(maps.mean((2, 3)))
         return logits
 
-
-class Small32WithHeatmap(nn.Module):
-    """What is exported: Small32 and, beside its logits, where they came from (class activation maps)."""
-
-    def __init__(self, small: Small32) -> None:
-        super().__init__()
-        self.small = small
-
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, 3, 32, 32) -> logits (N, 2), heatmap (N, 4, 4)."""
-        linear = self.small.classifier[1]
+    def explained(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, 3, 32, 32) -> logits (N, 2), heatmap (N, 4, 4): class activation maps."""
+        linear = self.classifier[1]
         assert isinstance(linear, nn.Linear)
-        straight, mirrored = (self.small.maps_of(seen) for seen in (pixels, pixels.flip(3)))
+        straight, mirrored = (self.maps_of(seen) for seen in (pixels, pixels.flip(3)))
         towards_ai = (linear.weight[0] - linear.weight[1])[:, None, None]
         both = straight + mirrored.flip(3)
-        return (self.small.judge(straight) + self.small.judge(mirrored)) / 2, (both * towards_ai).sum(1) / (
+        return (self.judge(straight) + self.judge(mirrored)) / 2, (both * towards_ai).sum(1) / (
             2 * both.shape[2] * both.shape[3]
         )
 
 
-Network = CNN | Glance | Small32
-WithHeatmap = CNNWithHeatmap | GlanceWithHeatmap | Small32WithHeatmap
-NETS: dict[str, type[CNN] | type[Glance] | type[Small32]] = {
-    "cnn": CNN,
-    "glance": Glance,
-    "small32": Small32,
-}
-
-
-def with_heatmap(network: Network) -> WithHeatmap:
-    if isinstance(network, CNN):
-        return CNNWithHeatmap(network)
-    return GlanceWithHeatmap(network) if isinstance(network, Glance) else Small32WithHeatmap(network)
+NETS: dict[str, type[Network]] = {"cnn": CNN, "glance": Glance, "gaze": Gaze, "small32": Small32}

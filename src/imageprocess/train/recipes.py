@@ -33,6 +33,10 @@ class Recipe:
     # Degradations that a training picture has; epoch e shows number 1 + e modulo this. 0: the pictures as they are.
     deliveries: int = 3
     shift: int = 0  # pixels by which a picture as it is may be moved either way
+    window: int = (
+        0  # the side of a random window that a training step sees instead of the whole; 0: the whole
+    )
+    mixup: float = 0.0  # alpha of mix-up (Zhang et al. 2018); 0: none
     label_smoothing: float = 0.0
     # Of the weights' running mean, a step; that mean is then what is measured and kept (Polyak and Juditsky 1992).
     averaging: float = 0.0
@@ -46,6 +50,19 @@ RECIPES: dict[str, Recipe] = {
     "cnn": Recipe(),
     "glance": Recipe(
         net="glance", epochs=12, batch_size=64, learning_rate=2e-3, weight_decay=0.05, balance="source"
+    ),
+    "gaze": Recipe(
+        net="gaze",
+        epochs=30,
+        batch_size=64,
+        learning_rate=2e-3,
+        warmup_steps=500,
+        weight_decay=0.05,
+        deliveries=6,
+        window=192,
+        mixup=0.2,
+        averaging=0.999,
+        balance="source",
     ),
     "small32": Recipe(
         net="small32",
