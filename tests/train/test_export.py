@@ -13,8 +13,8 @@ from imageprocess.model.spec import load_spec
 from imageprocess.train.calibration import calibrate
 from imageprocess.train.export import export, load_network
 from imageprocess.train.loop import TrainResult
-from imageprocess.train.nets import CNN, NETS
-from imageprocess.train.recipes import RECIPES, Recipe
+from imageprocess.train.nets import CNN
+from imageprocess.train.recipes import NETS, RECIPES, Recipe
 
 SHIPPED = Path(imageprocess.models.__path__[0]) / "cnn"
 
@@ -92,7 +92,8 @@ def test_thresholds_keep_their_error_budgets() -> None:
 
 
 @pytest.mark.parametrize(
-    ("net", "side", "finest"), [("glance", 224, 28), ("gaze", 224, 28), ("small32", 32, 4)]
+    ("net", "side", "finest"),
+    [("glance", 224, 28), ("gaze", 224, 28), ("ferretnet", 224, 28), ("small32", 32, 4)],
 )
 def test_a_network_comes_back_as_it_was(net: str, side: int, finest: int, tmp_path: Path) -> None:
     labels = np.arange(40) % 2

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     "--net",
     default="cnn",
     show_default=True,
-    help="cnn, glance, gaze, small32 (for pictures of 32 x 32), or blend: trained networks and a forest.",
+    help="cnn, glance, gaze, small32 (for pictures of 32 x 32), a peer (npr, ferretnet, resnet18), or blend: trained "
+    "networks and a forest.",
 )
 @click.option("--epochs", type=click.IntRange(1), default=None, help="Default: the recipe's.")
 @click.option("--batch-size", type=click.IntRange(1), default=None)

@@ -19,7 +19,8 @@ from ..model.spec import CLASSES, SCHEMA, InputSpec, dump_facts, load_spec
 from .blend import BlendResult
 from .calibration import Calibration, calibrate
 from .loop import TrainResult
-from .nets import NETS, Network, WithHeatmap
+from .nets import Network, WithHeatmap
+from .recipes import NETS
 
 # Of ONNX; what ONNX Runtime and its WebAssembly build read for years to come.
 _OPSET = 18

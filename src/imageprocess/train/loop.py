@@ -36,8 +36,8 @@ from .dataset import (
     to_input,
 )
 from .devices import gathered, is_follower, open_fabric, padded_share, share, total
-from .nets import NETS, Network
-from .recipes import Recipe, recipe_of
+from .nets import Network
+from .recipes import NETS, Recipe, recipe_of
 
 
 @dataclass(frozen=True, slots=True)

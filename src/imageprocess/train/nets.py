@@ -272,6 +272,3 @@ class Small32(Network):
         return (self.judge(straight) + self.judge(mirrored)) / 2, (both * towards_ai).sum(1) / (
             2 * both.shape[2] * both.shape[3]
         )
-
-
-NETS: dict[str, type[Network]] = {"cnn": CNN, "glance": Glance, "gaze": Gaze, "small32": Small32}

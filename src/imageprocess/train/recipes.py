@@ -1,14 +1,16 @@
-"""How each network is trained: everything that decides the result of a run."""
+"""The networks by name, and how each is trained: everything that decides the result of a run."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
 
 from ..errors import UsageError
 from .dataset import Balance
+from .nets import CNN, Gaze, Glance, Network, Small32
+from .peers import NPR, FerretNet, ResNet18
 
 Precision = Literal["32-true", "bf16-mixed"]
 
@@ -45,6 +47,18 @@ class Recipe:
     precision: Precision = field(default_factory=fastest_precision)
 
 
+NETS: dict[str, type[Network]] = {
+    "cnn": CNN,
+    "glance": Glance,
+    "gaze": Gaze,
+    "small32": Small32,
+    "npr": NPR,
+    "ferretnet": FerretNet,
+    "resnet18": ResNet18,
+}
+
+_PEER = Recipe(epochs=12, batch_size=64, learning_rate=1e-3, weight_decay=0.05, balance="source")
+
 # The default is the CNN's.
 RECIPES: dict[str, Recipe] = {
     "cnn": Recipe(),
@@ -76,6 +90,9 @@ RECIPES: dict[str, Recipe] = {
         label_smoothing=0.1,
         averaging=0.995,
     ),
+    "npr": replace(_PEER, net="npr"),
+    "ferretnet": replace(_PEER, net="ferretnet"),
+    "resnet18": replace(_PEER, net="resnet18"),
 }
 
 
