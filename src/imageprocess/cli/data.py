@@ -198,6 +198,33 @@ def info(folder: Path, as_json: bool, card: Path | None) -> None:
         show_set(rows)
 
 
+@data.command()
+@click.argument("folder", metavar="DIR", type=_FOLDER)
+@click.option("--count", type=click.IntRange(1), default=2000, show_default=True, help="Fakes to make.")
+@click.option(
+    "--steps", type=click.IntRange(1), default=1000, show_default=True, help="Of training an autoencoder."
+)
+@_jobs
+@_seed
+def fakes(folder: Path, count: int, steps: int, jobs: int, seed: int) -> None:
+    """Make fakes of the set's real pictures.
+
+    Autoencoders of several kinds are trained on real pictures of the train split and remake them: what `train --fakes`
+    then sees beside the real ones differs in a decoder's traces alone. They lie in DIR/fakes, listed in DIR/fakes.csv.
+    """
+    try:
+        from ..train.fakes import make_fakes
+    except ImportError as error:
+        from ..errors import MissingExtraError
+
+        raise MissingExtraError(error.name or "torch", "train") from error
+    from .data_tables import show_set
+
+    with _bar("fakes") as progress:
+        rows = make_fakes(folder, count=count, steps=steps, jobs=jobs, seed=seed, progress=progress)
+    show_set(rows)
+
+
 @contextmanager
 def _bar(unit: str, *, lines: bool = False) -> Iterator[Callable[[str, int, int], None]]:
     """A progress bar on standard error where that is a terminal; else a line a step where `lines` asks for it."""

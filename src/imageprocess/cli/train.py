@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @click.option("--learning-rate", type=float, default=None)
 @click.option("--seed", type=int, default=None)
 @click.option("--precision", type=click.Choice(["32-true", "bf16-mixed"]), default=None)
+@click.option("--fakes", is_flag=True, help="Train on the fakes of `data fakes` too.")
 @click.option(
     "--workers", type=click.IntRange(0), default=2, show_default=True, help="Processes that read pictures."
 )
@@ -56,6 +57,7 @@ def train(
     learning_rate: float | None,
     seed: int | None,
     precision: str | None,
+    fakes: bool,
     workers: int,
     devices: int,
     packed: bool,
@@ -80,6 +82,7 @@ def train(
         "learning_rate": learning_rate,
         "seed": seed,
         "precision": precision,
+        "fakes": fakes or None,
     }
     given = {key: value for key, value in given.items() if value is not None}
     out = out or Path("runs") / net

@@ -36,9 +36,9 @@ class IndexRow:
 _INTEGERS = {"bytes", "width", "height"}
 
 
-def read_index(folder: Path) -> list[IndexRow]:
-    """The rows of `folder`/index.csv. Raises DataError where it is missing or damaged, naming the line."""
-    path = Path(folder) / INDEX_NAME
+def read_index(folder: Path, name: str = INDEX_NAME) -> list[IndexRow]:
+    """The rows of `folder`/`name`. Raises DataError where it is missing or damaged, naming the line."""
+    path = Path(folder) / name
     try:
         with path.open(newline="", encoding="utf-8") as stream:
             return [
@@ -46,7 +46,7 @@ def read_index(folder: Path) -> list[IndexRow]:
             ]
     except FileNotFoundError as error:
         raise DataError(
-            f"{folder}: no {INDEX_NAME} in it; make one with `imageprocess data build` or `imageprocess data import`"
+            f"{folder}: no {name} in it; make one with `imageprocess data build` or `imageprocess data import`"
         ) from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read ({error})") from error

@@ -36,6 +36,7 @@ from .dataset import (
     to_input,
 )
 from .devices import gathered, is_follower, open_fabric, padded_share, share, total
+from .fakes import read_fakes
 from .nets import Network
 from .recipes import NETS, Recipe, recipe_of
 
@@ -103,6 +104,8 @@ def train(
     recipe = recipe or Recipe()
     recipe_of(recipe.net)  # refuses what is no network
     rows = rows if rows is not None else read_index(data)
+    if recipe.fakes:
+        rows = rows + read_fakes(data)
     training, validation = split_for_training(data, rows)
     spec = NETS[recipe.net].input
     jobs = max(1, workers)

@@ -43,6 +43,7 @@ class Recipe:
     # Of the weights' running mean, a step; that mean is then what is measured and kept (Polyak and Juditsky 1992).
     averaging: float = 0.0
     balance: Balance = "class"
+    fakes: bool = False  # besides, the fakes of our own that `data fakes` has made
     seed: int = 0
     precision: Precision = field(default_factory=fastest_precision)
 
