@@ -159,3 +159,15 @@ def test_pictures_in_memory_are_as_they_are_and_in_training_moved(drawn_data: Pa
             for x in range(-2, 3)
         )
     assert len(seen) > 4
+    windows, _ = in_memory(
+        drawn_data,
+        rows,
+        [],
+        Small32.input,
+        seed=0,
+        shift=2,
+        window=20,
+        jobs=1,
+        progress=lambda done, of: None,
+    )
+    assert windows[0][0].shape == (20, 20, 3)

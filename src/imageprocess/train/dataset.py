@@ -118,7 +118,8 @@ class Pictures(Shown):
 class InMemory(Shown):
     """Pictures as they are, all at once in memory: for small ones, whose traces no degradation leaves.
 
-    In training half of them are mirrored, and moved by up to `shift` pixels either way, their edges reflected.
+    In training half of them are mirrored, and moved by up to `shift` pixels either way, their edges reflected; of that,
+    a random window of `window` x `window` pixels where it is not 0.
     """
 
     def __init__(
@@ -129,10 +130,12 @@ class InMemory(Shown):
         *,
         seed: int = 0,
         shift: int = 0,
+        window: int = 0,
         moved: bool = False,
     ) -> None:
         super().__init__(rows, spec, seed)
         self.shift = shift if moved else 0
+        self.shape = (window, window) if window else (spec.height, spec.width)
         self.moved = moved
         edge = (self.shift, self.shift)
         self.pixels = np.pad(pixels, ((0, 0), edge, edge, (0, 0)), mode="reflect") if self.shift else pixels
@@ -141,10 +144,10 @@ class InMemory(Shown):
         """-> pixels (H, W, 3) uint8, class index."""
         pixels = self.pixels[index]
         if self.moved:
-            y, x, mirrored = (
-                self.draw(index).integers(0, (2 * self.shift + 1, 2 * self.shift + 1, 2)).tolist()
-            )
-            pixels = pixels[y : y + self.spec.height, x : x + self.spec.width]
+            height, width = self.shape
+            room = np.array(pixels.shape[:2]) - self.shape + 1
+            y, x, mirrored = self.draw(index).integers(0, (*room, 2)).tolist()
+            pixels = pixels[y : y + height, x : x + width]
             pixels = pixels[:, ::-1] if mirrored else pixels
         return torch.from_numpy(np.ascontiguousarray(pixels)), LABELS[self.rows[index].label]
 
@@ -157,6 +160,7 @@ def in_memory(
     *,
     seed: int,
     shift: int,
+    window: int = 0,
     jobs: int,
     progress: Callable[[int, int], None],
 ) -> tuple[InMemory, InMemory]:
@@ -170,7 +174,7 @@ def in_memory(
             progress(done + 1, len(rows))
     count = len(training)
     return (
-        InMemory(pixels[:count], training, spec, seed=seed, shift=shift, moved=True),
+        InMemory(pixels[:count], training, spec, seed=seed, shift=shift, window=window, moved=True),
         InMemory(pixels[count:], held_out, spec),
     )
 

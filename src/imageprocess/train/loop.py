@@ -139,6 +139,7 @@ def train(
             spec,
             seed=recipe.seed,
             shift=recipe.shift,
+            window=recipe.window,
             jobs=jobs,
             progress=caching,
         )
