@@ -14,18 +14,14 @@ from imageprocess.data.index import read_index
 from imageprocess.errors import DataError
 from imageprocess.model.preprocess import preprocess
 from imageprocess.train.dataset import (
-    HELD_OUT,
     LABELS,
     Pictures,
-    delivery_path,
     epoch_order,
-    fill_store,
     in_memory,
-    keep_resized,
-    read_delivery,
     to_input,
 )
 from imageprocess.train.nets import CNN_INPUT, Small32
+from imageprocess.train.store import HELD_OUT, delivery_path, fill_store, keep_resized, read_delivery
 
 
 def test_an_epoch_shows_every_picture_and_weighs_the_classes_alike(drawn_data: Path) -> None:
@@ -125,7 +121,7 @@ def test_kept_arrays_are_read_and_not_made_again(drawn_data: Path, tmp_path: Pat
     kept = Pictures(tmp_path, rows, CNN_INPUT, deliveries=2, resized=True)
     done: list[tuple[int, int]] = []
     for _ in range(2):
-        keep_resized(kept, jobs=1, progress=lambda *at: done.append(at))
+        keep_resized(tmp_path, rows, kept.delivery, CNN_INPUT, jobs=1, progress=lambda *at: done.append(at))
     assert done == [(1, 3), (2, 3), (3, 3)]
     expected = [made[i][0] for i in range(3)]
     for row in rows:

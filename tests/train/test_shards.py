@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("torch", reason="needs the extra [train]")
 
 from imageprocess.data.index import read_index
-from imageprocess.train import dataset, shards
+from imageprocess.train import shards, store
 
 
 def test_every_file_comes_back_from_shards_of_any_size(tmp_path: Path) -> None:
@@ -52,11 +52,11 @@ def test_training_pictures_come_out_of_the_shards(drawn_data: Path, tmp_path: Pa
     data = shutil.copytree(drawn_data, tmp_path / "data")
     rows = read_index(data)
     training, held_out = ([row for row in rows if row.split == split] for split in ("train", "val"))
-    dataset.fill_store(data, training, held_out, deliveries=2, jobs=1, progress=lambda done, of: None)
-    loose = [dataset.read_delivery(data, row, 2) for row in training]
-    dataset.pack_store(data, training, held_out, deliveries=2)
+    store.fill_store(data, training, held_out, deliveries=2, jobs=1, progress=lambda done, of: None)
+    loose = [store.read_delivery(data, row, 2) for row in training]
+    store.pack_store(data, training, held_out, deliveries=2)
     for row in training:
-        dataset.delivery_path(data, row, 2).unlink()
+        store.delivery_path(data, row, 2).unlink()
         (data / row.path).unlink()
-    packed = [dataset.read_delivery(data, row, 2) for row in training]
+    packed = [store.read_delivery(data, row, 2) for row in training]
     assert all(np.array_equal(a, b) for a, b in zip(loose, packed, strict=True))

@@ -111,7 +111,11 @@ def _train_network(
     out: Path,
     given: dict[str, Any],
     resume: bool,
-    **how: Any,
+    *,
+    workers: int,
+    devices: int,
+    packed: bool,
+    resized: bool,
 ) -> tuple[TrainResult, str]:
     from ..train.loop import train as run
     from ..train.recipes import RECIPES
@@ -122,7 +126,18 @@ def _train_network(
     bars = _Bars(recipe.epochs)
     try:
         with bars:
-            result = run(data, out, recipe, resume=resume, report=bars.step, caching=bars.cache, **how)
+            result = run(
+                data,
+                out,
+                recipe,
+                resume=resume,
+                workers=workers,
+                devices=devices,
+                packed=packed,
+                resized=resized,
+                report=bars.step,
+                caching=bars.cache,
+            )
     except KeyboardInterrupt:
         click.echo(f"stopped; go on with: imageprocess train --data {data} --out {out} --resume", err=True)
         raise click.exceptions.Exit(130) from None

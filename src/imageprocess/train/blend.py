@@ -27,7 +27,6 @@ from .dataset import (
     LABELS,
     Pictures,
     count_splits,
-    fill_store,
     root_weights,
     split_for_training,
     to_input,
@@ -35,6 +34,7 @@ from .dataset import (
 from .forest import Forest, Growth, grow
 from .nets import CNN_INPUT, Network, WithHeatmap
 from .statistics import Statistics
+from .store import fill_store
 
 # Pictures whose statistics are worked out at once: more no longer fit a core's cache, and take longer.
 _CHUNK = 8

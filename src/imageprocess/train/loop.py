@@ -28,10 +28,7 @@ from .dataset import (
     Shown,
     count_splits,
     epoch_order,
-    fill_store,
     in_memory,
-    keep_resized,
-    pack_store,
     split_for_training,
     to_input,
 )
@@ -39,6 +36,7 @@ from .devices import gathered, is_follower, open_fabric, padded_share, share, to
 from .fakes import read_fakes
 from .nets import Network
 from .recipes import NETS, Recipe, recipe_of
+from .store import HELD_OUT, fill_store, keep_resized, pack_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,42 +105,16 @@ def train(
     if recipe.fakes:
         rows = rows + read_fakes(data)
     training, validation = split_for_training(data, rows)
-    spec = NETS[recipe.net].input
-    jobs = max(1, workers)
-    pictures: Shown
-    held_out: Shown
-    if recipe.deliveries:
-        deliveries = min(recipe.deliveries, recipe.epochs)
-        fill_store(data, training, validation, deliveries=deliveries, jobs=jobs, progress=caching)
-        if packed and not is_follower():
-            pack_store(data, training, validation, deliveries=deliveries)
-        pictures = Pictures(
-            data,
-            training,
-            spec,
-            seed=recipe.seed,
-            deliveries=deliveries,
-            window=recipe.window,
-            resized=resized,
-        )
-        held_out = Pictures(data, validation, spec, resized=resized)
-        if resized and not is_follower():
-            keep_resized(held_out, jobs=jobs, progress=caching)
-            for epoch in range(deliveries):
-                pictures.set_epoch(epoch)
-                keep_resized(pictures, jobs=jobs, progress=caching)
-    else:
-        pictures, held_out = in_memory(
-            data,
-            training,
-            validation,
-            spec,
-            seed=recipe.seed,
-            shift=recipe.shift,
-            window=recipe.window,
-            jobs=jobs,
-            progress=caching,
-        )
+    pictures, held_out = _open_pictures(
+        data,
+        training,
+        validation,
+        recipe,
+        jobs=max(1, workers),
+        packed=packed,
+        resized=resized,
+        caching=caching,
+    )
     out.mkdir(parents=True, exist_ok=True)
 
     fabric = open_fabric(devices, recipe.batch_size, recipe.precision)
@@ -202,6 +174,51 @@ def train(
     )
 
 
+def _open_pictures(
+    data: Path,
+    training: list[IndexRow],
+    validation: list[IndexRow],
+    recipe: Recipe,
+    *,
+    jobs: int,
+    packed: bool,
+    resized: bool,
+    caching: Callable[[int, int], None],
+) -> tuple[Shown, Shown]:
+    """-> what is trained on and what is held out, prepared as far as it goes."""
+    spec = NETS[recipe.net].input
+    if not recipe.deliveries:
+        return in_memory(
+            data,
+            training,
+            validation,
+            spec,
+            seed=recipe.seed,
+            shift=recipe.shift,
+            window=recipe.window,
+            jobs=jobs,
+            progress=caching,
+        )
+    deliveries = min(recipe.deliveries, recipe.epochs)
+    fill_store(data, training, validation, deliveries=deliveries, jobs=jobs, progress=caching)
+    if packed and not is_follower():
+        pack_store(data, training, validation, deliveries=deliveries)
+    if resized and not is_follower():
+        keep_resized(data, validation, HELD_OUT, spec, jobs=jobs, progress=caching)
+        for number in range(1, deliveries + 1):
+            keep_resized(data, training, number, spec, jobs=jobs, progress=caching)
+    pictures = Pictures(
+        data,
+        training,
+        spec,
+        seed=recipe.seed,
+        deliveries=deliveries,
+        window=recipe.window,
+        resized=resized,
+    )
+    return pictures, Pictures(data, validation, spec, resized=resized)
+
+
 def _epoch(
     fabric: Fabric,
     held: dict[str, Any],
@@ -228,17 +245,7 @@ def _epoch(
             group["lr"] = _learning_rate(recipe, position, recipe.epochs * steps)
         # Dropout is drawn from the position, not from whatever was drawn before, so a resumed run draws the same.
         torch.manual_seed(recipe.seed * 1_000_003 + position + fabric.global_rank * 2**40)
-        shown = to_input(pixels, pictures.spec)
-        if recipe.mixup:
-            mixed = float(torch.distributions.Beta(recipe.mixup, recipe.mixup).sample())
-            shown = mixed * shown + (1 - mixed) * shown.flip(0)
-        logits = network(shown)
-        loss = nn.functional.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
-        if recipe.mixup:
-            other = nn.functional.cross_entropy(
-                logits, labels.flip(0), label_smoothing=recipe.label_smoothing
-            )
-            loss = mixed * loss + (1 - mixed) * other
+        logits, loss = _logits_and_loss(network, to_input(pixels, pictures.spec), labels, recipe)
         optimiser.zero_grad()
         fabric.backward(loss)
         optimiser.step()
@@ -262,6 +269,20 @@ def _epoch(
                 state.seen / state.seconds,
             )
         )
+
+
+def _logits_and_loss(network: Any, shown: Tensor, labels: Tensor, recipe: Recipe) -> tuple[Tensor, Tensor]:
+    """-> logits (N, 2) and the batch's loss. With mix-up each picture is mixed with its opposite in the batch."""
+
+    def loss_of(truth: Tensor) -> Tensor:
+        return nn.functional.cross_entropy(logits, truth, label_smoothing=recipe.label_smoothing)
+
+    if not recipe.mixup:
+        logits = network(shown)
+        return logits, loss_of(labels)
+    share_of_first = float(torch.distributions.Beta(recipe.mixup, recipe.mixup).sample())
+    logits = network(share_of_first * shown + (1 - share_of_first) * shown.flip(0))
+    return logits, share_of_first * loss_of(labels) + (1 - share_of_first) * loss_of(labels.flip(0))
 
 
 def _learning_rate(recipe: Recipe, position: int, total: int) -> float:

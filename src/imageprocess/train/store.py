@@ -1,0 +1,145 @@
+"""The store: what every picture was delivered as, kept below the data set's folder.
+
+A picture is decoded, degraded and encoded once for each of its deliveries (`equalise`), and the small files that come
+out are kept. A network then trains as fast as it can compute, not as fast as pictures of 12 megapixels can be read:
+a step costs a JPEG decode at its own size or, of arrays kept as the network takes them, nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..data.equalise import VERSION, equalise, picture_seed
+from ..data.index import IndexRow
+from ..decode import decode
+from ..model.preprocess import resize
+from ..model.spec import InputSpec
+from . import shards
+
+STORE = f"delivered-{VERSION}"
+# The delivery that validation and test see: drawn from the picture's own seed, as `evaluate` draws it.
+HELD_OUT = 0
+
+Progress = Callable[[int, int], None]  # done, of
+
+
+def delivery_path(folder: Path, row: IndexRow, number: int) -> Path:
+    return folder / STORE / delivery_name(row, number)
+
+
+def delivery_name(row: IndexRow, number: int) -> str:
+    return f"{row.sha256[:2]}/{row.sha256}.{number}"
+
+
+def read_delivery(folder: Path, row: IndexRow, number: int) -> NDArray[np.uint8]:
+    """-> (H, W, 3) uint8, from the store's shards, its files or, where it is missing, made from the picture itself."""
+    try:
+        data = shards.read(folder / STORE, delivery_name(row, number))
+        if data is None:
+            data = delivery_path(folder, row, number).read_bytes()
+    except FileNotFoundError:
+        return equalise(decoded(folder, row), delivery_seed(row, number)).pixels
+    with Image.open(io.BytesIO(data), formats=["JPEG", "WEBP"]) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def delivery_seed(row: IndexRow, number: int) -> int:
+    """Of the picture alone: runs with other seeds see the same deliveries, in another order."""
+    return picture_seed(row.sha256) + number
+
+
+def fill_store(
+    folder: Path,
+    training: Sequence[IndexRow],
+    held_out: Sequence[IndexRow],
+    *,
+    deliveries: int,
+    jobs: int,
+    progress: Progress,
+) -> None:
+    """Make the deliveries that are missing: 1 to `deliveries` of `training`, HELD_OUT of `held_out`."""
+    wanted = [(row, range(1, deliveries + 1)) for row in training]
+    wanted += [(row, range(HELD_OUT, HELD_OUT + 1)) for row in held_out]
+    # The last of a picture's deliveries is written last.
+    missing = [
+        (row, numbers) for row, numbers in wanted if not delivery_path(folder, row, numbers[-1]).exists()
+    ]
+    if not missing:
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        work = pool.map(_store_one, [folder] * len(missing), *zip(*missing, strict=True), chunksize=16)
+        for done, _ in enumerate(work, start=1):
+            progress(done, len(missing))
+
+
+def pack_store(
+    folder: Path, training: Sequence[IndexRow], held_out: Sequence[IndexRow], *, deliveries: int
+) -> None:
+    """Put the store's files that a run needs into shards, from which they are read from then on."""
+    names = [delivery_name(row, number) for row in training for number in range(1, deliveries + 1)]
+    names += [delivery_name(row, HELD_OUT) for row in held_out]
+    if any(shards.find(folder / STORE, name) is None for name in names):
+        shards.pack(folder / STORE, names)
+
+
+def keep_resized(
+    folder: Path, rows: Sequence[IndexRow], number: int, spec: InputSpec, *, jobs: int, progress: Progress
+) -> None:
+    """Keep one delivery of `rows` as the network takes it: (N, H, W, 3) uint8 in one file, 150 KB a picture of
+    224 x 224."""
+    path = _resized_path(folder, rows, number, spec)
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    shape = (len(rows), spec.height, spec.width, 3)
+    kept = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
+    count = len(rows)
+    with ProcessPoolExecutor(jobs) as pool:
+        work = pool.map(_resized_one, [folder] * count, rows, [number] * count, [spec] * count, chunksize=64)
+        for done, found in enumerate(work):
+            kept[done] = found
+            progress(done + 1, count)
+    kept.flush()
+    part.replace(path)
+
+
+def open_resized(folder: Path, rows: Sequence[IndexRow], number: int, spec: InputSpec) -> NDArray[np.uint8]:
+    """What `keep_resized` has kept, (N, H, W, 3) uint8, read from the disk as it is asked for."""
+    return np.asarray(np.load(_resized_path(folder, rows, number, spec), mmap_mode="r"))
+
+
+def decoded(folder: Path, row: IndexRow) -> NDArray[np.uint8]:
+    """The picture itself, (H, W, 3) uint8."""
+    return decode((folder / row.path).read_bytes(), name=row.path).pixels
+
+
+def _store_one(folder: Path, row: IndexRow, numbers: range) -> None:
+    pixels = decoded(folder, row)
+    for number in numbers:
+        target = delivery_path(folder, row, number)
+        if target.exists():
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(target.name + ".part")
+        part.write_bytes(equalise(pixels, delivery_seed(row, number)).data)
+        part.replace(target)
+
+
+def _resized_one(folder: Path, row: IndexRow, number: int, spec: InputSpec) -> NDArray[np.uint8]:
+    return resize(read_delivery(folder, row, number), spec)
+
+
+def _resized_path(folder: Path, rows: Sequence[IndexRow], number: int, spec: InputSpec) -> Path:
+    """Named by the pictures in their order, since a picture is found by its place."""
+    pictures = hashlib.sha256("".join(row.sha256 for row in rows).encode()).hexdigest()[:12]
+    size = f"{spec.width}x{spec.height}-{spec.filter}-{spec.reducing_gap}"
+    return folder / STORE / "resized" / f"{pictures}-{size}-{number}.npy"
