@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -58,25 +59,68 @@ main(prog_name="imageprocess")
 @pytest.mark.torch
 def test_the_losses_of_two_processes_are_those_of_one(drawn_data: Path, tmp_path: Path) -> None:
     curves = {devices: _train(drawn_data, tmp_path / str(devices), devices) for devices in (1, 2)}
-    assert [row["epoch"] for row in curves[2]] == ["1", "2"]
-    for key in ("train_loss", "train_accuracy", "val_loss", "val_accuracy"):
-        one, two = ([float(row[key]) for row in curves[devices]] for devices in (1, 2))
-        assert two == pytest.approx(one, abs=1e-3), key
+    _are_alike(curves)
     assert (tmp_path / "2" / "model" / "model.onnx").is_file()
     assert not list((tmp_path / "2").glob("*.part"))
 
 
+@pytest.mark.torch
+def test_the_losses_of_two_machines_are_those_of_one(drawn_data: Path, tmp_path: Path) -> None:
+    """Each of one process, both on this one."""
+    one = _train(drawn_data, tmp_path / "1", 1)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    out = tmp_path / "2"
+    command, environment = _command(drawn_data, out, "--nodes", "2", "--resized")
+    follower = subprocess.Popen(
+        command, env={**environment, **where, "NODE_RANK": "1"}, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        first = subprocess.run(
+            command,
+            env={**environment, **where, "NODE_RANK": "0"},
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+        said, _ = follower.communicate(timeout=60)
+    finally:
+        follower.kill()
+    assert first.returncode == follower.returncode == 0, first.stderr
+    assert first.stdout.splitlines() == [str(out / "model")] and not said
+    _are_alike({1: one, 2: _log(out)})
+
+
+def _are_alike(curves: dict[int, list[dict[str, str]]]) -> None:
+    assert [row["epoch"] for row in curves[2]] == ["1", "2"]
+    for key in ("train_loss", "train_accuracy", "val_loss", "val_accuracy"):
+        one, two = ([float(row[key]) for row in curves[devices]] for devices in (1, 2))
+        assert two == pytest.approx(one, abs=1e-3), key
+
+
 def _train(data: Path, out: Path, devices: int) -> list[dict[str, str]]:
+    command, environment = _command(
+        data, out, "--devices", str(devices), *(["--packed"] if devices > 1 else [])
+    )
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [str(out / "model")]  # one process talks
+    return _log(out)
+
+
+def _command(data: Path, out: Path, *options: str) -> tuple[list[str], dict[str, str]]:
+    """-> the command, and the environment that it needs."""
     script = out.with_suffix(".py")
     script.write_text(SCRIPT)
     command = [
         sys.executable, str(script), "train", "--data", str(data), "--out", str(out), "--epochs", "2",
-        "--batch-size", "8", "--precision", "32-true", "--workers", "0", "--devices", str(devices),
-        *(["--packed"] if devices > 1 else []),
+        "--batch-size", "8", "--precision", "32-true", "--workers", "0", *options,
     ]  # fmt: skip
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [str(out / "model")]  # one process talks
+    return command, {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+
+def _log(out: Path) -> list[dict[str, str]]:
     with (out / "log.csv").open() as rows:
         return list(csv.DictReader(rows))

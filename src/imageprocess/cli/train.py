@@ -36,6 +36,11 @@ if TYPE_CHECKING:
     "--devices", type=click.IntRange(1), default=1, show_default=True,
     help="Train on N GPUs, or in N processes on a CPU, each with its share of every batch.",
 )  # fmt: skip
+@click.option(
+    "--nodes", type=click.IntRange(1), default=1, show_default=True,
+    help="Machines that run this command, with --devices each, NODE_RANK 0 to N-1, and the first one's MASTER_ADDR and "
+    "MASTER_PORT; --data and --out lie where all of them see them.",
+)  # fmt: skip
 @click.option("--packed", is_flag=True, help="Put the prepared pictures into tars, and read them from there.")
 @click.option(
     "--resized", is_flag=True,
@@ -60,6 +65,7 @@ def train(
     fakes: bool,
     workers: int,
     devices: int,
+    nodes: int,
     packed: bool,
     resized: bool,
     out: Path | None,
@@ -88,15 +94,15 @@ def train(
     out = out or Path("runs") / net
     result: TrainResult | BlendResult
     if net == "blend":
-        if devices > 1 or packed or resized:
+        if devices > 1 or nodes > 1 or packed or resized:
             raise click.UsageError(
-                "--devices, --packed and --resized: of a network's training, not of --net blend"
+                "--devices, --nodes, --packed and --resized: of a network's training, not of --net blend"
             )
         result, said = _train_blend(data, out, given, workers, members)
     else:
         result, said = _train_network(
             net, data, out, given, resume,
-            workers=workers, devices=devices, packed=packed, resized=resized,
+            workers=workers, devices=devices, nodes=nodes, packed=packed, resized=resized,
         )  # fmt: skip
     if is_follower():
         return
@@ -114,6 +120,7 @@ def _train_network(
     *,
     workers: int,
     devices: int,
+    nodes: int,
     packed: bool,
     resized: bool,
 ) -> tuple[TrainResult, str]:
@@ -133,6 +140,7 @@ def _train_network(
                 resume=resume,
                 workers=workers,
                 devices=devices,
+                nodes=nodes,
                 packed=packed,
                 resized=resized,
                 report=bars.step,

@@ -17,13 +17,22 @@ from torch import Tensor
 from ..errors import UsageError
 
 
-def open_fabric(devices: int, batch_size: int, precision: Literal["32-true", "bf16-mixed"]) -> Fabric:
-    """Start the other processes, which run the same command. Raises UsageError where a batch has no equal shares."""
-    if batch_size % devices:
-        raise UsageError(f"a batch of {batch_size} has no equal shares for {devices} devices")
-    strategy = "ddp" if devices > 1 else "auto"
-    fabric = Fabric(accelerator="auto", devices=devices, strategy=strategy, precision=precision)
-    if devices > 1:
+def open_fabric(
+    devices: int, batch_size: int, precision: Literal["32-true", "bf16-mixed"], *, nodes: int = 1
+) -> Fabric:
+    """Start this machine's other processes, which run the same command, and wait for the other machines'.
+
+    Which machine this is, and where the first one is, stands in NODE_RANK, MASTER_ADDR and MASTER_PORT. Raises
+    UsageError where a batch has no equal shares.
+    """
+    world = devices * nodes
+    if batch_size % world:
+        raise UsageError(f"a batch of {batch_size} has no equal shares for {world} devices")
+    strategy = "ddp" if world > 1 else "auto"
+    fabric = Fabric(
+        accelerator="auto", devices=devices, num_nodes=nodes, strategy=strategy, precision=precision
+    )
+    if world > 1:
         # Each would take every core of a CPU.
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // devices))
         fabric.launch()
@@ -33,6 +42,11 @@ def open_fabric(devices: int, batch_size: int, precision: Literal["32-true", "bf
 def is_follower() -> bool:
     """Is this a process that another one of the run has started? The first alone talks, and writes files."""
     return os.environ.get("LOCAL_RANK", "0") != "0" or os.environ.get("NODE_RANK", "0") != "0"
+
+
+def is_first_here() -> bool:
+    """Is this the first process of the run on this machine?"""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def share(fabric: Fabric, order: Sequence[int]) -> list[int]:

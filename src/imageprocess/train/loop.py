@@ -32,7 +32,7 @@ from .dataset import (
     split_for_training,
     to_input,
 )
-from .devices import gathered, is_follower, open_fabric, padded_share, share, total
+from .devices import gathered, is_first_here, is_follower, open_fabric, padded_share, share, total
 from .fakes import read_fakes
 from .nets import Network
 from .recipes import NETS, Recipe, recipe_of
@@ -85,6 +85,7 @@ def train(
     resume: bool = False,
     workers: int = 2,
     devices: int = 1,
+    nodes: int = 1,
     packed: bool = False,
     resized: bool = False,
     rows: list[IndexRow] | None = None,
@@ -94,7 +95,7 @@ def train(
     """Train `recipe.net` on the train split of `data`, choose the epoch by its val split.
 
     Stops cleanly on KeyboardInterrupt: the checkpoint is written and the interrupt raised again; `resume=True` goes on
-    to the same result, to the bit on the same machine. With more than one of `devices` every process of the run calls
+    to the same result, to the bit on the same machine. With more than one of `devices` or `nodes` every process calls
     this and gets the result; the first alone writes, and an epoch that is interrupted begins anew. `packed`: the
     prepared pictures are put into tars and read from there. `resized`: kept as arrays too (`keep_resized`), to the
     same result. `rows` narrows the index (leave one generator out).
@@ -117,7 +118,7 @@ def train(
     )
     out.mkdir(parents=True, exist_ok=True)
 
-    fabric = open_fabric(devices, recipe.batch_size, recipe.precision)
+    fabric = open_fabric(devices, recipe.batch_size, recipe.precision, nodes=nodes)
     fabric.seed_everything(recipe.seed, verbose=False)
     network = NETS[recipe.net]().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     # With a weight decay of zero this is Adam (Loshchilov and Hutter 2019).
@@ -203,7 +204,7 @@ def _open_pictures(
     fill_store(data, training, validation, deliveries=deliveries, jobs=jobs, progress=caching)
     if packed and not is_follower():
         pack_store(data, training, validation, deliveries=deliveries)
-    if resized and not is_follower():
+    if resized and is_first_here():
         keep_resized(data, validation, HELD_OUT, spec, jobs=jobs, progress=caching)
         for number in range(1, deliveries + 1):
             keep_resized(data, training, number, spec, jobs=jobs, progress=caching)

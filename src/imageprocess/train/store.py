@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -99,7 +100,7 @@ def keep_resized(
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
+    part = _part_of(path)
     shape = (len(rows), spec.height, spec.width, 3)
     kept = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
     count = len(rows)
@@ -129,9 +130,14 @@ def _store_one(folder: Path, row: IndexRow, numbers: range) -> None:
         if target.exists():
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(target.name + ".part")
+        part = _part_of(target)
         part.write_bytes(equalise(pixels, delivery_seed(row, number)).data)
         part.replace(target)
+
+
+def _part_of(path: Path) -> Path:
+    """Of each machine that trains its own: two may make the same file at once."""
+    return path.with_name(f"{path.name}.{os.environ.get('NODE_RANK', '0')}.part")
 
 
 def _resized_one(folder: Path, row: IndexRow, number: int, spec: InputSpec) -> NDArray[np.uint8]:
