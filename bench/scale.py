@@ -3,8 +3,8 @@
     python -m bench.scale [--plan-only]
 
 Writes bench/results/scale.json and the tables in docs/scale.md, where each line says whether it is measured, assumed or
-reckoned. The plan goes by what one core does in bench/results/speed.json; two workers want a machine with nothing else
-to do.
+reckoned. The plan goes by what one worker does, with the default model; before that is measured, by what one core does
+in bench/results/speed.json. Workers want a machine with nothing else to do.
 """
 
 from __future__ import annotations
@@ -86,22 +86,19 @@ def _run(files: list[Path], out: Path, jobs: int) -> float:
 
 
 def write() -> None:
-    one = next(
-        row
-        for row in json.loads(SPEED.read_text(encoding="utf-8"))["in_process"]
-        if (row["size"], row["format"]) == ("1 MP", "JPEG")
-    )
+    speed = json.loads(SPEED.read_text(encoding="utf-8"))
+    one = next(row for row in speed["in_process"] if (row["size"], row["format"]) == ("1 MP", "JPEG"))
     two = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else None
+    rate = two["a_second"]["1"] if two else one[f"{speed['default_model']}_a_second"]
     text = DOCS.read_text(encoding="utf-8")
-    for name, lines in (("measured", _curve(one, two)), ("plan", _plan(one, two))):
+    for name, lines in (("measured", _curve(rate, two)), ("plan", _plan(rate, one["bytes"], two))):
         begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
         before, rest = text.split(begin)
         text = before + "\n".join([begin, *lines, end]) + rest.split(end)[1]
     DOCS.write_text(text, encoding="utf-8")
 
 
-def _curve(one: dict[str, Any], two: dict[str, Any] | None) -> list[str]:
-    rate = one["cnn_a_second"]
+def _curve(rate: float, two: dict[str, Any] | None) -> list[str]:
     lines = [
         "| workers | JPEGs of 1 MP a second | of proportion |  |",
         "|---|---|---|---|",
@@ -113,8 +110,7 @@ def _curve(one: dict[str, Any], two: dict[str, Any] | None) -> list[str]:
     return lines + [f"| {n:,} | {n * rate * EFFICIENCY:,.0f} | {EFFICIENCY} | model |" for n in models]
 
 
-def _plan(one: dict[str, Any], two: dict[str, Any] | None) -> list[str]:
-    rate, size = one["cnn_a_second"], one["bytes"]
+def _plan(rate: float, size: int, two: dict[str, Any] | None) -> list[str]:
     core_hours = BILLION / rate / EFFICIENCY / 3600
     terabytes = BILLION * size / 1e12
     lines = [
