@@ -79,14 +79,18 @@ def test_glances_heat_map_divides_what_the_means_add() -> None:
     torch.testing.assert_close(heatmap.sum((1, 2)), expected, atol=1e-4, rtol=1e-3)
 
 
-def test_small32_takes_a_picture_and_its_mirror_image_for_one() -> None:
+def test_small32_takes_the_mean_of_a_picture_and_its_mirror_image_in_three_places() -> None:
     network = Small32().eval()
     assert sum(weight.numel() for weight in network.parameters()) < 1_200_000
     pixels = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    padded = torch.nn.functional.pad(pixels, (1, 1, 1, 1), mode="reflect")
+    moved = [padded[:, :, at : at + 32, at : at + 32] for at in range(3)]
+    torch.testing.assert_close(moved[1], pixels)
     with torch.no_grad():
         logits, heatmap = WithHeatmap(network)(pixels)
-        mirrored = network(pixels.flip(3))
-    torch.testing.assert_close(logits, mirrored)
+        torch.testing.assert_close(logits, network(pixels))
+        once = [network.judge(network.maps_of(view)) for one in moved for view in (one, one.flip(3))]
+    torch.testing.assert_close(logits, torch.stack(once).mean(0))
     bias = network.classifier[1].bias
     # The places' shares, and the bias, are all there is to the odds.
     torch.testing.assert_close(

@@ -222,14 +222,16 @@ class _Beside(nn.Module):
 class Small32(Network):
     """For data sets of 32 x 32 pictures, such as CIFAKE. About 1.1 million parameters.
 
-    A stage is Conv2d 3x3, MaxPool2d 2x2 and one more Conv2d 3x3 beside the way straight through. A picture and its
-    mirror image are one: in use the net looks at both.
+    A stage is Conv2d 3x3, MaxPool2d 2x2 and one more Conv2d 3x3 beside the way straight through. In use the net looks
+    at a picture and its mirror image, in three places a pixel apart: the poolings see other pixels together.
     """
 
     input = InputSpec(width=32, height=32, filter="bilinear", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
     architecture = (
-        "stem and three residual stages on 32 x 32 and its mirror image, mean of the last, one linear layer"
+        "stem and three residual stages on 32 x 32 and its mirror image in three places, mean of the last, "
+        "one linear layer"
     )
+    _PLACES = (0, 1, -1)  # pixels by which the picture is moved, both ways
 
     def __init__(self) -> None:
         super().__init__()
@@ -250,7 +252,18 @@ class Small32(Network):
         """(N, 3, 32, 32) float32, normalised -> logits (N, 2): ai_image, real_image."""
         if self.training:
             return self.judge(self.maps_of(pixels))
-        return (self.judge(self.maps_of(pixels)) + self.judge(self.maps_of(pixels.flip(3)))) / 2
+        return torch.stack([self.judge(self.maps_of(view)) for view in self._views(pixels)]).mean(0)
+
+    def _views(self, pixels: Tensor) -> list[Tensor]:
+        """Each as the picture is, then mirrored; what is missing at an edge is reflected."""
+        edge = max(self._PLACES)
+        padded = nn.functional.pad(pixels, (edge,) * 4, mode="reflect")
+        height, width = pixels.shape[2:]
+        moved = [
+            padded[:, :, edge + place : edge + place + height, edge + place : edge + place + width]
+            for place in self._PLACES
+        ]
+        return [view for straight in moved for view in (straight, straight.flip(3))]
 
     def maps_of(self, pixels: Tensor) -> Tensor:
         """-> (N, 256, 4, 4)"""
@@ -263,12 +276,11 @@ class Small32(Network):
         return logits
 
     def explained(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, 3, 32, 32) -> logits (N, 2), heatmap (N, 4, 4): class activation maps."""
+        """(N, 3, 32, 32) -> logits (N, 2), heatmap (N, 4, 4): class activation maps, the views' mean."""
         linear = self.classifier[1]
         assert isinstance(linear, nn.Linear)
-        straight, mirrored = (self.maps_of(seen) for seen in (pixels, pixels.flip(3)))
         towards_ai = (linear.weight[0] - linear.weight[1])[:, None, None]
-        both = straight + mirrored.flip(3)
-        return (self.judge(straight) + self.judge(mirrored)) / 2, (both * towards_ai).sum(1) / (
-            2 * both.shape[2] * both.shape[3]
-        )
+        maps = [self.maps_of(view) for view in self._views(pixels)]
+        turned = torch.stack([one.flip(3) if number % 2 else one for number, one in enumerate(maps)]).mean(0)
+        logits = torch.stack([self.judge(one) for one in maps]).mean(0)
+        return logits, (turned * towards_ai).sum(1) / (turned.shape[2] * turned.shape[3])
