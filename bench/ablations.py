@@ -12,11 +12,10 @@ from __future__ import annotations
 import argparse
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from imageprocess.evaluate.pictures import read_dataset
@@ -31,7 +30,6 @@ from imageprocess.train.recipes import NETS, RECIPES, Recipe
 PAGE = Path(__file__).parents[1] / "docs" / "ablations.md"
 TIERS = ("raw", "web", "hard")
 _WINDOW = 128  # of every row: a third of the cost of the whole 224
-_FAKES = "fakes of our own besides"
 
 
 class WithoutResidual(Gaze):
@@ -43,37 +41,31 @@ class WithoutResidual(Gaze):
         return nn.functional.pixel_unshuffle(pixels, 2)
 
 
-NETS["gaze_without_residual"] = WithoutResidual
+# By name, for `train` looks there.
+_BLIND = "gaze_without_residual"
+NETS[_BLIND] = WithoutResidual
+RECIPES[_BLIND] = replace(RECIPES["gaze"], net=_BLIND)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    name: str
-    recipe: Recipe
-
-
-def rows(epochs: int) -> list[Row]:
+def rows(epochs: int) -> dict[str, Recipe]:
+    """What a row is called -> how its network is trained."""
     gaze = replace(RECIPES["gaze"], epochs=epochs, deliveries=2, window=_WINDOW, averaging=0.0)
-    as_they_are = replace(gaze, deliveries=0)
-    blind = replace(gaze, net="gaze_without_residual")
-    RECIPES["gaze_without_residual"] = blind
     peers = {
         "the class project's CNN": "cnn", "Glance": "glance", "NPR": "npr", "FerretNet": "ferretnet",
         "ResNet-18": "resnet18",
     }  # fmt: skip
-    found = [
-        Row("Gaze", gaze),
-        Row("equalisation off", as_they_are),
-        Row("residual off", blind),
-        Row(_FAKES, replace(gaze, fakes=True)),
-        Row("mix-up off", replace(gaze, mixup=0.0)),
-        Row("by class, not by source", replace(gaze, balance="class")),
-    ]
+    found = {
+        "Gaze": gaze,
+        "equalisation off": replace(gaze, deliveries=0),
+        "residual off": replace(gaze, net=_BLIND),
+        "fakes of our own besides": replace(gaze, fakes=True),
+        "mix-up off": replace(gaze, mixup=0.0),
+        "by class, not by source": replace(gaze, balance="class"),
+    }
     for name, net in peers.items():
         # The CNN's classifier takes nothing but the whole picture.
         window = 0 if net == "cnn" else _WINDOW
-        own = RECIPES[net]
-        found.append(Row(name, replace(own, epochs=epochs, deliveries=2, window=window, balance="source")))
+        found[name] = replace(RECIPES[net], epochs=epochs, deliveries=2, window=window, balance="source")
     return found
 
 
@@ -85,23 +77,24 @@ def main() -> None:
     parser.add_argument("runs", type=Path)
     parser.add_argument("--epochs", type=int, default=2)
     asked = parser.parse_args()
-    table = [row for row in rows(asked.epochs) if not row.recipe.fakes or (asked.data / FAKES_NAME).exists()]
-    folders = [_trained(row, asked.data, asked.runs / row.name.replace(" ", "-")) for row in table]
+    has_fakes = (asked.data / FAKES_NAME).exists()
+    table = {name: recipe for name, recipe in rows(asked.epochs).items() if has_fakes or not recipe.fakes}
+    folders = [_trained(name, recipe, asked.data, asked.runs) for name, recipe in table.items()]
     study = evaluate(read_dataset(asked.data, "open_test"), folders, TIERS, jobs=2)
     facts = [load_spec(folder).facts for folder in folders]
-    PAGE.write_text("\n".join(page(table, facts, study.record)) + "\n", encoding="utf-8")
+    PAGE.write_text("\n".join(page(list(table), facts, study.record)) + "\n", encoding="utf-8")
     print(PAGE.read_text("utf-8"))
 
 
-def _trained(row: Row, data: Path, run: Path) -> Path:
+def _trained(name: str, recipe: Recipe, data: Path, runs: Path) -> Path:
     """-> the model folder."""
+    run = runs / name.replace(" ", "-")
     folder = run / "model"
     if not folder.exists():
-        print(row.name, flush=True)
-        torch.manual_seed(0)
+        print(name, flush=True)
         resume = (run / "last.ckpt").exists()
-        result = train(data, run, row.recipe, resume=resume, resized=True, report=_tell)
-        export(result, folder, name=row.name)
+        result = train(data, run, recipe, resume=resume, resized=True, report=_tell)
+        export(result, folder, name=name)
     return folder
 
 
@@ -113,14 +106,14 @@ def _tell(at: Progress) -> None:
         )
 
 
-def page(table: list[Row], facts: list[dict[str, Any]], record: dict[str, Any]) -> list[str]:
+def page(names: list[str], facts: list[dict[str, Any]], record: dict[str, Any]) -> list[str]:
     data, training = record["data"], facts[0]["training"]
-    seen = training["recipe"]["epochs"] * 2 * training["images"]["train"] // 1000
+    seen = training["recipe"]["epochs"] * training["images"]["train"] // 1000
     return [
         "# What each ingredient is worth",
         "",
         *textwrap.wrap(
-            f"Every row is a network trained from nothing on data set `{training['data_id']}` with about {seen // 2:,} "
+            f"Every row is a network trained from nothing on data set `{training['data_id']}` with about {seen:,} "
             f"thousand pictures seen, windows of {_WINDOW} x {_WINDOW} pixels, one seed; and then measured, whole, on "
             f"{data['n_ai']:,} AI and {data['n_real']:,} real pictures of {data['sources_ai']} and "
             f"{data['sources_real']} sources that no training has seen. In brackets the 95 % interval over sources: "
@@ -132,7 +125,7 @@ def page(table: list[Row], facts: list[dict[str, Any]], record: dict[str, Any]) 
         "| | parameters | minutes | val accuracy | " + " | ".join(f"AUROC {tier}" for tier in TIERS)
         + " | balanced accuracy raw |",
         "|---|---|---|---|" + "---|" * len(TIERS) + "---|",
-        *_rendered(table, facts, record),
+        *_rendered(names, facts, record),
         "",
         "```sh",
         "imageprocess data build --out DATA && imageprocess data fakes DATA",
@@ -141,8 +134,8 @@ def page(table: list[Row], facts: list[dict[str, Any]], record: dict[str, Any]) 
     ]  # fmt: skip
 
 
-def _rendered(table: list[Row], facts: list[dict[str, Any]], record: dict[str, Any]) -> Iterator[str]:
-    for row, each, model in zip(table, facts, record["models"], strict=True):
+def _rendered(names: list[str], facts: list[dict[str, Any]], record: dict[str, Any]) -> Iterator[str]:
+    for name, each, model in zip(names, facts, record["models"], strict=True):
         training = each["training"]
         minutes = sum(epoch["seconds"] for epoch in training["log"]) / 60
         best = training["log"][training["best_epoch"] - 1]
@@ -152,7 +145,7 @@ def _rendered(table: list[Row], facts: list[dict[str, Any]], record: dict[str, A
             for found in tiers
         )
         yield (
-            f"| {row.name} | {each['parameters'] / 1e6:.2f} M | {minutes:.0f} | {best['val_accuracy']:.1%} "
+            f"| {name} | {each['parameters'] / 1e6:.2f} M | {minutes:.0f} | {best['val_accuracy']:.1%} "
             f"| {aurocs} | {tiers[0]['balanced_accuracy']:.1%} |"
         )
 

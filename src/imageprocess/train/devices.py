@@ -39,14 +39,14 @@ def open_fabric(
     return fabric
 
 
-def is_follower() -> bool:
-    """Is this a process that another one of the run has started? The first alone talks, and writes files."""
-    return os.environ.get("LOCAL_RANK", "0") != "0" or os.environ.get("NODE_RANK", "0") != "0"
-
-
 def is_first_here() -> bool:
     """Is this the first process of the run on this machine?"""
     return os.environ.get("LOCAL_RANK", "0") == "0"
+
+
+def is_follower() -> bool:
+    """Is this a process that another one of the run has started? The first alone talks, and writes files."""
+    return not is_first_here() or os.environ.get("NODE_RANK", "0") != "0"
 
 
 def share(fabric: Fabric, order: Sequence[int]) -> list[int]:

@@ -22,10 +22,10 @@ from torch import Tensor, nn
 
 from ..data.equalise import prepare
 from ..data.index import IndexRow, read_index, write_index
-from ..decode import decode
 from ..errors import DataError
 from .dataset import root_weights
 from .recipes import fastest_precision
+from .store import decoded
 
 FAKES_NAME = "fakes.csv"  # beside index.csv, of the same columns
 _FOLDER = "fakes"
@@ -81,8 +81,8 @@ class Autoencoder(nn.Module):
         if self.kind.codebook:
             bounded = _LEVELS * torch.tanh(latents)
             latents = bounded + (bounded.round() - bounded).detach()  # the gradient goes straight through
-        decoded: Tensor = self.decoder(latents)
-        return decoded
+        remade: Tensor = self.decoder(latents)
+        return remade
 
 
 def _layers(inputs: int, outputs: int, side: int = 3, stride: int = 1) -> list[nn.Module]:
@@ -156,7 +156,7 @@ def _read(data: Path, rows: Sequence[IndexRow], jobs: int, progress: Progress) -
 
 
 def _read_one(data: Path, row: IndexRow) -> NDArray[np.uint8]:
-    return prepare(decode((data / row.path).read_bytes(), name=row.path).pixels)
+    return prepare(decoded(data, row))
 
 
 def _told(numbers: Sequence[int], what: str, progress: Progress) -> Iterator[int]:

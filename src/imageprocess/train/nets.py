@@ -219,11 +219,39 @@ class _Beside(nn.Module):
         return found
 
 
-class Small32(Network):
+class Pooled(Network):
+    """A network that tells by the mean over places of its last maps: of `classifier`, the last layer is linear."""
+
+    classifier: nn.Sequential
+
+    def last_maps(self, pixels: Tensor) -> Tensor:
+        """(N, 3, H, W) float32, normalised -> (N, C, h, w)."""
+        raise NotImplementedError
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """(N, 3, H, W) float32, normalised -> logits (N, 2): ai_image, real_image."""
+        return self.judge(self.last_maps(pixels))
+
+    def judge(self, maps: Tensor) -> Tensor:
+        """(N, C, h, w) -> logits (N, 2)."""
+        logits: Tensor = self.classifier(maps.mean((2, 3)))
+        return logits
+
+    def explained(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """-> logits (N, 2), heatmap (N, h, w): class activation maps (Zhou et al. 2016)."""
+        linear = self.classifier[-1]
+        assert isinstance(linear, nn.Linear)
+        maps = self.last_maps(pixels)
+        towards_ai = (linear.weight[0] - linear.weight[1])[:, None, None]
+        return self.judge(maps), (maps * towards_ai).sum(1) / (maps.shape[2] * maps.shape[3])
+
+
+class Small32(Pooled):
     """For data sets of 32 x 32 pictures, such as CIFAKE. About 1.1 million parameters.
 
     A stage is Conv2d 3x3, MaxPool2d 2x2 and one more Conv2d 3x3 beside the way straight through. In use the net looks
-    at a picture and its mirror image, in three places a pixel apart: the poolings see other pixels together.
+    at a picture and its mirror image, in three places a pixel apart: the poolings see other pixels together. What is
+    missing at an edge is reflected.
     """
 
     input = InputSpec(width=32, height=32, filter="bilinear", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
@@ -248,14 +276,10 @@ class Small32(Network):
         self.stages = nn.Sequential(*stages)
         self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(channels[-1], 2))
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        """(N, 3, 32, 32) float32, normalised -> logits (N, 2): ai_image, real_image."""
+    def last_maps(self, pixels: Tensor) -> Tensor:
+        """In use the mean of all views', those of a mirror image turned back; (N, 256, 4, 4)."""
         if self.training:
-            return self.judge(self.maps_of(pixels))
-        return torch.stack([self.judge(self.maps_of(view)) for view in self._views(pixels)]).mean(0)
-
-    def _views(self, pixels: Tensor) -> list[Tensor]:
-        """Each as the picture is, then mirrored; what is missing at an edge is reflected."""
+            return self.maps_of(pixels)
         edge = max(self._PLACES)
         padded = nn.functional.pad(pixels, (edge,) * 4, mode="reflect")
         height, width = pixels.shape[2:]
@@ -263,24 +287,10 @@ class Small32(Network):
             padded[:, :, edge + place : edge + place + height, edge + place : edge + place + width]
             for place in self._PLACES
         ]
-        return [view for straight in moved for view in (straight, straight.flip(3))]
+        seen = [maps for view in moved for maps in (self.maps_of(view), self.maps_of(view.flip(3)).flip(3))]
+        return torch.stack(seen).mean(0)
 
     def maps_of(self, pixels: Tensor) -> Tensor:
         """-> (N, 256, 4, 4)"""
         maps: Tensor = self.stages(self.stem(pixels))
         return maps
-
-    def judge(self, maps: Tensor) -> Tensor:
-        """(N, 256, 4, 4) -> logits (N, 2)."""
-        logits: Tensor = self.classifier(maps.mean((2, 3)))
-        return logits
-
-    def explained(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, 3, 32, 32) -> logits (N, 2), heatmap (N, 4, 4): class activation maps, the views' mean."""
-        linear = self.classifier[1]
-        assert isinstance(linear, nn.Linear)
-        towards_ai = (linear.weight[0] - linear.weight[1])[:, None, None]
-        maps = [self.maps_of(view) for view in self._views(pixels)]
-        turned = torch.stack([one.flip(3) if number % 2 else one for number, one in enumerate(maps)]).mean(0)
-        logits = torch.stack([self.judge(one) for one in maps]).mean(0)
-        return logits, (turned * towards_ai).sum(1) / (turned.shape[2] * turned.shape[3])

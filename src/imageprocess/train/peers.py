@@ -10,7 +10,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from .nets import CNN_INPUT, Network
+from .nets import CNN_INPUT, Pooled
 
 
 def _convolution(
@@ -37,7 +37,7 @@ class _Beside(nn.Module):
         return torch.relu(self.body(maps) + self.straight(maps))
 
 
-class _Pooled(Network):
+class _Peer(Pooled):
     """`features` gives the last maps of what `front` gives."""
 
     input = CNN_INPUT
@@ -51,22 +51,12 @@ class _Pooled(Network):
         """(N, 3, H, W) -> what the first layer sees, of the same shape."""
         return pixels
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        """(N, 3, H, W) float32, normalised -> logits (N, 2): ai_image, real_image."""
-        logits: Tensor = self.classifier(self.features(self.front(pixels)).mean((2, 3)))
-        return logits
-
-    def explained(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """-> logits (N, 2), heatmap (N, h, w): class activation maps."""
-        linear = self.classifier[1]
-        assert isinstance(linear, nn.Linear)
-        maps = self.features(self.front(pixels))
-        towards_ai = (linear.weight[0] - linear.weight[1])[:, None, None]
-        logits: Tensor = self.classifier(maps.mean((2, 3)))
-        return logits, (maps * towards_ai).sum(1) / (maps.shape[2] * maps.shape[3])
+    def last_maps(self, pixels: Tensor) -> Tensor:
+        maps: Tensor = self.features(self.front(pixels))
+        return maps
 
 
-class ResNet18(_Pooled):
+class ResNet18(_Peer):
     """He et al. 2016. 11.2 million parameters."""
 
     architecture = "ResNet-18"
@@ -86,7 +76,7 @@ class ResNet18(_Pooled):
         return _Beside(body, inputs, outputs, stride)
 
 
-class NPR(_Pooled):
+class NPR(_Peer):
     """Neighbouring pixel relationships (Tan et al. 2024, arXiv 2312.10461): the first two stages of a ResNet-50 look
     at what is left of a picture when its own enlarged half is taken away. 1.4 million parameters."""
 
@@ -129,7 +119,7 @@ class _TwoReaches(nn.Module):
         return found
 
 
-class FerretNet(_Pooled):
+class FerretNet(_Peer):
     """Local pixel dependencies (Liang et al. 2025, arXiv 2509.20890): a small network of separable convolutions looks
     at how far a pixel is from the median of its eight neighbours. 1.1 million parameters."""
 
