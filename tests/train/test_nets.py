@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from imageprocess.train.nets import CNN, Glance, Small32, WithHeatmap
+from imageprocess.train.nets import CNN, Gaze, Glance, Small32, WithHeatmap
 
 
 def test_the_layers_in_order() -> None:
@@ -58,6 +58,18 @@ def test_glance_is_small_and_tells_a_picture_whatever_lies_beside_it() -> None:
         together = network(pixels)
         torch.testing.assert_close(together[1:2], network(pixels[1:2]), atol=1e-5, rtol=1e-4)
     assert together.shape == (3, 2)
+
+
+def test_gaze_sees_four_pixels_and_what_is_finer_than_their_neighbourhood() -> None:
+    network = Gaze()
+    pixels = torch.rand(2, 3, 12, 16)
+    finer = pixels - nn.functional.avg_pool2d(pixels, 3, 1, 1)
+    expected = nn.functional.pixel_unshuffle(torch.cat([pixels, 4.5 * finer], dim=1), 2)
+    # At the edge the pooling takes in black; the network, the edge itself.
+    torch.testing.assert_close(network.front(pixels)[:, :, 1:-1, 1:-1], expected[:, :, 1:-1, 1:-1])
+    flat = network.front(torch.full((1, 3, 12, 16), 0.7))
+    torch.testing.assert_close(flat[:, 12:], torch.zeros_like(flat[:, 12:]), atol=1e-5, rtol=0)
+    assert "four" not in network.state_dict()
 
 
 def test_glances_heat_map_divides_what_the_means_add() -> None:
