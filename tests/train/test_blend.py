@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
 import pytest
 import torch
 
-from imageprocess.data.index import read_index
-from imageprocess.errors import DataError, ModelError
+from imageprocess.data.index import IndexRow, read_index
+from imageprocess.errors import DataError, ModelError, UsageError
 from imageprocess.model.spec import load_spec
+from imageprocess.train import blend
 from imageprocess.train.blend import BlendRecipe, BlendResult, source_weights, train_blend
 from imageprocess.train.export import export, load_network
 from imageprocess.train.forest import Growth
+from imageprocess.train.loop import train
 from imageprocess.train.nets import CNN, Glance
+from imageprocess.train.recipes import Recipe
 
 RECIPE = BlendRecipe(deliveries=2, growth=Growth(trees=10, least=2, columns=0.2), folds=2)
 
@@ -50,6 +54,43 @@ def test_a_run_that_begins_anew_reads_its_statistics_and_its_forest(blended, dra
     )
     assert not any("statistics" in what or "forest" in what for what in told)
     assert again.measured == result.measured
+
+
+def test_networks_trained_again_are_asked_about_sources_that_they_have_not_seen(
+    drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taught: list[set[str]] = []
+    asked: list[set[str]] = []
+
+    def spied_train(data: Path, out: Path, recipe: Recipe, *, rows: list[IndexRow], **options: Any) -> Any:
+        taught.append({row.source for row in rows})
+        return train(data, out, recipe, rows=rows, **options)
+
+    def spied_ask(network: Any, pictures: Any, workers: int) -> Any:
+        asked.append({row.source for row in pictures.rows})
+        return ask(network, pictures, workers)
+
+    ask = blend._ask
+    monkeypatch.setattr(blend, "train", spied_train)
+    monkeypatch.setattr(blend, "_ask", spied_ask)
+    recipe = replace(RECIPE, blind=(Recipe(net="glance", epochs=1, deliveries=1),))
+    result = train_blend(drawn_data, tmp_path, [Glance().eval()], recipe, workers=0)
+    _on_validation, *on_folds = asked
+    assert len(taught) == len(on_folds) == RECIPE.folds
+    assert all(not seen & unseen for seen, unseen in zip(taught, on_folds, strict=True))
+    assert set.union(*on_folds) == {row.source for row in read_index(drawn_data) if row.split == "train"}
+    assert (
+        0 <= result.measured["unseen_sources_auroc_glance"] <= result.measured["unseen_sources_auroc_blend"]
+    )
+    assert result.calibration.temperature == 1
+    assert result.calibration.fitted_on.endswith("unseen by every member")
+    again = train_blend(drawn_data, tmp_path, [Glance().eval()], recipe, workers=0)
+    assert again.measured["unseen_sources_auroc_glance"] == result.measured["unseen_sources_auroc_glance"]
+
+
+def test_each_network_needs_a_recipe_to_be_trained_again_by(drawn_data: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="2 networks, but 1 recipes"):
+        train_blend(drawn_data, tmp_path, [CNN(), Glance()], replace(RECIPE, blind=(Recipe(),)), workers=0)
 
 
 def test_the_exported_graph_says_what_the_network_says(blended, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

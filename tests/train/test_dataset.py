@@ -128,6 +128,11 @@ def test_kept_arrays_are_read_and_not_made_again(drawn_data: Path, tmp_path: Pat
         (tmp_path / row.path).unlink()
     for i, pixels in enumerate(expected):
         assert torch.equal(kept[i][0], pixels)
+    fewer = [rows[2], rows[0]]
+    keep_resized(tmp_path, fewer, kept.delivery, CNN_INPUT, jobs=1, progress=lambda *at: done.append(at))
+    assert len(done) == 3
+    found = Pictures(tmp_path, fewer, CNN_INPUT, deliveries=2, mirrored=False, resized=True)[0][0]
+    assert any(torch.equal(found, seen) for seen in (expected[2], expected[2].flip(1)))
 
 
 def test_pictures_in_memory_are_as_they_are_and_in_training_moved(drawn_data: Path) -> None:

@@ -11,7 +11,7 @@ import torch
 import imageprocess.models
 from imageprocess.model.spec import load_spec
 from imageprocess.train.calibration import calibrate
-from imageprocess.train.export import export, load_network
+from imageprocess.train.export import export, load_network, load_recipe
 from imageprocess.train.loop import TrainResult
 from imageprocess.train.nets import CNN
 from imageprocess.train.recipes import NETS, RECIPES, Recipe
@@ -118,3 +118,4 @@ def test_a_network_comes_back_as_it_was(net: str, side: int, finest: int, tmp_pa
     found, heatmap = session.run(None, {"pixels": pixels.numpy()})
     np.testing.assert_allclose(found, expected, atol=1e-4)
     assert heatmap.shape == (4, finest, finest)
+    assert load_recipe(folder) == RECIPES[net]

@@ -54,6 +54,11 @@ if TYPE_CHECKING:
     "--with", "members", multiple=True, default=("cnn",), show_default=True, metavar="NAME|DIR",
     help="Of --net blend: the trained networks beside the forest; the first gives the heat map. Repeatable.",
 )  # fmt: skip
+@click.option(
+    "--blind", is_flag=True,
+    help="Of --net blend: train the networks again without each third of the sources, and weigh and calibrate on what "
+    "they say of it. Takes twice as long as the networks took.",
+)  # fmt: skip
 def train(
     data: Path,
     net: str,
@@ -73,6 +78,7 @@ def train(
     model_version: str,
     resume: bool,
     members: tuple[str, ...],
+    blind: bool,
 ) -> None:
     """Train a network; OUT/model is the model folder, OUT/curves.png how it went."""
     try:
@@ -94,11 +100,11 @@ def train(
     out = out or Path("runs") / net
     result: TrainResult | BlendResult
     if net == "blend":
-        if devices > 1 or nodes > 1 or packed or resized:
+        if devices > 1 or nodes > 1 or packed:
             raise click.UsageError(
-                "--devices, --nodes, --packed and --resized: of a network's training, not of --net blend"
+                "--devices, --nodes and --packed: of a network's training, not of --net blend"
             )
-        result, said = _train_blend(data, out, given, workers, members)
+        result, said = _train_blend(data, out, given, workers, members, blind=blind, resized=resized)
     else:
         result, said = _train_network(
             net, data, out, given, resume,
@@ -154,20 +160,32 @@ def _train_network(
 
 
 def _train_blend(
-    data: Path, out: Path, given: dict[str, Any], workers: int, members: tuple[str, ...]
+    data: Path,
+    out: Path,
+    given: dict[str, Any],
+    workers: int,
+    members: tuple[str, ...],
+    *,
+    blind: bool,
+    resized: bool,
 ) -> tuple[BlendResult, str]:
-    """Needs no --resume: the statistics in `out` are always used again, and the rest is minutes."""
+    """Needs no --resume: what lies in `out` is always used again, and the rest is minutes."""
     from ..model.registry import resolve
     from ..train.blend import BlendRecipe, train_blend
-    from ..train.export import load_network
+    from ..train.export import load_network, load_recipe
 
     others = sorted(given.keys() - {"seed"})
     if others:
         options = ", ".join("--" + key.replace("_", "-") for key in others)
         raise click.UsageError(f"{options}: of the CNN's training, not of --net blend")
     with _Bars(1) as bars:
-        networks = [load_network(resolve(member)) for member in members]
-        result = train_blend(data, out, networks, BlendRecipe(**given), workers=workers, progress=bars.stage)
+        folders = [resolve(member) for member in members]
+        networks = [load_network(folder) for folder in folders]
+        recipes = tuple(load_recipe(folder) for folder in folders) if blind else ()
+        recipe = BlendRecipe(**given, blind=recipes)
+        result = train_blend(
+            data, out, networks, recipe, workers=workers, resized=resized, progress=bars.stage
+        )
     return result, ", ".join(f"{name} {value:.4f}" for name, value in result.measured.items())
 
 

@@ -5,13 +5,14 @@ needs few pictures to learn from it. They err on different pictures, so the weig
 
 Calibration is for sources never seen. On held-out pictures of the sources of training every model is too sure of
 itself; so the forest is grown again without each fold of sources in turn, and what it says of those tells how much
-surer than right it is.
+surer than right it is. Where there is the time, the networks are trained again without each fold too: then how the
+opinions are weighed is for sources never seen as well, and a network that has learnt its sources by heart weighs less.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from torch.utils.data import DataLoader
 
 from ..data.equalise import VERSION
 from ..data.index import IndexRow, data_id, read_index
+from ..errors import UsageError
 from .calibration import Calibration, fit_log_odds, modes_thresholds, probabilities
 from .dataset import (
     LABELS,
@@ -32,9 +34,12 @@ from .dataset import (
     to_input,
 )
 from .forest import Forest, Growth, grow
+from .loop import Progress as Step
+from .loop import train
 from .nets import CNN_INPUT, Network, WithHeatmap
+from .recipes import Recipe
 from .statistics import Statistics
-from .store import fill_store
+from .store import HELD_OUT, fill_store, keep_resized
 
 # Pictures whose statistics are worked out at once: more no longer fit a core's cache, and take longer.
 _CHUNK = 8
@@ -49,7 +54,10 @@ class BlendRecipe:
     net: str = "blend"
     deliveries: int = 3  # of each training picture
     growth: Growth = field(default_factory=Growth)
-    folds: int = 4  # of sources, for the calibration
+    folds: int = 3  # of sources, for the calibration
+    blind: tuple[
+        Recipe, ...
+    ] = ()  # by which the networks are trained again without each fold; (): they are not
     seed: int = 0
 
 
@@ -116,15 +124,20 @@ def train_blend(
     recipe: BlendRecipe | None = None,
     *,
     workers: int = 2,
+    resized: bool = False,
     rows: list[IndexRow] | None = None,
     progress: Progress = lambda what, done, of: None,
 ) -> BlendResult:
-    """Grow the forest on the train split of `data`, weigh it against `networks` on the val split, calibrate.
+    """Grow the forest on the train split of `data`, weigh it against `networks`, calibrate.
 
-    The statistics are kept in `out` and read from there when a run begins anew. `rows` narrows the index.
-    Raises DataError without a train and a val split.
+    They are weighed on the sources that none has seen where the recipe says how to train the networks again without
+    them (`blind`), else on the val split. The statistics and the networks trained again are kept in `out` and read
+    from there when a run begins anew. `rows` narrows the index; `resized` is `train`'s. Raises DataError without a
+    train and a val split.
     """
     recipe = recipe or BlendRecipe()
+    if recipe.blind and len(recipe.blind) != len(networks):
+        raise UsageError(f"{len(networks)} networks, but {len(recipe.blind)} recipes to train them again by")
     rows = rows if rows is not None else read_index(data)
     training, validation = split_for_training(data, rows)
     fill_store(
@@ -152,29 +165,42 @@ def train_blend(
     forest, unseen = _grow_or_read(stored, trained, training, recipe, workers, progress)
     val_forest = forest(torch.from_numpy(val)).numpy().astype(np.float64)
     opinions = np.stack([*(_ask(network, shown, workers) for network in networks), val_forest], axis=1)
-    weights = fit_log_odds(opinions, val_is_ai)[:-1]  # without the bias
-    blended = opinions @ weights
-
-    unseen_slope, unseen_bias = fit_log_odds(unseen[:, None], is_ai).tolist()
-    seen_slope, _ = fit_log_odds(val_forest[:, None], val_is_ai).tolist()
-    # The blend is as much surer than right on unseen sources as its forest is.
-    calibration = Calibration(
-        temperature=seen_slope / unseen_slope,
-        bias=unseen_bias,
-        thresholds=modes_thresholds(probabilities(unseen, 1 / unseen_slope, unseen_bias), is_ai),
-        fitted_on=f"the equalised train split, {recipe.folds} folds of sources unseen by the forest",
-    )
     names = [*(type(network).__name__.lower() for network in networks), "forest"]
     measured = {
-        **{
-            f"val_auroc_{name}": _auroc(val_is_ai, odds) for name, odds in zip(names, opinions.T, strict=True)
-        },
+        f"val_auroc_{name}": _auroc(val_is_ai, odds) for name, odds in zip(names, opinions.T, strict=True)
+    }
+    if recipe.blind:
+        blind = _blind_opinions(data, out, rows, training, recipe, workers, resized, progress)
+        opinions_unseen = np.column_stack([blind, unseen])
+        *weights, bias = fit_log_odds(opinions_unseen, is_ai).tolist()
+        blended_unseen = opinions_unseen @ weights
+        slope = 1.0  # what was fitted is what is used
+        measured |= {
+            f"unseen_sources_auroc_{name}": _auroc(is_ai, odds)
+            for name, odds in zip(names, opinions_unseen.T, strict=True)
+        }
+        measured["unseen_sources_auroc_blend"] = _auroc(is_ai, blended_unseen)
+    else:
+        weights = fit_log_odds(opinions, val_is_ai)[:-1].tolist()  # without the bias
+        unseen_slope, bias = fit_log_odds(unseen[:, None], is_ai).tolist()
+        seen_slope, _ = fit_log_odds(val_forest[:, None], val_is_ai).tolist()
+        # The blend is as much surer than right on unseen sources as its forest is.
+        blended_unseen, slope = unseen * unseen_slope, unseen_slope / seen_slope
+        measured["unseen_sources_auroc_forest"] = _auroc(is_ai, unseen)
+    calibration = Calibration(
+        temperature=1 / slope,
+        bias=bias,
+        thresholds=modes_thresholds(probabilities(blended_unseen, 1, bias), is_ai),
+        fitted_on=f"the equalised train split, {recipe.folds} folds of sources unseen by "
+        + ("every member" if recipe.blind else "the forest"),
+    )
+    blended = opinions @ weights
+    measured |= {
         "val_auroc_blend": _auroc(val_is_ai, blended),
-        "val_accuracy_blend": float(((blended > 0) == val_is_ai).mean()),
-        "unseen_sources_auroc_forest": _auroc(is_ai, unseen),
+        "val_accuracy_blend": float(((blended / calibration.temperature + bias > 0) == val_is_ai).mean()),
         **{f"weight_{name}": float(weight) for name, weight in zip(names, weights, strict=True)},
     }
-    network = Blend(networks, forest, weights.tolist()).eval()
+    network = Blend(networks, forest, weights).eval()
     return BlendResult(recipe, network, calibration, measured, data_id(rows), count_splits(rows))
 
 
@@ -203,9 +229,10 @@ def _grow_or_read(
     columns (deliveries x N, F). Those that measure are grown on the first delivery alone, which is a third of the time.
     """
     path = stored.with_name(f"{stored.name}-forest.pt")
+    grown_by = asdict(replace(recipe, blind=()))
     if path.exists():
         kept = torch.load(path, weights_only=True)
-        if kept["recipe"] == asdict(recipe):
+        if kept["recipe"] == grown_by:
             return Forest(kept["tables"], recipe.growth.depth), kept["unseen"].numpy()
     threads = max(1, workers)
     is_ai = np.array([row.label == "ai" for row in training])
@@ -221,11 +248,51 @@ def _grow_or_read(
         )
         unseen[fold] = blind(torch.from_numpy(columns[fold])).numpy()
     part = path.with_name(path.name + ".part")
-    torch.save(
-        {"recipe": asdict(recipe), "tables": forest.state_dict(), "unseen": torch.from_numpy(unseen)}, part
-    )
+    torch.save({"recipe": grown_by, "tables": forest.state_dict(), "unseen": torch.from_numpy(unseen)}, part)
     part.replace(path)
     return forest, unseen
+
+
+def _blind_opinions(
+    data: Path,
+    out: Path,
+    rows: list[IndexRow],
+    training: list[IndexRow],
+    recipe: BlendRecipe,
+    workers: int,
+    resized: bool,
+    progress: Progress,
+) -> NDArray[np.float64]:
+    """(N, networks): what networks trained without a picture's source say of each training picture, in log odds."""
+    if resized:  # of all the pictures at once, for every fold to read its own from
+        _, validation = split_for_training(data, rows)
+        numbers = range(1, 1 + max(each.deliveries for each in recipe.blind))
+        for kept, number in [(validation, HELD_OUT), *((training, number) for number in numbers)]:
+            keep_resized(
+                data, kept, number, CNN_INPUT, jobs=max(1, workers),
+                progress=lambda done, of: progress("keeping pictures", done, of),
+            )  # fmt: skip
+    opinions = np.zeros((len(training), len(recipe.blind)))
+    is_ai = np.array([row.label == "ai" for row in training])
+    for number, (_, fold) in enumerate(_source_folds(training, is_ai, recipe), start=1):
+        unseen = [training[i] for i in fold]
+        left_out = {row.source for row in unseen}
+        others = [row for row in rows if row.source not in left_out]
+        shown = Pictures(data, unseen, CNN_INPUT, deliveries=1, mirrored=False)
+        for place, each in enumerate(recipe.blind):
+            run = out / f"without-{number}-of-{recipe.folds}-{each.net}-{data_id(others)}"
+            what = f"{each.net} without fold {number} of {recipe.folds}"
+            result = train(
+                data, run, each,
+                resume=(run / "last.ckpt").exists(), workers=workers, resized=resized, rows=others,
+                report=_saying(what, progress),
+            )  # fmt: skip
+            opinions[fold, place] = _ask(result.network, shown, workers)
+    return opinions
+
+
+def _saying(what: str, progress: Progress) -> Callable[[Step], None]:
+    return lambda at: progress(f"{what}, epoch {at.epoch + 1}", at.step, at.steps)
 
 
 def _source_folds(

@@ -17,7 +17,7 @@ from ..data.index import IndexRow
 from ..errors import DataError
 from ..model.preprocess import resize
 from ..model.spec import InputSpec
-from .store import HELD_OUT, decoded, open_resized, read_delivery
+from .store import HELD_OUT, decoded, find_resized, read_delivery
 
 LABELS = {"ai": 0, "real": 1}  # the order of the classes in every model of ours
 
@@ -70,7 +70,8 @@ class Pictures(Shown):
         self.mirrored = mirrored and deliveries > 0
         self.window = window if deliveries > 0 else 0
         self.resized = resized
-        self._arrays: dict[int, NDArray[np.uint8]] = {}  # of a delivery, opened by each reader for itself
+        # Of a delivery: the arrays, and where in them a row's is. Opened by each reader for itself.
+        self._kept: dict[int, tuple[NDArray[np.uint8], NDArray[np.intp]]] = {}
 
     @property
     def delivery(self) -> int:
@@ -80,9 +81,12 @@ class Pictures(Shown):
         """-> pixels (H, W, 3) uint8, class index."""
         row = self.rows[index]
         if self.resized:
-            if self.delivery not in self._arrays:
-                self._arrays[self.delivery] = open_resized(self.folder, self.rows, self.delivery, self.spec)
-            pixels = self._arrays[self.delivery][index]
+            if self.delivery not in self._kept:
+                found = find_resized(self.folder, self.rows, self.delivery, self.spec)
+                assert found, "keep_resized has not been called for these rows"
+                self._kept[self.delivery] = found
+            arrays, places = self._kept[self.delivery]
+            pixels = arrays[places[index]]
         else:
             pixels = resize(read_delivery(self.folder, row, self.delivery), self.spec)
         draw = self.draw(index)

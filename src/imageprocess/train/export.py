@@ -20,7 +20,7 @@ from .blend import BlendResult
 from .calibration import Calibration, calibrate
 from .loop import TrainResult
 from .nets import Network, WithHeatmap
-from .recipes import NETS
+from .recipes import NETS, Recipe
 
 # Of ONNX; what ONNX Runtime and its WebAssembly build read for years to come.
 _OPSET = 18
@@ -74,6 +74,15 @@ def load_network(folder: Path) -> Network:
     except (OSError, RuntimeError, pickle.UnpicklingError) as error:
         raise ModelError(f"{path}: holds no weights of {net} ({error})") from error
     return network.eval()
+
+
+def load_recipe(folder: Path) -> Recipe:
+    """How the network of a model folder was trained. Raises ModelError where that is not a recipe of this version."""
+    kept = load_spec(folder).facts.get("training", {}).get("recipe", {})
+    try:
+        return Recipe(**kept)
+    except TypeError as error:
+        raise ModelError(f"{folder}: trained by a recipe of another version ({error})") from error
 
 
 def write_onnx(network: nn.Module, spec: InputSpec, path: Path) -> None:

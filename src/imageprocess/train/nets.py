@@ -184,7 +184,7 @@ class Glance(Network):
 
 
 class Gaze(Glance):
-    """As Glance, and looking at every pixel. About 1.4 million parameters.
+    """As Glance, and looking at every pixel. About 0.7 million parameters.
 
     Beside the pixels stands what is finer than their neighbourhood's mean, made louder: the traces of a generator's
     decoder are faint (NPR, Tan et al. 2024; FerretNet, 2025). Four neighbours come in as channels, not averaged.
@@ -194,7 +194,6 @@ class Gaze(Glance):
         "pixels and their residual, stem and three residual stages on 224 x 224, "
         "mean and spread of each, one linear layer"
     )
-    channels = (48, 64, 128, 256)
     fronts = 24
     filter = (3, 2, 1)
     _LOUDER = 4.5  # about as far spread as the pixels are; a ninth of it is exact in half precision

@@ -95,15 +95,17 @@ def keep_resized(
     folder: Path, rows: Sequence[IndexRow], number: int, spec: InputSpec, *, jobs: int, progress: Progress
 ) -> None:
     """Keep one delivery of `rows` as the network takes it: (N, H, W, 3) uint8 in one file, 150 KB a picture of
-    224 x 224."""
-    path = _resized_path(folder, rows, number, spec)
-    if path.exists():
+    224 x 224. What is kept of more pictures than these serves too."""
+    if find_resized(folder, rows, number, spec):
         return
+    names = "\n".join(row.sha256 for row in rows)
+    digest = hashlib.sha256(names.encode()).hexdigest()[:12]
+    path = folder / STORE / "resized" / f"{digest}-{_resized_kind(number, spec)}.npy"
     path.parent.mkdir(parents=True, exist_ok=True)
     part = _part_of(path)
-    shape = (len(rows), spec.height, spec.width, 3)
-    kept = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
     count = len(rows)
+    shape = (count, spec.height, spec.width, 3)
+    kept = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
     with ProcessPoolExecutor(jobs) as pool:
         work = pool.map(_resized_one, [folder] * count, rows, [number] * count, [spec] * count, chunksize=64)
         for done, found in enumerate(work):
@@ -111,11 +113,25 @@ def keep_resized(
             progress(done + 1, count)
     kept.flush()
     part.replace(path)
+    path.with_suffix(".txt").write_text(names)
 
 
-def open_resized(folder: Path, rows: Sequence[IndexRow], number: int, spec: InputSpec) -> NDArray[np.uint8]:
-    """What `keep_resized` has kept, (N, H, W, 3) uint8, read from the disk as it is asked for."""
-    return np.asarray(np.load(_resized_path(folder, rows, number, spec), mmap_mode="r"))
+def find_resized(
+    folder: Path, rows: Sequence[IndexRow], number: int, spec: InputSpec
+) -> tuple[NDArray[np.uint8], NDArray[np.intp]] | None:
+    """What `keep_resized` has kept of all of `rows`: an array (M, H, W, 3), read from the disk as it is asked for, and
+    each row's place in it (N,); None where there is none."""
+    for names in sorted((folder / STORE / "resized").glob(f"*-{_resized_kind(number, spec)}.txt")):
+        places = {name: place for place, name in enumerate(names.read_text().split())}
+        found = [places.get(row.sha256) for row in rows]
+        if None not in found:
+            arrays = np.load(names.with_suffix(".npy"), mmap_mode="r")
+            return np.asarray(arrays), np.array(found, dtype=np.intp)
+    return None
+
+
+def _resized_kind(number: int, spec: InputSpec) -> str:
+    return f"{spec.width}x{spec.height}-{spec.filter}-{spec.reducing_gap}-{number}"
 
 
 def decoded(folder: Path, row: IndexRow) -> NDArray[np.uint8]:
@@ -142,10 +158,3 @@ def _part_of(path: Path) -> Path:
 
 def _resized_one(folder: Path, row: IndexRow, number: int, spec: InputSpec) -> NDArray[np.uint8]:
     return resize(read_delivery(folder, row, number), spec)
-
-
-def _resized_path(folder: Path, rows: Sequence[IndexRow], number: int, spec: InputSpec) -> Path:
-    """Named by the pictures in their order, since a picture is found by its place."""
-    pictures = hashlib.sha256("".join(row.sha256 for row in rows).encode()).hexdigest()[:12]
-    size = f"{spec.width}x{spec.height}-{spec.filter}-{spec.reducing_gap}"
-    return folder / STORE / "resized" / f"{pictures}-{size}-{number}.npy"
