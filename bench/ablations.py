@@ -32,7 +32,7 @@ from imageprocess.train.recipes import NETS, RECIPES, Recipe
 PAGE = Path(__file__).parents[1] / "docs" / "ablations.md"
 TIERS = ("raw", "web")
 _WINDOW = 64  # of every row: a twelfth of the cost of the whole 224
-_A_SOURCE = 40  # pictures measured of each source at most: more hardly narrow an interval over sources
+_A_SOURCE = 20  # pictures measured of each source at most: more hardly narrow an interval over sources
 
 
 class WithoutResidual(Gaze):
@@ -54,7 +54,7 @@ def rows(epochs: int) -> dict[str, Recipe]:
     """What a row is called -> how its network is trained."""
     gaze = replace(RECIPES["gaze"], epochs=epochs, deliveries=2, window=_WINDOW, averaging=0.0)
     peers = {
-        "Glance": "glance", "NPR": "npr", "FerretNet": "ferretnet", "ResNet-18": "resnet18",
+        "Glance": "glance", "ResNet-18": "resnet18", "NPR": "npr", "FerretNet": "ferretnet",
     }  # fmt: skip
     found = {
         "Gaze": gaze,
@@ -76,9 +76,12 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("runs", type=Path)
     parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--finished", action="store_true", help="train nothing more; the rows that there are")
     asked = parser.parse_args()
     has_fakes = (asked.data / FAKES_NAME).exists()
     table = {name: recipe for name, recipe in rows(asked.epochs).items() if has_fakes or not recipe.fakes}
+    if asked.finished:
+        table = {name: recipe for name, recipe in table.items() if _folder(asked.runs, name).exists()}
     folders = [_trained(name, recipe, asked.data, asked.runs) for name, recipe in table.items()]
     study = evaluate(thinned(read_dataset(asked.data, "open_test")), folders, TIERS, jobs=2)
     facts = [load_spec(folder).facts for folder in folders]
@@ -97,14 +100,17 @@ def thinned(dataset: Dataset) -> Dataset:
 
 def _trained(name: str, recipe: Recipe, data: Path, runs: Path) -> Path:
     """-> the model folder."""
-    run = runs / name.replace(" ", "-")
-    folder = run / "model"
+    folder = _folder(runs, name)
     if not folder.exists():
         print(name, flush=True)
-        resume = (run / "last.ckpt").exists()
-        result = train(data, run, recipe, resume=resume, resized=True, report=_tell)
+        resume = (folder.parent / "last.ckpt").exists()
+        result = train(data, folder.parent, recipe, resume=resume, resized=True, report=_tell)
         export(result, folder, name=name)
     return folder
+
+
+def _folder(runs: Path, name: str) -> Path:
+    return runs / name.replace(" ", "-") / "model"
 
 
 def _tell(at: Progress) -> None:

@@ -12,7 +12,7 @@ from imageprocess.errors import DataError, UsageError
 from imageprocess.train.loop import Progress, train
 from imageprocess.train.recipes import Recipe
 
-RECIPE = Recipe(epochs=6, batch_size=8, learning_rate=1e-3, warmup_steps=2, precision="32-true")
+RECIPE = Recipe(epochs=12, batch_size=8, learning_rate=1e-3, warmup_steps=2, precision="32-true")
 SMALL = replace(RECIPE, net="small32", epochs=15, deliveries=0, shift=2, label_smoothing=0.1, averaging=0.5)
 GAZE = replace(
     RECIPE, net="gaze", epochs=8, learning_rate=3e-3, deliveries=2, window=192, mixup=0.2, averaging=0.5

@@ -50,6 +50,22 @@ def test_the_heat_map_is_gradient_times_activation() -> None:
     torch.testing.assert_close(heatmap, (maps * maps.grad).sum(1), atol=1e-4, rtol=1e-4)
 
 
+def test_the_cnn_says_in_use_what_it_said_in_training() -> None:
+    torch.manual_seed(0)
+    trained = CNN.to_train().eval()
+    for layer in trained.modules():
+        if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+            assert not layer.weight.requires_grad  # a negative factor would turn the pooling round
+            nn.init.normal_(layer.bias)
+            nn.init.normal_(layer.running_mean)
+            nn.init.uniform_(layer.running_var, 0.2, 3)
+    kept = trained.in_use()
+    assert type(kept) is CNN
+    pixels = torch.rand(3, 3, 224, 224) * 2 - 1
+    with torch.no_grad():
+        torch.testing.assert_close(kept(pixels), trained(pixels), atol=1e-5, rtol=1e-4)
+
+
 def test_glance_is_small_and_tells_a_picture_whatever_lies_beside_it() -> None:
     network = Glance().eval()
     assert sum(weight.numel() for weight in network.parameters()) < 750_000

@@ -33,6 +33,7 @@ from .dataset import (
     split_for_training,
     to_input,
 )
+from .devices import keep_memory
 from .forest import Forest, Growth, grow
 from .loop import Progress as Step
 from .loop import train
@@ -145,6 +146,7 @@ def train_blend(
         progress=lambda done, of: progress("preparing pictures", done, of),
     )  # fmt: skip
     out.mkdir(parents=True, exist_ok=True)
+    keep_memory()
     # A change of how pictures are delivered or described makes what was stored before another thing.
     stored = out / f"statistics-{data_id(rows)}-{VERSION}.{Statistics.VERSION}"
     shown = Pictures(data, validation, CNN_INPUT)

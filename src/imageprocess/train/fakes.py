@@ -24,6 +24,7 @@ from ..data.equalise import prepare
 from ..data.index import IndexRow, read_index, write_index
 from ..errors import DataError
 from .dataset import root_weights
+from .devices import keep_memory
 from .recipes import fastest_precision
 from .store import decoded
 
@@ -169,6 +170,7 @@ def _train(
     kind: Kind, pictures: Sequence[NDArray[np.uint8]], steps: int, seed: int, progress: Progress
 ) -> Autoencoder:
     """By the absolute error of the pixels and of their differences to the next, which keeps edges sharp."""
+    keep_memory()
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

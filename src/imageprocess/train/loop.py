@@ -32,7 +32,16 @@ from .dataset import (
     split_for_training,
     to_input,
 )
-from .devices import gathered, is_first_here, is_follower, open_fabric, padded_share, share, total
+from .devices import (
+    gathered,
+    is_first_here,
+    is_follower,
+    keep_memory,
+    open_fabric,
+    padded_share,
+    share,
+    total,
+)
 from .fakes import read_fakes
 from .nets import Network
 from .recipes import NETS, Recipe, recipe_of
@@ -100,7 +109,7 @@ def train(
     prepared pictures are put into tars and read from there. `resized`: kept as arrays too (`keep_resized`), to the
     same result. `rows` narrows the index (leave one generator out).
     """
-    recipe = recipe or Recipe()
+    recipe = recipe or recipe_of("cnn")
     recipe_of(recipe.net)  # refuses what is no network
     rows = rows if rows is not None else read_index(data)
     if recipe.fakes:
@@ -118,9 +127,10 @@ def train(
     )
     out.mkdir(parents=True, exist_ok=True)
 
+    keep_memory()
     fabric = open_fabric(devices, recipe.batch_size, recipe.precision, nodes=nodes)
     fabric.seed_everything(recipe.seed, verbose=False)
-    network = NETS[recipe.net]().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = NETS[recipe.net].to_train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     # With a weight decay of zero this is Adam (Loshchilov and Hutter 2019).
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
@@ -159,7 +169,7 @@ def train(
             write_log(out, state.log)
         fabric.barrier()
 
-    best = NETS[recipe.net]()
+    best = NETS[recipe.net].to_train()
     best.load_state_dict(torch.load(out / "best.pth", weights_only=True, map_location="cpu"))
     kept = np.load(out / "best_val.npz")
     best_epoch = int(max(state.log, key=lambda row: row["val_accuracy"])["epoch"])
@@ -169,7 +179,7 @@ def train(
         best_epoch,
         kept["logits"],
         kept["labels"],
-        best.eval(),
+        best.eval().in_use(),
         data_id(rows),
         count_splits(rows),
     )
@@ -281,7 +291,8 @@ def _logits_and_loss(network: Any, shown: Tensor, labels: Tensor, recipe: Recipe
     if not recipe.mixup:
         logits = network(shown)
         return logits, loss_of(labels)
-    share_of_first = float(torch.distributions.Beta(recipe.mixup, recipe.mixup).sample())
+    drawn = float(torch.distributions.Beta(recipe.mixup, recipe.mixup).sample())
+    share_of_first = max(drawn, 1 - drawn)  # so that accuracy is counted against what there is more of
     logits = network(share_of_first * shown + (1 - share_of_first) * shown.flip(0))
     return logits, share_of_first * loss_of(labels) + (1 - share_of_first) * loss_of(labels.flip(0))
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from ..model.spec import InputSpec
 
@@ -23,6 +24,15 @@ class Network(nn.Module):
         """As `forward` in eval mode, (N, 3, H, W) -> logits (N, 2), and a heat map (N, h, w): what each place adds to
         logit(ai) - logit(real). Without a backward pass, so that the exported graph can hold it."""
         raise NotImplementedError
+
+    @classmethod
+    def to_train(cls) -> Network:
+        """What is trained in its place, from nothing; `in_use` makes one of this class of it."""
+        return cls()
+
+    def in_use(self) -> Network:
+        """Of a trained network, in eval mode: what is kept of it. It says the same."""
+        return self
 
 
 class WithHeatmap(nn.Module):
@@ -61,6 +71,10 @@ class CNN(Network):
             nn.Linear(128, 2),
         )
 
+    @classmethod
+    def to_train(cls) -> Network:
+        return NormalisedCNN()
+
     def forward(self, pixels: Tensor) -> Tensor:
         """(N, 3, 224, 224) float32, normalised -> logits (N, 2): ai_image, real_image."""
         logits: Tensor = self.classifier(self.features(pixels))
@@ -81,6 +95,61 @@ class CNN(Network):
         towards_ai = (hidden > 0).to(maps.dtype) * (last.weight[0] - last.weight[1])  # (N, 128)
         gradient = (towards_ai @ first.weight).reshape(maps.shape)  # (N, 128, 14, 14)
         return logits, (maps * gradient).sum(dim=1)
+
+
+class NormalisedCNN(Network):
+    """The CNN as it is trained: what each layer but the last gives is normalised over the batch (Ioffe and Szegedy
+    2015), which teaches it in a third of the pictures.
+
+    In use a normalisation divides and adds, a number a channel each, and the layer before can do that itself. That it
+    follows the pooling, for a quarter of the work, changes nothing: what it divides by is positive. It has no factor of
+    its own, since the layer after has one.
+    """
+
+    input = CNN.input
+    architecture = CNN.architecture
+
+    def __init__(self) -> None:
+        super().__init__()
+        channels = (3, 16, 32, 64, 128)
+        blocks: list[nn.Module] = []
+        for inputs, outputs in pairwise(channels):
+            convolution = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+            blocks += [convolution, nn.MaxPool2d(2, 2), nn.BatchNorm2d(outputs), nn.ReLU()]
+        self.features = nn.Sequential(*blocks)
+        self.classifier = nn.Sequential(
+            nn.Flatten(),
+            nn.Dropout(0.5),
+            nn.Linear(128 * 14 * 14, 128, bias=False),
+            nn.BatchNorm1d(128),
+            nn.ReLU(),
+            nn.Dropout(0.5),
+            nn.Linear(128, 2),
+        )
+        for layer in self.modules():
+            if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+                layer.weight.requires_grad_(False)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """(N, 3, 224, 224) float32, normalised -> logits (N, 2): ai_image, real_image."""
+        logits: Tensor = self.classifier(self.features(pixels))
+        return logits
+
+    def in_use(self) -> CNN:
+        cnn = CNN()
+        layers = [*self.features, *self.classifier]
+        folded: list[nn.Module] = [
+            fuse_conv_bn_eval(convolution, norm)
+            for convolution, _, norm in zip(layers, layers[1:], layers[2:], strict=False)
+            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+        ]
+        _, _, hidden, norm, _, _, last = self.classifier
+        assert isinstance(hidden, nn.Linear) and isinstance(norm, nn.BatchNorm1d)
+        folded += [fuse_linear_bn_eval(hidden, norm), last]
+        kept = [layer for layer in cnn.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+        for layer, trained in zip(kept, folded, strict=True):
+            layer.load_state_dict(trained.state_dict())
+        return cnn.eval()
 
 
 class _Residual(nn.Module):

@@ -60,9 +60,8 @@ NETS: dict[str, type[Network]] = {
 
 _PEER = Recipe(epochs=12, batch_size=64, learning_rate=1e-3, weight_decay=0.05, balance="source")
 
-# The default is the CNN's.
 RECIPES: dict[str, Recipe] = {
-    "cnn": Recipe(),
+    "cnn": Recipe(epochs=6, batch_size=64, learning_rate=1e-3, averaging=0.995),
     "glance": Recipe(
         net="glance", epochs=12, batch_size=64, learning_rate=2e-3, weight_decay=0.05, balance="source"
     ),
