@@ -46,10 +46,10 @@ data: $(VENV)/.dev
 train: $(VENV)/.dev
 	$(BIN)/imageprocess train --data $(DATA) --net $(NET) --out $(RUN)
 
-# The default model: the network, then the forest beside it, weighed on sources that neither has seen.
+# The default model: the network, then the forest beside it.
 flagship: $(VENV)/.dev
-	$(BIN)/imageprocess train --data $(DATA) --net gaze --resized --out runs/gaze $(if $(wildcard runs/gaze/last.ckpt),--resume)
-	$(BIN)/imageprocess train --data $(DATA) --net blend --with runs/gaze/model --blind --resized --out runs/blend
+	$(BIN)/imageprocess train --data $(DATA) --net glance --out runs/glance $(if $(wildcard runs/glance/last.ckpt),--resume)
+	$(BIN)/imageprocess train --data $(DATA) --net blend --with runs/glance/model --out runs/blend
 
 evaluate: $(VENV)/.dev
 	$(BIN)/imageprocess evaluate --data $(DATA) --model $(MODEL) --report report.html --json report.json

@@ -55,7 +55,7 @@ class BlendRecipe:
     net: str = "blend"
     deliveries: int = 3  # of each training picture
     growth: Growth = field(default_factory=Growth)
-    folds: int = 3  # of sources, for the calibration
+    folds: int = 4  # of sources, for the calibration
     blind: tuple[
         Recipe, ...
     ] = ()  # by which the networks are trained again without each fold; (): they are not
