@@ -24,7 +24,7 @@ from imageprocess.evaluate.pictures import Dataset, Picture, read_dataset
 from imageprocess.evaluate.study import evaluate
 from imageprocess.model.spec import load_spec
 from imageprocess.train.export import export
-from imageprocess.train.fakes import FAKES_NAME
+from imageprocess.train.fakes import FAKES_NAME, read_fakes
 from imageprocess.train.loop import Progress, train
 from imageprocess.train.nets import Gaze
 from imageprocess.train.recipes import NETS, RECIPES, Recipe
@@ -85,7 +85,8 @@ def main() -> None:
     folders = [_trained(name, recipe, asked.data, asked.runs) for name, recipe in table.items()]
     study = evaluate(thinned(read_dataset(asked.data, "open_test")), folders, TIERS, jobs=2)
     facts = [load_spec(folder).facts for folder in folders]
-    PAGE.write_text("\n".join(page(list(table), facts, study.record)) + "\n", encoding="utf-8")
+    about_fakes = told_of_fakes(asked.data) if has_fakes else ""
+    PAGE.write_text("\n".join(page(list(table), facts, study.record, about_fakes)) + "\n", encoding="utf-8")
     print(PAGE.read_text("utf-8"))
 
 
@@ -96,6 +97,16 @@ def thinned(dataset: Dataset) -> Dataset:
         groups[picture.source, picture.is_ai].append(picture)
     kept = [group[:: -(-len(group) // _A_SOURCE)] for group in groups.values()]
     return replace(dataset, pictures=tuple(chain.from_iterable(kept)))
+
+
+def told_of_fakes(data: Path) -> str:
+    """How many there are and how well they were made: autoencoders of few steps make poor ones."""
+    rows = read_fakes(data)
+    steps = {path.stem.split("-")[-2] for path in (data / "fakes").glob("*.csv")}
+    return (
+        f"Fakes of our own: {len(rows):,}, by {len({row.source for row in rows})} kinds of autoencoders, each trained "
+        f"for {' or '.join(sorted(steps))} steps."
+    )
 
 
 def _trained(name: str, recipe: Recipe, data: Path, runs: Path) -> Path:
@@ -121,7 +132,9 @@ def _tell(at: Progress) -> None:
         )
 
 
-def page(names: list[str], facts: list[dict[str, Any]], record: dict[str, Any]) -> list[str]:
+def page(
+    names: list[str], facts: list[dict[str, Any]], record: dict[str, Any], about_fakes: str
+) -> list[str]:
     data, training = record["data"], facts[0]["training"]
     seen = training["recipe"]["epochs"] * training["images"]["train"] // 1000
     return [
@@ -133,7 +146,7 @@ def page(names: list[str], facts: list[dict[str, Any]], record: dict[str, Any]) 
             f"{data['n_ai']:,} AI and {data['n_real']:,} real pictures of {data['sources_ai']} and "
             f"{data['sources_real']} sources that no training has seen. In brackets the 95 % interval over sources: "
             "where two overlap by much, the rows are not told apart by this table. Short runs rank ingredients; what "
-            "the shipped models reach stands in their cards.",
+            f"the shipped models reach stands in their cards. {about_fakes}",
             120,
         ),
         "",
