@@ -56,8 +56,8 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "--blind", is_flag=True,
-    help="Of --net blend: train the networks again without each quarter of the sources, and weigh and calibrate on what "
-    "they say of it. Takes three times as long as the networks took.",
+    help="Of --net blend: train the networks again without each quarter of the sources, and weigh and calibrate on "
+    "what they say of it. Takes three times as long as the networks took.",
 )  # fmt: skip
 def train(
     data: Path,
