@@ -47,10 +47,13 @@ def test_a_batch_without_equal_shares_is_refused() -> None:
         open_fabric(3, 32, "32-true")
 
 
-# The command without dropout, whose draws alone differ between one process and two.
+# The command without what alone differs between one process and two: the draws of dropout, and normalisation over what
+# a process sees of a batch.
 SCRIPT = """
 from torch import nn
 nn.Dropout.forward = lambda self, activations: activations
+from imageprocess.train.nets import CNN
+CNN.to_train = classmethod(lambda cls: cls())
 from imageprocess.cli import main
 main(prog_name="imageprocess")
 """

@@ -1,7 +1,7 @@
 """One device or several: each process of a run has its share of every batch, and all have the same weights.
 
 With gloo on CPUs or NCCL on GPUs, through Fabric's DDP. The gradients' mean over equal shares is the whole batch's, so
-the losses are one device's within rounding and dropout.
+the losses are one device's within rounding, dropout, and normalisation: over its share of a batch, by each for itself.
 """
 
 from __future__ import annotations
