@@ -286,7 +286,7 @@ class Gaze(Glance):
             value[1 + y, 1 + x] = 1
             residual[y : y + 3, x : x + 3] = -cls._LOUDER / 9
             residual[1 + y, 1 + x] += cls._LOUDER
-        return filters.reshape(cls.fronts, 3, 4, 4)
+        return filters.flatten(0, 3)
 
     def front(self, pixels: Tensor) -> Tensor:
         return nn.functional.conv2d(nn.functional.pad(pixels, (1, 1, 1, 1), "replicate"), self.four, stride=2)
