@@ -173,7 +173,7 @@ def _rendered(names: list[str], facts: list[dict[str, Any]], record: dict[str, A
             for found in tiers
         )
         yield (
-            f"| {name} | {each['parameters'] / 1e6:.2f} M | {minutes:.0f} | {best['val_accuracy']:.1%} "
+            f"| {name} | {each['parameters'] / 1e6:.2f} M | {minutes:.1f} | {best['val_accuracy']:.1%} "
             f"| {aurocs} | {tiers[0]['balanced_accuracy']:.1%} |"
         )
 
