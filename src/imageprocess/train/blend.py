@@ -40,7 +40,7 @@ from .loop import train
 from .nets import CNN_INPUT, Network, WithHeatmap
 from .recipes import Recipe
 from .statistics import Statistics
-from .store import HELD_OUT, fill_store, keep_resized
+from .store import fill_store, keep_deliveries
 
 # Pictures whose statistics are worked out at once: more no longer fit a core's cache, and take longer.
 _CHUNK = 8
@@ -268,12 +268,11 @@ def _blind_opinions(
     """(N, networks): what networks trained without a picture's source say of each training picture, in log odds."""
     if resized:  # of all the pictures at once, for every fold to read its own from
         _, validation = split_for_training(data, rows)
-        numbers = range(1, 1 + max(each.deliveries for each in recipe.blind))
-        for kept, number in [(validation, HELD_OUT), *((training, number) for number in numbers)]:
-            keep_resized(
-                data, kept, number, CNN_INPUT, jobs=max(1, workers),
-                progress=lambda done, of: progress("keeping pictures", done, of),
-            )  # fmt: skip
+        keep_deliveries(
+            data, training, validation, CNN_INPUT,
+            deliveries=max(each.deliveries for each in recipe.blind), jobs=max(1, workers),
+            progress=lambda done, of: progress("keeping pictures", done, of),
+        )  # fmt: skip
     opinions = np.zeros((len(training), len(recipe.blind)))
     is_ai = np.array([row.label == "ai" for row in training])
     for number, (_, fold) in enumerate(_source_folds(training, is_ai, recipe), start=1):

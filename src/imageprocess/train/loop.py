@@ -45,7 +45,7 @@ from .devices import (
 from .fakes import read_fakes
 from .nets import Network
 from .recipes import NETS, Recipe, recipe_of
-from .store import HELD_OUT, fill_store, keep_resized, pack_store
+from .store import fill_store, keep_deliveries, pack_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,9 +215,7 @@ def _open_pictures(
     if packed and not is_follower():
         pack_store(data, training, validation, deliveries=deliveries)
     if resized and is_first_here():
-        keep_resized(data, validation, HELD_OUT, spec, jobs=jobs, progress=caching)
-        for number in range(1, deliveries + 1):
-            keep_resized(data, training, number, spec, jobs=jobs, progress=caching)
+        keep_deliveries(data, training, validation, spec, deliveries=deliveries, jobs=jobs, progress=caching)
     pictures = Pictures(
         data,
         training,

@@ -55,11 +55,12 @@ class CNN(Network):
     input = CNN_INPUT
     architecture = "4 x (Conv2d 3x3, ReLU, MaxPool2d 2x2), Linear 25088-128-2"
 
+    channels = (3, 16, 32, 64, 128)  # of the picture and of the blocks
+
     def __init__(self) -> None:
         super().__init__()
-        channels = (3, 16, 32, 64, 128)
         blocks: list[nn.Module] = []
-        for inputs, outputs in pairwise(channels):
+        for inputs, outputs in pairwise(self.channels):
             blocks += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2, 2)]
         self.features = nn.Sequential(*blocks)
         self.classifier = nn.Sequential(
@@ -99,7 +100,7 @@ class CNN(Network):
 
 class NormalisedCNN(Network):
     """The CNN as it is trained: what each layer but the last gives is normalised over the batch (Ioffe and Szegedy
-    2015), which teaches it in a third of the pictures.
+    2015), which teaches it more from as many pictures: docs/experiments.md.
 
     In use a normalisation divides and adds, a number a channel each, and the layer before can do that itself. That it
     follows the pooling, for a quarter of the work, changes nothing: what it divides by is positive. It has no factor of
@@ -111,9 +112,8 @@ class NormalisedCNN(Network):
 
     def __init__(self) -> None:
         super().__init__()
-        channels = (3, 16, 32, 64, 128)
         blocks: list[nn.Module] = []
-        for inputs, outputs in pairwise(channels):
+        for inputs, outputs in pairwise(CNN.channels):
             convolution = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
             blocks += [convolution, nn.MaxPool2d(2, 2), nn.BatchNorm2d(outputs), nn.ReLU()]
         self.features = nn.Sequential(*blocks)
@@ -137,19 +137,22 @@ class NormalisedCNN(Network):
 
     def in_use(self) -> CNN:
         cnn = CNN()
-        layers = [*self.features, *self.classifier]
-        folded: list[nn.Module] = [
-            fuse_conv_bn_eval(convolution, norm)
-            for convolution, _, norm in zip(layers, layers[1:], layers[2:], strict=False)
-            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+        *layers, last = _weighing(self)
+        norms = [layer for layer in self.modules() if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d)]
+        folded = [
+            fuse_conv_bn_eval(layer, norm)
+            if isinstance(layer, nn.Conv2d)
+            else fuse_linear_bn_eval(layer, norm)
+            for layer, norm in zip(layers, norms, strict=True)
         ]
-        _, _, hidden, norm, _, _, last = self.classifier
-        assert isinstance(hidden, nn.Linear) and isinstance(norm, nn.BatchNorm1d)
-        folded += [fuse_linear_bn_eval(hidden, norm), last]
-        kept = [layer for layer in cnn.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
-        for layer, trained in zip(kept, folded, strict=True):
-            layer.load_state_dict(trained.state_dict())
+        for kept, trained in zip(_weighing(cnn), [*folded, last], strict=True):
+            kept.load_state_dict(trained.state_dict())
         return cnn.eval()
+
+
+def _weighing(network: nn.Module) -> list[nn.Conv2d | nn.Linear]:
+    """The layers with weights of their own, in order."""
+    return [layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
 
 
 class _Residual(nn.Module):
@@ -278,9 +281,8 @@ class Gaze(Glance):
 
         One convolution, as pooling, subtracting and unshuffling take six times as long.
         """
-        filters = torch.zeros(
-            2, 3, 2, 2, 3, 4, 4
-        )  # which, colour, y, x; then what of which colour and pixel it takes
+        # Which, colour, y, x; then of which colour and pixel it takes how much.
+        filters = torch.zeros(2, 3, 2, 2, 3, 4, 4)
         for colour, y, x in product(range(3), range(2), range(2)):
             value, residual = filters[:, colour, y, x, colour]
             value[1 + y, 1 + x] = 1

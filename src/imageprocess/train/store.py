@@ -116,6 +116,22 @@ def keep_resized(
     path.with_suffix(".txt").write_text(names)
 
 
+def keep_deliveries(
+    folder: Path,
+    training: Sequence[IndexRow],
+    held_out: Sequence[IndexRow],
+    spec: InputSpec,
+    *,
+    deliveries: int,
+    jobs: int,
+    progress: Progress,
+) -> None:
+    """`keep_resized` of all that `fill_store` makes."""
+    keep_resized(folder, held_out, HELD_OUT, spec, jobs=jobs, progress=progress)
+    for number in range(1, deliveries + 1):
+        keep_resized(folder, training, number, spec, jobs=jobs, progress=progress)
+
+
 def find_resized(
     folder: Path, rows: Sequence[IndexRow], number: int, spec: InputSpec
 ) -> tuple[NDArray[np.uint8], NDArray[np.intp]] | None:
