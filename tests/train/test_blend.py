@@ -41,7 +41,7 @@ def test_it_tells_noise_from_gradients_where_the_cnn_has_learnt_nothing(blended)
 
 def test_a_run_that_begins_anew_reads_its_statistics_and_its_forest(blended, drawn_data: Path) -> None:  # type: ignore[no-untyped-def]
     out, result = blended
-    assert len(list(out.glob("statistics-*.npy"))) == 1 + RECIPE.deliveries
+    assert len(list(out.glob("statistics-*.npy"))) == 1 + RECIPE.deliveries + RECIPE.varied
     told: list[str] = []
     torch.manual_seed(0)
     again = train_blend(

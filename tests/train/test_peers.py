@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from imageprocess.train.peers import NPR, FerretNet, ResNet18
+from imageprocess.train.nets import NPR, FerretNet, ResNet18
 
 
 @pytest.mark.parametrize(

@@ -104,8 +104,6 @@ def train(
             raise click.UsageError(
                 "--devices, --nodes and --packed: of a network's training, not of --net blend"
             )
-        if resized and not blind:
-            raise click.UsageError("--resized: of a network's training; of --net blend only with --blind")
         result, said = _train_blend(data, out, given, workers, members, blind=blind, resized=resized)
     else:
         if blind:

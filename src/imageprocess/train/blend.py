@@ -44,6 +44,7 @@ from .store import fill_store, keep_deliveries
 
 # Pictures whose statistics are worked out at once: more no longer fit a core's cache, and take longer.
 _CHUNK = 8
+_VARIED = 0.5  # share of the pictures without colour, and share on a page, where they are varied
 
 Progress = Callable[[str, int, int], None]  # what, done, of
 
@@ -54,6 +55,8 @@ class BlendRecipe:
 
     net: str = "blend"
     deliveries: int = 3  # of each training picture
+    # So many of them are shown to the forest once more, half of those pictures without colour, half on a page.
+    varied: int = 1
     growth: Growth = field(default_factory=Growth)
     folds: int = 4  # of sources, for the calibration
     blind: tuple[
@@ -145,22 +148,31 @@ def train_blend(
         data, training, validation, deliveries=recipe.deliveries, jobs=max(1, workers),
         progress=lambda done, of: progress("preparing pictures", done, of),
     )  # fmt: skip
+    if resized:
+        deliveries = max([recipe.deliveries, *(each.deliveries for each in recipe.blind)])
+        keep_deliveries(
+            data, training, validation, CNN_INPUT, deliveries=deliveries, jobs=max(1, workers),
+            progress=lambda done, of: progress("keeping pictures", done, of),
+        )  # fmt: skip
     out.mkdir(parents=True, exist_ok=True)
     keep_memory()
     # A change of how pictures are delivered or described makes what was stored before another thing.
     stored = out / f"statistics-{data_id(rows)}-{VERSION}.{Statistics.VERSION}"
-    shown = Pictures(data, validation, CNN_INPUT)
+    shown = Pictures(data, validation, CNN_INPUT, resized=resized)
 
-    def shown_in(epoch: int) -> Pictures:
+    def shown_in(epoch: int, varied: float = 0.0) -> Pictures:
         # Not mirrored: the statistics hardly change with it.
-        pictures = Pictures(data, training, CNN_INPUT, deliveries=recipe.deliveries, mirrored=False)
+        pictures = Pictures(
+            data, training, CNN_INPUT, deliveries=recipe.deliveries, mirrored=False, resized=resized,
+            grey_share=varied, page_share=varied,
+        )  # fmt: skip
         pictures.set_epoch(epoch)
         return pictures
 
     val = _statistics(shown, stored, workers, progress)
-    trained = np.concatenate(
-        [_statistics(shown_in(epoch), stored, workers, progress) for epoch in range(recipe.deliveries)]
-    )
+    each_time = [shown_in(epoch) for epoch in range(recipe.deliveries)]
+    each_time += [shown_in(epoch, _VARIED) for epoch in range(recipe.varied)]
+    trained = np.concatenate([_statistics(pictures, stored, workers, progress) for pictures in each_time])
     is_ai = np.array([row.label == "ai" for row in training])
     val_is_ai = np.array([row.label == "ai" for row in validation])
 
@@ -228,7 +240,7 @@ def _grow_or_read(
 ) -> tuple[Forest, NDArray[np.float64]]:
     """-> the forest, and what forests grown without a picture's source say of each training picture: (N,) log odds.
 
-    columns (deliveries x N, F). Those that measure are grown on the first delivery alone, which is a third of the time.
+    columns (times shown x N, F). Those that measure are grown on the first delivery alone, a fraction of the time.
     """
     path = stored.with_name(f"{stored.name}-forest.pt")
     grown_by = asdict(replace(recipe, blind=()))
@@ -240,7 +252,8 @@ def _grow_or_read(
     is_ai = np.array([row.label == "ai" for row in training])
     weights = source_weights(training)
     progress("growing the forest", 0, recipe.folds + 1)
-    repeated = np.tile(is_ai, recipe.deliveries), np.tile(weights, recipe.deliveries)
+    times = len(columns) // len(training)
+    repeated = np.tile(is_ai, times), np.tile(weights, times)
     forest = grow(columns, *repeated, recipe.growth, seed=recipe.seed, threads=threads)
     unseen = np.zeros(len(training))
     for done, (rest, fold) in enumerate(_source_folds(training, is_ai, recipe), start=1):
@@ -266,13 +279,6 @@ def _blind_opinions(
     progress: Progress,
 ) -> NDArray[np.float64]:
     """(N, networks): what networks trained without a picture's source say of each training picture, in log odds."""
-    if resized:  # of all the pictures at once, for every fold to read its own from
-        _, validation = split_for_training(data, rows)
-        keep_deliveries(
-            data, training, validation, CNN_INPUT,
-            deliveries=max(each.deliveries for each in recipe.blind), jobs=max(1, workers),
-            progress=lambda done, of: progress("keeping pictures", done, of),
-        )  # fmt: skip
     opinions = np.zeros((len(training), len(recipe.blind)))
     is_ai = np.array([row.label == "ai" for row in training])
     for number, (_, fold) in enumerate(_source_folds(training, is_ai, recipe), start=1):
@@ -308,7 +314,8 @@ def _source_folds(
 
 def _statistics(pictures: Pictures, stored: Path, workers: int, progress: Progress) -> NDArray[np.float32]:
     """(N, Statistics.COUNT), from `stored` where they have been worked out before."""
-    path = stored.with_name(f"{stored.name}-{pictures.delivery}.npy")
+    which = f"{pictures.delivery}{'-varied' if pictures.page_share else ''}"
+    path = stored.with_name(f"{stored.name}-{which}.npy")
     if path.exists():
         return np.asarray(np.load(path))
     front = Statistics()
@@ -318,7 +325,7 @@ def _statistics(pictures: Pictures, stored: Path, workers: int, progress: Progre
         for pixels, _ in DataLoader(pictures, batch_size=_CHUNK, num_workers=workers):
             found[done : done + len(pixels)] = front(to_unit(to_input(pixels, CNN_INPUT))).numpy()
             done += len(pixels)
-            progress(f"statistics, delivery {pictures.delivery}", done, len(pictures))
+            progress(f"statistics, delivery {which}", done, len(pictures))
     part = path.with_name(path.name + ".part")
     with part.open("wb") as stream:
         np.save(stream, found)

@@ -18,6 +18,7 @@ from ..errors import DataError
 from ..model.preprocess import resize
 from ..model.spec import InputSpec
 from .store import HELD_OUT, decoded, find_resized, read_delivery
+from .variations import greyed, moved, on_a_page
 
 LABELS = {"ai": 0, "real": 1}  # the order of the classes in every model of ours
 
@@ -46,10 +47,10 @@ class Shown(Dataset[tuple[Tensor, int]]):
 class Pictures(Shown):
     """Equalised pictures of one split.
 
-    Training shows delivery 1 + epoch modulo `deliveries` (`set_epoch`), half of them mirrored, and of each a random
-    window of `window` x `window` pixels where that is not 0; validation and test always HELD_OUT and whole, so that
-    every run measures on the very same pixels. `deliveries=0` says that it is held out. `resized`: read what
-    `store.keep_resized` has kept.
+    Training shows delivery 1 + epoch modulo `deliveries` (`set_epoch`), half of them mirrored, moved by up to `shift`
+    pixels, shares of them without colour and as on a page (`variations`), and of each a random window of `window` x
+    `window` pixels where that is not 0; validation and test always HELD_OUT and whole, so that every run measures on
+    the very same pixels. `deliveries=0` says that it is held out. `resized`: read what `store.keep_resized` has kept.
     """
 
     def __init__(
@@ -62,6 +63,9 @@ class Pictures(Shown):
         deliveries: int = 0,
         mirrored: bool = True,
         window: int = 0,
+        shift: int = 0,
+        grey_share: float = 0.0,
+        page_share: float = 0.0,
         resized: bool = False,
     ) -> None:
         super().__init__(rows, spec, seed)
@@ -69,6 +73,9 @@ class Pictures(Shown):
         self.deliveries = deliveries
         self.mirrored = mirrored and deliveries > 0
         self.window = window if deliveries > 0 else 0
+        self.shift = shift if deliveries > 0 else 0
+        self.grey_share = grey_share if deliveries > 0 else 0.0
+        self.page_share = page_share if deliveries > 0 else 0.0
         self.resized = resized
         # Of a delivery: the arrays, and where in them a row's is. Opened by each reader for itself.
         self._kept: dict[int, tuple[NDArray[np.uint8], NDArray[np.intp]]] = {}
@@ -92,6 +99,12 @@ class Pictures(Shown):
         draw = self.draw(index)
         if self.mirrored and draw.random() < 0.5:
             pixels = pixels[:, ::-1]
+        if self.grey_share and draw.random() < self.grey_share:
+            pixels = greyed(pixels)
+        if self.page_share and draw.random() < self.page_share:
+            pixels = on_a_page(pixels, draw)
+        if self.shift:
+            pixels = moved(pixels, self.shift, draw)
         if self.window:
             y, x = draw.integers(0, np.array(pixels.shape[:2]) - self.window, endpoint=True).tolist()
             pixels = pixels[y : y + self.window, x : x + self.window]

@@ -223,6 +223,9 @@ def _open_pictures(
         seed=recipe.seed,
         deliveries=deliveries,
         window=recipe.window,
+        shift=recipe.shift,
+        grey_share=recipe.grey_share,
+        page_share=recipe.page_share,
         resized=resized,
     )
     return pictures, Pictures(data, validation, spec, resized=resized)

@@ -9,8 +9,7 @@ import torch
 
 from ..errors import UsageError
 from .dataset import Balance
-from .nets import CNN, Gaze, Glance, Network, Small32
-from .peers import NPR, FerretNet, ResNet18
+from .nets import CNN, NPR, FerretNet, Gaze, Glance, Network, ResNet18, Small32
 
 Precision = Literal["32-true", "bf16-mixed"]
 
@@ -34,7 +33,9 @@ class Recipe:
     weight_decay: float = 0.0
     # Degradations that a training picture has; epoch e shows number 1 + e modulo this. 0: the pictures as they are.
     deliveries: int = 3
-    shift: int = 0  # pixels by which a picture as it is may be moved either way
+    shift: int = 0  # pixels by which a picture may be moved either way
+    grey_share: float = 0.0  # of the pictures, shown without colour
+    page_share: float = 0.0  # of the pictures, shown smaller on a page, as a screenshot does
     window: int = (
         0  # the side of a random window that a training step sees instead of the whole; 0: the whole
     )
@@ -61,9 +62,19 @@ NETS: dict[str, type[Network]] = {
 _PEER = Recipe(epochs=12, batch_size=64, learning_rate=1e-3, weight_decay=0.05, balance="source")
 
 RECIPES: dict[str, Recipe] = {
-    "cnn": Recipe(epochs=6, batch_size=64, learning_rate=1e-3, averaging=0.995),
+    "cnn": Recipe(epochs=10, batch_size=64, learning_rate=1e-3, averaging=0.995, shift=12),
     "glance": Recipe(
-        net="glance", epochs=12, batch_size=64, learning_rate=2e-3, weight_decay=0.05, balance="source"
+        net="glance",
+        epochs=24,
+        batch_size=64,
+        learning_rate=2e-3,
+        weight_decay=0.05,
+        window=192,
+        grey_share=0.1,
+        page_share=0.1,
+        mixup=0.2,
+        averaging=0.998,
+        balance="source",
     ),
     "gaze": Recipe(
         net="gaze",

@@ -10,7 +10,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from .nets import CNN_INPUT, Pooled
+from .base import CNN_INPUT, Pooled
 
 
 def _convolution(
