@@ -65,10 +65,7 @@ def rows(epochs: int) -> dict[str, Recipe]:
         "by class, not by source": replace(gaze, balance="class"),
     }
     for name, net in peers.items():
-        found[name] = replace(
-            RECIPES[net], epochs=epochs, deliveries=2, window=_WINDOW, balance="source",
-            mixup=0.0, averaging=0.0, grey_share=0.0, page_share=0.0,
-        )  # fmt: skip
+        found[name] = replace(RECIPES[net], epochs=epochs, deliveries=2, window=_WINDOW, balance="source")
     return found
 
 

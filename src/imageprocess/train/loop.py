@@ -224,8 +224,6 @@ def _open_pictures(
         deliveries=deliveries,
         window=recipe.window,
         shift=recipe.shift,
-        grey_share=recipe.grey_share,
-        page_share=recipe.page_share,
         resized=resized,
     )
     return pictures, Pictures(data, validation, spec, resized=resized)

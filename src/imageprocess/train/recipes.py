@@ -34,8 +34,6 @@ class Recipe:
     # Degradations that a training picture has; epoch e shows number 1 + e modulo this. 0: the pictures as they are.
     deliveries: int = 3
     shift: int = 0  # pixels by which a picture may be moved either way
-    grey_share: float = 0.0  # of the pictures, shown without colour
-    page_share: float = 0.0  # of the pictures, shown smaller on a page, as a screenshot does
     window: int = (
         0  # the side of a random window that a training step sees instead of the whole; 0: the whole
     )
@@ -64,17 +62,7 @@ _PEER = Recipe(epochs=12, batch_size=64, learning_rate=1e-3, weight_decay=0.05, 
 RECIPES: dict[str, Recipe] = {
     "cnn": Recipe(epochs=10, batch_size=64, learning_rate=1e-3, averaging=0.995, shift=12),
     "glance": Recipe(
-        net="glance",
-        epochs=24,
-        batch_size=64,
-        learning_rate=2e-3,
-        weight_decay=0.05,
-        window=192,
-        grey_share=0.1,
-        page_share=0.1,
-        mixup=0.2,
-        averaging=0.998,
-        balance="source",
+        net="glance", epochs=12, batch_size=64, learning_rate=2e-3, weight_decay=0.05, balance="source"
     ),
     "gaze": Recipe(
         net="gaze",

@@ -38,5 +38,5 @@ def on_a_page(pixels: NDArray[np.uint8], draw: np.random.Generator) -> NDArray[n
     tall, wide = (draw.uniform(_SMALLEST, 1, 2) * (height, width)).astype(int).tolist()
     y, x = draw.integers(0, (height - tall + 1, width - wide + 1)).tolist()
     shown = Image.fromarray(np.ascontiguousarray(pixels)).resize((wide, tall), Image.Resampling.BILINEAR)
-    page[y : y + tall, x : x + wide] = shown
+    page[y : y + tall, x : x + wide] = np.asarray(shown)
     return page
