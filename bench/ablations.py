@@ -150,7 +150,7 @@ def page(
             120,
         ),
         "",
-        "| | parameters | minutes | val accuracy | " + " | ".join(f"AUROC {tier}" for tier in TIERS)
+        "| | parameters | minutes beside other work | val accuracy | " + " | ".join(f"AUROC {tier}" for tier in TIERS)
         + " | balanced accuracy raw |",
         "|---|---|---|---|" + "---|" * len(TIERS) + "---|",
         *_rendered(names, facts, record),
