@@ -48,8 +48,8 @@ train: $(VENV)/.dev
 
 # The default model: the network, then the forest beside it.
 flagship: $(VENV)/.dev
-	$(BIN)/imageprocess train --data $(DATA) --net cnn --resized --out runs/cnn $(if $(wildcard runs/cnn/last.ckpt),--resume)
-	$(BIN)/imageprocess train --data $(DATA) --net blend --with runs/cnn/model --resized --out runs/blend
+	$(BIN)/imageprocess train --data $(DATA) --net glance --out runs/glance $(if $(wildcard runs/glance/last.ckpt),--resume)
+	$(BIN)/imageprocess train --data $(DATA) --net blend --with runs/glance/model --out runs/blend
 
 evaluate: $(VENV)/.dev
 	$(BIN)/imageprocess evaluate --data $(DATA) --model $(MODEL) --report report.html --json report.json
