@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +75,7 @@ def test_only_training_is_varied(drawn_data: Path) -> None:
 
 
 def test_each_variation_is_drawn_for_its_share(drawn_data: Path) -> None:
-    rows = [replace(row) for row in read_index(drawn_data)[:1]] * 200
+    rows = read_index(drawn_data)[:1] * 200
     shown = Pictures(drawn_data, rows, CNN_INPUT, deliveries=1, grey_share=0.25)
     grey = [bool((shown[index][0][..., 0] == shown[index][0][..., 2]).all()) for index in range(len(rows))]
     assert 0.15 < np.mean(grey) < 0.35

@@ -285,7 +285,7 @@ def _blind_opinions(
         unseen = [training[i] for i in fold]
         left_out = {row.source for row in unseen}
         others = [row for row in rows if row.source not in left_out]
-        shown = Pictures(data, unseen, CNN_INPUT, deliveries=1, mirrored=False)
+        shown = Pictures(data, unseen, CNN_INPUT, deliveries=1, mirrored=False, resized=resized)
         for place, each in enumerate(recipe.blind):
             run = out / f"without-{number}-of-{recipe.folds}-{each.net}-{data_id(others)}"
             what = f"{each.net} without fold {number} of {recipe.folds}"

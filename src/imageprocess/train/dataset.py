@@ -71,11 +71,11 @@ class Pictures(Shown):
         super().__init__(rows, spec, seed)
         self.folder = folder
         self.deliveries = deliveries
-        self.mirrored = mirrored and deliveries > 0
-        self.window = window if deliveries > 0 else 0
-        self.shift = shift if deliveries > 0 else 0
-        self.grey_share = grey_share if deliveries > 0 else 0.0
-        self.page_share = page_share if deliveries > 0 else 0.0
+        self.mirrored = mirrored
+        self.window = window
+        self.shift = shift
+        self.grey_share = grey_share
+        self.page_share = page_share
         self.resized = resized
         # Of a delivery: the arrays, and where in them a row's is. Opened by each reader for itself.
         self._kept: dict[int, tuple[NDArray[np.uint8], NDArray[np.intp]]] = {}
@@ -96,7 +96,11 @@ class Pictures(Shown):
             pixels = arrays[places[index]]
         else:
             pixels = resize(read_delivery(self.folder, row, self.delivery), self.spec)
-        draw = self.draw(index)
+        if self.deliveries:
+            pixels = self._varied(pixels, self.draw(index))
+        return torch.from_numpy(np.array(pixels)), LABELS[row.label]
+
+    def _varied(self, pixels: NDArray[np.uint8], draw: np.random.Generator) -> NDArray[np.uint8]:
         if self.mirrored and draw.random() < 0.5:
             pixels = pixels[:, ::-1]
         if self.grey_share and draw.random() < self.grey_share:
@@ -108,7 +112,7 @@ class Pictures(Shown):
         if self.window:
             y, x = draw.integers(0, np.array(pixels.shape[:2]) - self.window, endpoint=True).tolist()
             pixels = pixels[y : y + self.window, x : x + self.window]
-        return torch.from_numpy(np.array(pixels)), LABELS[row.label]
+        return pixels
 
 
 class InMemory(Shown):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Subset
 
 from ..data.index import IndexRow, data_id, read_index
-from ..errors import UsageError
+from .checkpoint import State, load, save
 from .curves import write_log
 from .dataset import (
     Pictures,
@@ -58,20 +58,6 @@ class Progress:
     loss: float
     accuracy: float
     images_per_s: float
-
-
-@dataclass(slots=True)
-class State:
-    """What a checkpoint holds beside network and optimiser. `step` counts the steps done of epoch `epoch`."""
-
-    epoch: int = 0
-    step: int = 0
-    loss_sum: float = 0.0
-    correct: int = 0
-    seen: int = 0
-    seconds: float = 0.0
-    best_accuracy: float = -1.0
-    log: list[dict[str, float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,14 +130,14 @@ def train(
     state = State()
     last = out / "last.ckpt"
     if resume:
-        _load(fabric, last, held, state, recipe)
+        load(fabric, last, held, state, recipe)
 
     while state.epoch < recipe.epochs:
         try:
             _epoch(fabric, held, pictures, state, recipe, workers, report)
         except KeyboardInterrupt:
             if fabric.world_size == 1:  # more than one may have stopped at different steps
-                _save(fabric, last, held, state, recipe)
+                save(fabric, last, held, state, recipe)
             raise
         val_logits, val_labels = predict(fabric, judged, held_out, recipe.batch_size, workers)
         row = _summary(state, val_logits, val_labels)
@@ -164,7 +150,7 @@ def train(
         state.epoch, state.step = state.epoch + 1, 0
         state.loss_sum = state.seconds = 0.0
         state.correct = state.seen = 0
-        _save(fabric, last, held, state, recipe)
+        save(fabric, last, held, state, recipe)
         if fabric.is_global_zero:
             write_log(out, state.log)
         fabric.barrier()
@@ -336,25 +322,3 @@ def _summary(state: State, logits: Any, labels: Any) -> dict[str, float]:
         "images_per_s": state.seen / state.seconds,
         "seconds": state.seconds,
     }
-
-
-def _save(fabric: Fabric, path: Path, held: dict[str, Any], state: State, recipe: Recipe) -> None:
-    part = path.with_suffix(".part")
-    fabric.save(part, {**held, "state": asdict(state), "recipe": asdict(recipe)})
-    if fabric.is_global_zero:
-        part.replace(path)
-
-
-def _load(fabric: Fabric, path: Path, held: dict[str, Any], state: State, recipe: Recipe) -> None:
-    if not path.exists():
-        raise UsageError(
-            f"{path.parent}: nothing to resume there (no {path.name}); leave --resume out to begin anew"
-        )
-    rest = fabric.load(path, held)
-    if rest["recipe"] != asdict(recipe):
-        changed = [key for key, value in asdict(recipe).items() if rest["recipe"].get(key) != value]
-        raise UsageError(
-            f"{path}: made with another recipe ({', '.join(changed)} differ); use the same options"
-        )
-    for key, value in rest["state"].items():
-        setattr(state, key, value)

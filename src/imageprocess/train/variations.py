@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-_GREY = (0.299, 0.587, 0.114)  # of red, green, blue: BT.601, as Pillow's "L"
 _SMALLEST = 0.5  # of the page's sides that a picture on it takes at least
 _LINES = 6
 
@@ -21,8 +20,7 @@ def moved(pixels: NDArray[np.uint8], by: int, draw: np.random.Generator) -> NDAr
 
 def greyed(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Without colour."""
-    grey = np.rint(pixels @ np.array(_GREY)).astype(np.uint8)
-    return np.repeat(grey[..., None], 3, axis=2)
+    return np.asarray(Image.fromarray(pixels).convert("L").convert("RGB"))
 
 
 def on_a_page(pixels: NDArray[np.uint8], draw: np.random.Generator) -> NDArray[np.uint8]:
@@ -37,6 +35,6 @@ def on_a_page(pixels: NDArray[np.uint8], draw: np.random.Generator) -> NDArray[n
         page[y : y + 2, x:to] = ink
     tall, wide = (draw.uniform(_SMALLEST, 1, 2) * (height, width)).astype(int).tolist()
     y, x = draw.integers(0, (height - tall + 1, width - wide + 1)).tolist()
-    shown = Image.fromarray(np.ascontiguousarray(pixels)).resize((wide, tall), Image.Resampling.BILINEAR)
+    shown = Image.fromarray(pixels).resize((wide, tall), Image.Resampling.BILINEAR)
     page[y : y + tall, x : x + wide] = np.asarray(shown)
     return page

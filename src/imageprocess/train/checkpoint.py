@@ -1,0 +1,48 @@
+"""OUT/last.ckpt: everything that a run needs to go on as if it had never stopped."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lightning_fabric import Fabric
+
+from ..errors import UsageError
+from .recipes import Recipe
+
+
+@dataclass(slots=True)
+class State:
+    """What a checkpoint holds beside network and optimiser. `step` counts the steps done of epoch `epoch`."""
+
+    epoch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    correct: int = 0
+    seen: int = 0
+    seconds: float = 0.0
+    best_accuracy: float = -1.0
+    log: list[dict[str, float]] = field(default_factory=list)
+
+
+def save(fabric: Fabric, path: Path, held: dict[str, Any], state: State, recipe: Recipe) -> None:
+    part = path.with_suffix(".part")
+    fabric.save(part, {**held, "state": asdict(state), "recipe": asdict(recipe)})
+    if fabric.is_global_zero:
+        part.replace(path)
+
+
+def load(fabric: Fabric, path: Path, held: dict[str, Any], state: State, recipe: Recipe) -> None:
+    if not path.exists():
+        raise UsageError(
+            f"{path.parent}: nothing to resume there (no {path.name}); leave --resume out to begin anew"
+        )
+    rest = fabric.load(path, held)
+    if rest["recipe"] != asdict(recipe):
+        changed = [key for key, value in asdict(recipe).items() if rest["recipe"].get(key) != value]
+        raise UsageError(
+            f"{path}: made with another recipe ({', '.join(changed)} differ); use the same options"
+        )
+    for key, value in rest["state"].items():
+        setattr(state, key, value)
