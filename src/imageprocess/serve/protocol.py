@@ -1,4 +1,5 @@
-"""HTTP/1.1 as uvicorn speaks it, less patient: uvicorn itself waits for ever for a request's first line and headers."""
+"""HTTP/1.1 as uvicorn speaks it with httptools, less patient: uvicorn itself waits for ever for a request's first line
+and headers, and takes as many of them as come."""
 
 from __future__ import annotations
 
@@ -7,11 +8,12 @@ import json
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from .gate import SECURITY_HEADERS
 
 _LAST_WORDS_S = 1.0  # for a request on its way when the server stops
+_MAX_HEAD_BYTES = 65_536  # of a request's first line and headers
 
 
 class Config(uvicorn.Config):
@@ -22,11 +24,12 @@ class Config(uvicorn.Config):
         self.header_timeout_s = header_timeout_s
 
 
-class ImpatientProtocol(H11Protocol):
+class ImpatientProtocol(HttpToolsProtocol):
     """Closes a connection whose request's headers are not whole in time, however busily they trickle in."""
 
     config: Config
     _patience: asyncio.TimerHandle | None = None
+    _head_bytes: int | None = None  # of the head that is coming; None: none is
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -38,6 +41,18 @@ class ImpatientProtocol(H11Protocol):
             self._expect_headers()
         else:
             self._stop_expecting()
+        if self._head_bytes is not None and not self.transport.is_closing():
+            self._head_bytes += len(data)
+            if self._head_bytes > _MAX_HEAD_BYTES:
+                self.send_400_response("The request's headers are too long.")
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head_bytes = 0
+
+    def on_headers_complete(self) -> None:
+        self._head_bytes = None
+        super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_expecting()

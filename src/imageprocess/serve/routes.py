@@ -58,14 +58,13 @@ verdicts = APIRouter(tags=["verdicts"], dependencies=[Admitted])
 facts = APIRouter(tags=["facts"])
 
 
-async def analyser(request: Request) -> Analyser:  # async: FastAPI would ask a thread otherwise
+def _analyser(request: Request) -> Analyser:
     ready: Analyser | None = request.app.state.analyser
     if ready is None or not ready.pool.is_ready:
         raise ProblemError(503, "not_ready", "no worker is ready", {"Retry-After": "1"})
     return ready
 
 
-Ready = Annotated[Analyser, Depends(analyser)]
 Files = Annotated[list[Source], Depends(read_files)]
 Body = Annotated[bytes, Depends(read_json)]
 
@@ -79,7 +78,6 @@ Body = Annotated[bytes, Depends(read_json)]
 )
 async def detect(
     request: Request,
-    ready: Ready,
     files: Files,
     mode: Annotated[Mode, MODE] = "balanced",
     heatmap: Annotated[bool, HEATMAP] = False,
@@ -88,6 +86,7 @@ async def detect(
     if len(files) > 1:
         await charge(request, len(files) - 1)  # the first was paid for at the door
     # One after another: a request with many files must not crowd out the others.
+    ready = _analyser(request)
     results = [await ready.analyse(file, mode, heatmap) for file in files]
     _note(request, results)
     return JSONResponse({"results": results})
@@ -102,12 +101,11 @@ async def detect(
 )
 async def detect_base64(
     request: Request,
-    ready: Ready,
     body: Body,
     mode: Annotated[Mode, MODE] = "balanced",
     heatmap: Annotated[bool, HEATMAP] = False,
 ) -> Response:
-    return JSONResponse(await _one(request, ready, body, mode, heatmap))
+    return JSONResponse(await _one(request, body, mode, heatmap))
 
 
 @verdicts.post(
@@ -117,9 +115,9 @@ async def detect_base64(
     responses=_problems(400, 401, 403, 408, 413, 415, 422, 429, 503),
     openapi_extra=_BASE64,
 )
-async def predict(request: Request, ready: Ready, body: Body) -> Response:
+async def predict(request: Request, body: Body) -> Response:
     """AI-generated or Real, nothing between. `/v1/detect/base64` says more."""
-    verdict = (await _one(request, ready, body, "best-guess"))["verdict"]
+    verdict = (await _one(request, body, "best-guess"))["verdict"]
     is_ai = verdict["label"] == "ai"
     probability = verdict["probability_ai"]
     return JSONResponse(
@@ -133,11 +131,9 @@ async def predict(request: Request, ready: Ready, body: Body) -> Response:
     )
 
 
-async def _one(
-    request: Request, ready: Analyser, body: bytes, mode: Mode, heatmap: bool = False
-) -> dict[str, Any]:
+async def _one(request: Request, body: bytes, mode: Mode, heatmap: bool = False) -> dict[str, Any]:
     """The record of the one picture in the body; its failure is the whole request's."""
-    record = await ready.analyse_json(body, mode, heatmap)
+    record = await _analyser(request).analyse_json(body, mode, heatmap)
     _note(request, [record])
     if record["status"] == "error":
         raise of_input(record["error"]["code"], record["error"]["message"])
@@ -183,7 +179,8 @@ async def healthz() -> schemas.Health:
     summary="A worker has the model loaded, and the service is not ending",
     responses=_problems(503),
 )
-async def readyz(ready: Ready, request: Request) -> schemas.Health:
+async def readyz(request: Request) -> schemas.Health:
+    _analyser(request)
     if request.app.state.is_draining:
         raise ProblemError(503, "draining", "the service is ending", {"Retry-After": "5"})
     return {"status": "ready"}
