@@ -29,6 +29,7 @@ class Recipe:
     epochs: int = 5
     batch_size: int = 32
     learning_rate: float = 5e-4  # of Adam, falling to zero along half a cosine
+    restart: int = 0  # after so many epochs it falls once more from the top (Loshchilov and Hutter 2017)
     warmup_steps: int = 100
     weight_decay: float = 0.0
     # Degradations that a training picture has; epoch e shows number 1 + e modulo this. 0: the pictures as they are.
