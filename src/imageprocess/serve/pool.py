@@ -9,9 +9,7 @@ import logging
 import os
 import signal
 import socket
-import subprocess
 import sys
-import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,9 +28,7 @@ _SHARE = (
     0.97  # of a picture's time, after which its worker is killed: the answer is to be there within all of it
 )
 _TRIES = 3  # workers a picture may lose to a killer from outside before its request is told to come back
-_SEND_BYTES = (
-    1_000_000  # that may be on their way to a worker: a picture goes in one piece where the kernel allows
-)
+_SEND_BYTES = 1_000_000  # of what is sent to a worker, at once: most pictures go in one piece
 _MAX_ANSWER_BYTES = 64_000_000
 _SECRETS = ("API_KEY", "IMAGEPROCESS_KEYS_FILE", "IMAGEPROCESS_RATE_STORAGE")
 
@@ -133,37 +129,9 @@ class Pool:
             log.warning("a worker ended", extra={"facts": {"reason": reason}})
 
 
-class _Process:
-    """A child process whose end can be awaited, whatever event loop runs and whoever else waits for children here:
-    what asyncio has for it is the loop's own, and uvloop's hears no more of an end once another library has taken
-    SIGCHLD."""
-
-    def __init__(self, command: list[str], stdin: int) -> None:
-        """Raises OSError where it cannot be started."""
-        self._process = subprocess.Popen(
-            command, stdin=stdin, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=_environment()
-        )
-        self.pid = self._process.pid
-        self._loop = asyncio.get_running_loop()
-        self._ended: asyncio.Future[int] = self._loop.create_future()
-        threading.Thread(target=self._watch, name=f"worker {self.pid}", daemon=True).start()
-
-    async def wait(self) -> int:
-        """-> its exit code, or less the signal that ended it."""
-        return await asyncio.shield(self._ended)
-
-    def kill(self) -> None:
-        self._process.kill()
-
-    def _watch(self) -> None:
-        code = self._process.wait()
-        with contextlib.suppress(RuntimeError):  # the loop has ended before the process
-            self._loop.call_soon_threadsafe(self._ended.set_result, code)
-
-
 @dataclass(eq=False, slots=True)
 class _Worker:
-    process: _Process
+    process: asyncio.subprocess.Process
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     is_dead: bool = False
@@ -175,15 +143,18 @@ class _Worker:
         ours, its = socket.socketpair()
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BYTES)
         with its:
-            command = [sys.executable, "-P", "-W", "ignore", "-m", _MODULE, order.to_json()]
-            process = _Process(command, its.fileno())
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-P", "-W", "ignore", "-m", _MODULE, order.to_json(),
+                stdin=its.fileno(), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+                env=_environment(),
+            )  # fmt: skip
         worker = cls(process, *await asyncio.open_connection(sock=ours))
         try:
             async with asyncio.timeout(_START_TIMEOUT_S):
                 said = await worker._read()
         except (asyncio.IncompleteReadError, TimeoutError, OSError) as error:
             await worker.close()
-            raise ModelError(f"a worker ended while it started ({await process.wait()})") from error
+            raise ModelError(f"a worker ended while it started ({process.returncode})") from error
         except BaseException:
             await worker.close()
             raise
@@ -223,7 +194,8 @@ class _Worker:
 
     def _kill(self, reason: str) -> None:
         self.is_dead, self.killed_for = True, self.killed_for or reason
-        self.process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
 
     async def _cause_of_death(self) -> Exception:
         try:

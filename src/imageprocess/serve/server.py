@@ -27,6 +27,7 @@ def configure(settings: Settings, app: Any = None, **more: Any) -> Config:
         host=settings.host,
         port=settings.port,
         header_timeout_s=settings.header_timeout_s,
+        loop="asyncio",  # measured: with uvloop the workers take a tenth more CPU for the same pictures
         lifespan="on",
         proxy_headers=False,  # app.py believes the hops that it is told to, and no other
         server_header=False,
