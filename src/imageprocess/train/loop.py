@@ -238,7 +238,7 @@ def _epoch(
     for pixels, labels in fabric.setup_dataloaders(loader, use_distributed_sampler=False):
         position = state.epoch * steps + state.step
         for group in optimiser.param_groups:
-            group["lr"] = _learning_rate(recipe, position, steps)
+            group["lr"] = recipe.learning_rate_at(position, steps)
         # Dropout is drawn from the position, not from whatever was drawn before, so a resumed run draws the same.
         torch.manual_seed(recipe.seed * 1_000_003 + position + fabric.global_rank * 2**40)
         logits, loss = _logits_and_loss(network, to_input(pixels, pictures.spec), labels, recipe)
@@ -280,15 +280,6 @@ def _logits_and_loss(network: Any, shown: Tensor, labels: Tensor, recipe: Recipe
     share_of_first = max(drawn, 1 - drawn)  # so that accuracy is counted against what there is more of
     logits = network(share_of_first * shown + (1 - share_of_first) * shown.flip(0))
     return logits, share_of_first * loss_of(labels) + (1 - share_of_first) * loss_of(labels.flip(0))
-
-
-def _learning_rate(recipe: Recipe, position: int, steps: int) -> float:
-    """At step `position` of the run, of `steps` an epoch. A second fall warms up like the first."""
-    first = recipe.restart * steps
-    total = recipe.epochs * steps - first if position >= first else first
-    position -= first if position >= first else 0
-    warm = min(1.0, (position + 1) / max(1, min(recipe.warmup_steps, total // 10)))
-    return recipe.learning_rate * warm * 0.5 * (1 + float(np.cos(np.pi * position / total)))
 
 
 def predict(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -46,6 +47,14 @@ class Recipe:
     fakes: bool = False  # besides, the fakes of our own that `data fakes` has made
     seed: int = 0
     precision: Precision = field(default_factory=fastest_precision)
+
+    def learning_rate_at(self, position: int, steps: int) -> float:
+        """At step `position` of the run, of `steps` an epoch; a second fall begins as the first did."""
+        first = self.restart * steps
+        total = self.epochs * steps - first if position >= first else first
+        position -= first if position >= first else 0
+        warm = min(1.0, (position + 1) / max(1, min(self.warmup_steps, total // 10)))
+        return self.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * position / total))
 
 
 NETS: dict[str, type[Network]] = {
