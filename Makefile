@@ -9,6 +9,7 @@ GIT_ROOT ?=
 NET ?= cnn
 RUN ?= runs/$(NET)
 MODEL ?= blend
+TESTERS ?= 2
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 NPM := $(shell command -v npm)
 ORT := src/imageprocess/web/assets/ort
@@ -21,8 +22,9 @@ ISSUES ?=
 serve: $(VENV)/.serve web
 	HOST=$(HOST) PORT=$(PORT) $(BIN)/imageprocess serve
 
+# A file's tests stay together, so that what they share is made once.
 test: $(VENV)/.dev chromium web
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check src tests bench app.py

@@ -18,7 +18,7 @@ class Growth:
     """What decides a forest. Many shallow, slowly learning trees that each see a few of the columns: the statistics
     are correlated, and a tree that sees all of them takes the same few again and again."""
 
-    trees: int = 500
+    trees: int = 800
     learning_rate: float = 0.06
     leaves: int = 31
     depth: int = 7

@@ -70,7 +70,7 @@ NETS: dict[str, type[Network]] = {
 _PEER = Recipe(epochs=12, batch_size=64, learning_rate=1e-3, weight_decay=0.05, balance="source")
 
 RECIPES: dict[str, Recipe] = {
-    "cnn": Recipe(epochs=10, batch_size=64, learning_rate=1e-3, averaging=0.995, shift=12),
+    "cnn": Recipe(epochs=24, batch_size=64, learning_rate=1e-3, restart=10, averaging=0.995, shift=12),
     "glance": Recipe(
         net="glance", epochs=12, batch_size=64, learning_rate=2e-3, weight_decay=0.05, balance="source"
     ),
