@@ -22,9 +22,10 @@ ISSUES ?=
 serve: $(VENV)/.serve web
 	HOST=$(HOST) PORT=$(PORT) $(BIN)/imageprocess serve
 
-# A file's tests stay together, so that what they share is made once.
+# A file's tests stay together, so that what they share is made once. One thread each: threads that wait for one another
+# on cores that are taken make some tests ten times as long.
 test: $(VENV)/.dev chromium web
-	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TESTERS) --dist loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check src tests bench app.py

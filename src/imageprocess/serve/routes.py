@@ -59,10 +59,15 @@ facts = APIRouter(tags=["facts"])
 
 
 def _analyser(request: Request) -> Analyser:
-    ready: Analyser | None = request.app.state.analyser
-    if ready is None or not ready.pool.is_ready:
-        raise ProblemError(503, "not_ready", "no worker is ready", {"Retry-After": "1"})
-    return ready
+    """While its workers are being replaced, a picture waits for one like any other."""
+    started: Analyser | None = request.app.state.analyser
+    if started is None:
+        raise _not_ready()
+    return started
+
+
+def _not_ready() -> ProblemError:
+    return ProblemError(503, "not_ready", "no worker is ready", {"Retry-After": "1"})
 
 
 Files = Annotated[list[Source], Depends(read_files)]
@@ -180,7 +185,8 @@ async def healthz() -> schemas.Health:
     responses=_problems(503),
 )
 async def readyz(request: Request) -> schemas.Health:
-    _analyser(request)
+    if not _analyser(request).pool.is_ready:
+        raise _not_ready()
     if request.app.state.is_draining:
         raise ProblemError(503, "draining", "the service is ending", {"Retry-After": "5"})
     return {"status": "ready"}
