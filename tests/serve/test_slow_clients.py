@@ -111,6 +111,17 @@ def test_endless_headers_are_cut_off(address: str) -> None:
         assert read_all(sock).startswith(b"HTTP/1.1 400 ")
 
 
+def test_the_next_head_may_come_with_the_end_of_a_body(address: str) -> None:
+    """Which is not counted as a head's."""
+    following = b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    with connect(address) as sock:
+        sock.sendall(form(bytes(1_500_000)) + following[:20])
+        time.sleep(0.3)
+        sock.sendall(following[20:])
+        received = read_all(sock)
+    assert received.count(b"HTTP/1.1 200 ") == 2 and received.endswith(b'{"status":"alive"}')
+
+
 def test_all_bodies_together_have_their_memory(address: str) -> None:
     started = form(bytes(1_500_000))
     with connect(address) as sock:

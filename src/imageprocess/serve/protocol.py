@@ -36,12 +36,14 @@ class ImpatientProtocol(HttpToolsProtocol):
         self._expect_headers()
 
     def data_received(self, data: bytes) -> None:
+        # Else `data` begins with a body's end, which is not to be counted as a head's.
+        in_a_head = self._is_idle or self._head_bytes is not None
         super().data_received(data)
-        if self._cycle is None or self._cycle.response_complete:
+        if self._is_idle:
             self._expect_headers()
         else:
             self._stop_expecting()
-        if self._head_bytes is not None and not self.transport.is_closing():
+        if in_a_head and self._head_bytes is not None and not self.transport.is_closing():
             self._head_bytes += len(data)
             if self._head_bytes > _MAX_HEAD_BYTES:
                 self.send_400_response("The request's headers are too long.")
@@ -88,6 +90,11 @@ class ImpatientProtocol(HttpToolsProtocol):
     def _cycle(self) -> RequestResponseCycle | None:
         """The request being answered, or the last one; None before the first, whatever uvicorn's annotation says."""
         return self.cycle
+
+    @property
+    def _is_idle(self) -> bool:
+        """No request is being answered: what comes next is a head."""
+        return self._cycle is None or self._cycle.response_complete
 
     def _expect_headers(self) -> None:
         if self._patience is None:
