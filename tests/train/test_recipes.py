@@ -30,6 +30,11 @@ def test_after_a_restart_it_does_so_again() -> None:
     assert rates(again) == rates(RECIPE) + rates(longer)
 
 
+@pytest.mark.parametrize("restart", [4, 10])
+def test_a_run_that_is_cut_shorter_falls_to_nothing_all_the_same(restart: int) -> None:
+    assert rates(replace(RECIPE, restart=restart)) == rates(RECIPE)
+
+
 def test_what_is_no_network_is_refused() -> None:
     with pytest.raises(UsageError, match=r"sponge: not a network .*cnn, glance"):
         recipe_of("sponge")

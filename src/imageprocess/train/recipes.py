@@ -49,12 +49,13 @@ class Recipe:
     precision: Precision = field(default_factory=fastest_precision)
 
     def learning_rate_at(self, position: int, steps: int) -> float:
-        """At step `position` of the run, of `steps` an epoch; a second fall begins as the first did."""
-        first = self.restart * steps
-        total = self.epochs * steps - first if position >= first else first
-        position -= first if position >= first else 0
-        warm = min(1.0, (position + 1) / max(1, min(self.warmup_steps, total // 10)))
-        return self.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * position / total))
+        """At step `position` of the run, of `steps` an epoch. A second fall begins as the first did; a run that ends
+        before it falls once, to nothing."""
+        first = self.restart if self.restart < self.epochs else 0
+        begin, end = (first, self.epochs) if position >= first * steps else (0, first)
+        done, total = position - begin * steps, (end - begin) * steps
+        warm = min(1.0, (done + 1) / max(1, min(self.warmup_steps, total // 10)))
+        return self.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * done / total))
 
 
 NETS: dict[str, type[Network]] = {
