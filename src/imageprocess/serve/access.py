@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Security
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
 from .body import discard
 from .problems import ProblemError
 from .rates import Allowance
 
 _WHEN = "Where the service was given keys."
-# Of the OpenAPI document. FastAPI's own classes for it would be asked at every request, for as long as all of the form
-# takes to be taken apart.
-SCHEMES: dict[str, dict[str, Any]] = {
-    "APIKeyHeader": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": _WHEN},
-    "HTTPBearer": {"type": "http", "scheme": "bearer", "description": _WHEN},
-}
+_HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description=_WHEN)
+_BEARER = HTTPBearer(auto_error=False, description=_WHEN)
 
 
-async def admit(request: Request) -> None:
+async def admit(
+    request: Request,
+    in_header: Annotated[str | None, Security(_HEADER)],
+    as_bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
+) -> None:
     """Before the body is looked at. Raises ProblemError: 401 without a key, 403 with a wrong one, 429 too often."""
     request.state.key = None
     ring = request.app.state.keys
-    given = request.headers.get("x-api-key") or _bearer(request)
+    given = in_header or (as_bearer.credentials if as_bearer else None)
     # Starlette reads headers as Latin-1; what was sent are the bytes.
     name = ring.name_of(given.encode("latin-1")) if given and ring.is_asked_for else None
     request.state.key = name
@@ -35,11 +36,6 @@ async def admit(request: Request) -> None:
         challenge = {"WWW-Authenticate": "ApiKey, Bearer"}
         raise ProblemError(401, "key_missing", "send a key in X-API-Key or as a bearer token", challenge)
     raise ProblemError(403, "key_wrong", "this key is not known here")
-
-
-def _bearer(request: Request) -> str | None:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return token.strip() or None if scheme.lower() == "bearer" else None
 
 
 async def charge(request: Request, pictures: int) -> None:

@@ -16,7 +16,6 @@ from .. import __version__
 from ..model import registry
 from ..model.spec import load_spec
 from . import pages, problems, rates, routes, schemas
-from .access import SCHEMES
 from .analyser import Analyser
 from .body import Held
 from .drain import draining_on_sigterm
@@ -114,8 +113,8 @@ async def _run_workers(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
-    """FastAPI's document, less its 422 for bad parameters (ours are 400), plus the problem's schema and, where they are
-    asked for, the keys."""
+    """FastAPI's document, less its 422 for bad parameters (ours are 400) and the keys where none is asked for, plus
+    the problem's schema."""
     if app.openapi_schema is None:
         document = get_openapi(
             title=app.title, version=app.version, description=app.description, routes=app.routes
@@ -123,10 +122,8 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         for operation in (call for path in document["paths"].values() for call in path.values()):
             if "HTTPValidationError" in str(operation["responses"].get("422")):
                 del operation["responses"]["422"]
-            if app.state.keys.is_asked_for and "401" in operation["responses"]:
-                operation["security"] = [{name: []} for name in SCHEMES]
-        if app.state.keys.is_asked_for:
-            document["components"]["securitySchemes"] = SCHEMES
+            if not app.state.keys.is_asked_for:
+                operation.pop("security", None)
         known = document["components"]["schemas"]
         known.pop("HTTPValidationError", None)
         known.pop("ValidationError", None)
