@@ -9,6 +9,7 @@ import torch
 
 from imageprocess.data.index import read_index
 from imageprocess.errors import DataError, UsageError
+from imageprocess.train import loop
 from imageprocess.train.loop import Progress, train
 from imageprocess.train.recipes import Recipe
 
@@ -38,17 +39,46 @@ def test_curves_log_and_checkpoint_are_left(straight) -> None:  # type: ignore[n
     assert (out / "last.ckpt").exists() and (out / "best.pth").exists()
 
 
-def test_an_interrupted_run_resumes_to_the_same_result(straight, drawn_data: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    """Stopped in the middle of the second epoch, as Ctrl-C would."""
+def test_an_interrupted_run_resumes_to_the_same_result(
+    straight,  # type: ignore[no-untyped-def]
+    drawn_data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Stopped in the middle of the second epoch, and once more while its held-out pictures are looked at."""
 
     def stop(at: Progress) -> None:
         if at.epoch == 1 and at.step == 2:
             raise KeyboardInterrupt
 
+    def stop_at_validation(*given: object) -> None:
+        raise KeyboardInterrupt
+
     _, result = straight
     with pytest.raises(KeyboardInterrupt):
         train(drawn_data, tmp_path, result.recipe, workers=0, report=stop)
-    resumed = train(drawn_data, tmp_path, result.recipe, workers=0, resume=True)
+    steps: list[tuple[int, int]] = []
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(loop, "predict", stop_at_validation)
+        train(
+            drawn_data,
+            tmp_path,
+            result.recipe,
+            workers=0,
+            resume=True,
+            report=lambda at: steps.append((at.epoch, at.step)),
+        )
+    assert steps[0] == (1, 3)
+    later: list[tuple[int, int]] = []
+    resumed = train(
+        drawn_data,
+        tmp_path,
+        result.recipe,
+        workers=0,
+        resume=True,
+        report=lambda at: later.append((at.epoch, at.step)),
+    )
+    assert later[0] == (2, 1)  # no step of the second epoch is taken again
     for name, weight in result.network.state_dict().items():
         assert torch.equal(weight, resumed.network.state_dict()[name]), name
     np.testing.assert_array_equal(result.val_logits, resumed.val_logits)

@@ -155,7 +155,12 @@ def _train_network(
                 caching=bars.cache,
             )
     except KeyboardInterrupt:
-        click.echo(f"stopped; go on with: imageprocess train --data {data} --out {out} --resume", err=True)
+        if (resume or bars.begun) and (out / "last.ckpt").exists():
+            click.echo(f"stopped; go on from {out} with the same command and --resume", err=True)
+        else:
+            click.echo(
+                "stopped before there was anything to resume; pictures prepared so far are kept", err=True
+            )
         raise click.exceptions.Exit(130) from None
     best = result.log[result.best_epoch - 1]
     return result, f"epoch {result.best_epoch}: validation accuracy {best['val_accuracy']:.4f}"
@@ -202,6 +207,7 @@ class _Bars:
 
         from ..train.devices import is_follower
 
+        self.begun = False
         self._epochs = epochs
         # Of several processes one talks.
         self._console = Console(stderr=True, quiet=is_follower())
@@ -232,6 +238,7 @@ class _Bars:
             click.echo(f"{what} {done}/{of}", err=True)
 
     def step(self, at: Progress) -> None:
+        self.begun = True
         text = (
             f"epoch {at.epoch + 1}/{self._epochs}  loss {at.loss:.4f}  accuracy {at.accuracy:.4f}"
             f"  {at.images_per_s:.0f} images/s"

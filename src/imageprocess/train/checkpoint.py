@@ -25,6 +25,14 @@ class State:
     best_accuracy: float = -1.0
     log: list[dict[str, float]] = field(default_factory=list)
 
+    def finish_epoch(self, row: dict[str, float]) -> None:
+        """To the first step of the next epoch. Nothing is called after the log is put together, so that an interrupt
+        (which comes at calls and loops) finds the epoch either finished or to be finished again."""
+        self.log = [*self.log, row]
+        self.loss_sum = self.seconds = 0.0
+        self.correct = self.seen = 0
+        self.epoch, self.step = self.epoch + 1, 0
+
 
 def save(fabric: Fabric, path: Path, held: dict[str, Any], state: State, recipe: Recipe) -> None:
     part = path.with_suffix(".part")

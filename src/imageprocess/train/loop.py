@@ -135,21 +135,18 @@ def train(
     while state.epoch < recipe.epochs:
         try:
             _epoch(fabric, held, pictures, state, recipe, workers, report)
+            val_logits, val_labels = predict(fabric, judged, held_out, recipe.batch_size, workers)
+            row = _summary(state, val_logits, val_labels)
+            if row["val_accuracy"] > state.best_accuracy:
+                if fabric.is_global_zero:
+                    torch.save(judged.module.state_dict(), out / "best.pth")
+                    np.savez(out / "best_val.npz", logits=val_logits, labels=val_labels)
+                state.best_accuracy = row["val_accuracy"]
+            state.finish_epoch(row)
         except KeyboardInterrupt:
             if fabric.world_size == 1:  # more than one may have stopped at different steps
                 save(fabric, last, held, state, recipe)
             raise
-        val_logits, val_labels = predict(fabric, judged, held_out, recipe.batch_size, workers)
-        row = _summary(state, val_logits, val_labels)
-        state.log.append(row)
-        if row["val_accuracy"] > state.best_accuracy:
-            state.best_accuracy = row["val_accuracy"]
-            if fabric.is_global_zero:
-                torch.save(judged.module.state_dict(), out / "best.pth")
-                np.savez(out / "best_val.npz", logits=val_logits, labels=val_labels)
-        state.epoch, state.step = state.epoch + 1, 0
-        state.loss_sum = state.seconds = 0.0
-        state.correct = state.seen = 0
         save(fabric, last, held, state, recipe)
         if fabric.is_global_zero:
             write_log(out, state.log)
