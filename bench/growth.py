@@ -85,13 +85,17 @@ def run(command: list[str], sampled_every_s: float = SAMPLED_EVERY_S) -> tuple[f
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
     peak_mb, cpu_s = 0.0, 0.0
     while process.poll() is None:
-        tree = _tree(process.pid)
-        peak_mb = max(peak_mb, sum(map(_memory_mb, tree)))
-        cpu_s = max(cpu_s, sum(map(_cpu_s, tree)))
+        peak_mb = max(peak_mb, memory_mb(process.pid))
+        cpu_s = max(cpu_s, sum(map(_cpu_s, _tree(process.pid))))
         time.sleep(sampled_every_s)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
     return time.perf_counter() - began, cpu_s, peak_mb
+
+
+def memory_mb(root: int) -> float:
+    """Of `root` and everything below it, now."""
+    return sum(map(_memory_mb, _tree(root)))
 
 
 def _tree(root: int) -> list[int]:

@@ -43,8 +43,9 @@ def _folder(facts: dict[str, Any]) -> list[str]:
     found = facts["command_line"]
     cpus = facts["machine"]["cpus"]
     lines = [
-        f"| {found['pictures']} JPEGs of 1 MP, {cpus} cores | pictures a second | times the original's way |",
-        "|---|---|---|",
+        f"| {found['pictures']} JPEGs of 1 MP, {cpus} cores | pictures a second | times the original's way "
+        "| memory at most, MB |",
+        "|---|---|---|---|",
     ]
     for name, row in found.items():
         if isinstance(row, dict):
@@ -53,7 +54,7 @@ def _folder(facts: dict[str, Any]) -> list[str]:
                 if name == "original"
                 else f"`imageprocess {name.replace(' ', ' … --model ')}`"
             )
-            lines.append(f"| {shown} | {row['a_second']} | {row['original_over_it']} |")
+            lines.append(f"| {shown} | {row['a_second']} | {row['original_over_it']} | {row['peak_mb']} |")
     return lines
 
 

@@ -25,8 +25,8 @@ IPTC_CAPTURE = Evidence("iptc", "An IPTC capture.", "unsigned", "real")
 CAMERA = Evidence("exif", "A camera.", "unsigned", "real")
 
 
-def model(p: float) -> Evidence:
-    return Evidence("model", f"{p}", "measured", "nothing", {"probability_ai": p, "logit": 0.0})
+def model(p: float, **detail: object) -> Evidence:
+    return Evidence("model", f"{p}", "measured", "nothing", {"probability_ai": p, "logit": 0.0, **detail})
 
 
 @pytest.mark.parametrize("says_ai", [SIGNED_AI, MARK, UNTRUSTED_AI, WORKFLOW, IPTC_AI])
@@ -86,6 +86,24 @@ def test_row_6_shows_the_models_disagreement() -> None:
     verdict = decide([CAPTURE, model(0.97)], BALANCED)
     assert (verdict.label, verdict.decided_by, verdict.probability_ai) == ("real", "c2pa", 0.0)
     assert "The model disagrees (97 % AI)" in verdict.reason
+
+
+SMALL = {"too_small": {"side": 199, "smallest": 200}}
+
+
+@pytest.mark.parametrize("p", [0.0, 0.1, 0.5, 0.9, 1.0])
+def test_row_7a_on_a_picture_smaller_than_any_it_knows_the_model_does_not_decide(p: float) -> None:
+    verdict = decide([CAMERA, model(p, **SMALL)], BALANCED)
+    assert (verdict.label, verdict.decided_by, verdict.probability_ai) == ("unsure", "abstain", p)
+    assert "199 pixels" in verdict.reason and "under 200" in verdict.reason
+
+
+def test_row_7a_leaves_records_alone_and_the_mode_that_always_answers() -> None:
+    assert decide([model(0.9, **SMALL)], GUESS).label == "ai"
+    assert decide([model(0.1, **SMALL)], GUESS).label == "real"
+    assert decide([model(0.5, **SMALL), WORKFLOW], BALANCED).label == "ai"
+    assert decide([model(0.5, **SMALL), CAPTURE], BALANCED).label == "real"
+    assert decide([model(0.9, **SMALL)], None).reason == decide([], None).reason
 
 
 @pytest.mark.parametrize(

@@ -204,7 +204,7 @@ class Detector:
         evidence = list(examined.evidence)
         spec = self.session.spec if output else None
         if output and spec and question.thresholds:
-            evidence.append(testify(output, spec, question.thresholds))
+            evidence.append(testify(output, spec, question.thresholds, examined.image))
         heat = output.heatmap if output and question.heatmap else None
         result = Result(
             source=examined.source,

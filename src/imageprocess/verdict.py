@@ -11,6 +11,7 @@ IPTC value, an intact manifest by an untrusted signer.
     4    an AI claim, and the model is sure of the contrary           unsure  abstain     the model's
     5    an AI claim                                                  ai      metadata    1.0
     6    trusted C2PA capture, untouched                              real    c2pa        0.0
+    7a   model: on a picture smaller than any it was trained on       unsure  abstain     the model's
     7    model: probability_ai >= thresholds.ai                       ai      model       the model's
     8    model: probability_ai <= thresholds.real                     real    model       the model's
     9    model: between the two                                       unsure  abstain     the model's
@@ -22,7 +23,8 @@ honest records would be doubted by the dozen. Nobody gains much by writing a gen
 so such a record is rarely false. A calibrated 0.01 (of a set half AI, half real) is 99 to 1 against an AI: it
 outweighs a record only where at least one in a hundred such records is false, and a lesser certainty does not.
 A mode that never abstains (thresholds.ai == thresholds.real) has to pick a side in row 4 as well: it follows the
-claim, and the reason shows both.
+claim, and the reason shows both. Nor does it know row 7a, which is there because the smaller a picture, the more
+"real" it looks (measured: docs/experiments.md).
 
 What never decides, whatever it says: EXIF camera facts; a claim of being real without a trusted signature; a
 record that says "edited with an AI" (the reason tells it; who made the picture is left to the model); a
@@ -52,9 +54,13 @@ def decide(evidence: Sequence[Evidence], thresholds: Thresholds | None) -> Verdi
     model = next((item for item in evidence if item.kind == "model"), None) if thresholds else None
     p = None if model is None else float(model.detail["probability_ai"])
     items = _deciding(evidence)
+    too_small = model.detail.get("too_small") if model else None
     facts = {name for name, item in items.items() if item} | _about_the_model(p, thresholds)
+    if too_small:
+        facts.add("too_small")
     row = next(row for row in _TABLE["rows"] if facts.issuperset(row["when"]))
     words = {name: item.claim for name, item in items.items() if item}
+    words |= {name: str(px) for name, px in (too_small or {}).items()}
     if p is not None and thresholds is not None:
         words |= {"p": percent(p), "low": percent(thresholds.real), "high": percent(thresholds.ai)}
     reason = " ".join([row["reason"], *_asides(evidence, row["label"], words)])

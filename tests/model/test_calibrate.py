@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from imageprocess.model.calibrate import percent, probability_ai
 from imageprocess.model.calibrate import testify as ask
 from imageprocess.model.session import Output
 from imageprocess.model.spec import Thresholds, load_spec
+from imageprocess.types import ImageFacts
 
 
 def test_known_values() -> None:
@@ -48,7 +50,15 @@ def test_percent_never_overclaims(p: float, words: str) -> None:
 )
 def test_testimony(tiny_model_dir: Path, logits: tuple[float, float], points_to: str) -> None:
     spec = load_spec(tiny_model_dir)
-    evidence = ask(Output(logits, None), spec, Thresholds(ai=0.8, real=0.2))
+    evidence = ask(Output(logits, None), spec, Thresholds(ai=0.8, real=0.2), ImageFacts("PNG", 8, 8, 1, 99))
     assert (evidence.kind, evidence.trust, evidence.points_to) == ("model", "measured", points_to)
     assert evidence.detail["logit"] == pytest.approx(logits[0] - logits[1])
     assert evidence.detail["probability_ai"] == probability_ai(logits[0] - logits[1], 0.5, 0.0)
+    assert "too_small" not in evidence.detail  # this model does not say how small a picture it knows
+
+
+def test_a_picture_smaller_than_any_of_training_is_told(tiny_model_dir: Path) -> None:
+    spec, thresholds = replace(load_spec(tiny_model_dir), smallest_px=200), Thresholds(ai=0.8, real=0.2)
+    for width, height, told in [(199, 150, {"side": 199, "smallest": 200}), (20, 200, None)]:
+        evidence = ask(Output((0.0, 1.0), None), spec, thresholds, ImageFacts("PNG", width, height, 1, 99))
+        assert evidence.detail.get("too_small") == told

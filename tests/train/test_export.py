@@ -34,6 +34,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
         network=CNN(),
         data_id="0" * 12,
         images={"train": 1, "val": 1, "test": 0},
+        smallest_px=200,
     )
     return export(result, tmp_path_factory.mktemp("export") / "cnn")
 
@@ -109,6 +110,7 @@ def test_a_network_comes_back_as_it_was(net: str, side: int, finest: int, tmp_pa
         network=NETS[net](),
         data_id="0" * 12,
         images={"train": 1, "val": 1, "test": 0},
+        smallest_px=200,
     )
     folder = export(result, tmp_path / net)
     session = onnxruntime.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ..types import Evidence, PointsTo
+from ..types import Evidence, ImageFacts, PointsTo
 from .spec import ModelSpec, Thresholds
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ def percent(p: float) -> str:
     return f"{100 * p:.0f} %"
 
 
-def testify(output: Output, spec: ModelSpec, thresholds: Thresholds) -> Evidence:
-    """The network's word on one picture as evidence."""
+def testify(output: Output, spec: ModelSpec, thresholds: Thresholds, image: ImageFacts) -> Evidence:
+    """The network's word on one picture as evidence. `detail.too_small` where it was trained on none so small."""
     logit = output.logits[0] - output.logits[1]
     probability = probability_ai(logit, spec.temperature, spec.bias)
     points_to: PointsTo = "nothing"
@@ -39,6 +39,8 @@ def testify(output: Output, spec: ModelSpec, thresholds: Thresholds) -> Evidence
         points_to = "ai"
     elif probability <= thresholds.real:
         points_to = "real"
+    side = max(image.width, image.height)
+    too_small = {"side": side, "smallest": spec.smallest_px} if side < spec.smallest_px else None
     return Evidence(
         kind="model",
         claim=f"The network {spec.name} puts the chance that an AI made it at {percent(probability)}.",
@@ -49,5 +51,6 @@ def testify(output: Output, spec: ModelSpec, thresholds: Thresholds) -> Evidence
             "logit": logit,
             "logits": list(output.logits),
             "thresholds": {"ai": thresholds.ai, "real": thresholds.real},
+            **({"too_small": too_small} if too_small else {}),
         },
     )

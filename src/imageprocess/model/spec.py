@@ -53,6 +53,7 @@ class ModelSpec:
     has_heatmap: bool
     onnx_sha256: str
     facts: Mapping[str, Any]  # the whole of model.json
+    smallest_px: int = 0  # the longer side of the smallest picture that it was trained on; 0: not known
 
     @property
     def onnx_path(self) -> Path:
@@ -112,6 +113,7 @@ def _parse(folder: Path, facts: dict[str, Any]) -> ModelSpec:
         has_heatmap="heatmap" in facts["outputs"],
         onnx_sha256=str(facts["files"]["model.onnx"]),
         facts=facts,
+        smallest_px=int(facts.get("training", {}).get("smallest_px", 0)),
     )
 
 

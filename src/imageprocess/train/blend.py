@@ -30,6 +30,7 @@ from .dataset import (
     Pictures,
     count_splits,
     root_weights,
+    smallest_px,
     split_for_training,
     to_input,
 )
@@ -73,6 +74,7 @@ class BlendResult:
     measured: dict[str, float]
     data_id: str
     images: dict[str, int]  # split -> pictures
+    smallest_px: int  # the longer side of the smallest picture trained on
 
 
 class Blend(nn.Module):
@@ -215,7 +217,9 @@ def train_blend(
         **{f"weight_{name}": float(weight) for name, weight in zip(names, weights, strict=True)},
     }
     network = Blend(networks, forest, weights).eval()
-    return BlendResult(recipe, network, calibration, measured, data_id(rows), count_splits(rows))
+    return BlendResult(
+        recipe, network, calibration, measured, data_id(rows), count_splits(rows), smallest_px(rows)
+    )
 
 
 def source_weights(rows: Sequence[IndexRow]) -> NDArray[np.float64]:
@@ -240,7 +244,8 @@ def _grow_or_read(
 ) -> tuple[Forest, NDArray[np.float64]]:
     """-> the forest, and what forests grown without a picture's source say of each training picture: (N,) log odds.
 
-    columns (times shown x N, F). Those that measure are grown on the first delivery alone, a fraction of the time.
+    columns (times shown x N, F). Those that measure are grown as the forest itself is, but for the sources left out:
+    one that has been shown less is surer of itself than it may be, and its thresholds are too wide for the other.
     """
     path = stored.with_name(f"{stored.name}-forest.pt")
     grown_by = asdict(replace(recipe, blind=()))
@@ -248,20 +253,27 @@ def _grow_or_read(
         kept = torch.load(path, weights_only=True)
         if kept["recipe"] == grown_by:
             return Forest(kept["tables"], recipe.growth.depth), kept["unseen"].numpy()
-    threads = max(1, workers)
+    count = len(training)
     is_ai = np.array([row.label == "ai" for row in training])
     weights = source_weights(training)
+    times = columns.reshape(-1, count, columns.shape[1])
+
+    def grown_on(places: NDArray[np.intp]) -> Forest:
+        return grow(
+            times[:, places].reshape(-1, columns.shape[1]),
+            np.tile(is_ai[places], len(times)),
+            np.tile(weights[places], len(times)),
+            recipe.growth,
+            seed=recipe.seed,
+            threads=max(1, workers),
+        )
+
     progress("growing the forest", 0, recipe.folds + 1)
-    times = len(columns) // len(training)
-    repeated = np.tile(is_ai, times), np.tile(weights, times)
-    forest = grow(columns, *repeated, recipe.growth, seed=recipe.seed, threads=threads)
-    unseen = np.zeros(len(training))
+    forest = grown_on(np.arange(count))
+    unseen = np.zeros(count)
     for done, (rest, fold) in enumerate(_source_folds(training, is_ai, recipe), start=1):
         progress("growing the forest", done, recipe.folds + 1)
-        blind = grow(
-            columns[rest], is_ai[rest], weights[rest], recipe.growth, seed=recipe.seed, threads=threads
-        )
-        unseen[fold] = blind(torch.from_numpy(columns[fold])).numpy()
+        unseen[fold] = grown_on(rest)(torch.from_numpy(columns[fold])).numpy()
     part = path.with_name(path.name + ".part")
     torch.save({"recipe": grown_by, "tables": forest.state_dict(), "unseen": torch.from_numpy(unseen)}, part)
     part.replace(path)

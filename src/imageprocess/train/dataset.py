@@ -205,6 +205,11 @@ def count_splits(rows: Sequence[IndexRow]) -> dict[str, int]:
     return {split: sum(row.split == split for row in rows) for split in ("train", "val", "test")}
 
 
+def smallest_px(rows: Sequence[IndexRow]) -> int:
+    """The longer side of the smallest picture that is trained on: of smaller ones a model has learnt nothing."""
+    return min(max(row.width, row.height) for row in rows if row.split == "train")
+
+
 def epoch_order(rows: Sequence[IndexRow], *, seed: int, epoch: int, balance: Balance = "class") -> list[int]:
     """The pictures of an epoch, in random order, as many of either class.
 

@@ -147,6 +147,7 @@ def _facts(
         "training": {
             "data_id": result.data_id,
             "images": result.images,
+            "smallest_px": result.smallest_px,
             "recipe": asdict(result.recipe),
         },
     }

@@ -29,6 +29,7 @@ from .dataset import (
     count_splits,
     epoch_order,
     in_memory,
+    smallest_px,
     split_for_training,
     to_input,
 )
@@ -70,6 +71,7 @@ class TrainResult:
     network: Network  # with the best epoch's weights, on the CPU
     data_id: str
     images: dict[str, int]  # split -> pictures
+    smallest_px: int  # the longer side of the smallest picture trained on
 
 
 def train(
@@ -165,6 +167,7 @@ def train(
         best.eval().in_use(),
         data_id(rows),
         count_splits(rows),
+        smallest_px(rows),
     )
 
 

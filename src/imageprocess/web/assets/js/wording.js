@@ -1,7 +1,7 @@
 // Records in the reader's language. A record's own sentences are English, the same from every door; in another language
 // they are said anew, from what the record knows.
 
-import { weigh } from "./private/verdict.js";
+import { numbers, weigh } from "./private/verdict.js";
 import { has, language, percent, t } from "./texts.js";
 
 const table = language === "en" ? null : await (await fetch("verdict.json")).json();
@@ -26,8 +26,8 @@ export function reason(record) {
   if (!table) return unbroken(record.verdict.reason);
   const thresholds = thresholdsOf(record);
   const { row, p, items, asides } = weigh(record.evidence, thresholds, table);
-  const words = Object.fromEntries(Object.entries(items).map(([name, item]) => [name, item ? claim(item) : ""]));
-  if (p !== null) Object.assign(words, { p: percent(p), low: percent(thresholds.real), high: percent(thresholds.ai) });
+  const claims = Object.fromEntries(Object.entries(items).map(([name, item]) => [name, item ? claim(item) : ""]));
+  const words = { ...claims, ...numbers(record.evidence, p, thresholds) };
   return [`reason.${row.row}`, ...asides.map((name) => `reason.${name}`)].map((key) => t(key, words)).join(" ");
 }
 

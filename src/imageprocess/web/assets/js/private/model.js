@@ -74,16 +74,23 @@ export class Model {
   }
 
   /** What the network says as evidence. */
-  testify(logits, thresholds) {
-    const { name, calibration } = this.spec;
+  testify(logits, thresholds, image) {
+    const { name, calibration, training } = this.spec;
     const logit = logits[0] - logits[1];
     const p = probability(logit, calibration);
+    const [side, smallest] = [Math.max(image.width, image.height), training?.smallest_px ?? 0];
     return {
       kind: "model",
       claim: `The network ${name} puts the chance that an AI made it at ${percent(p)}.`,
       trust: "measured",
       points_to: p >= thresholds.ai ? "ai" : p <= thresholds.real ? "real" : "nothing",
-      detail: { probability_ai: p, logit, logits, thresholds: { ai: thresholds.ai, real: thresholds.real } },
+      detail: {
+        probability_ai: p,
+        logit,
+        logits,
+        thresholds: { ai: thresholds.ai, real: thresholds.real },
+        ...(side < smallest && { too_small: { side, smallest } }),
+      },
     };
   }
 }

@@ -36,6 +36,7 @@ export function weigh(evidence, thresholds, table) {
     model_real: p !== null && p <= thresholds.real,
     model_sure_of_real: p !== null && p <= table.sure_of_real,
     may_abstain: p === null || thresholds.real < thresholds.ai,
+    too_small: model?.detail.too_small,
   };
   const row = table.rows.find(({ when }) => when.every((name) => facts[name]));
   const asides = {
@@ -45,11 +46,18 @@ export function weigh(evidence, thresholds, table) {
   return { row, p, items: { ...items, ...asides }, asides: Object.keys(asides).filter((name) => asides[name]) };
 }
 
+/** What a reason names beside the items' claims. */
+export function numbers(evidence, p, thresholds) {
+  if (p === null) return {};
+  const { too_small: pixels } = first(evidence, (item) => item.kind === "model").detail;
+  return { p: percent(p), low: percent(thresholds.real), high: percent(thresholds.ai), ...pixels };
+}
+
 /** The verdict as a record has it. */
 export function decide(evidence, thresholds, table) {
   const { row, p, items, asides } = weigh(evidence, thresholds, table);
-  const words = Object.fromEntries(Object.entries(items).map(([name, item]) => [name, item?.claim]));
-  if (p !== null) Object.assign(words, { p: percent(p), low: percent(thresholds.real), high: percent(thresholds.ai) });
+  const claims = Object.fromEntries(Object.entries(items).map(([name, item]) => [name, item?.claim]));
+  const words = { ...claims, ...numbers(evidence, p, thresholds) };
   const template = [row.reason, ...asides.map((name) => table.asides[name])].join(" ");
   return {
     label: row.label,

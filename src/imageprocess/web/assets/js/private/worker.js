@@ -75,7 +75,7 @@ async function examine(file, mode, began) {
   const image = { format, width, height, frames: frames(data, format), bytes: data.length };
   const { logits, heatmap } = await network.run(pixels);
   const thresholds = spec.thresholds[mode];
-  const evidence = [...readProvenance(records, exif, image), ...readWatermarks(mark, hidden, image), network.testify(logits, thresholds)];
+  const evidence = [...readProvenance(records, exif, image), ...readWatermarks(mark, hidden, image), network.testify(logits, thresholds, image)];
   return {
     schema: 1,
     source: file.name,
