@@ -73,11 +73,16 @@ export class Model {
     };
   }
 
+  /** Of being an AI's, calibrated. */
+  probability([ai, real]) {
+    const { temperature, bias } = this.spec.calibration;
+    return 1 / (1 + Math.exp(-((ai - real) / temperature + bias)));
+  }
+
   /** What the network says as evidence. */
   testify(logits, thresholds, image) {
-    const { name, calibration, training } = this.spec;
-    const logit = logits[0] - logits[1];
-    const p = probability(logit, calibration);
+    const { name, training } = this.spec;
+    const p = this.probability(logits);
     const [side, smallest] = [Math.max(image.width, image.height), training?.smallest_px ?? 0];
     return {
       kind: "model",
@@ -86,7 +91,7 @@ export class Model {
       points_to: p >= thresholds.ai ? "ai" : p <= thresholds.real ? "real" : "nothing",
       detail: {
         probability_ai: p,
-        logit,
+        logit: logits[0] - logits[1],
         logits,
         thresholds: { ai: thresholds.ai, real: thresholds.real },
         ...(side < smallest && { too_small: { side, smallest } }),
@@ -94,8 +99,6 @@ export class Model {
     };
   }
 }
-
-const probability = (logit, { temperature, bias }) => 1 / (1 + Math.exp(-(logit / temperature + bias)));
 
 /** Height x width x 3 bytes -> 3 x height x width, (x / 255 - mean) / std in single precision, as NumPy does it. */
 function normalise(pixels, { width, height, mean, std }) {

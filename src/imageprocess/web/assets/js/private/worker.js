@@ -59,8 +59,7 @@ const calls = {
     const { upright, format, orientation } = await opened(file);
     const { pixels } = await decode(upright, format, orientation, network.spec.input);
     const { logits, blocks } = await network.run(pixels);
-    const thresholds = network.spec.thresholds.balanced;
-    return { blocks, probability: network.testify(logits, thresholds).detail.probability_ai, spec: network.spec, pixels };
+    return { blocks, probability: network.probability(logits), spec: network.spec, pixels };
   },
 };
 
