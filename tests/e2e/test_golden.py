@@ -333,3 +333,20 @@ def test_a_file_is_named_by_its_sha256_without_the_browsers_help(open_static: Op
             base64.b64encode(data).decode(),
         )
         assert bytes(found) == hashlib.sha256(data).digest(), size
+
+
+def test_a_reason_said_anew_writes_its_numbers_as_its_language_does(open_static: Open) -> None:
+    thresholds = {"ai": 0.8, "real": 0.2}
+    sure = {"probability_ai": 0.9999, "thresholds": thresholds}
+    small = {**sure, "too_small": {"side": 150, "smallest": 200}}
+    page = open_static("docs.html?lang=he").page
+    said, of_a_small_one = page.evaluate(
+        """async (details) => {
+            const { reason } = await import("./assets/js/wording.js");
+            const record = (detail) => ({ evidence: [{ kind: "model", trust: "measured", points_to: "ai", detail }] });
+            return details.map((detail) => reason(record(detail)));
+        }""",
+        [sure, small],
+    )
+    assert "over" not in said and "99%" in said and "80%" in said
+    assert "150" in of_a_small_one and "200" in of_a_small_one and "99%" in of_a_small_one

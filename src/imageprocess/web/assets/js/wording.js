@@ -1,7 +1,7 @@
 // Records in the reader's language. A record's own sentences are English, the same from every door; in another language
 // they are said anew, from what the record knows.
 
-import { numbers, weigh } from "./private/verdict.js";
+import { weigh } from "./private/verdict.js";
 import { has, language, percent, t } from "./texts.js";
 
 const table = language === "en" ? null : await (await fetch("verdict.json")).json();
@@ -24,10 +24,9 @@ export const thresholdsOf = (record) => record.evidence.find((item) => item.kind
 /** The sentence that says why. */
 export function reason(record) {
   if (!table) return unbroken(record.verdict.reason);
-  const thresholds = thresholdsOf(record);
-  const { row, p, items, asides } = weigh(record.evidence, thresholds, table);
+  const { row, numbers, items, asides } = weigh(record.evidence, thresholdsOf(record), table);
   const claims = Object.fromEntries(Object.entries(items).map(([name, item]) => [name, item ? claim(item) : ""]));
-  const words = { ...claims, ...numbers(record.evidence, p, thresholds) };
+  const words = { ...claims, ...numbers(percent) };
   return [`reason.${row.row}`, ...asides.map((name) => `reason.${name}`)].map((key) => t(key, words)).join(" ");
 }
 

@@ -18,7 +18,10 @@ export function percent(p) {
 
 const halfToEven = (x) => (x % 1 === 0.5 ? 2 * Math.round(x / 2) : Math.round(x));
 
-/** Which row of the table decides, and the items that its reason speaks of. `thresholds`: {ai, real}, or null. */
+/**
+ * Which row of the table decides, and the items and the numbers that its reason speaks of. `thresholds`: {ai, real}, or
+ * null. `numbers` is asked with the reader's way of writing a probability.
+ */
 export function weigh(evidence, thresholds, table) {
   const model = thresholds && first(evidence, (item) => item.kind === "model");
   const p = model ? model.detail.probability_ai : null;
@@ -43,21 +46,16 @@ export function weigh(evidence, thresholds, table) {
     edited: row.label !== "ai" && first(evidence, (item) => item.points_to === "ai_edited" && item.trust !== "broken"),
     broken: first(evidence, (item) => item.trust === "broken"),
   };
-  return { row, p, items: { ...items, ...asides }, asides: Object.keys(asides).filter((name) => asides[name]) };
-}
-
-/** What a reason names beside the items' claims. */
-export function numbers(evidence, p, thresholds) {
-  if (p === null) return {};
-  const { too_small: pixels } = first(evidence, (item) => item.kind === "model").detail;
-  return { p: percent(p), low: percent(thresholds.real), high: percent(thresholds.ai), ...pixels };
+  const numbers = (share) =>
+    model ? { p: share(p), low: share(thresholds.real), high: share(thresholds.ai), ...model.detail.too_small } : {};
+  return { row, p, numbers, items: { ...items, ...asides }, asides: Object.keys(asides).filter((name) => asides[name]) };
 }
 
 /** The verdict as a record has it. */
 export function decide(evidence, thresholds, table) {
-  const { row, p, items, asides } = weigh(evidence, thresholds, table);
+  const { row, p, numbers, items, asides } = weigh(evidence, thresholds, table);
   const claims = Object.fromEntries(Object.entries(items).map(([name, item]) => [name, item?.claim]));
-  const words = { ...claims, ...numbers(evidence, p, thresholds) };
+  const words = { ...claims, ...numbers(percent) };
   const template = [row.reason, ...asides.map((name) => table.asides[name])].join(" ");
   return {
     label: row.label,
