@@ -85,20 +85,16 @@ def run(command: list[str], sampled_every_s: float = SAMPLED_EVERY_S) -> tuple[f
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
     peak_mb, cpu_s = 0.0, 0.0
     while process.poll() is None:
-        peak_mb = max(peak_mb, memory_mb(process.pid))
-        cpu_s = max(cpu_s, sum(map(_cpu_s, _tree(process.pid))))
+        alive = tree(process.pid)
+        peak_mb = max(peak_mb, sum(map(memory_mb, alive)))
+        cpu_s = max(cpu_s, sum(map(_cpu_s, alive)))
         time.sleep(sampled_every_s)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
     return time.perf_counter() - began, cpu_s, peak_mb
 
 
-def memory_mb(root: int) -> float:
-    """Of `root` and everything below it, now."""
-    return sum(map(_memory_mb, _tree(root)))
-
-
-def _tree(root: int) -> list[int]:
+def tree(root: int) -> list[int]:
     """`root` and everything below it."""
     parents: dict[int, int] = {}
     for process in Path("/proc").iterdir():
@@ -115,7 +111,7 @@ def _tree(root: int) -> list[int]:
     return found
 
 
-def _memory_mb(pid: int) -> float:
+def memory_mb(pid: int) -> float:
     """Its share of the memory: a page that n processes share counts as 1 / n."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()

@@ -170,7 +170,8 @@ def _command_line(folder: Path) -> Facts:
         for name, command in commands.items():  # once more: looking at memory takes time itself
             peaks[name] = growth.run(command)[2]
             out.unlink(missing_ok=True)
-        peaks["original"] += growth.memory_mb(server)  # what keeps the network is not what sends
+        # What keeps the original's network is not what sends.
+        peaks["original"] += sum(map(growth.memory_mb, growth.tree(server)))
     found: Facts = {"pictures": FOLDER_PICTURES, "rounds": FOLDER_ROUNDS}
     for name, taken in times.items():
         found[name] = {

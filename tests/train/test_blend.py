@@ -15,7 +15,8 @@ from imageprocess.data.index import IndexRow, read_index
 from imageprocess.errors import DataError, ModelError, UsageError
 from imageprocess.model.spec import load_spec
 from imageprocess.train import blend
-from imageprocess.train.blend import BlendRecipe, BlendResult, source_weights, train_blend
+from imageprocess.train.blend import BlendRecipe, BlendResult, train_blend
+from imageprocess.train.dataset import source_weights
 from imageprocess.train.export import export, load_network
 from imageprocess.train.forest import Growth
 from imageprocess.train.loop import train

@@ -10,7 +10,7 @@ import torch
 from imageprocess.data.index import read_index
 from imageprocess.errors import DataError, UsageError
 from imageprocess.train import loop
-from imageprocess.train.loop import Progress, train
+from imageprocess.train.loop import Progress, TrainResult, train
 from imageprocess.train.recipes import Recipe
 
 RECIPE = Recipe(epochs=12, batch_size=8, learning_rate=1e-3, warmup_steps=2, precision="32-true")
@@ -54,30 +54,22 @@ def test_an_interrupted_run_resumes_to_the_same_result(
     def stop_at_validation(*given: object) -> None:
         raise KeyboardInterrupt
 
+    def go_on(steps: list[tuple[int, int]]) -> TrainResult:
+        def note(at: Progress) -> None:
+            steps.append((at.epoch, at.step))
+
+        return train(drawn_data, tmp_path, result.recipe, workers=0, resume=True, report=note)
+
     _, result = straight
     with pytest.raises(KeyboardInterrupt):
         train(drawn_data, tmp_path, result.recipe, workers=0, report=stop)
     steps: list[tuple[int, int]] = []
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(loop, "predict", stop_at_validation)
-        train(
-            drawn_data,
-            tmp_path,
-            result.recipe,
-            workers=0,
-            resume=True,
-            report=lambda at: steps.append((at.epoch, at.step)),
-        )
+        go_on(steps)
     assert steps[0] == (1, 3)
     later: list[tuple[int, int]] = []
-    resumed = train(
-        drawn_data,
-        tmp_path,
-        result.recipe,
-        workers=0,
-        resume=True,
-        report=lambda at: later.append((at.epoch, at.step)),
-    )
+    resumed = go_on(later)
     assert later[0] == (2, 1)  # no step of the second epoch is taken again
     for name, weight in result.network.state_dict().items():
         assert torch.equal(weight, resumed.network.state_dict()[name]), name

@@ -29,8 +29,8 @@ from .dataset import (
     LABELS,
     Pictures,
     count_splits,
-    root_weights,
     smallest_px,
+    source_weights,
     split_for_training,
     to_input,
 )
@@ -222,18 +222,6 @@ def train_blend(
     )
 
 
-def source_weights(rows: Sequence[IndexRow]) -> NDArray[np.float64]:
-    """(N,) so that a source weighs as the square root of its size, and both classes alike; the mean is 1.
-
-    By the picture a large source is learnt by heart, and with all alike its pictures are wasted: docs/experiments.md.
-    """
-    weights = root_weights(rows)
-    is_ai = np.array([row.label == "ai" for row in rows])
-    for of_class in (is_ai, ~is_ai):
-        weights[of_class] /= weights[of_class].sum()
-    return np.asarray(weights * (len(rows) / weights.sum()), dtype=np.float64)
-
-
 def _grow_or_read(
     stored: Path,
     columns: NDArray[np.float32],
@@ -258,7 +246,7 @@ def _grow_or_read(
     weights = source_weights(training)
     times = columns.reshape(-1, count, columns.shape[1])
 
-    def grown_on(places: NDArray[np.intp]) -> Forest:
+    def grown_on(places: NDArray[np.intp] | slice) -> Forest:
         return grow(
             times[:, places].reshape(-1, columns.shape[1]),
             np.tile(is_ai[places], len(times)),
@@ -269,7 +257,7 @@ def _grow_or_read(
         )
 
     progress("growing the forest", 0, recipe.folds + 1)
-    forest = grown_on(np.arange(count))
+    forest = grown_on(slice(None))
     unseen = np.zeros(count)
     for done, (rest, fold) in enumerate(_source_folds(training, is_ai, recipe), start=1):
         progress("growing the forest", done, recipe.folds + 1)
