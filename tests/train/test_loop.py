@@ -16,8 +16,9 @@ from imageprocess.train.recipes import Recipe
 RECIPE = Recipe(epochs=12, batch_size=8, learning_rate=1e-3, warmup_steps=2, precision="32-true")
 SMALL = replace(RECIPE, net="small32", epochs=15, deliveries=0, shift=2, label_smoothing=0.1, averaging=0.5)
 GAZE = replace(
-    RECIPE, net="gaze", epochs=8, learning_rate=3e-3, deliveries=2, window=192, mixup=0.2, averaging=0.5
-)
+    RECIPE, net="gaze", epochs=8, learning_rate=3e-3, deliveries=2, window=192, averaging=0.5,
+    mixup=0.2, mixed_share=0.7, cutmix_share=0.3, small_epochs=2,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module", params=[RECIPE, SMALL, GAZE], ids=lambda recipe: recipe.net)
@@ -98,3 +99,35 @@ def test_a_set_without_validation_is_refused(drawn_data: Path, tmp_path: Path) -
     rows = [row for row in read_index(drawn_data) if row.split == "train"]
     with pytest.raises(DataError, match="val split"):
         train(drawn_data, tmp_path, RECIPE, workers=0, rows=rows)
+
+
+def test_a_batch_is_mixed_as_the_recipe_says() -> None:
+    """What the network is shown tells how: not at all, every pixel of two pictures, or a rectangle of the other."""
+    black_and_white = torch.cat([torch.zeros(1, 3, 20, 20), torch.ones(1, 3, 20, 20)])
+    labels = torch.tensor([0, 1])
+    seen: list[torch.Tensor] = []
+
+    def network(shown: torch.Tensor) -> torch.Tensor:
+        seen.append(shown)
+        return torch.tensor([[4.0, 0.0], [4.0, 0.0]])
+
+    kinds = {"whole": 0, "mixed": 0, "cut": 0}
+    recipe = replace(RECIPE, mixup=0.8, mixed_share=0.6, cutmix_share=0.5)
+    for seed in range(300):
+        torch.manual_seed(seed)
+        _, loss = loop._logits_and_loss(network, black_and_white, labels, recipe)
+        shares = seen[-1].mean((1, 2, 3))  # of white
+        assert shares[0] <= 0.5 <= shares[1]
+        unmixed = seen[-1].unique().tolist() == [0, 1]
+        kind = "mixed" if not unmixed else "cut" if shares[0] else "whole"
+        kinds[kind] += 1
+        if kind == "cut":
+            # One rectangle: as many rows and columns of the other's as its area needs.
+            other = seen[-1][0, 0] == 1
+            assert int(other.any(1).sum()) * int(other.any(0).sum()) == int(other.sum())
+        # The loss counts each picture for what there is of it.
+        wrong, right = 4.01815, 0.01815
+        of_first = (1 - shares[0]) * right + shares[0] * wrong
+        of_second = shares[1] * wrong + (1 - shares[1]) * right
+        assert float(loss) == pytest.approx(float(of_first + of_second) / 2, abs=1e-3)
+    assert 80 < kinds["whole"] < 165 and min(kinds["mixed"], kinds["cut"]) > 50

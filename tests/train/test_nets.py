@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
-from imageprocess.train.nets import CNN, Gaze, Glance, Small32, WithHeatmap
+from imageprocess.train.nets import CNN, Gaze, Glance, Look, Small32, WithHeatmap
 
 
 def test_the_layers_in_order() -> None:
@@ -88,23 +89,34 @@ def test_gaze_sees_four_pixels_and_what_is_finer_than_their_neighbourhood() -> N
     assert "four" not in network.state_dict()
 
 
-def test_glances_heat_map_divides_what_the_means_add() -> None:
+@pytest.mark.parametrize("kind", [Glance, Look])
+def test_the_heat_map_divides_what_the_means_add(kind: type[Glance]) -> None:
     """Put a map's mean up by one everywhere and the odds go up by its weight: so must the heat map's sum."""
     torch.manual_seed(0)
-    network = Glance().eval()
+    network = kind().eval()
     norm, linear = network.classifier[0], network.classifier[2]
     torch.nn.init.uniform_(norm.running_var, 0.5, 2)
     pixels = torch.rand(2, 3, 224, 224)
     with torch.no_grad():
         logits, heatmap = WithHeatmap(network)(pixels)
         torch.testing.assert_close(logits, network(pixels))
+        assert heatmap.shape == (2, 28, 28)
         per_channel = (
             (linear.weight[0] - linear.weight[1]) * norm.weight / (norm.running_var + norm.eps).sqrt()
         )
-        means = [maps.mean((2, 3)) for maps in network.stages_of(pixels)]
-        means_weights = [per_channel[0:48], per_channel[96:192], per_channel[288:480]]
-        expected = sum(mean @ weight for mean, weight in zip(means, means_weights, strict=True))
+        expected, at = torch.zeros(2), 0
+        for maps in network.stages_of(pixels):
+            expected += maps.mean((2, 3)) @ per_channel[at : at + maps.shape[1]]
+            at += 2 * maps.shape[1]
     torch.testing.assert_close(heatmap.sum((1, 2)), expected, atol=1e-4, rtol=1e-3)
+
+
+def test_look_has_its_parameters_and_sees_the_picture_at_its_full_size() -> None:
+    network = Look().eval()
+    assert 2_700_000 < sum(weight.numel() for weight in network.parameters()) < 2_900_000
+    assert network.front(torch.zeros(1, 3, 224, 224)).shape == (1, 3, 224, 224)
+    with torch.no_grad():
+        assert network(torch.zeros(3, 3, 144, 144)).shape == (3, 2)  # as the first epochs show them
 
 
 def test_small32_takes_the_mean_of_a_picture_and_its_mirror_image_in_three_places() -> None:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     "--net",
     default="cnn",
     show_default=True,
-    help="cnn, glance, gaze, small32 (for pictures of 32 x 32), a peer (npr, ferretnet, resnet18), or blend: trained "
-    "networks and a forest.",
+    help="cnn, glance, look, gaze, small32 (for pictures of 32 x 32), a peer (npr, ferretnet, resnet18), or blend: "
+    "trained networks and a forest.",
 )
 @click.option("--epochs", type=click.IntRange(1), default=None, help="Default: the recipe's.")
 @click.option("--batch-size", type=click.IntRange(1), default=None)
@@ -45,6 +45,10 @@ if TYPE_CHECKING:
 @click.option(
     "--resized", is_flag=True,
     help="Keep the prepared pictures as arrays too: 150 KB each of up to 224 x 224, and steps as fast as the network.",
+)  # fmt: skip
+@click.option(
+    "--on-device", is_flag=True,
+    help="Keep every picture in the GPU's memory (0.8 MB each) and deliver it there anew each time that it is shown.",
 )  # fmt: skip
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Default: runs/NET.")
 @click.option("--name", default=None, help="The model's name in model.json. Default: the network's.")
@@ -73,6 +77,7 @@ def train(
     nodes: int,
     packed: bool,
     resized: bool,
+    on_device: bool,
     out: Path | None,
     name: str | None,
     model_version: str,
@@ -104,13 +109,15 @@ def train(
             raise click.UsageError(
                 "--devices, --nodes and --packed: of a network's training, not of --net blend"
             )
+        if on_device:
+            raise click.UsageError("--on-device: of a network's training, not of --net blend")
         result, said = _train_blend(data, out, given, workers, members, blind=blind, resized=resized)
     else:
         if blind:
             raise click.UsageError("--blind: of --net blend")
         result, said = _train_network(
             net, data, out, given, resume,
-            workers=workers, devices=devices, nodes=nodes, packed=packed, resized=resized,
+            workers=workers, devices=devices, nodes=nodes, packed=packed, resized=resized, fresh=on_device,
         )  # fmt: skip
     if is_follower():
         return
@@ -131,13 +138,14 @@ def _train_network(
     nodes: int,
     packed: bool,
     resized: bool,
+    fresh: bool,
 ) -> tuple[TrainResult, str]:
     from ..train.loop import train as run
-    from ..train.recipes import RECIPES
+    from ..train.recipes import RECIPES, on_device
 
     if net not in RECIPES:
         raise click.BadParameter(f"{net!r} is not one of {', '.join(RECIPES)}, blend", param_hint="--net")
-    recipe = replace(RECIPES[net], **given)
+    recipe = replace(on_device(RECIPES[net]) if fresh else RECIPES[net], **given)
     bars = _Bars(recipe.epochs)
     try:
         with bars:

@@ -17,13 +17,13 @@ from PIL import Image
 
 VERSION = 2  # of what comes out: raise it with any change below, and stored deliveries are made anew
 LONG_SIDE = 512  # pixels; `prepare` brings larger pictures down to this
-_ASPECTS = (2 / 3, 3 / 2)  # width / height, log-uniform
-_AREA_SCALE = (0.8, 1.0)  # of the largest window with that aspect ratio, a side
-_SIDES = (224, 448)  # the long side that is encoded, log-uniform
-_QUALITIES = (40, 95)  # JPEG and WebP, uniform
-_SECOND_ROUND_SHARE = 0.3  # passed on once more: a JPEG of another quality before the last encoding
+ASPECTS = (2 / 3, 3 / 2)  # width / height, log-uniform
+AREA_SCALE = (0.8, 1.0)  # of the largest window with that aspect ratio, a side
+SIDES = (224, 448)  # the long side that is encoded, log-uniform
+QUALITIES = (40, 95)  # JPEG and WebP, uniform
+SECOND_ROUND_SHARE = 0.3  # passed on once more: a JPEG of another quality before the last encoding
 _WEBP_SHARE = 0.2
-_FULL_CHROMA_SHARE = 0.2  # 4:4:4 instead of 4:2:0
+FULL_CHROMA_SHARE = 0.2  # 4:4:4 instead of 4:2:0
 _FILTERS = (
     Image.Resampling.BOX, Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS,
 )  # fmt: skip
@@ -59,16 +59,16 @@ def equalise(pixels: NDArray[np.uint8], seed: int) -> Equalised:
     rng = np.random.default_rng(seed)
     image = Image.fromarray(prepare(pixels))
     box = _window(image.size, rng)
-    side = _log_uniform(rng, *_SIDES)
+    side = _log_uniform(rng, *SIDES)
     width, height = box[2] - box[0], box[3] - box[1]
     scale = side / max(width, height)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     image = image.resize(size, _FILTERS[rng.integers(len(_FILTERS))], box=box)
-    if rng.random() < _SECOND_ROUND_SHARE:
+    if rng.random() < SECOND_ROUND_SHARE:
         image = _reopened(image, _quality(rng))
     quality = _quality(rng)
     webp = rng.random() < _WEBP_SHARE
-    full_chroma = rng.random() < _FULL_CHROMA_SHARE
+    full_chroma = rng.random() < FULL_CHROMA_SHARE
     stream = io.BytesIO()
     if webp:
         image.save(stream, "WEBP", quality=quality, method=0)
@@ -80,7 +80,7 @@ def equalise(pixels: NDArray[np.uint8], seed: int) -> Equalised:
 
 
 def _quality(rng: np.random.Generator) -> int:
-    return int(rng.integers(_QUALITIES[0], _QUALITIES[1] + 1))
+    return int(rng.integers(QUALITIES[0], QUALITIES[1] + 1))
 
 
 def _reopened(image: Image.Image, quality: int) -> Image.Image:
@@ -91,8 +91,8 @@ def _reopened(image: Image.Image, quality: int) -> Image.Image:
 
 def _window(size: tuple[int, int], rng: np.random.Generator) -> tuple[float, float, float, float]:
     """A box (left, top, right, bottom) with a random aspect ratio, whatever the picture's own."""
-    aspect = _log_uniform(rng, *_ASPECTS)
-    scale = rng.uniform(*_AREA_SCALE)
+    aspect = _log_uniform(rng, *ASPECTS)
+    scale = rng.uniform(*AREA_SCALE)
     width = scale * min(size[0], size[1] * aspect)
     height = width / aspect
     left = rng.uniform(0, size[0] - width)

@@ -8,7 +8,8 @@ OUT/log.csv        one row an epoch;  OUT/curves.png  the same as a picture
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from ..data.index import IndexRow, data_id, read_index
 from .checkpoint import State, load, save
 from .curves import write_log
 from .dataset import (
+    InMemory,
     Pictures,
     Shown,
     count_splits,
@@ -45,8 +47,9 @@ from .devices import (
 )
 from .fakes import read_fakes
 from .nets import Network
+from .on_device import OnDevice
 from .recipes import NETS, Recipe, recipe_of
-from .store import fill_store, keep_deliveries, pack_store
+from .store import fill_store, keep_deliveries, keep_prepared, pack_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,8 @@ def train(
         network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
     )
     network, optimiser = fabric.setup(network, optimiser)
+    if isinstance(pictures, OnDevice):
+        pictures.load(fabric.device, jobs=max(1, workers), progress=caching)
     held = {"network": network, "optimiser": optimiser}
     judged = network
     if recipe.averaging:
@@ -196,6 +201,25 @@ def _open_pictures(
             jobs=jobs,
             progress=caching,
         )
+    if recipe.fresh:
+        fill_store(data, [], validation, deliveries=0, jobs=jobs, progress=caching)
+        keep_prepared(data, training, jobs=jobs, progress=caching)
+        if packed and not is_follower():
+            pack_store(data, training, validation, deliveries=0, prepared=True)
+        shown = Pictures(data, validation, spec)
+        with ThreadPoolExecutor(jobs) as pool:
+            held_out = np.stack([pixels for pixels, _ in pool.map(shown.__getitem__, range(len(shown)))])
+        return (
+            OnDevice(
+                data,
+                training,
+                spec,
+                seed=recipe.seed,
+                grey_share=recipe.grey_share,
+                page_share=recipe.page_share,
+            ),
+            InMemory(held_out, validation, spec),
+        )
     deliveries = min(recipe.deliveries, recipe.epochs)
     fill_store(data, training, validation, deliveries=deliveries, jobs=jobs, progress=caching)
     if packed and not is_follower():
@@ -210,6 +234,8 @@ def _open_pictures(
         deliveries=deliveries,
         window=recipe.window,
         shift=recipe.shift,
+        grey_share=recipe.grey_share,
+        page_share=recipe.page_share,
         resized=resized,
     )
     return pictures, Pictures(data, validation, spec, resized=resized)
@@ -230,18 +256,29 @@ def _epoch(
     order = epoch_order(pictures.rows, seed=recipe.seed, epoch=state.epoch, balance=recipe.balance)
     world = fabric.world_size
     steps = -(-(len(order) - len(order) % world) // recipe.batch_size)
-    mine = Subset(pictures, share(fabric, order[state.step * recipe.batch_size :]))
-    loader = _loader(mine, recipe.batch_size // world, workers)
+    mine = share(fabric, order[state.step * recipe.batch_size :])
+    batches: Iterable[tuple[Tensor, Tensor]]
+    if isinstance(pictures, OnDevice):
+        batches = pictures.batches(
+            mine, recipe.batch_size // world, first=state.step, process=fabric.global_rank
+        )
+    else:
+        loader = _loader(Subset(pictures, mine), recipe.batch_size // world, workers)
+        batches = fabric.setup_dataloaders(loader, use_distributed_sampler=False)  # type: ignore[assignment]
     network.train()
     started = time.perf_counter()
     before = state.seconds
-    for pixels, labels in fabric.setup_dataloaders(loader, use_distributed_sampler=False):
+    for pixels, labels in batches:
         position = state.epoch * steps + state.step
         for group in optimiser.param_groups:
             group["lr"] = recipe.learning_rate_at(position, steps)
         # Dropout is drawn from the position, not from whatever was drawn before, so a resumed run draws the same.
         torch.manual_seed(recipe.seed * 1_000_003 + position + fabric.global_rank * 2**40)
-        logits, loss = _logits_and_loss(network, to_input(pixels, pictures.spec), labels, recipe)
+        shown = to_input(pixels, pictures.spec)
+        if state.epoch < recipe.small_epochs:
+            side = recipe.small_side
+            shown = nn.functional.interpolate(shown, (side, side), mode="bilinear", antialias=True)
+        logits, loss = _logits_and_loss(network, shown, labels, recipe)
         optimiser.zero_grad()
         fabric.backward(loss)
         optimiser.step()
@@ -268,17 +305,29 @@ def _epoch(
 
 
 def _logits_and_loss(network: Any, shown: Tensor, labels: Tensor, recipe: Recipe) -> tuple[Tensor, Tensor]:
-    """-> logits (N, 2) and the batch's loss. With mix-up each picture is mixed with its opposite in the batch."""
+    """-> logits (N, 2) and the batch's loss. With mix-up each picture is mixed with its opposite in the batch, or
+    has a rectangle of it laid over."""
 
     def loss_of(truth: Tensor) -> Tensor:
         return nn.functional.cross_entropy(logits, truth, label_smoothing=recipe.label_smoothing)
 
-    if not recipe.mixup:
+    if not recipe.mixup or float(torch.rand(())) >= recipe.mixed_share:
         logits = network(shown)
         return logits, loss_of(labels)
     drawn = float(torch.distributions.Beta(recipe.mixup, recipe.mixup).sample())
     share_of_first = max(drawn, 1 - drawn)  # so that accuracy is counted against what there is more of
-    logits = network(share_of_first * shown + (1 - share_of_first) * shown.flip(0))
+    other = shown.flip(0)
+    if float(torch.rand(())) < recipe.cutmix_share:
+        height, width = shown.shape[2:]
+        side = (1 - share_of_first) ** 0.5
+        tall, wide = int(side * height), int(side * width)
+        top, left = (int(torch.randint(free + 1, ())) for free in (height - tall, width - wide))
+        mixed = shown.clone()
+        mixed[:, :, top : top + tall, left : left + wide] = other[:, :, top : top + tall, left : left + wide]
+        share_of_first = 1 - tall * wide / (height * width)
+    else:
+        mixed = share_of_first * shown + (1 - share_of_first) * other
+    logits = network(mixed)
     return logits, share_of_first * loss_of(labels) + (1 - share_of_first) * loss_of(labels.flip(0))
 
 

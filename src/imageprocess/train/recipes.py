@@ -10,7 +10,7 @@ import torch
 
 from ..errors import UsageError
 from .dataset import Balance
-from .nets import CNN, NPR, FerretNet, Gaze, Glance, Network, ResNet18, Small32
+from .nets import CNN, NPR, FerretNet, Gaze, Glance, Look, Network, ResNet18, Small32
 
 Precision = Literal["32-true", "bf16-mixed"]
 
@@ -35,11 +35,21 @@ class Recipe:
     weight_decay: float = 0.0
     # Degradations that a training picture has; epoch e shows number 1 + e modulo this. 0: the pictures as they are.
     deliveries: int = 3
+    # Each picture in the device's memory, and delivered anew each time that it is shown (`on_device`).
+    fresh: bool = False
+    grey_share: float = 0.0  # of the pictures: without colour
+    page_share: float = 0.0  # as on a page
     shift: int = 0  # pixels by which a picture may be moved either way
     window: int = (
         0  # the side of a random window that a training step sees instead of the whole; 0: the whole
     )
     mixup: float = 0.0  # alpha of mix-up (Zhang et al. 2018); 0: none
+    mixed_share: float = 1.0  # of the batches, where there is mix-up
+    # Of those, in which a rectangle of the other picture is laid over instead (Yun et al. 2019).
+    cutmix_share: float = 0.0
+    # The first epochs see pictures of so many pixels a side, in less than half the time (Howard 2018); 0: none do.
+    small_epochs: int = 0
+    small_side: int = 144
     label_smoothing: float = 0.0
     # Of the weights' running mean, a step; that mean is then what is measured and kept (Polyak and Juditsky 1992).
     averaging: float = 0.0
@@ -61,6 +71,7 @@ class Recipe:
 NETS: dict[str, type[Network]] = {
     "cnn": CNN,
     "glance": Glance,
+    "look": Look,
     "gaze": Gaze,
     "small32": Small32,
     "npr": NPR,
@@ -74,6 +85,23 @@ RECIPES: dict[str, Recipe] = {
     "cnn": Recipe(epochs=24, batch_size=64, learning_rate=1e-3, restart=10, averaging=0.995, shift=12),
     "glance": Recipe(
         net="glance", epochs=12, batch_size=64, learning_rate=2e-3, weight_decay=0.05, balance="source"
+    ),
+    "look": Recipe(
+        net="look",
+        epochs=40,
+        small_epochs=28,
+        batch_size=64,
+        learning_rate=2e-3,
+        warmup_steps=300,
+        weight_decay=0.05,
+        grey_share=0.1,
+        page_share=0.08,
+        mixup=0.4,
+        mixed_share=0.3,
+        cutmix_share=0.5,
+        label_smoothing=0.05,
+        averaging=0.999,
+        balance="source",
     ),
     "gaze": Recipe(
         net="gaze",
@@ -103,6 +131,11 @@ RECIPES: dict[str, Recipe] = {
     "ferretnet": replace(_PEER, net="ferretnet"),
     "resnet18": replace(_PEER, net="resnet18"),
 }
+
+
+def on_device(recipe: Recipe) -> Recipe:
+    """The same for a GPU: batches that fill it, and as long as pictures never seen before teach something."""
+    return replace(recipe, fresh=True, batch_size=512, epochs=75, small_epochs=0)
 
 
 def recipe_of(net: str) -> Recipe:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..data.equalise import VERSION, equalise, picture_seed
+from ..data.equalise import VERSION, equalise, picture_seed, prepare
 from ..data.index import IndexRow
 from ..decode import decode
 from ..model.preprocess import resize
@@ -28,6 +28,7 @@ from . import shards
 STORE = f"delivered-{VERSION}"
 # The delivery that validation and test see: drawn from the picture's own seed, as `evaluate` draws it.
 HELD_OUT = 0
+_PREPARED_QUALITY = 92
 
 Progress = Callable[[int, int], None]  # done, of
 
@@ -40,16 +41,42 @@ def delivery_name(row: IndexRow, number: int) -> str:
     return f"{row.sha256[:2]}/{row.sha256}.{number}"
 
 
+def prepared_name(row: IndexRow) -> str:
+    return f"{row.sha256[:2]}/{row.sha256}.prepared"
+
+
 def read_delivery(folder: Path, row: IndexRow, number: int) -> NDArray[np.uint8]:
     """-> (H, W, 3) uint8, from the store's shards, its files or, where it is missing, made from the picture itself."""
-    try:
-        data = shards.read(folder / STORE, delivery_name(row, number))
-        if data is None:
-            data = delivery_path(folder, row, number).read_bytes()
-    except FileNotFoundError:
+    kept = _kept(folder, delivery_name(row, number))
+    if kept is None:
         return equalise(decoded(folder, row), delivery_seed(row, number)).pixels
+    return _opened(kept)
+
+
+def read_prepared(folder: Path, row: IndexRow) -> NDArray[np.uint8]:
+    """-> (H, W, 3) uint8, `prepare`d, as `keep_prepared` has kept it; anew from the picture where it has not."""
+    kept = _kept(folder, prepared_name(row))
+    return _opened(kept if kept is not None else _prepared(folder, row))
+
+
+def _kept(folder: Path, name: str) -> bytes | None:
+    """Out of the store's shards, or its files."""
+    data = shards.read(folder / STORE, name)
+    if data is None and (folder / STORE / name).exists():
+        data = (folder / STORE / name).read_bytes()
+    return data
+
+
+def _opened(data: bytes) -> NDArray[np.uint8]:
     with Image.open(io.BytesIO(data), formats=["JPEG", "WEBP"]) as image:
         return np.asarray(image.convert("RGB"))
+
+
+def _prepared(folder: Path, row: IndexRow) -> bytes:
+    """As a WebP whatever it came as, so that none tells its file's kind; about 42 KB."""
+    stream = io.BytesIO()
+    Image.fromarray(prepare(decoded(folder, row))).save(stream, "WEBP", quality=_PREPARED_QUALITY)
+    return stream.getvalue()
 
 
 def delivery_seed(row: IndexRow, number: int) -> int:
@@ -71,7 +98,7 @@ def fill_store(
     wanted += [(row, range(HELD_OUT, HELD_OUT + 1)) for row in held_out]
     # The last of a picture's deliveries is written last.
     missing = [
-        (row, numbers) for row, numbers in wanted if not delivery_path(folder, row, numbers[-1]).exists()
+        (row, numbers) for row, numbers in wanted if not _is_kept(folder, delivery_name(row, numbers[-1]))
     ]
     if not missing:
         return
@@ -81,11 +108,33 @@ def fill_store(
             progress(done, len(missing))
 
 
+def keep_prepared(folder: Path, rows: Sequence[IndexRow], *, jobs: int, progress: Progress) -> None:
+    """Keep each picture `prepare`d: what a run on a device reads instead of the pictures themselves."""
+    missing = [row for row in rows if not _is_kept(folder, prepared_name(row))]
+    if not missing:
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        work = pool.map(_keep_prepared, [folder] * len(missing), missing, chunksize=16)
+        for done, _ in enumerate(work, start=1):
+            progress(done, len(missing))
+
+
+def _is_kept(folder: Path, name: str) -> bool:
+    return (folder / STORE / name).exists() or shards.find(folder / STORE, name) is not None
+
+
 def pack_store(
-    folder: Path, training: Sequence[IndexRow], held_out: Sequence[IndexRow], *, deliveries: int
+    folder: Path,
+    training: Sequence[IndexRow],
+    held_out: Sequence[IndexRow],
+    *,
+    deliveries: int,
+    prepared: bool = False,
 ) -> None:
-    """Put the store's files that a run needs into shards, from which they are read from then on."""
+    """Put the store's files that a run needs into shards, from which they are read from then on. They and index.csv are
+    all that such a run needs on another machine."""
     names = [delivery_name(row, number) for row in training for number in range(1, deliveries + 1)]
+    names += [prepared_name(row) for row in training] if prepared else []
     names += [delivery_name(row, HELD_OUT) for row in held_out]
     if any(shards.find(folder / STORE, name) is None for name in names):
         shards.pack(folder / STORE, names)
@@ -155,16 +204,24 @@ def decoded(folder: Path, row: IndexRow) -> NDArray[np.uint8]:
     return decode((folder / row.path).read_bytes(), name=row.path).pixels
 
 
+def _keep_prepared(folder: Path, row: IndexRow) -> None:
+    _write(folder / STORE / prepared_name(row), _prepared(folder, row))
+
+
 def _store_one(folder: Path, row: IndexRow, numbers: range) -> None:
     pixels = decoded(folder, row)
     for number in numbers:
         target = delivery_path(folder, row, number)
         if target.exists():
             continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = _part_of(target)
-        part.write_bytes(equalise(pixels, delivery_seed(row, number)).data)
-        part.replace(target)
+        _write(target, equalise(pixels, delivery_seed(row, number)).data)
+
+
+def _write(target: Path, data: bytes) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = _part_of(target)
+    part.write_bytes(data)
+    part.replace(target)
 
 
 def _part_of(path: Path) -> Path:
