@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,19 +25,15 @@ from .checkpoint import State, load, save
 from .curves import write_log
 from .dataset import (
     InMemory,
-    Pictures,
     Shown,
     count_splits,
     epoch_order,
-    in_memory,
     smallest_px,
     split_for_training,
     to_input,
 )
 from .devices import (
     gathered,
-    is_first_here,
-    is_follower,
     keep_memory,
     open_fabric,
     padded_share,
@@ -48,8 +43,8 @@ from .devices import (
 from .fakes import read_fakes
 from .nets import Network
 from .on_device import OnDevice
+from .opening import open_pictures
 from .recipes import NETS, Recipe, recipe_of
-from .store import fill_store, keep_deliveries, keep_prepared, pack_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +101,7 @@ def train(
     if recipe.fakes:
         rows = rows + read_fakes(data)
     training, validation = split_for_training(data, rows)
-    pictures, held_out = _open_pictures(
+    pictures, held_out = open_pictures(
         data,
         training,
         validation,
@@ -142,7 +137,9 @@ def train(
     while state.epoch < recipe.epochs:
         try:
             _epoch(fabric, held, pictures, state, recipe, workers, report)
-            val_logits, val_labels = predict(fabric, judged, held_out, recipe.batch_size, workers)
+            # Pictures in memory need no readers, which take a second to start.
+            readers = 0 if isinstance(held_out, InMemory) else workers
+            val_logits, val_labels = predict(fabric, judged, held_out, recipe.batch_size, readers)
             row = _summary(state, val_logits, val_labels)
             if row["val_accuracy"] > state.best_accuracy:
                 if fabric.is_global_zero:
@@ -174,71 +171,6 @@ def train(
         count_splits(rows),
         smallest_px(rows),
     )
-
-
-def _open_pictures(
-    data: Path,
-    training: list[IndexRow],
-    validation: list[IndexRow],
-    recipe: Recipe,
-    *,
-    jobs: int,
-    packed: bool,
-    resized: bool,
-    caching: Callable[[int, int], None],
-) -> tuple[Shown, Shown]:
-    """-> what is trained on and what is held out, prepared as far as it goes."""
-    spec = NETS[recipe.net].input
-    if not recipe.deliveries:
-        return in_memory(
-            data,
-            training,
-            validation,
-            spec,
-            seed=recipe.seed,
-            shift=recipe.shift,
-            window=recipe.window,
-            jobs=jobs,
-            progress=caching,
-        )
-    if recipe.fresh:
-        fill_store(data, [], validation, deliveries=0, jobs=jobs, progress=caching)
-        keep_prepared(data, training, jobs=jobs, progress=caching)
-        if packed and not is_follower():
-            pack_store(data, training, validation, deliveries=0, prepared=True)
-        shown = Pictures(data, validation, spec)
-        with ThreadPoolExecutor(jobs) as pool:
-            held_out = np.stack([pixels for pixels, _ in pool.map(shown.__getitem__, range(len(shown)))])
-        return (
-            OnDevice(
-                data,
-                training,
-                spec,
-                seed=recipe.seed,
-                grey_share=recipe.grey_share,
-                page_share=recipe.page_share,
-            ),
-            InMemory(held_out, validation, spec),
-        )
-    deliveries = min(recipe.deliveries, recipe.epochs)
-    fill_store(data, training, validation, deliveries=deliveries, jobs=jobs, progress=caching)
-    if packed and not is_follower():
-        pack_store(data, training, validation, deliveries=deliveries)
-    if resized and is_first_here():
-        keep_deliveries(data, training, validation, spec, deliveries=deliveries, jobs=jobs, progress=caching)
-    pictures = Pictures(
-        data,
-        training,
-        spec,
-        seed=recipe.seed,
-        deliveries=deliveries,
-        window=recipe.window,
-        shift=recipe.shift,
-        grey_share=recipe.grey_share,
-        page_share=recipe.page_share,
-        resized=resized,
-    )
-    return pictures, Pictures(data, validation, spec, resized=resized)
 
 
 def _epoch(
