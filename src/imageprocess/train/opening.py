@@ -41,12 +41,14 @@ def open_pictures(
             jobs=jobs,
             progress=caching,
         )
-    if recipe.fresh:
-        return _on_device(data, training, validation, recipe, jobs=jobs, packed=packed, caching=caching)
-    deliveries = min(recipe.deliveries, recipe.epochs)
+    deliveries = 0 if recipe.fresh else min(recipe.deliveries, recipe.epochs)
     fill_store(data, training, validation, deliveries=deliveries, jobs=jobs, progress=caching)
+    if recipe.fresh:
+        keep_prepared(data, training, jobs=jobs, progress=caching)
     if packed and not is_follower():
-        pack_store(data, training, validation, deliveries=deliveries)
+        pack_store(data, training, validation, deliveries=deliveries, prepared=recipe.fresh)
+    if recipe.fresh:
+        return _on_device(data, training, validation, recipe, jobs)
     if resized and is_first_here():
         keep_deliveries(data, training, validation, spec, deliveries=deliveries, jobs=jobs, progress=caching)
     pictures = Pictures(
@@ -65,21 +67,10 @@ def open_pictures(
 
 
 def _on_device(
-    data: Path,
-    training: list[IndexRow],
-    validation: list[IndexRow],
-    recipe: Recipe,
-    *,
-    jobs: int,
-    packed: bool,
-    caching: Callable[[int, int], None],
+    data: Path, training: list[IndexRow], validation: list[IndexRow], recipe: Recipe, jobs: int
 ) -> tuple[OnDevice, InMemory]:
     """The first is still to be loaded."""
     spec = NETS[recipe.net].input
-    fill_store(data, [], validation, deliveries=0, jobs=jobs, progress=caching)
-    keep_prepared(data, training, jobs=jobs, progress=caching)
-    if packed and not is_follower():
-        pack_store(data, training, validation, deliveries=0, prepared=True)
     pictures = OnDevice(
         data, training, spec, seed=recipe.seed, grey_share=recipe.grey_share, page_share=recipe.page_share
     )

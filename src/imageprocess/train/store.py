@@ -62,9 +62,12 @@ def read_prepared(folder: Path, row: IndexRow) -> NDArray[np.uint8]:
 def _kept(folder: Path, name: str) -> bytes | None:
     """Out of the store's shards, or its files."""
     data = shards.read(folder / STORE, name)
-    if data is None and (folder / STORE / name).exists():
-        data = (folder / STORE / name).read_bytes()
-    return data
+    if data is not None:
+        return data
+    try:
+        return (folder / STORE / name).read_bytes()
+    except FileNotFoundError:
+        return None
 
 
 def _opened(data: bytes) -> NDArray[np.uint8]:
@@ -94,7 +97,7 @@ def fill_store(
     progress: Progress,
 ) -> None:
     """Make the deliveries that are missing: 1 to `deliveries` of `training`, HELD_OUT of `held_out`."""
-    wanted = [(row, range(1, deliveries + 1)) for row in training]
+    wanted = [(row, range(1, deliveries + 1)) for row in training if deliveries]
     wanted += [(row, range(HELD_OUT, HELD_OUT + 1)) for row in held_out]
     # The last of a picture's deliveries is written last.
     missing = [
