@@ -12,6 +12,7 @@ import torch
 
 from imageprocess.data.equalise import equalise
 from imageprocess.data.index import read_index
+from imageprocess.errors import UsageError
 from imageprocess.model.preprocess import resize
 from imageprocess.train.loop import Progress, train
 from imageprocess.train.nets import CNN_INPUT
@@ -104,6 +105,14 @@ def test_a_prepared_picture_is_kept_as_one_kind_of_file(copied: Path) -> None:
     assert pixels.shape == decoded(copied, rows[0]).shape
     kept[0].unlink()
     np.testing.assert_array_equal(read_prepared(copied, rows[0]), pixels)
+
+
+@pytest.mark.parametrize(
+    ("net", "said"), [("cnn", "has a shift"), ("gaze", "has a window"), ("small32", "as they are")]
+)
+def test_a_recipe_that_only_the_readers_know_is_refused(net: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        on_device(RECIPES[net])
 
 
 @pytest.fixture

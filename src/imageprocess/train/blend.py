@@ -11,7 +11,7 @@ opinions are weighed is for sources never seen as well, and a network that has l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from .dataset import (
     Pictures,
     count_splits,
     smallest_px,
+    source_folds,
     source_weights,
     split_for_training,
     to_input,
@@ -42,6 +43,7 @@ from .nets import CNN_INPUT, Network, WithHeatmap
 from .recipes import Recipe
 from .statistics import Statistics
 from .store import fill_store, keep_deliveries
+from .twins import Twin
 
 # Pictures whose statistics are worked out at once: more no longer fit a core's cache, and take longer.
 _CHUNK = 8
@@ -60,9 +62,8 @@ class BlendRecipe:
     varied: int = 1
     growth: Growth = field(default_factory=Growth)
     folds: int = 4  # of sources, for the calibration
-    blind: tuple[
-        Recipe, ...
-    ] = ()  # by which the networks are trained again without each fold; (): they are not
+    # By which the networks are trained again without each fold, where they have no twins that were; (): they are not.
+    blind: tuple[Recipe, ...] = ()
     seed: int = 0
 
 
@@ -129,6 +130,7 @@ def train_blend(
     networks: Sequence[Network],
     recipe: BlendRecipe | None = None,
     *,
+    twins: Sequence[Sequence[Twin]] = (),
     workers: int = 2,
     resized: bool = False,
     rows: list[IndexRow] | None = None,
@@ -138,8 +140,9 @@ def train_blend(
 
     They are weighed on the sources that none has seen where the recipe says how to train the networks again without
     them (`blind`), else on the val split. The statistics and the networks trained again are kept in `out` and read
-    from there when a run begins anew. `rows` narrows the index; `resized` is `train`'s. Raises DataError without a
-    train and a val split.
+    from there when a run begins anew. `twins`, where any: of each network those that were trained with it, instead of
+    training it again. `rows` narrows the index; `resized` is `train`'s. Raises DataError without a train and a val
+    split.
     """
     recipe = recipe or BlendRecipe()
     if recipe.blind and len(recipe.blind) != len(networks):
@@ -186,7 +189,7 @@ def train_blend(
         f"val_auroc_{name}": _auroc(val_is_ai, odds) for name, odds in zip(names, opinions.T, strict=True)
     }
     if recipe.blind:
-        blind = _blind_opinions(data, out, rows, training, recipe, workers, resized, progress)
+        blind = _blind_opinions(data, out, rows, training, recipe, twins, workers, resized, progress)
         opinions_unseen = np.column_stack([blind, unseen])
         *weights, bias = fit_log_odds(opinions_unseen, is_ai).tolist()
         blended_unseen = opinions_unseen @ weights
@@ -259,9 +262,11 @@ def _grow_or_read(
     progress("growing the forest", 0, recipe.folds + 1)
     forest = grown_on(slice(None))
     unseen = np.zeros(count)
-    for done, (rest, fold) in enumerate(_source_folds(training, is_ai, recipe), start=1):
-        progress("growing the forest", done, recipe.folds + 1)
-        unseen[fold] = grown_on(rest)(torch.from_numpy(columns[fold])).numpy()
+    folds = source_folds(training, recipe.folds, seed=recipe.seed)
+    for number in range(1, recipe.folds + 1):
+        progress("growing the forest", number, recipe.folds + 1)
+        fold = np.flatnonzero(folds == number)
+        unseen[fold] = grown_on(np.flatnonzero(folds != number))(torch.from_numpy(columns[fold])).numpy()
     part = path.with_name(path.name + ".part")
     torch.save({"recipe": grown_by, "tables": forest.state_dict(), "unseen": torch.from_numpy(unseen)}, part)
     part.replace(path)
@@ -274,42 +279,47 @@ def _blind_opinions(
     rows: list[IndexRow],
     training: list[IndexRow],
     recipe: BlendRecipe,
+    twins: Sequence[Sequence[Twin]],
     workers: int,
     resized: bool,
     progress: Progress,
 ) -> NDArray[np.float64]:
     """(N, networks): what networks trained without a picture's source say of each training picture, in log odds."""
     opinions = np.zeros((len(training), len(recipe.blind)))
-    is_ai = np.array([row.label == "ai" for row in training])
-    for number, (_, fold) in enumerate(_source_folds(training, is_ai, recipe), start=1):
+    folds = source_folds(training, recipe.folds, seed=recipe.seed)
+    for number in range(1, recipe.folds + 1):
+        fold = np.flatnonzero(folds == number)
         unseen = [training[i] for i in fold]
-        left_out = {row.source for row in unseen}
-        others = [row for row in rows if row.source not in left_out]
+        left_out = frozenset(row.source for row in unseen)
         shown = Pictures(data, unseen, CNN_INPUT, deliveries=1, mirrored=False, resized=resized)
         for place, each in enumerate(recipe.blind):
-            run = out / f"without-{number}-of-{recipe.folds}-{each.net}-{data_id(others)}"
             what = f"{each.net} without fold {number} of {recipe.folds}"
-            result = train(
-                data, run, each,
-                resume=(run / "last.ckpt").exists(), workers=workers, resized=resized, rows=others,
-                report=_saying(what, progress),
-            )  # fmt: skip
-            opinions[fold, place] = _ask(result.network, shown, workers)
+            if twins and twins[place]:
+                network = _without(left_out, twins[place], each.net)
+            else:
+                others = [row for row in rows if row.source not in left_out]
+                run = out / f"without-{number}-of-{recipe.folds}-{each.net}-{data_id(others)}"
+                network = train(
+                    data, run, replace(each, folds=0),
+                    resume=(run / "last.ckpt").exists(), workers=workers, resized=resized, rows=others,
+                    report=_saying(what, progress),
+                ).network  # fmt: skip
+            opinions[fold, place] = _ask(network, shown, workers)
+            progress(what, len(unseen), len(unseen))
     return opinions
+
+
+def _without(sources: frozenset[str], twins: Sequence[Twin], net: str) -> Network:
+    for twin in twins:
+        if twin.unseen == sources:
+            return twin.network
+    raise UsageError(
+        f"{net}: its twins were trained with other folds of sources, or other data, than the blend's"
+    )
 
 
 def _saying(what: str, progress: Progress) -> Callable[[Step], None]:
     return lambda at: progress(f"{what}, epoch {at.epoch + 1}", at.step, at.steps)
-
-
-def _source_folds(
-    training: list[IndexRow], is_ai: NDArray[np.bool_], recipe: BlendRecipe
-) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Places of all but a fold, and of the fold: no source lies in both."""
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    folds = StratifiedGroupKFold(recipe.folds, shuffle=True, random_state=recipe.seed)
-    yield from folds.split(is_ai, is_ai, [row.source for row in training])
 
 
 def _statistics(pictures: Pictures, stored: Path, workers: int, progress: Progress) -> NDArray[np.float32]:

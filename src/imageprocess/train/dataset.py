@@ -210,6 +210,18 @@ def smallest_px(rows: Sequence[IndexRow]) -> int:
     return min(max(row.width, row.height) for row in rows if row.split == "train")
 
 
+def source_folds(rows: Sequence[IndexRow], folds: int, *, seed: int) -> NDArray[np.intp]:
+    """(N,) the fold, 1 to `folds`, in which each picture lies: no source lies in two, each has both classes' share."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    is_ai = np.array([row.label == "ai" for row in rows])
+    found = np.zeros(len(rows), dtype=np.intp)
+    split = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    for number, (_, members) in enumerate(split.split(is_ai, is_ai, [row.source for row in rows]), start=1):
+        found[members] = number
+    return found
+
+
 def epoch_order(rows: Sequence[IndexRow], *, seed: int, epoch: int, balance: Balance = "class") -> list[int]:
     """The pictures of an epoch, in random order, as many of either class.
 

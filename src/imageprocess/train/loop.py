@@ -1,7 +1,7 @@
 """Training, as a page of prose: data, network, steps, checkpoints, the best epoch.
 
 OUT/last.ckpt      everything that a run needs to go on as if it had never stopped
-OUT/best.pth       the weights of the best epoch by validation accuracy
+OUT/best.pth       the weights of the best epoch by validation accuracy;  OUT/twin-N.pth  its twins' of that epoch
 OUT/log.csv        one row an epoch;  OUT/curves.png  the same as a picture
 """
 
@@ -10,17 +10,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Subset
 
 from ..data.index import IndexRow, data_id, read_index
+from ..errors import UsageError
 from .checkpoint import State, load, save
 from .curves import write_log
 from .dataset import (
@@ -29,6 +32,7 @@ from .dataset import (
     count_splits,
     epoch_order,
     smallest_px,
+    source_folds,
     split_for_training,
     to_input,
 )
@@ -45,6 +49,7 @@ from .nets import Network
 from .on_device import OnDevice
 from .opening import open_pictures
 from .recipes import NETS, Recipe, recipe_of
+from .twins import Twins
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,8 @@ def train(
     """
     recipe = recipe or recipe_of("cnn")
     recipe_of(recipe.net)  # refuses what is no network
+    if recipe.folds and devices * nodes > 1:
+        raise UsageError("twins (--folds) are trained on one device")
     rows = rows if rows is not None else read_index(data)
     if recipe.fakes:
         rows = rows + read_fakes(data)
@@ -116,7 +123,7 @@ def train(
     keep_memory()
     fabric = open_fabric(devices, recipe.batch_size, recipe.precision, nodes=nodes)
     fabric.seed_everything(recipe.seed, verbose=False)
-    network = NETS[recipe.net].to_train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = Twins(NETS[recipe.net], recipe.folds).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     # With a weight decay of zero this is Adam (Loshchilov and Hutter 2019).
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
@@ -143,7 +150,8 @@ def train(
             row = _summary(state, val_logits, val_labels)
             if row["val_accuracy"] > state.best_accuracy:
                 if fabric.is_global_zero:
-                    torch.save(judged.module.state_dict(), out / "best.pth")
+                    judged.module.save_first(out / "best.pth")
+                    judged.module.save_others(out, training, recipe.seed)
                     np.savez(out / "best_val.npz", logits=val_logits, labels=val_labels)
                 state.best_accuracy = row["val_accuracy"]
             state.finish_epoch(row)
@@ -197,6 +205,8 @@ def _epoch(
     else:
         loader = _loader(Subset(pictures, mine), recipe.batch_size // world, workers)
         batches = fabric.setup_dataloaders(loader, use_distributed_sampler=False)  # type: ignore[assignment]
+    folds = source_folds(pictures.rows, recipe.folds, seed=recipe.seed)[mine] if recipe.folds else None
+    at = 0
     network.train()
     started = time.perf_counter()
     before = state.seconds
@@ -213,6 +223,9 @@ def _epoch(
         logits, loss = _logits_and_loss(network, shown, labels, recipe)
         optimiser.zero_grad()
         fabric.backward(loss)
+        if folds is not None:
+            _teach_twins(fabric, network, shown, labels, folds[at : at + len(labels)], recipe)
+            at += len(labels)
         optimiser.step()
         if averaged is not None:
             averaged.update_parameters(network.module)
@@ -234,6 +247,17 @@ def _epoch(
                 state.seen / state.seconds,
             )
         )
+
+
+def _teach_twins(
+    fabric: Fabric, network: Any, shown: Tensor, labels: Tensor, folds: NDArray[np.intp], recipe: Recipe
+) -> None:
+    """Each twin's gradients, from what of the batch it may see. They share no weights: the order does not matter."""
+    for number in range(1, recipe.folds + 1):
+        seen = torch.from_numpy(np.flatnonzero(folds != number)).to(shown.device)
+        if len(seen) > 1:  # of a single picture there is no spread to normalise by
+            _, loss = _logits_and_loss(partial(network, which=number), shown[seen], labels[seen], recipe)
+            fabric.backward(loss)
 
 
 def _logits_and_loss(network: Any, shown: Tensor, labels: Tensor, recipe: Recipe) -> tuple[Tensor, Tensor]:

@@ -54,6 +54,8 @@ class Recipe:
     # Of the weights' running mean, a step; that mean is then what is measured and kept (Polyak and Juditsky 1992).
     averaging: float = 0.0
     balance: Balance = "class"
+    # Of sources: so many twins learn from the same batches, each without one of the folds (`twins`).
+    folds: int = 0
     fakes: bool = False  # besides, the fakes of our own that `data fakes` has made
     seed: int = 0
     precision: Precision = field(default_factory=fastest_precision)
@@ -134,7 +136,15 @@ RECIPES: dict[str, Recipe] = {
 
 
 def on_device(recipe: Recipe) -> Recipe:
-    """The same for a GPU: batches that fill it, and as long as pictures never seen before teach something."""
+    """The same for a GPU: batches that fill it, and as long as pictures never seen before teach something.
+
+    Raises UsageError for a recipe whose pictures are shown in a way that only the CPU's readers know.
+    """
+    if not recipe.deliveries:
+        raise UsageError(f"{recipe.net}: takes its pictures as they are, and on a device they are delivered")
+    for unknown in ("shift", "window"):
+        if getattr(recipe, unknown):
+            raise UsageError(f"{recipe.net}: its recipe has a {unknown}, which is not done on a device")
     return replace(recipe, fresh=True, batch_size=512, epochs=75, small_epochs=0)
 
 
