@@ -10,7 +10,7 @@ import torch
 from imageprocess.data.index import read_index
 from imageprocess.errors import DataError, UsageError
 from imageprocess.train import loop
-from imageprocess.train.loop import Progress, TrainResult, train
+from imageprocess.train.loop import Progress, TrainResult, running_mean, train
 from imageprocess.train.recipes import Recipe
 
 RECIPE = Recipe(epochs=12, batch_size=8, learning_rate=1e-3, warmup_steps=2, precision="32-true")
@@ -99,6 +99,20 @@ def test_a_set_without_validation_is_refused(drawn_data: Path, tmp_path: Path) -
     rows = [row for row in read_index(drawn_data) if row.split == "train"]
     with pytest.raises(DataError, match="val split"):
         train(drawn_data, tmp_path, RECIPE, workers=0, rows=rows)
+
+
+def test_a_running_mean_forgets_what_came_before_anything_was_taught() -> None:
+    weight, count = torch.zeros(1), torch.tensor(0)
+    update = running_mean(0.999)
+    for step in range(1, 101):
+        update([weight], [torch.ones(1)], count.fill_(step))
+    assert weight > 0.99  # with .999 from the first step on it would be .1
+    for step in range(10**6, 10**6 + 693):
+        update([weight], [torch.zeros(1)], count.fill_(step))
+    assert float(weight) == pytest.approx(0.5, abs=0.01)
+    seen = torch.tensor([3])
+    update([seen], [torch.tensor([7])], count)
+    assert seen == 7
 
 
 def test_a_batch_is_mixed_as_the_recipe_says() -> None:

@@ -124,12 +124,12 @@ def test_an_interrupted_run_with_nothing_but_index_and_shards_comes_to_the_same(
     copied: Path, tmp_path: Path
 ) -> None:
     recipe = replace(
-        on_device(RECIPES["look"]), net="glance", epochs=3, batch_size=8, warmup_steps=2, averaging=0.5,
+        on_device(RECIPES["look"]), net="glance", epochs=2, passes=2, batch_size=8, warmup_steps=2, averaging=0.5,
         precision="32-true",
     )  # fmt: skip
     result = train(copied, tmp_path / "whole", recipe, packed=True)
     losses = [row["train_loss"] for row in result.log]
-    assert losses[2] < losses[0]
+    assert losses[1] < losses[0]
 
     def stop(at: Progress) -> None:
         if (at.epoch, at.step) == (1, 2):

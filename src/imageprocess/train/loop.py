@@ -19,7 +19,7 @@ import torch
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Subset
 
 from ..data.index import IndexRow, data_id, read_index
@@ -134,8 +134,8 @@ def train(
     held = {"network": network, "optimiser": optimiser}
     judged = network
     if recipe.averaging:
-        average = get_ema_multi_avg_fn(recipe.averaging)  # type: ignore[no-untyped-call]
-        held["averaged"] = judged = AveragedModel(network.module, multi_avg_fn=average, use_buffers=True)
+        mean = running_mean(recipe.averaging)
+        held["averaged"] = judged = AveragedModel(network.module, multi_avg_fn=mean, use_buffers=True)
     state = State()
     last = out / "last.ckpt"
     if resume:
@@ -181,6 +181,26 @@ def train(
     )
 
 
+Tensors = tuple[Tensor, ...] | list[Tensor]
+
+
+def running_mean(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
+    """-> what brings a running mean of tensors, of which `count` went before, up to the newest.
+
+    It forgets faster at first: with `decay` alone the weights that nothing had taught were still a quarter of it after
+    1,400 steps, and their normalisations' spreads had it say the same of every picture.
+    """
+
+    def update(means: Tensors, newest: Tensors, count: Tensor | int) -> None:
+        if means[0].is_floating_point():
+            kept = min(decay, (1 + float(count)) / (10 + float(count)))
+            torch._foreach_lerp_(means, newest, 1 - kept)
+        else:
+            torch._foreach_copy_(means, newest)
+
+    return update
+
+
 def _epoch(
     fabric: Fabric,
     held: dict[str, Any],
@@ -193,7 +213,11 @@ def _epoch(
     """The rest of epoch `state.epoch`, from step `state.step` on. Everything random follows from seed and position."""
     network, optimiser, averaged = held["network"], held["optimiser"], held.get("averaged")
     pictures.set_epoch(state.epoch)
-    order = epoch_order(pictures.rows, seed=recipe.seed, epoch=state.epoch, balance=recipe.balance)
+    order = [
+        place
+        for number in range(state.epoch * recipe.passes, (state.epoch + 1) * recipe.passes)
+        for place in epoch_order(pictures.rows, seed=recipe.seed, epoch=number, balance=recipe.balance)
+    ]
     world = fabric.world_size
     steps = -(-(len(order) - len(order) % world) // recipe.batch_size)
     mine = share(fabric, order[state.step * recipe.batch_size :])

@@ -28,6 +28,7 @@ class Recipe:
 
     net: str = "cnn"
     epochs: int = 5
+    passes: int = 1  # over the pictures, in an epoch: before it is measured and kept
     batch_size: int = 32
     learning_rate: float = 5e-4  # of Adam, falling to zero along half a cosine
     restart: int = 0  # after so many epochs it falls once more from the top (Loshchilov and Hutter 2017)
@@ -145,7 +146,7 @@ def on_device(recipe: Recipe) -> Recipe:
     for unknown in ("shift", "window"):
         if getattr(recipe, unknown):
             raise UsageError(f"{recipe.net}: its recipe has a {unknown}, which is not done on a device")
-    return replace(recipe, fresh=True, batch_size=512, epochs=75, small_epochs=0)
+    return replace(recipe, fresh=True, batch_size=512, epochs=42, passes=4, small_epochs=0)
 
 
 def recipe_of(net: str) -> Recipe:
