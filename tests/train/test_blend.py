@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -105,9 +106,24 @@ def test_the_exported_graph_says_what_the_network_says(blended, tmp_path: Path) 
     with torch.no_grad():
         expected, expected_map = result.network(pixels)
     logits, heatmap = session.run(None, {"pixels": pixels.numpy()})
-    # The CNN's weights are kept in half precision; the forest's tables are exact.
+    # Large weights are kept in 8 or 16 bits; the forest's tables are exact.
     np.testing.assert_allclose(logits, expected.numpy(), atol=5e-3)
     np.testing.assert_allclose(heatmap, expected_map.numpy(), atol=5e-3)
+
+
+def test_convolutions_are_kept_in_eight_bits_and_put_back_when_the_graph_is_loaded(
+    blended, tmp_path: Path
+) -> None:  # type: ignore[no-untyped-def]
+    _, result = blended
+    path = export(result, tmp_path / "blend") / "model.onnx"
+    kept = {weight.name: weight.data_type for weight in onnx.load(path).graph.initializer}
+    wide = [values.numel() for name, values in result.network.named_parameters() if values.dim() == 4]
+    assert sum(type_ == onnx.TensorProto.INT8 for type_ in kept.values()) == sum(n >= 1024 for n in wide)
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "loaded.onnx")
+    onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    loaded = onnx.load(tmp_path / "loaded.onnx").graph
+    assert not any(weight.data_type == onnx.TensorProto.INT8 for weight in loaded.initializer)
 
 
 def test_a_source_weighs_as_the_root_of_its_size_and_both_classes_alike(drawn_data: Path) -> None:

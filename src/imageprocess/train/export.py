@@ -49,7 +49,9 @@ def export(
         network = WithHeatmap(single)
         shown = "the equalised val split" if result.recipe.deliveries else "the val split, as it is"
         calibration = calibrate(result.val_logits, result.val_labels, fitted_on=shown)
-    write_onnx(network, result.network.input, part / "model.onnx")
+    # A blend's convolutions are kept in 8 bits; a single network's files are to hold the same numbers.
+    in_eight_bits = isinstance(result, BlendResult)
+    write_onnx(network, result.network.input, part / "model.onnx", in_eight_bits=in_eight_bits)
     facts = _facts(result, calibration, name or result.recipe.net, version)
     facts["files"] = {path.name: _sha256(path) for path in sorted(part.iterdir(), reverse=True)}
     (part / "model.json").write_text(dump_facts(facts), encoding="utf-8")
@@ -85,8 +87,11 @@ def load_recipe(folder: Path) -> Recipe:
         raise ModelError(f"{folder}: trained by a recipe of another version ({error})") from error
 
 
-def write_onnx(network: nn.Module, spec: InputSpec, path: Path) -> None:
-    """One self-contained file: `pixels` (N, 3, spec.height, spec.width) -> `logits` (N, 2), `heatmap` (N, h, w)."""
+def write_onnx(network: nn.Module, spec: InputSpec, path: Path, *, in_eight_bits: bool = False) -> None:
+    """One self-contained file: `pixels` (N, 3, spec.height, spec.width) -> `logits` (N, 2), `heatmap` (N, h, w).
+
+    Large weights in half precision or, those of convolutions, `in_eight_bits`; it computes in float32 all the same.
+    """
     example = torch.zeros(2, 3, spec.height, spec.width)
     program = torch.onnx.export(
         network.eval(),
@@ -100,25 +105,38 @@ def write_onnx(network: nn.Module, spec: InputSpec, path: Path) -> None:
     )
     assert program is not None
     program.save(str(path), external_data=False)
-    onnx.save(_halve_weights(onnx.load(path)), path)
+    onnx.save(_narrow_weights(onnx.load(path), in_eight_bits), path)
 
 
-def _halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Large weights as float16 behind a Cast, which ONNX Runtime folds away when it loads the graph.
+def _narrow_weights(model: onnx.ModelProto, in_eight_bits: bool) -> onnx.ModelProto:
+    """Large weights as float16 or int8 behind a Cast and a Mul, which ONNX Runtime folds away when it loads the graph.
 
-    Only learnt weights: a forest's thresholds are compared with, and must stay what they are.
+    Not behind a DequantizeLinear, which it would do anew for every picture. Only learnt weights: a forest's
+    thresholds are compared with, and must stay what they are.
     """
     graph = model.graph
-    casts = []
-    for weight in graph.initializer:
+    before = []
+    for weight in list(graph.initializer):
         values = onnx.numpy_helper.to_array(weight)
         is_weight = weight.name.endswith(".weight")
         if not is_weight or values.dtype != np.float32 or values.size < _WORTH_HALVING:
             continue
         name = weight.name
-        weight.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
-        casts.append(onnx.helper.make_node("Cast", [weight.name], [name], to=onnx.TensorProto.FLOAT))
-    nodes = [*casts, *graph.node]
+        if in_eight_bits and values.ndim == 4:
+            step = np.abs(values).max(axis=(1, 2, 3), keepdims=True) / 127  # of each output channel
+            step[step == 0] = 1
+            graph.initializer.append(onnx.numpy_helper.from_array(step, f"{name}_step"))
+            weight.CopyFrom(
+                onnx.numpy_helper.from_array(np.rint(values / step).astype(np.int8), f"{name}_whole")
+            )
+            before.append(
+                onnx.helper.make_node("Cast", [weight.name], [f"{name}_wide"], to=onnx.TensorProto.FLOAT)
+            )
+            before.append(onnx.helper.make_node("Mul", [f"{name}_wide", f"{name}_step"], [name]))
+        else:
+            weight.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
+            before.append(onnx.helper.make_node("Cast", [weight.name], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*before, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
     onnx.checker.check_model(model)
