@@ -16,6 +16,8 @@ ORT := src/imageprocess/web/assets/ort
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
 ISSUES ?=
+# From a GPU's memory where there is one; else from arrays on disk.
+SHOWN ?= $(if $(shell command -v nvidia-smi),--on-device --workers 16,--resized)
 
 .PHONY: serve test lint format bench reliability data train flagship evaluate fuzz clean web site
 
@@ -49,10 +51,10 @@ data: $(VENV)/.dev
 train: $(VENV)/.dev
 	$(BIN)/imageprocess train --data $(DATA) --net $(NET) --out $(RUN)
 
-# The default model: the network, then the forest beside it.
+# The default model: the network and its twins, then the forest beside it.
 flagship: $(VENV)/.dev
-	$(BIN)/imageprocess train --data $(DATA) --net glance --out runs/glance $(if $(wildcard runs/glance/last.ckpt),--resume)
-	$(BIN)/imageprocess train --data $(DATA) --net blend --with runs/glance/model --out runs/blend
+	$(BIN)/imageprocess train --data $(DATA) --net look --folds 4 $(SHOWN) --out runs/look $(if $(wildcard runs/look/last.ckpt),--resume)
+	$(BIN)/imageprocess train --data $(DATA) --net blend --with runs/look/model --blind --out runs/blend
 
 evaluate: $(VENV)/.dev
 	$(BIN)/imageprocess evaluate --data $(DATA) --model $(MODEL) --report report.html --json report.json
