@@ -117,7 +117,7 @@ def test_convolutions_are_kept_in_eight_bits_and_put_back_when_the_graph_is_load
     _, result = blended
     path = export(result, tmp_path / "blend") / "model.onnx"
     kept = {weight.name: weight.data_type for weight in onnx.load(path).graph.initializer}
-    wide = [values.numel() for name, values in result.network.named_parameters() if values.dim() == 4]
+    wide = [values.numel() for values in result.network.parameters() if values.dim() == 4]
     assert sum(type_ == onnx.TensorProto.INT8 for type_ in kept.values()) == sum(n >= 1024 for n in wide)
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "loaded.onnx")

@@ -43,7 +43,7 @@ from .nets import CNN_INPUT, Network, WithHeatmap
 from .recipes import Recipe
 from .statistics import Statistics
 from .store import fill_store, keep_deliveries
-from .twins import Twin
+from .twins import Twin, without
 
 # Pictures whose statistics are worked out at once: more no longer fit a core's cache, and take longer.
 _CHUNK = 8
@@ -295,7 +295,7 @@ def _blind_opinions(
         for place, each in enumerate(recipe.blind):
             what = f"{each.net} without fold {number} of {recipe.folds}"
             if twins and twins[place]:
-                network = _without(left_out, twins[place], each.net)
+                network = without(left_out, twins[place], each.net)
             else:
                 others = [row for row in rows if row.source not in left_out]
                 run = out / f"without-{number}-of-{recipe.folds}-{each.net}-{data_id(others)}"
@@ -307,15 +307,6 @@ def _blind_opinions(
             opinions[fold, place] = _ask(network, shown, workers)
             progress(what, len(unseen), len(unseen))
     return opinions
-
-
-def _without(sources: frozenset[str], twins: Sequence[Twin], net: str) -> Network:
-    for twin in twins:
-        if twin.unseen == sources:
-            return twin.network
-    raise UsageError(
-        f"{net}: its twins were trained with other folds of sources, or other data, than the blend's"
-    )
 
 
 def _saying(what: str, progress: Progress) -> Callable[[Step], None]:

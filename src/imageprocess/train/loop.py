@@ -108,6 +108,9 @@ def train(
     if recipe.fakes:
         rows = rows + read_fakes(data)
     training, validation = split_for_training(data, rows)
+    folds = np.zeros(len(training), dtype=np.intp)
+    if recipe.folds:
+        folds = source_folds(training, recipe.folds, seed=recipe.seed)
     pictures, held_out = open_pictures(
         data,
         training,
@@ -143,15 +146,14 @@ def train(
 
     while state.epoch < recipe.epochs:
         try:
-            _epoch(fabric, held, pictures, state, recipe, workers, report)
+            _epoch(fabric, held, pictures, folds, state, recipe, workers, report)
             # Pictures in memory need no readers, which take a second to start.
             readers = 0 if isinstance(held_out, InMemory) else workers
             val_logits, val_labels = predict(fabric, judged, held_out, recipe.batch_size, readers)
             row = _summary(state, val_logits, val_labels)
             if row["val_accuracy"] > state.best_accuracy:
                 if fabric.is_global_zero:
-                    judged.module.save_first(out / "best.pth")
-                    judged.module.save_others(out, training, recipe.seed)
+                    judged.module.save(out, training, folds)
                     np.savez(out / "best_val.npz", logits=val_logits, labels=val_labels)
                 state.best_accuracy = row["val_accuracy"]
             state.finish_epoch(row)
@@ -205,6 +207,7 @@ def _epoch(
     fabric: Fabric,
     held: dict[str, Any],
     pictures: Shown,
+    folds: NDArray[np.intp],  # of each picture
     state: State,
     recipe: Recipe,
     workers: int,
@@ -229,7 +232,7 @@ def _epoch(
     else:
         loader = _loader(Subset(pictures, mine), recipe.batch_size // world, workers)
         batches = fabric.setup_dataloaders(loader, use_distributed_sampler=False)  # type: ignore[assignment]
-    folds = source_folds(pictures.rows, recipe.folds, seed=recipe.seed)[mine] if recipe.folds else None
+    folds = folds[mine]
     at = 0
     network.train()
     started = time.perf_counter()
@@ -247,9 +250,8 @@ def _epoch(
         logits, loss = _logits_and_loss(network, shown, labels, recipe)
         optimiser.zero_grad()
         fabric.backward(loss)
-        if folds is not None:
-            _teach_twins(fabric, network, shown, labels, folds[at : at + len(labels)], recipe)
-            at += len(labels)
+        _teach_twins(fabric, network, shown, labels, folds[at : at + len(labels)], recipe)
+        at += len(labels)
         optimiser.step()
         if averaged is not None:
             averaged.update_parameters(network.module)

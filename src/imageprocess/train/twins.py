@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..data.index import IndexRow
-from .dataset import source_folds
+from ..errors import UsageError
 from .nets import Network
 
 
@@ -37,17 +39,11 @@ class Twins(nn.Module):
         logits: Tensor = self.networks[which](pixels)
         return logits
 
-    def save_first(self, path: Path) -> None:
-        torch.save(self.networks[0].state_dict(), path)
-
-    def save_others(self, out: Path, training: Sequence[IndexRow], seed: int) -> None:
-        """OUT/twin-1.pth and so on, each with the sources that it has not seen."""
-        count = len(self.networks) - 1
-        if not count:
-            return
-        folds = source_folds(training, count, seed=seed)
+    def save(self, out: Path, training: Sequence[IndexRow], folds: NDArray[np.intp]) -> None:
+        """OUT/best.pth, and OUT/twin-1.pth and so on, each with the sources of its fold, which it has not seen."""
+        torch.save(self.networks[0].state_dict(), out / "best.pth")
         for number, network in enumerate(self.networks[1:], start=1):
-            unseen = {row.source for row, fold in zip(training, folds, strict=True) if fold == number}
+            unseen = {training[place].source for place in np.flatnonzero(folds == number).tolist()}
             kept = {"unseen": sorted(unseen), "weights": network.state_dict()}
             torch.save(kept, out / f"twin-{number}.pth")
 
@@ -61,3 +57,13 @@ def read_twins(out: Path, net: type[Network]) -> list[Twin]:
         network.load_state_dict(kept["weights"])
         found.append(Twin(network.eval().in_use(), frozenset(kept["unseen"])))
     return found
+
+
+def without(sources: frozenset[str], twins: Sequence[Twin], net: str) -> Network:
+    """The one of `net`'s twins that has seen all but these sources. Raises UsageError where none is it."""
+    for twin in twins:
+        if twin.unseen == sources:
+            return twin.network
+    raise UsageError(
+        f"{net}: its twins were trained with other folds of sources, or other data, than the blend's"
+    )
