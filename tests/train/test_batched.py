@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from imageprocess.train import batched
 from imageprocess.train.batched import Filter, jpeg, resized, resizing
 from photos import photo
 
@@ -49,9 +50,13 @@ def test_a_resize_is_pillows(by: Filter) -> None:
         assert (shown == shown.round()).all()
 
 
+@pytest.mark.parametrize("precision", [torch.float32, torch.float16])  # on a CPU, and on a GPU
 @pytest.mark.parametrize("full_chroma", [False, True])
-def test_a_jpeg_loses_what_pillows_loses(full_chroma: bool) -> None:
+def test_a_jpeg_loses_what_pillows_loses(
+    full_chroma: bool, precision: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two qualities in one batch; sides that are no multiples of a block's."""
+    monkeypatch.setattr(batched, "_precision", lambda pixels: precision)
     image = picture(1, (203, 149))
     found = jpeg(
         planes(image).float()[None].repeat(2, 1, 1, 1), torch.tensor([45.0, 90.0]), full_chroma=full_chroma

@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from imageprocess.data.index import read_index
 from imageprocess.errors import DataError, UsageError
 from imageprocess.train import loop
-from imageprocess.train.loop import Progress, TrainResult, running_mean, train
+from imageprocess.train.averaging import Averaged
+from imageprocess.train.loop import Progress, TrainResult, train
 from imageprocess.train.recipes import Recipe
 
 RECIPE = Recipe(epochs=12, batch_size=8, learning_rate=1e-3, warmup_steps=2, precision="32-true")
@@ -68,7 +70,7 @@ def test_an_interrupted_run_resumes_to_the_same_result(
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(loop, "predict", stop_at_validation)
         go_on(steps)
-    assert steps[0] == (1, 3)
+    assert steps[0] == (1, 4)  # the third was taken before the second was told of
     later: list[tuple[int, int]] = []
     resumed = go_on(later)
     assert later[0] == (2, 1)  # no step of the second epoch is taken again
@@ -102,17 +104,22 @@ def test_a_set_without_validation_is_refused(drawn_data: Path, tmp_path: Path) -
 
 
 def test_a_running_mean_forgets_what_came_before_anything_was_taught() -> None:
-    weight, count = torch.zeros(1), torch.tensor(0)
-    update = running_mean(0.999)
-    for step in range(1, 101):
-        update([weight], [torch.ones(1)], count.fill_(step))
-    assert weight > 0.99  # with .999 from the first step on it would be .1
-    for step in range(10**6, 10**6 + 693):
-        update([weight], [torch.zeros(1)], count.fill_(step))
-    assert float(weight) == pytest.approx(0.5, abs=0.01)
-    seen = torch.tensor([3])
-    update([seen], [torch.tensor([7])], count)
-    assert seen == 7
+    network = nn.BatchNorm1d(1)
+    mean = Averaged(network, 0.999)
+    for value, steps in ((2.0, 100), (0.0, 10_000), (1.0, 693)):
+        nn.init.constant_(network.weight, value)
+        network.running_var.fill_(value)  # type: ignore[union-attr]
+        network.num_batches_tracked += steps  # type: ignore[operator]
+        for _ in range(steps):
+            mean.update(network)
+        if steps == 100:  # with .999 from the first step on it would be 1.1
+            assert float(mean.module.weight) > 1.99
+    assert float(mean.module.weight) == pytest.approx(0.5, abs=0.01)
+    assert float(mean.module.running_var) == pytest.approx(0.5, abs=0.01)
+    assert mean.module.num_batches_tracked == network.num_batches_tracked
+    again = Averaged(network, 0.999)
+    again.load_state_dict(mean.state_dict())
+    assert again.steps == mean.steps == 10_793
 
 
 def test_a_batch_is_mixed_as_the_recipe_says() -> None:

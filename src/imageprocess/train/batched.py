@@ -49,61 +49,71 @@ def resized(pixels: Tensor, down: Tensor, across: Tensor) -> Tensor:
 
     On a GPU in half precision about the middle grey, where a level's place is known to a sixteenth.
     """
-    precision = torch.float16 if pixels.is_cuda else torch.float32
-    about = (pixels.float() - 128).to(precision)
+    precision = _precision(pixels)
+    about = pixels.to(precision) - 128
     found = down.to(precision)[:, None] @ about @ across.to(precision).transpose(1, 2)[:, None]
     return (found.float() + 128).round_().clamp_(0, 255)
 
 
 def jpeg(pixels: Tensor, quality: Tensor, *, full_chroma: bool) -> Tensor:
-    """(B, 3, H, W) float32 whole levels, (B,) 1 to 100 -> what a JPEG of that quality keeps of them.
+    """(B, 3, H, W) whole levels, (B,) 1 to 100 -> what a JPEG of that quality keeps of them, float32 levels.
 
     With libjpeg's tables, its rounding, 4:2:0 but where `full_chroma` says 4:4:4, and its smooth enlarging of colour.
+    On a GPU in half precision about the middle grey: a JPEG's own steps are coarser.
     """
     height, width = pixels.shape[2:]
     block = 8 if full_chroma else 16
-    told = _mixed(_TO_YCC, pixels)
-    told[:, 1:] += 128
+    told = _mixed(_TO_YCC, pixels.to(_precision(pixels)) - 128)  # grey has no colour: all three are about 0
     told = functional.pad(told.round_(), (0, -width % block, 0, -height % block), "replicate")
     colour = told[:, 1:] if full_chroma else functional.avg_pool2d(told[:, 1:], 2).round_()
     light = _quantised(told[:, :1], _table(_LIGHT, quality))
     colour = _quantised(colour, _table(_COLOUR, quality))
     if not full_chroma:
         colour = functional.interpolate(colour, scale_factor=2, mode="bilinear", align_corners=False)
-    whole = torch.cat([light, colour - 128], dim=1)[:, :, :height, :width]
-    return _mixed(_TO_RGB, whole).round_().clamp_(0, 255)
+    whole = torch.cat([light, colour], dim=1)[:, :, :height, :width]
+    return (_mixed(_TO_RGB, whole).float() + 128).round_().clamp_(0, 255)
+
+
+def _precision(pixels: Tensor) -> torch.dtype:
+    return torch.float16 if pixels.is_cuda else torch.float32
 
 
 def _quantised(planes: Tensor, table: Tensor) -> Tensor:
     """(B, C, H, W) of whole blocks, (B, 8, 8) -> the same, each block's cosines rounded to the table's steps."""
     count, channels, height, width = planes.shape
-    cosines = _cosines(planes.device)
-    steps = table[:, None, None, :, None, :]
-    blocks = (planes - 128).view(count, channels, height // 8, 8, width // 8, 8)
-    found = torch.einsum("ux,vy,bcixjy->bciujv", cosines, cosines, blocks)
+    cosines = _cosines(planes.device).to(planes.dtype)
+    steps = table.to(planes.dtype).view(count, 1, 64)
+    blocks = planes.reshape(count, channels, height // 8, 8, width // 8, 8).permute(0, 1, 2, 4, 3, 5)
+    found = blocks.reshape(count, -1, 64) @ cosines.T
     found = (found / steps).round_() * steps
-    back = torch.einsum("ux,vy,bciujv->bcixjy", cosines, cosines, found)
-    return (back.reshape(planes.shape) + 128).round_().clamp_(0, 255)
+    blocks = (found @ cosines).view(blocks.shape).permute(0, 1, 2, 4, 3, 5)
+    return blocks.reshape(planes.shape).round_().clamp_(-128, 127)
 
 
 def _table(base: Tensor, quality: Tensor) -> Tensor:
     """(8, 8), (B,) -> (B, 8, 8), as libjpeg scales it."""
     percent = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality)
-    scaled = (base.to(quality.device) * percent[:, None, None] + 50) / 100
+    scaled = (constant(base, quality.device) * percent[:, None, None] + 50) / 100
     return scaled.floor().clamp(1, 255)
 
 
 def _mixed(matrix: Tensor, pixels: Tensor) -> Tensor:
-    return torch.einsum("oc,bchw->bohw", matrix.to(pixels.device), pixels)
+    return torch.einsum("oc,bchw->bohw", constant(matrix, pixels.device).to(pixels.dtype), pixels)
+
+
+@cache
+def constant(tensor: Tensor, device: torch.device) -> Tensor:
+    """One and the same tensor on `device`: to copy it there each time would wait for all that the device has to do."""
+    return tensor.to(device)
 
 
 @cache
 def _cosines(device: torch.device) -> Tensor:
-    """(8, 8): row u is the u-th cosine of a block's row."""
+    """(64, 64): row 8 u + v is the cosine of a block that is the u-th down and the v-th across."""
     place = torch.arange(8.0)
     cosines = torch.cos((2 * place + 1) * place[:, None] * math.pi / 16) / 2
     cosines[0] = math.sqrt(1 / 8)
-    return cosines.to(device)
+    return torch.kron(cosines, cosines).to(device)
 
 
 # JFIF's colours, and the tables of ITU-T T.81, annex K, from which libjpeg has its qualities.

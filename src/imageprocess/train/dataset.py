@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -185,9 +186,15 @@ def _read_at(folder: Path, row: IndexRow, spec: InputSpec) -> NDArray[np.uint8]:
 
 def to_input(pixels: Tensor, spec: InputSpec) -> Tensor:
     """(N, H, W, 3) uint8 -> (N, 3, H, W) float32 in channels_last, normalised as `model.preprocess.normalise` does."""
-    std = torch.tensor(spec.std, device=pixels.device)
-    mean = torch.tensor(spec.mean, device=pixels.device)
-    return (pixels.float() * (1 / (255 * std)) - mean / std).permute(0, 3, 1, 2)
+    factor, offset = _scaling(spec, pixels.device)
+    return (pixels.float() * factor - offset).permute(0, 3, 1, 2)
+
+
+@cache
+def _scaling(spec: InputSpec, device: torch.device) -> tuple[Tensor, Tensor]:
+    """(3,), (3,) on the device; made once, as a copy to a GPU waits for all that it has to do."""
+    mean, std = (torch.tensor(values, device=device) for values in (spec.mean, spec.std))
+    return 1 / (255 * std), mean / std
 
 
 def split_for_training(data: Path, rows: Sequence[IndexRow]) -> tuple[list[IndexRow], list[IndexRow]]:

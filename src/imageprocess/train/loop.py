@@ -8,6 +8,7 @@ OUT/log.csv        one row an epoch;  OUT/curves.png  the same as a picture
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -19,11 +20,11 @@ import torch
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Subset
 
 from ..data.index import IndexRow, data_id, read_index
 from ..errors import UsageError
+from .averaging import Averaged
 from .checkpoint import State, load, save
 from .curves import write_log
 from .dataset import (
@@ -137,8 +138,7 @@ def train(
     held = {"network": network, "optimiser": optimiser}
     judged = network
     if recipe.averaging:
-        mean = running_mean(recipe.averaging)
-        held["averaged"] = judged = AveragedModel(network.module, multi_avg_fn=mean, use_buffers=True)
+        held["averaged"] = judged = Averaged(network.module, recipe.averaging)
     state = State()
     last = out / "last.ckpt"
     if resume:
@@ -183,26 +183,6 @@ def train(
     )
 
 
-Tensors = tuple[Tensor, ...] | list[Tensor]
-
-
-def running_mean(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
-    """-> what brings a running mean of tensors, of which `count` went before, up to the newest.
-
-    It forgets faster at first: with `decay` alone the weights that nothing had taught were still a quarter of it after
-    1,400 steps, and their normalisations' spreads had it say the same of every picture.
-    """
-
-    def update(means: Tensors, newest: Tensors, count: Tensor | int) -> None:
-        if means[0].is_floating_point():
-            kept = min(decay, (1 + float(count)) / (10 + float(count)))
-            torch._foreach_lerp_(means, newest, 1 - kept)
-        else:
-            torch._foreach_copy_(means, newest)
-
-    return update
-
-
 def _epoch(
     fabric: Fabric,
     held: dict[str, Any],
@@ -236,43 +216,58 @@ def _epoch(
     at = 0
     network.train()
     started = time.perf_counter()
-    before = state.seconds
-    for pixels, labels in batches:
-        position = state.epoch * steps + state.step
-        for group in optimiser.param_groups:
-            group["lr"] = recipe.learning_rate_at(position, steps)
-        # Dropout is drawn from the position, not from whatever was drawn before, so a resumed run draws the same.
-        torch.manual_seed(recipe.seed * 1_000_003 + position + fabric.global_rank * 2**40)
-        shown = to_input(pixels, pictures.spec)
-        if state.epoch < recipe.small_epochs:
-            side = recipe.small_side
-            shown = nn.functional.interpolate(shown, (side, side), mode="bilinear", antialias=True)
-        logits, loss = _logits_and_loss(network, shown, labels, recipe)
-        optimiser.zero_grad()
-        fabric.backward(loss)
-        _teach_twins(fabric, network, shown, labels, folds[at : at + len(labels)], recipe)
-        at += len(labels)
-        optimiser.step()
-        if averaged is not None:
-            averaged.update_parameters(network.module)
-        state.step += 1
-        loss_sum, correct, seen = total(
-            fabric, loss.item() * len(labels), int((logits.argmax(1) == labels).sum()), len(labels)
-        )
-        state.loss_sum += loss_sum
-        state.correct += int(correct)
-        state.seen += int(seen)
+    first, before = state.step, state.seconds
+    unread: deque[tuple[Tensor, Tensor, int]] = deque()
+    try:
+        for pixels, labels in batches:
+            position = state.epoch * steps + state.step
+            for group in optimiser.param_groups:
+                group["lr"] = recipe.learning_rate_at(position, steps)
+            # Dropout is drawn from the position, not from whatever was drawn before, so a resumed run draws the same.
+            torch.manual_seed(recipe.seed * 1_000_003 + position + fabric.global_rank * 2**40)
+            shown = to_input(pixels, pictures.spec)
+            if state.epoch < recipe.small_epochs:
+                side = recipe.small_side
+                shown = nn.functional.interpolate(shown, (side, side), mode="bilinear", antialias=True)
+            logits, loss = _logits_and_loss(network, shown, labels, recipe)
+            optimiser.zero_grad()
+            fabric.backward(loss)
+            _teach_twins(fabric, network, shown, labels, folds[at : at + len(labels)], recipe)
+            at += len(labels)
+            optimiser.step()
+            if averaged is not None:
+                averaged.update(network.module)
+            state.step += 1
+            # Read while the device works on the next step: to wait for each would leave it idle meanwhile.
+            unread.append((loss.detach(), (logits.argmax(1) == labels).sum(), len(labels)))
+            if len(unread) > 1:
+                _count(fabric, state, *unread.popleft())
+                state.seconds = before + time.perf_counter() - started
+                report(_progress(state, state.step - len(unread), steps))
+    finally:
+        while unread:
+            _count(fabric, state, *unread.popleft())
+    if state.step > first:
         state.seconds = before + time.perf_counter() - started
-        report(
-            Progress(
-                state.epoch,
-                state.step,
-                steps,
-                state.loss_sum / state.seen,
-                state.correct / state.seen,
-                state.seen / state.seconds,
-            )
-        )
+        report(_progress(state, state.step, steps))
+
+
+def _count(fabric: Fabric, state: State, loss: Tensor, correct: Tensor, seen: int) -> None:
+    loss_sum, right, count = total(fabric, loss.item() * seen, int(correct), seen)
+    state.loss_sum += loss_sum
+    state.correct += int(right)
+    state.seen += int(count)
+
+
+def _progress(state: State, step: int, steps: int) -> Progress:
+    return Progress(
+        state.epoch,
+        step,
+        steps,
+        state.loss_sum / state.seen,
+        state.correct / state.seen,
+        state.seen / state.seconds,
+    )
 
 
 def _teach_twins(
@@ -280,7 +275,8 @@ def _teach_twins(
 ) -> None:
     """Each twin's gradients, from what of the batch it may see. They share no weights: the order does not matter."""
     for number in range(1, recipe.folds + 1):
-        seen = torch.from_numpy(np.flatnonzero(folds != number)).to(shown.device)
+        places = torch.from_numpy(np.flatnonzero(folds != number))
+        seen = (places.pin_memory() if shown.is_cuda else places).to(shown.device, non_blocking=True)
         if len(seen) > 1:  # of a single picture there is no spread to normalise by
             _, loss = _logits_and_loss(partial(network, which=number), shown[seen], labels[seen], recipe)
             fabric.backward(loss)

@@ -21,13 +21,14 @@ from torch.nn import functional
 from ..data import equalise
 from ..data.index import IndexRow
 from ..model.spec import InputSpec
-from .batched import Filter, jpeg, resized, resizing
+from .batched import Filter, constant, jpeg, resized, resizing
 from .dataset import LABELS, Shown
 from .store import read_prepared
 
-_CHUNK = 64  # pictures that share their shape, their filter and their encoder
+_CHUNK = 128  # pictures that share their shape, their filter and their encoder
 _CLOSE_SHARE, _CLOSE = 0.4, 0.4  # so many chunks show a part alone: a window of at least this much a side
 _RELIT_SHARE = 0.3
+_LUMA = torch.tensor([0.299, 0.587, 0.114])
 
 
 class OnDevice(Shown):
@@ -76,9 +77,10 @@ class OnDevice(Shown):
 
         What is random in a batch follows from its number, counted from `first`, from seed, epoch and `process`.
         """
-        for number, at in enumerate(range(0, len(order), size), start=first):
+        # Nothing below waits for the device, which goes on while the next batch is called for.
+        batches = torch.split(torch.tensor(order, device=self.device), size)
+        for number, places in enumerate(batches, start=first):
             draw = _Draw((self.seed, self.epoch, number, process), self.device)
-            places = torch.tensor(order[at : at + size], device=self.device)
             shown = torch.cat([self._delivered(chunk, draw) for chunk in torch.split(places, _CHUNK)])
             yield self._varied(shown, draw).byte().permute(0, 2, 3, 1), self.labels[places]
 
@@ -119,10 +121,7 @@ class OnDevice(Shown):
         shown = torch.where(draw.some(shown, 0.5), shown.flip(3), shown)
         shown = torch.where(draw.some(shown, self.grey_share), _grey(shown).expand_as(shown), shown)
         shown = torch.where(draw.some(shown, _RELIT_SHARE), _relit(shown, draw), shown)
-        on_pages = torch.nonzero(draw.some(shown, self.page_share).flatten()).flatten()
-        if len(on_pages):
-            shown[on_pages] = _on_a_page(shown[on_pages], draw)
-        return shown
+        return torch.where(draw.some(shown, self.page_share), _on_a_page(shown, draw), shown)
 
 
 class _Draw:
@@ -160,8 +159,7 @@ class _Draw:
 
 def _grey(shown: Tensor) -> Tensor:
     """(B, 3, H, W) -> (B, 1, H, W), as `variations.greyed`"""
-    weights = torch.tensor([0.299, 0.587, 0.114], device=shown.device)
-    return torch.einsum("c,bchw->bhw", weights, shown)[:, None].round()
+    return torch.einsum("c,bchw->bhw", constant(_LUMA, shown.device), shown)[:, None].round()
 
 
 def _relit(shown: Tensor, draw: _Draw) -> Tensor:
