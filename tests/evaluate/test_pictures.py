@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from imageprocess.data.categories import category_of
 from imageprocess.data.index import data_id, read_index
 from imageprocess.errors import DataError
-from imageprocess.evaluate.pictures import category_of, read_dataset, splits_of
+from imageprocess.evaluate.pictures import read_dataset, splits_of
 from pictures import encode, plain
 
 _HEADER = (

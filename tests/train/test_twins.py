@@ -102,6 +102,26 @@ def test_folds_hold_every_source_once(drawn_data: Path) -> None:
     assert np.any(folds != source_folds(rows, 3, seed=1))
 
 
+def test_folds_share_what_a_class_shows(drawn_data: Path) -> None:
+    """Real faces of two large sources, and of two small ones: none is to have both of the large."""
+    first = read_index(drawn_data)[0]
+    sizes = {"face": (40, 38, 4, 3), "web photo": (50, 45, 40, 35), "art: painting": (20, 10, 10, 5)}
+    rows = [
+        replace(first, label=label, category=category, source=f"{label} {category} {number}")
+        for label in ("ai", "real")
+        for category, counts in sizes.items()
+        for number, count in enumerate(counts)
+        for _ in range(count)
+    ]
+    for seed in range(5):
+        of_source = {
+            row.source: fold for row, fold in zip(rows, source_folds(rows, 4, seed=seed), strict=True)
+        }
+        for label in ("ai", "real"):
+            for category in sizes:
+                assert of_source[f"{label} {category} 0"] != of_source[f"{label} {category} 1"]
+
+
 def test_they_need_one_device(drawn_data: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="on one device"):
         train(drawn_data, tmp_path, RECIPE, devices=2)
