@@ -11,9 +11,12 @@ from PIL import Image
 
 from imageprocess.data.index import data_id, read_index
 from imageprocess.errors import DataError
-from imageprocess.train.fakes import KINDS, Autoencoder, Kind, make_fakes, read_fakes
+from imageprocess.train.dataset import source_folds
+from imageprocess.train.fakes import KINDS, Autoencoder, Kind, folds_of_fakes, make_fakes, read_fakes
 from imageprocess.train.loop import train
+from imageprocess.train.nets import Glance
 from imageprocess.train.recipes import Recipe
+from imageprocess.train.twins import read_twins
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +62,20 @@ def test_training_sees_them_where_the_recipe_says_so(folder: Path, tmp_path: Pat
     result = train(folder, tmp_path, replace(recipe, fakes=True), workers=0)
     assert result.images["train"] == 6 + sum(row.split == "train" for row in read_index(folder))
     assert result.data_id == data_id([*read_index(folder), *read_fakes(folder)])
+
+
+def test_a_twin_that_has_not_seen_a_picture_has_not_seen_its_fake(folder: Path, tmp_path: Path) -> None:
+    fakes, rows = read_fakes(folder), [row for row in read_index(folder) if row.split == "train"]
+    folds = source_folds(rows, 2, seed=0)
+    of_fakes = folds_of_fakes(fakes, rows, folds)
+    assert set(of_fakes) == {1, 2}
+    for fake, fold in zip(fakes, of_fakes, strict=True):
+        assert fold in {folds[place] for place, row in enumerate(rows) if row.group == fake.group}
+    assert folds_of_fakes(fakes, [], folds[:0]).tolist() == [0] * len(fakes)
+    recipe = Recipe(net="glance", epochs=1, batch_size=8, deliveries=1, folds=2, fakes=True)
+    train(folder, tmp_path, recipe, workers=0)
+    unseen = frozenset[str]().union(*(twin.unseen for twin in read_twins(tmp_path, Glance)))
+    assert unseen == {row.source for row in rows}  # what a blend, which knows no fakes, will ask for
 
 
 def test_without_them_or_without_enough_real_pictures_it_says_what_to_do(

@@ -148,6 +148,15 @@ def read_fakes(data: Path) -> list[IndexRow]:
     return read_index(data, FAKES_NAME)
 
 
+def folds_of_fakes(
+    fakes: Sequence[IndexRow], rows: Sequence[IndexRow], folds: NDArray[np.intp]
+) -> NDArray[np.intp]:
+    """The fold of each fake, (N,): that of the picture that it was made of. Who has not seen the one has not seen the
+    other; 0, seen by all, where that picture is not among `rows`."""
+    fold_of = {row.group: fold for row, fold in zip(rows, folds.tolist(), strict=True)}
+    return np.array([fold_of.get(fake.group, 0) for fake in fakes], dtype=np.intp)
+
+
 def _read(data: Path, rows: Sequence[IndexRow], jobs: int, progress: Progress) -> Iterator[NDArray[np.uint8]]:
     with ProcessPoolExecutor(jobs) as pool:
         found = pool.map(_read_one, [data] * len(rows), rows, chunksize=16)

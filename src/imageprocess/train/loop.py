@@ -45,7 +45,7 @@ from .devices import (
     share,
     total,
 )
-from .fakes import read_fakes
+from .fakes import folds_of_fakes, read_fakes
 from .nets import Network
 from .on_device import OnDevice
 from .opening import open_pictures
@@ -106,12 +106,14 @@ def train(
     if recipe.folds and devices * nodes > 1:
         raise UsageError("twins (--folds) are trained on one device")
     rows = rows if rows is not None else read_index(data)
-    if recipe.fakes:
-        rows = rows + read_fakes(data)
+    fakes = read_fakes(data) if recipe.fakes else []
+    rows = rows + fakes
     training, validation = split_for_training(data, rows)
+    given = training[: len(training) - len(fakes)]
     folds = np.zeros(len(training), dtype=np.intp)
     if recipe.folds:
-        folds = source_folds(training, recipe.folds, seed=recipe.seed)
+        of_given = source_folds(given, recipe.folds, seed=recipe.seed)
+        folds = np.append(of_given, folds_of_fakes(fakes, given, of_given))
     pictures, held_out = open_pictures(
         data,
         training,
@@ -153,7 +155,7 @@ def train(
             row = _summary(state, val_logits, val_labels)
             if row["val_accuracy"] > state.best_accuracy:
                 if fabric.is_global_zero:
-                    judged.module.save(out, training, folds)
+                    judged.module.save(out, given, folds[: len(given)])
                     np.savez(out / "best_val.npz", logits=val_logits, labels=val_labels)
                 state.best_accuracy = row["val_accuracy"]
             state.finish_epoch(row)
