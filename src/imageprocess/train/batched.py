@@ -93,16 +93,21 @@ def _quantised(planes: Tensor, table: Tensor) -> Tensor:
 def _table(base: Tensor, quality: Tensor) -> Tensor:
     """(8, 8), (B,) -> (B, 8, 8), as libjpeg scales it."""
     percent = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality)
-    scaled = (constant(base, quality.device) * percent[:, None, None] + 50) / 100
+    scaled = (_constant(base, quality.device) * percent[:, None, None] + 50) / 100
     return scaled.floor().clamp(1, 255)
 
 
+def luma(pixels: Tensor) -> Tensor:
+    """(B, 3, H, W) -> (B, 1, H, W): the first of a JPEG's three planes, not rounded."""
+    return torch.einsum("oc,bchw->bohw", _constant(_TO_YCC, pixels.device)[:1], pixels)
+
+
 def _mixed(matrix: Tensor, pixels: Tensor) -> Tensor:
-    return torch.einsum("oc,bchw->bohw", constant(matrix, pixels.device).to(pixels.dtype), pixels)
+    return torch.einsum("oc,bchw->bohw", _constant(matrix, pixels.device).to(pixels.dtype), pixels)
 
 
 @cache
-def constant(tensor: Tensor, device: torch.device) -> Tensor:
+def _constant(tensor: Tensor, device: torch.device) -> Tensor:
     """One and the same tensor on `device`: to copy it there each time would wait for all that the device has to do."""
     return tensor.to(device)
 

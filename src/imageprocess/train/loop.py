@@ -37,14 +37,7 @@ from .dataset import (
     split_for_training,
     to_input,
 )
-from .devices import (
-    gathered,
-    keep_memory,
-    open_fabric,
-    padded_share,
-    share,
-    total,
-)
+from .devices import gathered, keep_memory, open_fabric, padded_share, share, total
 from .fakes import folds_of_fakes, read_fakes
 from .nets import Network
 from .on_device import OnDevice
@@ -218,8 +211,30 @@ def _epoch(
     at = 0
     network.train()
     started = time.perf_counter()
-    first, before = state.step, state.seconds
+    before = state.seconds
     unread: deque[tuple[Tensor, Tensor, int]] = deque()
+
+    def count_first() -> None:
+        loss, correct, seen = unread.popleft()
+        loss_sum, right, count = total(fabric, loss.item() * seen, int(correct), seen)
+        state.loss_sum += loss_sum
+        state.correct += int(right)
+        state.seen += int(count)
+        state.seconds = before + time.perf_counter() - started
+
+    def tell_first() -> None:
+        count_first()
+        report(
+            Progress(
+                state.epoch,
+                state.step - len(unread),
+                steps,
+                state.loss_sum / state.seen,
+                state.correct / state.seen,
+                state.seen / state.seconds,
+            )
+        )
+
     try:
         for pixels, labels in batches:
             position = state.epoch * steps + state.step
@@ -243,33 +258,14 @@ def _epoch(
             # Read while the device works on the next step: to wait for each would leave it idle meanwhile.
             unread.append((loss.detach(), (logits.argmax(1) == labels).sum(), len(labels)))
             if len(unread) > 1:
-                _count(fabric, state, *unread.popleft())
-                state.seconds = before + time.perf_counter() - started
-                report(_progress(state, state.step - len(unread), steps))
-    finally:
-        while unread:
-            _count(fabric, state, *unread.popleft())
-    if state.step > first:
-        state.seconds = before + time.perf_counter() - started
-        report(_progress(state, state.step, steps))
-
-
-def _count(fabric: Fabric, state: State, loss: Tensor, correct: Tensor, seen: int) -> None:
-    loss_sum, right, count = total(fabric, loss.item() * seen, int(correct), seen)
-    state.loss_sum += loss_sum
-    state.correct += int(right)
-    state.seen += int(count)
-
-
-def _progress(state: State, step: int, steps: int) -> Progress:
-    return Progress(
-        state.epoch,
-        step,
-        steps,
-        state.loss_sum / state.seen,
-        state.correct / state.seen,
-        state.seen / state.seconds,
-    )
+                tell_first()
+    except KeyboardInterrupt:
+        # Of several processes none saves anything then, and the others may not be there to be asked.
+        while unread and fabric.world_size == 1:
+            count_first()
+        raise
+    if unread:
+        tell_first()
 
 
 def _teach_twins(

@@ -21,14 +21,13 @@ from torch.nn import functional
 from ..data import equalise
 from ..data.index import IndexRow
 from ..model.spec import InputSpec
-from .batched import Filter, constant, jpeg, resized, resizing
+from .batched import Filter, jpeg, luma, resized, resizing
 from .dataset import LABELS, Shown
 from .store import read_prepared
 
 _CHUNK = 128  # pictures that share their shape, their filter and their encoder
 _CLOSE_SHARE, _CLOSE = 0.4, 0.4  # so many chunks show a part alone: a window of at least this much a side
 _RELIT_SHARE = 0.3
-_LUMA = torch.tensor([0.299, 0.587, 0.114])
 
 
 class OnDevice(Shown):
@@ -119,7 +118,7 @@ class OnDevice(Shown):
 
     def _varied(self, shown: Tensor, draw: _Draw) -> Tensor:
         shown = torch.where(draw.some(shown, 0.5), shown.flip(3), shown)
-        shown = torch.where(draw.some(shown, self.grey_share), _grey(shown).expand_as(shown), shown)
+        shown = torch.where(draw.some(shown, self.grey_share), luma(shown).round().expand_as(shown), shown)
         shown = torch.where(draw.some(shown, _RELIT_SHARE), _relit(shown, draw), shown)
         return torch.where(draw.some(shown, self.page_share), _on_a_page(shown, draw), shown)
 
@@ -155,11 +154,6 @@ class _Draw:
     def some(self, shown: Tensor, share: float) -> Tensor:
         """(B, 1, 1, 1) bool"""
         return self.uniform(len(shown), 0, 1)[:, None, None, None] < share
-
-
-def _grey(shown: Tensor) -> Tensor:
-    """(B, 3, H, W) -> (B, 1, H, W), as `variations.greyed`"""
-    return torch.einsum("c,bchw->bhw", constant(_LUMA, shown.device), shown)[:, None].round()
 
 
 def _relit(shown: Tensor, draw: _Draw) -> Tensor:
