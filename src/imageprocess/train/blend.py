@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from ..data.equalise import VERSION
@@ -26,7 +25,6 @@ from ..data.index import IndexRow, data_id, read_index
 from ..errors import UsageError
 from .calibration import Calibration, fit_log_odds, modes_thresholds, probabilities
 from .dataset import (
-    LABELS,
     Pictures,
     count_splits,
     smallest_px,
@@ -39,7 +37,8 @@ from .devices import keep_memory
 from .forest import Forest, Growth, grow
 from .loop import Progress as Step
 from .loop import train
-from .nets import CNN_INPUT, Network, WithHeatmap
+from .nets import CNN_INPUT, Blend, Network
+from .nets.blend import odds_of, to_unit
 from .recipes import Recipe
 from .statistics import Statistics
 from .store import fill_store, keep_deliveries
@@ -76,52 +75,6 @@ class BlendResult:
     data_id: str
     images: dict[str, int]  # split -> pictures
     smallest_px: int  # the longer side of the smallest picture trained on
-
-
-class Blend(nn.Module):
-    """Networks and a forest, on the same pixels."""
-
-    input = CNN_INPUT
-
-    def __init__(self, networks: Sequence[Network], forest: Forest, weights: Sequence[float]) -> None:
-        """`weights`: one a network, then the forest's. The first network gives the heat map."""
-        super().__init__()
-        self.first = WithHeatmap(networks[0])
-        self.others = nn.ModuleList(networks[1:])
-        self.statistics = Statistics()
-        self.forest = forest
-        self.weights = tuple(weights)
-        names = ", ".join(type(network).__name__ for network in networks)
-        self.architecture = (
-            f"log odds blended of: {names}, boosted trees over statistics of texture and colour"
-        )
-
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, 3, 224, 224) float32, normalised -> logits (N, 2), heatmap (N, h, w): the first network's share.
-
-        The others' shares have no place: they are of the picture as a whole.
-        """
-        logits, heatmap = self.first(pixels)
-        opinions = [odds_of(logits), *(odds_of(other(pixels)) for other in self.others), self.vote(pixels)]
-        odds = torch.stack(opinions, dim=1) @ torch.tensor(self.weights)
-        return torch.stack([odds / 2, -odds / 2], dim=1), self.weights[0] * heatmap
-
-    def vote(self, pixels: Tensor) -> Tensor:
-        """(N, 3, 224, 224) normalised -> (N,) the forest's log odds."""
-        odds: Tensor = self.forest(self.statistics(to_unit(pixels)))
-        return odds
-
-
-def odds_of(logits: Tensor) -> Tensor:
-    """(N, 2) -> (N,) logit(ai) - logit(real)."""
-    return logits[:, LABELS["ai"]] - logits[:, LABELS["real"]]
-
-
-def to_unit(pixels: Tensor) -> Tensor:
-    """Normalised as the CNN takes them -> 0 to 1."""
-    std = torch.tensor(CNN_INPUT.std)[:, None, None]
-    mean = torch.tensor(CNN_INPUT.mean)[:, None, None]
-    return pixels * std + mean
 
 
 def train_blend(
@@ -181,7 +134,8 @@ def train_blend(
     is_ai = np.array([row.label == "ai" for row in training])
     val_is_ai = np.array([row.label == "ai" for row in validation])
 
-    forest, unseen = _grow_or_read(stored, trained, training, recipe, workers, progress)
+    folds = source_folds(training, recipe.folds, seed=recipe.seed)
+    forest, unseen = _grow_or_read(stored, trained, training, folds, recipe, workers, progress)
     val_forest = forest(torch.from_numpy(val)).numpy().astype(np.float64)
     opinions = np.stack([*(_ask(network, shown, workers) for network in networks), val_forest], axis=1)
     names = [*(type(network).__name__.lower() for network in networks), "forest"]
@@ -189,7 +143,7 @@ def train_blend(
         f"val_auroc_{name}": _auroc(val_is_ai, odds) for name, odds in zip(names, opinions.T, strict=True)
     }
     if recipe.blind:
-        blind = _blind_opinions(data, out, rows, training, recipe, twins, workers, resized, progress)
+        blind = _blind_opinions(data, out, rows, training, folds, recipe, twins, workers, resized, progress)
         opinions_unseen = np.column_stack([blind, unseen])
         *weights, bias = fit_log_odds(opinions_unseen, is_ai).tolist()
         blended_unseen = opinions_unseen @ weights
@@ -229,6 +183,7 @@ def _grow_or_read(
     stored: Path,
     columns: NDArray[np.float32],
     training: list[IndexRow],
+    folds: NDArray[np.intp],
     recipe: BlendRecipe,
     workers: int,
     progress: Progress,
@@ -262,7 +217,6 @@ def _grow_or_read(
     progress("growing the forest", 0, recipe.folds + 1)
     forest = grown_on(slice(None))
     unseen = np.zeros(count)
-    folds = source_folds(training, recipe.folds, seed=recipe.seed)
     for number in range(1, recipe.folds + 1):
         progress("growing the forest", number, recipe.folds + 1)
         fold = np.flatnonzero(folds == number)
@@ -278,6 +232,7 @@ def _blind_opinions(
     out: Path,
     rows: list[IndexRow],
     training: list[IndexRow],
+    folds: NDArray[np.intp],
     recipe: BlendRecipe,
     twins: Sequence[Sequence[Twin]],
     workers: int,
@@ -286,7 +241,6 @@ def _blind_opinions(
 ) -> NDArray[np.float64]:
     """(N, networks): what networks trained without a picture's source say of each training picture, in log odds."""
     opinions = np.zeros((len(training), len(recipe.blind)))
-    folds = source_folds(training, recipe.folds, seed=recipe.seed)
     for number in range(1, recipe.folds + 1):
         fold = np.flatnonzero(folds == number)
         unseen = [training[i] for i in fold]
