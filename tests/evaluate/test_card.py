@@ -58,6 +58,15 @@ def test_the_card_shows_every_tier_generator_and_honesty_row(folder, records):
     assert "nan" not in text and "None" not in text
 
 
+def test_the_card_tells_what_each_delivery_changes(folder, records):
+    card.write_card(folder, records, 0)
+    found = records[1]["models"][0]["consistency"]
+    low, high = found["intervals"]["web"]
+    share = found["flips_from_first"]["web"]
+    told = f"Against raw alone: web {100 * share:.1f} [{100 * low:.1f}, {100 * high:.1f}] %."
+    assert told in (folder / "CARD.md").read_text(encoding="utf-8")
+
+
 def test_writing_twice_gives_the_same_card(folder, records):
     card.write_card(folder, records, 0)
     first = (folder / "CARD.md").read_bytes(), (folder / "model.json").read_bytes()

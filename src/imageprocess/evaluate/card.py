@@ -202,10 +202,12 @@ def _details(record: Record, model: int) -> str:
 def _consistency(found: Record) -> str:
     if len(found["tiers"]) < 2:
         return ""
+    one_by_one = found | found["flips_from_first"]
+    against = ", ".join(f"{tier} {_percent(one_by_one, tier)} %" for tier in found["flips_from_first"])
     return (
         f"Delivered in {len(found['tiers'])} ways, {_percent(found, 'flips')} % of"
         f" the pictures change their best-guess label at least once; {100 * found['contradictions']:.1f} % are called"
-        " AI in one way and real in another in the default mode."
+        f" AI in one way and real in another in the default mode. Against {found['tiers'][0]} alone: {against}."
     )
 
 

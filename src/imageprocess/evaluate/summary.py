@@ -37,8 +37,12 @@ def summarise(record: Record) -> str:
         lines += ["", f"{model['name']} {model['version']}".strip()]
         lines += _columns([_HEAD, *(_row(tier, found) for tier, found in model["tiers"].items())])
         if len(model["tiers"]) > 1:
-            flips = model["consistency"]["flips"]
-            lines.append(f"label changes in at least one of {len(model['tiers'])} deliveries: {flips:.1%}")
+            found = model["consistency"]
+            against = ", ".join(f"{tier} {share:.1%}" for tier, share in found["flips_from_first"].items())
+            lines.append(
+                f"label changes in at least one of {len(found['tiers'])} deliveries: {found['flips']:.1%}; "
+                f"against {found['tiers'][0]} alone: {against}"
+            )
         lines.append(
             f"blank pictures: AUROC {model['honesty']['blank']['auroc']:.3f}; labels shuffled: AUROC "
             "{:.3f} [{:.3f}, {:.3f}]".format(*model["honesty"]["shuffled_labels"]["auroc"])
