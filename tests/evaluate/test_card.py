@@ -67,6 +67,16 @@ def test_the_card_tells_what_each_delivery_changes(folder, records):
     assert told in (folder / "CARD.md").read_text(encoding="utf-8")
 
 
+def test_the_card_tells_what_the_calibration_was_fitted_on_where_known(folder, records):
+    card.write_card(folder, records, 0)
+    assert "calibrated on" not in (folder / "CARD.md").read_text(encoding="utf-8")
+    facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    facts["calibration"]["fitted_on"] = "four folds"
+    (folder / "model.json").write_text(json.dumps(facts), encoding="utf-8")
+    card.write_card(folder, records, 0)
+    assert "| calibrated on | four folds |" in (folder / "CARD.md").read_text(encoding="utf-8")
+
+
 def test_writing_twice_gives_the_same_card(folder, records):
     card.write_card(folder, records, 0)
     first = (folder / "CARD.md").read_bytes(), (folder / "model.json").read_bytes()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,11 +54,48 @@ def test_write_card_measures_each_split_but_training(drawn_set, tiny_model_dir, 
         (("--tiers", "raw,fog"), "fog"),
         (("--readme", "README.md"), "--write-card"),
         (("--split", "nowhere"), "nowhere"),
+        (("--command", 'x=echo "abc'), "No closing quotation"),
+        (("--jobs", "9" * 20), "--jobs"),
+        (("--leave-one-out", "--report", "r.html", "--tiers", "raw"), "without --model, --tiers, --report"),
+        (("--report", "no/where/r.html"), "no/where/r.html: there is no folder "),
+        (("--json", "no/where/r.json"), "no/where/r.json: there is no folder "),
+        (("--write-card", "--readme", "no/where/README.md"), "no/where/README.md: there is no folder "),
+        (("--write-card", "--readme", "no-README.md"), "no-README.md: No such file"),
+        (("--write-card", "--readme", __file__), "to write between"),
     ],
 )
-def test_a_wrong_call_is_exit_2_and_says_why(drawn_set, tiny_model_dir, args, words):
+def test_a_wrong_call_is_exit_2_and_says_why_before_the_work(
+    drawn_set, tiny_model_dir, args, words, monkeypatch
+):
+    monkeypatch.setattr("imageprocess.evaluate.study.evaluate", _never)
+    monkeypatch.setattr("imageprocess.evaluate.leave_one_out.leave_one_out", _never)
     result = quick(drawn_set, tiny_model_dir, *args)
     assert result.exit_code == 2 and words in result.output
+
+
+def _never(*_: object, **__: object) -> None:
+    raise AssertionError("it began to measure")
+
+
+def test_a_card_is_a_models(drawn_set, monkeypatch):
+    monkeypatch.setattr("imageprocess.evaluate.study.evaluate", _never)
+    result = run("--data", drawn_set, "--command", "x=echo", "--write-card")
+    assert result.exit_code == 2 and "name it with --model" in result.output
+
+
+def test_a_page_that_cannot_be_made_is_told_before_the_work(drawn_set, tiny_model_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr("imageprocess.evaluate.study.evaluate", _never)
+    monkeypatch.setitem(sys.modules, "jinja2", None)  # what Python does with a package that is not there
+    monkeypatch.delitem(sys.modules, "imageprocess.evaluate.page", raising=False)
+    result = quick(drawn_set, tiny_model_dir, "--report", tmp_path / "r.html")
+    assert result.exit_code == 1 and "imageprocess[report]" in result.output
+
+
+def test_a_page_of_the_pictures(drawn_set, tiny_model_dir, tmp_path):
+    pytest.importorskip("jinja2")
+    result = quick(drawn_set, tiny_model_dir, "--tiers", "raw", "--report", tmp_path / "r.html")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "r.html").read_text(encoding="utf-8").startswith("<!")
 
 
 def test_a_missing_split_is_exit_1(drawn_set, tiny_model_dir):

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import sklearn.metrics
 
 from imageprocess.evaluate.metrics import (
     Scored,
+    classes_alike,
+    confusion,
     draws,
     expected_calibration_error,
     measure,
     measure_with_intervals,
+    reliability,
     source_weights,
 )
 from imageprocess.model.spec import Thresholds
@@ -39,7 +44,24 @@ def test_every_metric_of_a_small_case_is_what_one_counts_by_hand():
     assert found["error@balanced"] == pytest.approx(1 / 4)
     assert found["fpr@best-guess"] == pytest.approx(1 / 2)
     assert found["coverage@best-guess"] == 1
-    assert found["brier"] == pytest.approx(np.mean([0.01, 0.0225, 0.16, 0.81, 0.49, 0.0025]))
+    assert found["brier"] == pytest.approx(
+        (np.mean([0.01, 0.0225, 0.16, 0.81]) + np.mean([0.49, 0.0025])) / 2
+    )
+
+
+def test_of_a_picture_too_small_a_mode_that_abstains_says_nothing():
+    """Rights and wrongs at the thresholds are of those told; what looks at the scores alone is of all."""
+    answers = scored([1, 1, 0, 0, 0], [0.9, 0.9, 0.9, 0.1, 0.1])
+    small = replace(answers, too_small=np.array([0, 1, 1, 1, 0], bool))
+    found = measure_with_intervals(small, CUTS, resamples=5).values
+    assert found["tpr@balanced"] == 1 / 2 and found["fpr@balanced"] == 0
+    assert found["coverage@balanced"] == 2 / 5 and found["error@balanced"] == 0
+    changed = {name for name, value in plain(answers).items() if found[name] != pytest.approx(value)}
+    assert changed == {"tpr@balanced", "fpr@balanced", "coverage@balanced", "error@balanced"}
+    tables = confusion(small, CUTS)
+    assert tables["balanced"]["real"] == {"ai": 0, "unsure": 2, "real": 1}
+    assert tables["best-guess"] == confusion(answers, CUTS)["best-guess"]
+    assert small.where(small.is_ai).too_small.tolist() == [False, True]
 
 
 def test_a_perfect_and_a_reversed_detector():
@@ -55,7 +77,8 @@ def test_scores_of_any_kind_agree_with_scikit_learn():
     given = {"sample_weight": weights}
     assert found["auroc"] == pytest.approx(sklearn.metrics.roc_auc_score(is_ai, scores, **given))
     assert found["ap"] == pytest.approx(sklearn.metrics.average_precision_score(is_ai, scores, **given))
-    assert found["brier"] == pytest.approx(sklearn.metrics.brier_score_loss(is_ai, scores, **given))
+    alike = {"sample_weight": classes_alike(is_ai, weights)}
+    assert found["brier"] == pytest.approx(sklearn.metrics.brier_score_loss(is_ai, scores, **alike))
     says_ai = scores >= 0.5
     assert found["balanced_accuracy"] == pytest.approx(
         sklearn.metrics.balanced_accuracy_score(is_ai, says_ai, **given)
@@ -68,9 +91,25 @@ def test_a_score_at_the_threshold_is_ai():
 
 
 def test_calibration_error_is_zero_when_what_is_said_is_so():
-    is_ai = np.repeat([True, False], [3, 7])
-    assert expected_calibration_error(is_ai, np.full(10, 0.3), np.ones(10)) == pytest.approx(0)
-    assert expected_calibration_error(is_ai, np.full(10, 0.9), np.ones(10)) == pytest.approx(0.6)
+    """Half AI, half real, .9 said of 9 in 10 AI pictures and of 1 in 10 real ones."""
+    is_ai, scores = np.repeat([True, False], 10), np.repeat([0.9, 0.1, 0.9, 0.1], [9, 1, 1, 9])
+    assert expected_calibration_error(is_ai, scores, np.ones(20)) == pytest.approx(0)
+    assert expected_calibration_error(is_ai, np.full(20, 0.9), np.ones(20)) == pytest.approx(0.4)
+
+
+def test_calibration_is_measured_for_half_ai_half_real_whatever_the_mix():
+    """Scores that are so for half and half, three of a class to one of the other, weighed at random."""
+    rng = np.random.default_rng(2)
+    scores = rng.random(80_000)
+    is_ai = rng.random(80_000) < scores
+    for rarer in (is_ai, ~is_ai):
+        mix = ~rarer | (np.cumsum(rarer) % 3 == 0)
+        weights = rng.integers(1, 3, mix.sum()).astype(float)
+        found = measure(is_ai[mix], scores[mix], weights, CUTS)
+        assert found["ece"] < 0.02
+        assert found["brier"] == pytest.approx(1 / 6, abs=0.005)  # the mean of p (1 - p)
+        said, so, mass = reliability(is_ai[mix], scores[mix], weights)
+        assert so == pytest.approx(said, abs=0.04) and mass.sum() == pytest.approx(1)
 
 
 def test_weights_count_as_repeated_pictures():

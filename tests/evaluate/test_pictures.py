@@ -56,6 +56,16 @@ def test_an_index_gives_split_source_origin_and_what_may_be_shown(tmp_path):
     assert splits_of(tmp_path) == ["val", "test"]
 
 
+def test_the_labels_of_a_short_index_are_those_that_an_import_knows(tmp_path):
+    fill(tmp_path, "a.png", "b.png")
+    index = tmp_path / "index.csv"
+    index.write_text("path,label\na.png,Fake\nb.png,REAL\n", encoding="utf-8")
+    assert [picture.is_ai for picture in read_dataset(tmp_path).pictures] == [True, False]
+    index.write_text("path,label\na.png,ai\nb.png,synthetic\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"line 3: label 'synthetic' is none of ai, fake, real"):
+        read_dataset(tmp_path)
+
+
 def test_a_short_index_will_do(tmp_path):
     fill(tmp_path, "a.png", "b.png")
     (tmp_path / "index.csv").write_text("path,label,source\na.png,ai,x\nb.png,real,y\n", encoding="utf-8")

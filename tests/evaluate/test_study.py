@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from imageprocess.detector import Detector
 from imageprocess.errors import DataError, ModelError
 from imageprocess.evaluate import runner
 from imageprocess.evaluate.pictures import read_dataset
 from imageprocess.evaluate.study import Study, evaluate
+from imageprocess.evaluate.tiers import deliver, open_original
+from imageprocess.types import MODES, Source
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +49,31 @@ def test_groups(study):
 def test_brightness_survives_the_web_so_no_label_flips(study):
     found = study.record["models"][0]["consistency"]
     assert found["flips"] == 0 and found["flips_from_first"] == {"web": 0}
+
+
+def test_what_is_counted_is_what_the_product_says_of_each_delivery(tmp_path, drawn_set, tiny_model_dir):
+    """Of a model that has learnt from none under 120 pixels: raw are 160 long, crops 113, those of a feed 96 to 144."""
+    shutil.copytree(tiny_model_dir, tmp_path / "tiny")
+    facts = json.loads((tmp_path / "tiny/model.json").read_text(encoding="utf-8"))
+    facts["training"] = {"smallest_px": 120}
+    (tmp_path / "tiny/model.json").write_text(json.dumps(facts), encoding="utf-8")
+    dataset, tiers = read_dataset(drawn_set), ["raw", "crop", "social"]
+    found = evaluate(dataset, [tmp_path / "tiny"], tiers, jobs=1, resamples=0).record["models"][0]
+    detector = Detector(tmp_path / "tiny")
+    for tier in tiers:
+        said: Counter[tuple[str, bool, str]] = Counter()
+        for picture in dataset.pictures:
+            delivered = deliver(open_original(picture.path.read_bytes(), "x"), tier).data
+            for mode in MODES:
+                result = detector.detect(Source("x", delivered), mode=mode, only={"model"})
+                said[mode, picture.is_ai, result.verdict.label] += 1
+        for mode, table in found["tiers"][tier]["confusion"].items():
+            for truth, row in table.items():
+                assert row == {label: said[mode, truth == "ai", label] for label in row}, (tier, mode)
+    answered = {tier: found["tiers"][tier]["by_picture"]["coverage@balanced"] for tier in tiers}
+    assert answered["crop"] == 0 < answered["social"] < answered["raw"] == 1
+    unsure = {row["name"]: row["unsure"] for row in found["tiers"]["crop"]["groups"]["generator"]}
+    assert unsure == {"g1": 1, "g2": 1}
 
 
 def test_controls_are_at_chance(study):

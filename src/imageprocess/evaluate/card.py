@@ -116,7 +116,8 @@ def render_card(facts: Record, records: Sequence[Record], model: int) -> str:
         "## Measured",
         f"On {facts['measured']['date']}, data set {facts['measured']['data_id']}. In brackets: 95 % bootstrap"
         " intervals, sources drawn first, then pictures. Accuracy is of the best guess; false alarms are real"
-        " pictures called AI in the default mode, answered is the share that it does not call unsure.",
+        " pictures called AI in the default mode, answered is the share that it does not call unsure. ECE weighs both"
+        " classes alike, as the calibration does.",
         _table(_MEASURED_HEAD, [row for record in records for row in _measured_rows(record, model)]),
         *(_details(record, model) for record in records),
         _training(facts),
@@ -138,11 +139,12 @@ a figure, not how far another kind of picture would. Not for accusing a person."
 
 
 def _about(facts: Record) -> str:
-    size = facts["input"]
+    size, calibration = facts["input"], facts["calibration"]
     rows = [
         ("input", f"RGB, {size['width']} x {size['height']}, {size['filter']}"),
         ("classes", ", ".join(facts["classes"])),
         *((key, str(facts[key])) for key in ("architecture", "parameters") if key in facts),
+        *([("calibrated on", calibration["fitted_on"])] if "fitted_on" in calibration else []),
         ("model.onnx", f"sha256 {facts['files']['model.onnx'][:12]}"),
         *(
             (f"thresholds, {mode}", f"ai from {cut['ai']:.4g}, real to {cut['real']:.4g}")

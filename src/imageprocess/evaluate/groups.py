@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.spec import Thresholds
-from .metrics import BEST_GUESS, Bools, Floats, Measured, Scored, with_intervals
+from .metrics import BEST_GUESS, Bools, Floats, Measured, Scored, answers, with_intervals
 from .pictures import Picture
 
 DEFAULT_MODE = "balanced"
@@ -73,7 +73,7 @@ def _row(
 ) -> GroupRow:
     members = scored.where(mask)
     cut = thresholds.get(DEFAULT_MODE, thresholds[BEST_GUESS])
-    says_ai = members.scores >= cut.ai
+    says_ai, says_real = answers(members.scores, cut, members.too_small)
     right = (members.scores >= thresholds[BEST_GUESS].ai) == members.is_ai
 
     def accuracy(counts: Floats) -> dict[str, float]:
@@ -89,7 +89,7 @@ def _row(
         intervals=found.intervals,
         tpr=float(says_ai[members.is_ai].mean()) if members.is_ai.any() else None,
         fpr=float(says_ai[~members.is_ai].mean()) if not members.is_ai.all() else None,
-        unsure=float(((members.scores > cut.real) & ~says_ai).mean()),
+        unsure=float((~says_ai & ~says_real).mean()),
         auroc=_auroc(scored, mask),
     )
 
@@ -109,23 +109,19 @@ def _auroc(scored: Scored, mask: Bools) -> float | None:
 
 
 def consistency(
-    scored: Scored,
-    by_tier: Floats,
-    tiers: Sequence[str],
-    thresholds: Mapping[str, Thresholds],
-    resamples: int,
+    by_tier: Sequence[Scored], tiers: Sequence[str], thresholds: Mapping[str, Thresholds], resamples: int
 ) -> dict[str, object]:
-    """Does a picture keep its verdict however it was delivered? `by_tier` is (tiers, N) probability_ai.
+    """Does a picture keep its verdict however it was delivered?
 
     flips: pictures whose best-guess label is not the same on all tiers; contradictions: pictures that the default
     mode calls "ai" on one tier and "real" on another; flips_from_first: by tier, against the first.
     """
-    guess = by_tier >= thresholds[BEST_GUESS].ai
+    guess = np.array([scored.scores >= thresholds[BEST_GUESS].ai for scored in by_tier])  # (tiers, N)
     cut = thresholds.get(DEFAULT_MODE, thresholds[BEST_GUESS])
-    says_ai = by_tier >= cut.ai
-    says_real = (by_tier <= cut.real) & ~says_ai
+    said = np.array([answers(scored.scores, cut, scored.too_small) for scored in by_tier])  # (tiers, 2, N)
+    ever_ai, ever_real = np.any(said, axis=0)
     flips = guess.any(axis=0) & ~guess.all(axis=0)
-    contradictions = says_ai.any(axis=0) & says_real.any(axis=0)
+    contradictions = ever_ai & ever_real
     from_first = {tier: guess[i] != guess[0] for i, tier in enumerate(tiers) if i}
 
     def statistic(counts: Floats) -> dict[str, float]:
@@ -133,7 +129,7 @@ def consistency(
         shares = {"flips": flips, "contradictions": contradictions, **from_first}
         return {name: float((counts * hit).sum() / total) for name, hit in shares.items()}
 
-    found: Measured = with_intervals(statistic, scored, resamples)
+    found: Measured = with_intervals(statistic, by_tier[0], resamples)
     return {
         "tiers": list(tiers),
         "flips": found.values["flips"],

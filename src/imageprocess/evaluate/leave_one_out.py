@@ -176,18 +176,18 @@ def _train(data: Path, rows: list[IndexRow], plan: Plan, out: Path, jobs: int) -
         for label in ("ai", "real"):
             members = [row for row in rows if row.split == split and row.label == label]
             sample += _some(members, size // 2, plan.seed)
-    recipe = replace(recipe_of(plan.net), epochs=plan.epochs, seed=plan.seed)
+    recipe = replace(recipe_of(plan.net).lasting(plan.epochs), seed=plan.seed)
     return export(train(data, out, recipe, rows=sample, workers=jobs), out / "model", name=plan.net)
 
 
 def _measure(data: Path, model: Path, rows: list[IndexRow], jobs: int, resamples: int) -> dict[str, Any]:
     pictures = [picture_of(data, row) for row in rows]
     found = runner.score(pictures, [model], [_TIER], jobs=jobs)
-    good = found.good
+    facts = open_scorer(model).facts
     scored = Scored(
         np.array([picture.is_ai for picture in pictures]),
         found.scores[0, 0],
         np.array([picture.source for picture in pictures]),
-    ).where(good)
-    thresholds = open_scorer(model).facts.thresholds
-    return as_record(measure_with_intervals(scored, thresholds, resamples=resamples))
+        facts.too_small(found.sides[0]),
+    ).where(found.good)
+    return as_record(measure_with_intervals(scored, facts.thresholds, resamples=resamples))

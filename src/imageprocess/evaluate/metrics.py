@@ -29,9 +29,11 @@ class Scored:
     is_ai: Bools  # (N,)
     scores: Floats  # (N,) probability_ai
     sources: NDArray[np.str_]  # (N,)
+    too_small: Bools | bool = False  # (N,), or of all: `ModelFacts.too_small`
 
     def where(self, mask: Bools) -> Scored:
-        return Scored(self.is_ai[mask], self.scores[mask], self.sources[mask])
+        too_small = np.broadcast_to(self.too_small, self.scores.shape)
+        return Scored(self.is_ai[mask], self.scores[mask], self.sources[mask], too_small[mask])
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +44,26 @@ class Measured:
     intervals: dict[str, tuple[float, float]]
 
 
+def answers(scores: Floats, cut: Thresholds, too_small: Bools | bool) -> tuple[Bools, Bools]:
+    """scores (...) -> which pictures are called AI and which real, the others "unsure": `verdict`, rows 7a to 9."""
+    says_ai = scores >= cut.ai
+    says_real = (scores <= cut.real) & ~says_ai
+    answered = np.logical_not(too_small) | (cut.real >= cut.ai)  # such a mode never abstains
+    return says_ai & answered, says_real & answered
+
+
 def measure(
-    is_ai: Bools, scores: Floats, weights: Floats, thresholds: Mapping[str, Thresholds]
+    is_ai: Bools,
+    scores: Floats,
+    weights: Floats,
+    thresholds: Mapping[str, Thresholds],
+    too_small: Bools | bool = False,
 ) -> dict[str, float]:
     """Every metric of one set of answers; `weights` (N,) are how often each picture counts.
 
     accuracy and balanced_accuracy are taken at the best-guess threshold, `fpr@MODE`, `tpr@MODE`, `coverage@MODE`
-    (answers that are not "unsure") and `error@MODE` (of those answers) at the thresholds that the model ships.
+    (answers that are not "unsure") and `error@MODE` (of those answers) at the thresholds that the model ships. ece and
+    brier weigh both classes alike (`classes_alike`).
     """
     from sklearn import config_context
     from sklearn.metrics import auc, roc_curve
@@ -68,11 +83,10 @@ def measure(
         "tpr_at_1_fpr": float(tpr[fpr <= 0.01].max()),
         "tpr_at_5_fpr": float(tpr[fpr <= 0.05].max()),
         "ece": expected_calibration_error(is_ai, scores, weights),
-        "brier": float(np.average((scores - is_ai) ** 2, weights=weights)),
+        "brier": float((scores - is_ai) ** 2 @ classes_alike(is_ai, weights)),
     }
     for mode, cut in thresholds.items():
-        says_ai, says_real = scores >= cut.ai, scores <= cut.real
-        says_real &= ~says_ai
+        says_ai, says_real = answers(scores, cut, too_small)
         answered = says_ai | says_real
         found[f"fpr@{mode}"] = _share(says_ai, weights * ~is_ai)
         found[f"tpr@{mode}"] = _share(says_ai, weights * is_ai)
@@ -94,8 +108,7 @@ def confusion(scored: Scored, thresholds: Mapping[str, Thresholds]) -> dict[str,
     """mode -> what it is ("ai", "real") -> what is said ("ai", "unsure", "real") -> pictures."""
     found = {}
     for mode, cut in thresholds.items():
-        says_ai = scored.scores >= cut.ai
-        says_real = (scored.scores <= cut.real) & ~says_ai
+        says_ai, says_real = answers(scored.scores, cut, scored.too_small)
         found[mode] = {
             truth: {
                 "ai": int((says_ai & members).sum()),
@@ -108,13 +121,23 @@ def confusion(scored: Scored, thresholds: Mapping[str, Thresholds]) -> dict[str,
 
 
 def expected_calibration_error(is_ai: Bools, scores: Floats, weights: Floats) -> float:
-    """The mean gap between what is said and what is so, over 15 bins of equal width."""
+    """The mean gap between what is said and what is so, over 15 bins of equal width, both classes weighing alike."""
     said, so, mass = reliability(is_ai, scores, weights)
-    return float(np.nansum(np.abs(said - so) * mass) / mass.sum())
+    return float(np.nansum(np.abs(said - so) * mass))
+
+
+def classes_alike(is_ai: Bools, weights: Floats) -> Floats:
+    """weights (N,) -> (N,) in proportion to them within a class, each class summing to a half.
+
+    A probability is calibrated for pictures of which half are an AI's (`train.calibration.fit_log_odds`): taken as they
+    come, even a perfect one would be off by their mix.
+    """
+    return weights * np.where(is_ai, 0.5 / (weights @ is_ai), 0.5 / (weights @ ~is_ai))
 
 
 def reliability(is_ai: Bools, scores: Floats, weights: Floats) -> tuple[Floats, Floats, Floats]:
-    """-> mean score, share of AI and weight of each of 15 bins; NaN in an empty bin."""
+    """-> mean score, share of AI (NaN if empty) and weight (in all 1) of each of 15 bins, classes weighing alike."""
+    weights = classes_alike(is_ai, weights)
     bins = np.minimum((scores * _BINS).astype(int), _BINS - 1)
     mass = np.bincount(bins, weights, _BINS).astype(np.float64)
     with np.errstate(invalid="ignore"):
@@ -130,7 +153,7 @@ def measure_with_intervals(
     weights = source_weights(scored) if by_source else np.ones(len(scored.scores))
 
     def statistic(counts: Floats) -> dict[str, float]:
-        return measure(scored.is_ai, scored.scores, counts * weights, thresholds)
+        return measure(scored.is_ai, scored.scores, counts * weights, thresholds, scored.too_small)
 
     return with_intervals(statistic, scored, resamples)
 

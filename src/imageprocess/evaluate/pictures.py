@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..data.categories import category_of
 from ..data.index import INDEX_NAME, SPLITS, IndexRow, data_id, read_index
-from ..data.layout import Place, arrange
+from ..data.layout import LABELS, Place, arrange
 from ..errors import DataError
 
 UNKNOWN = "unknown"
@@ -91,9 +91,15 @@ def _read_indexed(folder: Path, split: str | None) -> Dataset:
         rows = read_index(folder)
         pictures = tuple(picture_of(folder, row) for row in rows if row.split == chosen)
         return Dataset(folder.name, chosen, data_id(rows), pictures)
+    labels = [LABELS.get((record["label"] or "").lower()) for record in records]
+    if None in labels:
+        place = labels.index(None)
+        raise DataError(
+            f"{folder / INDEX_NAME}, line {place + 2}: label {records[place]['label']!r} is none of {', '.join(LABELS)}"
+        )
     pictures = tuple(
-        Picture(folder / record["path"], record["label"] == "ai", source, source, UNKNOWN)
-        for record in records
+        Picture(folder / record["path"], label == "ai", source, source, UNKNOWN)
+        for record, label in zip(records, labels, strict=True)
         if record.get("split", "") == chosen and (source := record.get("source") or UNKNOWN)
     )
     return Dataset(folder.name, chosen, _hash_files(pictures), pictures)

@@ -94,7 +94,7 @@ def precision_recall(study: Study, model: int) -> bytes:
 
 
 def reliability_diagram(study: Study, model: int) -> bytes:
-    """What is said against what is so; a point's size is how many pictures stand behind it."""
+    """What is said against what is so, both classes weighing alike; a point's size is the weight behind it."""
     with _figure(4.2, 3.8) as (figure, axes):
         axes.plot((0, 1), (0, 1), color="#a1a1aa", linestyle=":", linewidth=1)
         for index in _few(study.tiers):
@@ -102,10 +102,10 @@ def reliability_diagram(study: Study, model: int) -> bytes:
             said, so, mass = reliability(scored.is_ai, scored.scores, np.ones(len(scored.scores)))
             full = mass > 0
             axes.plot(said[full], so[full], color=_colour(index), linewidth=1, label=study.tiers[index])
-            axes.scatter(
-                said[full], so[full], 4 + 200 * mass[full] / mass.sum(), color=_colour(index), alpha=0.7
-            )
-        axes.set(title="Reliability", xlabel="probability said", ylabel="share that was AI")
+            axes.scatter(said[full], so[full], 4 + 200 * mass[full], color=_colour(index), alpha=0.7)
+        axes.set(
+            title="Reliability", xlabel="probability said", ylabel="share that was AI, classes weighing alike"
+        )
         axes.legend(loc="upper left", fontsize=7)
         return _svg(figure)
 

@@ -21,6 +21,7 @@ from .scorers import Scorer, open_scorer
 from .tiers import deliver, open_original
 
 Progress = Callable[[int, int], None]  # (pictures done, of)
+_SIDES = [FEATURES.index("width"), FEATURES.index("height")]
 _AHEAD = 4  # pictures queued a worker: enough that none waits, few enough that a broken pool loses little
 
 
@@ -41,6 +42,11 @@ class Scores:
         if self.scores.size:
             mask &= ~np.isnan(self.scores).any(axis=(0, 1))
         return mask
+
+    @property
+    def sides(self) -> NDArray[np.float64]:
+        """(tiers, N) the longer side of each delivery in pixels."""
+        return np.asarray(self.file_facts[..., _SIDES].max(axis=-1))
 
     def beside(self, scores: NDArray[np.float64], name: str) -> Scores:
         """These, and those of one more model, (tiers, N); a picture of which it says nothing counts as failed."""

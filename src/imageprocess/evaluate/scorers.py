@@ -40,6 +40,11 @@ class ModelFacts:
     version: str
     sha256: str  # of the graph; empty for a command
     thresholds: Mapping[str, Thresholds]  # by mode
+    smallest_px: int = 0  # the longer side of the smallest picture that it was trained on; 0: not known
+
+    def too_small(self, sides: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Longer sides in pixels (...) -> of which pictures a mode that abstains says "unsure" (`verdict`, row 7a)."""
+        return sides < self.smallest_px
 
 
 class Scorer(Protocol):
@@ -71,6 +76,7 @@ class FolderModel:
             info.version,
             info.sha256,
             {str(mode): cut for mode, cut in self._spec.thresholds.items()},
+            self._spec.smallest_px,
         )
 
     def score(self, pictures: Sequence[Pixels]) -> list[float]:

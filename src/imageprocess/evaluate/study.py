@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -39,12 +39,14 @@ class Study:
     models: tuple[ModelFacts, ...]
     tiers: tuple[str, ...]
     scores: NDArray[np.float64]  # (models, tiers, N)
+    sides: NDArray[np.float64]  # (tiers, N) the longer side of each delivery in pixels
     is_ai: NDArray[np.bool_]  # (N,)
     sources: NDArray[np.str_]  # (N,)
     record: dict[str, Any]
 
     def scored(self, model: int, tier: int) -> Scored:
-        return Scored(self.is_ai, self.scores[model, tier], self.sources)
+        too_small = self.models[model].too_small(self.sides[tier])
+        return Scored(self.is_ai, self.scores[model, tier], self.sources, too_small)
 
 
 def evaluate(
@@ -78,10 +80,20 @@ def evaluate(
         why = next(iter(raw.failed.values()), "no picture")
         raise DataError(f"{dataset.name}: fewer than two classes could be scored ({why})")
     sources = np.array([p.source for p in pictures])
+    scores, sides = raw.scores[:, :, good], raw.sides[:, good]
     study = Study(
-        dataset, pictures, facts, tuple(tiers), raw.scores[:, : len(tiers), good], is_ai, sources, {}
+        dataset,
+        pictures,
+        facts,
+        tuple(tiers),
+        scores[:, : len(tiers)],
+        sides[: len(tiers)],
+        is_ai,
+        sources,
+        {},
     )
-    control = raw.scores[:, asked.index(CONTROL), good]
+    place = asked.index(CONTROL)
+    control = replace(study, tiers=(CONTROL,), scores=scores[:, [place]], sides=sides[[place]])
     study.record.update(
         schema=SCHEMA,
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
@@ -89,7 +101,10 @@ def evaluate(
         data=_describe(study, raw),
         tiers={tier: (TIERS[tier].__doc__ or "").strip() for tier in tiers},
         resamples=resamples,
-        models=[_measure_model(study, m, control[m], raw.sizes[good], resamples) for m in range(len(facts))],
+        models=[
+            _measure_model(study, m, control.scored(m, 0), raw.sizes[good], resamples)
+            for m in range(len(facts))
+        ],
         honesty=_model_free_rows(study, raw.file_facts[: len(tiers), good], resamples),
         elapsed_s=round(time.perf_counter() - began, 1),
     )
@@ -112,13 +127,13 @@ def _describe(study: Study, raw: Scores) -> dict[str, Any]:
 
 
 def _measure_model(
-    study: Study, model: int, control: NDArray[np.float64], sizes: NDArray[np.float64], resamples: int
+    study: Study, model: int, blank: Scored, sizes: NDArray[np.float64], resamples: int
 ) -> dict[str, Any]:
     facts = study.models[model]
     keys = keys_of(study.pictures, sizes)
+    by_tier = [study.scored(model, index) for index in range(len(study.tiers))]
     tiers = {}
-    for index, tier in enumerate(study.tiers):
-        scored = study.scored(model, index)
+    for tier, scored in zip(study.tiers, by_tier, strict=True):
         tiers[tier] = {
             "by_picture": as_record(measure_with_intervals(scored, facts.thresholds, resamples=resamples)),
             "by_source": as_record(
@@ -130,21 +145,20 @@ def _measure_model(
                 for key, names in keys.items()
             },
         }
-    first = study.scored(model, 0)
-    blank = Scored(study.is_ai, control, study.sources)
     return {
         "name": facts.name,
         "version": facts.version,
         "sha256": facts.sha256,
         "thresholds": {mode: asdict(cut) for mode, cut in facts.thresholds.items()},
+        "smallest_px": facts.smallest_px,
         "tiers": tiers,
-        "consistency": consistency(first, study.scores[model], study.tiers, facts.thresholds, resamples),
+        "consistency": consistency(by_tier, study.tiers, facts.thresholds, resamples),
         "honesty": {
             "blank": {
                 **as_record(measure_with_intervals(blank, facts.thresholds, resamples=resamples)),
-                "mean_score": float(control.mean()),
+                "mean_score": float(blank.scores.mean()),
             },
-            "shuffled_labels": honesty.shuffled_labels(first, facts.thresholds),
+            "shuffled_labels": honesty.shuffled_labels(by_tier[0], facts.thresholds),
         },
     }
 
