@@ -21,7 +21,7 @@ SHOWN ?= $(if $(shell command -v nvidia-smi),--on-device --workers 16,--resized)
 
 .PHONY: serve test lint format bench reliability data train flagship evaluate fuzz clean web site
 
-serve: $(VENV)/.serve web
+serve: $(VENV)/.trust web
 	HOST=$(HOST) PORT=$(PORT) $(BIN)/imageprocess serve
 
 # A file's tests stay together, so that what they share is made once. One thread each: threads that wait for one another
@@ -91,8 +91,10 @@ clean:
 # The constraints pin every version, and torch to one whose CPU build can be had.
 $(VENV)/.serve: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) install -c constraints.txt -e '.[serve,c2pa,heic,fast]'
-	-$(BIN)/imageprocess trust update  # goes on without: then every signer counts as unknown, and the reason says so
 	touch $@
+
+$(VENV)/.trust: $(VENV)/.serve
+	-$(BIN)/imageprocess trust update && touch $@  # goes on without: then every signer counts as unknown, and the reason says so
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) install -c constraints.txt -e '.[dev]'

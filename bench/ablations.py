@@ -20,6 +20,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from imageprocess.data.index import read_index
 from imageprocess.evaluate.pictures import Dataset, Picture, read_dataset
 from imageprocess.evaluate.study import evaluate
 from imageprocess.model.spec import load_spec
@@ -101,8 +102,8 @@ def thinned(dataset: Dataset) -> Dataset:
 
 def told_of_fakes(data: Path) -> str:
     """How many there are and how well they were made: autoencoders of few steps make poor ones."""
-    rows = read_fakes(data)
-    steps = {path.stem.split("-")[-2] for path in (data / "fakes").glob("*.csv")}
+    rows = read_fakes(data, [row for row in read_index(data) if row.split == "train"])
+    steps = {path.stem.split("-")[-3] for path in (data / "fakes").glob("*.csv")}
     return (
         f"Fakes of our own: {len(rows):,}, by {len({row.source for row in rows})} kinds of autoencoders, each trained "
         f"for {' or '.join(sorted(steps))} steps."

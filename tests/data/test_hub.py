@@ -99,6 +99,14 @@ def test_pictures_as_plain_bytes(tmp_path: Path) -> None:
     assert len(import_set(str(tmp_path / "set.parquet"), tmp_path / "out").rows) == 6
 
 
+def test_rows_without_a_label_are_of_neither_class(tmp_path: Path) -> None:
+    table([0, 1] * 10 + [-1, None], CLASSES).to_parquet(tmp_path / "set.parquet")
+    columns = HubColumns(ai_labels=("FAKE",))
+    report = import_set(str(tmp_path / "set.parquet"), tmp_path / "out", columns=columns)
+    assert len(report.rows) == 20
+    assert [one.reason for one in report.skipped] == ["no label"] * 2
+
+
 def test_rows_without_a_picture_are_skipped(tmp_path: Path) -> None:
     features = datasets.Features({"image": datasets.Value("binary"), "label": CLASSES})
     columns = {"image": [picture(0), picture(1), None, b"junk"], "label": [0, 1, 0, 1]}

@@ -55,7 +55,8 @@ def test_the_files_arrive_byte_for_byte_and_are_indexed(deliver, tmp_path: Path)
     assert rows == report.rows
     stored = {(row.label, (tmp_path / "out" / row.path).read_bytes()) for row in rows}
     assert stored == {(name.split("/")[0], data) for name, data in files.items()}
-    assert {row.source for row in rows} == {"mine"}
+    # What one's folders tell apart is kept apart: folds and intervals are over sources.
+    assert Counter(row.source for row in rows) == {"mine-gen0": 10, "mine-gen1": 10, "mine": 20}
     assert Counter(row.origin for row in rows) == {"gen0": 10, "gen1": 10, "mine": 20}
     one = next(row for row in rows if row.format == "JPEG")
     assert (one.width, one.height, one.jpeg_quality) == (96, 64, 75)

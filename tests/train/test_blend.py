@@ -58,6 +58,38 @@ def test_a_run_that_begins_anew_reads_its_statistics_and_its_forest(blended, dra
     assert again.measured == result.measured
 
 
+def test_pictures_in_another_order_or_of_other_sources_are_not_taken_for_those(  # type: ignore[no-untyped-def]
+    blended, drawn_data: Path
+) -> None:
+    out, result = blended
+    rows = read_index(drawn_data)
+    torch.manual_seed(0)
+    turned = train_blend(drawn_data, out, [CNN(), Glance()], RECIPE, workers=0, rows=rows[::-1])
+    assert turned.measured["val_auroc_forest"] == result.measured["val_auroc_forest"] == 1.0
+    told: list[str] = []
+    renamed = [replace(row, source=f"{row.label}-{number % 2}") for number, row in enumerate(rows)]
+    train_blend(
+        drawn_data,
+        out,
+        [CNN(), Glance()],
+        RECIPE,
+        workers=0,
+        rows=renamed,
+        progress=lambda what, *at: told.append(what),
+    )
+    assert "growing the forest" in told
+
+
+def test_a_folder_without_sources_is_calibrated_on_groups(drawn_data: Path, tmp_path: Path) -> None:
+    rows = [replace(row, source=row.label) for row in read_index(drawn_data)]
+    result = train_blend(drawn_data, tmp_path, [Glance().eval()], RECIPE, workers=0, rows=rows)
+    assert "2 folds of groups unseen" in result.calibration.fitted_on
+    assert result.measured["unseen_groups_auroc_forest"] == 1.0
+    with pytest.raises(DataError, match="2 folds of sources need 2 sources of either class"):
+        blind = replace(RECIPE, blind=(Recipe(net="glance", epochs=1, deliveries=1),))
+        train_blend(drawn_data, tmp_path, [Glance().eval()], blind, workers=0, rows=rows)
+
+
 def test_networks_trained_again_are_asked_about_sources_that_they_have_not_seen(
     drawn_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

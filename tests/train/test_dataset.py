@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +24,7 @@ from imageprocess.train.dataset import (
     to_input,
 )
 from imageprocess.train.nets import CNN_INPUT, Small32
-from imageprocess.train.store import HELD_OUT, delivery_path, fill_store, keep_resized, read_delivery
+from imageprocess.train.store import HELD_OUT, STORE, delivery_path, fill_store, keep_resized, read_delivery
 
 
 def test_an_epoch_shows_every_picture_and_weighs_the_classes_alike(drawn_data: Path) -> None:
@@ -94,6 +97,32 @@ def test_stored_deliveries_are_the_ones_that_would_be_made(drawn_data: Path, tmp
     stored = [read_delivery(tmp_path, rows[0], 2), read_delivery(tmp_path, rows[2], HELD_OUT)]
     for before, after in zip(made, stored, strict=True):
         np.testing.assert_array_equal(before, after)
+
+
+def test_of_two_runs_the_second_waits_and_finds_what_the_first_has_made(
+    drawn_data: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(drawn_data, tmp_path / "set", ignore=shutil.ignore_patterns(STORE))
+    rows = [row for row in read_index(folder) if row.split != "test"]
+    command = (
+        "import sys; from pathlib import Path; from imageprocess.data.index import read_index;"
+        "from imageprocess.train.store import fill_store; folder = Path(sys.argv[1]);"
+        "rows = [row for row in read_index(folder) if row.split != 'test'];"
+        "fill_store(folder, rows, rows, deliveries=2, jobs=2, progress=lambda *at: print(*at))"
+    )
+    runs = [
+        subprocess.Popen([sys.executable, "-c", command, str(folder)], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    told = sorted(run.communicate()[0].count("\n") for run in runs)
+    assert [run.returncode for run in runs] == [0, 0]
+    assert told == [0, 2 * len(rows)]
+
+
+def test_a_picture_that_is_gone_is_named(drawn_data: Path, tmp_path: Path) -> None:
+    (row, *_) = read_index(drawn_data)
+    with pytest.raises(DataError, match=f"{row.path}: is in the index and cannot be read"):
+        fill_store(tmp_path, [row], [], deliveries=1, jobs=1, progress=lambda done, of: None)
 
 
 def test_a_window_is_a_part_of_the_picture_and_another_one_each_epoch(drawn_data: Path) -> None:

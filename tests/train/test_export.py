@@ -9,8 +9,9 @@ import pytest
 import torch
 
 import imageprocess.models
+from imageprocess.errors import DataError
 from imageprocess.model.spec import load_spec
-from imageprocess.train.calibration import calibrate
+from imageprocess.train.calibration import ERROR_BUDGETS, calibrate, modes_thresholds
 from imageprocess.train.export import export, load_network, load_recipe
 from imageprocess.train.loop import TrainResult
 from imageprocess.train.nets import CNN
@@ -87,9 +88,35 @@ def test_thresholds_keep_their_error_budgets() -> None:
     probability = 1 / (1 + np.exp(-(logits[:, 0] / found.temperature + found.bias)))
     for mode, budget in (("high-confidence", 0.005), ("balanced", 0.02)):
         bounds = found.thresholds[mode]  # type: ignore[index]
-        assert (probability[labels == 1] >= bounds["ai"]).mean() <= budget + 0.002
-        assert (probability[labels == 0] <= bounds["real"]).mean() <= budget + 0.002
+        assert budget - 0.002 < (probability[labels == 1] >= bounds["ai"]).mean() <= budget
+        assert budget - 0.002 < (probability[labels == 0] <= bounds["real"]).mean() <= budget
     assert found.thresholds["high-confidence"]["ai"] >= found.thresholds["balanced"]["ai"] >= 0.5
+
+
+@pytest.mark.parametrize("count", [1, 20, 51, 101, 201, 1000])
+@pytest.mark.parametrize("ties", [False, True])
+def test_they_do_for_few_pictures_and_for_many_that_score_alike(count: int, ties: bool) -> None:
+    rng = np.random.default_rng(count)
+    ai, real = rng.uniform(0.3, 1, count), rng.uniform(0, 1, count)
+    if ties:
+        ai, real = ai.round(1), real.round(1)
+    found = modes_thresholds(np.append(ai, real), np.repeat([True, False], count))
+    for mode, budget in ERROR_BUDGETS.items():
+        assert (real >= found[mode]["ai"]).sum() <= budget * count or found[mode]["ai"] == 1
+        assert (ai <= found[mode]["real"]).sum() <= budget * count
+        # And no stricter than it takes.
+        assert found[mode]["ai"] == 0.5 or (real >= found[mode]["ai"] - 2e-4).sum() > budget * count
+
+
+def test_a_network_that_tells_nothing_is_unsure_and_none_is_turned_around() -> None:
+    labels = np.repeat([0, 1], 50)
+    worse = np.stack([np.where(labels == 0, -1.0, 1.0), np.zeros(100)], axis=1)
+    for logits in (worse, np.zeros((100, 2))):
+        found = calibrate(logits.astype(np.float32), labels, fitted_on="a draw")
+        assert found.temperature > 0
+        assert abs(1 / (1 + np.exp(-logits[0, 0] / found.temperature - found.bias)) - 0.5) < 0.01
+    with pytest.raises(DataError, match="no numbers"):
+        calibrate(np.full((100, 2), np.nan, dtype=np.float32), labels, fitted_on="a draw")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from imageprocess.data.index import data_id, read_index
+from imageprocess.data.index import IndexRow, data_id, read_index
 from imageprocess.errors import DataError
 from imageprocess.train.dataset import source_folds
 from imageprocess.train.fakes import KINDS, Autoencoder, Kind, folds_of_fakes, make_fakes, read_fakes
@@ -27,6 +28,10 @@ def folder(drawn_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def training(folder: Path) -> list[IndexRow]:
+    return [row for row in read_index(folder) if row.split == "train"]
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_every_kind_gives_a_picture_of_the_same_size(kind: Kind) -> None:
     pixels = torch.rand(1, 3, 40, 56) * 2 - 1
@@ -35,7 +40,7 @@ def test_every_kind_gives_a_picture_of_the_same_size(kind: Kind) -> None:
 
 def test_a_fake_is_its_real_twin_remade(folder: Path) -> None:
     reals = {row.sha256[:20]: row for row in read_index(folder)}
-    fakes = read_fakes(folder)
+    fakes = read_fakes(folder, training(folder))
     assert len(fakes) == 6 and {row.source for row in fakes} == {"own_nearest_4x", "own_nearest_8x"}
     for fake in fakes:
         real = reals[Path(fake.path).stem]
@@ -53,7 +58,7 @@ def test_what_is_done_is_not_made_again(folder: Path, monkeypatch: pytest.Monkey
     again = make_fakes(
         folder, count=6, steps=30, kinds=KINDS[:2], jobs=1, progress=lambda what, done, of: told.append(what)
     )
-    assert again == read_fakes(folder) and not told
+    assert again == read_fakes(folder, training(folder)) and not told
     assert before == {path: path.stat().st_mtime_ns for path in (folder / "fakes").rglob("*.png")}
 
 
@@ -61,21 +66,42 @@ def test_training_sees_them_where_the_recipe_says_so(folder: Path, tmp_path: Pat
     recipe = Recipe(epochs=1, batch_size=8, warmup_steps=1, precision="32-true")
     result = train(folder, tmp_path, replace(recipe, fakes=True), workers=0)
     assert result.images["train"] == 6 + sum(row.split == "train" for row in read_index(folder))
-    assert result.data_id == data_id([*read_index(folder), *read_fakes(folder)])
+    assert result.data_id == data_id([*read_index(folder), *read_fakes(folder, training(folder))])
 
 
 def test_a_twin_that_has_not_seen_a_picture_has_not_seen_its_fake(folder: Path, tmp_path: Path) -> None:
-    fakes, rows = read_fakes(folder), [row for row in read_index(folder) if row.split == "train"]
+    rows = training(folder)
+    fakes = read_fakes(folder, rows)
     folds = source_folds(rows, 2, seed=0)
     of_fakes = folds_of_fakes(fakes, rows, folds)
     assert set(of_fakes) == {1, 2}
     for fake, fold in zip(fakes, of_fakes, strict=True):
         assert fold in {folds[place] for place, row in enumerate(rows) if row.group == fake.group}
-    assert folds_of_fakes(fakes, [], folds[:0]).tolist() == [0] * len(fakes)
     recipe = Recipe(net="glance", epochs=1, batch_size=8, deliveries=1, folds=2, fakes=True)
     train(folder, tmp_path, recipe, workers=0)
     unseen = frozenset[str]().union(*(twin.unseen for twin in read_twins(tmp_path, Glance)))
     assert unseen == {row.source for row in rows}  # what a blend, which knows no fakes, will ask for
+
+
+def test_a_fake_of_a_picture_that_is_not_trained_on_is_left_out(folder: Path) -> None:
+    rows = training(folder)
+    (real, *_) = [
+        row for row in rows if any(Path(fake.path).stem in row.sha256 for fake in read_fakes(folder, rows))
+    ]
+    fewer = read_fakes(folder, [row for row in rows if row != real])
+    assert len(fewer) == 5 and not any(Path(fake.path).stem in real.sha256 for fake in fewer)
+    (moved,) = read_fakes(folder, [replace(real, group="g of another build")])
+    assert moved.group == "g of another build"
+    with pytest.raises(DataError, match="make them anew"):
+        read_fakes(folder, [])
+
+
+def test_those_of_other_steps_lie_elsewhere(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "set")
+    make_fakes(tmp_path / "set", count=6, steps=2, kinds=KINDS[:1], jobs=1)
+    again = make_fakes(tmp_path / "set", count=6, steps=30, kinds=KINDS[:2], jobs=1)
+    for fake in again:
+        assert hashlib.sha256((tmp_path / "set" / fake.path).read_bytes()).hexdigest() == fake.sha256
 
 
 def test_without_them_or_without_enough_real_pictures_it_says_what_to_do(

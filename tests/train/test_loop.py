@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,10 +9,11 @@ import pytest
 import torch
 from torch import nn
 
-from imageprocess.data.index import read_index
+from imageprocess.data.index import read_index, write_index
 from imageprocess.errors import DataError, UsageError
 from imageprocess.train import loop
 from imageprocess.train.averaging import Averaged
+from imageprocess.train.dataset import epoch_order
 from imageprocess.train.loop import Progress, TrainResult, train
 from imageprocess.train.recipes import Recipe
 
@@ -93,8 +95,47 @@ def test_resuming_nothing_or_another_recipe_is_refused(straight, drawn_data: Pat
     with pytest.raises(UsageError, match="nothing to resume"):
         train(drawn_data, tmp_path, RECIPE, workers=0, resume=True)
     out, result = straight
-    with pytest.raises(UsageError, match="learning_rate"):
-        train(drawn_data, out, replace(result.recipe, learning_rate=1.0), workers=0, resume=True)
+    for changes in ({"learning_rate": 1.0}, {"net": "look"}, {"folds": 2}, {"averaging": 0.1}):
+        recipe = replace(result.recipe, **changes)
+        with pytest.raises(UsageError, match=next(iter(changes))):
+            train(drawn_data, out, recipe, workers=0, resume=True)
+
+
+def test_resuming_with_other_pictures_or_beginning_anew_over_a_run_is_refused(  # type: ignore[no-untyped-def]
+    straight, drawn_data: Path
+) -> None:
+    out, result = straight
+    before = {path: path.read_bytes() for path in out.iterdir() if path.is_file()}
+    swapped = [
+        replace(row, split={"train": "val", "val": "train"}.get(row.split, row.split))
+        for row in read_index(drawn_data)
+    ]
+    with pytest.raises(UsageError, match="other pictures"):
+        train(drawn_data, out, result.recipe, workers=0, rows=swapped, resume=True)
+    with pytest.raises(UsageError, match="a run is there"):
+        train(drawn_data, out, result.recipe, workers=0)
+    assert {path: path.read_bytes() for path in out.iterdir() if path.is_file()} == before
+
+
+def test_a_single_picture_left_for_the_last_batch_is_left_out(drawn_data: Path, tmp_path: Path) -> None:
+    rows = read_index(drawn_data)
+    shown = len(epoch_order([row for row in rows if row.split == "train"], seed=0, epoch=0))
+    recipe = replace(RECIPE, epochs=1, batch_size=shown - 1)
+    taken: list[Progress] = []
+    train(drawn_data, tmp_path / "a", recipe, workers=0, report=taken.append)
+    assert [at.steps for at in taken] == [1]
+    with pytest.raises(UsageError, match="--batch-size 1"):
+        train(drawn_data, tmp_path / "b", replace(recipe, batch_size=1), workers=0)
+
+
+def test_a_split_of_one_class_is_refused_before_anything_is_trained(drawn_data: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(drawn_data, tmp_path / "set")
+    for split in ("train", "val"):
+        rows = [row for row in read_index(drawn_data) if (row.split, row.label) != (split, "ai")]
+        write_index(folder, rows)
+        with pytest.raises(DataError, match=f"all {split} pictures are real"):
+            train(folder, tmp_path / "run", RECIPE, workers=0)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_set_without_validation_is_refused(drawn_data: Path, tmp_path: Path) -> None:

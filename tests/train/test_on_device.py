@@ -14,6 +14,7 @@ from imageprocess.data.equalise import equalise
 from imageprocess.data.index import read_index
 from imageprocess.errors import UsageError
 from imageprocess.model.preprocess import resize
+from imageprocess.train import loop
 from imageprocess.train.loop import Progress, train
 from imageprocess.train.nets import CNN_INPUT
 from imageprocess.train.on_device import OnDevice
@@ -121,8 +122,9 @@ def copied(drawn_data: Path, tmp_path: Path) -> Path:
 
 
 def test_an_interrupted_run_with_nothing_but_index_and_shards_comes_to_the_same(
-    copied: Path, tmp_path: Path
+    copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Stopped in the middle of the second epoch, and once more while its held-out pictures are looked at."""
     recipe = replace(
         on_device(RECIPES["look"]), net="glance", epochs=2, passes=2, batch_size=8, warmup_steps=2, averaging=0.5,
         precision="32-true",
@@ -140,6 +142,13 @@ def test_an_interrupted_run_with_nothing_but_index_and_shards_comes_to_the_same(
     shutil.copy(copied / "index.csv", elsewhere)
     with pytest.raises(KeyboardInterrupt):
         train(elsewhere, tmp_path / "cut", recipe, report=stop)
+
+    def stop_at_validation(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(loop, "predict", stop_at_validation)
+        train(elsewhere, tmp_path / "cut", recipe, resume=True)
     resumed = train(elsewhere, tmp_path / "cut", recipe, resume=True)
     assert [row["train_loss"] for row in resumed.log] == losses
     np.testing.assert_array_equal(resumed.val_logits, result.val_logits)

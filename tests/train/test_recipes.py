@@ -35,6 +35,15 @@ def test_a_run_that_is_cut_shorter_falls_to_nothing_all_the_same(restart: int) -
     assert rates(replace(RECIPE, restart=restart)) == rates(RECIPE)
 
 
+def test_a_run_of_another_length_sees_small_pictures_for_as_large_a_share() -> None:
+    look = RECIPES["look"]
+    assert 0 < look.small_epochs < look.epochs
+    for epochs in (1, 2, 12, 80):
+        small = look.lasting(epochs).small_epochs
+        assert abs(small / epochs - look.small_epochs / look.epochs) <= 0.5 / epochs
+    assert look.lasting(look.epochs) == look
+
+
 def test_what_is_no_network_is_refused() -> None:
     with pytest.raises(UsageError, match=r"sponge: not a network .*cnn, glance"):
         recipe_of("sponge")

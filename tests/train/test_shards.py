@@ -20,18 +20,34 @@ def test_every_file_comes_back_from_shards_of_any_size(tmp_path: Path) -> None:
     held = {
         f"a{i:02}": rng.bytes(size) for i, size in enumerate((0, 1, 511, 512, 513, 5000, 100_000, 7, 1024))
     }
-    for name, data in held.items():
-        (tmp_path / name).write_bytes(data)
     for shard_bytes in (1, 6000, 10**9):
-        folder = shards.pack(tmp_path, held, shard_bytes)
-        assert {name: shards.read(tmp_path, name) for name in held} == held
-        assert shards.read(tmp_path, "other") is None
+        store = tmp_path / str(shard_bytes)
+        store.mkdir()
+        for name, data in held.items():
+            (store / name).write_bytes(data)
+        folder = shards.pack(store, held, shard_bytes)
+        assert {name: shards.read(store, name) for name in held} == held
+        assert shards.read(store, "other") is None
         found: dict[str, bytes] = {}
         for path in sorted(folder.glob("*.tar")):
             with tarfile.open(path) as archive:
                 found |= {m.name: archive.extractfile(m).read() for m in archive}  # type: ignore[union-attr]
         assert found == held
     assert [path.name for path in sorted(folder.glob("*.tar"))] == ["00000.tar"]
+
+
+def test_what_is_packed_stays_when_more_is_packed_or_packing_is_stopped(tmp_path: Path) -> None:
+    (tmp_path / "first").write_bytes(b"1")
+    folder = shards.pack(tmp_path, ["first"])
+    (tmp_path / "first").unlink()
+    with pytest.raises(FileNotFoundError):
+        shards.pack(tmp_path, ["first", "missing"])
+    assert shards.read(tmp_path, "first") == b"1"
+    (tmp_path / "second").write_bytes(b"2")
+    (folder / "00007.tar").write_bytes(b"of a packing that was killed")
+    shards.pack(tmp_path, ["first", "second"])
+    assert [shards.read(tmp_path, name) for name in ("first", "second")] == [b"1", b"2"]
+    assert sorted(path.name for path in folder.iterdir()) == ["00000.tar", "00001.tar", "shards.json"]
 
 
 def _read(store: Path, name: str) -> bytes | None:

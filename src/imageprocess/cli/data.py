@@ -13,7 +13,7 @@ import click
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _jobs = click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="CPUs")
-_seed = click.option("--seed", type=int, default=0, show_default=True)
+_seed = click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 _json = click.option("--json", "as_json", is_flag=True, help="JSON instead of tables.")
 _SHOWN = 20  # skipped files that are listed one by one
 

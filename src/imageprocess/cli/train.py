@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     "trained networks and a forest.",
 )
 @click.option("--epochs", type=click.IntRange(1), default=None, help="Default: the recipe's.")
-@click.option("--batch-size", type=click.IntRange(1), default=None)
-@click.option("--learning-rate", type=float, default=None)
-@click.option("--seed", type=int, default=None)
+@click.option("--batch-size", type=click.IntRange(2), default=None)
+@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), default=None)
+@click.option("--seed", type=click.IntRange(0), default=None)
 @click.option("--precision", type=click.Choice(["32-true", "bf16-mixed"]), default=None)
 @click.option(
     "--folds", type=click.IntRange(2), default=None, metavar="N",
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 @click.option("--version", "model_version", default="1.0.0", show_default=True, help="The model's version.")
 @click.option("--resume", is_flag=True, help="Go on where the run in --out stopped.")
 @click.option(
-    "--with", "members", multiple=True, default=("cnn",), show_default=True, metavar="NAME|DIR",
+    "--with", "members", multiple=True, show_default="cnn", metavar="NAME|DIR",
     help="Of --net blend: the trained networks beside the forest; the first gives the heat map. Repeatable.",
 )  # fmt: skip
 @click.option(
@@ -119,8 +119,8 @@ def train(
             raise click.UsageError("--on-device: of a network's training, not of --net blend")
         result, said = _train_blend(data, out, given, workers, members, blind=blind, resized=resized)
     else:
-        if blind:
-            raise click.UsageError("--blind: of --net blend")
+        if blind or members:
+            raise click.UsageError("--blind and --with: of --net blend")
         result, said = _train_network(
             net, data, out, given, resume,
             workers=workers, devices=devices, nodes=nodes, packed=packed, resized=resized, fresh=on_device,
@@ -151,7 +151,8 @@ def _train_network(
 
     if net not in RECIPES:
         raise click.BadParameter(f"{net!r} is not one of {', '.join(RECIPES)}, blend", param_hint="--net")
-    recipe = replace(on_device(RECIPES[net]) if fresh else RECIPES[net], **given)
+    recipe = on_device(RECIPES[net]) if fresh else RECIPES[net]
+    recipe = replace(recipe.lasting(given.pop("epochs", recipe.epochs)), **given)
     bars = _Bars(recipe.epochs)
     try:
         with bars:
@@ -202,7 +203,7 @@ def _train_blend(
         options = ", ".join("--" + key.replace("_", "-") for key in others)
         raise click.UsageError(f"{options}: of the CNN's training, not of --net blend")
     with _Bars(1) as bars:
-        folders = [resolve(member) for member in members]
+        folders = [resolve(member) for member in members or ("cnn",)]
         networks = [load_network(folder) for folder in folders]
         recipes = tuple(load_recipe(folder) for folder in folders) if blind else ()
         # A run leaves them beside the model.

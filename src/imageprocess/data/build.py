@@ -17,8 +17,8 @@ from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from ..errors import DataError
-from .dedupe import DUPLICATE_BITS, RELATED_BITS, Groups, near_pairs
+from ..errors import DataError, UsageError
+from .dedupe import DUPLICATE_BITS, RELATED_BITS, Groups, near_pairs, need_imagehash
 from .git_objects import clone, find_git_dir, has_commit, list_tree, read_blobs
 from .index import IndexRow, write_index
 from .manifest import SourceEntry, load_manifest, read_blob_list
@@ -54,7 +54,11 @@ def build(
     A source that fails is named in the report and does not stop the rest. `only` names sources. Raises DataError when
     nothing at all could be built.
     """
-    entries = [entry for entry in load_manifest(manifest) if _wanted(entry, only, permissive_only)]
+    need_imagehash()
+    listed = load_manifest(manifest)
+    if unknown := sorted((only or frozenset()) - {entry.id for entry in listed}):
+        raise UsageError(f"--only {', '.join(unknown)}: no such source in {manifest or 'sources.json'}")
+    entries = [entry for entry in listed if _wanted(entry, only, permissive_only)]
     (out / "parts").mkdir(parents=True, exist_ok=True)
     dropped: dict[str, int] = {}
     failed: dict[str, str] = {}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from ..errors import MissingExtraError
 
 # Two 64-bit hashes that see different things: pHash the low DCT frequencies, dHash the gradients' signs. A pair is
 # near only when both agree, since flat graphics and aligned portraits collide in one of them.
@@ -16,6 +19,12 @@ RELATED_BITS = 10  # a variant (another crop, the next frame): may stay, but nev
 _BLOCK = 512
 
 Hashes = tuple[int, int]  # pHash, dHash
+
+
+def need_imagehash() -> None:
+    """Raises MissingExtraError here rather than in a process that hashes."""
+    if find_spec("imagehash") is None:
+        raise MissingExtraError("imagehash", "data")
 
 
 def perceptual_hashes(pixels: NDArray[np.uint8]) -> Hashes:

@@ -90,7 +90,10 @@ def _label_values(part: Any, label: str) -> dict[Any, str]:
     feature = part.features[label]
     names = getattr(feature, "names", None)  # of a ClassLabel; -1 is its "no label"
     found = part.unique(label)
-    return {raw: names[raw] if names and raw is not None and raw >= 0 else str(raw) for raw in found}
+    # A picture without a label is of neither class.
+    return {
+        raw: names[raw] if names else str(raw) for raw in found if raw is not None and not (names and raw < 0)
+    }
 
 
 def _meaning(name: str, values: list[str], ai_labels: Sequence[str]) -> dict[str, str]:
@@ -137,7 +140,8 @@ def _items(
         if isinstance(part.features[image], datasets.Image):
             columns = columns.cast_column(image, datasets.Image(decode=False))
         for number, row in enumerate(columns):
-            yield _item(f"{key}[{number}]", row[image], places[row[label]])
+            name, place = f"{key}[{number}]", places.get(row[label])
+            yield _item(name, row[image], place) if place else Skipped(name, "no label")
 
 
 def _item(name: str, stored: Any, place: Place) -> Incoming | Skipped:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from ..decode import decode
 from ..errors import DataError, InputError
-from .dedupe import RELATED_BITS, Groups, near_pairs
+from .dedupe import RELATED_BITS, Groups, near_pairs, need_imagehash
 from .hub import read_hub
 from .import_readers import DEFAULT_ZIP_LIMITS, Incoming, Shipment, Skipped, ZipLimits, read_folder, read_zip
 from .index import IndexRow, write_index
@@ -80,6 +80,7 @@ def import_set(
     name = name or _default_name(source)
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise DataError(f"--name {name!r}: letters, digits, dot, dash and underscore only")
+    need_imagehash()
     with _all_or_nothing(out, source) as part:
         shipment = _open(source, part / "cache", columns, zip_limits)
         taken, skipped = _take_all(shipment, part, name, jobs, progress)
@@ -230,7 +231,7 @@ def _index(taken: list[Taken], name: str, licence: str, seed: int) -> tuple[list
         IndexRow(
             path=one.piece.path,
             label=one.place.label,
-            source=name,
+            source=f"{name}-{one.place.origin}" if one.place.origin else name,
             origin=one.place.origin or name,
             category="imported",
             licence=licence,

@@ -73,6 +73,15 @@ def data_id(rows: Iterable[IndexRow]) -> str:
     return digest.hexdigest()[:12]
 
 
+def rows_id(rows: Iterable[IndexRow]) -> str:
+    """12 hexadecimal digits that name what `data_id` does and besides each picture's source and place in the list: what
+    is worked out picture by picture, or depends on which source is which, is of no use to another list."""
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(f"{row.sha256} {row.label} {row.split} {row.source}\n".encode())
+    return digest.hexdigest()[:12]
+
+
 def _row(record: dict[str, str], path: Path, number: int) -> IndexRow:
     try:
         if None in record.values():  # so the csv module tells of a line that is too short

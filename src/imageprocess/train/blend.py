@@ -21,12 +21,15 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from ..data.equalise import VERSION
-from ..data.index import IndexRow, data_id, read_index
+from ..data.index import IndexRow, data_id, read_index, rows_id
 from ..errors import UsageError
-from .calibration import Calibration, fit_log_odds, modes_thresholds, probabilities
+from .calibration import Calibration, fit_log_odds, fit_temperature, modes_thresholds, probabilities
 from .dataset import (
     Pictures,
     count_splits,
+    group_folds,
+    has_sources,
+    need_both_classes,
     smallest_px,
     source_folds,
     source_weights,
@@ -102,6 +105,11 @@ def train_blend(
         raise UsageError(f"{len(networks)} networks, but {len(recipe.blind)} recipes to train them again by")
     rows = rows if rows is not None else read_index(data)
     training, validation = split_for_training(data, rows)
+    for split in (training, validation):
+        need_both_classes(data, split)
+    # A folder of one's own may have no sources; networks are trained again without a fold of sources alone.
+    unit = "sources" if recipe.blind or has_sources(training, recipe.folds) else "groups"
+    folds = (source_folds if unit == "sources" else group_folds)(training, recipe.folds, seed=recipe.seed)
     fill_store(
         data, training, validation, deliveries=recipe.deliveries, jobs=max(1, workers),
         progress=lambda done, of: progress("preparing pictures", done, of),
@@ -115,7 +123,7 @@ def train_blend(
     out.mkdir(parents=True, exist_ok=True)
     keep_memory()
     # A change of how pictures are delivered or described makes what was stored before another thing.
-    stored = out / f"statistics-{data_id(rows)}-{VERSION}.{Statistics.VERSION}"
+    stored = out / f"statistics-{rows_id(training + validation)}-{VERSION}.{Statistics.VERSION}"
     shown = Pictures(data, validation, CNN_INPUT, resized=resized)
 
     def shown_in(epoch: int, varied: float = 0.0) -> Pictures:
@@ -134,7 +142,6 @@ def train_blend(
     is_ai = np.array([row.label == "ai" for row in training])
     val_is_ai = np.array([row.label == "ai" for row in validation])
 
-    folds = source_folds(training, recipe.folds, seed=recipe.seed)
     forest, unseen = _grow_or_read(stored, trained, training, folds, recipe, workers, progress)
     val_forest = forest(torch.from_numpy(val)).numpy().astype(np.float64)
     opinions = np.stack([*(_ask(network, shown, workers) for network in networks), val_forest], axis=1)
@@ -147,24 +154,24 @@ def train_blend(
         opinions_unseen = np.column_stack([blind, unseen])
         *weights, bias = fit_log_odds(opinions_unseen, is_ai).tolist()
         blended_unseen = opinions_unseen @ weights
-        slope = 1.0  # what was fitted is what is used
+        temperature = 1.0  # what was fitted is what is used
         measured |= {
-            f"unseen_sources_auroc_{name}": _auroc(is_ai, odds)
+            f"unseen_{unit}_auroc_{name}": _auroc(is_ai, odds)
             for name, odds in zip(names, opinions_unseen.T, strict=True)
         }
-        measured["unseen_sources_auroc_blend"] = _auroc(is_ai, blended_unseen)
+        measured[f"unseen_{unit}_auroc_blend"] = _auroc(is_ai, blended_unseen)
     else:
         weights = fit_log_odds(opinions, val_is_ai)[:-1].tolist()  # without the bias
-        unseen_slope, bias = fit_log_odds(unseen[:, None], is_ai).tolist()
-        seen_slope, _ = fit_log_odds(val_forest[:, None], val_is_ai).tolist()
+        temperature_unseen, bias = fit_temperature(unseen, is_ai)
+        temperature_seen, _ = fit_temperature(val_forest, val_is_ai)
         # The blend is as much surer than right on unseen sources as its forest is.
-        blended_unseen, slope = unseen * unseen_slope, unseen_slope / seen_slope
-        measured["unseen_sources_auroc_forest"] = _auroc(is_ai, unseen)
+        blended_unseen, temperature = unseen / temperature_unseen, temperature_unseen / temperature_seen
+        measured[f"unseen_{unit}_auroc_forest"] = _auroc(is_ai, unseen)
     calibration = Calibration(
-        temperature=1 / slope,
+        temperature=temperature,
         bias=bias,
         thresholds=modes_thresholds(probabilities(blended_unseen, 1, bias), is_ai),
-        fitted_on=f"the equalised train split, {recipe.folds} folds of sources unseen by "
+        fitted_on=f"the equalised train split, {recipe.folds} folds of {unit} unseen by "
         + ("every member" if recipe.blind else "the forest"),
     )
     blended = opinions @ weights
@@ -197,7 +204,7 @@ def _grow_or_read(
     grown_by = asdict(replace(recipe, blind=()))
     if path.exists():
         kept = torch.load(path, weights_only=True)
-        if kept["recipe"] == grown_by:
+        if kept["recipe"] == grown_by and np.array_equal(kept["folds"], folds):
             return Forest(kept["tables"], recipe.growth.depth), kept["unseen"].numpy()
     count = len(training)
     is_ai = np.array([row.label == "ai" for row in training])
@@ -222,7 +229,8 @@ def _grow_or_read(
         fold = np.flatnonzero(folds == number)
         unseen[fold] = grown_on(np.flatnonzero(folds != number))(torch.from_numpy(columns[fold])).numpy()
     part = path.with_name(path.name + ".part")
-    torch.save({"recipe": grown_by, "tables": forest.state_dict(), "unseen": torch.from_numpy(unseen)}, part)
+    told = {"recipe": grown_by, "folds": torch.from_numpy(folds), "unseen": torch.from_numpy(unseen)}
+    torch.save({**told, "tables": forest.state_dict()}, part)
     part.replace(path)
     return forest, unseen
 
@@ -252,7 +260,7 @@ def _blind_opinions(
                 network = without(left_out, twins[place], each.net)
             else:
                 others = [row for row in rows if row.source not in left_out]
-                run = out / f"without-{number}-of-{recipe.folds}-{each.net}-{data_id(others)}"
+                run = out / f"without-{number}-of-{recipe.folds}-{each.net}-{rows_id(others)}"
                 network = train(
                     data, run, replace(each, folds=0),
                     resume=(run / "last.ckpt").exists(), workers=workers, resized=resized, rows=others,

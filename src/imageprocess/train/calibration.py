@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import DataError
 from ..model.calibrate import probability_ai
 from ..types import Mode
 
-# The share of pictures of the other class that a mode may call wrongly, on the validation split.
+# The share of pictures of the other class that a mode may call wrongly, of those that the calibration is fitted on.
 ERROR_BUDGETS: dict[Mode, float] = {"high-confidence": 0.005, "balanced": 0.02}
+_LEAST_SLOPE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +31,16 @@ class Calibration:
 def calibrate(logits: NDArray[np.float32], labels: NDArray[np.int64], *, fitted_on: str) -> Calibration:
     """logits (N, 2), labels (N,) with 0 = ai -> the calibration that fits them best, and the modes' thresholds.
 
-    The classes are weighted alike: how many AI pictures a person meets is not what a validation split holds.
+    The classes are weighted alike: how many AI pictures a person meets is not what a validation split holds. Raises
+    DataError where a logit is no number.
     """
     difference = (logits[:, 0] - logits[:, 1]).astype(np.float64)
+    if not np.isfinite(difference).all():
+        raise DataError(
+            "the network's answers are no numbers any more; train anew, with a lower --learning-rate"
+        )
     is_ai = labels == 0
-    slope, bias = fit_log_odds(difference[:, None], is_ai).tolist()
-    temperature = 1 / slope
+    temperature, bias = fit_temperature(difference, is_ai)
     probability = probabilities(difference, temperature, bias)
     return Calibration(temperature, bias, modes_thresholds(probability, is_ai), fitted_on)
 
@@ -44,6 +51,16 @@ def fit_log_odds(odds: NDArray[np.float64], is_ai: NDArray[np.bool_]) -> NDArray
 
     fit = LogisticRegression(C=np.inf, class_weight="balanced").fit(odds, is_ai)
     return np.append(fit.coef_[0], fit.intercept_[0])
+
+
+def fit_temperature(odds: NDArray[np.float64], is_ai: NDArray[np.bool_]) -> tuple[float, float]:
+    """odds (N,) -> the temperature, above zero, and the bias that fit best.
+
+    Where they tell the classes by chance or worse, it is so high that every answer is a coin's toss: a model is not to
+    be turned around.
+    """
+    slope, bias = fit_log_odds(odds[:, None], is_ai).tolist()
+    return (1 / slope, bias) if slope > _LEAST_SLOPE else (1 / _LEAST_SLOPE, 0.0)
 
 
 def probabilities(odds: NDArray[np.float64], temperature: float, bias: float) -> NDArray[np.float64]:
@@ -67,6 +84,12 @@ def _thresholds(ai: NDArray[Any], real: NDArray[Any], budget: float) -> dict[str
     """The lowest "ai" threshold that calls at most `budget` of the real pictures AI, and the highest "real" one that
     calls at most `budget` of the AI pictures real; never beyond a coin's toss."""
     return {
-        "ai": round(max(0.5, float(np.quantile(real, 1 - budget, method="higher"))), 4),
-        "real": round(min(0.5, float(np.quantile(ai, budget, method="lower"))), 4),
+        "ai": max(0.5, _above_all_but(real, budget)),
+        "real": min(0.5, round(1 - _above_all_but(1 - ai, budget), 4)),
     }
+
+
+def _above_all_but(scores: NDArray[Any], budget: float) -> float:
+    """The lowest of four digits that at most this share of the scores reach."""
+    reached = float(np.sort(scores)[::-1][int(budget * len(scores))])  # by one too many
+    return min(1.0, round(math.floor(reached * 1e4 + 1) / 1e4, 4))

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning_fabric import Fabric
 
 from ..errors import UsageError
@@ -34,23 +35,35 @@ class State:
         self.epoch, self.step = self.epoch + 1, 0
 
 
-def save(fabric: Fabric, path: Path, held: dict[str, Any], state: State, recipe: Recipe) -> None:
+def save(
+    fabric: Fabric, path: Path, held: dict[str, Any], state: State, recipe: Recipe, pictures: str
+) -> None:
+    """`pictures`: their `rows_id`."""
     part = path.with_suffix(".part")
-    fabric.save(part, {**held, "state": asdict(state), "recipe": asdict(recipe)})
+    told = {"state": asdict(state), "recipe": asdict(recipe), "pictures": pictures}
+    fabric.save(part, {**held, **told})
     if fabric.is_global_zero:
         part.replace(path)
 
 
-def load(fabric: Fabric, path: Path, held: dict[str, Any], state: State, recipe: Recipe) -> None:
+def load(
+    fabric: Fabric, path: Path, held: dict[str, Any], state: State, recipe: Recipe, pictures: str
+) -> None:
+    """Into `held` and `state`. Raises UsageError where there is none, or it is of another recipe or other pictures."""
     if not path.exists():
         raise UsageError(
             f"{path.parent}: nothing to resume there (no {path.name}); leave --resume out to begin anew"
         )
-    rest = fabric.load(path, held)
-    if rest["recipe"] != asdict(recipe):
-        changed = [key for key, value in asdict(recipe).items() if rest["recipe"].get(key) != value]
+    # Looked at before anything is put into a network that may have other layers.
+    told = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
+    if told["recipe"] != asdict(recipe):
+        changed = [key for key, value in asdict(recipe).items() if told["recipe"].get(key) != value]
         raise UsageError(
             f"{path}: made with another recipe ({', '.join(changed)} differ); use the same options"
         )
-    for key, value in rest["state"].items():
+    if told.get("pictures") != pictures:
+        raise UsageError(
+            f"{path}: trained on other pictures, splits or sources than --data has now; name another --out"
+        )
+    for key, value in fabric.load(path, held)["state"].items():
         setattr(state, key, value)

@@ -209,6 +209,14 @@ def split_for_training(data: Path, rows: Sequence[IndexRow]) -> tuple[list[Index
     return training, validation
 
 
+def need_both_classes(data: Path, rows: Sequence[IndexRow]) -> None:
+    """Of the rows of one split. Raises DataError, which names it, where one class is missing."""
+    if len(labels := {row.label for row in rows}) == 1:
+        raise DataError(
+            f"{data}: all {rows[0].split} pictures are {labels.pop()}; training needs both classes there"
+        )
+
+
 def count_splits(rows: Sequence[IndexRow]) -> dict[str, int]:
     return {split: sum(row.split == split for row in rows) for split in ("train", "val", "test")}
 
@@ -218,19 +226,39 @@ def smallest_px(rows: Sequence[IndexRow]) -> int:
     return min(max(row.width, row.height) for row in rows if row.split == "train")
 
 
+def has_sources(rows: Sequence[IndexRow], folds: int) -> bool:
+    """Whether either class has a source for each fold: a plain folder of a class is one."""
+    return all(len({row.source for row in rows if row.label == label}) >= folds for label in LABELS)
+
+
 def source_folds(rows: Sequence[IndexRow], folds: int, *, seed: int) -> NDArray[np.intp]:
     """(N,) the fold, 1 to `folds`, in which each picture lies: no source lies in two, each has its share of both
     classes, and of what a class shows.
 
     Where one fold had all the real faces, what had seen the others alone called every real face an AI's: it was asked
-    what nobody will ask a detector that has seen them all, and the calibration followed.
+    what nobody will ask a detector that has seen them all, and the calibration followed. Raises DataError where a class
+    has fewer sources than folds.
     """
+    if not has_sources(rows, folds):
+        raise DataError(
+            f"{folds} folds of sources need {folds} sources of either class at least; `data import` takes each folder "
+            "below ai and real for one"
+        )
+    return _folds_of([row.source for row in rows], rows, folds, seed)
+
+
+def group_folds(rows: Sequence[IndexRow], folds: int, *, seed: int) -> NDArray[np.intp]:
+    """As `source_folds`, of groups of near-duplicates: where there are no sources to keep apart."""
+    return _folds_of([row.group for row in rows], rows, folds, seed)
+
+
+def _folds_of(units: list[str], rows: Sequence[IndexRow], folds: int, seed: int) -> NDArray[np.intp]:
     from sklearn.model_selection import StratifiedGroupKFold
 
     shown = np.array([f"{row.label} {category_of(row.category)}" for row in rows])
     found = np.zeros(len(rows), dtype=np.intp)
     split = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    for number, (_, members) in enumerate(split.split(shown, shown, [row.source for row in rows]), start=1):
+    for number, (_, members) in enumerate(split.split(shown, shown, units), start=1):
         found[members] = number
     return found
 

@@ -21,7 +21,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ..data.equalise import prepare
-from ..data.index import IndexRow, read_index, write_index
+from ..data.index import IndexRow, read_index, rows_id, write_index
 from ..errors import DataError
 from .dataset import root_weights
 from .devices import keep_memory
@@ -124,13 +124,15 @@ def make_fakes(
     rows: list[IndexRow] = []
     for number, kind in enumerate(kinds):
         mine = range(number, count, len(kinds))
-        part = f"{_FOLDER}/{kind.name}-{count}-{steps}-{seed}.csv"
+        # Of these pictures, made so: other ones lie elsewhere.
+        folder = f"{_FOLDER}/{kind.name}-{count}-{steps}-{seed}-{rows_id(reals)}"
+        part = f"{folder}.csv"
         if not (data / part).exists():
             if not pictures:
                 pictures = list(_read(data, chosen, jobs, progress))
             network = _train(kind, pictures, steps, seed + number, progress)
             made = [
-                _write(data, kind, chosen[i], _remake(network, pictures[i]))
+                _write(data, folder, kind, chosen[i], _remake(network, pictures[i]))
                 for i in _told(mine, f"fakes, {kind.name}", progress)
             ]
             write_index(data, made, part)
@@ -139,22 +141,38 @@ def make_fakes(
     return rows
 
 
-def read_fakes(data: Path) -> list[IndexRow]:
-    """What `make_fakes` has listed. Raises DataError where nothing has been made."""
+def read_fakes(data: Path, training: Sequence[IndexRow]) -> list[IndexRow]:
+    """What `make_fakes` has listed of the pictures of `training`. A fake of one that is held out today, or left out of
+    a run, would show what must not be seen. Raises DataError where nothing has been made of any."""
     if not (data / FAKES_NAME).exists():
         raise DataError(
             f"{data}: no {FAKES_NAME} in it; make the fakes with `imageprocess data fakes {data}`"
         )
-    return read_index(data, FAKES_NAME)
+    twins = {_twin_name(row): row for row in training}
+    fakes = [
+        replace(fake, split="train", group=twin.group)  # of today's build
+        for fake in read_index(data, FAKES_NAME)
+        if (twin := twins.get(Path(fake.path).stem))
+    ]
+    if not fakes:
+        raise DataError(
+            f"{data}: no fake in {FAKES_NAME} is of a picture that is trained on; make them anew with "
+            f"`imageprocess data fakes {data}`"
+        )
+    return fakes
 
 
 def folds_of_fakes(
     fakes: Sequence[IndexRow], rows: Sequence[IndexRow], folds: NDArray[np.intp]
 ) -> NDArray[np.intp]:
-    """The fold of each fake, (N,): that of the picture that it was made of. Who has not seen the one has not seen the
-    other; 0, seen by all, where that picture is not among `rows`."""
-    fold_of = {row.group: fold for row, fold in zip(rows, folds.tolist(), strict=True)}
-    return np.array([fold_of.get(fake.group, 0) for fake in fakes], dtype=np.intp)
+    """The fold of each fake of `rows`, (N,): that of its twin. Who has not seen the one has not seen the other."""
+    fold_of = {_twin_name(row): fold for row, fold in zip(rows, folds.tolist(), strict=True)}
+    return np.array([fold_of[Path(fake.path).stem] for fake in fakes], dtype=np.intp)
+
+
+def _twin_name(real: IndexRow) -> str:
+    """By which a fake's file tells what it was made of."""
+    return real.sha256[:20]
 
 
 def _read(data: Path, rows: Sequence[IndexRow], jobs: int, progress: Progress) -> Iterator[NDArray[np.uint8]]:
@@ -228,8 +246,8 @@ def _to_tensor(pixels: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def _write(data: Path, kind: Kind, real: IndexRow, pixels: NDArray[np.uint8]) -> IndexRow:
-    path = Path(_FOLDER) / kind.name / f"{real.sha256[:20]}.png"
+def _write(data: Path, folder: str, kind: Kind, real: IndexRow, pixels: NDArray[np.uint8]) -> IndexRow:
+    path = Path(folder) / f"{_twin_name(real)}.png"
     (data / path).parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(data / path)
     content = (data / path).read_bytes()

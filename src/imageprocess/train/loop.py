@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
-from ..data.index import IndexRow, data_id, read_index
+from ..data.index import IndexRow, data_id, read_index, rows_id
 from ..errors import UsageError
 from .averaging import Averaged
 from .checkpoint import State, load, save
@@ -32,6 +32,7 @@ from .dataset import (
     Shown,
     count_splits,
     epoch_order,
+    need_both_classes,
     smallest_px,
     source_folds,
     split_for_training,
@@ -98,11 +99,21 @@ def train(
     recipe_of(recipe.net)  # refuses what is no network
     if recipe.folds and devices * nodes > 1:
         raise UsageError("twins (--folds) are trained on one device")
-    rows = rows if rows is not None else read_index(data)
-    fakes = read_fakes(data) if recipe.fakes else []
-    rows = rows + fakes
-    training, validation = split_for_training(data, rows)
-    given = training[: len(training) - len(fakes)]
+    last = out / "last.ckpt"
+    if last.exists() and not resume:
+        raise UsageError(f"{out}: a run is there; go on with it by --resume, or name another --out")
+    if recipe.batch_size < 2 * devices * nodes:
+        raise UsageError(
+            f"--batch-size {recipe.batch_size}: of one picture there is no spread to normalise by"
+        )
+    whole = rows is None
+    rows = read_index(data) if rows is None else rows
+    given, validation = split_for_training(data, rows)
+    need_both_classes(data, given)
+    if whole:  # what is narrowed may be chosen by one class alone, and is not calibrated
+        need_both_classes(data, validation)
+    fakes = read_fakes(data, given) if recipe.fakes else []
+    rows, training = rows + fakes, given + fakes
     folds = np.zeros(len(training), dtype=np.intp)
     if recipe.folds:
         of_given = source_folds(given, recipe.folds, seed=recipe.seed)
@@ -135,9 +146,9 @@ def train(
     if recipe.averaging:
         held["averaged"] = judged = Averaged(network.module, recipe.averaging)
     state = State()
-    last = out / "last.ckpt"
+    shown = rows_id(training + validation)
     if resume:
-        load(fabric, last, held, state, recipe)
+        load(fabric, last, held, state, recipe, shown)
 
     while state.epoch < recipe.epochs:
         try:
@@ -154,9 +165,9 @@ def train(
             state.finish_epoch(row)
         except KeyboardInterrupt:
             if fabric.world_size == 1:  # more than one may have stopped at different steps
-                save(fabric, last, held, state, recipe)
+                save(fabric, last, held, state, recipe, shown)
             raise
-        save(fabric, last, held, state, recipe)
+        save(fabric, last, held, state, recipe, shown)
         if fabric.is_global_zero:
             write_log(out, state.log)
         fabric.barrier()
@@ -197,7 +208,11 @@ def _epoch(
         for place in epoch_order(pictures.rows, seed=recipe.seed, epoch=number, balance=recipe.balance)
     ]
     world = fabric.world_size
-    steps = -(-(len(order) - len(order) % world) // recipe.batch_size)
+    used = len(order) - len(order) % world
+    if used % recipe.batch_size == world:  # of a single picture there is no spread to normalise by
+        used -= world
+    order = order[:used]
+    steps = -(-used // recipe.batch_size)
     mine = share(fabric, order[state.step * recipe.batch_size :])
     batches: Iterable[tuple[Tensor, Tensor]]
     if isinstance(pictures, OnDevice):

@@ -76,6 +76,8 @@ class OnDevice(Shown):
 
         What is random in a batch follows from its number, counted from `first`, from seed, epoch and `process`.
         """
+        if not order:  # an epoch that was stopped after its last step
+            return
         # Nothing below waits for the device, which goes on while the next batch is called for.
         batches = torch.split(torch.tensor(order, device=self.device), size)
         for number, places in enumerate(batches, start=first):

@@ -61,6 +61,10 @@ class Recipe:
     seed: int = 0
     precision: Precision = field(default_factory=fastest_precision)
 
+    def lasting(self, epochs: int) -> Recipe:
+        """The same in more or fewer epochs, of which as large a share sees small pictures."""
+        return replace(self, epochs=epochs, small_epochs=round(self.small_epochs * epochs / self.epochs))
+
     def learning_rate_at(self, position: int, steps: int) -> float:
         """At step `position` of the run, of `steps` an epoch. A second fall begins as the first did; a run that ends
         before it falls once, to nothing."""

@@ -19,23 +19,27 @@ _SHARD_BYTES = 256_000_000
 
 
 def pack(store: Path, names: Iterable[str], shard_bytes: int = _SHARD_BYTES) -> Path:
-    """Write the files `names` of `store` into STORE/shards/00000.tar and on. -> that folder. The index is written last:
-    without it there are no shards."""
+    """Write those of the files `names` of `store` that lie in none yet into further STORE/shards/00000.tar and on.
+    -> that folder. The index is written last, whole: until then what was there before holds."""
     folder = store / "shards"
     folder.mkdir(exist_ok=True)
-    (folder / _INDEX).unlink(missing_ok=True)
-    for earlier in folder.glob("*.tar"):
-        earlier.unlink()
-    index: dict[str, tuple[int, int, int]] = {}
-    number, written = 0, shard_bytes
+    _index.cache_clear()
+    index = dict(_index(store))
+    listed = {number for number, _, _ in index.values()}
+    for path in folder.glob("*.tar"):
+        if int(path.stem) not in listed:  # of a packing that was stopped
+            path.unlink()
+    number, written = max(listed, default=-1), shard_bytes
     archive: tarfile.TarFile | None = None
     try:
-        for name in names:
+        for name in dict.fromkeys(names):
+            if name in index:
+                continue
             data = (store / name).read_bytes()
             if archive is None or written >= shard_bytes:
                 if archive is not None:
                     archive.close()
-                    number += 1
+                number += 1
                 archive, written = tarfile.open(folder / f"{number:05}.tar", "w"), 0  # noqa: SIM115
             member = tarfile.TarInfo(name)
             member.size = len(data)

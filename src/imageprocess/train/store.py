@@ -15,12 +15,14 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 from PIL import Image
 
 from ..data.equalise import VERSION, equalise, picture_seed, prepare
 from ..data.index import IndexRow
 from ..decode import decode
+from ..errors import DataError
 from ..model.preprocess import resize
 from ..model.spec import InputSpec
 from . import shards
@@ -96,30 +98,39 @@ def fill_store(
     jobs: int,
     progress: Progress,
 ) -> None:
-    """Make the deliveries that are missing: 1 to `deliveries` of `training`, HELD_OUT of `held_out`."""
+    """Make the deliveries that are missing: 1 to `deliveries` of `training`, HELD_OUT of `held_out`. Raises DataError
+    for a picture that is gone."""
     wanted = [(row, range(1, deliveries + 1)) for row in training if deliveries]
     wanted += [(row, range(HELD_OUT, HELD_OUT + 1)) for row in held_out]
-    # The last of a picture's deliveries is written last.
-    missing = [
-        (row, numbers) for row, numbers in wanted if not _is_kept(folder, delivery_name(row, numbers[-1]))
-    ]
-    if not missing:
-        return
-    with ProcessPoolExecutor(jobs) as pool:
-        work = pool.map(_store_one, [folder] * len(missing), *zip(*missing, strict=True), chunksize=16)
-        for done, _ in enumerate(work, start=1):
-            progress(done, len(missing))
+    with _one_at_a_time(folder):
+        # The last of a picture's deliveries is written last.
+        missing = [
+            (row, numbers) for row, numbers in wanted if not _is_kept(folder, delivery_name(row, numbers[-1]))
+        ]
+        if not missing:
+            return
+        with ProcessPoolExecutor(jobs) as pool:
+            work = pool.map(_store_one, [folder] * len(missing), *zip(*missing, strict=True), chunksize=16)
+            for done, _ in enumerate(work, start=1):
+                progress(done, len(missing))
 
 
 def keep_prepared(folder: Path, rows: Sequence[IndexRow], *, jobs: int, progress: Progress) -> None:
     """Keep each picture `prepare`d: what a run on a device reads instead of the pictures themselves."""
-    missing = [row for row in rows if not _is_kept(folder, prepared_name(row))]
-    if not missing:
-        return
-    with ProcessPoolExecutor(jobs) as pool:
-        work = pool.map(_keep_prepared, [folder] * len(missing), missing, chunksize=16)
-        for done, _ in enumerate(work, start=1):
-            progress(done, len(missing))
+    with _one_at_a_time(folder):
+        missing = [row for row in rows if not _is_kept(folder, prepared_name(row))]
+        if not missing:
+            return
+        with ProcessPoolExecutor(jobs) as pool:
+            work = pool.map(_keep_prepared, [folder] * len(missing), missing, chunksize=16)
+            for done, _ in enumerate(work, start=1):
+                progress(done, len(missing))
+
+
+def _one_at_a_time(folder: Path) -> FileLock:
+    """Of runs on the same data set: the second waits, and finds made what it would have made."""
+    (folder / STORE).mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / STORE / ".lock")
 
 
 def _is_kept(folder: Path, name: str) -> bool:
@@ -140,7 +151,8 @@ def pack_store(
     names += [prepared_name(row) for row in training] if prepared else []
     names += [delivery_name(row, HELD_OUT) for row in held_out]
     if any(shards.find(folder / STORE, name) is None for name in names):
-        shards.pack(folder / STORE, names)
+        with _one_at_a_time(folder):
+            shards.pack(folder / STORE, names)
 
 
 def keep_resized(
@@ -148,8 +160,14 @@ def keep_resized(
 ) -> None:
     """Keep one delivery of `rows` as the network takes it: (N, H, W, 3) uint8 in one file, 150 KB a picture of
     224 x 224. What is kept of more pictures than these serves too."""
-    if find_resized(folder, rows, number, spec):
-        return
+    with _one_at_a_time(folder):
+        if not find_resized(folder, rows, number, spec):
+            _keep_resized(folder, rows, number, spec, jobs=jobs, progress=progress)
+
+
+def _keep_resized(
+    folder: Path, rows: Sequence[IndexRow], number: int, spec: InputSpec, *, jobs: int, progress: Progress
+) -> None:
     names = "\n".join(row.sha256 for row in rows)
     digest = hashlib.sha256(names.encode()).hexdigest()[:12]
     path = folder / STORE / "resized" / f"{digest}-{_resized_kind(number, spec)}.npy"
@@ -203,8 +221,14 @@ def _resized_kind(number: int, spec: InputSpec) -> str:
 
 
 def decoded(folder: Path, row: IndexRow) -> NDArray[np.uint8]:
-    """The picture itself, (H, W, 3) uint8."""
-    return decode((folder / row.path).read_bytes(), name=row.path).pixels
+    """The picture itself, (H, W, 3) uint8. Raises DataError where it is gone, InputError where it is damaged."""
+    try:
+        data = (folder / row.path).read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"{folder / row.path}: is in the index and cannot be read ({error.strerror})"
+        ) from error
+    return decode(data, name=row.path).pixels
 
 
 def _keep_prepared(folder: Path, row: IndexRow) -> None:
