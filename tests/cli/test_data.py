@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from imageprocess.cli import main
+from imageprocess.data import dedupe
 from imageprocess.data.card import render_card
 from imageprocess.data.index import IndexRow, data_id, read_index
 from imageprocess.data.manifest import load_manifest
@@ -57,6 +58,28 @@ def test_import_names_what_is_wrong(tmp_path: Path) -> None:
     assert result.stdout == ""
 
 
+def test_import_without_its_extra_says_what_to_install(
+    mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dedupe, "find_spec", lambda name: None)
+    result = run("import", mine, "--out", tmp_path / "set")
+    assert result.exit_code == 1 and "pip install 'imageprocess[data]'" in result.stderr
+    assert not (tmp_path / "set").exists()
+
+
+def test_what_is_of_another_network_or_out_of_range_is_refused(imported: Path, tmp_path: Path) -> None:
+    for given, said in (
+        (["--net", "glance", "--with", "cnn"], "--with: of --net blend"),
+        (["--batch-size", "1"], "x>=2"),
+        (["--learning-rate", "0"], "x>0"),
+        (["--seed", "-1"], "x>=0"),
+    ):
+        asked = ["train", "--data", str(imported), "--out", str(tmp_path / "run"), *given]
+        result = CliRunner().invoke(main, asked, prog_name="imageprocess")
+        assert result.exit_code == 2 and said in result.output, result.output
+    assert not (tmp_path / "run").exists()
+
+
 def test_info(imported: Path) -> None:
     result = run("info", imported)
     assert result.exit_code == 0
@@ -80,7 +103,7 @@ def test_the_data_card(imported: Path, tmp_path: Path) -> None:
     assert "| train | 24 | 24 |" in text and "| none stated | 30 | 30 |" in text
     # A row a source and class, its pictures by split in their order.
     for label in ("ai", "real"):
-        assert f"| mine | {label} | " in text
+        assert all(f"| mine-gen[{number}] | {label} | gen[{number}] | " in text for number in (0, 1))
     assert text.count(" | none stated |  | 24 | 3 | 3 |  |\n") == 2
 
 

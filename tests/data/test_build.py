@@ -14,7 +14,7 @@ from PIL import Image
 from imageprocess.data import build as build_module
 from imageprocess.data.build import BuildReport, build
 from imageprocess.data.index import data_id, read_index
-from imageprocess.errors import DataError
+from imageprocess.errors import DataError, UsageError
 from pictures import encode, scene
 from repositories import Commit, entry, git, write_manifest
 
@@ -198,6 +198,8 @@ def test_licence_and_choice(run, commit: Commit) -> None:  # type: ignore[no-unt
     assert {row.source for row in run(free, other, out="1").rows} == {"free", "other"}
     assert {row.source for row in run(free, other, out="2", permissive_only=True).rows} == {"free"}
     assert {row.source for row in run(free, other, out="3", only=frozenset({"other"})).rows} == {"other"}
+    with pytest.raises(UsageError, match="--only fre, oter: no such source"):
+        run(free, other, out="4", only=frozenset({"other", "oter", "fre"}))
 
 
 def test_an_interrupted_build_goes_on(
