@@ -91,6 +91,11 @@ def test_stored_deliveries_are_the_ones_that_would_be_made(drawn_data: Path, tmp
     for _ in range(2):  # the second time there is nothing left to do
         fill_store(tmp_path, rows[:2], rows[2:], deliveries=2, jobs=1, progress=lambda *at: done.append(at))
     assert done == [(1, 3), (2, 3), (3, 3)]
+    (tmp_path / STORE / ".lock").unlink(missing_ok=True)
+    fill_store(tmp_path, rows[:2], rows[2:], deliveries=2, jobs=1, progress=lambda *at: done.append(at))
+    assert not (
+        tmp_path / STORE / ".lock"
+    ).exists()  # a set that is complete may lie where nothing can be written
     assert not delivery_path(tmp_path, rows[2], 1).exists()
     for row in rows:
         (tmp_path / row.path).unlink()

@@ -12,7 +12,9 @@ import io
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from filelock import FileLock
@@ -102,29 +104,42 @@ def fill_store(
     for a picture that is gone."""
     wanted = [(row, range(1, deliveries + 1)) for row in training if deliveries]
     wanted += [(row, range(HELD_OUT, HELD_OUT + 1)) for row in held_out]
-    with _one_at_a_time(folder):
+
+    def missing() -> list[tuple[IndexRow, range]]:
         # The last of a picture's deliveries is written last.
-        missing = [
-            (row, numbers) for row, numbers in wanted if not _is_kept(folder, delivery_name(row, numbers[-1]))
-        ]
-        if not missing:
-            return
-        with ProcessPoolExecutor(jobs) as pool:
-            work = pool.map(_store_one, [folder] * len(missing), *zip(*missing, strict=True), chunksize=16)
-            for done, _ in enumerate(work, start=1):
-                progress(done, len(missing))
+        return [(row, kept) for row, kept in wanted if not _is_kept(folder, delivery_name(row, kept[-1]))]
+
+    _make(folder, missing, _store_one, jobs, progress)
 
 
 def keep_prepared(folder: Path, rows: Sequence[IndexRow], *, jobs: int, progress: Progress) -> None:
     """Keep each picture `prepare`d: what a run on a device reads instead of the pictures themselves."""
+
+    def missing() -> list[tuple[IndexRow]]:
+        return [(row,) for row in rows if not _is_kept(folder, prepared_name(row))]
+
+    _make(folder, missing, _keep_prepared, jobs, progress)
+
+
+def _make(
+    folder: Path,
+    missing: Callable[[], list[Any]],
+    make: Callable[..., None],
+    jobs: int,
+    progress: Progress,
+) -> None:
+    """`make(folder, *each)` of all that is missing; nothing is written, not even a lock, where nothing is."""
+    if not missing():
+        return
     with _one_at_a_time(folder):
-        missing = [row for row in rows if not _is_kept(folder, prepared_name(row))]
-        if not missing:
-            return
+        work = missing()
         with ProcessPoolExecutor(jobs) as pool:
-            work = pool.map(_keep_prepared, [folder] * len(missing), missing, chunksize=16)
-            for done, _ in enumerate(work, start=1):
-                progress(done, len(missing))
+            for done, _ in enumerate(pool.map(partial(_made, folder, make), work, chunksize=16), start=1):
+                progress(done, len(work))
+
+
+def _made(folder: Path, make: Callable[..., None], each: tuple[Any, ...]) -> None:
+    make(folder, *each)
 
 
 def _one_at_a_time(folder: Path) -> FileLock:
@@ -160,6 +175,8 @@ def keep_resized(
 ) -> None:
     """Keep one delivery of `rows` as the network takes it: (N, H, W, 3) uint8 in one file, 150 KB a picture of
     224 x 224. What is kept of more pictures than these serves too."""
+    if find_resized(folder, rows, number, spec):
+        return
     with _one_at_a_time(folder):
         if not find_resized(folder, rows, number, spec):
             _keep_resized(folder, rows, number, spec, jobs=jobs, progress=progress)
