@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -204,6 +205,70 @@ def test_python_functions(tiny_model_dir: Path, tmp_path: Path) -> None:
         imageprocess.detect(tmp_path / "missing", model=tiny_model_dir)
     with path.open("rb") as stream:
         assert imageprocess.detect(stream, model=tiny_model_dir).source == str(path)
+
+
+def test_a_detector_takes_what_every_other_entry_takes(detector: Detector, tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(AI)
+    for one in (str(path), path, AI, io.BytesIO(AI), Source("x", AI)):
+        assert detector.detect(one).status == "ok"
+    assert [result.status for result in detector.detect_many([str(path), AI])] == ["ok"] * 2
+    failed_before = street.failed("x", InputNotFoundError("gone"))
+    assert next(detector.detect_many([failed_before, AI])) is failed_before
+
+
+class _Fails(io.RawIOBase):
+    name = "mine"
+
+    def read(self, size: int = -1) -> bytes:
+        raise RuntimeError("the stream's own")
+
+
+def test_one_bad_input_never_ends_many(detector: Detector, tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(AI)
+    closed = path.open("rb")
+    closed.close()
+    with path.open(encoding="utf-8") as text, (tmp_path / "out").open("wb") as written:
+        given: list[Any] = [
+            path,
+            5,
+            text,
+            AI,
+            closed,
+            written,
+            None,
+            "\ud800.png",
+            io.StringIO("x"),
+            _Fails(),
+            AI,
+        ]
+        results = list(detector.detect_many(given))
+    assert [result.status for result in results] == ["ok", *["error"] * 2, "ok", *["error"] * 6, "ok"]
+    assert {result.error.code for result in results if result.error} == {"not_found", "crashed"}
+    assert results[7].source == "\\ud800.png" and results[2].source == str(path)
+
+
+@pytest.mark.parametrize("given", ["a.png", b"a", Path("a.png"), io.BytesIO(AI), Source("x", AI)])
+def test_many_are_not_one(tiny_model_dir: Path, given: Any) -> None:
+    with pytest.raises(UsageError, match="detect_many takes many"):
+        imageprocess.detect_many(given, model=tiny_model_dir)
+
+
+def test_a_threshold_is_a_number(detector: Detector) -> None:
+    for threshold in ("0.5", float("nan"), [0.5]):
+        with pytest.raises(UsageError, match="must be a number between 0 and 1"):
+            detector.detect(AI, threshold=threshold)  # type: ignore[arg-type]
+
+
+def test_a_model_folder_that_was_replaced_is_loaded_again(tiny_model_dir: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_model_dir, tmp_path / "mine")
+    first = imageprocess.detect(AI, model=folder)
+    assert imageprocess.api._detector(folder) is imageprocess.api._detector(folder)
+    facts = (folder / "model.json").read_text()
+    (folder / "model.json").write_text(facts.replace('"version": "1"', '"version": "2"'))
+    second = imageprocess.detect(AI, model=folder)
+    assert [result.model.version for result in (first, second) if result.model] == ["1", "2"]
 
 
 def test_real_files(detector: Detector, shared_dir: Path) -> None:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
 
-from . import sources
 from .detector import Detector
-from .types import Mode, Result, Source, Witness
+from .errors import ModelError
+from .model import registry
+from .sources import Picture
+from .types import Mode, Result, Witness
 
 __all__ = ["detect", "detect_many"]
-
-Picture = str | os.PathLike[str] | bytes | BinaryIO | Source
 
 
 def detect(
@@ -31,8 +29,7 @@ def detect(
     Raises an ImageProcessError that says what is wrong. See `Detector.detect` for the options.
     """
     detector = _detector(model)
-    source = sources.to_source(picture, max_bytes=detector.limits.max_bytes)
-    return detector.detect(source, mode=mode, threshold=threshold, only=only, heatmap=heatmap)
+    return detector.detect(picture, mode=mode, threshold=threshold, only=only, heatmap=heatmap)
 
 
 def detect_many(
@@ -47,9 +44,8 @@ def detect_many(
     jobs: int = 1,
 ) -> Iterator[Result]:
     """One Result for each picture, in order, read lazily; one that fails is a Result with an `error`."""
-    detector = _detector(model)
-    return detector.detect_many(
-        (sources.to_source(picture, max_bytes=detector.limits.max_bytes) for picture in pictures),
+    return _detector(model).detect_many(
+        pictures,
         mode=mode,
         threshold=threshold,
         only=only,
@@ -59,7 +55,15 @@ def detect_many(
     )
 
 
-@functools.lru_cache(maxsize=4)
 def _detector(model: str | Path | None) -> Detector:
-    """A loaded network is kept: a loop over `detect` pays for it once."""
+    """A loaded network is kept, so that a loop over `detect` pays for it once, until its model.json is another."""
+    try:
+        facts = (registry.resolve(model) / "model.json").read_bytes()
+    except (ModelError, OSError):
+        facts = b""  # told when the model is asked, which it may not be
+    return _kept(model, facts)
+
+
+@functools.lru_cache(maxsize=4)
+def _kept(model: str | Path | None, _: bytes) -> Detector:
     return Detector(model)

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +18,15 @@ from numpy.typing import NDArray
 
 from . import sources
 from .decode import DEFAULT_LIMITS, Limits, decode
-from .errors import CrashedError, ImageProcessError, InputError, UsageError
+from .errors import CrashedError, ImageProcessError, InputError, InputNotFoundError, UsageError
 from .model import registry
 from .model.calibrate import testify
 from .model.heatmap import to_display
 from .model.preprocess import resize
 from .model.session import Output, Session
 from .model.spec import ModelSpec, Thresholds, load_spec
-from .provenance import read_provenance
+from .provenance import check_trust_list, read_provenance
+from .sources import Picture
 from .types import MODES, WITNESSES, ErrorInfo, Evidence, ImageFacts, Mode, Result, Source, Witness
 from .verdict import decide
 from .watermark import read_watermarks
@@ -89,24 +91,26 @@ class Detector:
 
     def detect(
         self,
-        source: Source,
+        picture: Picture,
         *,
         mode: Mode = "balanced",
         threshold: float | None = None,
         only: Collection[Witness] | None = None,
         heatmap: bool = False,
     ) -> Result:
-        """One picture. `threshold` overrides `mode`: at or above it is "ai", below it "real", never "unsure".
+        """One picture: a path, bytes, a binary stream or a Source. `threshold` overrides `mode`: at or above it is
+        "ai", below it "real", never "unsure".
 
         Raises an InputError that says what is wrong with the picture, a ModelError or a UsageError.
         """
         question = self._ask(mode, threshold, only, heatmap)
+        source = sources.to_source(picture, max_bytes=self.limits.max_bytes)
         examined = self._examine(source, question)
         return examined if isinstance(examined, Result) else self._conclude([examined], question)[0]
 
     def detect_many(
         self,
-        given: Iterable[Source],
+        given: Iterable[Picture | Result],
         *,
         mode: Mode = "balanced",
         threshold: float | None = None,
@@ -116,17 +120,33 @@ class Detector:
         jobs: int = 1,
     ) -> Iterator[Result]:
         """Many pictures, one Result each, in order; one that fails is a Result with `status == "error"`.
+        A Result among them is passed on: an input that failed before it came here.
 
         `jobs` threads decode while the network runs. `given` is read as the work proceeds, at most
         2 * batch_size + jobs inputs ahead. Raises ModelError or UsageError at once.
         """
+        if sources.is_one(given):
+            raise UsageError(
+                f"{sources.name_of(given)}: detect_many takes many pictures; give [it], or call detect"
+            )
         question = self._ask(mode, threshold, only, heatmap)
         if batch_size < 1 or jobs < 1:
             raise UsageError("batch_size and jobs must be at least 1")
-        return self._stream(iter(given), question, batch_size, jobs)
+        return self._stream(map(self._take, given), question, batch_size, jobs)
+
+    def _take(self, picture: Picture | Result) -> Source | Result:
+        """What cannot be read at all is a Result: it must not end a run over a million."""
+        if isinstance(picture, Result):
+            return picture
+        try:
+            return sources.to_source(picture, max_bytes=self.limits.max_bytes)
+        except ImageProcessError as error:
+            return failed(sources.name_of(picture), InputNotFoundError(str(error)))
+        except Exception as error:  # noqa: BLE001 (a stream is the caller's: it may raise anything)
+            return failed("stream", CrashedError(f"{type(error).__name__}: {error}"))
 
     def _stream(
-        self, given: Iterator[Source], question: _Question, batch_size: int, jobs: int
+        self, given: Iterator[Source | Result], question: _Question, batch_size: int, jobs: int
     ) -> Iterator[Result]:
         with ThreadPoolExecutor(jobs, thread_name_prefix="decode") as pool:
             ahead: deque[Future[_Examined | Result]] = deque()
@@ -150,11 +170,13 @@ class Detector:
     ) -> _Question:
         if mode not in MODES:
             raise UsageError(f"mode is {mode!r}; it must be one of {', '.join(MODES)}")
-        if threshold is not None and not 0 <= threshold <= 1:
-            raise UsageError(f"threshold is {threshold}; it must lie between 0 and 1")
+        if threshold is not None and not _is_share(threshold):
+            raise UsageError(f"threshold is {threshold!r}; it must be a number between 0 and 1")
         witnesses = frozenset(WITNESSES if only is None else only)
         if not witnesses or not witnesses <= set(WITNESSES):
             raise UsageError(f"only must name at least one of {', '.join(WITNESSES)}, and nothing else")
+        if "provenance" in witnesses:
+            check_trust_list()  # before the first picture
         if "model" not in witnesses:
             return _Question(witnesses, None, False)
         spec = self.session.spec  # loads the network, so that a broken one is told before the first picture
@@ -179,7 +201,9 @@ class Detector:
         pixels = resize(image.pixels, self.session.spec.input) if question.thresholds else None
         return _Examined(source.name, digest, image.facts, evidence, pixels, time.perf_counter() - began)
 
-    def _try_examine(self, source: Source, question: _Question) -> _Examined | Result:
+    def _try_examine(self, source: Source | Result, question: _Question) -> _Examined | Result:
+        if isinstance(source, Result):
+            return source
         try:
             return self._examine(source, question)
         except InputError as error:
@@ -234,6 +258,10 @@ class Detector:
             self._known[result.sha256, question] = result
             if len(self._known) > self._remember:
                 self._known.popitem(last=False)
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, Real) and 0 <= float(value) <= 1
 
 
 def _elapsed_ms(began_s: float) -> float:

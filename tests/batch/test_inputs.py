@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.server
 import io
+import os
 import tarfile
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -33,6 +37,7 @@ def _write_parquet(path: Path, columns: dict[str, list[object]]) -> Path:
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet
 
+    path.parent.mkdir(exist_ok=True)
     parquet.write_table(pyarrow.table(columns), path, row_group_size=3)
     return path
 
@@ -101,8 +106,65 @@ def test_parquet_says_which_columns_it_could_be(tmp_path: Path) -> None:
     path = _write_parquet(tmp_path / "a.parquet", {"left": [PICTURE], "right": [b"r"], "text": ["t"]})
     assert [one.data for one in _inputs(path, column="right") if isinstance(one, Source)] == [b"r"]
     for column in (None, "text"):
-        with pytest.raises(UsageError, match=r"--image-column \(columns: left, right, text\)"):
-            _inputs(path, column=column)
+        (found,) = _inputs(path, column=column)
+        assert isinstance(found, Result) and found.error is not None
+        assert "--image-column (columns: left, right, text)" in found.error.message
+
+
+def test_a_parquet_without_pictures_is_passed_over_in_a_folder_alone(tmp_path: Path) -> None:
+    labels = _write_parquet(tmp_path / "in" / "labels.parquet", {"label": [1, 2]})
+    _write_parquet(tmp_path / "in" / "pictures.parquet", {"jpg": [PICTURE], "label": [1]})
+    names = [f"{tmp_path}/in/pictures.parquet#0"]
+    assert _names(_inputs(tmp_path / "in")) == names
+    for given, column in ((labels, None), (tmp_path / "in" / "*.parquet", None), (tmp_path / "in", "jpg")):
+        first, *rest = _inputs(given, column=column)
+        assert isinstance(first, Result) and first.error is not None
+        assert first.error.code == "unsupported_format" and _names(rest) == ([] if given == labels else names)
+
+
+def test_a_store_that_refuses_is_a_row(tmp_path: Path) -> None:
+    """403 for everything, and an address where nobody listens."""
+    pytest.importorskip("aiohttp")
+    pytest.importorskip("fsspec")
+
+    class Refuses(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(403)
+
+        do_HEAD = do_GET  # noqa: N815 (http.server's word)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with (
+        http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refuses) as server,
+        contextlib.ExitStack() as stack,
+    ):
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        stack.callback(thread.join)
+        stack.callback(server.shutdown)
+        address = f"http://127.0.0.1:{server.server_port}"
+        found = [
+            *_inputs(f"{address}/a.jpg", f"{address}/a.tar", f"{address}/"),
+            *_inputs("http://127.0.0.1:9/a.jpg"),
+        ]
+    assert [one.error.code for one in found if isinstance(one, Result) and one.error] == ["not_found"] * 4
+
+
+def test_a_shard_whose_reading_fails_in_an_unknown_way_is_a_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> Iterator[Input]:
+        yield Source("first")
+        raise RuntimeError("the store's own")
+
+    monkeypatch.setattr("imageprocess.batch.tar.read_tar", fails)
+    first, second = _inputs(tmp_path / "a.tar")
+    assert name_of(first) == "first" and name_of(second) == f"{tmp_path}/a.tar"
+    assert (
+        isinstance(second, Result) and second.error is not None and "the store's own" in second.error.message
+    )
 
 
 def test_damaged_parquet_is_a_row(tmp_path: Path) -> None:
@@ -121,6 +183,12 @@ def test_a_folder_gives_its_shards_and_its_pictures(tmp_path: Path) -> None:
     assert short == ["z.tar#1.jpg", "b.jpg"]
     deep = [name.removeprefix(f"{tmp_path}/") for name in _names(_inputs(tmp_path, recursive=True))]
     assert deep == ["z.tar#1.jpg", "sub/y.tar#2.jpg", "b.jpg"]
+
+
+def test_a_folders_pipes_are_left_alone(tmp_path: Path) -> None:
+    for name in ("a.jpg", "a.tar", "a.parquet"):
+        os.mkfifo(tmp_path / name)
+    assert _inputs(tmp_path, recursive=True) == []
 
 
 def test_uris_of_files_folders_globs_and_shards(tmp_path: Path) -> None:

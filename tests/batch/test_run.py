@@ -46,7 +46,7 @@ def test_one_row_an_input_in_order_equal_to_detect(
     assert failed == ["007.png", "011.webp"]
     assert (summary.rows, summary.failed, summary.resumed) == (60, 2, 0)
     assert reported == list(range(1, 61))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.jsonl"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".out.jsonl.job.json", "out.jsonl"]
 
 
 def test_parquet_holds_the_same(folder: Path, task: Task, tmp_path: Path, rows: Rows) -> None:
@@ -87,6 +87,81 @@ def test_what_is_there_is_not_lost_by_mistake(folder: Path, task: Task, tmp_path
     assert run(_job(folder, out, task), resume=True) == Summary(rows=60, failed=2, resumed=60)
     assert out.read_bytes() == before
     assert run(_job(folder, out, task), overwrite=True).resumed == 0
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.parquet"])
+def test_a_finished_file_is_the_answer_to_its_own_question_alone(
+    folder: Path, task: Task, tmp_path: Path, name: str
+) -> None:
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow")
+    out = tmp_path / name
+    (tmp_path / "in").mkdir()
+    for number in range(12):
+        shutil.copy(folder / f"{number:03}.{('jpeg', 'png', 'webp')[number % 3]}", tmp_path / "in")
+    job = _job(tmp_path / "in", out, task)
+    run(job)
+    before = out.read_bytes()
+    assert run(job, resume=True) == Summary(rows=12, failed=2, resumed=12)
+    for other, changed in (
+        (replace(task, mode="best-guess"), "mode"),
+        (replace(task, threshold=0.3, only=("model",)), "threshold, only"),
+        (replace(task, only=("provenance",)), "only"),
+    ):
+        with pytest.raises(UsageError, match=f"finished with another {changed}.*--overwrite begins anew"):
+            run(replace(job, task=other), resume=True)
+    with pytest.raises(UsageError, match="finished with another image_column"):
+        run(replace(job, inputs=Inputs((str(tmp_path / "in"),), column="right")), resume=True)
+    shutil.copy(folder / "020.webp", tmp_path / "in")
+    with pytest.raises(UsageError, match=r"020\.webp is new; --overwrite begins anew"):
+        run(job, resume=True)
+    (tmp_path / "in" / "020.webp").unlink()
+    (tmp_path / "in" / "004.png").rename(tmp_path / "in" / "030.png")
+    with pytest.raises(UsageError, match=r"number 5 was .*004\.png.*--overwrite begins anew"):
+        run(job, resume=True)
+    assert out.read_bytes() == before
+    assert run(job, overwrite=True).resumed == 0
+    assert run(job, resume=True).resumed == 12
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.parquet"])
+def test_a_file_of_another_program_is_not_taken_for_the_jobs(
+    folder: Path, task: Task, tmp_path: Path, name: str
+) -> None:
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow")
+    out = tmp_path / name
+    out.write_bytes(b'{"mine": 1}\n')
+    job = _job(folder, out, task)
+    with pytest.raises(UsageError, match=r"not known to be this job's.*--overwrite begins anew"):
+        run(job, resume=True)
+    assert out.read_bytes() == b'{"mine": 1}\n'
+    run(job, overwrite=True)
+    out.write_bytes(b'{"mine": 1}\n')  # and where the question of the one that was there is left
+    with pytest.raises(UsageError, match="does not hold a job's rows"):
+        run(job, resume=True)
+
+
+def test_an_input_that_cannot_be_used_costs_its_own_row(
+    folder: Path, task: Task, tmp_path: Path, rows: Rows
+) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    pytest.importorskip("fsspec")
+    from pyarrow import parquet
+
+    parquet.write_table(arrow.table({"label": [1, 2]}), tmp_path / "labels.parquet")
+    good = str(folder / "000.jpeg")
+    bad = (
+        str(tmp_path / "labels.parquet"),
+        "no-such-store://x",
+        "no-such-store://x/a.tar",
+        "file:///none/*.jpg",
+    )
+    run(Job(Inputs((good, *bad, good)), tmp_path / "out.jsonl", task, jobs=1))
+    found = rows(tmp_path / "out.jsonl")
+    assert [row["source"] for row in found] == [good, *bad, good]
+    codes = [row.get("error", {}).get("code") for row in found]
+    assert codes == [None, "unsupported_format", "not_found", "not_found", "not_found", None]
 
 
 def test_other_names_and_broken_models_are_told_at_once(folder: Path, task: Task, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,8 @@ def test_rows_in_a_file_and_a_line_on_stderr(batch: Any) -> None:
     again = batch("pictures", "--out", "out.jsonl", "--resume")
     assert again.exit_code == 0 and again.stderr.startswith("2 pictures (2 of them earlier), 0 failed: ")
     assert batch("pictures", "--out", "out.jsonl").exit_code == 2
+    other = batch("pictures", "--out", "out.jsonl", "--resume", "--mode", "best-guess")
+    assert other.exit_code == 2 and "finished with another mode; --overwrite begins anew" in other.stderr
 
 
 def test_the_question_is_asked_as_in_detect(batch: Any) -> None:
@@ -56,6 +60,22 @@ def test_a_failed_input_is_a_row_and_the_exit_status(batch: Any) -> None:
     assert records[1]["error"]["code"] == "not_found"
 
 
+@pytest.mark.parametrize("out", ["/proc/x.jsonl", "pictures/dark.jpg/x.jsonl"])
+def test_nowhere_to_write_is_told_with_its_path(batch: Any, out: str) -> None:
+    result = batch("pictures", "--out", out)
+    assert result.exit_code == 2 and result.stderr.startswith(f"Error: {out}.parts: ")
+
+
+def test_a_full_disk_is_told_with_its_path(batch: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    result = batch("pictures", "--out", "out.jsonl")
+    assert result.exit_code == 2
+    assert result.stderr == "Error: out.jsonl.parts/.job.json.part: No space left on device\n"
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -64,6 +84,8 @@ def test_a_failed_input_is_a_row_and_the_exit_status(batch: Any) -> None:
         ["pictures", "--out", "out.csv"],
         ["pictures", "--out", "out.jsonl", "--resume", "--overwrite"],
         ["pictures", "--out", "out.jsonl", "--jobs", "0"],
+        ["pictures", "--out", "out.jsonl", "--jobs", "99999999999999999999"],
+        ["pictures", "--out", "out.jsonl", "--timeout", "inf"],
         ["pictures", "--out", "out.jsonl", "--engine", "spark"],
     ],
 )

@@ -111,6 +111,16 @@ def test_an_unknown_model_is_wrong_usage(folder: Path, detect: Any) -> None:
     assert "no-such-model: neither a shipped model" in result.stderr
 
 
+def test_a_name_that_cannot_be_looked_at_costs_its_own_record(folder: Path, detect: Any) -> None:
+    result = detect("dark.jpg", "x" * 5000 + ".jpg", "dark.jpg/below.png", "--format", "jsonl")
+    assert result.exit_code == 1
+    assert [record.get("error", {}).get("code") for record in _records(result)] == [
+        None,
+        "not_found",
+        "not_found",
+    ]
+
+
 def test_formats_say_the_same(folder: Path, detect: Any) -> None:
     lines = _records(detect("bright.png", "broken.png", "--format", "jsonl"))
     array = json.loads(detect("bright.png", "broken.png", "--format", "json").stdout)
@@ -163,12 +173,33 @@ def test_output_file_is_whole_or_not_there(folder: Path, detect: Any) -> None:
     assert detect("dark.jpg", "-o", "out.json", "--format", "json").stdout == ""
     assert json.loads((folder / "out.json").read_text())[0]["source"] == "dark.jpg"
     before = (folder / "out.json").read_text()
-    (folder / "maps" / "dark.heatmap.png").mkdir(parents=True)  # so that the run fails when its work is done
-    failed = detect("dark.jpg", "-o", "out.json", "--heatmap", "maps")
-    assert failed.exit_code == 1 and "maps/dark.heatmap.png" in failed.stderr
-    assert (folder / "out.json").read_text() == before
-    assert detect("dark.jpg", "-o", "no/such/folder/out.json").exit_code == 1
+    failed = detect("dark.jpg", "-", "-", "-o", "out.json")  # which is told when its turn comes
+    assert failed.exit_code == 2 and (folder / "out.json").read_text() == before
     assert not list(folder.glob(".*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["-o", "no/such/folder/out.json"], "no/such/folder/out.json: No such file or directory"),
+        (["-o", "dark.jpg/out.json"], "dark.jpg/out.json: Not a directory"),
+        (["-o", "/dev/full"], "/dev/full: No space left on device"),
+        (["--heatmap", "dark.jpg/maps"], "dark.jpg/maps: Not a directory"),
+    ],
+)
+def test_nowhere_to_write_is_told_with_its_path(
+    folder: Path, detect: Any, arguments: list[str], told: str
+) -> None:
+    result = detect("dark.jpg", *arguments)
+    assert (
+        result.exit_code == 2 and result.stderr.startswith("Error: ") and result.stderr.endswith(f"{told}\n")
+    )
+
+
+@pytest.mark.parametrize("option", ["--jobs", "--batch-size"])
+def test_a_number_beyond_any_use_is_wrong_usage(folder: Path, detect: Any, option: str) -> None:
+    result = detect("dark.jpg", option, "9" * 20)
+    assert result.exit_code == 2 and option in result.stderr
 
 
 def test_output_through_a_link_and_into_a_device(folder: Path, detect: Any) -> None:
@@ -191,6 +222,20 @@ def test_heat_maps_have_the_pictures_size_and_own_names(folder: Path, detect: An
         "bright-2.heatmap.png": (64, 48),
         "stdin.heatmap.png": (30, 20),
     }
+
+
+def test_a_heat_map_that_cannot_be_written_costs_no_record(folder: Path, detect: Any) -> None:
+    (folder / "maps" / "dark.heatmap.png").mkdir(parents=True)
+    long = "x" * 245 + ".png"
+    (folder / long).write_bytes(encode(plain(255), "PNG"))
+    given = ["dark.jpg", long, "bright.png", "--format", "jsonl", "--heatmap", "maps"]
+    result = detect(*given)
+    assert [record["status"] for record in _records(result)] == ["ok"] * 3
+    assert result.exit_code == 1 and result.stderr.startswith("No heat map of dark.jpg: ")
+    assert {path.name for path in (folder / "maps").iterdir() if path.is_file()} == {
+        "bright.heatmap.png", "x" * 200 + ".heatmap.png",
+    }  # fmt: skip
+    assert detect(*given, "--quiet").stderr == ""
 
 
 def test_an_empty_folder_is_noted(folder: Path, detect: Any) -> None:

@@ -73,6 +73,24 @@ def test_export_a_folder_and_a_file(shipped: Path, tmp_path: Path) -> None:
     assert to.read_bytes() == (shipped / "model.onnx").read_bytes()
 
 
+@pytest.mark.parametrize("options", [[], ["--file", "model.onnx"]])
+def test_export_to_nowhere_is_told_with_its_path(shipped: Path, tmp_path: Path, options: list[str]) -> None:
+    to = tmp_path / "models" / "tiny" / "CARD.md" / "x"
+    result = RUN.invoke(main, ["model", "export", "tiny", str(to), *options])
+    assert (result.exit_code, result.stderr) == (2, f"Error: {to}: Not a directory\n")
+
+
+def test_export_of_what_cannot_be_copied_is_told(
+    shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: Path, to: Path) -> None:
+        raise shutil.Error([(shipped / "CARD.md", to / "CARD.md", "[Errno 28] No space left on device")])
+
+    monkeypatch.setattr(shutil, "copytree", fails)
+    result = RUN.invoke(main, ["model", "export", "tiny", str(tmp_path / "copy")])
+    assert result.exit_code == 2 and result.stderr.startswith(f"Error: {tmp_path}/copy/CARD.md: [Errno 28]")
+
+
 @pytest.mark.parametrize(
     "arguments", [["there"], ["new", "--file", "../tiny/model.onnx"], ["new", "--file", "x"]]
 )

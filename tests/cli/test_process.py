@@ -7,6 +7,7 @@ import os
 import pty
 import resource
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -94,6 +95,22 @@ def test_a_reader_that_goes_away_ends_it_quietly(tiny_model_dir: Path, pictures:
     assert process.stderr.read() == b""
     process.stderr.close()
     assert process.wait(30) == 1
+
+
+def test_a_full_disk_and_closed_streams_are_told_without_a_traceback(
+    tiny_model_dir: Path, pictures: list[str]
+) -> None:
+    def run(words: str) -> tuple[int, str]:
+        line = f"{shlex.join([*COMMAND, 'detect', '--model', str(tiny_model_dir)])} {words}"
+        done = subprocess.run(line, shell=True, capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
+
+    assert run(f"{pictures[0]} > /dev/full") == (2, "Error: standard output: No space left on device\n")
+    code, said = run(f"{pictures[0]} >&-")
+    assert code == 2 and said.endswith("standard output is closed\n")
+    code, said = run(f"- {pictures[0]} --format csv <&-")
+    assert code == 1 and said.count("\n") == 3 and "-: the file is empty" in said
+    assert run("--from-list - <&-") == (0, "No picture found.\n")
 
 
 def test_ctrl_c_ends_it_quietly_and_leaves_no_file(tiny_model_dir: Path, tmp_path: Path) -> None:

@@ -145,9 +145,30 @@ def test_16_bit_colour_and_alpha_png(colour_type: int, channels: int) -> None:
     assert set(pixels.ravel().tolist()) <= {0x80, 0x81}
 
 
-def test_float_tiff() -> None:
-    tones = np.array([[-5.0, 100.0, 900.0, np.nan]], dtype=np.float32)
-    assert decode(encode(Image.fromarray(tones), "TIFF")).pixels[0, :, 0].tolist() == [0, 100, 255, 0]
+@pytest.mark.parametrize(
+    ("tones", "seen"),
+    [
+        ([-5.0, 100.0, 255.0, np.nan, np.inf], [0, 100, 255, 0, 255]),
+        ([-0.1, 0.2, 1.0, np.nan, np.inf], [0, 51, 255, 0, 255]),
+        ([k / 255 for k in range(256)], list(range(256))),
+        ([0.0, np.nan, -np.inf], [0, 0, 0]),
+    ],
+)
+def test_float_tiff_has_its_white_at_1_or_255(tones: list[float], seen: list[int]) -> None:
+    image = Image.fromarray(np.array([tones], dtype=np.float32))
+    assert decode(encode(image, "TIFF")).pixels[0, :, 0].tolist() == seen
+
+
+@pytest.mark.parametrize(("tones", "seen"), [([0, 300, 65535], [0, 1, 255]), ([0, 100, 255], [0, 100, 255])])
+def test_32_bit_tiff_has_its_white_at_65535_or_255(tones: list[int], seen: list[int]) -> None:
+    image = Image.fromarray(np.array([tones], dtype=np.int32))
+    assert decode(encode(image, "TIFF")).pixels[0, :, 0].tolist() == seen
+
+
+@pytest.mark.parametrize("tones", [np.array([[0, 900]], np.float32), np.array([[0, 65536]], np.int32)])
+def test_tones_of_another_scale_are_no_picture_of_ours(tones: np.ndarray) -> None:
+    with pytest.raises(UnsupportedFormatError, match=r"a\.tif: its tones .* save it in 8 or 16 bits"):
+        decode(encode(Image.fromarray(tones), "TIFF"), name="a.tif")
 
 
 @pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG", "TIFF", "AVIF"])

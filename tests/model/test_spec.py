@@ -13,6 +13,7 @@ from imageprocess.model.spec import Thresholds, load_spec
 from imageprocess.types import MODES
 
 _INPUT = {"width": 1, "height": 1, "filter": "box", "mean": [0, 0, 0], "std": [1, 1, 1]}
+_CUTS = {mode: {"ai": 0.5, "real": 0.5} for mode in MODES}
 
 
 def test_what_model_json_says(tiny_model_dir: Path) -> None:
@@ -63,6 +64,16 @@ def test_a_missing_field_is_named(tiny_model_dir: Path, tmp_path: Path, path: tu
         ({"input": {"width": 1, "height": 1, "filter": "box", "mean": [0.5], "std": [1, 1, 1]}}, "wrong"),
         ({"input": _INPUT | {"reducing_gap": 0.5}}, "reducing_gap"),
         ({"input": _INPUT | {"reducing_gap": float("nan")}}, "reducing_gap"),
+        ({"input": _INPUT | {"width": 0}}, "width is 0"),
+        ({"input": _INPUT | {"height": -1}}, "height is -1"),
+        ({"input": _INPUT | {"filter": "nearest"}}, "filter is 'nearest'"),
+        ({"input": _INPUT | {"mean": [0, 0, float("inf")]}}, "mean is inf"),
+        ({"input": _INPUT | {"std": [1, 0, 1]}}, "std is 0"),
+        ({"calibration": {"temperature": 0, "bias": 0}}, "temperature is 0"),
+        ({"calibration": {"temperature": float("inf"), "bias": 0}}, "temperature is inf"),
+        ({"calibration": {"temperature": 1, "bias": float("nan")}}, "bias is nan"),
+        ({"thresholds": _CUTS | {"balanced": {"ai": 0.1, "real": 0.9}}}, "thresholds of balanced"),
+        ({"thresholds": _CUTS | {"best-guess": {"ai": 1.5, "real": 0.5}}}, "thresholds of best-guess"),
     ],
 )
 def test_a_wrong_field_is_refused(

@@ -119,6 +119,8 @@ def test_an_expired_signer_is_untrusted_though_on_the_list(photo: bytes, tmp_pat
         time.sleep(0.5)
     assert item.detail["state"] == "untrusted" and "expired" in item.claim
     assert item.points_to == "ai"
+    unlisted = only(data, tmp_path / "none.pem")
+    assert "no trust list is installed" in unlisted.claim and "expired" not in unlisted.claim
 
 
 @needs_extra

@@ -12,7 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from imageprocess.cli import main
-from imageprocess.errors import DataError
+from imageprocess.detector import Detector
+from imageprocess.errors import DataError, UsageError
 from imageprocess.provenance.trust import (
     OFFICIAL_LIST,
     SETTING,
@@ -24,6 +25,7 @@ from imageprocess.provenance.trust import (
 
 pytest.importorskip("cryptography", reason="makes certificates")
 from credentials import authority
+from pictures import encode, plain
 
 
 @pytest.fixture
@@ -104,7 +106,6 @@ def test_a_list_is_never_fetched_over_plain_http(here: Path) -> None:
 
 
 def test_a_list_that_grows_is_noticed(pem: bytes, here: Path) -> None:
-    assert find_trust_list() is None
     here.parent.mkdir()
     here.write_text(authority().root_pem)
     assert len(find_trust_list().signers) == 1  # type: ignore[union-attr]
@@ -112,7 +113,44 @@ def test_a_list_that_grows_is_noticed(pem: bytes, here: Path) -> None:
     os.utime(here, (1, 1))
     assert len(find_trust_list().signers) == 2  # type: ignore[union-attr]
     here.write_text("no list any more")
-    assert find_trust_list() is None
+    assert find_trust_list(here) is None
+
+
+def test_a_list_that_is_named_must_be_there(
+    pem: bytes, here: Path, tiny_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector, picture = Detector(tiny_model_dir), encode(plain(255), "PNG")
+    (tmp_path / "a.png").write_bytes(picture)
+    command = ["detect", "--model", str(tiny_model_dir), str(tmp_path / "a.png")]
+    for content in (None, b"no list"):
+        if content is not None:
+            here.parent.mkdir()
+            here.write_bytes(content)
+        with pytest.raises(UsageError, match=f"{SETTING} names no trust list .*{here}"):
+            detector.detect(picture)
+        assert detector.detect(picture, only=["model"]).status == "ok"
+        told = CliRunner().invoke(main, command)
+        assert told.exit_code == 2 and SETTING in told.stderr
+    here.write_bytes(pem)
+    assert detector.detect(picture).status == "ok"
+    monkeypatch.delenv(SETTING)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "none"))
+    assert find_trust_list() is None and detector.detect(picture).status == "ok"
+
+
+@pytest.mark.parametrize("address", ["https://[::1", "https://a b/", "a\0b"])
+def test_what_is_no_address_is_told(address: str, here: Path) -> None:
+    result = CliRunner().invoke(main, ["trust", "update", "--from", address])
+    assert result.exit_code == 1 and "cannot be fetched" in result.stderr
+
+
+def test_a_list_that_cannot_be_put_there_is_told_with_its_path(
+    pem: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "new.pem").write_bytes(pem)
+    monkeypatch.setenv(SETTING, str(tmp_path / "new.pem" / "below" / "x.pem"))
+    result = CliRunner().invoke(main, ["trust", "update", "--from", str(tmp_path / "new.pem")])
+    assert result.exit_code == 2 and f"{tmp_path}/new.pem/below: Not a directory" in result.stderr
 
 
 def test_the_command_updates_and_shows(served: tuple[str, Path], pem: bytes, here: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import errno
 import io
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "notes.txt").write_text("no picture")
     (tmp_path / "broken.jpeg").write_bytes(b"a picture by its name, so it must be told that it is broken")
     os.mkfifo(tmp_path / "pipe")
+    os.mkfifo(tmp_path / "pipe.png")
     return tmp_path
 
 
@@ -51,6 +54,34 @@ def test_recursion_skips_hidden_folders_and_loops(folder: Path) -> None:
     (folder / "sub" / "loop").symlink_to(folder)
     found = _names(list(sources.expand([str(folder)], recursive=True)), folder)
     assert found == ["a.jpg", "b.PNG", "broken.jpeg", "no-suffix", "sub/c.webp", "sub/deep/e.gif"]
+
+
+def test_a_folder_that_cannot_be_opened_is_told_in_its_place(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.scandir
+    closed = {str(folder / "sub" / "deep"), str(folder / "alone")}
+
+    def scandir(path: str) -> object:
+        if os.fspath(path) in closed:
+            raise PermissionError(errno.EACCES, "Permission denied", os.fspath(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    (folder / "zoo").mkdir()
+    (folder / "zoo" / "z.png").write_bytes(b"")
+    (folder / "alone").mkdir()
+    found = list(sources.expand([str(folder), str(folder / "alone")], recursive=True))
+    assert _names(found, folder)[4:] == ["alone", "sub/c.webp", "sub/deep", "zoo/z.png", "alone"]
+    with pytest.raises(InputNotFoundError):
+        sources.read(found[-1], max_bytes=MAX)
+
+
+def test_a_pipe_is_opened_only_where_it_is_named(folder: Path) -> None:
+    (folder / "gone.png").symlink_to("nowhere")
+    assert _names(list(sources.expand([f"{folder}/*p*.png"])), folder) == []
+    assert _names(list(sources.expand([f"{folder}/*.png"])), folder) == ["gone.png"]
+    assert _names(list(sources.expand([f"{folder}/pipe.png"])), folder) == ["pipe.png"]
 
 
 def test_globs(folder: Path) -> None:
@@ -135,6 +166,34 @@ def test_what_python_callers_have(tmp_path: Path) -> None:
 def test_what_is_no_picture_at_all(given: object) -> None:
     with pytest.raises(UsageError):
         sources.to_source(given, max_bytes=MAX)  # type: ignore[arg-type]
+
+
+def test_what_cannot_be_read_is_of_the_error_tree(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"\xff\xd8\xff")
+    with path.open(encoding="utf-8") as text, pytest.raises(UsageError, match="open it in binary mode"):
+        sources.to_source(text, max_bytes=MAX)  # type: ignore[arg-type]
+    with (tmp_path / "b").open("wb") as written, pytest.raises(InputNotFoundError, match="cannot be read"):
+        sources.to_source(written, max_bytes=MAX)
+    stream = path.open("rb")
+    stream.close()
+    with pytest.raises(InputNotFoundError, match="closed"):
+        sources.to_source(stream, max_bytes=MAX)
+    half = sources.to_source("\ud800.jpg", max_bytes=MAX)
+    assert half.name == "\\ud800.jpg"
+    with pytest.raises(InputNotFoundError, match="cannot be read"):
+        sources.read(half, max_bytes=MAX)
+
+
+def test_a_pipe_that_gives_little_at_a_time_is_read_to_its_end() -> None:
+    ours, theirs = os.pipe()
+    thread = threading.Thread(
+        target=lambda: [os.write(theirs, bytes(4096)) for _ in range(50)] + [os.close(theirs)]
+    )
+    with os.fdopen(ours, "rb", buffering=0) as pipe:
+        thread.start()
+        assert len(sources.to_source(pipe, max_bytes=10**6).data or b"") == 50 * 4096
+    thread.join()
 
 
 def test_a_stream_is_read_to_the_limit_only() -> None:

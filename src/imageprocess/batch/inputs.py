@@ -6,6 +6,7 @@ until it is read: then it is its pictures, each with its bytes.
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -13,7 +14,8 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from .. import sources
-from ..errors import UsageError
+from ..detector import failed
+from ..errors import CorruptImageError, InputError, MissingExtraError, UsageError
 from ..sources.remote import is_uri, list_uri
 from ..types import Result, Source
 
@@ -31,6 +33,7 @@ class Shard:
     kind: Literal["tar", "parquet"]
     first: int = 0
     column: str | None = None  # Parquet: the column of the pictures; None where there is but one
+    named: bool = True  # else it lay in a folder: a Parquet without pictures may
 
 
 # A Result is an input that failed before it could be read (a damaged shard): its row is known.
@@ -75,10 +78,16 @@ def open_shard(shard: Shard, *, max_bytes: int) -> Iterator[Input]:
     else:
         from .parquet import read_pictures
 
-        inputs = read_pictures(shard.name, shard.column, max_bytes=max_bytes)
-    for number, one in enumerate(inputs):
-        if number >= shard.first:
-            yield one
+        inputs = read_pictures(shard.name, shard.column, max_bytes=max_bytes, must_hold=shard.named)
+    try:
+        for number, one in enumerate(inputs):
+            if number >= shard.first:
+                yield one
+    except MissingExtraError:  # so it will be with every other shard
+        raise
+    except Exception as error:  # noqa: BLE001 (each kind of store has its own; one shard must not end the job)
+        shown = sources.display_name(shard.name)
+        yield failed(shown, CorruptImageError(f"{shown}: cannot be read ({type(error).__name__}: {error})"))
 
 
 def flatten(items: Iterable[Item], *, max_bytes: int) -> Iterator[Input]:
@@ -91,7 +100,7 @@ def flatten(items: Iterable[Item], *, max_bytes: int) -> Iterator[Input]:
 
 
 def _count_in(shard: Shard) -> int | None:
-    if is_uri(shard.name):
+    if is_uri(shard.name) or not sources.may_open(shard.name):  # what is taken from a pipe is gone
         return None
     if shard.kind == "parquet":
         from .parquet import count_rows
@@ -124,28 +133,42 @@ def skip_done(items: Iterator[Item], done: Iterable[str], *, max_bytes: int) -> 
                 break
             if name_of(one) != expected:
                 raise UsageError(
-                    f"the inputs have changed: number {number + 1} was {expected}, it is {name_of(one)} now"
+                    f"the inputs have changed: number {number + 1} was {expected}, it is {name_of(one)} now;"
+                    " --overwrite begins anew"
                 )
             number, within, expected = number + 1, within + 1, next(names, None)
         else:
             continue
         yield replace(item, first=within) if isinstance(item, Shard) else item
     if expected is not None:
-        raise UsageError(f"the inputs have changed: number {number + 1} was {expected}, it is gone now")
+        raise UsageError(
+            f"the inputs have changed: number {number + 1} was {expected}, it is gone now; --overwrite begins anew"
+        )
 
 
 def _expand(argument: str, recursive: bool, column: str | None) -> Iterator[Item]:
     if is_uri(argument):
-        for uri in list_uri(argument, recursive=recursive):
-            item = _named(uri, column)
-            if uri == argument or isinstance(item, Shard) or sources.promises_a_picture(uri):
-                yield item
+        yield from _listed_at(argument, recursive, column)
     elif os.path.isdir(argument):  # noqa: PTH112 (Path.is_dir raises on a name that is too long)
         yield from _shards_in(Path(argument), recursive, column)
         yield from sources.expand([argument], recursive=recursive)
     else:
         for source in sources.expand([argument], recursive=recursive):
             yield _named(str(source.path), column, source)
+
+
+def _listed_at(uri: str, recursive: bool, column: str | None) -> Iterator[Item]:
+    try:
+        found = list_uri(uri, recursive=recursive)
+    except InputError as error:
+        yield failed(sources.display_name(uri), error)
+        return
+    for one in found:
+        item = _named(one, column)
+        if isinstance(item, Shard):
+            yield replace(item, named=one == uri or glob.has_magic(uri))
+        elif one == uri or sources.promises_a_picture(one):
+            yield item
 
 
 def _listed(lines: BinaryIO, column: str | None) -> Iterator[Item]:
@@ -164,10 +187,11 @@ def _named(name: str, column: str | None, source: Source | None = None) -> Item:
     return source or Source(sources.display_name(name), path=Path(name))
 
 
-def _shards_in(folder: Path, recursive: bool, column: str | None) -> Iterator[Item]:
+def _shards_in(folder: Path, recursive: bool, column: str | None) -> Iterator[Shard]:
+    """A folder that cannot be opened is not told here: it is among the folder's pictures."""
     for parent, children, names in os.walk(folder):
         children[:] = sorted(child for child in children if not child.startswith(".")) if recursive else []
         for name in sorted(names):
             item = _named(str(Path(parent, name)), column)
-            if isinstance(item, Shard) and not name.startswith("."):
-                yield item
+            if isinstance(item, Shard) and not name.startswith(".") and sources.may_open(item.name):
+                yield replace(item, named=False)

@@ -3,6 +3,8 @@
     out.jsonl.parts/job.json            the question; a resumed job must ask the same
     out.jsonl.parts/000000000000.jsonl  the rows from number 0 on;  000000000512.jsonl those from 512 on, and so on
     out.jsonl                           all of them, when the last is in
+    .out.jsonl.job.json                 and the question that they answer: hidden, since a folder of such files is a
+                                        table to other programs
 
 A part takes its name only when its bytes are on the disk, so whatever ends the process, what has a name is whole and
 the rows are the first inputs' without a gap. Nothing else needs to be remembered.
@@ -29,13 +31,15 @@ class Journal:
 
     def __init__(self, out: Path, question: Mapping[str, Any], *, resume: bool, overwrite: bool) -> None:
         """Raises UsageError where `out` or its parts are there and neither `resume` nor `overwrite` is asked, where
-        the question has changed since, and where another process is at it."""
+        the question has changed since or is not known, and where another process is at it."""
         self.out = out
         self.folder = out.with_name(f"{out.name}.parts")
+        self._answered = out.with_name(f".{out.name}.{_JOB}")
         for leftover in out.parent.glob(f".{self.folder.name}.*.done"):
             shutil.rmtree(leftover)
         self.finished = resume and out.exists() and not self.folder.exists()
         if self.finished:
+            self._check_answered(question)
             return
         if not (resume or overwrite) and (out.exists() or self.folder.exists()):
             what = (
@@ -68,17 +72,23 @@ class Journal:
                 path.unlink()
 
     def _check_question(self, question: Mapping[str, Any]) -> None:
-        asked = json.dumps(question, sort_keys=True, indent=1)
         path = self.folder / _JOB
         if not path.exists():
             with _committed(path) as stream:
-                stream.write(asked.encode())
-        elif path.read_text(encoding="utf-8") != asked:
-            held = json.loads(path.read_text(encoding="utf-8"))
-            changed = [key for key, value in question.items() if held.get(key) != value]
+                stream.write(json.dumps(question, sort_keys=True, indent=1).encode())
+        elif changed := _changed(path, question):
+            raise UsageError(f"{self.folder}: begun with another {changed}; use the same, or --overwrite")
+
+    def _check_answered(self, question: Mapping[str, Any]) -> None:
+        """Is `out` the answer to this question? Not if another program wrote it."""
+        try:
+            changed = _changed(self._answered, question)
+        except (OSError, ValueError) as error:
             raise UsageError(
-                f"{self.folder}: begun with another {', '.join(changed)}; use the same, or --overwrite"
-            )
+                f"{self.out}: not known to be this job's (no {self._answered.name} beside it); --overwrite begins anew"
+            ) from error
+        if changed:
+            raise UsageError(f"{self.out}: finished with another {changed}; --overwrite begins anew")
 
     def _parts(self) -> list[Path]:
         return sorted(self.folder.glob("[0-9]*.jsonl"))
@@ -117,6 +127,8 @@ class Journal:
                 for path in self._parts():
                     with path.open("rb") as part:
                         shutil.copyfileobj(part, stream, 1 << 20)
+        with _committed(self._answered) as stream:
+            stream.write((self.folder / _JOB).read_bytes())
         # The folder goes in one step: half of it would look like a job that has not finished.
         gone = self.folder.with_name(f".{self.folder.name}.{os.getpid()}.done")
         self.folder.rename(gone)
@@ -134,14 +146,24 @@ class Journal:
         self.close()
 
 
+def _changed(path: Path, question: Mapping[str, Any]) -> str:
+    """What is asked otherwise than the question in `path`; empty where nothing is."""
+    held = json.loads(path.read_text(encoding="utf-8"))
+    return ", ".join(key for key, value in question.items() if held.get(key) != value)
+
+
 @contextlib.contextmanager
 def _committed(path: Path) -> Iterator[BinaryIO]:
     """A file that takes its name when everything is in it and on the disk."""
     unfinished = path.with_name(f".{path.name}.part")
-    with unfinished.open("wb") as stream:
-        yield stream
-        stream.flush()
-        os.fsync(stream.fileno())
+    try:
+        with unfinished.open("wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError as error:
+        error.filename = error.filename or str(unfinished)  # a full disk does not say where
+        raise
     unfinished.replace(path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:

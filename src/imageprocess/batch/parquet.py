@@ -14,7 +14,7 @@ from ..errors import (
     InputError,
     MissingExtraError,
     TooLargeError,
-    UsageError,
+    UnsupportedFormatError,
 )
 from ..sources import display_name
 from ..sources.remote import open_named
@@ -24,9 +24,12 @@ _ROWS_READ = 16  # pictures in memory at a time
 _ROWS_A_GROUP = 10_000
 
 
-def read_pictures(name: str, column: str | None, *, max_bytes: int) -> Iterator[Source | Result]:
+def read_pictures(
+    name: str, column: str | None, *, max_bytes: int, must_hold: bool = True
+) -> Iterator[Source | Result]:
     """Each row's picture, called NAME#ROW. The column holds bytes, or structs with a field `bytes` (as Hugging Face
-    writes them). A damaged file ends in a row that says so. Raises UsageError where the column cannot be told."""
+    writes them). A damaged file ends in a row that says so; one whose column cannot be told is such a row, or
+    nothing where it `must_hold` no pictures and no column holds bytes."""
     arrow = _arrow()
     from pyarrow import parquet
 
@@ -36,7 +39,9 @@ def read_pictures(name: str, column: str | None, *, max_bytes: int) -> Iterator[
         with open_named(name) as stream:
             # Small buffers instead of whole column chunks: a row group may hold gigabytes of pictures.
             file = parquet.ParquetFile(stream, buffer_size=1 << 20, pre_buffer=False)
-            chosen = _picture_column(file.schema_arrow, column, shown)
+            chosen = _picture_column(file.schema_arrow, column, shown, must_hold)
+            if chosen is None:
+                return
             for batch in file.iter_batches(batch_size=_ROWS_READ, columns=[chosen], use_threads=False):
                 for value in batch.column(0):
                     yield _picture(value.as_py(), f"{shown}#{row}", max_bytes)
@@ -69,7 +74,7 @@ def _picture(value: Any, name: str, max_bytes: int) -> Source | Result:
     return Source(name, data)
 
 
-def _picture_column(schema: Any, column: str | None, shown: str) -> str:
+def _picture_column(schema: Any, column: str | None, shown: str, must_hold: bool) -> str | None:
     from pyarrow import types
 
     def holds_bytes(kind: Any) -> bool:
@@ -82,8 +87,12 @@ def _picture_column(schema: Any, column: str | None, shown: str) -> str:
         return column
     if column is None and len(found) == 1:
         return str(found[0])
+    if column is None and not found and not must_hold:
+        return None
     said = f"it has no column {column!r} of bytes" if column else f"{len(found)} columns hold bytes"
-    raise UsageError(f"{shown}: {said}; name one with --image-column (columns: {', '.join(schema.names)})")
+    raise UnsupportedFormatError(
+        f"{shown}: {said}; name one with --image-column (columns: {', '.join(schema.names)})"
+    )
 
 
 def write_rows(lines: Iterable[str], stream: BinaryIO) -> None:
@@ -102,14 +111,15 @@ def write_rows(lines: Iterable[str], stream: BinaryIO) -> None:
             writer.write_table(arrow.Table.from_arrays(columns, schema=schema))
 
 
-def read_statuses(path: Path) -> Iterator[str]:
-    """Each row's `status`, of a file that `write_rows` wrote."""
+def read_facts(path: Path) -> Iterator[tuple[str, str]]:
+    """Each row's `source` and `status`, of a file that `write_rows` wrote."""
     _arrow()
     from pyarrow import parquet
 
+    columns = ["source", "status"]
     with parquet.ParquetFile(path) as file:
-        for batch in file.iter_batches(columns=["status"]):
-            yield from batch.column(0).to_pylist()
+        for batch in file.iter_batches(columns=columns):
+            yield from zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
 
 
 # column -> its type, and where the record has its value

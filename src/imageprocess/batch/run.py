@@ -12,7 +12,7 @@ from typing import Literal
 from ..errors import UsageError
 from ..model import registry
 from ..model.spec import load_spec
-from .inputs import Inputs, Item, flatten, skip_done
+from .inputs import Inputs, Item, flatten, name_of, skip_done
 from .journal import Journal
 from .score import Task
 
@@ -59,20 +59,22 @@ def run(
         from .parquet import require
 
         require()
-    with Journal(job.out, _question(job.task), resume=resume, overwrite=overwrite) as journal:
+    with Journal(job.out, _question(job), resume=resume, overwrite=overwrite) as journal:
+        summary = Summary()
+        rows = _read_rows(job.out) if journal.finished else map(_facts, journal.committed())
+        items = skip_done(job.inputs.items(), _names(rows, summary), max_bytes=job.task.max_bytes)
         if journal.finished:
-            return _read_summary(job.out)
-        summary = Summary(rows=journal.rows, resumed=journal.rows)
-        done = _names(journal.committed(), summary)
-        items = skip_done(job.inputs.items(), done, max_bytes=job.task.max_bytes)
+            _check_none_is_new(items, job.task)
+            return summary
         _commit_all(_engine(job, items), journal, summary, report)
         journal.finish()
         return summary
 
 
-def _question(task: Task) -> dict[str, object]:
-    """What rows depend on, beside the inputs."""
-    asked = asdict(task)
+def _question(job: Job) -> dict[str, object]:
+    """What rows depend on, beside the inputs' names."""
+    task = job.task
+    asked = asdict(task) | {"image_column": job.inputs.column}
     del asked["reuse"], asked["model"]
     if task.only is None or "model" in task.only:
         asked["model"] = load_spec(registry.resolve(task.model)).onnx_sha256
@@ -91,12 +93,19 @@ def _engine(job: Job, items: Iterator[Item]) -> Iterator[str]:
     return score_locally(inputs, job.task, jobs=job.jobs, timeout_s=job.timeout_s)
 
 
-def _names(rows: Iterable[str], summary: Summary) -> Iterator[str]:
-    """The inputs that committed rows belong to; counts the failed ones as they pass."""
-    for row in rows:
-        record = json.loads(row)
-        summary.failed += record["status"] == "error"
-        yield record["source"]
+def _facts(row: str) -> tuple[str, str]:
+    """A record's source and status."""
+    record = json.loads(row)
+    return record["source"], record["status"]
+
+
+def _names(rows: Iterable[tuple[str, str]], summary: Summary) -> Iterator[str]:
+    """The inputs that rows of earlier runs belong to, counted as they pass."""
+    for source, status in rows:
+        summary.rows += 1
+        summary.resumed += 1
+        summary.failed += status == "error"
+        yield source
 
 
 def _commit_all(
@@ -126,13 +135,20 @@ def _is_error(row: str) -> bool:
     return '"status": "error", "error": {"code": "' in row and json.loads(row)["status"] == "error"
 
 
-def _read_summary(out: Path) -> Summary:
-    """Of a job that had finished before."""
-    if out.suffix == ".parquet":
-        from .parquet import read_statuses
+def _read_rows(out: Path) -> Iterator[tuple[str, str]]:
+    """Source and status of each row of a finished job's file. Raises UsageError where it holds something else."""
+    try:
+        if out.suffix == ".parquet":
+            from .parquet import read_facts
 
-        statuses = list(read_statuses(out))
-        return Summary(len(statuses), statuses.count("error"), len(statuses))
-    with out.open(encoding="utf-8", newline="\n") as lines:
-        errors = [_is_error(line) for line in lines]
-    return Summary(len(errors), sum(errors), len(errors))
+            yield from read_facts(out)
+        else:
+            with out.open(encoding="utf-8", newline="\n") as lines:
+                yield from map(_facts, lines)
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{out}: does not hold a job's rows ({error!r}); --overwrite begins anew") from error
+
+
+def _check_none_is_new(items: Iterator[Item], task: Task) -> None:
+    for one in flatten(items, max_bytes=task.max_bytes):
+        raise UsageError(f"the inputs have changed: {name_of(one)} is new; --overwrite begins anew")

@@ -40,11 +40,10 @@ class Scorer:
 
     def score(self, inputs: Sequence[Input]) -> list[str]:
         """One row an input, in order. Never raises on a bad input."""
-        judged = iter(self._ask([one for one in inputs if isinstance(one, Source)]))
-        return [to_json(one if isinstance(one, Result) else next(judged)) for one in inputs]
+        return [to_json(result) for result in self._ask(inputs)]
 
-    def _ask(self, given: list[Source]) -> list[Result]:
-        remote = any(source.uri for source in given)
+    def _ask(self, given: Sequence[Input]) -> list[Result]:
+        remote = any(isinstance(one, Source) and one.uri for one in given)
         task = self._task
         return list(
             self._detector.detect_many(

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib
 import importlib.util
+import os
+import sys
 import warnings
+from pathlib import Path
 
 import click
 
@@ -49,8 +54,29 @@ class _Verbs(click.Group):
         except ImageProcessError as error:
             wrongly_called = isinstance(error, UsageError | ModelError)
             raise (_WronglyCalled if wrongly_called else click.ClickException)(str(error)) from error
+        except click.FileError as error:
+            raise _WronglyCalled(f"{error.ui_filename}: {error.message}") from error
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                _give_up_stdout()
+            if error.errno == errno.EPIPE or not (error.filename or error.errno == errno.ENOSPC):
+                raise  # a reader who went away is click's matter; what names no file is a fault of ours
+            raise _WronglyCalled(_told(error)) from error
         except KeyboardInterrupt:
             raise click.exceptions.Exit(_CONTROL_C) from None
+
+
+def _told(error: OSError) -> str:
+    name = error.filename2 or error.filename  # of two, the one that was to be made
+    return f"{name}: {error.strerror}" if name else str(error.strerror)
+
+
+def _give_up_stdout() -> None:
+    """What waits in its buffer would be written once more at the exit, and fail once more, with a traceback."""
+    with contextlib.suppress(OSError, ValueError):  # where it is no file
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -82,3 +108,5 @@ def main() -> None:
     """Was this image made by an AI, or by a camera or a human hand?"""
     # Pillow warns of large pictures and odd metadata; our limits, errors and evidence say what matters of it.
     warnings.filterwarnings("ignore", module=r"PIL\.")
+    if sys.stdin is None:  # the shell closed it; else the next file to be opened would take its place
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 (as long as the process)

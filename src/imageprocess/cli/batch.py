@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from ..errors import ImageProcessError
 from ..types import MODES, WITNESSES, Mode, Witness
 from .detect import parse_only
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from ..batch.inputs import Inputs
 
 _CONTROL_C = 130
+_MAX_JOBS = 100_000  # a slip of the finger is told
+_MAX_TIMEOUT_S = 86_400
 _SHOWN_EVERY_S = 0.2
 
 
@@ -39,7 +43,7 @@ _SHOWN_EVERY_S = 0.2
 )
 @click.option("--overwrite", is_flag=True, help="Begin anew, whatever is there.")
 @click.option(
-    "--jobs", type=click.IntRange(min=1), default=None, metavar="N",
+    "--jobs", type=click.IntRange(1, _MAX_JOBS), default=None, metavar="N",
     help="Worker processes. Default: one a core; on Ray one a core of the cluster but one, which reads.",
 )  # fmt: skip
 @click.option("-r", "--recursive", is_flag=True, help="Look into the folders of a folder too.")
@@ -55,8 +59,8 @@ _SHOWN_EVERY_S = 0.2
     "--only", callback=parse_only, metavar=",".join(WITNESSES), help="Ask these alone; the default is all."
 )
 @click.option(
-    "--timeout", "timeout_s", type=click.FloatRange(min=1), default=60, show_default=True, metavar="SECONDS",
-    help="For one picture; local engine.",
+    "--timeout", "timeout_s", type=click.FloatRange(1, _MAX_TIMEOUT_S), default=60, show_default=True,
+    metavar="SECONDS", help="For one picture; local engine.",
 )  # fmt: skip
 @click.option("--no-reuse", is_flag=True, help="Look again at a picture whose bytes were seen before.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no notes on standard error.")
@@ -126,10 +130,12 @@ def _progress(inputs: Inputs, *, shown: bool) -> Iterator[Callable[[Summary], No
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True), redirect_stdout=False) as bars:
         line = bars.add_task("", total=None, rate="", failed="")
-        counting = threading.Thread(
-            target=lambda: bars.update(line, total=inputs.count()), name="count", daemon=True
-        )
-        counting.start()
+
+        def count() -> None:
+            with contextlib.suppress(ImageProcessError):  # the job itself tells it
+                bars.update(line, total=inputs.count())
+
+        threading.Thread(target=count, name="count", daemon=True).start()
         shown_at = 0.0
 
         def report(summary: Summary) -> None:

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, BinaryIO
 
 import click
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _ALL_ANALYSED, _SOME_FAILED, _MATCHED = 0, 1, 3
 _STDIN = "-"
 _MAX_DEFAULT_JOBS = 4  # each holds a decoded picture: about 0.2 GB for 12 megapixels
+_MAX_JOBS, _MAX_BATCH = 1_000, 10_000  # beyond any machine's use; a slip of the finger is told
+_MAX_STEM_BYTES = 200  # of the 255 that file systems allow a name
 
 
 def parse_only(_: click.Context, __: click.Parameter, value: str | None) -> tuple[Witness, ...] | None:
@@ -64,11 +66,11 @@ def parse_only(_: click.Context, __: click.Parameter, value: str | None) -> tupl
     help="Write NAME.heatmap.png into DIR: where the model sees an AI's hand.",
 )  # fmt: skip
 @click.option(
-    "--jobs", type=click.IntRange(min=1), default=lambda: min(_MAX_DEFAULT_JOBS, os.cpu_count() or 1),
+    "--jobs", type=click.IntRange(1, _MAX_JOBS), default=lambda: min(_MAX_DEFAULT_JOBS, os.cpu_count() or 1),
     show_default=f"the number of cores, {_MAX_DEFAULT_JOBS} at most", metavar="N", help="Decode N at a time.",
 )  # fmt: skip
 @click.option(
-    "--batch-size", type=click.IntRange(min=1), default=16, show_default=True, metavar="N",
+    "--batch-size", type=click.IntRange(1, _MAX_BATCH), default=16, show_default=True, metavar="N",
     help="Ask the network about N pictures at once.",
 )  # fmt: skip
 @click.option(
@@ -98,8 +100,8 @@ def detect(
 
     A folder gives its pictures, "-" reads one picture from standard input. The output keeps the input's order.
 
-    Exit status: 0 all analysed; 1 some input failed (its record says why; the others are done); 2 wrong usage;
-    3 --fail-on matched, whether or not some input failed.
+    Exit status: 0 all analysed; 1 some input failed (its record says why; the others are done), or its heat map
+    could not be written; 2 wrong usage, or nowhere to write; 3 --fail-on matched, whatever else happened.
     """
     if not inputs and from_list is None:
         raise click.UsageError("nothing to look at: give a path, a folder, a glob, '-' or --from-list")
@@ -109,16 +111,17 @@ def detect(
 
     detector = Detector(model)
     given = _sources(inputs, recursive, from_list, detector.limits)
-    again: Iterator[Source] = iter(())
+    again: Iterator[Source | Result] = iter(())
     if heatmap:  # a map is drawn over its picture, so the sources are needed twice
         given, again = itertools.tee(given)
     results = detector.detect_many(
         given, mode=mode, threshold=threshold, only=only,
         heatmap=heatmap is not None, batch_size=batch_size, jobs=jobs,
     )  # fmt: skip
-    if heatmap:
-        results = _write_heatmaps(results, again, heatmap, detector.limits)
     tally = _Tally(fail_on)
+    if heatmap:
+        heatmap.mkdir(parents=True, exist_ok=True)
+        results = _write_heatmaps(results, again, heatmap, detector.limits, tally, quiet)
     with destination(output) as stream:
         to_terminal = stream.isatty()
         colour = to_terminal and not os.environ.get("NO_COLOR")  # https://no-color.org
@@ -134,24 +137,36 @@ def detect(
 
 def _sources(
     inputs: tuple[str, ...], recursive: bool, from_list: IO[bytes] | None, limits: Limits
-) -> Iterator[Source]:
+) -> Iterator[Source | Result]:
     from .. import sources
 
     stdin = sys.stdin.buffer
-    if _STDIN in inputs and (inputs.count(_STDIN) > 1 or from_list is stdin):
+    if inputs.count(_STDIN) + (from_list is not None and from_list is stdin) > 1:
         raise click.UsageError("standard input can be read once")
     for argument in inputs:
         if argument == _STDIN:
-            yield sources.from_stream(stdin, _STDIN, max_bytes=limits.max_bytes)
+            yield _read_stdin(stdin, limits)
         else:
             yield from sources.expand([argument], recursive=recursive)
     if from_list is not None:
         yield from sources.from_list(from_list)
 
 
+def _read_stdin(stdin: BinaryIO, limits: Limits) -> Source | Result:
+    from .. import sources
+    from ..detector import failed
+    from ..errors import InputError
+
+    try:
+        return sources.from_stream(stdin, _STDIN, max_bytes=limits.max_bytes)
+    except InputError as error:
+        return failed(_STDIN, error)
+
+
 def _known_total(inputs: tuple[str, ...], from_list: IO[bytes] | None) -> int | None:
     """How many pictures there are, where no folder has to be walked to know it."""
-    plain = from_list is None and all(name == _STDIN or Path(name).is_file() for name in inputs)
+    # Path.is_file raises on a name that is too long, or below a folder that is closed to us.
+    plain = from_list is None and all(name == _STDIN or os.path.isfile(name) for name in inputs)  # noqa: PTH113
     return len(inputs) if plain else None
 
 
@@ -160,14 +175,14 @@ class _Tally:
 
     def __init__(self, fail_on: str | None) -> None:
         self.total = 0
-        self._failed = False
+        self.failed = False
         self._matched = False
         self._fatal = {"ai": {"ai"}, "unsure": {"ai", "unsure"}}.get(fail_on or "", set())
 
     def count(self, results: Iterable[Result]) -> Iterator[Result]:
         for result in results:
             self.total += 1
-            self._failed |= result.status == "error"
+            self.failed |= result.status == "error"
             self._matched |= result.verdict is not None and result.verdict.label in self._fatal
             yield result
 
@@ -175,29 +190,43 @@ class _Tally:
     def exit_code(self) -> int:
         if self._matched:
             return _MATCHED
-        return _SOME_FAILED if self._failed else _ALL_ANALYSED
+        return _SOME_FAILED if self.failed else _ALL_ANALYSED
 
 
 def _write_heatmaps(
-    results: Iterable[Result], again: Iterable[Source], folder: Path, limits: Limits
+    results: Iterable[Result],
+    again: Iterable[Source | Result],
+    folder: Path,
+    limits: Limits,
+    tally: _Tally,
+    quiet: bool,
 ) -> Iterator[Result]:
     """Pass results by, writing each one's map over its picture. Names that meet are numbered."""
     from .. import sources
     from ..decode import decode
+    from ..errors import InputError
     from ..model.heatmap import overlay_png
 
     taken: set[str] = set()
     for result, source in zip(results, again, strict=True):
-        if result.heatmap is not None:
-            stem = "stdin" if source.name == _STDIN else Path(source.name).stem
-            numbered = (f"{stem}-{number}" for number in itertools.count(2))
-            name = next(name for name in itertools.chain([stem], numbered) if name not in taken)
-            taken.add(name)
-            image = decode(sources.read(source, max_bytes=limits.max_bytes), name=source.name, limits=limits)
-            path = folder / f"{name}.heatmap.png"
+        if result.heatmap is not None and isinstance(source, Source):
+            path = folder / f"{_stem(source.name, taken)}.heatmap.png"
             try:
-                folder.mkdir(parents=True, exist_ok=True)
+                data = sources.read(source, max_bytes=limits.max_bytes)
+                image = decode(data, name=source.name, limits=limits)
                 path.write_bytes(overlay_png(image.pixels, result.heatmap))
-            except OSError as error:
-                raise click.FileError(str(path), error.strerror) from error
+            except (InputError, OSError) as error:
+                tally.failed = True
+                if not quiet:
+                    click.echo(f"No heat map of {source.name}: {error}", err=True)
         yield result
+
+
+def _stem(name: str, taken: set[str]) -> str:
+    """What a picture's map is called, which is `taken` then."""
+    whole = "stdin" if name == _STDIN else Path(name).stem
+    stem = whole.encode()[:_MAX_STEM_BYTES].decode(errors="ignore")
+    numbered = (f"{stem}-{number}" for number in itertools.count(2))
+    free = next(one for one in itertools.chain([stem], numbered) if one not in taken)
+    taken.add(free)
+    return free

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import shlex
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from .output import destination
+
 if TYPE_CHECKING:
+    from ..evaluate.commands import Command
     from ..evaluate.runner import Progress
     from ..evaluate.study import Study
 
@@ -35,7 +40,12 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     "--split", type=click.Choice(["open_test", "test", "val", "train"]), help="Default: open_test, else test."
 )
 @click.option("--tiers", metavar="A,B,...", help="Ways of delivery. Default: all nine.")
-@click.option("--report", type=_FILE, metavar="OUT.html", help="One self-contained page with every plot.")
+@click.option(
+    "--report",
+    type=_FILE,
+    metavar="OUT.html",
+    help="One self-contained page with every plot; with --write-card, of the last split.",
+)
 @click.option("--json", "json_out", type=_FILE, metavar="OUT.json", help="Every figure, machine-readable.")
 @click.option(
     "--write-card", is_flag=True, help="Measure every split and write CARD.md and model.json's figures."
@@ -44,7 +54,11 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     "--readme", type=_FILE, metavar="README.md", help="With --write-card: write the table in it, too."
 )
 @click.option(
-    "--resamples", type=click.IntRange(0), default=1000, show_default=True, help="Of the bootstrap."
+    "--resamples",
+    type=click.IntRange(0, 1_000_000),
+    default=1000,
+    show_default=True,
+    help="Of the bootstrap.",
 )
 @click.option(
     "--leave-one-out",
@@ -53,16 +67,20 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--net", default="cnn", show_default=True, help="Of --leave-one-out.")
 @click.option(
-    "--epochs", type=click.IntRange(1), default=2, show_default=True, help="Of each run of --leave-one-out."
+    "--epochs",
+    type=click.IntRange(1, 10_000),
+    default=2,
+    show_default=True,
+    help="Of each run of --leave-one-out.",
 )
 @click.option(
     "--sample",
-    type=click.IntRange(16),
+    type=click.IntRange(16, 100_000_000),
     default=4000,
     show_default=True,
     help="Training pictures of each run.",
 )
-@click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
+@click.option("--jobs", type=click.IntRange(1, 1_000), default=2, show_default=True, help="Processes.")
 def evaluate(
     data: Path,
     models: tuple[str, ...],
@@ -81,18 +99,29 @@ def evaluate(
     jobs: int,
 ) -> None:
     """Measure models on pictures as they are and as the web delivers them."""
+    _check_writable(report, json_out, readme)
     if leave_one_out:
+        besides = {
+            "--model": models, "--command": commands, "--split": split, "--tiers": tiers,
+            "--report": report, "--write-card": write_card, "--readme": readme,
+        }  # fmt: skip
+        if given := [name for name, value in besides.items() if value]:
+            raise click.UsageError(
+                f"--leave-one-out trains networks of its own; it does without {', '.join(given)}"
+            )
         _leave_one_out(data, net, epochs, sample, resamples, jobs, json_out)
         return
     from ..evaluate import card, study
-    from ..evaluate.commands import parse_command
     from ..evaluate.pictures import read_dataset
     from ..model import registry
 
     if readme and not write_card:
         raise click.UsageError("--readme goes with --write-card")
-    peers = [parse_command(text) for text in commands]
+    peers = [_parse_command(text) for text in commands]
     folders = [registry.resolve(name) for name in models] or ([] if peers else [registry.resolve()])
+    if write_card:
+        _check_cards(folders, readme)
+    render_page = _import_page() if report else None
     studies = []
     for one_split, one_tiers in _plan(data, split, tiers, whole=write_card):
         dataset = read_dataset(data, one_split)
@@ -116,8 +145,58 @@ def evaluate(
             card.write_readme(readme, registry.shipped() or folders)
     if json_out:
         _write_json(json_out, {"schema": 1, "splits": records})
-    if report:
-        _write_page(report, studies[-1])
+    if report and render_page:
+        with destination(report) as stream:
+            stream.write(render_page(studies[-1]).encode())
+
+
+def _check_writable(*paths: Path | None) -> None:
+    """What is wrong with where the figures go is told before hours of work, not after."""
+    for path in filter(None, paths):
+        folder = path.resolve().parent
+        if str(path) == "-" or (path.exists() and not path.is_file()):  # a stream or a device
+            continue
+        if not folder.is_dir():
+            raise click.FileError(str(path), f"there is no folder {folder}")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise click.FileError(str(path), f"nothing may be written into {folder}")
+
+
+def _check_cards(folders: list[Path], readme: Path | None) -> None:
+    from ..evaluate.card import BEGIN, END
+
+    if not folders:
+        raise click.UsageError("--write-card writes the card of a model: name it with --model")
+    for folder in folders:
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise click.UsageError(
+                f"{folder}: no card may be written into it; copy it with: imageprocess model export"
+            )
+    if readme:
+        text = readme.read_text(encoding="utf-8")
+        if not text.partition(BEGIN)[2].partition(END)[1]:
+            raise click.UsageError(f"{readme}: no lines {BEGIN} and {END} to write between")
+
+
+def _parse_command(text: str) -> Command:
+    from ..evaluate.commands import parse_command
+
+    try:
+        command = parse_command(text)
+        shlex.split(command.line)
+    except ValueError as error:  # an open quotation mark
+        raise click.BadParameter(f"{text!r}: {error}", param_hint="--command") from error
+    return command
+
+
+def _import_page() -> Callable[[Study], str]:
+    from ..errors import MissingExtraError
+
+    try:
+        from ..evaluate.page import render_page
+    except ImportError as error:
+        raise MissingExtraError(error.name or "matplotlib", "report") from error
+    return render_page
 
 
 def _leave_one_out(
@@ -163,22 +242,8 @@ def _print_summary(study: Study) -> None:
 def _write_json(path: Path, record: dict[str, Any]) -> None:
     import json
 
-    from .output import destination
-
     with destination(path) as stream:
         stream.write(json.dumps(record, indent=1).encode() + b"\n")
-
-
-def _write_page(path: Path, study: Study) -> None:
-    from ..errors import MissingExtraError
-    from .output import destination
-
-    try:
-        from ..evaluate.page import render_page
-    except ImportError as error:
-        raise MissingExtraError(error.name or "matplotlib", "report") from error
-    with destination(path) as stream:
-        stream.write(render_page(study).encode())
 
 
 @contextmanager

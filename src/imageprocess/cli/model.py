@@ -55,7 +55,11 @@ def export(name: str, to: Path, file: str | None) -> None:
     if to.exists():
         raise click.UsageError(f"{to}: exists already")
     if file is None:
-        shutil.copytree(folder, to)
+        try:
+            shutil.copytree(folder, to)
+        except shutil.Error as error:  # it gathers what went wrong, file by file
+            _, path, reason = error.args[0][0]
+            raise click.FileError(str(path), str(reason)) from error
         return
     if file not in {*spec.facts["files"], "model.json"}:
         raise ModelError(

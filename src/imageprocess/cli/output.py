@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -18,22 +19,32 @@ _T = TypeVar("_T")
 def destination(path: Path | None) -> Iterator[BinaryIO]:
     """Standard output, or a file that takes its name only when everything is in it."""
     if path is None or str(path) == "-":
-        yield sys.stdout.buffer
+        if sys.stdout is None:
+            raise click.UsageError("standard output is closed")
+        try:
+            yield sys.stdout.buffer
+        except OSError as error:
+            if error.errno == errno.ENOSPC and error.filename is None:
+                error.filename = "standard output"
+            raise
         return
-    path = path.resolve()  # a link keeps pointing to its file
-    if path.exists() and not path.is_file():  # /dev/null and pipes cannot be replaced
-        with path.open("wb") as stream:
-            yield stream
-        return
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with unfinished.open("xb") as stream:
-            yield stream
-        unfinished.replace(path)
+        path = path.resolve()  # a link keeps pointing to its file
+        if path.exists() and not path.is_file():  # /dev/null and pipes cannot be replaced
+            with path.open("wb") as stream:
+                yield stream
+            return
+        unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            with unfinished.open("xb") as stream:
+                yield stream
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    except BrokenPipeError:
+        raise  # whoever read it has enough
     except OSError as error:
         raise click.FileError(str(path), error.strerror) from error
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def with_progress(items: Iterable[_T], total: int | None) -> Iterator[_T]:

@@ -59,7 +59,7 @@ def decode(data: bytes, *, name: str = "input", limits: Limits = DEFAULT_LIMITS)
                 )
             frames = _count_frames(image, kind, data, limits.max_frames)
             step = chroma_step(image) if kind == "JPEG" else None
-            pixels, alpha = _pixels(image, kind, data)
+            pixels, alpha = _pixels(image, kind, data, name)
     except Image.DecompressionBombError as error:
         raise TooManyPixelsError(f"{name}: {error}") from error
     except MemoryError as error:
@@ -89,14 +89,16 @@ def _count_frames(image: Image.Image, kind: str, data: bytes, max_frames: int) -
     return min(int(getattr(image, "n_frames", 1)), max_frames)
 
 
-def _pixels(image: Image.Image, kind: str, data: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+def _pixels(
+    image: Image.Image, kind: str, data: bytes, name: str
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
     """-> (H, W, 3) uint8 and alpha, oriented."""
     fast = decode_jpeg(image, data) if kind == "JPEG" else None
     if fast is not None:
         return fast, None
     image.load()
     _orient(image)
-    return _to_rgb(image)
+    return _to_rgb(image, name)
 
 
 def _orient(image: Image.Image) -> None:
@@ -105,13 +107,12 @@ def _orient(image: Image.Image) -> None:
         ImageOps.exif_transpose(image, in_place=True)
 
 
-def _to_rgb(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+def _to_rgb(image: Image.Image, name: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
     """-> (H, W, 3) uint8 laid over white and, where the picture has transparency, its alpha (H, W) uint8."""
     if image.mode == "I" or image.mode.startswith("I;16"):
-        image = _to_8_bit_grey(image)
+        image = _to_8_bit_grey(image, name)
     elif image.mode == "F":
-        tones = np.nan_to_num(np.asarray(image, dtype=np.float32), nan=0.0, posinf=255.0, neginf=0.0)
-        image = Image.fromarray(np.clip(tones, 0, 255).astype(np.uint8))
+        image = _float_to_grey(image, name)
     if not image.has_transparency_data:
         return np.asarray(image if image.mode == "RGB" else image.convert("RGB")), None
     rgba = image.convert("RGBA")
@@ -120,11 +121,32 @@ def _to_rgb(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | 
     return np.asarray(flat), np.asarray(rgba.getchannel("A"))
 
 
-def _to_8_bit_grey(image: Image.Image) -> Image.Image:
-    """16-bit grey -> "L", or "LA" where one tone is declared transparent. Pillow's own conversion clips at 255."""
-    tones = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
-    grey = Image.fromarray((tones >> 8).astype(np.uint8))
+def _to_8_bit_grey(image: Image.Image, name: str) -> Image.Image:
+    """Grey of 16 bits, or of 32 -> "L", or "LA" where one tone is declared transparent.
+
+    Pillow's own conversion clips at 255.
+    """
+    tones = np.asarray(image).astype(np.int64)
+    if tones.min() < 0 or tones.max() > 65535:  # of 32 bits: scored clipped, it would be another picture
+        raise UnsupportedFormatError(
+            f"{name}: its tones run from {tones.min()} to {tones.max()}; 0 to 65535 are read: save it in 8 or 16 bits"
+        )
+    in_bytes = image.mode == "I" and tones.max() <= 255  # 32 bits have no scale of their own
+    grey = Image.fromarray((tones if in_bytes else tones >> 8).astype(np.uint8))
     transparent = image.info.get("transparency")
     if isinstance(transparent, int):
         grey.putalpha(Image.fromarray(np.where(tones == transparent, 0, 255).astype(np.uint8)))
     return grey
+
+
+def _float_to_grey(image: Image.Image, name: str) -> Image.Image:
+    """Floating-point grey -> "L". White is 1, as most programs write it, or 255 where a tone is above 1."""
+    tones = np.asarray(image, dtype=np.float32)
+    brightest = float(tones.max(initial=0, where=np.isfinite(tones)))
+    if brightest > 255:
+        raise UnsupportedFormatError(
+            f"{name}: its tones reach {brightest:g}; 0 to 1 or 0 to 255 are read: save it in 8 or 16 bits"
+        )
+    white = 1.0 if brightest <= 1 else 255.0
+    share = np.nan_to_num(tones / white, nan=0.0, posinf=1.0, neginf=0.0)
+    return Image.fromarray(np.rint(np.clip(share, 0, 1) * 255).astype(np.uint8))

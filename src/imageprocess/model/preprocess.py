@@ -9,16 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .spec import InputSpec
+from .spec import FILTERS, InputSpec
 
 _WHOLE_BYTES = 8 << 20  # a picture of up to 2 megapixels is resized at once
 _STRIP_BYTES = 2 << 20  # measured: with half as much the calls cost more, with twice the cache misses
-_FILTERS = {
-    "box": Image.Resampling.BOX,
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-    "lanczos": Image.Resampling.LANCZOS,
-}
+_FILTERS = {name: Image.Resampling[name.upper()] for name in FILTERS}
 
 
 def resize(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:

@@ -9,6 +9,7 @@ CARD.md         what was measured, written by `evaluate`
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from ..types import MODES, Mode, ModelInfo
 
 SCHEMA = 1
 CLASSES = ("ai_image", "real_image")
+FILTERS = ("box", "bilinear", "bicubic", "lanczos")  # Pillow's, lower case
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class InputSpec:
 
     width: int
     height: int
-    filter: str  # a Pillow resampling filter's name, lower case
+    filter: str  # one of FILTERS
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     reducing_gap: float | None = None  # Pillow's: means of whole cells, then the filter on what is left
@@ -94,22 +96,22 @@ def _parse(folder: Path, facts: dict[str, Any]) -> ModelSpec:
         raise ModelError(
             f"{folder}: classes are {facts['classes']}; they must be {list(CLASSES)}, in that order"
         )
-    given = facts["input"]
+    given, calibration = facts["input"], facts["calibration"]
     return ModelSpec(
         folder=folder,
         name=str(facts["name"]),
         version=str(facts["version"]),
         input=InputSpec(
-            width=int(given["width"]),
-            height=int(given["height"]),
-            filter=str(given["filter"]),
-            mean=_triple(given["mean"]),
-            std=_triple(given["std"]),
+            width=_size(given, "width"),
+            height=_size(given, "height"),
+            filter=_filter(given["filter"]),
+            mean=_triple(given, "mean"),
+            std=_triple(given, "std", above=0),
             reducing_gap=_gap(given.get("reducing_gap")),
         ),
-        temperature=float(facts["calibration"]["temperature"]),
-        bias=float(facts["calibration"]["bias"]),
-        thresholds={mode: Thresholds(**facts["thresholds"][mode]) for mode in MODES},
+        temperature=_number(calibration["temperature"], "temperature", above=0),
+        bias=_number(calibration["bias"], "bias"),
+        thresholds={mode: _thresholds(facts["thresholds"][mode], mode) for mode in MODES},
         has_heatmap="heatmap" in facts["outputs"],
         onnx_sha256=str(facts["files"]["model.onnx"]),
         facts=facts,
@@ -117,9 +119,38 @@ def _parse(folder: Path, facts: dict[str, Any]) -> ModelSpec:
     )
 
 
-def _triple(values: list[float]) -> tuple[float, float, float]:
-    red, green, blue = (float(value) for value in values)
+def _size(given: Mapping[str, Any], name: str) -> int:
+    if not int(given[name]) >= 1:
+        raise ValueError(f"{name} is {given[name]}; it must be 1 or more")
+    return int(given[name])
+
+
+def _filter(name: str) -> str:
+    if name not in FILTERS:
+        raise ValueError(f"filter is {name!r}; it must be one of {', '.join(FILTERS)}")
+    return name
+
+
+def _number(value: float, name: str, *, above: float = -math.inf) -> float:
+    if not above < float(value) < math.inf:
+        raise ValueError(
+            f"{name} is {value}; it must be a finite number" + (" above 0" if above == 0 else "")
+        )
+    return float(value)
+
+
+def _triple(given: Mapping[str, Any], name: str, *, above: float = -math.inf) -> tuple[float, float, float]:
+    red, green, blue = (_number(value, name, above=above) for value in given[name])
     return red, green, blue
+
+
+def _thresholds(given: Mapping[str, Any], mode: Mode) -> Thresholds:
+    cuts = Thresholds(ai=float(given["ai"]), real=float(given["real"]))
+    if not 0 <= cuts.real <= cuts.ai <= 1:
+        raise ValueError(
+            f"thresholds of {mode} are ai {cuts.ai} and real {cuts.real}; 0 <= real <= ai <= 1 must hold"
+        )
+    return cuts
 
 
 def _gap(value: float | None) -> float | None:

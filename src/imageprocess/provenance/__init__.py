@@ -6,7 +6,14 @@ from pathlib import Path
 
 from ..types import Evidence, ImageFacts
 
-__all__ = ["read_provenance"]
+__all__ = ["check_trust_list", "read_provenance"]
+
+
+def check_trust_list() -> None:
+    """Raises UsageError where the setting names a trust list that cannot be read."""
+    from .trust import find_trust_list
+
+    find_trust_list()
 
 
 def read_provenance(data: bytes, facts: ImageFacts, *, trust_list: Path | None = None) -> list[Evidence]:

@@ -6,6 +6,7 @@ A PEM file. The first lines of a downloaded one are comments: when it was fetche
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
 import ssl
 import sys
@@ -20,7 +21,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError
+from ..errors import DataError, UsageError
 
 SETTING = "IMAGEPROCESS_TRUST_LIST"  # names another file
 # CC BY 4.0
@@ -69,12 +70,21 @@ def _data_folder() -> Path:
 
 
 def find_trust_list(path: Path | None = None) -> TrustList | None:
-    """The list at `path` (None: the default one), or None where there is no readable list."""
+    """The list at `path` (None: the default one), or None where there is no readable list.
+
+    Raises UsageError where the setting names one that cannot be read: nobody would be trusted, and nobody told.
+    """
+    named = path is None and bool(os.environ.get(SETTING))
     path = path or default_path()
     try:
         return _cached(path, path.stat().st_mtime_ns)
-    except (OSError, DataError):
-        return None
+    except (OSError, DataError) as error:
+        if not named:
+            return None
+        reason = f"{path}: {error.strerror}" if isinstance(error, OSError) else error
+        raise UsageError(
+            f"{SETTING} names no trust list ({reason}); correct it, or run: imageprocess trust update"
+        ) from error
 
 
 @lru_cache(maxsize=4)
@@ -129,16 +139,20 @@ def update_trust_list(source: str, path: Path) -> TrustList:
 
 
 def _fetch(source: str) -> bytes:
-    address = urllib.parse.urlsplit(source)
-    is_local = address.hostname in ("127.0.0.1", "localhost", "::1")
     try:
+        address = urllib.parse.urlsplit(source)
+        is_local = address.hostname in ("127.0.0.1", "localhost", "::1")
         if address.scheme == "https" or (address.scheme == "http" and is_local):
             with urllib.request.urlopen(source, timeout=_TIMEOUT_S) as answer:
                 return bytes(answer.read(_MAX_BYTES + 1))
         if address.scheme == "http":
             raise DataError(f"{source}: a trust list is fetched over https, or read from a file")
         return Path(source).read_bytes()
-    except OSError as error:
+    except (
+        OSError,
+        ValueError,
+        http.client.HTTPException,
+    ) as error:  # ValueError: not an address, not a name
         if isinstance(error, urllib.error.HTTPError):
             error.close()
         raise DataError(f"{source}: cannot be fetched ({error})") from error

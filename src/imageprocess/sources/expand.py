@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
@@ -43,12 +44,22 @@ def from_list(lines: IO[bytes]) -> Iterator[Source]:
 
 
 def _folder(folder: Path, recursive: bool) -> Iterator[Source]:
-    for parent, children, names in os.walk(folder):  # links to folders are not followed, so no loops
+    closed: list[str] = []  # folders that cannot be opened: each is a Source too, and reading it says why
+    # Links to folders are not followed, so no loops.
+    for parent, children, names in os.walk(folder, onerror=lambda error: closed.append(error.filename)):
+        yield from _take(closed)
         children[:] = sorted(child for child in children if not child.startswith(".")) if recursive else []
         for name in sorted(names):
             path = Path(parent, name)
             if not name.startswith(".") and _is_picture(path):
                 yield Source(display_name(path), path=path)
+    yield from _take(closed)
+
+
+def _take(names: list[str]) -> Iterator[Source]:
+    while names:
+        name = names.pop(0)
+        yield Source(display_name(name), path=Path(name))
 
 
 def _glob(pattern: str, recursive: bool) -> Iterator[Source]:
@@ -56,10 +67,10 @@ def _glob(pattern: str, recursive: bool) -> Iterator[Source]:
     if not matches:
         yield Source(display_name(pattern), path=Path(pattern))
     for match in matches:
-        if Path(match).is_dir():
+        if os.path.isdir(match):  # noqa: PTH112 (as above)
             if recursive:
                 yield from _folder(Path(match), recursive)
-        else:
+        elif may_open(match):
             yield Source(display_name(match), path=Path(match))
 
 
@@ -68,14 +79,25 @@ def promises_a_picture(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in _SUFFIXES  # noqa: PTH122 (names in archives are no paths)
 
 
+def may_open(path: str | os.PathLike[str]) -> bool:
+    """False for a pipe or a device: opening one that merely lies in a folder may wait for ever.
+
+    What cannot even be looked at is for the reader to tell.
+    """
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116 (a glob's match is text)
+    except OSError:
+        return True
+
+
 def _is_picture(path: Path) -> bool:
+    if not may_open(path):
+        return False
     if promises_a_picture(path.name):
         return True
     from ..decode import sniff  # here, since it loads Pillow
 
     try:
-        if not path.is_file():  # never open a pipe or a device that merely lies in a folder
-            return False
         with path.open("rb") as stream:
             return sniff(stream.read(_SIGNATURE_BYTES)) is not None
     except OSError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import io
 import os
 import re
 from pathlib import Path
@@ -16,28 +17,64 @@ from ..types import Source
 _DATA_URL = re.compile(r"data:[^,]{0,200}?;base64,", re.IGNORECASE)
 
 
-def to_source(given: str | os.PathLike[str] | bytes | BinaryIO | Source, *, max_bytes: int) -> Source:
-    """What a Python caller has -> Source. A path is opened when its turn comes; a stream is read now."""
+# What a Python caller has. A path is opened when its turn comes; a stream is read when it is given.
+Picture = str | os.PathLike[str] | bytes | BinaryIO | Source
+
+
+def to_source(given: Picture, *, max_bytes: int) -> Source:
+    """Raises UsageError for what is no picture at all, InputNotFoundError for a stream that cannot be read."""
     if isinstance(given, Source):
         return given
     if isinstance(given, bytes | bytearray | memoryview):
-        return Source("bytes", bytes(given))
+        return Source(name_of(given), bytes(given))
     if isinstance(given, str | os.PathLike):
-        return Source(display_name(given), path=Path(given))
-    if callable(getattr(given, "read", None)):
-        name = getattr(given, "name", None)
-        return from_stream(given, name if isinstance(name, str) else "stream", max_bytes=max_bytes)
+        return Source(name_of(given), path=Path(given))
+    if _is_stream(given):
+        return from_stream(given, name_of(given), max_bytes=max_bytes)
     raise UsageError(
         f"cannot read an image from {type(given).__name__}: give a path, bytes or a binary stream"
     )
 
 
+def is_one(given: object) -> bool:
+    """Is this a picture, though it may be gone through like many?"""
+    return isinstance(given, Source | str | os.PathLike | bytes | bytearray | memoryview) or _is_stream(given)
+
+
+def name_of(given: object) -> str:
+    """What the record calls it."""
+    if isinstance(given, Source):
+        return given.name
+    if isinstance(given, bytes | bytearray | memoryview):
+        return "bytes"
+    if isinstance(given, str | os.PathLike):
+        return display_name(given)
+    name = getattr(given, "name", None) if _is_stream(given) else type(given).__name__
+    return display_name(name) if isinstance(name, str) else "stream"
+
+
+def _is_stream(given: object) -> bool:
+    return callable(getattr(given, "read", None))
+
+
 def from_stream(stream: BinaryIO, name: str, *, max_bytes: int) -> Source:
-    """Read at most one byte more than `max_bytes`: enough for `read` to tell that there is too much."""
-    data = stream.read(max_bytes + 1)
-    if not isinstance(data, bytes):
+    """Read at most one byte more than `max_bytes`: enough for `read` to tell that there is too much.
+
+    Raises UsageError for a stream of text, InputNotFoundError for one that cannot be read.
+    """
+    if hasattr(stream, "encoding"):  # before its decoder stumbles over a picture
         raise UsageError(f"{name}: the stream gives text; open it in binary mode")
-    return Source(name, data)
+    data = bytearray()
+    try:
+        while len(data) <= max_bytes and (piece := stream.read(max_bytes + 1 - len(data))):
+            if not isinstance(piece, bytes):
+                raise UsageError(f"{name}: the stream gives text; open it in binary mode")
+            data += piece  # a pipe without a buffer gives what it has, not what was asked for
+    except io.UnsupportedOperation as error:
+        raise InputNotFoundError(f"{name}: cannot be read (it is not open for reading)") from error
+    except (OSError, ValueError) as error:  # ValueError: it is closed
+        raise InputNotFoundError(f"{name}: cannot be read ({error})") from error
+    return Source(name, bytes(data))
 
 
 def from_base64(text: str, name: str = "base64", *, max_bytes: int) -> Source:
@@ -79,14 +116,17 @@ def _read_path(source: Source, max_bytes: int) -> bytes:
 
 
 def _read_uri(source: Source, max_bytes: int) -> bytes:
-    from .remote import open_uri
+    from .remote import read_uri
 
     assert source.uri is not None
-    with open_uri(source.uri) as stream:
-        data: bytes = stream.read(max_bytes + 1)
-    return data
+    return read_uri(source.uri, max_bytes + 1)
 
 
 def display_name(path: str | os.PathLike[str]) -> str:
     """A path as text that every encoder accepts: bytes that are not UTF-8 appear as \\xNN."""
-    return os.fspath(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    text = os.fspath(path)
+    try:
+        raw = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half a character that stands for no byte: no file is called so
+        raw = text.encode("utf-8", "backslashreplace")
+    return raw.decode("utf-8", "backslashreplace")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ..errors import InputNotFoundError, MissingExtraError
+from ..errors import ImageProcessError, InputNotFoundError, MissingExtraError
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -38,27 +38,52 @@ def _open_path(name: str) -> BinaryIO:
 @contextmanager
 def open_uri(uri: str) -> Iterator[BinaryIO]:
     """The bytes behind `uri`, as a stream that can seek. Raises InputNotFoundError, MissingExtraError."""
-    files, path = _files(uri)
+    with _told(uri):
+        files, path = _files(uri)
+        opened = files.open(path, "rb")
     try:
-        with files.open(path, "rb") as stream:
+        with opened as stream:
             yield stream
-    except FileNotFoundError as error:
-        raise InputNotFoundError(f"{uri}: no such object") from error
-    except (OSError, PermissionError) as error:
+    except OSError as error:
         raise InputNotFoundError(f"{uri}: cannot be read ({error})") from error
 
 
+def read_uri(uri: str, size: int) -> bytes:
+    """At most `size` bytes of what is behind `uri`. Raises InputNotFoundError, MissingExtraError."""
+    with open_uri(uri) as stream, _told(uri):
+        return stream.read(size)
+
+
 def list_uri(uri: str, *, recursive: bool) -> list[str]:
-    """A folder's files, a glob's matches, or the URI itself, as URIs, sorted. Hidden files are left out."""
-    files, path = _files(uri)
-    if any(character in path for character in "*?["):
-        found = files.glob(path)
-    elif files.isdir(path):
-        found = files.find(path, maxdepth=None if recursive else 1)
-    else:
-        return [uri]
+    """A folder's files, a glob's matches, else the URI itself, as URIs, sorted. Hidden files are left out.
+
+    Raises InputNotFoundError, MissingExtraError.
+    """
+    with _told(uri):
+        files, path = _files(uri)
+        if any(character in path for character in "*?["):
+            found = files.glob(path)
+            if not found:
+                return [uri]  # which reading it tells
+        elif files.isdir(path):
+            found = files.find(path, maxdepth=None if recursive else 1)
+        else:
+            return [uri]
     visible = [name for name in found if not name.rsplit("/", 1)[-1].startswith(".")]
     return sorted(files.unstrip_protocol(name) for name in visible)
+
+
+@contextmanager
+def _told(uri: str) -> Iterator[None]:
+    """Whatever a store raises, each its own package's errors -> InputNotFoundError."""
+    try:
+        yield
+    except ImageProcessError:
+        raise
+    except FileNotFoundError as error:
+        raise InputNotFoundError(f"{uri}: no such object") from error
+    except Exception as error:
+        raise InputNotFoundError(f"{uri}: cannot be read ({str(error) or type(error).__name__})") from error
 
 
 def _files(uri: str) -> tuple[AbstractFileSystem, str]:

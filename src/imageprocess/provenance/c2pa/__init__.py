@@ -138,14 +138,14 @@ def _intact(
 
 
 def _why(failures: list[str], signers: TrustList | None) -> str:
-    if "signingCredential.expired" in failures or "claimSignature.outsideValidity" in failures:
-        return "the certificate had expired"
     if "signingCredential.invalid" in failures:
         return "the certificate does not follow today's profile"
     if any("revoked" in code for code in failures):
         return "the certificate was revoked"
     if signers is None:
         return "no trust list is installed: run “imageprocess trust update”"
+    if "signingCredential.expired" in failures or "claimSignature.outsideValidity" in failures:
+        return "the certificate had expired"
     if "signingCredential.untrusted" in failures:
         return "not on the trust list"
     return f"the record breaks the standard's rules: {failures[0]}" if failures else "not on the trust list"
