@@ -66,6 +66,10 @@ def test_other_origins_are_let_in_only_where_they_are_named(
         assert "X-RateLimit-Remaining" in answer.headers["Access-Control-Expose-Headers"]
         answer = httpx.get(f"{address}/v1/model", headers={"Origin": "https://c.example"})
         assert "access-control-allow-origin" not in answer.headers
+        refused = httpx.options(f"{address}/v1/detect", headers=preflight | {"Origin": "https://c.example"})
+        assert (refused.status_code, refused.json()["code"]) == (400, "malformed")
+        assert refused.json()["request_id"] == refused.headers["X-Request-ID"]
+        assert "access-control-allow-origin" not in refused.headers and "Origin" in refused.headers["Vary"]
 
 
 def test_the_pages_can_tell_that_a_key_is_needed_but_not_which(locked: httpx.Client) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from fastapi import FastAPI
 
 import imageprocess
@@ -22,6 +23,14 @@ def test_health(client: httpx.Client) -> None:
     assert client.get("/health").json() == {"status": "online"}
     assert client.get("/healthz").json() == {"status": "alive"}
     assert client.get("/readyz").json() == {"status": "ready"}
+
+
+@pytest.mark.parametrize("path", GET_PATHS)
+def test_a_head_is_answered_as_a_get_without_its_body(client: httpx.Client, path: str) -> None:
+    answer, whole = client.head(path), client.get(path)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["Content-Type"] == whole.headers["Content-Type"]
+    assert set(client.post(path).headers["Allow"].split(", ")) == {"GET", "HEAD"}
 
 
 def test_model_is_model_json_and_what_is_allowed(client: httpx.Client, tiny_model_dir: Path) -> None:
@@ -96,6 +105,7 @@ def test_a_request_id_is_kept_when_it_is_a_decent_one(client: httpx.Client) -> N
 def test_openapi_describes_every_call_and_refers_only_to_what_it_holds(client: httpx.Client) -> None:
     document = client.get("/openapi.json").json()
     assert sorted(document["paths"]) == sorted(POST_PATHS + GET_PATHS)
+    assert all(list(document["paths"][path]) == ["get"] for path in GET_PATHS)
     names = set(document["components"]["schemas"])
     assert set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document))) <= names
     for path in POST_PATHS:

@@ -53,10 +53,24 @@ def test_the_root_answers_json_to_who_asks_for_json_only(
 
 
 def test_a_page_that_has_not_changed_is_not_sent_again(client: httpx.Client) -> None:
-    for path in ("/assets/style.css", "/assets/js/predict.js"):
+    for path in ("/", "/docs", "/sw.js", "/verdict.json", "/model/model.onnx", "/assets/js/predict.js"):
         first = client.get(path)
         again = client.get(path, headers={"If-None-Match": first.headers["ETag"]})
         assert (again.status_code, again.content) == (304, b"")
+        for name in ("ETag", "Cache-Control", "Vary", "Content-Security-Policy"):
+            assert again.headers.get(name) == first.headers.get(name)
+        assert client.get(path, headers={"If-None-Match": '"another"'}).content == first.content
+
+
+@pytest.mark.parametrize("path", ["/model/model.onnx", "/assets/style.css"])
+def test_a_range_that_is_none_is_a_problem(client: httpx.Client, path: str) -> None:
+    assert client.get(path, headers={"Range": "bytes=0-9"}).content == client.get(path).content[:10]
+    for wrong, status, code in [("99999999-", 416, "range_not_satisfiable"), ("zz", 400, "malformed")]:
+        answer = client.get(path, headers={"Range": f"bytes={wrong}"})
+        assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/problem+json")
+        assert (answer.json()["status"], answer.json()["code"]) == (status, code)
+        assert answer.json()["request_id"] == answer.headers["X-Request-ID"]
+        assert ("Content-Range" in answer.headers) is (status == 416)
 
 
 @pytest.mark.parametrize(

@@ -97,25 +97,46 @@ def test_many_slow_ones_keep_nobody_waiting(address: str) -> None:
         assert time.monotonic() - began < 5
 
 
-def test_what_is_no_http_is_told_so_like_every_other_mistake(address: str) -> None:
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01 this is no HTTP\r\n\r\n",
+        b"BREW / HTTP/1.1\r\nHost: a\r\n\r\n",
+        START + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ],
+)
+def test_what_is_no_http_is_told_so_like_every_other_mistake(address: str, sent: bytes) -> None:
     with connect(address) as sock:
-        sock.sendall(b"\x16\x03\x01 this is no HTTP\r\n\r\n")
+        sock.sendall(sent)
         head, _, body = read_all(sock).partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 400 ") and json.loads(body)["code"] == "malformed"
+    problem = json.loads(body)
+    assert head.startswith(b"HTTP/1.1 400 ") and problem["code"] == "malformed"
     assert b"application/problem+json" in head and b"Content-Security-Policy" in head
+    assert f"X-Request-ID: {problem['request_id']}".encode() in head
 
 
-def test_endless_headers_are_cut_off(address: str) -> None:
+@pytest.mark.parametrize("end", [b"", b"\r\n\r\n"])
+@pytest.mark.parametrize("size", [70_000, 200_000])
+def test_endless_headers_are_cut_off(address: str, size: int, end: bytes) -> None:
     with connect(address) as sock:
-        sock.sendall(START + b"X-A: " + b"a" * 200_000)
+        sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-A: " + b"a" * size + end)
         assert read_all(sock).startswith(b"HTTP/1.1 400 ")
 
 
-def test_the_next_head_may_come_with_the_end_of_a_body(address: str) -> None:
+def test_headers_as_long_as_they_may_be_are_read(address: str) -> None:
+    for more, status in [(0, b"200"), (1, b"400")]:
+        head = b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-A: "
+        with connect(address) as sock:
+            sock.sendall(head.ljust(65_536 - 4 + more, b"a") + b"\r\n\r\n")
+            assert read_all(sock).startswith(b"HTTP/1.1 " + status)
+
+
+@pytest.mark.parametrize("size", [100_000, 1_500_000])  # one read or several
+def test_the_next_head_may_come_with_the_end_of_a_body(address: str, size: int) -> None:
     """Which is not counted as a head's."""
     following = b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
     with connect(address) as sock:
-        sock.sendall(form(bytes(1_500_000)) + following[:20])
+        sock.sendall(form(bytes(size)) + following[:20])
         time.sleep(0.3)
         sock.sendall(following[20:])
         received = read_all(sock)

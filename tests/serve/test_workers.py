@@ -7,6 +7,7 @@ import base64
 import contextlib
 import os
 import random
+import re
 import signal
 import threading
 import time
@@ -60,6 +61,15 @@ def wait_until(is_so: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+def looked_at(client: httpx.Client) -> int:
+    """How many pictures."""
+    found = re.search(
+        r"^imageprocess_analysis_seconds_count (\d+)", client.get("/metrics").text, re.MULTILINE
+    )
+    assert found
+    return int(found[1])
+
+
 def busy_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -107,6 +117,36 @@ def test_a_hang_ends_in_time(tiny_model_dir: Path) -> None:
         assert detect(client, SLOW)["error"]["code"] == "timeout"
         assert detect(client, BRIGHT)["verdict"]["label"] == "ai"
         assert 'restarts_total{reason="timeout"} 1.0' in client.get("/metrics").text
+
+
+def test_who_leaves_has_no_more_of_his_pictures_looked_at(tiny_model_dir: Path) -> None:
+    with watched(tiny_model_dir, jobs=1) as (client, _):
+        with pytest.raises(httpx.ReadTimeout):
+            client.post("/v1/detect", files=[("file", SLOW)] * 50, timeout=0.5)
+        wait_until(lambda: 'route="/v1/detect",status="499"' in client.get("/metrics").text)
+        assert looked_at(client) < 50
+
+
+def test_nor_has_who_leaves_while_he_waits_for_his_turn(tiny_model_dir: Path) -> None:
+    large = encode(Image.effect_noise((1000, 1000), 255), "BMP")  # comes in several pieces
+    posted: dict[str, dict[str, Any]] = {
+        "/v1/detect": {"files": {"file": large}},
+        "/predict": {"json": {"image_base64": base64.b64encode(large).decode()}},
+    }
+    with watched(tiny_model_dir, jobs=1) as (client, app), ThreadPoolExecutor() as threads:
+        (pid,) = worker_pids(app)
+        os.kill(pid, signal.SIGSTOP)
+        stays = threads.submit(detect, client, BRIGHT)
+        wait_until(app.state.analyser.pool._idle.empty)
+        for path, body in posted.items():
+            with pytest.raises(httpx.ReadTimeout):
+                client.post(path, timeout=0.5, **body)
+        os.kill(pid, signal.SIGCONT)
+        assert stays.result()["status"] == "ok"
+        for path in posted:
+            left = f'route="{path}",status="499"'
+            wait_until(lambda left=left: left in client.get("/metrics").text)  # type: ignore[misc]
+        assert looked_at(client) == 1
 
 
 def test_memory_ends_where_it_is_told_to(tiny_model_dir: Path) -> None:

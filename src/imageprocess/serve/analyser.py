@@ -10,7 +10,7 @@ from ..errors import InputError
 from ..report.records import to_record
 from ..types import ErrorInfo, Mode, Result, Source
 from .metrics import Metrics
-from .pool import Pool
+from .pool import HasLeft, Pool
 from .problems import ProblemError
 
 log = logging.getLogger("imageprocess.serve")
@@ -21,21 +21,22 @@ class Analyser:
         self.pool = pool
         self._metrics = metrics
 
-    async def analyse(self, source: Source, mode: Mode, heatmap: bool = False) -> dict[str, Any]:
-        """One picture's record, failed or not. Raises ProblemError where too many wait, or for a wrong request."""
-        return await self._ask(source.name, source.data or b"", mode, heatmap, is_json=False)
+    async def analyse(self, source: Source, mode: Mode, heatmap: bool, has_left: HasLeft) -> dict[str, Any]:
+        """One picture's record, failed or not. Raises ProblemError where too many wait, or for a wrong request;
+        ClientDisconnect where its client has left before its turn came."""
+        return await self._ask(source.name, source.data or b"", mode, heatmap, has_left, is_json=False)
 
-    async def analyse_json(self, body: bytes, mode: Mode, heatmap: bool = False) -> dict[str, Any]:
+    async def analyse_json(self, body: bytes, mode: Mode, heatmap: bool, has_left: HasLeft) -> dict[str, Any]:
         """The same for a picture in base64 in JSON, which is left to the worker to parse."""
-        return await self._ask("image", body, mode, heatmap, is_json=True)
+        return await self._ask("image", body, mode, heatmap, has_left, is_json=True)
 
     async def _ask(
-        self, name: str, data: bytes, mode: Mode, heatmap: bool, *, is_json: bool
+        self, name: str, data: bytes, mode: Mode, heatmap: bool, has_left: HasLeft, *, is_json: bool
     ) -> dict[str, Any]:
         began = time.perf_counter()
         asked = {"name": name, "mode": mode, "heatmap": heatmap, "json": is_json}
         try:
-            answer = await self.pool.ask(asked, data)
+            answer = await self.pool.ask(asked, data, has_left)
         except InputError as error:
             failed = Result(name, "error", error=ErrorInfo(error.code, f"{name}: {error}"))
             answer = {"record": to_record(failed)}

@@ -7,7 +7,8 @@ from collections.abc import AsyncGenerator
 from typing import NoReturn
 
 from fastapi import Request
-from starlette.datastructures import UploadFile
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from ..types import Source
@@ -18,6 +19,34 @@ from .worker import MAX_NAME
 # A client that is still sending cannot read the answer, so a refused body is read and thrown away, up to this
 # many times the cap; who sends more finds the connection closed.
 _DISCARD_FACTOR = 5
+
+# Which of Python's codecs reads a form's names and texts is not left to the client: `punycode` takes 20 s for one
+# text of a megabyte, and `undefined` always fails. Forms are in UTF-8 (RFC 7578, 5.1.2); few clients say so.
+_CHARSETS = (b"utf-8", b"utf8", b"us-ascii", b"iso-8859-1")
+
+
+class _Form(MultiPartParser):
+    """Starlette's, but strict: that one takes whatever charset Python knows, and a form that breaks off for a whole
+    one, less the file that it broke off in."""
+
+    _is_whole = False
+
+    def on_end(self) -> None:
+        self._is_whole = True
+
+    async def parse(self) -> FormData:
+        _, options = parse_options_header(self.headers["Content-Type"])
+        if options.get(b"charset", b"utf-8").lower() not in _CHARSETS:
+            raise MultiPartException("the form's charset must be UTF-8")
+        self.stream = self._whole(self.stream)
+        return await super().parse()
+
+    async def _whole(self, stream: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        """Raised from within the stream, its error makes Starlette close the files that it has begun."""
+        async for chunk in stream:
+            yield chunk
+        if not self._is_whole:
+            raise MultiPartException("the form ends before its closing boundary")
 
 
 class Held:
@@ -43,7 +72,7 @@ async def read_files(request: Request) -> list[Source]:
     """multipart/form-data -> its parts named `file`, in order."""
     settings: Settings = request.app.state.settings
     await _expect(request, "multipart/form-data")
-    parser = MultiPartParser(
+    parser = _Form(
         request.headers, _capped(request), max_files=settings.max_files, max_fields=settings.max_files
     )
     parser.spool_max_size = settings.max_body_bytes + 1  # its default would write to disk from 1 MB on
@@ -62,8 +91,8 @@ async def read_files(request: Request) -> list[Source]:
 
 
 def _name(file: UploadFile) -> str:
-    """The client's name for the file, cut to what a record has room for, and sure to be text that can be sent."""
-    return (file.filename or "file")[:MAX_NAME].encode("utf-8", "replace").decode()
+    """The client's name for the file, cut to what a record has room for."""
+    return (file.filename or "file")[:MAX_NAME]
 
 
 async def read_json(request: Request) -> bytes:

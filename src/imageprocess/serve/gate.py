@@ -7,14 +7,15 @@ import logging
 import re
 import time
 import uuid
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .metrics import Metrics
-from .problems import ProblemError, problem
+from .problems import ProblemError, code_of, problem
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -67,7 +68,7 @@ class Gate:
             await send(message)
 
         try:
-            await self.app(scope, self._in_time(receive), send_with_headers)
+            await self.app(scope, self._in_time(receive), _telling_problems(request, send_with_headers))
         except ClientDisconnect:
             status = 499  # nginx's number for a client that left; nobody is there to hear an answer
         except Exception:
@@ -123,3 +124,29 @@ class Gate:
             "ms": round(1000 * seconds, 1),
         }
         log.info("request", extra={"facts": facts | request.state.facts})
+
+
+def _telling_problems(request: Request, send: Send) -> Send:
+    """`send`, but what a library says in plain words (of a range, of an origin) becomes the problem that it is."""
+    start: Message | None = None  # of such an answer; its words come in one piece
+
+    async def send_problems(message: Message) -> None:
+        nonlocal start
+        if message["type"] == "http.response.start" and _is_plain_error(message):
+            start = message
+        elif start is None:
+            await send(message)
+        else:
+            status, words = start["status"], message["body"].decode()
+            headers = MutableHeaders(raw=list(start["headers"]))
+            del headers["content-type"], headers["content-length"]
+            detail = words or HTTPStatus(status).phrase
+            answer = problem(request, status, code_of(status), detail, headers)
+            await answer(request.scope, request.receive, send)
+
+    return send_problems
+
+
+def _is_plain_error(start: Message) -> bool:
+    kind = Headers(raw=start["headers"]).get("content-type", "")
+    return start["status"] >= 400 and kind.startswith("text/plain")

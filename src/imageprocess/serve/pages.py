@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
-from starlette.responses import FileResponse, JSONResponse
+from starlette.responses import JSONResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -26,6 +26,9 @@ class _Assets(StaticFiles):
         return response
 
 
+_ONE_FILE = StaticFiles()  # of no folder: what it knows of sending a file, and of not sending it again
+
+
 def install(app: FastAPI) -> None:
     app.include_router(pages)
     app.mount("/assets", _Assets(directory=WEB / "assets"))
@@ -36,23 +39,23 @@ async def root(request: Request) -> Response:
     if _wants_json_only(request.headers.get("accept", "")):
         message = "imageprocess tells AI-generated images from real ones; see /docs"
         return JSONResponse({"message": message, "status": "active"}, headers={"Vary": "Accept"})
-    return _page("index.html")
+    return _page(request, "index.html")
 
 
 @pages.api_route("/index.html", methods=["GET", "HEAD"])
-async def index() -> Response:
-    return _page("index.html")
+async def index(request: Request) -> Response:
+    return _page(request, "index.html")
 
 
 @pages.api_route("/predict.html", methods=["GET", "HEAD"])
-async def predict() -> Response:
-    return _page("predict.html")
+async def predict(request: Request) -> Response:
+    return _page(request, "predict.html")
 
 
 @pages.api_route("/docs", methods=["GET", "HEAD"])
 @pages.api_route("/docs.html", methods=["GET", "HEAD"])
-async def docs() -> Response:
-    return _page("docs.html")
+async def docs(request: Request) -> Response:
+    return _page(request, "docs.html")
 
 
 @pages.api_route("/site.json", methods=["GET", "HEAD"])
@@ -74,7 +77,7 @@ def private_mode(request: Request) -> Response:
     path = _files(_model(request)).get(request.url.path.removeprefix("/"))
     if path is None:
         raise HTTPException(404)
-    return FileResponse(path, headers=_REVALIDATE)
+    return _file(request, path)
 
 
 def _model(request: Request) -> Path:
@@ -86,8 +89,16 @@ def _files(model: Path) -> dict[str, Path]:
     return site.files(model)
 
 
-def _page(name: str) -> Response:
-    return FileResponse(WEB / name, headers=_REVALIDATE | {"Vary": "Accept"})
+def _page(request: Request, name: str) -> Response:
+    response = _file(request, WEB / name)
+    response.headers["Vary"] = "Accept"
+    return response
+
+
+def _file(request: Request, path: Path) -> Response:
+    response = _ONE_FILE.file_response(path, path.stat(), request.scope)
+    response.headers.update(_REVALIDATE)
+    return response
 
 
 def _wants_json_only(accept: str) -> bool:

@@ -10,8 +10,11 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
+
+from starlette.requests import ClientDisconnect
 
 from ..errors import CrashedError, InputTimeoutError, ModelError
 from .metrics import Metrics
@@ -31,6 +34,10 @@ _TRIES = 3  # workers a picture may lose to a killer from outside before its req
 _SEND_BYTES = 1_000_000  # of what is sent to a worker, at once: most pictures go in one piece
 _MAX_ANSWER_BYTES = 64_000_000
 _SECRETS = ("API_KEY", "IMAGEPROCESS_KEYS_FILE", "IMAGEPROCESS_RATE_STORAGE")
+
+
+HasLeft = Callable[[], Awaitable[bool]]
+"""Whether nobody waits for the answer any more."""
 
 
 class _LostError(Exception):
@@ -69,13 +76,17 @@ class Pool:
     def is_ready(self) -> bool:
         return bool(self._alive)
 
-    async def ask(self, header: dict[str, Any], data: bytes) -> dict[str, Any]:
-        """worker.py's answer. Raises InputTimeoutError, CrashedError; ProblemError (503) where it is full."""
+    async def ask(self, header: dict[str, Any], data: bytes, has_left: HasLeft) -> dict[str, Any]:
+        """worker.py's answer. Raises InputTimeoutError, CrashedError; ProblemError (503) where it is full;
+        ClientDisconnect where its client has left before its turn came."""
+        # Now already: uvicorn may not read on, and hear that its client has left, before it is asked.
+        await _stop_if(has_left)
         if self._waiting >= self._max_waiting:
             raise ProblemError(503, "busy", "too many pictures wait already", {"Retry-After": "1"})
         for _ in range(_TRIES):
             worker = await self._next_idle()
             try:
+                await _stop_if(has_left)
                 return await worker.ask(header, data, self._order.timeout_s)
             except _LostError:
                 continue
@@ -230,6 +241,11 @@ class _Worker:
         except TimeoutError:
             self._kill("closed")
             await self.process.wait()
+
+
+async def _stop_if(has_left: HasLeft) -> None:
+    if await has_left():
+        raise ClientDisconnect
 
 
 def _environment() -> dict[str, str]:

@@ -25,6 +25,11 @@ _INPUT_STATUS = {
     "usage": 400,
 }
 
+# A status -> its code, where nothing more is known. The others take Python's name; that of 416 changed in 3.13.
+_CODES = {400: "malformed", 416: "range_not_satisfiable"}
+
+MEDIA_TYPE = "application/problem+json"
+
 
 class ProblemError(Exception):
     """Raised by a route or a dependency; answered with `status`."""
@@ -37,20 +42,23 @@ class ProblemError(Exception):
 def problem(
     request: Request, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None
 ) -> Response:
-    body = {
+    return Response(body(request.state.request_id, status, code, detail), status, headers, MEDIA_TYPE)
+
+
+def body(request_id: str, status: int, code: str, detail: str) -> bytes:
+    told = {
         "type": "about:blank",
         "title": http.HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
         "code": code,
-        "request_id": request.state.request_id,
+        "request_id": request_id,
     }
-    return Response(
-        json.dumps(body, ensure_ascii=False).encode("utf-8", "backslashreplace"),
-        status_code=status,
-        headers=headers,
-        media_type="application/problem+json",
-    )
+    return json.dumps(told, ensure_ascii=False).encode("utf-8", "backslashreplace")
+
+
+def code_of(status: int) -> str:
+    return _CODES.get(status) or http.HTTPStatus(status).name.lower()
 
 
 def of_input(code: str, message: str) -> ProblemError:
@@ -76,7 +84,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _(request: Request, error: HTTPException) -> Response:
-        code = http.HTTPStatus(error.status_code).name.lower()
+        code = code_of(error.status_code)
         return problem(request, error.status_code, code, str(error.detail), error.headers)
 
 

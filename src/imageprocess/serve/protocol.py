@@ -4,13 +4,17 @@ and headers, and takes as many of them as come."""
 from __future__ import annotations
 
 import asyncio
-import json
+import logging
+import uuid
 from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from . import problems
 from .gate import SECURITY_HEADERS
+
+log = logging.getLogger("imageprocess.serve")
 
 _LAST_WORDS_S = 1.0  # for a request on its way when the server stops
 _MAX_HEAD_BYTES = 65_536  # of a request's first line and headers
@@ -29,32 +33,39 @@ class ImpatientProtocol(HttpToolsProtocol):
 
     config: Config
     _patience: asyncio.TimerHandle | None = None
-    _head_bytes: int | None = None  # of the head that is coming; None: none is
+    _is_in_head = True  # the next byte is a head's
+    _head_bytes = 0  # of the head that is coming, in the pieces that were wholly its own
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._expect_headers()
 
     def data_received(self, data: bytes) -> None:
-        # Else `data` begins with a body's end, which is not to be counted as a head's.
-        in_a_head = self._is_idle or self._head_bytes is not None
-        super().data_received(data)
+        """In pieces, so that a head that is too long is met before its end is, however fast it comes."""
+        while data and not self.transport.is_closing():
+            most = _MAX_HEAD_BYTES - self._head_bytes if self._is_in_head else len(data)
+            self._receive_piece(data[:most])
+            data = data[most:]
         if self._is_idle:
             self._expect_headers()
         else:
             self._stop_expecting()
-        if in_a_head and self._head_bytes is not None and not self.transport.is_closing():
+
+    def _receive_piece(self, data: bytes) -> None:
+        was_in_head, cycle = self._is_in_head, self._cycle
+        super().data_received(data)
+        if was_in_head and self._cycle is cycle:  # no head has ended in it
             self._head_bytes += len(data)
-            if self._head_bytes > _MAX_HEAD_BYTES:
+            if self._head_bytes == _MAX_HEAD_BYTES and not self.transport.is_closing():
                 self.send_400_response("The request's headers are too long.")
 
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._head_bytes = 0
-
     def on_headers_complete(self) -> None:
-        self._head_bytes = None
+        self._is_in_head, self._head_bytes = False, 0
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._is_in_head = True
+        super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_expecting()
@@ -68,20 +79,17 @@ class ImpatientProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """uvicorn's, as the problem and with the headers that every other answer of ours has."""
-        body = {
-            "type": "about:blank",
-            "title": "Bad Request",
-            "status": 400,
-            "detail": msg,
-            "code": "malformed",
-        }
-        content = json.dumps(body).encode()
+        request_id = uuid.uuid4().hex
+        log.info("request refused", extra={"facts": {"request_id": request_id, "status": 400, "detail": msg}})
+        content = problems.body(request_id, 400, "malformed", msg)
         headers = {
-            "Content-Type": "application/problem+json",
+            "Content-Type": problems.MEDIA_TYPE,
+            "Content-Length": str(len(content)),
+            "Connection": "close",
             "Cache-Control": "no-store",
+            "X-Request-ID": request_id,
             **SECURITY_HEADERS,
         }
-        headers |= {"Content-Length": str(len(content)), "Connection": "close"}
         lines = ["HTTP/1.1 400 Bad Request", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
         self.transport.write("\r\n".join(lines).encode("latin-1") + content)
         self.transport.close()

@@ -92,7 +92,7 @@ async def detect(
         await charge(request, len(files) - 1)  # the first was paid for at the door
     # One after another: a request with many files must not crowd out the others.
     ready = _analyser(request)
-    results = [await ready.analyse(file, mode, heatmap) for file in files]
+    results = [await ready.analyse(file, mode, heatmap, request.is_disconnected) for file in files]
     _note(request, results)
     return JSONResponse({"results": results})
 
@@ -138,7 +138,7 @@ async def predict(request: Request, body: Body) -> Response:
 
 async def _one(request: Request, body: bytes, mode: Mode, heatmap: bool = False) -> dict[str, Any]:
     """The record of the one picture in the body; its failure is the whole request's."""
-    record = await _analyser(request).analyse_json(body, mode, heatmap)
+    record = await _analyser(request).analyse_json(body, mode, heatmap, request.is_disconnected)
     _note(request, [record])
     if record["status"] == "error":
         raise of_input(record["error"]["code"], record["error"]["message"])
@@ -156,7 +156,13 @@ def _note(request: Request, records: list[dict[str, Any]]) -> None:
         facts["names"] = [record["source"] for record in records]
 
 
+# Two routes each: the lower one answers, HEAD too, and is the first, or a 405 would not allow HEAD; of the upper one,
+# GET alone, the document tells.
+_READS = ["GET", "HEAD"]
+
+
 @facts.get("/v1/model", summary="The model's card, and what this service allows")
+@facts.api_route("/v1/model", methods=_READS, include_in_schema=False)
 async def model(request: Request) -> dict[str, Any]:
     """model.json as it is (`measured` included), and beside it `service`."""
     settings = request.app.state.settings
@@ -170,11 +176,13 @@ async def model(request: Request) -> dict[str, Any]:
 
 
 @facts.get("/health", summary="The original's health call")
+@facts.api_route("/health", methods=_READS, include_in_schema=False)
 async def health() -> schemas.Health:
     return {"status": "online"}
 
 
 @facts.get("/healthz", summary="The process is alive")
+@facts.api_route("/healthz", methods=_READS, include_in_schema=False)
 async def healthz() -> schemas.Health:
     return {"status": "alive"}
 
@@ -184,6 +192,7 @@ async def healthz() -> schemas.Health:
     summary="A worker has the model loaded, and the service is not ending",
     responses=_problems(503),
 )
+@facts.api_route("/readyz", methods=_READS, include_in_schema=False)
 async def readyz(request: Request) -> schemas.Health:
     if not _analyser(request).pool.is_ready:
         raise _not_ready()
@@ -193,5 +202,6 @@ async def readyz(request: Request) -> schemas.Health:
 
 
 @facts.get("/metrics", summary="For Prometheus", response_class=Response)
+@facts.api_route("/metrics", methods=_READS, include_in_schema=False)
 async def metrics(request: Request) -> Response:
     return Response(request.app.state.metrics.render(), media_type=CONTENT_TYPE)
