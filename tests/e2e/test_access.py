@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from browsing import DESKTOP, PHONE, Open, choose_private
+from browsing import DESKTOP, PHONE, Open, check, choose, choose_private
 from imageprocess.web import site
 
 pytestmark = pytest.mark.e2e
@@ -84,6 +84,25 @@ def test_the_service_and_its_key_and_its_api_page(open_page: Open) -> None:
         page = open_page(name).page
         page.evaluate("document.querySelector('#key-form')?.removeAttribute('hidden')")
         assert _violations(page) == []
+
+
+def test_forced_colours_show_the_bar_and_the_chosen_side(open_page: Open, drawn: Drawn) -> None:
+    """Where a person's own colours replace the page's, backgrounds and shadows go."""
+    page = open_page(forced_colors="active").page
+    choose(page, drawn["bright.jpg"])
+    check(page)
+    assert page.locator(".track").evaluate("track => getComputedStyle(track).backgroundImage") != "none"
+    page.evaluate("document.getElementById('where').hidden = false")
+    chosen, other = (
+        page.locator(f"#where-{where} + span").evaluate(
+            """span => {
+                const { outlineStyle, outlineColor } = getComputedStyle(span);
+                return outlineStyle !== "none" && !outlineColor.startsWith("rgba");
+            }"""
+        )
+        for where in ("service", "browser")
+    )
+    assert chosen and not other
 
 
 def test_hebrew_is_chosen_by_the_browser_or_by_hand_and_kept(open_static: Open, drawn: Drawn) -> None:

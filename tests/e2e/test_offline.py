@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from browsing import Open, choose_private, saved_records, watching
+from imageprocess.web import site
 from service import files_served
 
 pytestmark = pytest.mark.e2e
@@ -82,6 +83,52 @@ def test_a_new_model_replaces_the_kept_one(
         assert [address for address in _kept(page) if ".onnx" in address] == [
             f"{served}/below/model/model.onnx?v={sha256}"
         ]
+
+
+def test_a_new_release_is_kept_as_a_whole(
+    browser: Browser, static_dir: Path, tmp_path: Path, drawn: Drawn
+) -> None:
+    """One visit after it is enough: of a file that is new, and of one that nobody has asked for yet."""
+    folder = tmp_path / "site"
+    shutil.copytree(static_dir, folder)
+    with files_served(folder) as served, watching(browser, served) as watched:
+        page = watched.page
+        page.goto(f"{served}/below/predict.html")
+        _settled(page, "/ort/", "/model/model.onnx")
+        _release(folder / "below")
+        page.reload()
+        page.wait_for_function(
+            """async () => (await (await caches.match(new URL("shell.json", location)))?.text())?.includes("newer")"""
+        )
+        page.context.set_offline(True)
+        watched.expected = ("ERR_INTERNET_DISCONNECTED",)
+        page.reload()
+        choose_private(page, drawn["bright.jpg"])
+        assert page.evaluate("newer") == 1
+        assert page.evaluate("import('./assets/js/exports.js').then(({ newer }) => newer)") == 1
+
+
+def _release(below: Path) -> None:
+    """A file more, which is asked for at once, and another that is asked for later."""
+    scripts = below / "assets/js"
+    (scripts / "newer.js").write_text("export const newer = (globalThis.newer = 1);\n", encoding="utf-8")
+    for name in ("predict.js", "exports.js"):
+        text = (scripts / name).read_text(encoding="utf-8")
+        (scripts / name).write_text(f'export * from "./newer.js";\n{text}', encoding="utf-8")
+    shell = json.loads((below / "shell.json").read_text(encoding="utf-8"))
+    changed = {f"assets/js/{name}": "new" for name in ("newer.js", "predict.js", "exports.js")}
+    (below / "shell.json").write_text(json.dumps(shell | changed), encoding="utf-8")
+
+
+def test_the_list_of_what_is_kept_changes_with_any_content(tmp_path: Path, tiny_model_dir: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_model_dir, folder)
+    before = site.shell(folder)
+    with (folder / "model.json").open("a", encoding="utf-8") as stream:
+        stream.write("\n")
+    after = site.shell(folder)
+    assert {address for address in after if after[address] != before[address]} == {"model/model.json"}
+    assert set(before) == set(after) >= {"site.json", "predict.html", "assets/js/leaving.js"}
 
 
 def test_no_page_asks_for_anything_that_is_not_there(open_static: Open) -> None:

@@ -54,6 +54,25 @@ def test_a_model_without_measurements_gets_none(open_page: Open) -> None:
     expect(page.locator("#measured")).to_be_hidden()
 
 
+def test_measurements_that_do_not_come_are_said(open_page: Open) -> None:
+    watched = open_page("docs.html", service_workers="block")
+    watched.expected = ("Service Worker registration blocked", "status of 503")
+    page = watched.page
+    page.route("**/model/model.json", lambda route: route.fulfill(status=503))
+    page.goto(f"{watched.address}/index.html")
+    expect(page.locator("#measured-lead")).to_have_text("The model’s measurements could not be read.")
+
+
+def test_an_api_page_without_its_service_says_so_and_lists_nothing(open_page: Open) -> None:
+    watched = open_page("index.html", service_workers="block")
+    watched.expected = ("Service Worker registration blocked", "ERR_FAILED")
+    page = watched.page
+    page.route("**/openapi.json", lambda route: route.abort())
+    page.goto(f"{watched.address}/docs.html")
+    expect(page.locator("#lead")).to_have_text("The service does not answer. Is it running?")
+    expect(page.get_by_role("heading").locator("visible=true")).to_have_count(1)
+
+
 def test_the_network_is_drawn_from_its_file(open_page: Open, address: str) -> None:
     page = open_page("index.html").page
     network = httpx.get(f"{address}/assets/network/network.json").json()

@@ -17,6 +17,7 @@ from playwright.sync_api import Page, expect
 from browsing import Open, choose_private, put, saved_records
 from golden_pictures import golden_pictures
 from imageprocess.detector import Detector
+from imageprocess.model import registry
 from imageprocess.types import Source
 from imageprocess.web import site
 from pictures import encode, plain, scene
@@ -143,6 +144,13 @@ def test_sixty_megapixels_are_judged_and_too_many_are_refused_unread(open_static
     assert more["error"]["code"] == "too_many_pixels"
 
 
+def test_no_room_is_made_for_a_preview_that_nobody_will_judge(open_page: Open) -> None:
+    page = open_page().page
+    picture = {"name": "x.png", "mimeType": "image/png", "buffer": _large_png(10_001, 10_001)}
+    page.set_input_files("#files", picture)  # type: ignore[arg-type]
+    expect(page.locator(".frame")).to_have_attribute("data-drawn", "false")
+
+
 def test_another_setting_is_another_verdict_at_once(open_static: Open, tmp_path: Path) -> None:
     path = tmp_path / "x.jpg"
     path.write_bytes(_unsure_when_sure())
@@ -152,6 +160,28 @@ def test_another_setting_is_another_verdict_at_once(open_static: Open, tmp_path:
     expect(page.locator("h2.verdict")).to_have_text("Cannot tell")
     page.get_by_label("How sure an answer must be").select_option("best-guess")
     expect(page.locator("h2.verdict")).not_to_have_text("Cannot tell")
+
+
+def test_a_setting_changed_meanwhile_is_the_one_that_is_judged_by(open_static: Open, drawn: Drawn) -> None:
+    """Changed in the very moment in which the first picture is handed over."""
+    page = open_static().page
+    page.evaluate(
+        """() => {
+            const mode = document.getElementById("mode");
+            new MutationObserver((_, watch) => {
+                if (!document.querySelector("[data-state=running]")) return;
+                watch.disconnect();
+                mode.value = "best-guess";
+                mode.dispatchEvent(new Event("change"));
+            }).observe(document.getElementById("cards"), { subtree: true, attributes: true });
+        }"""
+    )
+    choose_private(page, drawn["grey.webp"], drawn["dark.png"])
+    expect(page.get_by_role("status")).to_contain_text("2 pictures checked")
+    asked = registry.verify(registry.resolve()).thresholds["best-guess"]
+    for record in saved_records(page):
+        told = next(item for item in record["evidence"] if item["kind"] == "model")["detail"]["thresholds"]
+        assert (told["ai"], told["real"]) == (asked.ai, asked.real)
 
 
 def _unsure_when_sure() -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -43,12 +44,14 @@ def facts(*, service: bool, issues: str | None = None) -> dict[str, Any]:
     return {"service": service, "private": has_private_mode(), "issues": issues}
 
 
-def shell(model: Path) -> list[str]:
-    """shell.json: what the service worker keeps for when the network is away. The large files are kept by the page
-    that needs them, under their versions.
+def shell(model: Path, *, issues: str | None = None) -> dict[str, str]:
+    """shell.json: what the service worker keeps for when the network is away, each with what changes when its content
+    does. The large files are kept by the page that needs them, under their versions.
     """
     large = (".onnx", ".wasm")
-    return ["site.json", *(address for address in files(model) if not address.endswith(large))]
+    kept = {address: path for address, path in files(model).items() if not address.endswith(large)}
+    hashes = {address: hashlib.sha256(path.read_bytes()).hexdigest()[:16] for address, path in kept.items()}
+    return {"site.json": issues or "", **hashes}
 
 
 def build(out: Path, model: Path, *, issues: str | None = None) -> int:
@@ -58,7 +61,7 @@ def build(out: Path, model: Path, *, issues: str | None = None) -> int:
         target = out / address
         target.parent.mkdir(parents=True, exist_ok=True)
         written += target.write_bytes(path.read_bytes())
-    told = {"site.json": facts(service=False, issues=issues), "shell.json": shell(model)}
+    told = {"site.json": facts(service=False, issues=issues), "shell.json": shell(model, issues=issues)}
     return written + sum(
         (out / name).write_text(json.dumps(what, indent=1) + "\n", encoding="utf-8")
         for name, what in told.items()

@@ -1,14 +1,21 @@
-// Keeps the pages for when the network is away: fresh ones first, kept ones where none come. The network and what runs it
-// are kept by assets/js/private/store.js, under their versions.
+// Keeps the pages for when the network is away: fresh ones first, kept ones where none come. What is kept is of one
+// release, and replaced as a whole. The network and what runs it are kept by assets/js/private/store.js, under their
+// versions.
 
 const SHELL = "imageprocess-shell";
 
 const here = (path) => new URL(path, registration.scope).href;
 
+/** Keep all that shell.json names, unless it is what is kept already. */
 async function keepAll() {
   const cache = await caches.open(SHELL);
-  const shell = await (await fetch(here("shell.json"), { cache: "reload" })).json();
-  await cache.addAll(["./", ...shell].map((path) => new Request(here(path), { cache: "reload" })));
+  const list = here("shell.json");
+  const told = await (await fetch(list, { cache: "no-cache" })).text();
+  const kept = await cache.match(list);
+  if (kept && (await kept.text()) === told) return;
+  const paths = ["./", ...Object.keys(JSON.parse(told))];
+  await cache.addAll(paths.map((path) => new Request(here(path), { cache: "reload" }))); // all or none
+  await cache.put(list, new Response(told));
 }
 
 addEventListener("install", (event) => event.waitUntil(keepAll().then(() => skipWaiting())));
@@ -18,18 +25,15 @@ addEventListener("fetch", (event) => {
   const { request } = event;
   const address = new URL(request.url);
   if (request.method !== "GET" || !address.href.startsWith(registration.scope) || address.searchParams.has("v")) return;
-  event.respondWith(answer(event, request, address));
+  event.respondWith(answer(request, address));
+  if (request.mode === "navigate") event.waitUntil(keepAll().catch(() => {})); // or at the next visit
 });
 
-async function answer(event, request, address) {
-  const cache = await caches.open(SHELL);
-  const key = address.origin + address.pathname; // ?lang=he is the same file
+async function answer(request, address) {
   try {
-    const fresh = await fetch(request, { cache: "no-cache" });
-    if (fresh.ok && (await cache.match(key))) event.waitUntil(cache.put(key, fresh.clone()));
-    return fresh;
+    return await fetch(request, { cache: "no-cache" });
   } catch (error) {
-    const kept = await cache.match(key);
+    const kept = await caches.match(address.origin + address.pathname, { cacheName: SHELL }); // ?lang=he is the same file
     if (kept) return kept;
     throw error;
   }

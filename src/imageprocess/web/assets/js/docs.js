@@ -5,11 +5,11 @@ import { site } from "./site.js";
 import { t } from "./texts.js";
 
 async function start() {
-  const response = site.service && (await fetch("openapi.json"));
+  const response = site.service && (await fetch("openapi.json").catch(() => null));
   byId("origin").textContent = site.service ? location.origin : "http://127.0.0.1:8000";
-  if (!response.ok) {
-    byId("lead").textContent = t("docs.missing");
-    byId("document").hidden = true;
+  if (!response?.ok) {
+    byId("lead").textContent = t(site.service ? "error.network" : "docs.missing");
+    for (const element of [byId("document"), ...document.querySelectorAll("section:has(.calls)")]) element.hidden = true;
     return;
   }
   const { info, paths, components } = await response.json();

@@ -10,7 +10,12 @@ const STORE = "verdicts";
 const MOST = 500; // entries kept; the oldest go first
 const SIDE = 96;
 
-const isOn = () => localStorage.getItem(SWITCH) === "on";
+let storage = null;
+try {
+  storage = localStorage;
+} catch {} // naming it throws where a browser keeps nothing for the page
+
+const isOn = () => storage?.getItem(SWITCH) === "on";
 
 let opened = null;
 
@@ -82,12 +87,14 @@ async function clear() {
 }
 
 export function wireHistory() {
+  if (!storage) return;
+  byId("history").hidden = false;
   const box = byId("history-keep");
   box.checked = isOn();
   box.addEventListener("change", async () => {
-    if (box.checked) localStorage.setItem(SWITCH, "on");
+    if (box.checked) storage.setItem(SWITCH, "on");
     else {
-      localStorage.removeItem(SWITCH);
+      storage.removeItem(SWITCH);
       await clear(); // off means that nothing is kept
     }
     await show();

@@ -6,7 +6,9 @@ import { site } from "./site.js";
 import { has, number, percent, t } from "./texts.js";
 
 async function showMeasured() {
-  const { name, version, files, measured } = await (await fetch("model/model.json", { cache: "no-cache" })).json();
+  const response = await fetch("model/model.json", { cache: "no-cache" });
+  if (!response.ok) throw new Error(`model/model.json: ${response.status}`);
+  const { name, version, files, measured } = await response.json();
   byId("model-line").textContent = t("model.line", { name, version, sha: files["model.onnx"].slice(0, 12) });
   if (!measured) {
     byId("measured-lead").textContent = t("measured.none");
@@ -46,8 +48,8 @@ byId("samples").addEventListener("click", async ({ target }) => {
   const button = target.closest(".sample");
   if (button) (await import("./try.js")).tryOne(button);
 });
-showMeasured();
-drawStill();
+showMeasured().catch(() => (byId("measured-lead").textContent = t("measured.failed")));
+drawStill().catch(console.warn); // its section stays hidden
 // Where there is no service to fall back on, be ready, and be so without a network next time.
 if (site.private && !site.service && !navigator.connection?.saveData) {
   (globalThis.requestIdleCallback ?? setTimeout)(() => prepare().catch(console.warn));

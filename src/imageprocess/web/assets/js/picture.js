@@ -1,9 +1,12 @@
 // The picture on the page: a preview drawn into a canvas (so no blob: address is needed), and the heat map over it.
 
+import { isTooLarge } from "./private/sniff.js";
+
 /** Draw `file` into `canvas`, upright, its longer side at most `longest` pixels. False where this browser cannot decode it. */
 export async function drawPreview(file, canvas, longest) {
   let bitmap;
   try {
+    if (await isTooLarge(file)) return false;
     bitmap = await createImageBitmap(file);
   } catch {
     return false;

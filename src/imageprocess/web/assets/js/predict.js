@@ -7,7 +7,7 @@ import { wireIntake } from "./intake.js";
 import { ServiceError } from "./service.js";
 import { site } from "./site.js";
 import { showTable, wireTable } from "./table.js";
-import { bytes, plural, t } from "./texts.js";
+import { bytes, number, plural, t } from "./texts.js";
 import { browser, service } from "./witnesses.js";
 import { failure, headline } from "./wording.js";
 
@@ -19,7 +19,7 @@ const leaving = {
 const MOST = 200; // pictures at a time
 const LOOPBACK = new Set(["localhost", "127.0.0.1", "[::1]"]);
 
-const items = []; // {name, file, state: "waiting" | "running" | "done", record, card, where, mode}
+const items = []; // {name, file, state: "waiting" | "running" | "done", record, card, where, mode, limit, run}
 let witness = site.private && !site.service ? browser : service;
 let running = null; // the AbortController of the run in progress
 
@@ -48,12 +48,12 @@ async function choose(chosen) {
   witness = chosen;
   byId("privacy").textContent = privacy();
   byId("limits").textContent = "";
-  byId("problem").hidden = true;
+  for (const id of ["problem", "loading", "noisy"]) byId(id).hidden = true;
   try {
     await prepare();
   } catch (error) {
     // Told where it matters: when a picture is to be checked, or here for want of a service.
-    byId("limits").textContent = told(error);
+    if (witness === chosen) byId("limits").textContent = told(error);
   }
 }
 
@@ -66,12 +66,16 @@ function privacy() {
 async function prepare() {
   if (witness === browser) {
     byId("limits").textContent = t("limits.browser");
-    const { faithful } = await browser.load((done, total) => tellLoading(done, total));
-    byId("loading").hidden = true;
-    byId("noisy").hidden = faithful;
+    try {
+      const { faithful } = await browser.load(tellLoading);
+      Object.assign(byId("noisy"), { hidden: faithful || witness !== browser, textContent: t("noisy") });
+    } finally {
+      byId("loading").hidden = true;
+    }
     return;
   }
   const { service: allows } = await service.load();
+  if (witness !== service) return; // chosen meanwhile
   byId("limits").textContent = t("limits", { size: service.limit() });
   if (allows.key_required && service.key === null) askForKey();
 }
@@ -86,7 +90,7 @@ const told = (error) => (error instanceof ServiceError ? failure(error) : t("loa
 async function add(files) {
   const room = MOST - items.length;
   const added = [...files].slice(0, Math.max(0, room)).map((file) => {
-    const item = { name: file.name, file, state: "waiting", record: null, limit: witness.limit() };
+    const item = { name: file.name, file, state: "waiting", record: null };
     item.card = new Card(item, { remove, send: site.service ? send : null, ...leaving });
     return item;
   });
@@ -111,13 +115,15 @@ async function add(files) {
 
 function remove(item) {
   items.splice(items.indexOf(item), 1);
+  if (!items.length) return reset();
   item.card.element.remove();
   render();
-  (items.length ? byId("run") : byId("files")).focus();
+  byId(running ? "cancel" : "run").focus();
 }
 
 function reset() {
   running?.abort();
+  running = null;
   items.length = 0;
   byId("cards").replaceChildren();
   byId("status").textContent = "";
@@ -147,34 +153,41 @@ async function run() {
   if (running) return;
   if (items.every((item) => item.record)) items.forEach((item) => show(item, "waiting", null));
   const control = (running = new AbortController());
-  let done = 0;
-  const checked = [];
+  const { signal } = control;
+  const stopped = new Promise((_, reject) => (signal.onabort = () => reject(signal.reason)));
+  const left = () => items.filter(({ record }) => !record);
+  const checked = () => items.filter(({ record, run }) => record && run === control);
+  const counts = () => ({ done: checked().length, total: checked().length + left().length });
+  let item;
   byId("problem").hidden = true;
   try {
     render();
-    await prepare();
-    for (let item; (item = items.find(({ record }) => !record)); ) {
-      const total = done + items.filter(({ record }) => !record).length;
+    await Promise.race([prepare(), stopped]);
+    while ((item = left()[0])) {
+      const { done, total } = counts();
       Object.assign(byId("progress"), { max: total, value: done });
       tell("progress", { done, total });
       show(item, "running", null);
       const [asked, mode] = [witness, byId("mode").value];
-      const { record, unreadable } = await asked.check(item.file, { mode, signal: control.signal });
-      control.signal.throwIfAborted();
-      Object.assign(item, { unreadable, mode, where: asked === browser ? "browser" : "service" });
+      const pause = (seconds) => tell("paused", { done, total, seconds: number(seconds) });
+      const { record, unreadable } = await Promise.race([asked.check(item.file, { mode, signal, pause }), stopped]);
+      if (asked === browser && mode !== byId("mode").value) {
+        show(item, "waiting", null); // another setting is asked for by now
+        continue;
+      }
+      Object.assign(item, { unreadable, mode, run: control, limit: asked.limit(), where: asked === browser ? "browser" : "service" });
       show(item, "done", record);
       showTableSoon();
       remember(record, item.card.canvas);
-      checked.push(item);
-      done += 1;
     }
-    summarise(checked.filter((item) => items.includes(item)));
+    summarise(checked());
   } catch (error) {
-    items.filter((item) => item.state === "running").forEach((item) => show(item, "waiting", null));
-    if (error.name !== "AbortError") problem(error);
-    else if (items.length) tell("cancelled", { done, total: done + items.filter(({ record }) => !record).length });
+    if (item) show(item, "waiting", null);
+    if (running !== control) return; // started over meanwhile
+    if (error.name === "AbortError") tell("cancelled", counts());
+    else problem(error);
   } finally {
-    running = null;
+    if (running === control) running = null;
     render();
   }
 }
@@ -189,7 +202,10 @@ function showTableSoon() {
   }, 500);
 }
 
-const tell = (key, values) => (byId("status").textContent = t(key, values));
+function tell(key, values) {
+  byId("status").textContent = t(key, values);
+  byId("status").dataset.told = key;
+}
 
 function show(item, state, record) {
   Object.assign(item, { state, record });

@@ -7,6 +7,9 @@ import { bytes } from "./texts.js";
 /** A record of a file that could not be analysed. */
 const failed = (file, code, message) => ({ schema: 1, source: file.name, status: "error", error: { code, message } });
 
+/** False for one that changed since it was chosen, and for a folder. */
+const isReadable = (file) => file.slice(0, 1).arrayBuffer().then(() => true, () => false);
+
 /** The browser's own. */
 export const browser = {
   key: null,
@@ -37,8 +40,8 @@ export const service = {
     return this.facts;
   },
 
-  /** Throws a ServiceError that ends the run. */
-  async check(file, { mode, signal }) {
+  /** Throws a ServiceError that ends the run. `pause(seconds)`: the service asks to wait so long. */
+  async check(file, { mode, signal, pause = () => {} }) {
     const largest = this.facts?.service.limits.max_body_bytes ?? Infinity;
     if (file.size > largest) return { record: failed(file, "too_large", `${file.name}: more than ${this.limit()}`) };
     const heatmap = this.facts?.outputs.includes("heatmap") ?? false;
@@ -46,10 +49,17 @@ export const service = {
       try {
         return { record: await detect(file, { mode, heatmap, key: this.key, signal }) };
       } catch (error) {
-        if (!(error instanceof ServiceError) || ENDS_THE_RUN.has(error.code)) throw error;
-        if (error.code !== "busy") return { record: failed(file, error.code, error.message) };
-        await new Promise((resolve) => setTimeout(resolve, 1000 * Math.max(1, error.retryAfterS)));
-        signal.throwIfAborted();
+        if (!(error instanceof ServiceError)) throw error;
+        if (error.retryAfterS > 0) {
+          pause(error.retryAfterS);
+          await new Promise((resolve) => setTimeout(resolve, 1000 * error.retryAfterS));
+          signal.throwIfAborted();
+          continue;
+        }
+        // A request whose body cannot be read fails like one that reaches nobody.
+        if (error.code === "network" && !(await isReadable(file))) return { record: failed(file, "not_found", `${file.name}: cannot be read`) };
+        if (ENDS_THE_RUN.has(error.code)) throw error;
+        return { record: failed(file, error.code, error.message) };
       }
     }
   },

@@ -5,6 +5,8 @@ import { Reader } from "./bytes.js";
 
 const AVIF = new Set(["avif", "avis"]);
 const HEIC = new Set(["heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1"]);
+export const MAX_PIXELS = 100_000_000; // decode/limits.py's
+const HEAD = 1_000_000; // bytes in which a file has said how large it is
 const MAX_BRANDS = 64;
 const MAX_PARTS = 65536;
 
@@ -42,6 +44,13 @@ export function size(data, format) {
     if (error instanceof RangeError) return null; // cut off
     throw error;
   }
+}
+
+/** Whether a file says in its head that it has more pixels than anyone here decodes. */
+export async function isTooLarge(file) {
+  const head = new Uint8Array(await file.slice(0, HEAD).arrayBuffer());
+  const stated = size(head, sniff(head));
+  return stated !== null && stated.width * stated.height > MAX_PIXELS;
 }
 
 const SIZES = {

@@ -6,12 +6,11 @@ import { decode, DecodeError, isFaithful } from "./decode.js";
 import { Model } from "./model.js";
 import { readExif } from "./exif.js";
 import { readProvenance } from "./provenance.js";
-import { frames, size, sniff } from "./sniff.js";
+import { frames, MAX_PIXELS, size, sniff } from "./sniff.js";
 import { decide } from "./verdict.js";
 import { readWatermarks } from "./watermark.js";
 
-const MAX_BYTES = 200_000_000; // decode/limits.py's
-const MAX_PIXELS = 100_000_000;
+const MAX_BYTES = 200_000_000; // decode/limits.py's, as MAX_PIXELS
 const ROOT = new URL("../../../", import.meta.url);
 
 const models = new Map(); // folder -> the promise of its model
@@ -93,7 +92,9 @@ async function examine(file, mode, began) {
 async function opened(file) {
   const { name } = file;
   if (file.size > MAX_BYTES) throw new InputError("too_large", `${name}: ${count(file.size)} bytes; the limit is ${count(MAX_BYTES)}`);
-  const data = new Uint8Array(await file.arrayBuffer());
+  const data = new Uint8Array(await file.arrayBuffer().catch(() => {
+    throw new InputError("not_found", `${name}: cannot be read`); // changed since it was chosen, or a folder
+  }));
   if (!data.length) throw new InputError("corrupt", `${name}: the file is empty`);
   const format = sniff(data);
   if (!format) throw new InputError("unsupported_format", `${name}: not an image that is read here (JPEG, PNG, WebP, AVIF, GIF, BMP)`);

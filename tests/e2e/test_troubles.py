@@ -1,0 +1,259 @@
+"""What goes wrong while pictures are checked costs that picture and nothing else, and can be stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+
+from browsing import DESKTOP, PHONE, Open, check, choose, choose_private, saved_records, watching
+from imageprocess.web import site
+from pictures import encode, plain
+from service import running
+
+pytestmark = pytest.mark.e2e
+Drawn = dict[str, Path]
+DETECT = "**/v1/detect*"
+
+
+def _copies(drawn: Drawn, folder: Path, *names: str) -> list[Path]:
+    for name in names:
+        (folder / name).write_bytes(drawn["dark.png"].read_bytes())
+    return [folder / name for name in names]
+
+
+def test_a_file_that_cannot_be_read_any_more_fails_alone(
+    open_page: Open, drawn: Drawn, tmp_path: Path
+) -> None:
+    watched = open_page()
+    watched.expected = ("ERR_UPLOAD_FILE_CHANGED",)
+    page = watched.page
+    files = _copies(drawn, tmp_path, "changed.png", "b.png", "c.png")
+    choose(page, *files)
+    expect(page.locator("[data-drawn]")).to_have_count(3)
+    os.utime(files[0], (1, 1))  # a browser goes by the time
+    check(page)
+    expect(page.get_by_role("status")).to_have_text("3 pictures checked: 0 AI, 2 real, 0 unsure, 1 failed.")
+    card = page.get_by_role("article", name="changed.png")
+    expect(card.locator(".reason")).to_contain_text("The file cannot be read.")
+    assert [record.get("error", {}).get("code") for record in saved_records(page)] == [
+        "not_found",
+        None,
+        None,
+    ]
+
+
+@pytest.mark.parametrize("where", ["service", "browser"])
+def test_a_dropped_folder_fails_alone(
+    open_page: Open, open_static: Open, drawn: Drawn, tmp_path: Path, where: str
+) -> None:
+    watched = open_page() if where == "service" else open_static()
+    watched.expected = ("ERR_",)
+    page = watched.page
+    (tmp_path / "folder.png").mkdir()
+    dragged = {
+        "items": [],
+        "files": [str(tmp_path / "folder.png"), str(drawn["dark.png"])],
+        "dragOperationsMask": 1,
+    }
+    session = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        session.send("Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 400, "data": dragged})
+    expect(page.get_by_role("article")).to_have_count(2)
+    if where == "service":
+        page.locator("#run").click()
+    expect(page.locator("#cards [data-state=done]")).to_have_count(2)
+    codes = [record.get("error", {}).get("code") for record in saved_records(page)]
+    assert codes == ["not_found", None]
+
+
+def test_where_nothing_may_be_kept_pictures_are_checked(browser: Browser, address: str, drawn: Drawn) -> None:
+    with watching(browser, address) as watched:
+        page = watched.page
+        refused = """Object.defineProperty(window, "localStorage", {
+            get() { throw new DOMException("Access is denied for this document.", "SecurityError"); }
+        });"""
+        page.add_init_script(refused)
+        page.goto(f"{address}/predict.html")
+        page.wait_for_load_state("networkidle")
+        expect(page.locator("#history-keep")).to_be_hidden()
+        choose(page, drawn["bright.jpg"])
+        check(page)
+        expect(page.locator("h2.verdict")).to_have_text("Looks AI-made")
+
+
+def _busy(wait_s: int, status: int, code: str) -> dict[str, Any]:
+    return {
+        "status": status,
+        "headers": {"Retry-After": str(wait_s), "Content-Type": "application/problem+json"},
+        "body": json.dumps({"code": code, "detail": "later"}),
+    }
+
+
+@pytest.mark.parametrize(("status", "code"), [(429, "too_many_requests"), (503, "workers_lost")])
+def test_a_pause_that_the_service_asks_for_is_made_and_said(
+    open_page: Open, drawn: Drawn, status: int, code: str
+) -> None:
+    watched = open_page()
+    watched.expected = (f"status of {status}",)
+    page = watched.page
+    refusals = iter(range(1))
+
+    def answer(route: Route) -> None:
+        if next(refusals, None) is None:
+            route.continue_()
+        else:
+            route.fulfill(**_busy(1, status, code))
+
+    page.route(DETECT, answer)
+    choose(page, drawn["bright.jpg"])
+    page.evaluate(
+        """() => {
+            const status = document.getElementById("status");
+            window.said = [];
+            new MutationObserver(() => said.push([status.textContent, status.getBoundingClientRect().height]))
+                .observe(status, { childList: true, attributes: true });
+        }"""
+    )
+    check(page)
+    expect(page.locator("h2.verdict")).to_have_text("Looks AI-made")
+    paused = [height for text, height in page.evaluate("said") if "Next try in 1 s; 0 of 1 checked" in text]
+    assert paused and paused[-1] > 10  # to be seen, beside a single picture as well
+
+
+def test_stop_ends_a_pause(open_page: Open, drawn: Drawn) -> None:
+    watched = open_page()
+    watched.expected = ("status of 503",)
+    page = watched.page
+    page.route(DETECT, lambda route: route.fulfill(**_busy(600, 503, "busy")))
+    choose(page, drawn["bright.jpg"], drawn["dark.png"])
+    page.locator("#run").click()
+    expect(page.get_by_role("status")).to_contain_text("Next try in 600 s")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("status")).to_have_text("Stopped. 0 of 2 checked.")
+    page.unroute_all()
+    check(page)
+    expect(page.locator("h2.verdict")).to_have_count(2)
+
+
+def test_stop_and_start_over_while_the_network_is_fetched(open_static: Open, drawn: Drawn) -> None:
+    watched = open_static("docs.html", service_workers="block")  # routes do not reach a worker's worker
+    watched.expected = ("Service Worker registration blocked",)
+    page = watched.page
+    held: list[Route] = []
+    page.route("**/model.onnx*", lambda route: held.append(route))
+    page.goto(f"{watched.address}/predict.html")
+    choose(page, drawn["bright.jpg"])
+    page.evaluate(
+        "Object.assign(document.getElementById('loading'), { hidden: false, textContent: '1 of 2' })"
+    )
+    expect(page.locator("#loading")).to_be_visible()  # as it is when part of it has come
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("status")).to_have_text("Stopped. 0 of 1 checked.")
+    page.get_by_role("button", name="Check picture").click()
+    page.get_by_role("button", name="Start over").click()
+    choose(page, drawn["dark.png"])
+    expect(page.get_by_role("button", name="Stop")).to_be_focused()
+    for route in held:
+        route.continue_()
+    page.get_by_role("button", name="Check it again").wait_for()
+    expect(page.get_by_role("status")).to_contain_text("dark.png: ")
+    expect(page.get_by_role("article")).to_have_count(1)
+    expect(page.locator("#loading")).to_be_hidden()
+
+
+def test_a_picture_taken_out_during_a_run_leaves_the_focus_on_stop(open_page: Open, drawn: Drawn) -> None:
+    page = open_page().page
+    held: list[Route] = []
+    page.route(DETECT, lambda route: held.append(route))
+    choose(page, drawn["bright.jpg"], drawn["dark.png"])
+    page.locator("#run").click()
+    page.get_by_role("button", name="Remove dark.png").click()
+    expect(page.get_by_role("button", name="Stop")).to_be_focused()
+    page.get_by_role("button", name="Remove bright.jpg").click()
+    expect(page.get_by_label("Choose pictures")).to_be_focused()
+    expect(page.get_by_role("status")).to_be_empty()
+    page.unroute_all(behavior="ignoreErrors")
+    choose(page, drawn["grey.webp"])
+    check(page)
+    expect(page.locator("h2.verdict")).to_have_text("Cannot tell")
+
+
+@pytest.mark.parametrize("key", ["סומסום היפתח", "מפתח אחר"])
+def test_a_key_in_any_script(open_page: Open, drawn: Drawn, tiny_model_dir: Path, key: str) -> None:
+    with running(tiny_model_dir, api_key="סומסום היפתח") as address:
+        watched = open_page(at=address)
+        watched.expected = ("403 (Forbidden)",)
+        page = watched.page
+        choose(page, drawn["bright.jpg"])
+        page.get_by_label("This service asks for a key").fill(key)
+        page.get_by_role("button", name="Use it").click()
+        if key == "סומסום היפתח":
+            expect(page.locator("h2.verdict")).to_have_text("Looks AI-made")
+        else:
+            expect(page.locator("#problem")).to_have_text("This key is not known to the service.")
+            expect(page.get_by_label("This service asks for a key")).to_be_focused()
+
+
+def test_the_limit_that_is_told_is_of_who_looked(
+    open_page: Open, tiny_model_dir: Path, tmp_path: Path
+) -> None:
+    if not site.has_private_mode():
+        pytest.skip("private mode is not built: `make web` does, where npm is")
+    path = tmp_path / "scan.tif"
+    path.write_bytes(encode(plain(250, 300, 300), "TIFF"))
+    with running(tiny_model_dir, max_body_bytes=100_000) as address:
+        page = open_page(at=address).page
+        page.get_by_text("In this browser", exact=True).click()
+        choose_private(page, path)
+        page.get_by_role("button", name="Send this one to the service").click()
+        expect(page.locator(".reason")).to_have_text("The file is larger than 100 kB.")
+
+
+def test_a_warning_about_the_browser_is_not_about_the_service(open_page: Open) -> None:
+    if not site.has_private_mode():
+        pytest.skip("private mode is not built: `make web` does, where npm is")
+    watched = open_page("docs.html", service_workers="block")  # routes do not reach a worker's worker
+    watched.expected = ("Service Worker registration blocked",)
+    page = watched.page
+    noisy = (site.WEB / "assets/js/private/decode.js").read_text(encoding="utf-8")
+    assert "return drawn.data.every" in noisy
+    noisy = noisy.replace("return drawn.data.every", "return false && drawn.data.every")
+    page.route(
+        "**/private/decode.js", lambda route: route.fulfill(body=noisy, content_type="text/javascript")
+    )
+    page.goto(f"{watched.address}/predict.html")
+    page.get_by_text("In this browser", exact=True).click()
+    expect(page.locator("#noisy")).to_be_visible()
+    page.get_by_text("On the service", exact=True).click()
+    expect(page.locator("#noisy")).to_be_hidden()
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_of_many_pictures_the_tools_come_first_and_then_the_table(
+    open_page: Open, drawn: Drawn, viewport: dict[str, int]
+) -> None:
+    page = open_page(viewport=viewport).page
+    choose(page, *[drawn["bright.jpg"]] * 8)
+    check(page)
+    expect(page.locator("#rows tr")).to_have_count(8)
+    tops = [_top(page, selector) for selector in ("#reset", "#status", "#results", "#cards", "#history")]
+    assert tops == sorted(tops)
+    assert tops[0] < viewport["height"] / 2
+
+
+def _top(page: Page, selector: str) -> float:
+    box = page.locator(selector).bounding_box()
+    assert box
+    return box["y"]
+
+
+def test_a_long_name_does_not_widen_the_page(open_page: Open, drawn: Drawn, tmp_path: Path) -> None:
+    page = open_page(viewport=PHONE, has_touch=True, is_mobile=True).page
+    choose(page, *_copies(drawn, tmp_path, f"IMG_{'1234567890' * 8}.png"))
+    check(page)
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
