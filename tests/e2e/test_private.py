@@ -374,7 +374,11 @@ def test_the_switch_between_browser_and_service(open_page: Open, drawn: Drawn, a
         "button", name="Send this one to the service"
     ).click()
     expect(page.get_by_role("article", name="scan.tif").get_by_role("heading")).to_have_text("Looks AI-made")
-    expect(page.get_by_label("On the service")).to_be_checked()
+    # This one, and no other, now or later.
+    expect(page.locator("#where-browser")).to_be_checked()
+    page.set_input_files("#files", drawn["=cmd.png"])
+    expect(page.get_by_role("article", name="=cmd.png").get_by_role("heading")).to_be_visible()
+    assert sum("v1/detect" in url for url in watched.asked) == 1
 
 
 def test_where_private_mode_is_not_built_the_page_says_so(

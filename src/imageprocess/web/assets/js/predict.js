@@ -19,7 +19,7 @@ const leaving = {
 const MOST = 200; // pictures at a time
 const LOOPBACK = new Set(["localhost", "127.0.0.1", "[::1]"]);
 
-const items = []; // {name, file, state: "waiting" | "running" | "done", record, card, where, mode, limit, run}
+const items = []; // {name, file, state: "waiting" | "running" | "done", record, card, sent, where, mode, limit, run}
 let witness = site.private && !site.service ? browser : service;
 let running = null; // the AbortController of the run in progress
 
@@ -141,11 +141,11 @@ function judgeAgain() {
 
 const records = () => items.map((item) => item.record).filter(Boolean);
 
-/** What a browser cannot read goes to the service, when a person says so. */
+/** What a browser cannot read goes to the service, when a person says so; the others stay. */
 function send(item) {
+  item.sent = true;
   show(item, "waiting", null);
-  byId("where-service").checked = true;
-  choose(service).then(run);
+  run();
 }
 
 /** Check what waits; where nothing does, check all again. */
@@ -168,7 +168,8 @@ async function run() {
       Object.assign(byId("progress"), { max: total, value: done });
       tell("progress", { done, total });
       show(item, "running", null);
-      const [asked, mode] = [witness, byId("mode").value];
+      const [asked, mode] = [item.sent ? service : witness, byId("mode").value];
+      if (item.sent) await Promise.race([service.load(), stopped]);
       const pause = (seconds) => tell("paused", { done, total, seconds: number(seconds) });
       const { record, unreadable } = await Promise.race([asked.check(item.file, { mode, signal, pause }), stopped]);
       if (asked === browser && mode !== byId("mode").value) {
