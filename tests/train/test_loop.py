@@ -15,6 +15,7 @@ from imageprocess.train import loop
 from imageprocess.train.averaging import Averaged
 from imageprocess.train.dataset import epoch_order
 from imageprocess.train.loop import Progress, TrainResult, train
+from imageprocess.train.mixing import logits_and_loss
 from imageprocess.train.recipes import Recipe
 
 RECIPE = Recipe(epochs=12, batch_size=8, learning_rate=1e-3, warmup_steps=2, precision="32-true")
@@ -177,7 +178,7 @@ def test_a_batch_is_mixed_as_the_recipe_says() -> None:
     recipe = replace(RECIPE, mixup=0.8, mixed_share=0.6, cutmix_share=0.5)
     for seed in range(300):
         torch.manual_seed(seed)
-        _, loss = loop._logits_and_loss(network, black_and_white, labels, recipe)
+        _, loss = logits_and_loss(network, black_and_white, labels, recipe)
         shares = seen[-1].mean((1, 2, 3))  # of white
         assert shares[0] <= 0.5 <= shares[1]
         unmixed = seen[-1].unique().tolist() == [0, 1]

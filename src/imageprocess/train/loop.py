@@ -40,6 +40,7 @@ from .dataset import (
 )
 from .devices import gathered, keep_memory, open_fabric, padded_share, share, total
 from .fakes import folds_of_fakes, read_fakes
+from .mixing import logits_and_loss
 from .nets import Network
 from .on_device import OnDevice
 from .opening import open_pictures
@@ -207,20 +208,17 @@ def _epoch(
         for number in range(state.epoch * recipe.passes, (state.epoch + 1) * recipe.passes)
         for place in epoch_order(pictures.rows, seed=recipe.seed, epoch=number, balance=recipe.balance)
     ]
-    world = fabric.world_size
-    used = len(order) - len(order) % world
-    if used % recipe.batch_size == world:  # of a single picture there is no spread to normalise by
-        used -= world
-    order = order[:used]
-    steps = -(-used // recipe.batch_size)
-    mine = share(fabric, order[state.step * recipe.batch_size :])
+    size = recipe.batch_size // fabric.world_size
+    mine = share(fabric, order)
+    if len(mine) % size == 1:  # of a single picture there is no spread to normalise by
+        mine.pop()
+    steps = -(-len(mine) // size)
+    mine = mine[state.step * size :]
     batches: Iterable[tuple[Tensor, Tensor]]
     if isinstance(pictures, OnDevice):
-        batches = pictures.batches(
-            mine, recipe.batch_size // world, first=state.step, process=fabric.global_rank
-        )
+        batches = pictures.batches(mine, size, first=state.step, process=fabric.global_rank)
     else:
-        loader = _loader(Subset(pictures, mine), recipe.batch_size // world, workers)
+        loader = _loader(Subset(pictures, mine), size, workers)
         batches = fabric.setup_dataloaders(loader, use_distributed_sampler=False)  # type: ignore[assignment]
     folds = folds[mine]
     at = 0
@@ -261,7 +259,7 @@ def _epoch(
             if state.epoch < recipe.small_epochs:
                 side = recipe.small_side
                 shown = nn.functional.interpolate(shown, (side, side), mode="bilinear", antialias=True)
-            logits, loss = _logits_and_loss(network, shown, labels, recipe)
+            logits, loss = logits_and_loss(network, shown, labels, recipe)
             optimiser.zero_grad()
             fabric.backward(loss)
             _teach_twins(fabric, network, shown, labels, folds[at : at + len(labels)], recipe)
@@ -291,35 +289,8 @@ def _teach_twins(
         places = torch.from_numpy(np.flatnonzero(folds != number))
         seen = (places.pin_memory() if shown.is_cuda else places).to(shown.device, non_blocking=True)
         if len(seen) > 1:  # of a single picture there is no spread to normalise by
-            _, loss = _logits_and_loss(partial(network, which=number), shown[seen], labels[seen], recipe)
+            _, loss = logits_and_loss(partial(network, which=number), shown[seen], labels[seen], recipe)
             fabric.backward(loss)
-
-
-def _logits_and_loss(network: Any, shown: Tensor, labels: Tensor, recipe: Recipe) -> tuple[Tensor, Tensor]:
-    """-> logits (N, 2) and the batch's loss. With mix-up each picture is mixed with its opposite in the batch, or
-    has a rectangle of it laid over."""
-
-    def loss_of(truth: Tensor) -> Tensor:
-        return nn.functional.cross_entropy(logits, truth, label_smoothing=recipe.label_smoothing)
-
-    if not recipe.mixup or float(torch.rand(())) >= recipe.mixed_share:
-        logits = network(shown)
-        return logits, loss_of(labels)
-    drawn = float(torch.distributions.Beta(recipe.mixup, recipe.mixup).sample())
-    share_of_first = max(drawn, 1 - drawn)  # so that accuracy is counted against what there is more of
-    other = shown.flip(0)
-    if float(torch.rand(())) < recipe.cutmix_share:
-        height, width = shown.shape[2:]
-        side = (1 - share_of_first) ** 0.5
-        tall, wide = int(side * height), int(side * width)
-        top, left = (int(torch.randint(free + 1, ())) for free in (height - tall, width - wide))
-        mixed = shown.clone()
-        mixed[:, :, top : top + tall, left : left + wide] = other[:, :, top : top + tall, left : left + wide]
-        share_of_first = 1 - tall * wide / (height * width)
-    else:
-        mixed = share_of_first * shown + (1 - share_of_first) * other
-    logits = network(mixed)
-    return logits, share_of_first * loss_of(labels) + (1 - share_of_first) * loss_of(labels.flip(0))
 
 
 def predict(
