@@ -6,14 +6,10 @@ A PEM file. The first lines of a downloaded one are comments: when it was fetche
 from __future__ import annotations
 
 import hashlib
-import http.client
 import os
 import ssl
 import sys
 import tempfile
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -139,6 +135,12 @@ def update_trust_list(source: str, path: Path) -> TrustList:
 
 
 def _fetch(source: str) -> bytes:
+    # Here, since they take 20 ms to load, and only an update fetches anything.
+    import http.client
+    import urllib.error
+    import urllib.parse
+    import urllib.request
+
     try:
         address = urllib.parse.urlsplit(source)
         is_local = address.hostname in ("127.0.0.1", "localhost", "::1")
