@@ -89,13 +89,17 @@ def test_what_is_there_is_not_lost_by_mistake(folder: Path, task: Task, tmp_path
     assert run(_job(folder, out, task), overwrite=True).resumed == 0
 
 
-@pytest.mark.parametrize("name", ["out.jsonl", "out.parquet"])
-def test_a_finished_file_is_the_answer_to_its_own_question_alone(
-    folder: Path, task: Task, tmp_path: Path, name: str
-) -> None:
-    if name.endswith("parquet"):
+@pytest.fixture(params=["out.jsonl", "out.parquet"])
+def out(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Where a job writes, in either form."""
+    if request.param.endswith("parquet"):
         pytest.importorskip("pyarrow")
-    out = tmp_path / name
+    return tmp_path / str(request.param)
+
+
+def test_a_finished_file_is_the_answer_to_its_own_question_alone(
+    folder: Path, task: Task, tmp_path: Path, out: Path
+) -> None:
     (tmp_path / "in").mkdir()
     for number in range(12):
         shutil.copy(folder / f"{number:03}.{('jpeg', 'png', 'webp')[number % 3]}", tmp_path / "in")
@@ -124,13 +128,7 @@ def test_a_finished_file_is_the_answer_to_its_own_question_alone(
     assert run(job, resume=True).resumed == 12
 
 
-@pytest.mark.parametrize("name", ["out.jsonl", "out.parquet"])
-def test_a_file_of_another_program_is_not_taken_for_the_jobs(
-    folder: Path, task: Task, tmp_path: Path, name: str
-) -> None:
-    if name.endswith("parquet"):
-        pytest.importorskip("pyarrow")
-    out = tmp_path / name
+def test_a_file_of_another_program_is_not_taken_for_the_jobs(folder: Path, task: Task, out: Path) -> None:
     out.write_bytes(b'{"mine": 1}\n')
     job = _job(folder, out, task)
     with pytest.raises(UsageError, match=r"not known to be this job's.*--overwrite begins anew"):

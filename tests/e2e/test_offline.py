@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browsing import Open, choose_private, saved_records, watching
+from browsing import Open, Watched, choose_private, saved_records, watching
 from imageprocess.web import site
 from service import files_served
 
@@ -61,19 +63,25 @@ def _go_on(page: Page, served: str, drawn: Drawn) -> None:
     expect(page.locator(".sheet")).to_have_count(4)
 
 
+@contextmanager
+def _own_site(browser: Browser, static_dir: Path, tmp_path: Path) -> Iterator[tuple[Path, Watched]]:
+    """A copy of the site that may be changed, and its page of verdicts open."""
+    shutil.copytree(static_dir, tmp_path / "site")
+    with files_served(tmp_path / "site") as served, watching(browser, served) as watched:
+        watched.page.goto(f"{served}/below/predict.html")
+        yield tmp_path / "site/below", watched
+
+
 def test_a_new_model_replaces_the_kept_one(
     browser: Browser, static_dir: Path, tiny_model_dir: Path, tmp_path: Path, drawn: Drawn
 ) -> None:
-    folder = tmp_path / "site"
-    shutil.copytree(static_dir, folder)
-    with files_served(folder) as served, watching(browser, served) as watched:
+    with _own_site(browser, static_dir, tmp_path) as (below, watched):
         page = watched.page
-        page.goto(f"{served}/below/predict.html")
         choose_private(page, drawn["bright.jpg"])
         before = saved_records(page)[0]["model"]
         _settled(page, "/ort/", "/model/model.onnx")
         for name in ("model.json", "model.onnx"):
-            shutil.copy(tiny_model_dir / name, folder / "below/model" / name)
+            shutil.copy(tiny_model_dir / name, below / "model" / name)
         page.reload()
         choose_private(page, drawn["bright.jpg"])
         record = saved_records(page)[0]
@@ -81,7 +89,7 @@ def test_a_new_model_replaces_the_kept_one(
         assert record["verdict"]["label"] == "ai"
         sha256 = json.loads((tiny_model_dir / "model.json").read_text())["files"]["model.onnx"]
         assert [address for address in _kept(page) if ".onnx" in address] == [
-            f"{served}/below/model/model.onnx?v={sha256}"
+            f"{watched.address}/below/model/model.onnx?v={sha256}"
         ]
 
 
@@ -89,13 +97,10 @@ def test_a_new_release_is_kept_as_a_whole(
     browser: Browser, static_dir: Path, tmp_path: Path, drawn: Drawn
 ) -> None:
     """One visit after it is enough: of a file that is new, and of one that nobody has asked for yet."""
-    folder = tmp_path / "site"
-    shutil.copytree(static_dir, folder)
-    with files_served(folder) as served, watching(browser, served) as watched:
+    with _own_site(browser, static_dir, tmp_path) as (below, watched):
         page = watched.page
-        page.goto(f"{served}/below/predict.html")
         _settled(page, "/ort/", "/model/model.onnx")
-        _release(folder / "below")
+        _release(below)
         page.reload()
         page.wait_for_function(
             """async () => (await (await caches.match(new URL("shell.json", location)))?.text())?.includes("newer")"""
