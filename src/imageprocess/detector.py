@@ -22,7 +22,6 @@ from .errors import CrashedError, ImageProcessError, InputError, InputNotFoundEr
 from .model import registry
 from .model.calibrate import testify
 from .model.heatmap import to_display
-from .model.preprocess import resize
 from .model.session import Output, Session
 from .model.spec import ModelSpec, Thresholds, load_spec
 from .provenance import check_trust_list, read_provenance
@@ -51,7 +50,7 @@ class _Examined:
     sha256: str
     image: ImageFacts
     evidence: list[Evidence]
-    pixels: NDArray[np.uint8] | None  # resized for the network; None where it is not asked
+    pixels: NDArray[np.uint8] | None  # prepared for the model; None where it is not asked
     elapsed_s: float
 
 
@@ -198,7 +197,7 @@ class Detector:
             evidence += read_provenance(data, image.facts)
         if "watermark" in question.witnesses:
             evidence += read_watermarks(image)
-        pixels = resize(image.pixels, self.session.spec.input) if question.thresholds else None
+        pixels = self.session.prepare(image.pixels) if question.thresholds else None
         return _Examined(source.name, digest, image.facts, evidence, pixels, time.perf_counter() - began)
 
     def _try_examine(self, source: Source | Result, question: _Question) -> _Examined | Result:

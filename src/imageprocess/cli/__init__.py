@@ -23,8 +23,9 @@ _VERBS = {
     "batch": "Go through very many pictures, resumable, on one machine or on Ray.",
     "data": "Build, audit, import and describe training sets.",
     "train": "Train a network on a data set.",
+    "encoder": "Extract features of a pretrained encoder and train a head on them.",
     "evaluate": "Measure models on a data set and write the report.",
-    "model": "List, describe, verify and export models.",
+    "model": "List, get, describe, verify and export models.",
     "trust": "Manage the list of trusted signers of Content Credentials.",
 }
 _CONTROL_C = 130  # 128 + SIGINT, as shells have it

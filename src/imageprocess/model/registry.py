@@ -6,28 +6,70 @@ import hashlib
 from pathlib import Path
 
 from ..errors import ModelError
+from ..home import models_home
 from .spec import ModelSpec, load_spec
 
-DEFAULT_MODEL = "blend"
+BEST_MODEL = "clip"  # the default where it was got
+DEFAULT_MODEL = "blend"  # the default elsewhere: it ships with the package
 MODELS = Path(__file__).parents[1] / "models"  # the shipped ones, a folder each
 
 
 def shipped() -> list[Path]:
-    """The folders of the models that came with the package, by name."""
+    """The folders of the models that came with the package and can run, by name."""
+    return [folder for folder in _folders() if (folder / "model.onnx").is_file()]
+
+
+def obtainable() -> list[Path]:
+    """The folders of the models that the package can compose from a base, by name."""
+    return [folder for folder in _folders() if not (folder / "model.onnx").is_file()]
+
+
+def _folders() -> list[Path]:
     return sorted(path.parent for path in MODELS.glob("*/model.json"))
 
 
+def installed(name: str) -> Path | None:
+    """The folder of an obtainable model that was got, if it was composed from the head that ships now."""
+    recipe, folder = MODELS / name, models_home() / name
+    if not (recipe / "model.json").is_file() or not (folder / "model.json").is_file():
+        return None
+    try:
+        current = load_spec(folder).facts.get("recipe") == recipe_id(load_spec(recipe))
+    except ModelError:
+        return None
+    return folder if current else None
+
+
+def recipe_id(spec: ModelSpec) -> str:
+    """Names what is composed: a model got for an older head is not taken for today's."""
+    parts = [spec.version, *(f"{name}:{digest}" for name, digest in sorted(spec.facts["files"].items()))]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def default() -> Path:
+    """The best model where it was got, else the one that ships."""
+    return installed(BEST_MODEL) or MODELS / DEFAULT_MODEL
+
+
+def better_model() -> str | None:
+    """The name of the model that would be the default if it were got; None where it is, or does not exist."""
+    return BEST_MODEL if (MODELS / BEST_MODEL) in obtainable() and not installed(BEST_MODEL) else None
+
+
 def resolve(model: str | Path | None = None) -> Path:
-    """A shipped model's name, a folder's path, or None for the default -> the folder. Raises ModelError."""
+    """A model's name, a folder's path, or None for the default -> the folder. Raises ModelError."""
     if model is None:
-        model = DEFAULT_MODEL
+        return default()
     named = MODELS / model
     if isinstance(model, str) and named.parent == MODELS and (named / "model.json").is_file():
-        return named
+        folder = named if named in shipped() else installed(model)
+        if folder is None:
+            raise ModelError(f"{model}: not here yet; run `imageprocess model get {model}`")
+        return folder
     if (Path(model) / "model.json").is_file():
         return Path(model)
-    names = ", ".join(folder.name for folder in shipped()) or "none"
-    raise ModelError(f"{model}: neither a shipped model ({names}) nor a folder with a model.json in it")
+    names = ", ".join(folder.name for folder in _folders()) or "none"
+    raise ModelError(f"{model}: neither a model ({names}) nor a folder with a model.json in it")
 
 
 def verify(folder: Path) -> ModelSpec:

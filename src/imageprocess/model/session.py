@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..errors import ModelError
 from .preprocess import normalise
 from .spec import ModelSpec, load_spec
+from .views import prepare
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -24,12 +25,20 @@ if TYPE_CHECKING:
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
+_OPTIONAL = ("heatmap", "view_logits")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Output:
     """What the network says of one picture."""
 
     logits: tuple[float, float]  # ai_image, real_image
-    heatmap: NDArray[np.float32] | None  # (h, w) signed contributions to logit(ai) - logit(real)
+    heatmap: (
+        NDArray[np.float32] | None
+    )  # (h, w) of the whole picture: signed contributions to logit(ai) - logit(real)
+    view_logits: tuple[
+        float, ...
+    ] = ()  # of a model of several views: logit(ai) - logit(real) beside each crop
 
 
 class Session:
@@ -42,23 +51,38 @@ class Session:
         """
         self.spec: ModelSpec = load_spec(folder)
         self._runtime = _open(self.spec, threads)
-        self._outputs = ["logits", "heatmap"] if self.spec.has_heatmap else ["logits"]
+        self._outputs = ["logits", *(name for name in _OPTIONAL if name in self.spec.facts["outputs"])]
+
+    def prepare(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """(H, W, 3) uint8 -> what `run` takes."""
+        return prepare(pixels, self.spec)
 
     def run(self, inputs: Sequence[NDArray[np.uint8]]) -> list[Output]:
-        """Resized pictures, each (spec.input.height, spec.input.width, 3) uint8 -> Outputs, in order."""
+        """Prepared pictures, all with as many views -> Outputs, in order."""
         if not inputs:
             return []
         spec = self.spec.input
-        batch = np.empty((len(inputs), 3, spec.height, spec.width), dtype=np.float32)
-        for pixels, out in zip(inputs, batch, strict=True):
+        shape = (
+            *inputs[0].shape[:-3],
+            3,
+            spec.height,
+            spec.width,
+        )  # with an axis of views where there are several
+        batch = np.empty((len(inputs), *shape), dtype=np.float32)
+        planes = batch.reshape(-1, 3, spec.height, spec.width)
+        views = (view for pixels in inputs for view in pixels.reshape(-1, spec.height, spec.width, 3))
+        for pixels, out in zip(views, planes, strict=True):
             normalise(pixels, spec, out)
-        found = self._runtime.run(self._outputs, {"pixels": batch})
-        logits = np.asarray(found[0], dtype=np.float64)
-        heatmaps = found[1] if self.spec.has_heatmap else [None] * len(inputs)
-        return [
-            Output((float(ai), float(real)), heatmap)
-            for (ai, real), heatmap in zip(logits, heatmaps, strict=True)
-        ]
+        found = dict(zip(self._outputs, self._runtime.run(self._outputs, {"pixels": batch}), strict=True))
+        return [self._output(found, index) for index in range(len(inputs))]
+
+    def _output(self, found: Mapping[str, NDArray[np.float32]], index: int) -> Output:
+        ai, real = (float(logit) for logit in found["logits"][index])
+        heatmap = found["heatmap"][index] if "heatmap" in found else None
+        if heatmap is not None and self.spec.views:
+            heatmap = heatmap[0]
+        views = found["view_logits"][index].tolist() if "view_logits" in found else ()
+        return Output((ai, real), heatmap, tuple(views))
 
 
 def _open(spec: ModelSpec, threads: int | None) -> onnxruntime.InferenceSession:

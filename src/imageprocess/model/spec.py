@@ -1,7 +1,9 @@
 """A model is a folder, not code. `model.json` says all that a runner must know; this module reads it.
 
 model.onnx      the graph: input `pixels` (N, 3, H, W) float32, outputs `logits` (N, 2) and, where the network
-                gives one, `heatmap` (N, h, w): each place's contribution to logit(ai) - logit(real)
+                gives one, `heatmap` (N, h, w): each place's contribution to logit(ai) - logit(real). With `views`
+                in model.json: `pixels` (N, V, 3, H, W), the whole picture and then crops; `heatmap` (N, V, h, w)
+                and `view_logits` (N, V - 1) beside
 model.json      this file's subject
 CARD.md         what was measured, written by `evaluate`
 """
@@ -17,6 +19,7 @@ from typing import Any
 
 from ..errors import ModelError
 from ..types import MODES, Mode, ModelInfo
+from .base.spec import BaseSpec, parse_base
 
 SCHEMA = 1
 CLASSES = ("ai_image", "real_image")
@@ -33,6 +36,13 @@ class InputSpec:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     reducing_gap: float | None = None  # Pillow's: means of whole cells, then the filter on what is left
+
+
+@dataclass(frozen=True, slots=True)
+class ViewSpec:
+    """How many native crops are judged beside the whole picture, see `views`."""
+
+    crops: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +65,8 @@ class ModelSpec:
     has_heatmap: bool
     onnx_sha256: str
     facts: Mapping[str, Any]  # the whole of model.json
+    views: ViewSpec | None = None  # None: the whole picture alone, in a batch without an axis of views
+    base: BaseSpec | None = None  # what `model get` composes it from; None: the graph ships
     smallest_px: int = 0  # the longer side of the smallest picture that it was trained on; 0: not known
 
     @property
@@ -113,8 +125,10 @@ def _parse(folder: Path, facts: dict[str, Any]) -> ModelSpec:
         bias=_number(calibration["bias"], "bias"),
         thresholds={mode: _thresholds(facts["thresholds"][mode], mode) for mode in MODES},
         has_heatmap="heatmap" in facts["outputs"],
-        onnx_sha256=str(facts["files"]["model.onnx"]),
+        onnx_sha256=str(facts["files"].get("model.onnx", "")),  # "": a recipe, not composed yet
         facts=facts,
+        views=ViewSpec(_count(facts["views"], "crops")) if "views" in facts else None,
+        base=parse_base(facts["base"]) if "base" in facts else None,
         smallest_px=int(facts.get("training", {}).get("smallest_px", 0)),
     )
 
@@ -122,6 +136,12 @@ def _parse(folder: Path, facts: dict[str, Any]) -> ModelSpec:
 def _size(given: Mapping[str, Any], name: str) -> int:
     if not int(given[name]) >= 1:
         raise ValueError(f"{name} is {given[name]}; it must be 1 or more")
+    return int(given[name])
+
+
+def _count(given: Mapping[str, Any], name: str) -> int:
+    if not 1 <= int(given[name]) <= 5:
+        raise ValueError(f"{name} is {given[name]}; it must be from 1 to 5")
     return int(given[name])
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 import ssl
-import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, UsageError
+from ..home import data_folder
 
 SETTING = "IMAGEPROCESS_TRUST_LIST"  # names another file
 # CC BY 4.0
@@ -54,15 +54,7 @@ def default_path() -> Path:
     named = os.environ.get(SETTING)
     if named:
         return Path(named)
-    return _data_folder() / "imageprocess" / "C2PA-TRUST-LIST.pem"
-
-
-def _data_folder() -> Path:
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support"
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return data_folder() / "C2PA-TRUST-LIST.pem"
 
 
 def find_trust_list(path: Path | None = None) -> TrustList | None:

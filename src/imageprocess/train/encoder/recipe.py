@@ -1,0 +1,87 @@
+"""Write what `model get` composes: a model folder without its graph, head and calibration in it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...model.base.compose import compose
+from ...model.base.head import Head
+from ...model.base.known_answers import answers
+from ...model.base.quantise import load_quantisation
+from ...model.base.tensors import read_tensors
+from ...model.session import Session
+from ...model.spec import CLASSES, SCHEMA, InputSpec, dump_facts
+from ..calibration import Calibration
+from .features import sha256_of
+
+_KEPT = ("NOTICE", "CARD.md")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recipe:
+    name: str
+    version: str
+    base: Mapping[str, Any]  # `base` of model.json
+    input: InputSpec
+    crops: int
+    head: Head
+    calibration: Calibration
+    training: Mapping[str, Any]
+
+
+def write_recipe(folder: Path, recipe: Recipe, encoder: Path, quantisation: Path) -> None:
+    """Compose once from `encoder`, take the known answers, and write `folder`. The composed graph is not kept."""
+    folder.mkdir(parents=True, exist_ok=True)
+    recipe.head.save(folder / "head.npz")
+    if quantisation.resolve() != (folder / "quantisation.npz").resolve():
+        shutil.copyfile(quantisation, folder / "quantisation.npz")
+    facts = _facts(recipe)
+    with tempfile.TemporaryDirectory() as temporary:
+        trial = Path(temporary)
+        compose(
+            read_tensors(encoder),
+            list(recipe.base["taps"]),
+            recipe.head,
+            load_quantisation(quantisation),
+            trial / "model.onnx",
+        )
+        facts["composed_bytes"] = (trial / "model.onnx").stat().st_size
+        complete = {**facts, "files": {"model.onnx": sha256_of(trial / "model.onnx")}}
+        (trial / "model.json").write_text(dump_facts(complete), encoding="utf-8")
+        facts["known_answers"] = answers(Session(trial, threads=1))
+    names = ["head.npz", "quantisation.npz", *(name for name in _KEPT if (folder / name).is_file())]
+    facts["files"] = {name: sha256_of(folder / name) for name in names}
+    (folder / "model.json").write_text(dump_facts(facts), encoding="utf-8")
+
+
+def _facts(recipe: Recipe) -> dict[str, Any]:
+    spec, calibration = recipe.input, recipe.calibration
+    return {
+        "schema": SCHEMA,
+        "name": recipe.name,
+        "version": recipe.version,
+        "architecture": f"{recipe.base['title']} cut after block {recipe.base['taps'][-1]}, an MLP on its CLS tokens",
+        "classes": list(CLASSES),
+        "input": {
+            "width": spec.width,
+            "height": spec.height,
+            "filter": spec.filter,
+            "mean": list(spec.mean),
+            "std": list(spec.std),
+        },
+        "views": {"crops": recipe.crops},
+        "outputs": ["logits", "view_logits", "heatmap"],
+        "base": dict(recipe.base),
+        "calibration": {
+            "temperature": calibration.temperature,
+            "bias": calibration.bias,
+            "fitted_on": calibration.fitted_on,
+        },
+        "thresholds": calibration.thresholds,
+        "training": dict(recipe.training),
+    }
