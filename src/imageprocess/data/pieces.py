@@ -38,8 +38,10 @@ class Piece:
     dhash: int
 
 
-def cut_pieces(entry: SourceEntry, path: str, data: bytes, out: Path) -> tuple[list[Piece], str | None]:
-    """The pictures of one file and, when it gave fewer than it might, the reason."""
+def cut_pieces(
+    entry: SourceEntry, path: str, data: bytes, out: Path, most: int | None = None
+) -> tuple[list[Piece], str | None]:
+    """The pictures of one file, `most` at most, and, when it gave fewer than it might, the reason."""
     try:
         image = decode(data, name=path)
     except InputError as error:
@@ -48,9 +50,12 @@ def cut_pieces(entry: SourceEntry, path: str, data: bytes, out: Path) -> tuple[l
     tiles = _split(whole, entry.grid) if entry.grid else [whole]
     untouched = len(tiles) == 1 and whole.shape == image.pixels.shape
     stem = hashlib.sha256(data).hexdigest()[:20]
-    pieces = []
+    pieces: list[Piece] = []
     reason = None
-    for number, tile in enumerate(tiles):
+    for number in _order(len(tiles), stem):
+        if len(pieces) == most:
+            break
+        tile = tiles[number]
         if min(tile.shape[:2]) < max(1, entry.min_side):
             reason = f"under {entry.min_side} px"
             continue
@@ -102,15 +107,11 @@ def suffix(kind: str) -> str:
 
 
 def _crop(pixels: NDArray[np.uint8], entry: SourceEntry) -> NDArray[np.uint8]:
-    if entry.crop:
-        left, top, right, bottom = entry.crop
-        pixels = pixels[top:bottom, left:right]
-    edges = entry.crop_edges
+    if not entry.crop:
+        return pixels
+    left, top, right, bottom = entry.crop
     height, width = pixels.shape[:2]
-    return pixels[
-        edges.get("top", 0) : height - edges.get("bottom", 0),
-        edges.get("left", 0) : width - edges.get("right", 0),
-    ]
+    return pixels[top : max(0, height - bottom), left : max(0, width - right)]
 
 
 def _split(pixels: NDArray[np.uint8], grid: tuple[int, int]) -> list[NDArray[np.uint8]]:
@@ -125,6 +126,12 @@ def _split(pixels: NDArray[np.uint8], grid: tuple[int, int]) -> list[NDArray[np.
         for y in range(rows)
         for x in range(columns)
     ]
+
+
+def _order(tiles: int, stem: str) -> list[int]:
+    """Which tile of a sheet is taken first: not always the same corner."""
+    first = int(stem[:8], 16) % tiles
+    return [*range(first, tiles), *range(first)]
 
 
 def _png(pixels: NDArray[np.uint8]) -> bytes:
