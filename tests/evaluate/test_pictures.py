@@ -8,7 +8,7 @@ import pytest
 
 from imageprocess.data.index import data_id, read_index
 from imageprocess.errors import DataError
-from imageprocess.evaluate.pictures import read_dataset, splits_of, open_test_sets
+from imageprocess.evaluate.pictures import open_test_sets, read_dataset, splits_of
 from pictures import encode, plain
 
 _HEADER = (
