@@ -72,6 +72,12 @@ def test_the_blob_lists_that_ship_can_be_read(shipped: list[SourceEntry]) -> Non
         assert all(re.fullmatch(r"[0-9a-f]{40}", blob) and path for blob, path in pairs), source.id
 
 
+def test_a_blob_list_that_is_not_there_says_where_it_is(tmp_path: Path) -> None:
+    path = write_manifest(tmp_path / "m.json", entry("one", "ai", "o/n", "0" * 40, blobs="list.tsv"))
+    with pytest.raises(DataError, match=r"'one': its list blobs/list\.tsv is not beside .* a checkout"):
+        read_blob_list(load_manifest(path)[0], path)
+
+
 def test_no_repository_both_trains_and_measures_one_label(shipped: list[SourceEntry]) -> None:
     """open_test says how a model does on sources it never saw."""
     repos = {
@@ -85,7 +91,7 @@ def test_permissive_is_said_of_stated_licences_only(shipped: list[SourceEntry]) 
     permissive = [source for source in shipped if source.permissive]
     assert permissive
     for source in permissive:
-        assert re.search(r"MIT|CC0|CC BY 4\.0|public domain|OGL", source.licence), source.id
+        assert re.search(r"MIT|CC0|CC BY 4\.0|public domain|OGL|Unlicense", source.licence), source.id
         assert not re.search(r"GPL|\bNC\b|research", source.licence), source.id
 
 

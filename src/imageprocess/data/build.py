@@ -22,7 +22,7 @@ from ..errors import DataError, UsageError
 from .assemble import assemble
 from .categories import EDIT, EDIT_SET
 from .dedupe import need_imagehash
-from .git_objects import clone, find_git_dir, has_commit, list_tree, read_blobs
+from .git_objects import list_tree, locate, read_blobs
 from .index import IndexRow, write_index
 from .manifest import DEFAULT_CAP, SourceEntry, load_manifest, read_blob_list
 from .pieces import Piece, cut_pieces
@@ -113,17 +113,7 @@ def _as_built(entry: SourceEntry, cap: int, train_on_edits: bool) -> SourceEntry
 
 
 def _locate(entry: SourceEntry, git_root: Path | None, out: Path) -> Path:
-    if git_root is not None:
-        git_dir = find_git_dir(git_root, entry.repo)
-        if git_dir is None:
-            raise DataError(
-                f"{entry.repo} is not below {git_root} (looked for {entry.repo.replace('/', '+')})"
-            )
-    else:
-        git_dir = find_git_dir(out / "clones", entry.repo) or clone(entry.repo, entry.commit, out / "clones")
-    if not has_commit(git_dir, entry.commit):
-        raise DataError(f"{git_dir} does not hold commit {entry.commit}")
-    return git_dir
+    return locate(entry.repo, entry.commit, git_root or out / "clones", may_clone=git_root is None)
 
 
 def select_files(entry: SourceEntry, git_dir: Path, manifest: Path | None = None) -> list[tuple[str, str]]:

@@ -2,7 +2,8 @@
 
 id, repo, commit        the source: repository "owner/name" on GitHub, at this commit
 include, exclude        regular expressions on the path in the tree of `commit`
-blobs                   a file below blobs/: blob id TAB path, one a line; where present it replaces the expressions
+blobs                   of pictures that only the history of the repository holds: a file below blobs/ beside the
+                        manifest, blob id TAB path, one a line; where present it replaces the expressions
 keep_paths, drop_paths  path lists that narrow either
 label                   "ai" or "real"; real = not made by an AI: photographs, human art, graphics, scans, CG
 generator               of AI pictures: one of GENERATORS; generator_detail: the same in the source's own words
@@ -97,17 +98,33 @@ def load_manifest(path: Path | None = None) -> list[SourceEntry]:
         entries = [dict(entry) for entry in json.loads(text)["sources"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path or BUILT_IN}: not a manifest ({error!r})") from error
-    return [_parse(entry, str(path or BUILT_IN)) for entry in entries]
+    return [parse_entry(entry, str(path or BUILT_IN)) for entry in entries]
+
+
+def built_in_file() -> Path:
+    """The manifest that ships, as a file that can be written: in a checkout it is one."""
+    path = resources.files(__package__).joinpath(BUILT_IN)
+    if not isinstance(path, Path):
+        raise DataError(
+            f"{BUILT_IN} lies in an archive and cannot be written; copy it and name the copy with --manifest"
+        )
+    return path
 
 
 def read_blob_list(entry: SourceEntry, manifest: Path | None = None) -> list[tuple[str, str]]:
-    """[(blob id, path)] of a source with a blob list, which lies beside its manifest."""
+    """[(blob id, path)] of a source with a blob list, which lies beside its manifest: in a checkout, in no wheel."""
     assert entry.blobs is not None
-    text = (
-        (manifest.parent / "blobs" / entry.blobs).read_text("utf-8")
-        if manifest
-        else _resource("blobs", entry.blobs)
-    )
+    try:
+        text = (
+            (manifest.parent / "blobs" / entry.blobs).read_text("utf-8")
+            if manifest
+            else _resource("blobs", entry.blobs)
+        )
+    except FileNotFoundError as error:
+        raise DataError(
+            f"source {entry.id!r}: its list blobs/{entry.blobs} is not beside the manifest; an installed package "
+            "has no such lists: build from a checkout of the project"
+        ) from error
     pairs = (line.split("\t", 1) for line in text.splitlines() if line)
     return [(blob, path) for blob, path in pairs]
 
@@ -116,7 +133,7 @@ def _resource(*parts: str) -> str:
     return resources.files(__package__).joinpath(*parts).read_text("utf-8")
 
 
-def _parse(entry: dict[str, Any], where: str) -> SourceEntry:
+def parse_entry(entry: dict[str, Any], where: str) -> SourceEntry:
     try:
         source = _read_fields(entry)
     except (KeyError, TypeError, ValueError) as error:

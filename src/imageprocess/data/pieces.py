@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,40 +39,58 @@ class Piece:
     dhash: int
 
 
-def cut_pieces(
-    entry: SourceEntry, path: str, data: bytes, out: Path, most: int | None = None
-) -> tuple[list[Piece], str | None]:
-    """The pictures of one file, `most` at most, and, when it gave fewer than it might, the reason."""
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The pictures that a file holds, of those that are taken."""
+
+    tiles: list[tuple[int, NDArray[np.uint8]]]  # (number in the file, (H, W, 3))
+    whole: bool  # the file is one picture, as it is
+    sheet: bool  # it held several
+    format: str
+    reason: str | None  # why it gave fewer pictures than it might
+
+
+def tiles_of(entry: SourceEntry, path: str, data: bytes, most: int | None = None) -> Cut:
+    """Decode a file, crop it, cut it apart; `most` pictures of it at most."""
     try:
         image = decode(data, name=path)
     except InputError as error:
-        return [], f"does not decode ({error.code})"
-    whole = _crop(image.pixels, entry)
-    tiles = _split(whole, entry.grid) if entry.grid else [whole]
-    untouched = len(tiles) == 1 and whole.shape == image.pixels.shape
-    stem = hashlib.sha256(data).hexdigest()[:20]
-    pieces: list[Piece] = []
+        return Cut([], False, False, "", f"does not decode ({error.code})")
+    cropped = _crop(image.pixels, entry)
+    tiles = _split(cropped, entry.grid) if entry.grid else [cropped]
+    whole = len(tiles) == 1 and cropped.shape == image.pixels.shape
+    taken: list[tuple[int, NDArray[np.uint8]]] = []
     reason = None
-    for number in _order(len(tiles), stem):
-        if len(pieces) == most:
+    for number in _order(len(tiles), data):
+        if len(taken) == most:
             break
         tile = tiles[number]
         if min(tile.shape[:2]) < max(1, entry.min_side):
             reason = f"under {entry.min_side} px"
-            continue
-        if tile.std() < _FLAT_STD:
+        elif tile.std() < _FLAT_STD:
             reason = "a plain surface"
-            continue
-        group = entry.group_of(path) or (f"{entry.repo}:{path}" if len(tiles) > 1 else None)
-        folder = Path("images") / entry.label / entry.id
-        if untouched:
-            target = folder / f"{stem}{suffix(image.facts.format)}"
-            pieces.append(keep(data, image.facts.format, tile, out, target, entry.id, group))
         else:
-            pieces.append(
-                keep(_png(tile), "PNG", tile, out, folder / f"{stem}-{number}.png", entry.id, group)
-            )
-    return pieces, reason
+            taken.append((number, tile))
+    return Cut(taken, whole, len(tiles) > 1, image.facts.format, reason)
+
+
+def cut_pieces(
+    entry: SourceEntry, path: str, data: bytes, out: Path, most: int | None = None
+) -> tuple[list[Piece], str | None]:
+    """Write the pictures of one file, `most` at most; and, when it gave fewer than it might, the reason."""
+    cut = tiles_of(entry, path, data, most)
+    stem = hashlib.sha256(data).hexdigest()[:20]
+    folder = Path("images") / entry.label / entry.id
+    group = entry.group_of(path) or (f"{entry.repo}:{path}" if cut.sheet else None)
+    pieces = []
+    for number, tile in cut.tiles:
+        if cut.whole:
+            target = folder / f"{stem}{suffix(cut.format)}"
+            pieces.append(keep(data, cut.format, tile, out, target, entry.id, group))
+        else:
+            target = folder / f"{stem}-{number}.png"
+            pieces.append(keep(_png(tile), "PNG", tile, out, target, entry.id, group))
+    return pieces, cut.reason
 
 
 def keep(
@@ -128,9 +147,9 @@ def _split(pixels: NDArray[np.uint8], grid: tuple[int, int]) -> list[NDArray[np.
     ]
 
 
-def _order(tiles: int, stem: str) -> list[int]:
+def _order(tiles: int, data: bytes) -> list[int]:
     """Which tile of a sheet is taken first: not always the same corner."""
-    first = int(stem[:8], 16) % tiles
+    first = zlib.crc32(data) % tiles
     return [*range(first, tiles), *range(first)]
 
 
