@@ -125,7 +125,8 @@ def test_include_and_exclude(tmp_path: Path) -> None:
     assert source.takes("out/a/1.png")
     assert not source.takes("out/a/1.jpg")
     assert not source.takes("out/thumb/1.png")
-    assert plain(tmp_path).takes("anything")
+    assert plain(tmp_path).takes("anything.JPG")
+    assert not plain(tmp_path).takes("anything.svg"), "not named as a picture"
 
 
 def test_path_lists_narrow(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The manifest: which public repositories hold the pictures, read from sources.json beside this file.
 
 id, repo, commit        the source: repository "owner/name" on GitHub, at this commit
-include, exclude        regular expressions on the path in the tree of `commit`
+include, exclude        regular expressions on the path in the tree of `commit`; of files that are named as pictures
 blobs                   of pictures that only the history of the repository holds: a file below blobs/ beside the
                         manifest, blob id TAB path, one a line; where present it replaces the expressions
 keep_paths, drop_paths  path lists that narrow either
@@ -43,6 +43,9 @@ BUILT_IN = "sources.json"
 DEFAULT_CAP = 100
 
 
+_PICTURE_NAME = re.compile(r"\.(avif|bmp|gif|heic|jfif|jpe?g|png|tiff?|webp)$", re.IGNORECASE)
+
+
 @dataclass(frozen=True, slots=True)
 class SourceEntry:
     """One source of the manifest; the fields are described above."""
@@ -74,7 +77,9 @@ class SourceEntry:
     group: str | None
 
     def takes(self, path: str) -> bool:
-        """Whether a path of the repository belongs to this source (when no blob list is given)."""
+        """Whether a path of the repository is a picture's and belongs to this source (when no blob list is given)."""
+        if not _PICTURE_NAME.search(path):
+            return False
         if self.include is not None and not re.search(self.include, path):
             return False
         return self.exclude is None or not re.search(self.exclude, path)
