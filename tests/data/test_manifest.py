@@ -91,7 +91,9 @@ def test_permissive_is_said_of_stated_licences_only(shipped: list[SourceEntry]) 
     permissive = [source for source in shipped if source.permissive]
     assert permissive
     for source in permissive:
-        assert re.search(r"MIT|CC0|CC[ -]BY|Apache-2\.0|public domain|OGL|Unlicense", source.licence), source.id
+        assert re.search(r"MIT|CC0|CC[ -]BY|Apache-2\.0|public domain|OGL|Unlicense", source.licence), (
+            source.id
+        )
         assert not re.search(r"GPL|\bNC\b|\bSA\b|research", source.licence), source.id
 
 
