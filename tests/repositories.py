@@ -33,14 +33,19 @@ def git(folder: Path, *arguments: str) -> str:
 def entry(id: str, label: str, repo: str, commit: str, **more: Any) -> dict[str, Any]:
     """One source of a manifest with every field, as plain as can be."""
     plain = {
-        "include": None, "exclude": None, "category": "test", "licence": "MIT", "permissive": True, "cap": None,
+        "include": None, "exclude": None, "category": "photo", "shows": "test pictures", "era": "2024",
+        "licence": "MIT", "permissive": True, "private_people": False, "confidence": "high", "cap": None,
         "grid": None, "crop": None, "min_side": 48, "split": "train", "origin": "drawn",
     }  # fmt: skip
+    if label == "ai":
+        plain |= {"generator": "other", "generator_detail": more.get("origin", "drawn")}
+    if more.get("split") == "open_test":
+        plain["test_set"] = "open_test_2"
     return {"id": id, "label": label, "repo": repo, "commit": commit, **plain, **more}
 
 
 def write_manifest(path: Path, *entries: dict[str, Any]) -> Path:
-    path.write_text(json.dumps({"schema": 1, "sources": entries}))
+    path.write_text(json.dumps({"schema": 2, "sources": entries}))
     return path
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from imageprocess.cli import main
 from imageprocess.data import dedupe
-from imageprocess.data.card import render_card
+from imageprocess.data.card import render_card, scarce_categories
 from imageprocess.data.index import IndexRow, data_id, read_index
 from imageprocess.data.manifest import load_manifest
 from pictures import encode, scene
@@ -128,6 +129,41 @@ def test_a_source_of_the_manifest_is_named_with_its_commit() -> None:
     )
     text = render_card([row], "one")
     assert f"{entry.repo} at {entry.commit[:10]}" in text and "a \\| b" in text
+
+
+def test_a_card_counts_sources_by_category_and_generators() -> None:
+    row = IndexRow(
+        "a.png",
+        "ai",
+        "one",
+        "FLUX.1 [dev]",
+        "photo",
+        "CC0",
+        "0" * 64,
+        1,
+        1,
+        1,
+        "PNG",
+        None,
+        "train",
+        "g",
+        "flux",
+    )
+    real = replace(row, label="real", source="two", generator="", origin="a phone")
+    measured = replace(row, source="three", split="open_test", test_set="open_test_2", category="portrait")
+    rows = [row, replace(row, path="b.png"), real, measured]
+    text = render_card(rows, "one")
+    assert "| photo | 1 | 0 | 1 | 0 |" in text and "| portrait | 0 | 1 | 0 | 0 |" in text
+    assert "| FLUX | 3 | 0 |" in text and "| open_test_2 | 1 | 0 |" in text
+    assert scarce_categories(rows) == ["photo", "portrait", "art"]
+    enough = [
+        replace(row, label=label, category=category, source=f"{label}{category}{number}")
+        for label in ("ai", "real")
+        for category in ("photo", "portrait", "art")
+        for number in range(4)
+    ]
+    assert scarce_categories(enough) == []
+    assert scarce_categories([replace(row, category="unknown")]) == []
 
 
 def test_info_of_a_folder_that_is_no_set(tmp_path: Path) -> None:

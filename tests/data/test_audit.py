@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,38 @@ def test_what_equalisation_cannot_hide_fails_and_is_named(tmp_path: Path) -> Non
     assert not report.passed
     assert next(iter(report.equalised.importance)).startswith("bytes")
     assert report.equalised_without_bytes.auroc < 0.5 + 3 * report.standard_error
+
+
+def test_a_category_whose_files_tell_the_class_fails_though_the_whole_passes(tmp_path: Path) -> None:
+    """Photographs: AI's full of noise, real ones soft; art the other way round. In all, nothing tells the classes."""
+
+    def draw(noisy: str) -> Draw:
+        def one(rng: np.random.Generator, label: str) -> bytes:
+            return detailed_against_soft(rng, "ai" if label == noisy else "real")
+
+        return one
+
+    rows = []
+    for category, noisy in (("photo", "ai"), ("art", "real")):
+        (tmp_path / category).mkdir()
+        drawn = fill(tmp_path / category, 60, draw(noisy))
+        rows += [replace(row, category=category, path=f"{category}/{row.path}") for row in drawn]
+    report = audit(tmp_path, rows)
+    assert set(report.by_category) == {"photo", "art"}
+    assert all(leak.auroc > 0.9 and not leak.passed for leak in report.by_category.values())
+    assert {leak.pictures for leak in report.by_category.values()} == {120}
+    assert report.equalised.auroc < 0.65
+    assert not report.passed
+
+
+def test_alike_within_categories_passes(tmp_path: Path) -> None:
+    rows = [
+        replace(row, category=("photo", "art", "cg")[min(2, number // 100)])
+        for number, row in enumerate(fill(tmp_path, 110, same))
+    ]
+    report = audit(tmp_path, rows)
+    assert set(report.by_category) == {"photo", "art"}, "too few are no measurement"
+    assert all(leak.passed for leak in report.by_category.values())
 
 
 def test_the_sample_is_balanced_and_leaves_open_test_out(tmp_path: Path) -> None:

@@ -93,9 +93,8 @@ def test_sheets_are_split_losslessly_and_stay_together(run, commit: Commit, tmp_
 
 
 @pytest.mark.parametrize(("more", "box"), [
-    ({"crop": [10, 20, 90, 100]}, (10, 20, 90, 100)),
-    ({"crop_edges": {"bottom": 30}}, (0, 0, 120, 90)),
-    ({"crop_edges": {"left": 5, "top": 6, "right": 7, "bottom": 8}}, (5, 6, 113, 112)),
+    ({"crop": [0, 0, 0, 30]}, (0, 0, 120, 90)),
+    ({"crop": [5, 6, 7, 8]}, (5, 6, 113, 112)),
 ])  # fmt: skip
 def test_captions_are_cut_off_losslessly(more, box, run, commit: Commit, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     data = encode(scene(1, 120, 120), "JPEG")
@@ -113,6 +112,80 @@ def test_a_cap_takes_a_fixed_sample_and_leaves_no_strays(run, commit: Commit, tm
     assert len(on_disk) == 7
     again = run(source, out="again")
     assert data_id(again.rows) == data_id(report.rows)
+
+
+def test_the_default_cap_is_of_entries_that_name_none(run, commit: Commit) -> None:  # type: ignore[no-untyped-def]
+    first = entry("first", "ai", "o/a", commit("o/a", jpegs(0, 12)))
+    second = entry("second", "ai", "o/b", commit("o/b", jpegs(100, 12)), cap=9)
+    report = run(first, second, cap=5)
+    assert Counter(row.source for row in report.rows) == {"first": 5, "second": 9}
+    assert Counter(row.source for row in run(first, second).rows) == {"first": 12, "second": 9}
+
+
+def test_a_cap_takes_tiles_of_many_sheets(run, commit: Commit) -> None:  # type: ignore[no-untyped-def]
+    files = {}
+    for sheet in range(5):
+        whole = Image.new("RGB", (128, 128))
+        for place in range(4):
+            whole.paste(scene(4 * sheet + place, 64, 64), (64 * (place % 2), 64 * (place // 2)))
+        files[f"{sheet}.png"] = encode(whole, "PNG")
+    rows = run(entry("sheets", "ai", "o/n", commit("o/n", files), grid=[2, 2], cap=5)).rows
+    assert sorted(Counter(row.group for row in rows).values()) == [1] * 5
+    rows = run(entry("sheets", "ai", "o/n", commit("o/n", files), grid=[2, 2], cap=9), out="more").rows
+    assert len(rows) == 9
+
+
+def test_a_source_that_repeats_others_is_left_out(run, commit: Commit, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """More than half of "b" is in "a"; what "c" shares with "b" alone stays in "c"."""
+    a, b = jpegs(0, 10), jpegs(4, 10)
+    c = {**jpegs(10, 2), **jpegs(100, 8)}
+    report = run(
+        entry("a", "ai", "o/a", commit("o/a", a)),
+        entry("b", "ai", "o/b", commit("o/b", b)),
+        entry("c", "ai", "o/c", commit("o/c", c)),
+    )
+    assert Counter(row.source for row in report.rows) == {"a": 10, "c": 10}
+    assert report.copies == {"b": "6 of its 10 pictures are duplicates of other sources: a (6)"}
+    assert report.dropped["in a source that repeats others"] == 10
+    half = run(
+        entry("a", "ai", "o/a", commit("o/a", {})),
+        entry("d", "ai", "o/d", commit("o/d", jpegs(5, 10))),
+        out="half",
+    )
+    assert Counter(row.source for row in half.rows) == {"a": 10, "d": 5} and half.copies == {}
+
+
+def test_an_older_test_set_keeps_its_pictures(run, commit: Commit) -> None:  # type: ignore[no-untyped-def]
+    report = run(
+        entry("a", "ai", "o/a", commit("o/a", jpegs(0, 10)), split="open_test", test_set="open_test_2"),
+        entry("b", "ai", "o/b", commit("o/b", jpegs(8, 10)), split="open_test", test_set="open_test_1"),
+    )
+    assert Counter(row.test_set for row in report.rows) == {"open_test_1": 10, "open_test_2": 8}
+
+
+def test_edits_are_measured_apart(run, commit: Commit) -> None:  # type: ignore[no-untyped-def]
+    """Also where the picture that was edited is measured; where it is trained on, it goes."""
+    edits = {f"{i}.png": encode(scene(i, 96, 72), "PNG") for i in range(6)}
+    sources = (
+        entry("edits", "ai", "o/e", commit("o/e", edits), category="edit", generator="sdxl"),
+        entry("measured", "real", "o/m", commit("o/m", jpegs(0, 3)), split="open_test"),
+        entry("trained", "real", "o/t", commit("o/t", jpegs(5, 10))),
+    )
+    rows = run(*sources).rows
+    assert Counter((row.source, row.split == "open_test", row.test_set) for row in rows) == {
+        ("edits", True, "edits"): 6,
+        ("measured", True, "open_test_2"): 3,
+        ("trained", False, ""): 9,
+    }
+    assert {row.generator for row in rows if row.source == "edits"} == {"sdxl"}
+    trained = run(*sources, train_on_edits=True).rows
+    assert Counter((row.source, row.split == "open_test") for row in trained) == {
+        ("edits", False): 3,
+        ("measured", True): 3,
+        ("trained", False): 10,
+    }
+    both = [row for row in trained if row.source == "trained" or row.source == "edits"]
+    assert max(Counter(row.group for row in both).values()) == 2, "an edit and its original are one group"
 
 
 def test_duplicates_go_within_and_across_sources(run, commit: Commit) -> None:  # type: ignore[no-untyped-def]
@@ -245,3 +318,13 @@ def test_a_changed_entry_is_read_again(run, commit: Commit) -> None:  # type: ig
     source = entry("one", "ai", "o/n", commit("o/n", jpegs(0, 10)))
     assert len(run(source).rows) == 10
     assert len(run({**source, "cap": 4}).rows) == 4
+
+
+def test_what_is_only_said_of_a_source_changes_the_index_alone(
+    run, commit: Commit, monkeypatch: pytest.MonkeyPatch
+) -> None:  # type: ignore[no-untyped-def]
+    source = entry("one", "ai", "o/n", commit("o/n", jpegs(0, 10)))
+    run(source)
+    monkeypatch.setattr(build_module, "_locate", lambda *_: pytest.fail("read again"))
+    rows = run({**source, "category": "art", "generator": "flux", "private_people": True}).rows
+    assert {(row.category, row.generator, row.private_people) for row in rows} == {("art", "flux", True)}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from imageprocess.data import reserved
 from imageprocess.data.manifest import SourceEntry, load_manifest, read_blob_list
+from imageprocess.data.reserved import is_reserved
 from imageprocess.errors import DataError
 from repositories import entry, write_manifest
 
@@ -26,10 +29,38 @@ def test_what_ships_is_complete(shipped: list[SourceEntry]) -> None:
         assert re.fullmatch(r"[\w.-]+/[\w.-]+", source.repo), source.id
         assert re.fullmatch(r"[0-9a-f]{40}", source.commit), source.id
         assert re.fullmatch(r"[\w-]+", source.id), "it becomes a folder's name"
-        assert source.origin and source.licence and source.category, source.id
+        assert source.origin and source.licence and source.shows and source.era, source.id
+        assert (source.generator != "") == (source.label == "ai"), source.id
         assert source.include or source.blobs, source.id
-        for expression in filter(None, (source.include, source.exclude, source.group)):
-            re.compile(expression)
+
+
+def test_no_two_entries_take_the_same_files(shipped: list[SourceEntry]) -> None:
+    taken = Counter((source.repo.lower(), source.include, source.exclude, source.blobs) for source in shipped)
+    assert [files for files, count in taken.items() if count > 1] == []
+
+
+def test_the_first_test_set_stays_as_it_was(shipped: list[SourceEntry]) -> None:
+    """Figures of different times are compared on it: its sources and how many pictures each gives do not change."""
+    first = [source for source in shipped if source.test_set == "open_test_1"]
+    assert len(first) == 30
+    assert all(source.cap for source in first)
+
+
+def test_no_entry_names_a_reserved_repository(
+    shipped: list[SourceEntry], tmp_path: Path, monkeypatch
+) -> None:  # type: ignore[no-untyped-def]
+    assert not [source.id for source in shipped if is_reserved(source.repo)]
+    digest = hashlib.sha256(b"some/detector-data").hexdigest()
+    monkeypatch.setattr(reserved, "_hashes", lambda: frozenset({digest}))
+    for name in ("some/detector-data", "Some/Detector-Data", "some/detector-data.git", "some/detector-data/"):
+        path = write_manifest(tmp_path / "m.json", entry("one", "ai", name, "0" * 40))
+        with pytest.raises(DataError, match=r"source 'one': .* kept for independent evaluations"):
+            load_manifest(path)
+
+
+def test_the_list_of_reserved_repositories_is_of_hashes() -> None:
+    assert len(reserved._hashes()) > 50
+    assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in reserved._hashes())
 
 
 def test_the_blob_lists_that_ship_can_be_read(shipped: list[SourceEntry]) -> None:
@@ -39,6 +70,12 @@ def test_the_blob_lists_that_ship_can_be_read(shipped: list[SourceEntry]) -> Non
         pairs = read_blob_list(source)
         assert pairs, source.id
         assert all(re.fullmatch(r"[0-9a-f]{40}", blob) and path for blob, path in pairs), source.id
+
+
+def test_a_blob_list_that_is_not_there_says_where_it_is(tmp_path: Path) -> None:
+    path = write_manifest(tmp_path / "m.json", entry("one", "ai", "o/n", "0" * 40, blobs="list.tsv"))
+    with pytest.raises(DataError, match=r"'one': its list blobs/list\.tsv is not beside .* a checkout"):
+        read_blob_list(load_manifest(path)[0], path)
 
 
 def test_no_repository_both_trains_and_measures_one_label(shipped: list[SourceEntry]) -> None:
@@ -54,8 +91,10 @@ def test_permissive_is_said_of_stated_licences_only(shipped: list[SourceEntry]) 
     permissive = [source for source in shipped if source.permissive]
     assert permissive
     for source in permissive:
-        assert re.search(r"MIT|CC0|CC BY 4\.0|public domain|OGL", source.licence), source.id
-        assert not re.search(r"GPL|\bNC\b|research", source.licence), source.id
+        assert re.search(r"MIT|CC0|CC[ -]BY|Apache-2\.0|public domain|OGL|Unlicense", source.licence), (
+            source.id
+        )
+        assert not re.search(r"GPL|\bNC\b|\bSA\b|research", source.licence), source.id
 
 
 def plain(tmp_path: Path, **more: object) -> SourceEntry:
@@ -63,12 +102,33 @@ def plain(tmp_path: Path, **more: object) -> SourceEntry:
     return load_manifest(path)[0]
 
 
+def test_test_sets_are_of_open_test_and_edits_have_their_own(tmp_path: Path) -> None:
+    assert plain(tmp_path).test_set == ""
+    assert plain(tmp_path, split="open_test", test_set="open_test_2").test_set == "open_test_2"
+    assert plain(tmp_path, split="open_test", test_set="edits", category="edit").test_set == "edits"
+    for wrong in (
+        {"test_set": "edits"},
+        {"test_set": "open_test_2", "category": "edit"},
+        {"test_set": "Open Test"},
+        {"test_set": None},
+    ):
+        with pytest.raises(DataError, match="test_set"):
+            plain(tmp_path, split="open_test", **wrong)
+
+
+def test_edits_are_an_ai_s(tmp_path: Path) -> None:
+    record = entry("one", "real", "o/n", "0" * 40, category="edit")
+    with pytest.raises(DataError, match="label is 'ai'"):
+        load_manifest(write_manifest(tmp_path / "m.json", record))
+
+
 def test_include_and_exclude(tmp_path: Path) -> None:
     source = plain(tmp_path, include=r"^out/.*\.png$", exclude="thumb")
     assert source.takes("out/a/1.png")
     assert not source.takes("out/a/1.jpg")
     assert not source.takes("out/thumb/1.png")
-    assert plain(tmp_path).takes("anything")
+    assert plain(tmp_path).takes("anything.JPG")
+    assert not plain(tmp_path).takes("anything.svg"), "not named as a picture"
 
 
 def test_path_lists_narrow(tmp_path: Path) -> None:
@@ -86,14 +146,18 @@ def test_groups_are_named_by_repository_and_prompt(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("field", "value"), [
-    ("label", "robot"), ("split", "validation"), ("min_side", "large"),
+    ("label", "robot"), ("split", "validation"), ("min_side", "large"), ("category", "pets"), ("confidence", "low"),
+    ("generator", "a new one"), ("include", "(unclosed"), ("category", "edits"),
 ])  # fmt: skip
 def test_a_wrong_field_names_its_source(field: str, value: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"source 'one' .*" + value):
+    with pytest.raises(DataError, match=r"source 'one': .*" + re.escape(value)):
         plain(tmp_path, **{field: value})
 
 
-@pytest.mark.parametrize("field", ["id", "label", "repo", "commit", "licence", "cap", "grid"])
+@pytest.mark.parametrize(
+    "field",
+    ["id", "label", "repo", "commit", "licence", "category", "shows", "era", "generator", "private_people"],
+)
 def test_a_missing_field_is_named(field: str, tmp_path: Path) -> None:
     record = entry("one", "ai", "o/n", "0" * 40)
     del record[field]

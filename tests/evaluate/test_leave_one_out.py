@@ -101,6 +101,12 @@ def test_families(origin, families):
     assert families_of(origin) == families
 
 
+def test_the_family_that_the_manifest_names_comes_first():
+    assert families_of("DreamShaper 8", "sd_1_2") == {"Stable Diffusion 1 and 2"}
+    assert families_of("FLUX and Midjourney", "mixed") == {"FLUX", "Midjourney"}
+    assert families_of("Kandinsky 2", "other") == {"Kandinsky 2"}
+
+
 def test_a_network_that_is_none_is_refused(two_families: Path) -> None:
     with pytest.raises(UsageError, match="nonet: not a network"):
         leave_one_out(two_families, Plan(net="nonet"))

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from imageprocess.data.categories import category_of
 from imageprocess.data.index import data_id, read_index
 from imageprocess.errors import DataError
-from imageprocess.evaluate.pictures import read_dataset, splits_of
+from imageprocess.evaluate.pictures import open_test_sets, read_dataset, splits_of
 from pictures import encode, plain
 
 _HEADER = (
@@ -113,18 +112,33 @@ def test_a_folder_without_classes_is_refused(tmp_path):
         read_dataset(fill(tmp_path, "holiday/1.png"))
 
 
-@pytest.mark.parametrize(
-    ("words", "category"),
-    [
-        ("photo (faces)", "face"),
-        ("photo: studio / retouched portraits", "face"),
-        ("graphics: game art (pixel tiles, portraits, backdrops)", "graphics"),
-        ("cg: video-game screenshots", "screenshot"),
-        ("art: anime / CG wallpapers", "art"),
-        ("photo+art", "mixed"),
-        ("native camera", "photo"),
-        ("", "unknown"),
-    ],
-)
-def test_categories(words, category):
-    assert category_of(words) == category
+def test_open_test_by_its_sets_and_the_edits_apart(tmp_path):
+    columns = (
+        "path,label,source,origin,category,licence,sha256,bytes,width,height,format,jpeg_quality,split,group"
+    )
+    rows = [
+        f"{name}-{label}.png,{label},{name}{label},gen,{category},MIT,{i:064x},9,64,48,PNG,,open_test,g{i},{family},{name},"
+        "False"
+        for i, (name, label, category, family) in enumerate(
+            [
+                ("open_test_1", "ai", "photo", "flux"),
+                ("open_test_1", "real", "photo", ""),
+                ("open_test_2", "ai", "art", "other"),
+                ("open_test_2", "real", "art", ""),
+                ("edits", "ai", "edit", "sdxl"),
+            ]
+        )
+    ]
+    text = "\n".join([f"{columns},generator,test_set,private_people", *rows])
+    (tmp_path / "index.csv").write_text(text + "\n", encoding="utf-8")
+    assert open_test_sets(tmp_path) == ["open_test_1", "open_test_2", "edits"]
+    whole = read_dataset(tmp_path)
+    assert (whole.split, len(whole.pictures)) == ("open_test", 4)
+    assert {picture.category for picture in whole.pictures} == {"photo", "art"}
+    first = read_dataset(tmp_path, "open_test_1")
+    assert (first.split, len(first.pictures)) == ("open_test_1", 2)
+    assert [picture.generator for picture in first.pictures] == ["FLUX", ""]
+    edits = read_dataset(tmp_path, "edits")
+    assert [picture.source for picture in edits.pictures] == ["open_test_1real", "editsai"]
+    with pytest.raises(DataError, match=r"there: open_test, open_test_1, open_test_2, edits"):
+        read_dataset(tmp_path, "open_test_3")

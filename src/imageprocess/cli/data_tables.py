@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from statistics import median
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
-from ..data.card import by_source, count
+from ..data.card import by_source, count, sources_by_category
 from ..data.index import SPLITS, IndexRow
 
 if TYPE_CHECKING:
     from ..data.audit import AuditReport
+    from ..data.manifest import SourceEntry
+    from ..data.sheet import Look
 
 _PLAIN_WIDTH = 160  # columns, where the output is not a terminal
 _FACTS_SHOWN = 5
@@ -24,12 +27,14 @@ def show_counts(rows: Sequence[IndexRow]) -> None:
     console = _console()
     for name in ("split", "source", "format", "long side"):
         console.print(_counts_table(name, rows))
+    console.print(_categories_table(rows))
 
 
 def show_set(rows: Sequence[IndexRow]) -> None:
     """What is there: pictures by split, the sources, the licences."""
     console = _console()
     console.print(_counts_table("split", rows))
+    console.print(_categories_table(rows))
     table = Table("source", "label", "made by or from", "shows", "licence", title="sources")
     for split in SPLITS:
         table.add_column(split, justify="right")
@@ -54,6 +59,24 @@ def show_audit(report: AuditReport) -> None:
         facts = ", ".join(f"{fact} {lost:.3f}" for fact, lost in first)
         table.add_row(name, f"{leak.auroc:.3f}", by_source, facts)
     _console().print(table)
+    if report.by_category:
+        within = Table(
+            "category", "pictures", "AUROC, random folds", "limit", title="the same within each category"
+        )
+        for name, found in report.by_category.items():
+            mark = "" if found.passed else "  FAILED"
+            within.add_row(name, f"{found.pictures:,}", f"{found.auroc:.3f}{mark}", f"{found.limit:.3f}")
+        _console().print(within)
+
+
+def _categories_table(rows: Sequence[IndexRow]) -> Table:
+    table = Table("category", title="sources by category")
+    kinds = [(label, use) for label in ("ai", "real") for use in ("trained on", "measured on")]
+    for label, use in kinds:
+        table.add_column(f"{label}, {use}", justify="right")
+    for name, by in sources_by_category(rows).items():
+        table.add_row(name, *(str(by[label][use]) for label, use in kinds))
+    return table
 
 
 def _counts_table(name: str, rows: Sequence[IndexRow]) -> Table:
@@ -73,3 +96,22 @@ def _console() -> Console:
     """Names and licences are shown as they are, never read as rich's markup."""
     terminal = Console().is_terminal
     return Console(width=None if terminal else _PLAIN_WIDTH, markup=False, highlight=False)
+
+
+def show_look(entry: SourceEntry, look: Look) -> None:
+    """What a sample of a source shows."""
+    table = Table("what", "found", title=f"{entry.id}: {entry.label}, {entry.repo} at {entry.commit[:10]}")
+    table.add_row("files that match", f"{look.files:,}")
+    table.add_row("files read", f"{look.looked_at:,}")
+    table.add_row("pictures of them", f"{len(look.thumbs):,}")
+    table.add_row("duplicates among these", f"{look.repeats:,}")
+    for reason, files in look.dropped.most_common():
+        table.add_row(f"left out, {reason}", f"{files:,}")
+    if look.bytes:
+        table.add_row("bytes a file, median", f"{int(median(look.bytes)):,}")
+    for name, counted in (("formats", look.formats), ("sizes", look.sizes), ("cameras", look.cameras)):
+        most = counted.most_common(_FACTS_SHOWN)
+        more = len(counted) - len(most)
+        words = [f"{value} ({times})" for value, times in most] + ([f"{more} more"] if more > 0 else [])
+        table.add_row(name, ", ".join(words) or "none named")
+    _console().print(table)

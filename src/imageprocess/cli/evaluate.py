@@ -37,7 +37,10 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     help="A detector of any make: run over {folder}, it prints path<TAB>probability. Repeatable.",
 )
 @click.option(
-    "--split", type=click.Choice(["open_test", "test", "val", "train"]), help="Default: open_test, else test."
+    "--split",
+    metavar="NAME",
+    help="open_test, test, val, train, or a test set of open_test (open_test_1, edits). Default: open_test, "
+    "else test.",
 )
 @click.option("--tiers", metavar="A,B,...", help="Ways of delivery. Default: all nine.")
 @click.option(

@@ -9,6 +9,10 @@ does, so whatever the facts give away of a source they give away of its label to
 for using it; random folds measure all of that. Folds by source, where no source lies in training and test at
 once, are reported beside them: they say how much of the leak would carry over to sources never seen.
 
+The same is asked of the equalised files within each category, so that a category whose classes differ does not hide in
+the whole; it gates, too. A category has fewer pictures, so its limit is MAX_AUROC or two standard errors above chance,
+whichever is more.
+
 The bytes of a file that we have encoded ourselves, at a size and quality of our choice, are set by how much detail the
 picture shows: they are counted as a file fact, and gate, but what is left without them is reported, too.
 """
@@ -37,6 +41,7 @@ MAX_AUROC = 0.55
 DEFAULT_SAMPLE = 4000
 _FOLDS = 5
 _LEAST = 25  # pictures a class; below, five folds say nothing
+_LEAST_OF_CATEGORY = 50
 _FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "HEIC", "GIF", "BMP", "TIFF")
 _SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
 _MODES = ("RGB", "L", "P", "RGBA", "LA", "CMYK")
@@ -54,16 +59,33 @@ class Leak:
 
 
 @dataclass(frozen=True, slots=True)
+class CategoryLeak:
+    """Of one category, after equalisation."""
+
+    pictures: int  # sampled, half of each class
+    auroc: float  # random folds
+
+    @property
+    def limit(self) -> float:
+        return max(MAX_AUROC, 0.5 + 2 * _standard_error(self.pictures))
+
+    @property
+    def passed(self) -> bool:
+        return self.auroc <= self.limit
+
+
+@dataclass(frozen=True, slots=True)
 class AuditReport:
     pictures: int  # sampled, half of each class
     standard_error: float  # of an AUROC of 0.5 on so many pictures
     raw: Leak
     equalised: Leak
     equalised_without_bytes: Leak
+    by_category: dict[str, CategoryLeak]  # of categories with enough pictures of both classes
 
     @property
     def passed(self) -> bool:
-        return self.equalised.auroc <= MAX_AUROC
+        return self.equalised.auroc <= MAX_AUROC and all(leak.passed for leak in self.by_category.values())
 
 
 def audit(
@@ -93,16 +115,41 @@ def audit(
             progress(done, len(chosen))
     is_ai = np.array([row.label == "ai" for row in chosen])
     sources = np.array([row.source for row in chosen])
-    each = len(chosen) // 2
     without_bytes = np.array(equalised)
     without_bytes[:, [FEATURES.index("bytes"), FEATURES.index("bytes per pixel")]] = math.nan
     return AuditReport(
         pictures=len(chosen),
-        standard_error=math.sqrt((2 * each + 1) / (12 * each * each)),  # Mann and Whitney 1947
+        standard_error=_standard_error(len(chosen)),
         raw=_leak(np.array(raw), is_ai, sources, seed),
         equalised=_leak(np.array(equalised), is_ai, sources, seed),
         equalised_without_bytes=_leak(without_bytes, is_ai, sources, seed),
+        by_category=_by_category(
+            np.array(equalised), is_ai, np.array([row.category for row in chosen]), seed
+        ),
     )
+
+
+def _standard_error(pictures: int) -> float:
+    """Of an AUROC of 0.5, half of the pictures of each class (Mann and Whitney 1947)."""
+    each = pictures // 2
+    return math.sqrt((2 * each + 1) / (12 * each * each))
+
+
+def _by_category(
+    features: NDArray[np.float64], is_ai: NDArray[np.bool_], shown: NDArray[np.str_], seed: int
+) -> dict[str, CategoryLeak]:
+    """Of the sampled pictures, as many of either class; the first ones, which are in random order already."""
+    found = {}
+    for category in sorted(set(shown.tolist())):
+        classes = [np.flatnonzero((shown == category) & (is_ai == label)) for label in (True, False)]
+        each = min(map(len, classes))
+        if each >= _LEAST_OF_CATEGORY:
+            members = np.sort(np.concatenate([numbers[:each] for numbers in classes]))
+            facts, labels = _filled(features[members]), is_ai[members]
+            trees = _fitted(facts, labels, seed)
+            auroc = np.mean([_auroc(tree, facts, labels, test) for tree, test in trees])
+            found[category] = CategoryLeak(2 * each, float(auroc))
+    return found
 
 
 def _sample(rows: Sequence[IndexRow], sample: int, seed: int) -> list[IndexRow]:
@@ -170,12 +217,10 @@ def _leak(
     features: NDArray[np.float64], is_ai: NDArray[np.bool_], sources: NDArray[np.str_], seed: int
 ) -> Leak:
     """features (N, F), is_ai (N,), sources (N,) -> what a tree model makes of them out of fold."""
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+    from sklearn.model_selection import StratifiedGroupKFold
 
-    # scikit-learn cannot bin a column of nothing but nan (a set of PNGs has no JPEG facts); no fact is negative.
-    features = np.nan_to_num(features, nan=-1.0)
-    folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=seed).split(features, is_ai)
-    trees = [(_fit(features, is_ai, train, seed), test) for train, test in folds]
+    features = _filled(features)
+    trees = _fitted(features, is_ai, seed)
     auroc = np.mean([_auroc(tree, features, is_ai, test) for tree, test in trees])
     lost = np.mean([_importance(tree, features, is_ai, test, seed) for tree, test in trees], axis=0)  # (F,)
     ranked = sorted(zip(FEATURES, lost.tolist(), strict=True), key=lambda pair: -pair[1])
@@ -187,6 +232,21 @@ def _leak(
             if len(set(is_ai[train])) == len(set(is_ai[test])) == 2:
                 by_source.append(_auroc(_fit(features, is_ai, train, seed), features, is_ai, test))
     return Leak(float(auroc), float(np.mean(by_source)) if by_source else None, dict(ranked))
+
+
+def _filled(features: NDArray[np.float64]) -> NDArray[np.float64]:
+    """scikit-learn cannot bin a column of nothing but nan (a set of PNGs has no JPEG facts); no fact is negative."""
+    return np.nan_to_num(features, nan=-1.0)
+
+
+def _fitted(
+    features: NDArray[np.float64], is_ai: NDArray[np.bool_], seed: int
+) -> list[tuple[Any, NDArray[np.intp]]]:
+    """[(tree model, the pictures of the fold that it was not fitted on)]"""
+    from sklearn.model_selection import StratifiedKFold
+
+    folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=seed).split(features, is_ai)
+    return [(_fit(features, is_ai, train, seed), test) for train, test in folds]
 
 
 def _fit(features: NDArray[np.float64], is_ai: NDArray[np.bool_], train: NDArray[np.intp], seed: int) -> Any:

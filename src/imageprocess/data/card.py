@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
+from .categories import CATEGORIES, GENERATORS
 from .index import SPLITS, IndexRow, data_id
 from .manifest import SourceEntry, load_manifest
 
+LEAST_SOURCES = 4  # of either class, in each of _NEEDED; with fewer, a class is known by its sources
+_NEEDED = ("photo", "portrait", "art")
+_TRAINED, _MEASURED = "trained on", "measured on"
 _SIDES = (256, 512, 1024, 2048)  # pixels; bounds of the size classes
+
+
+def _generator(row: IndexRow) -> str:
+    return GENERATORS.get(row.generator, "not named") if row.label == "ai" else ""
 
 
 def _size_class(row: IndexRow) -> str:
@@ -24,38 +32,82 @@ _KEYS: dict[str, Callable[[IndexRow], str]] = {
     "long side": _size_class,
     "licence": lambda row: row.licence,
     "category": lambda row: row.category,
+    "generator": lambda row: _generator(row),
+    "test set": lambda row: row.test_set,
 }
+_LICENCES = 20  # named in the card; the others are counted
 
 _INTRODUCTION = """\
 Pictures that an AI made, and pictures that none made: photographs, human art, graphics, scans. Gathered to train and to
 measure a detector, from public repositories; the files stay where they are, and this project ships none of them.
+What a detector knows of sources that it never saw depends on how many sources it has seen, so there are many, of some
+100 pictures each at most.
 
 - **How it was gathered.** `imageprocess data build` takes each source at a fixed commit, files as they are; contact
   sheets are cut apart, captions and logos cut off, what does not decode or is too small is left out, exact and near
-  duplicates are left out within and across sources.
+  duplicates are left out within and across sources, and a source that repeats others is left out whole.
 - **Splits.** Sources of training are divided into train, val and test by prompt or by groups of near duplicates, never
-  one group in two splits. The sources of `open_test` are never trained, tuned or calibrated on.
+  one group in two splits. The sources of `open_test` are never trained, tuned or calibrated on. It holds test sets of
+  different times: figures are compared on the same one. An AI's edits of real photographs are a test set of their own.
 - **What it is not.** No sample of the pictures that people meet: the sources were chosen because they are public and
   say what made their pictures. A generator's pictures are one or two people's choice of prompts. Labels are the
-  sources' own word.
+  sources' own word; `confidence` in the manifest says where there is doubt.
 - **Licences and people.** Many sources state no licence for their pictures; `data build --licence permissive` keeps to
-  those that state a permissive one. Sources that show private people are marked in their licence, and are shown
+  those that state a permissive one. Sources in which private people can be recognised are marked, and are shown
   nowhere.
 """
 
 
 def counts(rows: Sequence[IndexRow]) -> dict[str, dict[str, dict[str, int]]]:
-    """{key: {value: {"ai": n, "real": n}}}: by split, source, format, long side, licence and category."""
+    """{key: {value: {"ai": n, "real": n}}}: by split, source, category, generator and more."""
     return {name: count(rows, name) for name in _KEYS}
 
 
 def count(rows: Sequence[IndexRow], name: str) -> dict[str, dict[str, int]]:
     """One key of `counts`. Splits in their order, other values by how many pictures they have."""
     key = _KEYS[name]
-    counted = Counter((key(row), row.label) for row in rows)
-    most_first = [value for value, _ in Counter(key(row) for row in rows).most_common()]
+    counted = Counter((key(row), row.label) for row in rows if key(row))
+    totals = Counter[str]()
+    for (value, _), n in counted.items():
+        totals[value] += n
+    most_first = [value for value, _ in totals.most_common()]
     values = [split for split in SPLITS if split in most_first] or most_first
     return {value: {label: counted[value, label] for label in ("ai", "real")} for value in values}
+
+
+def sources_by_category(rows: Sequence[IndexRow]) -> dict[str, dict[str, dict[str, int]]]:
+    """{category: {"ai" or "real": {"trained on", "measured on": sources}}}, in the order of CATEGORIES."""
+    found = {(row.source, row.label, row.category, row.split == "open_test") for row in rows}
+    counted = Counter((category, label, measured) for _, label, category, measured in found)
+    names = sorted(
+        {row.category for row in rows},
+        key=lambda name: (CATEGORIES.index(name) if name in CATEGORIES else len(CATEGORIES), name),
+    )
+    return {
+        name: {
+            label: {
+                _TRAINED: counted[name, label, False],
+                _MEASURED: counted[name, label, True],
+            }
+            for label in ("ai", "real")
+        }
+        for name in names
+    }
+
+
+def scarce_categories(rows: Sequence[IndexRow]) -> list[str]:
+    """Of the categories that a detector must know in both classes: those with too few training sources of one.
+
+    None of a set whose sources have no category.
+    """
+    found = sources_by_category(rows)
+    if not found.keys() & set(CATEGORIES):
+        return []
+    return [
+        name
+        for name in _NEEDED
+        if name not in found or min(by[_TRAINED] for by in found[name].values()) < LEAST_SOURCES
+    ]
 
 
 def by_source(rows: Sequence[IndexRow]) -> list[tuple[IndexRow, list[str]]]:
@@ -82,19 +134,45 @@ def render_card(rows: Sequence[IndexRow], name: str) -> str:
         "",
         *(_INTRODUCTION.splitlines() if known.keys() & {row.source for row in rows} else ()),
     ]
-    for key in ("split", "category", "format", "long side", "licence"):
-        lines += ["", f"## By {key}", "", f"| {key} | AI | real |", "|---|---|---|"]
-        lines += [
-            f"| {_cell(value)} | {n['ai']:,} | {n['real']:,} |" for value, n in count(rows, key).items()
-        ]
+    lines += _sources_table(rows)
+    for key in ("split", "test set", "category", "generator", "format", "long side", "licence"):
+        lines += _pictures_table(rows, key)
     return "\n".join([*lines, "", "## Sources", "", *_sources(rows, known)]) + "\n"
 
 
+def _sources_table(rows: Sequence[IndexRow]) -> list[str]:
+    kinds = [(label, use) for label in ("ai", "real") for use in (_TRAINED, _MEASURED)]
+    head = ["category", *(f"{'AI' if label == 'ai' else label}, {use}" for label, use in kinds)]
+    lines = ["", "## Sources by category", "", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    found = sources_by_category(rows)
+    lines += [
+        f"| {name} | {' | '.join(str(by[label][use]) for label, use in kinds)} |"
+        for name, by in found.items()
+    ]
+    sums = [sum(by[label][use] for by in found.values()) for label, use in kinds]
+    return [*lines, f"| all | {' | '.join(map(str, sums))} |"]
+
+
+def _pictures_table(rows: Sequence[IndexRow], key: str) -> list[str]:
+    counted = list(count(rows, key).items())
+    if not counted:
+        return []
+    lines = ["", f"## By {key}", "", f"| {key} | AI | real |", "|---|---|---|"]
+    named = counted[:_LICENCES] if key == "licence" else counted
+    lines += [f"| {_cell(value)} | {n['ai']:,} | {n['real']:,} |" for value, n in named]
+    if rest := counted[len(named) :]:
+        ai, real = (sum(n[label] for _, n in rest) for label in ("ai", "real"))
+        lines.append(f"| {len(rest)} others | {ai:,} | {real:,} |")
+    return lines
+
+
 def _sources(rows: Sequence[IndexRow], known: Mapping[str, SourceEntry]) -> list[str]:
-    head = ("source", "label", "made by or from", "shows", "licence", "from", *SPLITS)
+    head = ("source", "label", "made by or from", "category", "shows", "era", "licence", "from", *SPLITS)
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for row, numbers in by_source(rows):
-        facts = (row.source, row.label, row.origin, row.category, row.licence, _place(known.get(row.source)))
+        entry = known.get(row.source)
+        told = (entry.shows, entry.era) if entry else ("", "")
+        facts = (row.source, row.label, row.origin, row.category, *told, row.licence, _place(entry))
         lines.append(f"| {' | '.join([*map(_cell, facts), *numbers])} |")
     return lines
 

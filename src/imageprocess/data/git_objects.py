@@ -21,13 +21,32 @@ def find_git_dir(git_root: Path, repo: str) -> Path | None:
     return None
 
 
-def clone(repo: str, commit: str, into: Path) -> Path:
+def locate(repo: str, commit: str | None, git_root: Path, *, may_clone: bool) -> Path:
+    """The git directory of `repo` below `git_root`, cloned where it is not there and `may_clone`; any commit will do
+    where `commit` is None. Raises DataError where the repository or the commit is not there."""
+    git_dir = find_git_dir(git_root, repo)
+    if git_dir is None:
+        if not may_clone:
+            raise DataError(f"{repo} is not below {git_root} (looked for {repo.replace('/', '+')})")
+        git_dir = clone(repo, commit, git_root)
+    if commit is not None and not has_commit(git_dir, commit):
+        raise DataError(f"{git_dir} does not hold commit {commit}")
+    return git_dir
+
+
+def head_commit(git_dir: Path) -> str:
+    """The 40 hexadecimal digits of the commit that a clone stands at."""
+    return _git(git_dir, "rev-parse", "HEAD").decode("ascii").strip()
+
+
+def clone(repo: str, commit: str | None, into: Path) -> Path:
     """Clone "owner/name" from GitHub as a bare repository below `into`; a clone that was broken off starts anew."""
     target = into / repo.replace("/", "+")
     part = target.with_name(target.name + ".part")
+    into.mkdir(parents=True, exist_ok=True)
     subprocess.run(["rm", "-rf", "--", str(part)], check=True)
     _git(None, "clone", "--quiet", "--bare", f"https://github.com/{repo}.git", str(part))
-    if not has_commit(part, commit):
+    if commit is not None and not has_commit(part, commit):
         _git(part, "fetch", "--quiet", "origin", commit)
     part.rename(target)
     return target

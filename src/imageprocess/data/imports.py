@@ -22,6 +22,7 @@ from pathlib import Path
 
 from ..decode import decode
 from ..errors import DataError, InputError
+from .categories import UNKNOWN
 from .dedupe import RELATED_BITS, Groups, near_pairs, need_imagehash
 from .hub import read_hub
 from .import_readers import DEFAULT_ZIP_LIMITS, Incoming, Shipment, Skipped, ZipLimits, read_folder, read_zip
@@ -233,7 +234,7 @@ def _index(taken: list[Taken], name: str, licence: str, seed: int) -> tuple[list
             label=one.place.label,
             source=f"{name}-{one.place.origin}" if one.place.origin else name,
             origin=one.place.origin or name,
-            category="imported",
+            category=UNKNOWN,
             licence=licence,
             sha256=one.piece.sha256,
             bytes=one.piece.bytes,

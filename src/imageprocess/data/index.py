@@ -21,7 +21,7 @@ class IndexRow:
     label: str  # "ai" or "real"
     source: str
     origin: str  # the generator of an AI picture, the origin of a real one
-    category: str
+    category: str  # one of CATEGORIES; "unknown" of imported sets
     licence: str
     sha256: str  # of the file
     bytes: int
@@ -31,6 +31,9 @@ class IndexRow:
     jpeg_quality: int | None  # estimated from the quantisation tables
     split: str  # one of SPLITS
     group: str  # pictures of one group never lie in two splits
+    generator: str = ""  # one of GENERATORS; "" of real pictures and where it is not known
+    test_set: str = ""  # which of the test sets, within open_test
+    private_people: bool = False  # shown in no report
 
 
 _INTEGERS = {"bytes", "width", "height"}
@@ -87,8 +90,12 @@ def _row(record: dict[str, str], path: Path, number: int) -> IndexRow:
         if None in record.values():  # so the csv module tells of a line that is too short
             raise ValueError("a field is missing")
         quality = record["jpeg_quality"]
-        values = {k: int(v) if k in _INTEGERS else v for k, v in record.items() if k != "jpeg_quality"}
-        row = IndexRow(**values, jpeg_quality=int(quality) if quality else None)  # type: ignore[arg-type]
+        private = record.get("private_people", str("private" in record["licence"]))  # indexes of before
+        if private not in ("True", "False"):
+            raise ValueError(f"private_people {private!r} is not True or False")
+        own = {"jpeg_quality": int(quality) if quality else None, "private_people": private == "True"}
+        values = {k: int(v) if k in _INTEGERS else v for k, v in record.items() if k not in own}
+        row = IndexRow(**values, **own)  # type: ignore[arg-type]
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path}, line {number}: {error!r}") from error
     if row.label not in ("ai", "real") or row.split not in SPLITS:

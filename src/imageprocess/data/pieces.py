@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from .facts import estimate_jpeg_quality
 from .manifest import SourceEntry
 
 _FLAT_STD = 2.0  # grey levels; below this a picture is a plain surface and can teach nothing
+_FLAT_PIXELS = 250_000  # looked at for that
 _SUFFIXES = {"JPEG": ".jpg", "TIFF": ".tif"}
 
 
@@ -38,35 +41,58 @@ class Piece:
     dhash: int
 
 
-def cut_pieces(entry: SourceEntry, path: str, data: bytes, out: Path) -> tuple[list[Piece], str | None]:
-    """The pictures of one file and, when it gave fewer than it might, the reason."""
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The pictures that a file holds, of those that are taken."""
+
+    tiles: list[tuple[int, NDArray[np.uint8]]]  # (number in the file, (H, W, 3))
+    whole: bool  # the file is one picture, as it is
+    sheet: bool  # it held several
+    format: str
+    reason: str | None  # why it gave fewer pictures than it might
+
+
+def tiles_of(entry: SourceEntry, path: str, data: bytes, most: int | None = None) -> Cut:
+    """Decode a file, crop it, cut it apart; `most` pictures of it at most."""
     try:
         image = decode(data, name=path)
     except InputError as error:
-        return [], f"does not decode ({error.code})"
-    whole = _crop(image.pixels, entry)
-    tiles = _split(whole, entry.grid) if entry.grid else [whole]
-    untouched = len(tiles) == 1 and whole.shape == image.pixels.shape
-    stem = hashlib.sha256(data).hexdigest()[:20]
-    pieces = []
+        return Cut([], False, False, "", f"does not decode ({error.code})")
+    cropped = _crop(image.pixels, entry)
+    tiles = _split(cropped, entry.grid) if entry.grid else [cropped]
+    whole = len(tiles) == 1 and cropped.shape == image.pixels.shape
+    taken: list[tuple[int, NDArray[np.uint8]]] = []
     reason = None
-    for number, tile in enumerate(tiles):
+    for number in _order(len(tiles), data):
+        if len(taken) == most:
+            break
+        tile = tiles[number]
         if min(tile.shape[:2]) < max(1, entry.min_side):
             reason = f"under {entry.min_side} px"
-            continue
-        if tile.std() < _FLAT_STD:
+        elif _is_flat(tile):
             reason = "a plain surface"
-            continue
-        group = entry.group_of(path) or (f"{entry.repo}:{path}" if len(tiles) > 1 else None)
-        folder = Path("images") / entry.label / entry.id
-        if untouched:
-            target = folder / f"{stem}{suffix(image.facts.format)}"
-            pieces.append(keep(data, image.facts.format, tile, out, target, entry.id, group))
         else:
-            pieces.append(
-                keep(_png(tile), "PNG", tile, out, folder / f"{stem}-{number}.png", entry.id, group)
-            )
-    return pieces, reason
+            taken.append((number, tile))
+    return Cut(taken, whole, len(tiles) > 1, image.facts.format, reason)
+
+
+def cut_pieces(
+    entry: SourceEntry, path: str, data: bytes, out: Path, most: int | None = None
+) -> tuple[list[Piece], str | None]:
+    """Write the pictures of one file, `most` at most; and, when it gave fewer than it might, the reason."""
+    cut = tiles_of(entry, path, data, most)
+    stem = hashlib.sha256(data).hexdigest()[:20]
+    folder = Path("images") / entry.label / entry.id
+    group = entry.group_of(path) or (f"{entry.repo}:{path}" if cut.sheet else None)
+    pieces = []
+    for number, tile in cut.tiles:
+        if cut.whole:
+            target = folder / f"{stem}{suffix(cut.format)}"
+            pieces.append(keep(data, cut.format, tile, out, target, entry.id, group))
+        else:
+            target = folder / f"{stem}-{number}.png"
+            pieces.append(keep(_png(tile), "PNG", tile, out, target, entry.id, group))
+    return pieces, cut.reason
 
 
 def keep(
@@ -102,15 +128,11 @@ def suffix(kind: str) -> str:
 
 
 def _crop(pixels: NDArray[np.uint8], entry: SourceEntry) -> NDArray[np.uint8]:
-    if entry.crop:
-        left, top, right, bottom = entry.crop
-        pixels = pixels[top:bottom, left:right]
-    edges = entry.crop_edges
+    if not entry.crop:
+        return pixels
+    left, top, right, bottom = entry.crop
     height, width = pixels.shape[:2]
-    return pixels[
-        edges.get("top", 0) : height - edges.get("bottom", 0),
-        edges.get("left", 0) : width - edges.get("right", 0),
-    ]
+    return pixels[top : max(0, height - bottom), left : max(0, width - right)]
 
 
 def _split(pixels: NDArray[np.uint8], grid: tuple[int, int]) -> list[NDArray[np.uint8]]:
@@ -125,6 +147,18 @@ def _split(pixels: NDArray[np.uint8], grid: tuple[int, int]) -> list[NDArray[np.
         for y in range(rows)
         for x in range(columns)
     ]
+
+
+def _order(tiles: int, data: bytes) -> list[int]:
+    """Which tile of a sheet is taken first: not always the same corner."""
+    first = zlib.crc32(data) % tiles
+    return [*range(first, tiles), *range(first)]
+
+
+def _is_flat(tile: NDArray[np.uint8]) -> bool:
+    """Told by a grid of its pixels: all of a large picture take longer than its decoding, and say the same."""
+    step = max(1, math.isqrt(tile.shape[0] * tile.shape[1] // _FLAT_PIXELS))
+    return bool(tile[::step, ::step].std() < _FLAT_STD)
 
 
 def _png(pixels: NDArray[np.uint8]) -> bytes:

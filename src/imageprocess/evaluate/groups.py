@@ -45,7 +45,7 @@ class GroupRow:
 def keys_of(pictures: Sequence[Picture], sizes: Floats) -> dict[str, NDArray[np.str_]]:
     """By which each table groups: an array (N,) of names; "" leaves a picture out of that table."""
     return {
-        "generator": np.array([p.origin if p.is_ai else "" for p in pictures]),
+        "generator": np.array([(p.generator or p.origin) if p.is_ai else "" for p in pictures]),
         "real_origin": np.array(["" if p.is_ai else p.origin for p in pictures]),
         "source": np.array([p.source for p in pictures]),
         "category": np.array([p.category for p in pictures]),

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data.categories import GENERATORS
 from ..data.index import IndexRow, data_id, read_index
 from ..errors import DataError, MissingExtraError
 from . import runner
@@ -23,18 +24,21 @@ from .scorers import open_scorer
 from .study import as_record
 
 # A family is what shares an architecture or a maker's training set: a network that has seen one of its members has
-# seen the family. A source that mixes families belongs to each. Looked for in lower case.
+# seen the family. The manifest names it; of a source that mixes families, and belongs to each, and of sets that name
+# none, it is looked for in the generator's name, in lower case.
 _FAMILIES = (
-    ("StyleGAN", ("stylegan",)),
+    (GENERATORS["gan_face"], ("stylegan",)),
     ("DALL-E mini", ("dall-e mini", "craiyon")),
-    ("DALL-E 2", ("dall-e 2",)),
-    ("DALL-E 3", ("dall-e 3",)),
-    ("GPT image", ("gpt-image", "gpt image", "gpt-4o")),
-    ("Midjourney", ("midjourney",)),
-    ("FLUX", ("flux",)),
-    ("Stable Diffusion 3", ("stable diffusion 3", "sd3")),
-    ("Stable Diffusion XL", ("sdxl",)),
-    ("Stable Diffusion 1 and 2", ("stable diffusion 1", "stable diffusion 2", "stable diffusion beta", "sd1", "sd2",
+    (GENERATORS["dalle"], ("dall-e 2", "dall-e 3")),
+    (GENERATORS["gpt_image"], ("gpt-image", "gpt image", "gpt-4o")),
+    (GENERATORS["gemini_imagen"], ("nano banana", "gemini", "imagen")),
+    (GENERATORS["midjourney"], ("midjourney",)),
+    (GENERATORS["flux"], ("flux",)),
+    (GENERATORS["seedream"], ("seedream", "doubao", "jimeng")),
+    (GENERATORS["qwen"], ("qwen",)),
+    (GENERATORS["sd_3"], ("stable diffusion 3", "sd3", "sd 3")),
+    (GENERATORS["sdxl"], ("sdxl",)),
+    (GENERATORS["sd_1_2"], ("stable diffusion 1", "stable diffusion 2", "stable diffusion beta", "sd1", "sd2",
                                   "sd 1", "sd 2", "sd checkpoints", "and stable diffusion", "(automatic1111)")),
     ("latent diffusion, GLIDE", ("latent-diffusion", "glid-3")),
 )  # fmt: skip
@@ -56,8 +60,10 @@ class Plan:
     seed: int = 0
 
 
-def families_of(origin: str) -> frozenset[str]:
-    """The families of a generator's name; the name itself where none is known."""
+def families_of(origin: str, generator: str = "") -> frozenset[str]:
+    """The families of a generator's name; the name itself where none is known. `generator` is one of GENERATORS."""
+    if generator in GENERATORS and generator not in ("mixed", "other"):
+        return frozenset({GENERATORS[generator]})
     lower = origin.lower()
     found = frozenset(family for family, words in _FAMILIES if any(word in lower for word in words))
     return found or frozenset({origin})
@@ -141,19 +147,19 @@ _FOUND = f"tpr@{BEST_GUESS}"
 def _families(rows: Sequence[IndexRow]) -> list[str]:
     counts: dict[str, int] = {}
     for row in rows:
-        if row.label == "ai" and len(families := families_of(row.origin)) == 1:
+        if row.label == "ai" and len(families := families_of(row.origin, row.generator)) == 1:
             (family,) = families
             counts[family] = counts.get(family, 0) + 1
     return sorted(family for family, count in counts.items() if count >= _MIN_PICTURES)
 
 
 def _holds(row: IndexRow, family: str) -> bool:
-    return row.label == "ai" and family in families_of(row.origin)
+    return row.label == "ai" and family in families_of(row.origin, row.generator)
 
 
 def _shows(row: IndexRow, family: str) -> bool:
     """Of this family and no other."""
-    return row.label == "ai" and families_of(row.origin) == {family}
+    return row.label == "ai" and families_of(row.origin, row.generator) == {family}
 
 
 def _some(rows: list[IndexRow], most: int, seed: int) -> list[IndexRow]:

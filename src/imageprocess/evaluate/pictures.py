@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ..data.categories import category_of
+from ..data.categories import CATEGORIES, EDIT_SET, GENERATORS, UNKNOWN
 from ..data.index import INDEX_NAME, SPLITS, IndexRow, data_id, read_index
 from ..data.layout import LABELS, Place, arrange
 from ..errors import DataError
 
-UNKNOWN = "unknown"
+_EDITED = ("photo", "portrait")  # what the real pictures beside edits show
 # Tried in this order when no split is asked for.
 _DEFAULT_SPLITS = ("open_test", "test")
 
@@ -23,7 +24,8 @@ class Picture:
     is_ai: bool
     source: str  # pictures of one source do not count as independent
     origin: str  # the generator of an AI picture, the origin of a real one
-    category: str  # one of the words that `category_of` gives
+    category: str  # one of CATEGORIES or UNKNOWN
+    generator: str = ""  # the family of an AI picture's generator, or its origin where no family is known
     may_show: bool = True  # False where the data set says that it shows private people
 
 
@@ -37,6 +39,9 @@ class Dataset:
 
 def read_dataset(folder: Path, split: str | None = None) -> Dataset:
     """The pictures of one split: `split`, or open_test where there is one, else test, else a folder without splits.
+
+    `split` may name one of the test sets of open_test. The edits are measured apart: they are no part of open_test, and
+    their own set holds its real photographs and portraits beside them.
 
     Raises DataError where the folder holds no such split, or only one of the two classes.
     """
@@ -63,13 +68,30 @@ def splits_of(folder: Path) -> list[str]:
     return [split for split in SPLITS if split in found]
 
 
+def open_test_sets(folder: Path) -> list[str]:
+    """The names of the test sets within open_test, the edits last."""
+    index = folder / INDEX_NAME
+    found = {record.get("test_set") or "" for record in _records(index)} if index.is_file() else set()
+    return sorted(found - {""}, key=lambda name: (name == EDIT_SET, name))
+
+
+def _is_of(record: Mapping[str, str], chosen: str) -> bool:
+    split, test_set = record.get("split") or "", record.get("test_set") or ""
+    if chosen == EDIT_SET and test_set != EDIT_SET:
+        return split == "open_test" and record["label"] == "real" and record.get("category") in _EDITED
+    return test_set == chosen or (split == chosen and test_set != EDIT_SET)
+
+
 def _choose(folder: Path, split: str | None) -> str:
     there = splits_of(folder)
+    sets = open_test_sets(folder)
+    if split is not None and split in sets:
+        return split
     if split is None:
         split = next((name for name in _DEFAULT_SPLITS if name in there), "" if not there else None)
     if split is None or (split and split not in there):
         wanted = split or " or ".join(_DEFAULT_SPLITS)
-        raise DataError(f"{folder}: no split {wanted} (there: {', '.join(there) or 'none'})")
+        raise DataError(f"{folder}: no split {wanted} (there: {', '.join(there + sets) or 'none'})")
     return split
 
 
@@ -89,7 +111,7 @@ def _read_indexed(folder: Path, split: str | None) -> Dataset:
         raise DataError(f"{folder / INDEX_NAME}: no rows, or no columns path and label")
     if "sha256" in records[0]:
         rows = read_index(folder)
-        pictures = tuple(picture_of(folder, row) for row in rows if row.split == chosen)
+        pictures = tuple(picture_of(folder, row) for row in rows if _is_of(asdict(row), chosen))
         return Dataset(folder.name, chosen, data_id(rows), pictures)
     labels = [LABELS.get((record["label"] or "").lower()) for record in records]
     if None in labels:
@@ -100,7 +122,7 @@ def _read_indexed(folder: Path, split: str | None) -> Dataset:
     pictures = tuple(
         Picture(folder / record["path"], label == "ai", source, source, UNKNOWN)
         for record, label in zip(records, labels, strict=True)
-        if record.get("split", "") == chosen and (source := record.get("source") or UNKNOWN)
+        if _is_of(record, chosen) and (source := record.get("source") or UNKNOWN)
     )
     return Dataset(folder.name, chosen, _hash_files(pictures), pictures)
 
@@ -112,8 +134,9 @@ def picture_of(folder: Path, row: IndexRow) -> Picture:
         is_ai=row.label == "ai",
         source=row.source,
         origin=row.origin or row.source,
-        category=category_of(row.category),
-        may_show="private" not in row.licence,
+        category=row.category if row.category in CATEGORIES else UNKNOWN,
+        generator=GENERATORS.get(row.generator, row.origin or row.source) if row.label == "ai" else "",
+        may_show=not row.private_people,
     )
 
 

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ..data.categories import category_of
 from ..data.index import IndexRow
 from ..errors import DataError
 from ..model.preprocess import resize
@@ -255,7 +254,7 @@ def group_folds(rows: Sequence[IndexRow], folds: int, *, seed: int) -> NDArray[n
 def _folds_of(units: list[str], rows: Sequence[IndexRow], folds: int, seed: int) -> NDArray[np.intp]:
     from sklearn.model_selection import StratifiedGroupKFold
 
-    shown = np.array([f"{row.label} {category_of(row.category)}" for row in rows])
+    shown = np.array([f"{row.label} {row.category}" for row in rows])
     found = np.zeros(len(rows), dtype=np.intp)
     split = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     for number, (_, members) in enumerate(split.split(shown, shown, units), start=1):

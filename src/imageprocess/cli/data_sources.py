@@ -1,0 +1,163 @@
+"""imageprocess data sheet, add: look at a source of the manifest before it is built, and add one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..data.categories import CATEGORIES, CONFIDENCES, EDIT, EDIT_SET, GENERATORS
+from ..errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from ..data.manifest import SourceEntry
+    from ..data.sheet import Look
+
+_CLONES = "clones"
+_git_root = click.option(
+    "--git-root", type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help=f"Read from clones that lie here, named owner+name; else they are cloned into {_CLONES}/.",
+)  # fmt: skip
+_manifest = click.option(
+    "--manifest", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Another list of sources than the one that ships.",
+)  # fmt: skip
+_count = click.option(
+    "--count", type=click.IntRange(1, 300), default=30, show_default=True, help="Pictures looked at."
+)
+_UNSEEN = "unseen"  # stands for a field that a look at the pictures does not need
+
+
+@click.command()
+@click.argument("source", metavar="SOURCE")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Default: SOURCE.png.")
+@_count
+@_git_root
+@_manifest
+def sheet(source: str, out: Path | None, count: int, git_root: Path | None, manifest: Path | None) -> None:
+    """Draw a contact sheet of a source of the manifest.
+
+    SOURCE is its id. The sample is cut as a build would cut it; counts, sizes, formats and cameras go to standard
+    output.
+    """
+    from ..data.manifest import load_manifest
+
+    entries = {entry.id: entry for entry in load_manifest(manifest)}
+    if source not in entries:
+        raise UsageError(f"{source}: no such source in {manifest or 'sources.json'}")
+    _look(entries[source], git_root, manifest, count, out or Path(f"{source}.png"))
+
+
+@click.command()
+@click.argument("repo", metavar="OWNER/NAME")
+@click.option("--label", type=click.Choice(["ai", "real"]), required=True)
+@click.option("--include", required=True, metavar="REGEX", help="On the path: which files.")
+@click.option("--exclude", metavar="REGEX", help="On the path: which of them not.")
+@click.option("--commit", metavar="HEX", help="Default: where the clone stands.")
+@click.option("--id", "name", metavar="NAME", help="Default: from the repository's name.")
+@click.option("--category", type=click.Choice(CATEGORIES))
+@click.option("--shows", metavar="TEXT", help="What is seen, in a few words.")
+@click.option("--generator", type=click.Choice(tuple(GENERATORS)), help="Of AI pictures: the family.")
+@click.option("--made-by", metavar="TEXT", help="The generator, or who took or drew the pictures with what.")
+@click.option("--era", metavar="YEAR", help="2024, 2019-2021, 'before 2012'.")
+@click.option("--licence", default="none stated", show_default=True, help="As it is stated.")
+@click.option("--permissive", is_flag=True, help="The licence is an open one and covers the pictures.")
+@click.option("--private-people", is_flag=True, help="Private people can be recognised.")
+@click.option("--confidence", type=click.Choice(CONFIDENCES), default="high", show_default=True)
+@click.option("--split", type=click.Choice(["train", "open_test"]), default="train", show_default=True)
+@click.option("--test-set", metavar="NAME", help="Of open_test: which test set.")
+@click.option("--min-side", type=click.IntRange(0), default=200, show_default=True, metavar="PX")
+@click.option("--cap", type=click.IntRange(1), help="Pictures at most; default: the build's.")
+@click.option("--crop", type=int, nargs=4, metavar="L T R B", help="Pixels cut off each edge.")
+@click.option("--grid", type=int, nargs=2, metavar="COLS ROWS", help="Files are sheets of so many pictures.")
+@click.option("--group", metavar="REGEX", help="On the path: its capture names the prompt or scene.")
+@click.option("--notes", default="", help="What was seen, and why the label is believed.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The sheet. Default: NAME.png.")
+@click.option("--yes", is_flag=True, help="Write the entry without asking.")
+@_count
+@_git_root
+@_manifest
+def add(
+    repo: str,
+    name: str | None,
+    commit: str | None,
+    manifest: Path | None,
+    git_root: Path | None,
+    out: Path | None,
+    count: int,
+    yes: bool,
+    **fields: Any,
+) -> None:
+    """Add a source to the manifest, after a look at it.
+
+    Shows the counts and draws a contact sheet, as `data sheet` does; then, where all is stated that an entry needs,
+    asks and writes it.
+    """
+    from ..data.add import append, check_new
+    from ..data.git_objects import head_commit, locate
+    from ..data.manifest import built_in_file, parse_entry
+    from ..data.reserved import is_reserved
+
+    if is_reserved(repo):
+        raise DataError(f"{repo} is kept for independent evaluations and can be no source")
+    target = manifest or built_in_file()
+    git_dir = locate(repo, commit, git_root or Path(_CLONES), may_clone=git_root is None)
+    name = name or repo.rpartition("/")[2].lower().replace(".", "_").replace("-", "_")
+    record, missing = _record(name, repo, commit or head_commit(git_dir), fields)
+    seen = {**record, **{key: _stand_in(key) for key in missing}}
+    look = _look(parse_entry(seen, repo), git_root, manifest, count, out or Path(f"{name}.png"))
+    if missing:
+        options = ", ".join(sorted({_OPTIONS.get(key, f"--{key}") for key in missing}))
+        raise UsageError(f"{repo}: looked at, not added; an entry needs {options}, too")
+    record["count"] = look.files
+    check_new(record, target)
+    if not yes:
+        click.confirm(f"add {name} to {target}?", abort=True, err=True)
+    append(record, target)
+    click.echo(f"added {name} to {target}", err=True)
+
+
+_OPTIONS = {"generator_detail": "--made-by", "origin": "--made-by", "test_set": "--test-set"}
+
+
+def _record(name: str, repo: str, commit: str, fields: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The entry, in the order in which the manifest has its fields, and those of its fields that are not stated."""
+    made_by = "generator_detail" if fields["label"] == "ai" else "origin"
+    record: dict[str, Any] = {
+        "id": name, "label": fields["label"], "repo": repo, "commit": commit, "include": fields["include"],
+        "exclude": fields["exclude"],
+    }  # fmt: skip
+    if fields["label"] == "ai":
+        record["generator"] = fields["generator"]
+    record[made_by] = fields["made_by"]
+    stated = ("category", "shows", "era", "licence", "permissive", "private_people", "confidence")
+    record |= {key: fields[key] for key in stated}
+    record |= {key: fields[key] for key in ("cap",) if fields[key]}
+    record |= {key: list(fields[key]) for key in ("grid", "crop") if fields[key]}
+    record |= {key: fields[key] for key in ("min_side", "group", "split")}
+    if fields["split"] == "open_test":
+        record["test_set"] = EDIT_SET if fields["category"] == EDIT else fields["test_set"]
+    record["notes"] = fields["notes"]
+    optional = {"exclude", "group", "notes"}
+    return record, [key for key, value in record.items() if value in (None, "") and key not in optional]
+
+
+def _stand_in(field: str) -> str:
+    return {"category": "mixed", "generator": "other"}.get(field, _UNSEEN)
+
+
+def _look(entry: SourceEntry, git_root: Path | None, manifest: Path | None, count: int, out: Path) -> Look:
+    from ..data.build import select_files
+    from ..data.git_objects import locate
+    from ..data.sheet import draw, look_at
+    from .data_tables import show_look
+    from .output import destination
+
+    git_dir = locate(entry.repo, entry.commit, git_root or Path(_CLONES), may_clone=git_root is None)
+    look = look_at(entry, select_files(entry, git_dir, manifest), git_dir, count)
+    show_look(entry, look)
+    with destination(out) as stream:
+        draw(look).save(stream, "PNG")
+    click.echo(f"contact sheet: {out}", err=True)
+    return look

@@ -1,0 +1,138 @@
+"""From the pictures of all sources to the rows of the index: no duplicates, groups that never lie in two splits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from .categories import EDIT
+from .dedupe import DUPLICATE_BITS, RELATED_BITS, Groups, near_pairs
+from .index import IndexRow
+from .manifest import SourceEntry
+from .pieces import Piece
+from .splits import assign_splits
+
+_MOST_LOST = (
+    0.5  # of a source, to duplicates of other sources: beyond, it is a copy of collections already there
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    rows: list[IndexRow]
+    dropped: dict[str, int]  # reason -> pictures
+    copies: dict[str, str]  # a source left out whole, because it repeats others -> how much of which
+
+
+def assemble(pictures: Sequence[Piece], entries: Mapping[str, SourceEntry], seed: int) -> Assembled:
+    """Drop duplicates, form groups, assign splits."""
+    # What measures comes first, the oldest test set before all, so that of a pair it is the training picture that goes
+    # and a new source leaves the figures of an old test set as they are.
+    ordered = sorted(pictures, key=lambda piece: (_rank(entries[piece.source]), piece.path))
+    kept, dropped, copies = _without_duplicates(ordered, entries)
+    related, barred = _relate(kept, entries)
+    dropped["varies a picture of open_test"] = len(barred)
+    rows = [
+        _index_row(piece, entries[piece.source], f"g{related.find(i):06d}")
+        for i, piece in enumerate(kept)
+        if i not in barred
+    ]
+    training = [row for row in rows if row.split == "train"]
+    splits = assign_splits([row.group for row in training], [row.source for row in training], seed)
+    chosen = {row.path: split for row, split in zip(training, splits, strict=True)}
+    return Assembled([replace(row, split=chosen.get(row.path, row.split)) for row in rows], dropped, copies)
+
+
+def _rank(entry: SourceEntry) -> tuple[bool, bool, str]:
+    return entry.split == "train", entry.category == EDIT, entry.test_set
+
+
+def _without_duplicates(
+    pictures: list[Piece], entries: Mapping[str, SourceEntry]
+) -> tuple[list[Piece], dict[str, int], dict[str, str]]:
+    """The first of each set of duplicates; sources that lose too much to others go whole, the worst first: what they
+    had displaced in others then stays."""
+    hashes = [(piece.phash, piece.dhash) for piece in pictures]
+    pairs = [
+        (i, j)
+        for i, j in near_pairs(hashes, DUPLICATE_BITS)
+        if not _may_be_edited(entries[pictures[i].source], entries[pictures[j].source])
+    ]
+    size = Counter(piece.source for piece in pictures)
+    copies: dict[str, str] = {}
+    while True:
+        taken_by = _taken_by(pictures, pairs, copies)
+        lost: dict[str, Counter[str]] = {}
+        for i, twin in taken_by.items():
+            if pictures[i].source != pictures[twin].source:
+                lost.setdefault(pictures[i].source, Counter())[pictures[twin].source] += 1
+        shares = {source: others.total() / size[source] for source, others in lost.items()}
+        worst = max(shares, key=lambda source: (shares[source], source), default=None)
+        if worst is None or shares[worst] <= _MOST_LOST:
+            break
+        named = ", ".join(f"{source} ({count})" for source, count in lost[worst].most_common(3))
+        copies[worst] = (
+            f"{lost[worst].total()} of its {size[worst]} pictures are duplicates of other sources: {named}"
+        )
+    exact = sum(pictures[i].sha256 == pictures[twin].sha256 for i, twin in taken_by.items())
+    dropped = {"exact duplicate": exact, "near duplicate": len(taken_by) - exact}
+    if copies:
+        dropped["in a source that repeats others"] = sum(size[source] for source in copies)
+    kept = [p for i, p in enumerate(pictures) if i not in taken_by and p.source not in copies]
+    return kept, dropped, copies
+
+
+def _taken_by(
+    pictures: list[Piece], pairs: list[tuple[int, int]], without: Mapping[str, str]
+) -> dict[int, int]:
+    """{the number of a picture that goes: of the one that stays for it}."""
+    twin: dict[int, int] = {}
+    for i, j in pairs:  # in the order of i, then j
+        if i not in twin and j not in twin and not {pictures[i].source, pictures[j].source} & without.keys():
+            twin[j] = i
+    return twin
+
+
+def _may_be_edited(one: SourceEntry, other: SourceEntry) -> bool:
+    """An edit and the real picture that it was made of look the same to a hash: both stay, on one side of the split."""
+    return (one.category == EDIT) != (other.category == EDIT) and one.split == other.split
+
+
+def _relate(kept: list[Piece], entries: Mapping[str, SourceEntry]) -> tuple[Groups, set[int]]:
+    """Groups of near-duplicates and of shared prompts; and the training pictures that vary one of open_test."""
+    measures = [entries[piece.source].split == "open_test" for piece in kept]
+    related = Groups(len(kept))
+    barred: set[int] = set()
+    for i, j in near_pairs([(piece.phash, piece.dhash) for piece in kept], RELATED_BITS):
+        if measures[i] != measures[j]:
+            barred.add(j if measures[i] else i)
+        else:
+            related.join(i, j)
+    by_name: dict[str, int] = {}
+    for i, piece in enumerate(kept):
+        if piece.group:
+            related.join(by_name.setdefault(piece.group, i), i)
+    return related, barred
+
+
+def _index_row(piece: Piece, entry: SourceEntry, group: str) -> IndexRow:
+    return IndexRow(
+        path=piece.path,
+        label=entry.label,
+        source=entry.id,
+        origin=entry.origin,
+        category=entry.category,
+        licence=entry.licence,
+        sha256=piece.sha256,
+        bytes=piece.bytes,
+        width=piece.width,
+        height=piece.height,
+        format=piece.format,
+        jpeg_quality=piece.jpeg_quality,
+        split=entry.split,
+        group=group,
+        generator=entry.generator,
+        test_set=entry.test_set,
+        private_people=entry.private_people,
+    )

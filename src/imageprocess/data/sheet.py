@@ -1,0 +1,118 @@
+"""A look at a source before it is built: counts, sizes, formats, cameras, and a contact sheet of a sample."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from ..errors import DataError
+from .dedupe import DUPLICATE_BITS, Hashes, near_pairs, need_imagehash, perceptual_hashes
+from .git_objects import read_blobs
+from .manifest import SourceEntry
+from .pieces import tiles_of
+
+DEFAULT_COUNT = 30  # pictures looked at
+_COLUMNS = 6
+_THUMB = 240  # pixels
+_LABEL = 16  # pixels below a thumbnail, for its name
+_NAME = 38  # characters of a path that fit there
+_MAKE, _MODEL = 271, 272  # EXIF tags
+
+
+@dataclass
+class Look:
+    """What a sample of a source shows; a file may hold several pictures, or none that is taken."""
+
+    files: int  # that the entry names
+    looked_at: int = 0  # files read
+    dropped: Counter[str] = field(default_factory=Counter)  # reason -> files of those
+    sizes: Counter[str] = field(default_factory=Counter)
+    formats: Counter[str] = field(default_factory=Counter)
+    cameras: Counter[str] = field(default_factory=Counter)  # make and model, where EXIF names them
+    bytes: list[int] = field(default_factory=list)
+    repeats: int = 0  # pictures of the sample that duplicate another one of it
+    thumbs: list[tuple[str, Image.Image]] = field(default_factory=list)
+
+
+def look_at(
+    entry: SourceEntry, files: list[tuple[str, str]], git_dir: Path, count: int = DEFAULT_COUNT
+) -> Look:
+    """Read the first `count` pictures of `files` ([(blob id, path)]), cut as a build would cut them.
+
+    Raises DataError where the entry names no file, or where none of them is in the clone.
+    """
+    need_imagehash()
+    if not files:
+        raise DataError(
+            f"{entry.repo}: no file matches {entry.include!r} at {entry.commit[:10]}; look at the paths with "
+            f"`git ls-tree -r --name-only {entry.commit[:10]}` in {git_dir}"
+        )
+    look = Look(len(files))
+    hashes: list[Hashes] = []
+    contents = read_blobs(git_dir, (blob for blob, _ in files))
+    for (_, path), data in zip(files, contents, strict=True):
+        if len(look.thumbs) >= count:
+            break
+        look.looked_at += 1
+        if data is None:
+            look.dropped["missing from the clone"] += 1
+            continue
+        for tile in _take(entry, path, data, look):
+            hashes.append(perceptual_hashes(tile))
+            look.thumbs.append((path, _thumbnail(tile)))
+    look.repeats = len({j for _, j in near_pairs(hashes, DUPLICATE_BITS)})
+    if look.dropped["missing from the clone"] == look.looked_at:
+        raise DataError(f"{git_dir}: holds none of the {len(files)} files that the entry names")
+    return look
+
+
+def draw(look: Look) -> Image.Image:
+    """The sample as one picture, each with the end of its path below it."""
+    rows = max(1, -(-len(look.thumbs) // _COLUMNS))
+    cell = _THUMB + 4
+    sheet = Image.new("RGB", (_COLUMNS * cell, rows * (cell + _LABEL)), "white")
+    pen = ImageDraw.Draw(sheet)
+    for number, (path, thumb) in enumerate(look.thumbs):
+        x, y = number % _COLUMNS * cell, number // _COLUMNS * (cell + _LABEL)
+        sheet.paste(thumb, (x, y))
+        shown = path[-_NAME:].encode("ascii", "replace").decode()  # what the built-in font can draw
+        pen.text((x + 2, y + cell), shown, fill="black")
+    return sheet
+
+
+def _take(entry: SourceEntry, path: str, data: bytes, look: Look) -> Iterator[NDArray[np.uint8]]:
+    cut = tiles_of(entry, path, data)
+    if cut.reason:
+        look.dropped[cut.reason] += 1
+    if not cut.tiles:
+        return
+    look.formats[cut.format] += 1
+    look.bytes.append(len(data))
+    if camera := _camera(data):
+        look.cameras[camera] += 1
+    for _, tile in cut.tiles:
+        look.sizes[f"{tile.shape[1]} x {tile.shape[0]}"] += 1
+        yield tile
+
+
+def _thumbnail(pixels: NDArray[np.uint8]) -> Image.Image:
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    image.thumbnail((_THUMB, _THUMB))
+    return image
+
+
+def _camera(data: bytes) -> str:
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            exif = image.getexif()
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return ""  # it decoded, so only its metadata are damaged
+    words = (str(exif.get(tag, "")).strip("\0 ") for tag in (_MAKE, _MODEL))
+    return " ".join(word for word in words if word)[:60]
