@@ -23,18 +23,15 @@ def read_provenance(data: bytes, facts: ImageFacts, *, trust_list: Path | None =
     """
     from .c2pa import read_c2pa
     from .camera import read_camera
-    from .containers import read_records
-    from .exif import read_exif
+    from .file import read_file
     from .generators import read_generators
     from .iptc import read_iptc
-    from .xmp import read_xmp
 
-    records = read_records(data, facts.format)
-    exif = read_exif(records.exif)
-    xmp = read_xmp(records.xmp or exif.xmp)
+    file = read_file(data, facts.format)
+    generated, names = read_generators(file.texts, facts)
     return [
-        *read_c2pa(data, facts.format, records.manifest_store or exif.manifest_store, xmp, trust_list),
-        *read_iptc(xmp, records.iptc_iim),
-        *read_generators({**exif.texts, **records.texts}, xmp, facts),
-        *read_camera(exif),
+        *read_c2pa(data, facts.format, file.manifest_store, file.xmp, trust_list),
+        *read_iptc(file.xmp, file.iptc_iim),
+        *generated,
+        *read_camera(file.exif, names),
     ]

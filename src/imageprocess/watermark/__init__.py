@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -68,18 +67,14 @@ def _mark_evidence(hit: Hit) -> Evidence:
 
 def _stealth_evidence(record: StealthRecord, facts: ImageFacts) -> list[Evidence]:
     """The hidden text is a record like those that generators write beside the pixels: the same readers read it."""
+    from ..provenance.containers import Text
     from ..provenance.generators import read_generators
-    from ..provenance.generators.generation import parse_json
     from ..provenance.statements import evidence
+    from ..provenance.texts import collect
 
-    told = parse_json(record.text)
-    notes = {"parameters": record.text}
-    if isinstance(told, dict):
-        notes |= {
-            name: value if isinstance(value, str) else json.dumps(value) for name, value in told.items()
-        }
+    texts = collect([Text("pixels", "parameters", record.text)])
     found = []
-    for item in read_generators(notes, {}, facts):
+    for item in read_generators(texts, facts)[0]:
         claim = f"Hidden in the pixels, {item.claim[0].lower()}{item.claim[1:]}"
         detail = {**item.detail, "method": "stealth", "place": record.place}
         found.append(replace(item, kind="watermark", claim=claim, detail=detail))

@@ -5,7 +5,8 @@
     broken     they do not match: the file or its manifest was changed after signing
     none       no manifest: no evidence
 
-and, where nothing could verify it, `not_verified`: a manifest is there, nobody knows whether it holds.
+and, where nothing could verify it, `not_verified`: a manifest is there, nobody knows whether it holds; or `unreadable`:
+the library cannot make sense of it, or its checks contradict each other, which is no sign of a change.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ _SAYS: dict[PointsTo, str] = {
     "nothing": "nothing of whether an AI or a camera made this picture",
 }
 _FROM_INGREDIENT = "ingredient.signer.untrusted"
-_TRUST: dict[State, Trust] = {"trusted": "trusted", "untrusted": "valid_untrusted", "broken": "broken"}
+_TRUST: dict[State, Trust] = {
+    "trusted": "trusted", "untrusted": "valid_untrusted", "contradictory": "unsigned", "broken": "broken",
+}  # fmt: skip
 
 
 def read_c2pa(
@@ -52,7 +55,7 @@ def read_c2pa(
     except MissingExtraError as error:
         return [_not_verified(str(error))]
     except UnreadableManifestError as error:
-        return [_broken([printable(str(error), 200)], {})]
+        return [_unreadable(f"the library that reads them says: {printable(str(error), 200)}")]
     return _judge(report, signers)
 
 
@@ -62,6 +65,9 @@ def _judge(report: Mapping[str, Any], signers: TrustList | None) -> list[Evidenc
     active = str(report.get("active_manifest"))
     facts = _signer_facts(_mapping(manifests.get(active)))
     state, failures = active_state(_mapping(results.get("activeManifest")))
+    if state == "contradictory":
+        # Truepic's files of 2023 carry two content hashes, of which one holds.
+        return [_unreadable("one of their content hashes matches the picture, and another does not")]
     if state == "broken":
         return [_broken(failures, facts)]
     ingredients = _ingredient_states(manifests, results)
@@ -162,6 +168,18 @@ def _broken(failures: list[str], facts: Mapping[str, Any]) -> Evidence:
         state="broken",
         codes=failures,
         **facts,
+    )
+
+
+def _unreadable(why: str) -> Evidence:
+    return evidence(
+        "c2pa",
+        f"Content Credentials are present, but they could not be read: {why}.",
+        "unsigned",
+        "nothing",
+        proves="That the file carries a manifest.",
+        does_not_prove="Anything that the manifest says, or that anything was changed.",
+        state="unreadable",
     )
 
 

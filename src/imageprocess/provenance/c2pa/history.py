@@ -65,7 +65,8 @@ def tell(manifests: Mapping[str, Any], label: str, usable: Set[str], depth: int 
         return story
     actions = list(_actions(manifest))
     story.signals = list(dict.fromkeys(signal for action in actions for signal in _signals(action)))
-    story.agents = list(dict.fromkeys(agent for agent in map(_agent, actions) if agent))
+    named = [one for action in actions for one in (_agent(action), _parameter(action, "com.adobe.details"))]
+    story.agents = list(dict.fromkeys(one for one in named if isinstance(one, str) and one))
     parents: list[Story | None] = []
     components: list[Story | None] = []
     for relationship, child in _ingredients(manifest):
@@ -105,7 +106,10 @@ def _points_to(
 
 def _signals(action: Mapping[str, Any]) -> Iterator[str]:
     name = action.get("action")
-    term = source_type(action.get("digitalSourceType"))
+    # Adobe's applications say of partners' models in a parameter of their own what they do not say in the standard one.
+    term = source_type(action.get("digitalSourceType")) or source_type(
+        _parameter(action, "com.adobe.digitalSourceType")
+    )
     if name in _INCEPTION:
         if _agent(action) in _AI_AGENTS or action.get("description") in _AI_DESCRIPTIONS:
             term = term or MADE_BY_AI
@@ -144,6 +148,11 @@ def _ingredients(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str | None]
         if relationship in ("parentOf", "componentOf"):  # inputTo: a model's input, not part of the picture
             child = ingredient.get("active_manifest")
             yield relationship, child if isinstance(child, str) else None
+
+
+def _parameter(action: Mapping[str, Any], name: str) -> object:
+    parameters = action.get("parameters")
+    return parameters.get(name) if isinstance(parameters, Mapping) else None
 
 
 def _agent(action: Mapping[str, Any]) -> str | None:
