@@ -60,7 +60,7 @@ def describe(result: Result) -> str:
     assert result.verdict and result.image
     size = f"{result.image.width}x{result.image.height}"
     claims = "; ".join(f"{item.kind}/{item.points_to}: {item.claim}" for item in result.evidence)
-    return f"ok {size} {result.verdict.label} by {result.verdict.decided_by} | {claims}"
+    return f"ok {size} {result.verdict.label} by {result.verdict.decided_by} | {result.verdict.reason} | {claims}"
 
 
 def main() -> None:

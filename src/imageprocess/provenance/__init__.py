@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..types import Evidence, ImageFacts
 
-__all__ = ["check_trust_list", "read_provenance"]
+if TYPE_CHECKING:
+    from ..decode import Limits
+
+__all__ = ["check_trust_list", "read_provenance", "read_without_pixels"]
 
 
 def check_trust_list() -> None:
@@ -35,3 +39,17 @@ def read_provenance(data: bytes, facts: ImageFacts, *, trust_list: Path | None =
         *generated,
         *read_camera(file.exif, names),
     ]
+
+
+def read_without_pixels(data: bytes, limits: Limits) -> tuple[ImageFacts, list[Evidence]] | None:
+    """Of a file whose pixels cannot be had: what its header says, and its evidence. None where the header makes no
+    sense, or no record says how the picture came to be: then there is nothing to tell but the error."""
+    from ..decode import read_header
+
+    facts = read_header(data, limits=limits)
+    evidence = read_provenance(data, facts) if facts else []
+    if facts is None or not any(
+        item.kind == "c2pa" or item.points_to in ("ai", "ai_edited") for item in evidence
+    ):
+        return None
+    return facts, evidence

@@ -27,6 +27,8 @@ def read_watermarks(image: DecodedImage) -> list[Evidence]:
     from .dwt_dct import find_mark
     from .stealth import find_stealth_record
 
+    if image.reduction > 1:  # a mark does not outlive a resize
+        return []
     found: list[Evidence] = []
     hit = find_mark(image.pixels) if _may_carry_a_mark(image) else None
     if hit:
