@@ -17,9 +17,6 @@ _PREFIXES = (
 )
 
 MADE_BY_AI = "trainedAlgorithmicMedia"
-EDITED_WITH_AI = "compositeWithTrainedAlgorithmicMedia"
-CAPTURES = {"digitalCapture", "computationalCapture"}
-STITCHED = "compositeCapture"
 
 # term -> what it testifies, and how to say it after "that it was ..."
 SOURCE_TYPES: dict[str, tuple[PointsTo, str]] = {

@@ -20,6 +20,7 @@ from ...types import Evidence, PointsTo, Trust
 from ..containers.jpeg import is_c2pa_store
 from ..statements import evidence, printable
 from ..trust import TrustList, find_trust_list
+from .claims import read_claims
 from .history import Story, tell
 from .jumbf import is_sane
 from .library import UnreadableManifestError, read_manifest_store
@@ -53,7 +54,7 @@ def read_c2pa(
     try:
         report = read_manifest_store(data, image_format, signers.pem if signers else "")
     except MissingExtraError as error:
-        return [_not_verified(str(error))]
+        return [_claimed(store, str(error))]
     except UnreadableManifestError as error:
         return [_unreadable(f"the library that reads them says: {printable(str(error), 200)}")]
     return _judge(report, signers)
@@ -168,6 +169,30 @@ def _broken(failures: list[str], facts: Mapping[str, Any]) -> Evidence:
         state="broken",
         codes=failures,
         **facts,
+    )
+
+
+def _claimed(store: bytes, why: str) -> Evidence:
+    """What the manifest says where nothing could check its signature: as good as an unsigned note."""
+    report = read_claims(store)
+    if report is None:
+        return _not_verified(why)
+    manifests = report["manifests"]
+    story = tell(manifests, report["active_manifest"], manifests.keys())
+    facts = _signer_facts(manifests[report["active_manifest"]])
+    generator = printable(str(facts["generator"] or "an unnamed program"), 120)
+    return evidence(
+        "c2pa",
+        f"Content Credentials by {generator} say {_SAYS[story.points_to]}; their signature was not checked: {why}.",
+        "unsigned",
+        story.points_to,
+        proves="That the file carries a manifest that says so.",
+        does_not_prove="That anyone signed it, or that it belongs to this picture: nothing of it was checked.",
+        state="not_verified",
+        generator=facts["generator"],
+        model=", ".join(story.agents),
+        signals=story.signals,
+        manifests=story.manifests,
     )
 
 

@@ -8,32 +8,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...types import PointsTo
-from ..source_types import CAPTURES, EDITED_WITH_AI, MADE_BY_AI, STITCHED, source_type
+from ..source_types import MADE_BY_AI, source_type
+from ..table import TABLE
 
 _MAX_DEPTH = 16  # generations of ingredients
 _MAX_ACTIONS = 1_000
 _INCEPTION = {"c2pa.created", "c2pa.opened"}
-# Mechanical or administrative: the picture stays as it was.
-_NON_EDITORIAL = {
-    "c2pa.converted", "c2pa.published", "c2pa.repackaged", "c2pa.transcoded", "c2pa.resized.proportional",
-    "c2pa.enhanced", "c2pa.edited.metadata", "c2pa.watermarked", "c2pa.watermarked.bound",
-    "c2pa.watermarked.unbound", "c2pa.redacted",
-}  # fmt: skip
-_GENERATIVE = {MADE_BY_AI, EDITED_WITH_AI, "compositeSynthetic", "trainedAlgorithmicData"}
-_POSSIBLY_GENERATIVE = {"digitalArt", "composite"}
-_INCEPTION_SIGNALS = {
-    MADE_BY_AI: "fullyGenAIMedia",
-    EDITED_WITH_AI: "partlyGenAICreation",
-    STITCHED: "capturedMediaStitched",
-    "digitalCreation": "nonGenAIDigitalCreation",
-    "composite": "compositionMayContainGenAI",
-    "screenCapture": "screenCaptureMayContainGenAI",
-    "empty": "blankCanvas",
-    **dict.fromkeys(CAPTURES, "capturedMedia"),
-}
+_WORDS = TABLE["c2pa"]
+_NON_EDITORIAL = set(_WORDS["non_editorial"])  # mechanical or administrative: the picture stays as it was
+_GENERATIVE = set(_WORDS["generative"])
+_POSSIBLY_GENERATIVE = set(_WORDS["possibly_generative"])
+_INCEPTION_SIGNALS: dict[str, str] = _WORDS["inception_signals"]
 # Microsoft's Image Creator writes no digitalSourceType, but names itself.
-_AI_AGENTS = {"Image Creator from Designer", "Bing Image Creator"}
-_AI_DESCRIPTIONS = {"AI Generated Image"}
+_AI_AGENTS = set(_WORDS["ai_agents"])
+_AI_DESCRIPTIONS = set(_WORDS["ai_descriptions"])
 
 
 @dataclass(slots=True)

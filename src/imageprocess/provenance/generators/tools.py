@@ -82,7 +82,7 @@ def _hold(conditions: Mapping[str, str], record: Mapping[str, Any], notes: _Note
 
 def _matches(value: Any, pattern: str) -> bool:
     if not pattern:
-        return value not in (None, "", False, [], {})
+        return value is not None and value is not False and value not in ("", [], {})
     text = ("false", "true")[value] if isinstance(value, bool) else text_of(value)
     return text is not None and _compiled(pattern).search(text) is not None
 
