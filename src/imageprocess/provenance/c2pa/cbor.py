@@ -1,4 +1,4 @@
-"""CBOR (RFC 8949), as far as C2PA's claims and assertions use it. Bounded in depth and in items; never recursive data."""
+"""CBOR (RFC 8949), as far as C2PA's claims and assertions use it. Bounded in depth and in items."""
 
 from __future__ import annotations
 
