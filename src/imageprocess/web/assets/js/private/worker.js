@@ -6,7 +6,7 @@ import { decode, DecodeError, isFaithful } from "./decode.js";
 import { Model } from "./model.js";
 import { readExif } from "./exif.js";
 import { readFile, readProvenance } from "./provenance.js";
-import { frames, MAX_PIXELS, size, sniff } from "./sniff.js";
+import { frames, MAX_PIXELS, MAX_REDUCED_PIXELS, size, sniff } from "./sniff.js";
 import { loadTable } from "./table.js";
 import { decide } from "./verdict.js";
 import { readWatermarks } from "./watermark.js";
@@ -56,8 +56,8 @@ const calls = {
     const plain = await model(folder);
     plain.drawn ??= plain.withBlocks();
     const network = await plain.drawn;
-    const { upright, format, orientation } = checked(file, await opened(file));
-    const { pixels } = await decode(upright, format, orientation, network.spec.input);
+    const { upright, format, orientation, reduced } = checked(file, await opened(file));
+    const { pixels } = await decode(upright, format, orientation, network.spec.input, reduced);
     const { logits, blocks } = await network.run(pixels);
     return { blocks, probability: network.probability(logits), spec: network.spec, pixels };
   },
@@ -72,14 +72,20 @@ async function examine(file, mode, began) {
   let image = { format, width: 0, height: 0, frames: frames(data, format), bytes: data.length };
   let evidence;
   let heatmap = null;
-  let [note, server] = ["", false];
+  let [note, server, isRead] = ["", false, false]; // isRead: by its records alone
   try {
-    const { upright } = checked(file, input);
-    const seen = await decode(upright, format, orientation, spec.input).catch((error) => {
+    const { upright, reduced } = checked(file, input);
+    const seen = await decode(upright, format, orientation, spec.input, reduced).catch((error) => {
       if (!(error instanceof DecodeError)) throw error;
       throw new InputError("corrupt", `${file.name}: the ${format} data does not decode (${error.message})`);
     });
     image = { ...image, width: seen.width, height: seen.height };
+    if (reduced) {
+      const { width, height } = size(data, format);
+      image = { ...image, ...(orientation >= 5 ? { width: height, height: width } : { width, height }) };
+      note = ` The picture is very large (${width} x ${height} pixels): it was looked at 2 times smaller.`;
+      [seen.mark, seen.hidden] = [null, null]; // no mark outlives a resize
+    }
     const output = await network.run(seen.pixels);
     heatmap = output.heatmap;
     const testimony = network.testify(output.logits, spec.thresholds[mode], image);
@@ -91,7 +97,7 @@ async function examine(file, mode, began) {
     evidence = readProvenance(told, image);
     if (!image.width || !evidence.some((item) => item.kind === "c2pa" || ["ai", "ai_edited"].includes(item.points_to))) throw error;
     note = ` The pixels were not looked at: ${error.message.slice(file.name.length + 2)}.`;
-    server = error.server;
+    [server, isRead] = [error.server, true];
   }
   const verdict = decide(evidence, spec.thresholds[mode], await table);
   const record = {
@@ -102,7 +108,7 @@ async function examine(file, mode, began) {
     image,
     verdict: { ...verdict, reason: verdict.reason + note },
     evidence,
-    model: note ? null : { name: spec.name, version: spec.version, sha256: spec.files["model.onnx"] },
+    model: isRead ? null : { name: spec.name, version: spec.version, sha256: spec.files["model.onnx"] },
     elapsed_ms: Math.round(1000 * (performance.now() - began)) / 1000,
     ...(heatmap && { heatmap }),
   };
@@ -132,10 +138,13 @@ function checked({ name }, input) {
     throw new InputError("unsupported_format", `${name}: browsers do not read ${format} files; the service does`, true);
   }
   const stated = size(data, format);
-  if (stated && stated.width * stated.height > MAX_PIXELS) {
-    throw new InputError("too_many_pixels", `${name}: ${stated.width} x ${stated.height} pixels; at most ${count(MAX_PIXELS)} allowed`);
+  const pixels = stated ? stated.width * stated.height : 0;
+  if (pixels > MAX_REDUCED_PIXELS) {
+    throw new InputError("too_many_pixels", `${name}: ${stated.width} x ${stated.height} pixels; at most ${count(MAX_REDUCED_PIXELS)} allowed`);
   }
-  return { ...input, upright: unturned(data, input.turn) };
+  const half = (side) => Math.ceil(side / 2);
+  const reduced = pixels > MAX_PIXELS ? { width: half(stated.width), height: half(stated.height) } : null;
+  return { ...input, upright: unturned(data, input.turn), reduced };
 }
 
 /**
