@@ -34,7 +34,9 @@ def ok(source: str = "a.png", label: Label = "real", probability: float | None =
 
 
 def test_text_says_verdict_reason_and_evidence() -> None:
-    assert to_text(ok()) == "a.png: real, 4 % AI\n  Looks real, mostly.\n  - exif (unsigned): Camera: Acme."
+    told = to_text(ok()).splitlines()
+    assert told[:-1] == ["a.png: real, 4 % AI", "  Looks real, mostly.", "  - exif (unsigned): Camera: Acme."]
+    assert told[-1].startswith("  Machine-readable marks") and "not found: Content Credentials" in told[-1]
     assert to_text(ok(label="unsure", probability=None)).splitlines()[0] == "a.png: unsure"
     by_record = Verdict("ai", 1.0, "metadata", "It says so.")  # a statement, not an estimate of 100 %
     assert to_text(replace(ok(), verdict=by_record)).splitlines()[0] == "a.png: AI-generated"
