@@ -34,9 +34,7 @@ def ok(source: str = "a.png", label: Label = "real", probability: float | None =
 
 
 def test_text_says_verdict_reason_and_evidence() -> None:
-    told = to_text(ok()).splitlines()
-    assert told[:-1] == ["a.png: real, 4 % AI", "  Looks real, mostly.", "  - exif (unsigned): Camera: Acme."]
-    assert told[-1].startswith("  Machine-readable marks") and "not found: Content Credentials" in told[-1]
+    assert to_text(ok()) == "a.png: real, 4 % AI\n  Looks real, mostly.\n  - exif (unsigned): Camera: Acme."
     assert to_text(ok(label="unsure", probability=None)).splitlines()[0] == "a.png: unsure"
     by_record = Verdict("ai", 1.0, "metadata", "It says so.")  # a statement, not an estimate of 100 %
     assert to_text(replace(ok(), verdict=by_record)).splitlines()[0] == "a.png: AI-generated"
@@ -56,6 +54,12 @@ def test_text_says_what_an_item_proves_and_what_a_generator_left() -> None:
     assert first == "  - generator_metadata (unsigned): A record."
     assert rest[0].startswith("      prompt: a\\x1b[2J foxxx") and len(rest[0]) < 250
     assert rest[1:] == ["      seed: 7", "      proves: This.", "      does not prove: That."]
+
+
+def test_text_names_the_marks_where_they_were_looked_for() -> None:
+    *rest, last = to_text(ok(), marks=True).splitlines()
+    assert "\n".join(rest) == to_text(ok())
+    assert last.startswith("  Machine-readable marks") and "not found: Content Credentials" in last
 
 
 @pytest.mark.parametrize("result", [ok(), ok(label="ai"), ok(label="unsure"), FAILED])

@@ -136,7 +136,8 @@ def detect(
         colour = to_terminal and not os.environ.get("NO_COLOR")  # https://no-color.org
         if not (quiet or to_terminal):
             results = with_progress(results, _known_total(inputs, from_list))
-        for text in render(tally.count(results), form, colour=colour):
+        marks = only is None or {"provenance", "watermark"} <= set(only)
+        for text in render(tally.count(results), form, colour=colour, marks=marks):
             stream.write(text.encode("utf-8", "backslashreplace"))
             stream.flush()
     if tally.total == 0 and not quiet:

@@ -13,8 +13,9 @@ _MAX_SHOWN = 200
 _COLOURS: dict[Label, str] = {"ai": "31", "real": "32", "unsure": "33"}  # ANSI: red, green, yellow
 
 
-def to_text(result: Result, *, colour: bool = False) -> str:
-    """The verdict in words, its reason, and each item of evidence; no line break at the end."""
+def to_text(result: Result, *, colour: bool = False, marks: bool = False) -> str:
+    """The verdict in words, its reason, and each item of evidence; no line break at the end. `marks`: with a line on
+    the machine-readable marks, where all of them were looked for."""
     if result.error is not None:
         word = _paint(f"failed ({result.error.code})", "35", colour)
         return f"{safe(result.source)}: {word}\n  {safe(result.error.message)}"
@@ -26,7 +27,8 @@ def to_text(result: Result, *, colour: bool = False) -> str:
     lines = [f"{safe(result.source)}: {word}{share}", f"  {safe(verdict.reason)}"]
     for item in result.evidence:
         lines += [f"  - {item.kind} ({item.trust}): {safe(item.claim)}", *_detail(item)]
-    lines.append(f"  {marks_line(find_marks(result.evidence))}")
+    if marks:
+        lines.append(f"  {marks_line(find_marks(result.evidence))}")
     return "\n".join(lines)
 
 
