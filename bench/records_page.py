@@ -41,8 +41,8 @@ One reader gives every named text of a file, whatever the container; the readers
 ## Two decisions
 
 - **A broken manifest beside an unsigned line.** What a broken manifest says decides nothing, and the reason warns of
-  it; an unsigned record beside it counts as it would alone. One added text is enough to break a manifest, so a break takes
-  nothing away from what stands elsewhere in the file.
+  it; an unsigned record beside it counts as it would alone. One added text is enough to break a manifest, so a break
+  takes nothing away from what stands elsewhere in the file.
 - **`algorithmicMedia`** points to nothing. By IPTC's definition the algorithm was not trained on sampled data
   (fractals, patterns), so it is no generative AI, and no camera's work either.
 
