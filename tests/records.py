@@ -143,3 +143,28 @@ def with_xmp(form: str, packet: bytes) -> bytes:
     stream = io.BytesIO()
     scene(1).save(stream, form, xmp=packet)
     return stream.getvalue()
+
+
+# {"actions": [{"action": "c2pa.created", "digitalSourceType": "trainedAlgorithmicMedia"}]}
+C2PA_ACTIONS = (
+    b"\xa1\x67actions\x81\xa2\x66action\x6cc2pa.created\x71digitalSourceType\x77trainedAlgorithmicMedia"
+)
+
+
+def _box(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", 8 + len(body)) + kind + body
+
+
+def _superbox(label: bytes, *content: bytes) -> bytes:
+    return _box(b"jumb", _box(b"jumd", bytes(16) + b"\3" + label + b"\0") + b"".join(content))
+
+
+def store_with_claim() -> bytes:
+    """A manifest store as small as one can be that says something."""
+    actions = _superbox(b"c2pa.actions", _box(b"cbor", C2PA_ACTIONS))
+    ingredient = _superbox(
+        b"c2pa.ingredient", _box(b"json", b'{"relationship": "parentOf", "dc:title": "a"}')
+    )
+    claim = _superbox(b"c2pa.claim", _box(b"cbor", b"\xa1\x6fclaim_generator\x64tool"))
+    manifest = _superbox(b"urn:1", _superbox(b"c2pa.assertions", actions, ingredient), claim)
+    return _superbox(b"c2pa", manifest)

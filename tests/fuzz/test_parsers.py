@@ -27,6 +27,9 @@ from uvicorn.middleware.proxy_headers import _TrustedHosts
 
 from imageprocess.errors import InputError, UsageError
 from imageprocess.provenance import read_provenance
+from imageprocess.provenance.c2pa.cbor import MalformedError, decode_cbor
+from imageprocess.provenance.c2pa.claims import read_claims
+from imageprocess.provenance.c2pa.history import tell
 from imageprocess.provenance.c2pa.jumbf import is_sane
 from imageprocess.provenance.containers import Text, read_records
 from imageprocess.provenance.exif import read_exif
@@ -49,6 +52,7 @@ from records import (
     png,
     raw_profile,
     samsung_trailer,
+    store_with_claim,
     webp,
     with_exif,
     with_xmp,
@@ -145,6 +149,14 @@ def seeds(target: str) -> list[bytes]:
         return [IIM]
     if target == "jumbf":
         return [STORE]
+    if target == "cbor":
+        return [
+            ACTIONS,
+            bytes.fromhex("bf6161019f0203ffff"),
+            bytes.fromhex("c074323031332d30332d32315432303a30343a30305a"),
+        ]
+    if target == "claims":
+        return [store_with_claim()]
     if target == "generators":
         return [
             A1111.encode(),
@@ -231,6 +243,17 @@ def _generators(data: bytes) -> None:
     read_generators(collect(Text("PNG text", name, told[name]) for name in told), facts())
 
 
+def _cbor(data: bytes) -> None:
+    with contextlib.suppress(MalformedError):
+        decode_cbor(data)
+
+
+def _claims(data: bytes) -> None:
+    report = read_claims(data) if is_sane(data) else None
+    if report:
+        tell(report["manifests"], report["active_manifest"], report["manifests"].keys())
+
+
 TARGETS: dict[str, Callable[[bytes], object]] = {
     "jpeg": lambda data: read_records(data, "JPEG"),
     "png": lambda data: read_records(data, "PNG"),
@@ -241,6 +264,8 @@ TARGETS: dict[str, Callable[[bytes], object]] = {
     "xmp": read_xmp,
     "iptc": lambda data: read_iptc({}, data),
     "jumbf": is_sane,
+    "cbor": _cbor,
+    "claims": _claims,
     "generators": _generators,
     "keys": _keys,
     "json-body": _json_body,
