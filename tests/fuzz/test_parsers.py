@@ -151,7 +151,7 @@ def seeds(target: str) -> list[bytes]:
         return [STORE]
     if target == "cbor":
         return [
-            ACTIONS,
+            C2PA_ACTIONS,
             bytes.fromhex("bf6161019f0203ffff"),
             bytes.fromhex("c074323031332d30332d32315432303a30343a30305a"),
         ]

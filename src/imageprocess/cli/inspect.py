@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from ..types import Evidence, ImageFacts
 
 _MAX_SHOWN = 300  # characters of one text, in words; JSON has them whole
 
@@ -50,6 +53,8 @@ def _look(file: Path) -> dict[str, Any]:
     if kind is None:
         raise UnsupportedFormatError(f"{source.name}: not an image that is read here")
     pixels = "read"
+    facts: ImageFacts | None
+    watermarks: list[Evidence]
     try:
         image = decode(data, name=source.name)
         facts, watermarks = image.facts, read_watermarks(image)
