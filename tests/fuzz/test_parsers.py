@@ -42,6 +42,7 @@ from imageprocess.serve.keys import parse_keys
 from imageprocess.serve.rates import _subject
 from pictures import encode, gradient
 from records import (
+    C2PA_ACTIONS,
     exif,
     facts,
     gif_application,
