@@ -59,6 +59,56 @@ def jpeg_xmp(packet: bytes) -> bytes:
     return jpeg([(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + packet)])
 
 
+def jpeg_extended_xmp(packet: bytes) -> bytes:
+    """`packet` in two pieces, as a packet of more than 64 kB is kept."""
+    guid, half = b"0123456789ABCDEF" * 2, len(packet) // 2
+    pieces = [(half, packet[half:]), (0, packet[:half])]
+    return jpeg(
+        (0xE1, b"http://ns.adobe.com/xmp/extension/\0" + guid + struct.pack(">II", len(packet), at) + piece)
+        for at, piece in pieces
+    )
+
+
+def samsung_trailer(gen_ai_type: str) -> bytes:
+    """Samsung's trailer behind a JPEG's end, with the photo editor's data in it."""
+    name = b"PhotoEditor_Re_Edit_Data"
+    content = f'{{"originalPath": "x", "genAIType": {gen_ai_type}}}'.encode()
+    block = b"\0\0\xa1\x0b" + struct.pack("<I", len(name)) + name + content
+    entry = b"\0\0\xa1\x0b" + struct.pack("<II", len(block), len(block))
+    directory = b"SEFH" + struct.pack("<II", 106, 1) + entry
+    return block + directory + struct.pack("<I", len(directory)) + b"SEFT"
+
+
+def raw_profile(name: str, profile: bytes) -> bytes:
+    """ImageMagick's text for a profile in a PNG."""
+    digits = profile.hex()
+    lines = "\n".join(digits[at : at + 72] for at in range(0, len(digits), 72))
+    return f"\n{name}\n{len(profile):8}\n{lines}\n".encode()
+
+
+def gif_application(name: bytes, body: bytes) -> bytes:
+    """A GIF with an application block in sub-blocks right behind its header."""
+    blocks = b"".join(
+        bytes([len(part)]) + part for part in (body[at : at + 255] for at in range(0, len(body), 255))
+    )
+    return _gif_with(b"\x21\xff\x0b" + name + blocks + b"\0")
+
+
+def gif_xmp(packet: bytes) -> bytes:
+    """XMP in a GIF: as it is, with a trailer that lets walkers over sub-blocks end where they ought to."""
+    return _gif_with(b"\x21\xff\x0bXMP DataXMP" + packet + b"\1" + bytes(range(255, -1, -1)) + b"\0")
+
+
+def gif_comment(text: bytes) -> bytes:
+    return _gif_with(b"\x21\xfe" + bytes([len(text)]) + text + b"\0")
+
+
+def _gif_with(extension: bytes) -> bytes:
+    plain = encode(scene(1), "GIF")
+    at = 13 + (3 << (plain[10] & 7) + 1 if plain[10] & 0x80 else 0)
+    return plain[:at] + extension + plain[at:]
+
+
 def webp(chunks: Iterable[tuple[bytes, bytes]]) -> bytes:
     plain = encode(scene(1), "WEBP")
     body = plain[12:]
@@ -93,3 +143,28 @@ def with_xmp(form: str, packet: bytes) -> bytes:
     stream = io.BytesIO()
     scene(1).save(stream, form, xmp=packet)
     return stream.getvalue()
+
+
+# {"actions": [{"action": "c2pa.created", "digitalSourceType": "trainedAlgorithmicMedia"}]}
+C2PA_ACTIONS = (
+    b"\xa1\x67actions\x81\xa2\x66action\x6cc2pa.created\x71digitalSourceType\x77trainedAlgorithmicMedia"
+)
+
+
+def _box(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", 8 + len(body)) + kind + body
+
+
+def _superbox(label: bytes, *content: bytes) -> bytes:
+    return _box(b"jumb", _box(b"jumd", bytes(16) + b"\3" + label + b"\0") + b"".join(content))
+
+
+def store_with_claim() -> bytes:
+    """A manifest store as small as one can be that says something."""
+    actions = _superbox(b"c2pa.actions", _box(b"cbor", C2PA_ACTIONS))
+    ingredient = _superbox(
+        b"c2pa.ingredient", _box(b"json", b'{"relationship": "parentOf", "dc:title": "a"}')
+    )
+    claim = _superbox(b"c2pa.claim", _box(b"cbor", b"\xa1\x6fclaim_generator\x64tool"))
+    manifest = _superbox(b"urn:1", _superbox(b"c2pa.assertions", actions, ingredient), claim)
+    return _superbox(b"c2pa", manifest)

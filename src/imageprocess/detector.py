@@ -17,16 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import sources
-from .decode import DEFAULT_LIMITS, Limits, decode
+from .decode import DETECTOR_LIMITS, Limits, decode
 from .errors import CrashedError, ImageProcessError, InputError, InputNotFoundError, UsageError
 from .model import registry
 from .model.calibrate import testify
 from .model.heatmap import to_display
 from .model.session import Output, Session
 from .model.spec import ModelSpec, Thresholds, load_spec
-from .provenance import check_trust_list, read_provenance
+from .provenance import check_trust_list, read_provenance, read_without_pixels
 from .sources import Picture
-from .types import MODES, WITNESSES, ErrorInfo, Evidence, ImageFacts, Mode, Result, Source, Witness
+from .types import MODES, WITNESSES, ErrorInfo, Evidence, ImageFacts, Mode, Result, Source, Verdict, Witness
 from .verdict import decide
 from .watermark import read_watermarks
 
@@ -52,6 +52,7 @@ class _Examined:
     evidence: list[Evidence]
     pixels: NDArray[np.uint8] | None  # prepared for the model; None where it is not asked
     elapsed_s: float
+    note: str | None = None  # what the verdict's reason must say of the pixels
 
 
 class Detector:
@@ -61,7 +62,7 @@ class Detector:
         self,
         model: str | Path | None = None,
         *,
-        limits: Limits = DEFAULT_LIMITS,
+        limits: Limits = DETECTOR_LIMITS,
         threads: int | None = None,
         remember: int = 0,
     ) -> None:
@@ -191,14 +192,29 @@ class Detector:
         known = self._recall(digest, question)
         if known:
             return replace(known, source=source.name, elapsed_ms=_elapsed_ms(began))
-        image = decode(data, name=source.name, limits=self.limits)
+        try:
+            image = decode(data, name=source.name, limits=self.limits)
+        except InputError as error:
+            examined = self._by_records(source.name, data, digest, question, error)
+            if examined is None:
+                raise
+            return replace(examined, elapsed_s=time.perf_counter() - began)
         evidence: list[Evidence] = []
         if "provenance" in question.witnesses:
             evidence += read_provenance(data, image.facts)
         if "watermark" in question.witnesses:
             evidence += read_watermarks(image)
         pixels = self.session.prepare(image.pixels) if question.thresholds else None
-        return _Examined(source.name, digest, image.facts, evidence, pixels, time.perf_counter() - began)
+        elapsed_s = time.perf_counter() - began
+        return _Examined(source.name, digest, image.facts, evidence, pixels, elapsed_s, image.note)
+
+    def _by_records(
+        self, name: str, data: bytes, digest: str, question: _Question, error: InputError
+    ) -> _Examined | None:
+        """Where the pixels cannot be had, but the file's own records say how it was made; None where they do not."""
+        told = read_without_pixels(data, self.limits) if "provenance" in question.witnesses else None
+        note = f"The pixels were not looked at: {str(error).removeprefix(f'{name}: ')}."
+        return told and _Examined(name, digest, *told, None, 0.0, note)
 
     def _try_examine(self, source: Source | Result, question: _Question) -> _Examined | Result:
         if isinstance(source, Result):
@@ -214,8 +230,11 @@ class Detector:
         """Ask the network about a batch, and decide each."""
         began = time.perf_counter()
         outputs: list[Output | None] = [None] * len(examined)
-        if question.thresholds:
-            outputs = list(self.session.run([e.pixels for e in examined if e.pixels is not None]))
+        asked = [at for at, one in enumerate(examined) if one.pixels is not None]
+        if asked:
+            told = self.session.run([e.pixels for e in examined if e.pixels is not None])
+            for at, output in zip(asked, told, strict=True):
+                outputs[at] = output
         share_s = (time.perf_counter() - began) / max(1, len(examined))
         return [
             self._judge(e, output, question, share_s) for e, output in zip(examined, outputs, strict=True)
@@ -234,7 +253,7 @@ class Detector:
             status="ok",
             sha256=examined.sha256,
             image=examined.image,
-            verdict=decide(evidence, question.thresholds),
+            verdict=_noted(decide(evidence, question.thresholds), examined.note),
             evidence=tuple(evidence),
             model=spec.info if spec else None,
             elapsed_ms=round((examined.elapsed_s + share_s) * 1000, 3),
@@ -257,6 +276,10 @@ class Detector:
             self._known[result.sha256, question] = result
             if len(self._known) > self._remember:
                 self._known.popitem(last=False)
+
+
+def _noted(verdict: Verdict, note: str | None) -> Verdict:
+    return replace(verdict, reason=f"{verdict.reason} {note}") if note else verdict
 
 
 def _is_share(value: object) -> bool:

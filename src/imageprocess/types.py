@@ -63,6 +63,8 @@ class DecodedImage:
     chroma_step: float | None = (
         None  # a JPEG with half the chroma both ways: how coarse it is, see decode/jpeg.py
     )
+    reduction: int = 1  # how many times smaller than stored the pixels are each way; 1 but for huge pictures
+    note: str | None = None  # what a person must know of the pixels that were looked at: a sentence
 
 
 @dataclass(frozen=True, slots=True)

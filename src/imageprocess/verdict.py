@@ -2,7 +2,7 @@
 
 The truth table, first row that fits; verdict.json holds it, with the reasons, and the pages read the same file.
 An "AI claim" is an item that points to "ai" and that anyone could have written: a generator's own metadata, an
-IPTC value, an intact manifest by an untrusted signer.
+IPTC value, an intact manifest by an untrusted signer, a manifest that nothing could verify.
 
     row  evidence                                                     label   decided_by  probability_ai
     1    trusted C2PA capture, and a trusted or marked or claimed AI  unsure  abstain     the model's
@@ -104,7 +104,7 @@ def _is_ai_claim(item: Evidence) -> bool:
     if item.points_to != "ai":
         return False
     if item.kind == "c2pa":
-        return item.trust == "valid_untrusted"
+        return item.trust in ("valid_untrusted", "unsigned")
     return item.kind in ("iptc", "generator_metadata")
 
 

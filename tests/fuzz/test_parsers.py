@@ -13,6 +13,7 @@ import random
 import struct
 import sys
 import time
+import zlib
 from collections.abc import AsyncGenerator, Callable
 from functools import lru_cache
 from pathlib import Path
@@ -26,17 +27,39 @@ from uvicorn.middleware.proxy_headers import _TrustedHosts
 
 from imageprocess.errors import InputError, UsageError
 from imageprocess.provenance import read_provenance
+from imageprocess.provenance.c2pa.cbor import MalformedError, decode_cbor
+from imageprocess.provenance.c2pa.claims import read_claims
+from imageprocess.provenance.c2pa.history import tell
 from imageprocess.provenance.c2pa.jumbf import is_sane
-from imageprocess.provenance.containers import read_records
+from imageprocess.provenance.containers import Text, read_records
 from imageprocess.provenance.exif import read_exif
 from imageprocess.provenance.generators import read_generators
 from imageprocess.provenance.iptc import read_iptc
+from imageprocess.provenance.texts import collect
 from imageprocess.provenance.xmp import read_xmp
 from imageprocess.serve import worker
 from imageprocess.serve.keys import parse_keys
 from imageprocess.serve.rates import _subject
 from pictures import encode, gradient
-from records import exif, facts, jpeg, jpeg_xmp, png, webp, with_exif, with_xmp, xmp, xmp_source_type
+from records import (
+    C2PA_ACTIONS,
+    exif,
+    facts,
+    gif_application,
+    gif_xmp,
+    jpeg,
+    jpeg_extended_xmp,
+    jpeg_xmp,
+    png,
+    raw_profile,
+    samsung_trailer,
+    store_with_claim,
+    webp,
+    with_exif,
+    with_xmp,
+    xmp,
+    xmp_source_type,
+)
 
 SECONDS = float(os.environ.get("IMAGEPROCESS_FUZZ_SECONDS", "0"))
 MAX_SECONDS_A_CALL = 1.0
@@ -52,6 +75,29 @@ GRAPH = json.dumps(
         },
         "3": {"class_type": "CLIPTextEncode", "inputs": {"text": "a fox"}},
         "4": {"class_type": "SaveImage", "inputs": {"images": ["2", 0]}},
+    }
+)
+DRAWN = json.dumps(
+    {
+        "nodes": [
+            {"id": 1, "type": "S", "inputs": []},
+            {"id": 2, "type": "SaveImage", "inputs": [{"name": "images", "link": 1}]},
+        ],
+        "links": [[1, 1, 0, 2, 0, "IMAGE"]],
+        "definitions": {
+            "subgraphs": [
+                {
+                    "id": "S",
+                    "inputNode": {"id": -10},
+                    "outputNode": {"id": -20},
+                    "nodes": [{"id": 3, "type": "KSampler", "inputs": [{"name": "latent_image", "link": 2}]}],
+                    "links": [
+                        {"id": 3, "origin_id": 3, "origin_slot": 0, "target_id": -20, "target_slot": 0},
+                        {"id": 2, "origin_id": -10, "origin_slot": 0, "target_id": 3, "target_slot": 0},
+                    ],
+                }
+            ]
+        },
     }
 )
 A1111 = (
@@ -74,10 +120,21 @@ def seeds(target: str) -> list[bytes]:
         return [
             jpeg([(0xE1, b"Exif\0\0" + EXIF), (0xEB, app11), (0xED, PHOTOSHOP)], gradient()),
             jpeg_xmp(PACKET),
+            jpeg([(0xFE, A1111.encode()), (0xE9, b'AIGC{"Label": "1"}')], gradient()) + samsung_trailer("1"),
+            jpeg_extended_xmp(PACKET),
         ]
+    if target == "gif":
+        return [gif_xmp(PACKET), gif_application(b"C2PA_GIF\x01\0\0", STORE)]
     if target == "png":
         chunks = [(b"eXIf", EXIF), (b"caBX", STORE), (b"tEXt", b"parameters\0" + A1111.encode())]
-        return [png([*chunks, (b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + PACKET)], gradient())]
+        profile = (
+            b"zTXt",
+            b"Raw profile type exif\0\0" + zlib.compress(raw_profile("exif", b"Exif\0\0" + EXIF)),
+        )
+        return [
+            png([*chunks, (b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + PACKET)], gradient()),
+            png([profile], gradient()),
+        ]
     if target == "webp":
         return [webp([(b"EXIF", EXIF), (b"XMP ", PACKET), (b"C2PA", STORE)])]
     if target == "isobmff":
@@ -93,12 +150,22 @@ def seeds(target: str) -> list[bytes]:
         return [IIM]
     if target == "jumbf":
         return [STORE]
+    if target == "cbor":
+        return [
+            C2PA_ACTIONS,
+            bytes.fromhex("bf6161019f0203ffff"),
+            bytes.fromhex("c074323031332d30332d32315432303a30343a30305a"),
+        ]
+    if target == "claims":
+        return [store_with_claim()]
     if target == "generators":
         return [
             A1111.encode(),
             GRAPH.encode(),
             b'{"AIGC": {"Label": "1"}}',
             b'{"mflux_version": "1", "prompt": "p"}',
+            b'{"sui_image_params": {"prompt": "p"}, "Comment": "{\\"uc\\": \\"x\\", \\"prompt\\": \\"y\\"}"}',
+            DRAWN.encode(),
         ]
     if target == "keys":
         return [f"# ours\ndesk {64 * 'a'}\n\nlab\t{64 * '0'} # b\n".encode()]
@@ -173,7 +240,19 @@ def _generators(data: bytes) -> None:
         "AIGC",
         "user_comment",
     )
-    read_generators({**dict.fromkeys(names, text), "Software": "NovelAI", "Description": text}, {}, facts())
+    told = {**dict.fromkeys(names, text), "Software": "NovelAI", "Description": text}
+    read_generators(collect(Text("PNG text", name, told[name]) for name in told), facts())
+
+
+def _cbor(data: bytes) -> None:
+    with contextlib.suppress(MalformedError):
+        decode_cbor(data)
+
+
+def _claims(data: bytes) -> None:
+    report = read_claims(data) if is_sane(data) else None
+    if report:
+        tell(report["manifests"], report["active_manifest"], report["manifests"].keys())
 
 
 TARGETS: dict[str, Callable[[bytes], object]] = {
@@ -181,10 +260,13 @@ TARGETS: dict[str, Callable[[bytes], object]] = {
     "png": lambda data: read_records(data, "PNG"),
     "webp": lambda data: read_records(data, "WEBP"),
     "isobmff": lambda data: read_records(data, "AVIF"),
+    "gif": lambda data: read_records(data, "GIF"),
     "exif": read_exif,
     "xmp": read_xmp,
     "iptc": lambda data: read_iptc({}, data),
     "jumbf": is_sane,
+    "cbor": _cbor,
+    "claims": _claims,
     "generators": _generators,
     "keys": _keys,
     "json-body": _json_body,

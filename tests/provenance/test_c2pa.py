@@ -19,6 +19,7 @@ import pytest
 from imageprocess.model.spec import Thresholds
 from imageprocess.provenance import read_provenance
 from imageprocess.provenance.c2pa.jumbf import is_sane
+from imageprocess.provenance.c2pa.state import active_state
 from imageprocess.types import Evidence, PointsTo
 from imageprocess.verdict import decide
 from pictures import encode, scene
@@ -248,17 +249,42 @@ def test_threads_share_the_library(photo: bytes, trusting: Path) -> None:
 
 
 @needs_extra
-def test_without_the_extra_a_manifest_is_present_not_verified(
+def test_without_the_extra_a_manifest_is_worth_what_an_unsigned_note_is(
     photo: bytes, trusting: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    signed = sign(photo, [created(GENERATED)])
+    generated, captured = sign(photo, [created(GENERATED)]), sign(photo, [created(CAPTURED)])
+    opened_twice = sign(photo, [opened()], ingredients=[("parentOf", generated)])
     monkeypatch.setitem(
         sys.modules, "c2pa", None
     )  # what Python itself does for a module that cannot be imported
-    item = only(signed, trusting)
-    assert (item.trust, item.points_to, item.detail["state"]) == ("unsigned", "nothing", "not_verified")
-    assert "present, not verified" in item.claim and "imageprocess[c2pa]" in item.claim
-    assert decide([item], None).label == "unsure"
+    for data in (generated, opened_twice):
+        item = only(data, trusting)
+        assert (item.trust, item.points_to, item.detail["state"]) == ("unsigned", "ai", "not_verified")
+        assert "signature was not checked" in item.claim and "imageprocess[c2pa]" in item.claim
+        assert decide([item], None).decided_by == "metadata"
+    capture = only(captured, trusting)
+    assert capture.points_to == "real" and decide([capture], None).label == "unsure"
+
+
+@needs_extra
+def test_a_partners_model_is_named_in_a_parameter_of_adobes_own(photo: bytes, trusting: Path) -> None:
+    parameters = {
+        "com.adobe.digitalSourceType": IPTC + GENERATED,
+        "com.adobe.details": "imagen-3.0-generate-002",
+    }
+    action = {**opened(), "parameters": {**opened().get("parameters", {}), **parameters}}
+    item = only(sign(photo, [action], ingredients=[("parentOf", photo)]), trusting)
+    assert item.points_to == "ai" and "imagen-3.0-generate-002" in item.detail["model"]
+
+
+def test_hashes_that_match_and_mismatch_are_no_sign_of_a_change() -> None:
+    def results(*failures: str) -> dict[str, list[dict[str, str]]]:
+        success = ["claimSignature.validated", "assertion.dataHash.match"]
+        return {"success": [{"code": c} for c in success], "failure": [{"code": c} for c in failures]}
+
+    assert active_state(results("assertion.dataHash.mismatch"))[0] == "contradictory"
+    assert active_state(results("assertion.dataHash.mismatch", "claimSignature.mismatch"))[0] == "broken"
+    assert active_state({"failure": [{"code": "assertion.dataHash.mismatch"}]})[0] == "broken"
 
 
 def store(depth: int) -> bytes:
@@ -282,10 +308,11 @@ def test_too_many_boxes_never_reach_the_library() -> None:
 
 
 @needs_extra
-def test_a_store_of_garbage_is_broken_not_a_crash(trusting: Path) -> None:
+def test_a_store_of_garbage_is_unreadable_not_a_crash(trusting: Path) -> None:
     for garbage in (store(1), store(3), store(0) + b"\0" * 50):
         (item,) = read_provenance(png([(b"caBX", garbage)]), facts("PNG"), trust_list=trusting)
-        assert item.points_to == "nothing" and item.detail["state"] in ("broken", "not_verified")
+        assert item.points_to == "nothing" and item.detail["state"] in ("unreadable", "not_verified")
+        assert "changed after" not in item.claim
 
 
 def test_an_address_of_a_manifest_kept_elsewhere_is_told_not_fetched(trusting: Path) -> None:

@@ -26,9 +26,13 @@ from records import (
 PACKET = xmp_source_type("trainedAlgorithmicMedia")
 
 
+def texts_of(data: bytes, form: str = "PNG") -> dict[str, str]:
+    return {text.name: text.text for text in read_records(data, form).texts}
+
+
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "AVIF"])
 def test_xmp_and_exif_are_found_in_every_container(form: str) -> None:
-    assert read_records(with_xmp(form, PACKET), form).xmp == PACKET
+    assert read_records(with_xmp(form, PACKET), form).xmp == [PACKET]
     found = read_records(with_exif(form, exif(make="Nikon")), form).exif
     assert found is not None and b"Nikon" in found
 
@@ -43,7 +47,7 @@ def test_the_three_kinds_of_png_text() -> None:
         (b"tEXt", b"five\0" + text),
         (b"tEXt", b"one\0second"),
     ]
-    assert read_records(png(chunks), "PNG").texts == {
+    assert texts_of(png(chunks)) == {
         "one": "café",  # Latin-1, as the standard has it; the first of a name counts
         "two": "zipped",
         "three": "prompt: café",
@@ -68,9 +72,9 @@ def test_what_is_appended_behind_the_end_is_not_there(tail: bytes) -> None:
 
 def test_a_marker_inside_another_record_is_not_there() -> None:
     comment = jpeg([(0xFE, b"\xff\xe1\x00\x99http://ns.adobe.com/xap/1.0/\0" + PACKET)])
-    assert read_records(comment, "JPEG").xmp is None
+    assert read_records(comment, "JPEG").xmp == []
     nested = png([(b"tEXt", b"note\0" + png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + PACKET))])
-    assert read_records(nested, "PNG").xmp is None
+    assert read_records(nested, "PNG").xmp == []
 
 
 def test_iptc_among_photoshops_resources() -> None:
@@ -90,13 +94,13 @@ def test_100_000_text_chunks_take_no_time() -> None:
     assert time.process_time() - began < 1
     assert len(found.texts) == 1
     many = png((b"tEXt", b"name%d\0x" % i) for i in range(10_000))
-    assert len(read_records(many, "PNG").texts) == MAX_TEXTS
+    assert len(texts_of(many)) == MAX_TEXTS
 
 
 def test_a_zipped_text_bomb_is_cut_off() -> None:
     bomb = zlib.compress(bytes(40_000_000), 1)
     found = read_records(png([(b"zTXt", b"a\0\0" + bomb), (b"zTXt", b"b\0\0" + bomb)]), "PNG")
-    assert sum(map(len, found.texts.values())) <= MAX_TEXT_BYTES
+    assert sum(len(text.text) for text in found.texts) <= MAX_TEXT_BYTES
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "AVIF", "HEIC", "TIFF", "GIF", "BMP"])
@@ -116,7 +120,7 @@ def test_every_prefix_of_a_file_and_any_garbage_is_survived(form: str) -> None:
 
 def test_sizes_that_lie_end_the_walk() -> None:
     liar = struct.pack(">I", 0xFFFFFFFF) + b"tEXt" + b"parameters\0x"
-    assert read_records(png()[:33] + liar, "PNG").texts == {"": ""}
+    assert texts_of(png()[:33] + liar) == {"": ""}
     box = struct.pack(">I", 24) + b"ftypavif\0\0\0\0avifmif1"
     for size in (b"\0\0\0\0", b"\0\0\0\1", b"\0\0\0\7", b"\xff\xff\xff\xff"):
-        assert read_records(box + size + b"meta" + bytes(60), "AVIF").xmp is None
+        assert read_records(box + size + b"meta" + bytes(60), "AVIF").xmp == []

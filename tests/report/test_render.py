@@ -56,6 +56,12 @@ def test_text_says_what_an_item_proves_and_what_a_generator_left() -> None:
     assert rest[1:] == ["      seed: 7", "      proves: This.", "      does not prove: That."]
 
 
+def test_text_names_the_marks_where_they_were_looked_for() -> None:
+    *rest, last = to_text(ok(), marks=True).splitlines()
+    assert "\n".join(rest) == to_text(ok())
+    assert last.startswith("  Machine-readable marks") and "not found: Content Credentials" in last
+
+
 @pytest.mark.parametrize("result", [ok(), ok(label="ai"), ok(label="unsure"), FAILED])
 def test_colour_is_only_paint(result: Result) -> None:
     painted = to_text(result, colour=True)

@@ -19,6 +19,7 @@ from ..errors import ImageProcessError, ModelError, UsageError
 # file; a verb whose module is not there is not listed.
 _VERBS = {
     "detect": "Tell whether pictures were made by an AI, and why.",
+    "inspect": "Show all that a file says of itself, without the model.",
     "serve": "Run the HTTP service and its pages.",
     "batch": "Go through very many pictures, resumable, on one machine or on Ray.",
     "data": "Build, audit, import and describe training sets.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
 import sys
@@ -77,6 +78,11 @@ def parse_only(_: click.Context, __: click.Parameter, value: str | None) -> tupl
     "--fail-on", type=click.Choice(["ai", "unsure"]),
     help="Exit with 3 if a verdict is 'ai'; with 'unsure', if one is 'ai' or 'unsure'.",
 )  # fmt: skip
+@click.option(
+    "--max-pixels", type=click.IntRange(1), metavar="N",
+    help="Decode pictures of up to N pixels in full; larger ones, to 220 million, are looked at smaller. "
+    "The default is 100 million.",
+)  # fmt: skip
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no notes on standard error.")
 @click.pass_context
 def detect(
@@ -94,6 +100,7 @@ def detect(
     jobs: int,
     batch_size: int,
     fail_on: str | None,
+    max_pixels: int | None,
     quiet: bool,
 ) -> None:
     """Tell whether pictures were made by an AI, and why.
@@ -107,9 +114,11 @@ def detect(
         raise click.UsageError("nothing to look at: give a path, a folder, a glob, '-' or --from-list")
     if heatmap and only and "model" not in only:
         raise click.UsageError("--heatmap shows what the model sees; add it to --only")
+    from ..decode import DETECTOR_LIMITS
     from ..detector import Detector
 
-    detector = Detector(model)
+    limits = dataclasses.replace(DETECTOR_LIMITS, max_pixels=max_pixels) if max_pixels else DETECTOR_LIMITS
+    detector = Detector(model, limits=limits)
     given = _sources(inputs, recursive, from_list, detector.limits)
     again: Iterator[Source | Result] = iter(())
     if heatmap:  # a map is drawn over its picture, so the sources are needed twice
@@ -127,7 +136,8 @@ def detect(
         colour = to_terminal and not os.environ.get("NO_COLOR")  # https://no-color.org
         if not (quiet or to_terminal):
             results = with_progress(results, _known_total(inputs, from_list))
-        for text in render(tally.count(results), form, colour=colour):
+        marks = only is None or {"provenance", "watermark"} <= set(only)
+        for text in render(tally.count(results), form, colour=colour, marks=marks):
             stream.write(text.encode("utf-8", "backslashreplace"))
             stream.flush()
     if tally.total == 0 and not quiet:

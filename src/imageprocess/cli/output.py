@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -60,7 +60,7 @@ def with_progress(items: Iterable[_T], total: int | None) -> Iterator[_T]:
         yield from progress.track(items, total=total)
 
 
-@contextlib.contextmanager
+@contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     """A callable that takes (done, of) and draws a bar on standard error where that is a terminal."""
     if not sys.stderr.isatty():

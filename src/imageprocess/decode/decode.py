@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import struct
 import zlib
 
@@ -14,9 +13,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from ..errors import CorruptImageError, TooLargeError, TooManyPixelsError, UnsupportedFormatError
 from ..types import DecodedImage, ImageFacts
 from .frames import count_gif_frames, count_tiff_frames
-from .heic import open_heic
 from .jpeg import chroma_step, decode_jpeg
 from .limits import DEFAULT_LIMITS, Limits
+from .opening import open_image, preview_of_raw
 from .sniff import sniff
 
 # What Pillow's decoders raise on damaged input, seen by fuzzing them (Warning: where the caller makes them errors).
@@ -25,16 +24,19 @@ _DECODER_ERRORS = (
     AttributeError, AssertionError, NotImplementedError, ZeroDivisionError, RuntimeError,
     struct.error, zlib.error, Warning,
 )  # fmt: skip
-# Pillow calls a JPEG with an MPF index (many phones write one) "MPO"; it is a JPEG with another behind it.
-_PLUGINS = {"JPEG": ["JPEG", "MPO"]}
+# Those that speak of a file, not of a decoder's inside.
+_TELLING_ERRORS = (OSError, SyntaxError, ValueError)
+# Modes that shrink as they are; the others of a huge picture would have to be laid out in full first.
+_SHRINKING_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}
 
 
 def decode(data: bytes, *, name: str = "input", limits: Limits = DEFAULT_LIMITS) -> DecodedImage:
-    """Decode the first frame of `data` at full resolution.
+    """Decode the first frame of `data` at full resolution; a picture of more than `limits.max_pixels` smaller, where
+    `limits.max_reduced_pixels` allows it.
 
     EXIF orientation is applied, alpha is laid over white, CMYK, palette, greyscale and 16-bit are brought to
-    8-bit RGB. An ICC profile is ignored: the numbers are taken as sRGB, as the training pictures' are. Never
-    decodes at a reduced DCT scale: that would change the frequencies a detector reads.
+    8-bit RGB. An ICC profile is ignored: the numbers are taken as sRGB, as the training pictures' are. Only a
+    picture over the limit is decoded at a reduced DCT scale: that changes the frequencies a detector reads.
 
     Pillow's warnings (a large picture, odd metadata) and libtiff's words about damaged TIFF go where the process
     sends them: a filter set here would not be safe between threads.
@@ -51,31 +53,78 @@ def decode(data: bytes, *, name: str = "input", limits: Limits = DEFAULT_LIMITS)
             f"{name}: not an image that we read (JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF; HEIC with the extra)"
         )
     try:
-        with _open(kind, data, name) as image:
-            width, height = image.size
-            if width * height > limits.max_pixels:
-                raise TooManyPixelsError(
-                    f"{name}: {width} x {height} pixels; at most {limits.max_pixels:,} allowed"
-                )
+        with open_image(kind, data, name) as image:
+            reduction = _reduction(image, name, limits)
             frames = _count_frames(image, kind, data, limits.max_frames)
-            step = chroma_step(image) if kind == "JPEG" else None
-            pixels, alpha = _pixels(image, kind, data, name)
+            step = chroma_step(image) if kind == "JPEG" and reduction == 1 else None
+            width, height = image.size
+            note = _note(kind, image, reduction)
+            pixels, alpha = _pixels(image, kind, data, name, reduction)
     except Image.DecompressionBombError as error:
-        raise TooManyPixelsError(f"{name}: {error}") from error
+        raise TooManyPixelsError(f"{name}: more pixels than any picture that is decoded here") from error
     except MemoryError as error:
         raise TooManyPixelsError(f"{name}: not enough memory to decode it") from error
     except UnidentifiedImageError as error:  # its own message shows an object's address
         raise CorruptImageError(f"{name}: begins like {kind}, but its header makes no sense") from error
     except _DECODER_ERRORS as error:
-        raise CorruptImageError(f"{name}: the {kind} data does not decode ({error})") from error
-    height, width = pixels.shape[:2]
-    return DecodedImage(ImageFacts(kind, width, height, frames, len(data)), pixels, alpha, step)
+        if _is_unsupported(error):
+            raise UnsupportedFormatError(
+                f"{name}: {kind} of a kind that is not read here{_said(error)}; save it as JPEG or PNG"
+            ) from error
+        raise CorruptImageError(f"{name}: the {kind} data does not decode{_said(error)}") from error
+    if reduction == 1:
+        height, width = pixels.shape[:2]
+    elif (pixels.shape[0] > pixels.shape[1]) != (height > width):  # turned by its EXIF
+        width, height = height, width
+    facts = ImageFacts(kind, width, height, frames, len(data))
+    return DecodedImage(facts, pixels, alpha, step, reduction, note)
 
 
-def _open(kind: str, data: bytes, name: str) -> Image.Image:
-    if kind == "HEIC":
-        return open_heic(data, name)
-    return Image.open(io.BytesIO(data), formats=_PLUGINS.get(kind, [kind]))
+def read_header(data: bytes, *, name: str = "input", limits: Limits = DEFAULT_LIMITS) -> ImageFacts | None:
+    """What a file's header says where its pixels cannot be had; None where that makes no sense either."""
+    kind = sniff(data)
+    if kind is None:
+        return None
+    try:
+        with open_image(kind, data, name) as image:
+            frames = _count_frames(image, kind, data, limits.max_frames)
+            return ImageFacts(kind, *image.size, frames, len(data))
+    except (*_DECODER_ERRORS, UnsupportedFormatError, MemoryError, Image.DecompressionBombError):
+        return None
+
+
+def _said(error: Exception) -> str:
+    """What a decoder says of a file, where it says it in words; a name out of its inside helps nobody."""
+    words = str(error)
+    return f" ({words})" if isinstance(error, _TELLING_ERRORS) and " " in words else ": it is damaged"
+
+
+def _is_unsupported(error: Exception) -> bool:
+    """Whether the decoder knows what it is, and cannot read it: HEIF that holds JPEG or raw data, rare TIFF."""
+    words = str(error).lower()
+    return isinstance(error, NotImplementedError) or "unsupported" in words or "not supported" in words
+
+
+def _reduction(image: Image.Image, name: str, limits: Limits) -> int:
+    """How many times smaller each way the picture must be decoded. Raises TooManyPixelsError."""
+    width, height = image.size
+    if width * height <= limits.max_pixels:
+        return 1
+    if width * height > limits.max_reduced_pixels or image.mode not in _SHRINKING_MODES:
+        raise TooManyPixelsError(
+            f"{name}: {width} x {height} pixels; at most {limits.max_pixels:,} are decoded: raise the limit, "
+            "or give a smaller copy"
+        )
+    return next(n for n in (2, 4, 8) if -(-width // n) * -(-height // n) <= limits.max_pixels or n == 8)
+
+
+def _note(kind: str, image: Image.Image, reduction: int) -> str | None:
+    width, height = image.size
+    if preview_of_raw(kind, image):
+        return f"This is a camera's raw file (DNG): only the preview in it, {width} x {height} pixels, was looked at."
+    if reduction > 1:
+        return f"The picture is very large ({width} x {height} pixels): it was looked at {reduction} times smaller."
+    return None
 
 
 def _count_frames(image: Image.Image, kind: str, data: bytes, max_frames: int) -> int:
@@ -90,15 +139,33 @@ def _count_frames(image: Image.Image, kind: str, data: bytes, max_frames: int) -
 
 
 def _pixels(
-    image: Image.Image, kind: str, data: bytes, name: str
+    image: Image.Image, kind: str, data: bytes, name: str, reduction: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
     """-> (H, W, 3) uint8 and alpha, oriented."""
-    fast = decode_jpeg(image, data) if kind == "JPEG" else None
+    fast = decode_jpeg(image, data) if kind == "JPEG" and reduction == 1 else None
     if fast is not None:
         return fast, None
+    if reduction > 1:
+        image = _reduced(image, reduction)
     image.load()
     _orient(image)
     return _to_rgb(image, name)
+
+
+def _reduced(image: Image.Image, reduction: int) -> Image.Image:
+    """A huge picture, smaller. A JPEG is decoded at a part of its size; any other has to be decoded first."""
+    exif = image.info.get("exif")
+    width, height = image.size
+    image.draft(image.mode, (width // reduction, height // reduction))
+    left = reduction // round(width / image.size[0])
+    if left > 1:
+        image = (
+            image.convert("L") if image.mode == "1" else image.convert("RGB") if image.mode == "P" else image
+        )
+        image = image.reduce(left)
+    if exif is not None:
+        image.info["exif"] = exif
+    return image
 
 
 def _orient(image: Image.Image) -> None:
@@ -113,6 +180,8 @@ def _to_rgb(image: Image.Image, name: str) -> tuple[NDArray[np.uint8], NDArray[n
         image = _to_8_bit_grey(image, name)
     elif image.mode == "F":
         image = _float_to_grey(image, name)
+    if image.mode in ("La", "RGBa"):  # colours multiplied by their alpha, as TIFF allows
+        image = image.convert("LA" if image.mode == "La" else "RGBA")
     if not image.has_transparency_data:
         return np.asarray(image if image.mode == "RGB" else image.convert("RGB")), None
     rgba = image.convert("RGBA")

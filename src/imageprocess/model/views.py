@@ -51,6 +51,6 @@ def _crop(pixels: NDArray[np.uint8], place: tuple[float, float], spec: InputSpec
 
 
 def _texture(pixels: NDArray[np.uint8]) -> int:
-    """Sum of absolute differences of neighbours in the green plane, across and down. An integer: the same everywhere."""
+    """Sum of absolute differences of neighbours in the green plane. An integer: the same everywhere."""
     green = pixels[..., 1].astype(np.int16)
     return int(np.abs(np.diff(green, axis=0)).sum()) + int(np.abs(np.diff(green, axis=1)).sum())

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..types import Evidence, ImageFacts
 
-__all__ = ["check_trust_list", "read_provenance"]
+if TYPE_CHECKING:
+    from ..decode import Limits
+
+__all__ = ["check_trust_list", "read_provenance", "read_without_pixels"]
 
 
 def check_trust_list() -> None:
@@ -23,18 +27,29 @@ def read_provenance(data: bytes, facts: ImageFacts, *, trust_list: Path | None =
     """
     from .c2pa import read_c2pa
     from .camera import read_camera
-    from .containers import read_records
-    from .exif import read_exif
+    from .file import read_file
     from .generators import read_generators
     from .iptc import read_iptc
-    from .xmp import read_xmp
 
-    records = read_records(data, facts.format)
-    exif = read_exif(records.exif)
-    xmp = read_xmp(records.xmp or exif.xmp)
+    file = read_file(data, facts.format)
+    generated, names = read_generators(file.texts, facts)
     return [
-        *read_c2pa(data, facts.format, records.manifest_store or exif.manifest_store, xmp, trust_list),
-        *read_iptc(xmp, records.iptc_iim),
-        *read_generators({**exif.texts, **records.texts}, xmp, facts),
-        *read_camera(exif),
+        *read_c2pa(data, facts.format, file.manifest_store, file.xmp, trust_list),
+        *read_iptc(file.xmp, file.iptc_iim),
+        *generated,
+        *read_camera(file.exif, names),
     ]
+
+
+def read_without_pixels(data: bytes, limits: Limits) -> tuple[ImageFacts, list[Evidence]] | None:
+    """Of a file whose pixels cannot be had: what its header says, and its evidence. None where the header makes no
+    sense, or no record says how the picture came to be: then there is nothing to tell but the error."""
+    from ..decode import read_header
+
+    facts = read_header(data, limits=limits)
+    evidence = read_provenance(data, facts) if facts else []
+    if facts is None or not any(
+        item.kind == "c2pa" or item.points_to in ("ai", "ai_edited") for item in evidence
+    ):
+        return None
+    return facts, evidence

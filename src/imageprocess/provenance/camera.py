@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from ..types import Evidence
 from .exif import Exif
 from .statements import evidence, printable
 
+_MAX_NAME = 64  # characters of a maker's or a model's name; generators write whole records there
+_FACTS = {
+    "make": "Make", "model": "Model", "lens_make": "LensMake", "lens": "LensModel",
+    "taken": "DateTimeOriginal", "changed": "DateTime", "software": "Software",
+}  # fmt: skip
 
-def read_camera(exif: Exif) -> list[Evidence]:
-    """At most one item: the camera that EXIF names, or, where it names none, that it has exposure settings."""
-    texts = {name: text for name, text in exif.texts.items() if not text.startswith(("workflow:", "prompt:"))}
-    make, model = texts.get("make", ""), texts.get("model", "")
+
+def read_camera(exif: Exif, generators: Set[str] = frozenset()) -> list[Evidence]:
+    """At most one item: the camera that EXIF names, or, where it names none, that it has exposure settings.
+
+    `generators`: names of the EXIF fields by which a generator was recognised.
+    """
+    texts = {name: text for name, text in exif.texts.items() if name not in generators}
+    make, model = (_name(texts.get(name, "")) for name in ("Make", "Model"))
     brand = make.lower().split(" ")[0]  # "NIKON CORPORATION", "NIKON D90": one name is enough
     camera = model if model and model.lower().startswith(brand) else f"{make} {model}".strip()
     if not camera and not exif.numbers:
@@ -20,8 +31,8 @@ def read_camera(exif: Exif) -> list[Evidence]:
         if camera
         else "EXIF has a camera's exposure settings"
     )
-    claim += f", on {printable(texts['taken'][:10]).replace(':', '-')}" if "taken" in texts else ""
-    names = ("make", "model", "lens_make", "lens", "taken", "changed", "software")
+    taken = texts.get("DateTimeOriginal")
+    claim += f", on {printable(taken[:10]).replace(':', '-')}" if taken else ""
     return [
         evidence(
             "exif",
@@ -31,7 +42,12 @@ def read_camera(exif: Exif) -> list[Evidence]:
             proves="That these camera facts stand in the file.",
             does_not_prove="That this camera took this picture: EXIF is not signed, survives editing, and can be "
             "copied onto any picture.",
-            **{name: texts.get(name) for name in names},
+            **{fact: texts.get(name) for fact, name in _FACTS.items()},
             **exif.numbers,
         )
     ]
+
+
+def _name(text: str) -> str:
+    """A maker's or a model's name, or "" where the field holds something else."""
+    return text if len(text) <= _MAX_NAME and not set("{}[]\n") & set(text) else ""

@@ -1,7 +1,9 @@
-"""A TIFF structure -> the few EXIF fields that say who or what made the picture (TIFF 6.0, CIPA DC-008)."""
+"""A TIFF structure -> the EXIF fields that say who or what made the picture (TIFF 6.0, CIPA DC-008)."""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -10,29 +12,41 @@ _MAX_ENTRIES = 512  # read of one directory
 _MAX_VALUE_BYTES = 16_000_000
 
 _TEXTS = {
-    0x010E: "description",
-    0x010F: "make",
-    0x0110: "model",
-    0x0131: "software",
-    0x0132: "changed",
-    0x9003: "taken",
-    0xA433: "lens_make",
-    0xA434: "lens",
+    0x010D: "DocumentName",
+    0x010E: "ImageDescription",
+    0x010F: "Make",
+    0x0110: "Model",
+    0x0131: "Software",
+    0x0132: "DateTime",
+    0x013B: "Artist",
+    0x013C: "HostComputer",
+    0x8298: "Copyright",
+    0x9003: "DateTimeOriginal",
+    0xA430: "CameraOwnerName",
+    0xA433: "LensMake",
+    0xA434: "LensModel",
 }
+_WIDE_TEXTS = {  # UTF-16, as Windows writes them
+    0x9C9B: "XPTitle", 0x9C9C: "XPComment", 0x9C9D: "XPAuthor", 0x9C9E: "XPKeywords", 0x9C9F: "XPSubject",
+}  # fmt: skip
 _NUMBERS = {0x829A: "exposure_time_s", 0x829D: "f_number", 0x8827: "iso", 0x920A: "focal_length_mm"}
 _USER_COMMENT = 0x9286
 _EXIF_DIRECTORY = 0x8769
-_XMP, _C2PA = 0x02BC, 0xCD41  # fields of a TIFF file; an EXIF block has neither
+_XMP, _IPTC, _C2PA = 0x02BC, 0x83BB, 0xCD41  # fields of a TIFF file; an EXIF block has none of them
 _TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 13: 4}
+_MARK_OF_SETTINGS = re.compile(r"Steps: \d|Negative prompt:")
+
+_Order = Literal["little", "big"]
 
 
 @dataclass(frozen=True, slots=True)
 class Exif:
-    """Texts by the names above and "user_comment", trimmed, never empty; of a TIFF file, its embedded records too."""
+    """Texts by their EXIF names, trimmed, never empty; of a TIFF file, its embedded records too."""
 
     texts: dict[str, str]
     numbers: dict[str, float]
     xmp: bytes | None = None
+    iptc_iim: bytes | None = None
     manifest_store: bytes | None = None
 
 
@@ -45,23 +59,29 @@ def read_exif(tiff: bytes | None) -> Exif:
     if _EXIF_DIRECTORY in fields:
         fields = {**dict(_entries(tiff, int.from_bytes(fields[_EXIF_DIRECTORY], order), order)), **fields}
     texts = {name: _text(fields[tag]) for tag, name in _TEXTS.items() if tag in fields}
-    texts["user_comment"] = _user_comment(fields.get(_USER_COMMENT, b""), order)
+    texts |= {
+        name: fields[tag].decode("utf-16-le", errors="replace").strip("\0 \n\r\t")
+        for tag, name in _WIDE_TEXTS.items()
+        if tag in fields
+    }
+    texts["UserComment"] = _user_comment(fields.get(_USER_COMMENT, b""), order)
     numbers = {name: _number(fields[tag], order) for tag, name in _NUMBERS.items() if tag in fields}
     return Exif(
         {name: text for name, text in texts.items() if text},
         {name: number for name, number in numbers.items() if number},
         fields.get(_XMP),
+        fields.get(_IPTC),
         fields.get(_C2PA),
     )
 
 
-def _byte_order(tiff: bytes) -> Literal["little", "big"] | None:
+def _byte_order(tiff: bytes) -> _Order | None:
     if tiff[:4] == b"II*\0":
         return "little"
     return "big" if tiff[:4] == b"MM\0*" else None
 
 
-def _entries(tiff: bytes, at: int, order: Literal["little", "big"]) -> Iterator[tuple[int, bytes]]:
+def _entries(tiff: bytes, at: int, order: _Order) -> Iterator[tuple[int, bytes]]:
     """(tag, value bytes) of one directory."""
     count = int.from_bytes(tiff[at : at + 2], order)
     for entry in range(at + 2, at + 2 + 12 * min(count, _MAX_ENTRIES), 12):
@@ -74,7 +94,7 @@ def _entries(tiff: bytes, at: int, order: Literal["little", "big"]) -> Iterator[
             yield int.from_bytes(tiff[entry : entry + 2], order), tiff[start : start + size]
 
 
-def _number(raw: bytes, order: Literal["little", "big"]) -> float:
+def _number(raw: bytes, order: _Order) -> float:
     """A SHORT, a LONG or a RATIONAL; 0 where it is none or makes no sense."""
     if len(raw) != 8:
         return float(int.from_bytes(raw[:4], order))
@@ -83,21 +103,47 @@ def _number(raw: bytes, order: Literal["little", "big"]) -> float:
 
 
 def _text(raw: bytes) -> str:
-    return raw.split(b"\0", 1)[0].decode("utf-8", errors="replace").strip()
+    """Up to the first zero byte; NovelAI writes four of them in front."""
+    return raw.lstrip(b"\0").split(b"\0", 1)[0].decode("utf-8", errors="replace").strip()
 
 
-def _user_comment(raw: bytes, order: Literal["little", "big"]) -> str:
+def _user_comment(raw: bytes, order: _Order) -> str:
     """EXIF's UserComment: eight bytes name the encoding."""
     code, body = raw[:8], raw[8:]
     if code == b"UNICODE\0":
-        # The standard leaves the byte order open; in Latin script every other byte is zero, which tells it.
-        zeros_first, zeros_second = body[0:200:2].count(0), body[1:200:2].count(0)
-        if zeros_first != zeros_second:
-            order = "big" if zeros_first > zeros_second else "little"
-        return body.decode("utf-16-be" if order == "big" else "utf-16-le", errors="replace").strip(
-            "\0 \n\r\t"
-        )
-    if code in (b"ASCII\0\0\0", bytes(8)):
-        return body.decode("utf-8", errors="replace").strip("\0 \n\r\t")
-    # Without a code, as China's AIGC label and some generators are written.
-    return raw.decode("utf-8", errors="replace").strip("\0 \n\r\t")
+        text = _utf16(body, order)
+    elif code in (b"ASCII\0\0\0", bytes(8)):
+        text = body.decode("utf-8", errors="replace")
+    else:  # without a code, as China's AIGC label and some generators are written
+        text = raw.decode("utf-8", errors="replace")
+    return text.strip("\0 \n\r\t")
+
+
+def _utf16(body: bytes, declared: _Order) -> str:
+    """The standard leaves the byte order open, and writers get it wrong. Both are tried: the one that parses as a
+    generator's record is right. Otherwise, a script has few pages of Unicode and uses all places of each: the high
+    bytes of the right order take fewer values than its low ones."""
+    body = body[: len(body) // 2 * 2]
+    tried = {
+        "big": body.decode("utf-16-be", errors="replace").lstrip("\ufeff"),
+        "little": body.decode("utf-16-le", errors="replace").lstrip("\ufeff"),
+    }
+    parsing = [text for text in tried.values() if _parses(text)]
+    if len(parsing) == 1:
+        return parsing[0]
+    first, second = len(set(body[0::2])), len(set(body[1::2]))
+    if first != second:
+        return tried["big" if first < second else "little"]
+    return tried[declared]
+
+
+def _parses(text: str) -> bool:
+    if _MARK_OF_SETTINGS.search(text):
+        return True
+    if not text.lstrip("\0 \n\r\t").startswith(("{", "[")):
+        return False
+    try:
+        json.loads(text.strip("\0 \n\r\t"))
+    except (ValueError, RecursionError):
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""IPTC photo metadata: the Digital Source Type in XMP, and the credit line that Google's tools write."""
+"""IPTC photo metadata: the Digital Source Type, the AI properties of 2025.1, and credit lines of AI tools."""
 
 from __future__ import annotations
 
@@ -6,26 +6,44 @@ from collections.abc import Iterator, Mapping
 
 from ..types import Evidence, PointsTo
 from .source_types import SOURCE_TYPES, source_type
-from .statements import evidence
+from .statements import evidence, printable
+from .table import TABLE
 
 _IPTC_EXT = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}"
 _SOURCE_TYPE_NAMES = (_IPTC_EXT + "DigitalSourceType", _IPTC_EXT + "DigitalSourceFileType")
 _CREDIT = "{http://ns.adobe.com/photoshop/1.0/}Credit"
-_CREDITS: dict[str, PointsTo] = {"Made with Google AI": "ai", "Edited with Google AI": "ai_edited"}
+_CREDITS: dict[str, PointsTo] = TABLE["credits"]
 _MAX_DATA_SETS = 1_000
+_IIM_NAMES = {
+    (2, 5): "ObjectName", (2, 40): "SpecialInstructions", (2, 65): "OriginatingProgram", (2, 80): "Byline",
+    (2, 105): "Headline", (2, 110): "Credit", (2, 115): "Source", (2, 116): "CopyrightNotice",
+    (2, 120): "CaptionAbstract",
+}  # fmt: skip
 
 
 def read_iptc(xmp: Mapping[str, str], iim: bytes | None) -> list[Evidence]:
     found = []
-    for name in _SOURCE_TYPE_NAMES:
-        term = source_type(xmp.get(name))
-        if term:
-            found.append(_source_type_evidence(term))
-            break
-    credit = xmp.get(_CREDIT) or _iim_credit(iim or b"")
+    term = next((term for term in (source_type(xmp.get(name)) for name in _SOURCE_TYPE_NAMES) if term), None)
+    if term:
+        found.append(_source_type_evidence(term))
+    system = _ai_properties(xmp)
+    if system:
+        found.append(_ai_system_evidence(system, term))
+    credit = xmp.get(_CREDIT) or iim_texts(iim).get("Credit")
     if credit in _CREDITS:
         found.append(_credit_evidence(credit))
     return found
+
+
+def iim_texts(iim: bytes | None) -> dict[str, str]:
+    """The texts of an IPTC IIM block by their names in the standard; the first of a name counts."""
+    texts: dict[str, str] = {}
+    for record, data_set, value in _data_sets(iim or b""):
+        name = _IIM_NAMES.get((record, data_set))
+        text = value.decode("utf-8", errors="replace").strip()
+        if name and text:
+            texts.setdefault(name, text)
+    return texts
 
 
 def _source_type_evidence(term: str) -> Evidence:
@@ -41,29 +59,50 @@ def _source_type_evidence(term: str) -> Evidence:
     )
 
 
+def _ai_properties(xmp: Mapping[str, str]) -> dict[str, str]:
+    """The properties that IPTC Photo Metadata 2025.1 added for pictures by AI systems."""
+    names = ("AISystemUsed", "AISystemVersionUsed", "AIPromptInformation", "AIPromptWriterName")
+    return {name: xmp[_IPTC_EXT + name] for name in names if xmp.get(_IPTC_EXT + name)}
+
+
+def _ai_system_evidence(told: Mapping[str, str], term: str | None) -> Evidence:
+    """Where a Digital Source Type stands beside them, it says what the system did; alone they are a claim of making."""
+    system = told.get("AISystemUsed")
+    points_to: PointsTo = "ai" if term is None else SOURCE_TYPES[term][0]
+    points_to = points_to if points_to in ("ai", "ai_edited") else "nothing"
+    named = f" {printable(system, 80)}" if system else ""
+    return evidence(
+        "iptc",
+        f"The file's IPTC metadata names the AI system{named} that was used for this picture.",
+        "unsigned",
+        points_to,
+        proves="That whoever last wrote this file's metadata named an AI system or its prompt.",
+        does_not_prove="That the statement is true: it is not signed, and anyone can write, change or remove it.",
+        generator=system,
+        model=told.get("AISystemVersionUsed"),
+        prompt=told.get("AIPromptInformation"),
+        prompt_writer=told.get("AIPromptWriterName"),
+    )
+
+
 def _credit_evidence(credit: str) -> Evidence:
+    is_google = credit.endswith("Google AI")
+    maker = "Google" if is_google else "Apple"
     return evidence(
         "iptc",
         f"The file's IPTC credit line reads “{credit}”.",
         "unsigned",
         _CREDITS[credit],
-        proves="That the file carries the credit line that Google's generative tools write.",
-        does_not_prove="That Google's tools wrote it: the line is not signed, and anyone can type it. "
-        "Google's own invisible mark, SynthID, can only be checked by Google.",
-        generator="Google AI",
+        proves=f"That the file carries the credit line that {maker}'s generative tools write.",
+        does_not_prove=f"That {maker}'s tools wrote it: the line is not signed, and anyone can type it."
+        + (" Google's own invisible mark, SynthID, can only be checked by Google." if is_google else ""),
+        generator=f"{maker} AI" if is_google else credit,
         credit=credit,
     )
 
 
-def _iim_credit(iim: bytes) -> str | None:
-    """Data set 2:110 of an IPTC IIM block: 0x1C, record, data set, 16-bit size, value."""
-    for record, data_set, value in _data_sets(iim):
-        if (record, data_set) == (2, 110):
-            return value.decode("utf-8", errors="replace").strip()
-    return None
-
-
 def _data_sets(iim: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """0x1C, record, data set, 16-bit size, value."""
     at = 0
     for _ in range(_MAX_DATA_SETS):
         if at + 5 > len(iim) or iim[at] != 0x1C:

@@ -14,7 +14,9 @@ Format = Literal["text", "json", "jsonl", "csv"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 
-def render(results: Iterable[Result], form: Format, *, colour: bool = False) -> Iterator[str]:
+def render(
+    results: Iterable[Result], form: Format, *, colour: bool = False, marks: bool = False
+) -> Iterator[str]:
     """json: an array of records, be it one or many; jsonl: a record a line; csv: a header and a row each."""
     if form == "json":
         yield from _json_array(results)
@@ -27,7 +29,7 @@ def render(results: Iterable[Result], form: Format, *, colour: bool = False) -> 
         elif form == "jsonl":
             yield to_json(result) + "\n"
         else:
-            yield to_text(result, colour=colour) + "\n"
+            yield to_text(result, colour=colour, marks=marks) + "\n"
 
 
 def _json_array(results: Iterable[Result]) -> Iterator[str]:

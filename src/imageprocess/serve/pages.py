@@ -70,6 +70,7 @@ def shell(request: Request) -> Response:
 
 @pages.api_route("/sw.js", methods=["GET", "HEAD"])
 @pages.api_route("/verdict.json", methods=["GET", "HEAD"])
+@pages.api_route("/tools.json", methods=["GET", "HEAD"])
 @pages.api_route("/model/{name}", methods=["GET", "HEAD"])
 @pages.api_route("/network/{name}", methods=["GET", "HEAD"])
 def private_mode(request: Request) -> Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -28,6 +27,8 @@ def read_watermarks(image: DecodedImage) -> list[Evidence]:
     from .dwt_dct import find_mark
     from .stealth import find_stealth_record
 
+    if image.reduction > 1:  # a mark does not outlive a resize
+        return []
     found: list[Evidence] = []
     hit = find_mark(image.pixels) if _may_carry_a_mark(image) else None
     if hit:
@@ -68,18 +69,14 @@ def _mark_evidence(hit: Hit) -> Evidence:
 
 def _stealth_evidence(record: StealthRecord, facts: ImageFacts) -> list[Evidence]:
     """The hidden text is a record like those that generators write beside the pixels: the same readers read it."""
+    from ..provenance.containers import Text
     from ..provenance.generators import read_generators
-    from ..provenance.generators.generation import parse_json
     from ..provenance.statements import evidence
+    from ..provenance.texts import collect
 
-    told = parse_json(record.text)
-    notes = {"parameters": record.text}
-    if isinstance(told, dict):
-        notes |= {
-            name: value if isinstance(value, str) else json.dumps(value) for name, value in told.items()
-        }
+    texts = collect([Text("pixels", "parameters", record.text)])
     found = []
-    for item in read_generators(notes, {}, facts):
+    for item in read_generators(texts, facts)[0]:
         claim = f"Hidden in the pixels, {item.claim[0].lower()}{item.claim[1:]}"
         detail = {**item.detail, "method": "stealth", "place": record.place}
         found.append(replace(item, kind="watermark", claim=claim, detail=detail))

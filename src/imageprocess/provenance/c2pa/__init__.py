@@ -5,7 +5,8 @@
     broken     they do not match: the file or its manifest was changed after signing
     none       no manifest: no evidence
 
-and, where nothing could verify it, `not_verified`: a manifest is there, nobody knows whether it holds.
+and, where nothing could verify it, `not_verified`: a manifest is there, nobody knows whether it holds; or `unreadable`:
+the library cannot make sense of it, or its checks contradict each other, which is no sign of a change.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from ...types import Evidence, PointsTo, Trust
 from ..containers.jpeg import is_c2pa_store
 from ..statements import evidence, printable
 from ..trust import TrustList, find_trust_list
+from .claims import read_claims
 from .history import Story, tell
 from .jumbf import is_sane
 from .library import UnreadableManifestError, read_manifest_store
@@ -34,7 +36,9 @@ _SAYS: dict[PointsTo, str] = {
     "nothing": "nothing of whether an AI or a camera made this picture",
 }
 _FROM_INGREDIENT = "ingredient.signer.untrusted"
-_TRUST: dict[State, Trust] = {"trusted": "trusted", "untrusted": "valid_untrusted", "broken": "broken"}
+_TRUST: dict[State, Trust] = {
+    "trusted": "trusted", "untrusted": "valid_untrusted", "contradictory": "unsigned", "broken": "broken",
+}  # fmt: skip
 
 
 def read_c2pa(
@@ -50,9 +54,9 @@ def read_c2pa(
     try:
         report = read_manifest_store(data, image_format, signers.pem if signers else "")
     except MissingExtraError as error:
-        return [_not_verified(str(error))]
+        return [_claimed(store, str(error))]
     except UnreadableManifestError as error:
-        return [_broken([printable(str(error), 200)], {})]
+        return [_unreadable(f"the library that reads them says: {printable(str(error), 200)}")]
     return _judge(report, signers)
 
 
@@ -62,6 +66,9 @@ def _judge(report: Mapping[str, Any], signers: TrustList | None) -> list[Evidenc
     active = str(report.get("active_manifest"))
     facts = _signer_facts(_mapping(manifests.get(active)))
     state, failures = active_state(_mapping(results.get("activeManifest")))
+    if state == "contradictory":
+        # Truepic's files of 2023 carry two content hashes, of which one holds.
+        return [_unreadable("one of their content hashes matches the picture, and another does not")]
     if state == "broken":
         return [_broken(failures, facts)]
     ingredients = _ingredient_states(manifests, results)
@@ -162,6 +169,42 @@ def _broken(failures: list[str], facts: Mapping[str, Any]) -> Evidence:
         state="broken",
         codes=failures,
         **facts,
+    )
+
+
+def _claimed(store: bytes, why: str) -> Evidence:
+    """What the manifest says where nothing could check its signature: as good as an unsigned note."""
+    report = read_claims(store)
+    if report is None:
+        return _not_verified(why)
+    manifests = report["manifests"]
+    story = tell(manifests, report["active_manifest"], manifests.keys())
+    facts = _signer_facts(manifests[report["active_manifest"]])
+    generator = printable(str(facts["generator"] or "an unnamed program"), 120)
+    return evidence(
+        "c2pa",
+        f"Content Credentials by {generator} say {_SAYS[story.points_to]}; their signature was not checked: {why}.",
+        "unsigned",
+        story.points_to,
+        proves="That the file carries a manifest that says so.",
+        does_not_prove="That anyone signed it, or that it belongs to this picture: nothing of it was checked.",
+        state="not_verified",
+        generator=facts["generator"],
+        model=", ".join(story.agents),
+        signals=story.signals,
+        manifests=story.manifests,
+    )
+
+
+def _unreadable(why: str) -> Evidence:
+    return evidence(
+        "c2pa",
+        f"Content Credentials are present, but they could not be read: {why}.",
+        "unsigned",
+        "nothing",
+        proves="That the file carries a manifest.",
+        does_not_prove="Anything that the manifest says, or that anything was changed.",
+        state="unreadable",
     )
 
 

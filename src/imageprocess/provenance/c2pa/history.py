@@ -8,32 +8,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...types import PointsTo
-from ..source_types import CAPTURES, EDITED_WITH_AI, MADE_BY_AI, STITCHED, source_type
+from ..source_types import MADE_BY_AI, source_type
+from ..table import TABLE
 
 _MAX_DEPTH = 16  # generations of ingredients
 _MAX_ACTIONS = 1_000
 _INCEPTION = {"c2pa.created", "c2pa.opened"}
-# Mechanical or administrative: the picture stays as it was.
-_NON_EDITORIAL = {
-    "c2pa.converted", "c2pa.published", "c2pa.repackaged", "c2pa.transcoded", "c2pa.resized.proportional",
-    "c2pa.enhanced", "c2pa.edited.metadata", "c2pa.watermarked", "c2pa.watermarked.bound",
-    "c2pa.watermarked.unbound", "c2pa.redacted",
-}  # fmt: skip
-_GENERATIVE = {MADE_BY_AI, EDITED_WITH_AI, "compositeSynthetic", "trainedAlgorithmicData"}
-_POSSIBLY_GENERATIVE = {"digitalArt", "composite"}
-_INCEPTION_SIGNALS = {
-    MADE_BY_AI: "fullyGenAIMedia",
-    EDITED_WITH_AI: "partlyGenAICreation",
-    STITCHED: "capturedMediaStitched",
-    "digitalCreation": "nonGenAIDigitalCreation",
-    "composite": "compositionMayContainGenAI",
-    "screenCapture": "screenCaptureMayContainGenAI",
-    "empty": "blankCanvas",
-    **dict.fromkeys(CAPTURES, "capturedMedia"),
-}
+_WORDS = TABLE["c2pa"]
+_NON_EDITORIAL = set(_WORDS["non_editorial"])  # mechanical or administrative: the picture stays as it was
+_GENERATIVE = set(_WORDS["generative"])
+_POSSIBLY_GENERATIVE = set(_WORDS["possibly_generative"])
+_INCEPTION_SIGNALS: dict[str, str] = _WORDS["inception_signals"]
 # Microsoft's Image Creator writes no digitalSourceType, but names itself.
-_AI_AGENTS = {"Image Creator from Designer", "Bing Image Creator"}
-_AI_DESCRIPTIONS = {"AI Generated Image"}
+_AI_AGENTS = set(_WORDS["ai_agents"])
+_AI_DESCRIPTIONS = set(_WORDS["ai_descriptions"])
 
 
 @dataclass(slots=True)
@@ -65,7 +53,8 @@ def tell(manifests: Mapping[str, Any], label: str, usable: Set[str], depth: int 
         return story
     actions = list(_actions(manifest))
     story.signals = list(dict.fromkeys(signal for action in actions for signal in _signals(action)))
-    story.agents = list(dict.fromkeys(agent for agent in map(_agent, actions) if agent))
+    named = [one for action in actions for one in (_agent(action), _parameter(action, "com.adobe.details"))]
+    story.agents = list(dict.fromkeys(one for one in named if isinstance(one, str) and one))
     parents: list[Story | None] = []
     components: list[Story | None] = []
     for relationship, child in _ingredients(manifest):
@@ -105,7 +94,10 @@ def _points_to(
 
 def _signals(action: Mapping[str, Any]) -> Iterator[str]:
     name = action.get("action")
-    term = source_type(action.get("digitalSourceType"))
+    # Adobe's applications say of partners' models in a parameter of their own what they do not say in the standard one.
+    term = source_type(action.get("digitalSourceType")) or source_type(
+        _parameter(action, "com.adobe.digitalSourceType")
+    )
     if name in _INCEPTION:
         if _agent(action) in _AI_AGENTS or action.get("description") in _AI_DESCRIPTIONS:
             term = term or MADE_BY_AI
@@ -144,6 +136,11 @@ def _ingredients(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str | None]
         if relationship in ("parentOf", "componentOf"):  # inputTo: a model's input, not part of the picture
             child = ingredient.get("active_manifest")
             yield relationship, child if isinstance(child, str) else None
+
+
+def _parameter(action: Mapping[str, Any], name: str) -> object:
+    parameters = action.get("parameters")
+    return parameters.get(name) if isinstance(parameters, Mapping) else None
 
 
 def _agent(action: Mapping[str, Any]) -> str | None:

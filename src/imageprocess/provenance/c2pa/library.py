@@ -16,6 +16,7 @@ _MIME = {
     "AVIF": "image/avif",
     "HEIC": "image/heic",
     "TIFF": "image/tiff",
+    "GIF": "image/gif",
 }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-State = Literal["trusted", "untrusted", "broken"]
+State = Literal["trusted", "untrusted", "contradictory", "broken"]
 
 # What is wrong with the signer, or with the time of signing, leaves the content and the claim intact.
 _ABOUT_THE_SIGNER = ("signingCredential.", "timeStamp.", "claimSignature.outsideValidity")
@@ -22,6 +22,8 @@ _CONTENT_MATCHES = {
     "assertion.collectionHash.match",
     "assertion.multiAssetHash.match",
 }
+
+_CONTENT_MISMATCHES = {code.removesuffix("match") + "mismatch" for code in _CONTENT_MATCHES}
 
 
 def codes(entries: object) -> list[str]:
@@ -38,6 +40,12 @@ def active_state(results: Mapping[str, Any]) -> tuple[State, list[str]]:
     """
     success, failure = codes(results.get("success")), codes(results.get("failure"))
     tampering = _tampering(failure)
+    if (
+        tampering
+        and _CONTENT_MATCHES & set(success)
+        and all(code in _CONTENT_MISMATCHES for code in tampering)
+    ):
+        return "contradictory", tampering
     intact = "claimSignature.validated" in success and bool(_CONTENT_MATCHES & set(success))
     if tampering or not intact:
         return "broken", tampering or ["the content or the claim could not be matched with the signature"]

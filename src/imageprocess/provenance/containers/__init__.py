@@ -1,18 +1,20 @@
 """Bytes -> Records: where each container keeps what is said about the picture.
 
 Every walker follows the container's own structure from its first byte and stops at its end, so a marker that merely
-occurs somewhere in the bytes, or behind the picture, is never found. Each is bounded in bytes, boxes and depth.
+occurs somewhere in the bytes is never found. Behind a picture only Samsung's trailer is read, by its own directory.
+Each walk is bounded in bytes, boxes and depth.
 """
 
 from __future__ import annotations
 
+from .gif import walk_gif
 from .isobmff import walk_isobmff
 from .jpeg import walk_jpeg
 from .png import walk_png
-from .records import Records
+from .records import Records, Text
 from .riff import walk_webp
 
-__all__ = ["Records", "read_records"]
+__all__ = ["Records", "Text", "read_records"]
 
 _WALKERS = {
     "JPEG": walk_jpeg,
@@ -20,13 +22,14 @@ _WALKERS = {
     "WEBP": walk_webp,
     "AVIF": walk_isobmff,
     "HEIC": walk_isobmff,
+    "GIF": walk_gif,
 }
 
 
 def read_records(data: bytes, image_format: str) -> Records:
     """What lies beside the pixels. Never raises: a damaged container gives what was read before the damage.
 
-    GIF and BMP keep none of these records. A TIFF file is one TIFF structure, the same as an EXIF block is.
+    BMP keeps none of these records. A TIFF file is one TIFF structure, the same as an EXIF block is.
     """
     if image_format == "TIFF":
         return Records(exif=data)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from .records import MAX_PARTS, Records, capped
 
 _C2PA_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
+_XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 _MAX_ITEMS = 4_096  # a tiled HEIC of a large sensor has some hundreds
 _XMP_MIME = b"application/rdf+xml"
 
@@ -19,6 +20,8 @@ def walk_isobmff(data: bytes) -> Records:
             _read_meta(data, start + 4, end, records)  # 4: version and flags
         elif kind == b"uuid" and data[start : start + 16] == _C2PA_UUID:
             records.manifest_store = records.manifest_store or _c2pa_box(data, start + 16, end)
+        elif kind == b"uuid" and data[start : start + 16] == _XMP_UUID:
+            records.add_xmp(capped(data, start + 16, end - start - 16))
     return records
 
 
@@ -69,7 +72,7 @@ def _read_meta(data: bytes, start: int, end: int, records: Records) -> None:
             # A 32-bit offset to the TIFF header comes first.
             records.exif = records.exif or payload[4 + int.from_bytes(payload[:4], "big") :]
         elif item.kind == b"mime" and item.mime == _XMP_MIME:
-            records.xmp = records.xmp or payload
+            records.add_xmp(payload)
 
 
 def _item_infos(data: bytes, start: int, end: int) -> dict[int, _Item]:

@@ -2,56 +2,76 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 
-from .records import MAX_PARTS, MAX_RECORD_BYTES, MAX_TEXT_BYTES, MAX_TEXTS, Records, capped
+from .jpeg import photoshop_iptc
+from .records import MAX_PARTS, MAX_TEXTS, Records, capped
 
 _XMP_KEYWORD = "XML:com.adobe.xmp"
+_RAW_PROFILE = "Raw profile type "
+_EXIF = b"Exif\0\0"
+_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 
 
 def walk_png(data: bytes) -> Records:
     records = Records()
-    room = MAX_TEXT_BYTES
-    texts = 0
+    chunks = 0
     at = 8
     for _ in range(MAX_PARTS):
         kind = data[at + 4 : at + 8]
         if len(kind) < 4 or kind == b"IEND":
             break
         size = int.from_bytes(data[at : at + 4], "big")
-        if kind in (b"tEXt", b"zTXt", b"iTXt") and texts < MAX_TEXTS and room > 0:
-            texts += 1
-            room -= _keep_text(records, kind, capped(data, at + 8, size) or b"", room)
+        if kind in (b"tEXt", b"zTXt", b"iTXt") and chunks < MAX_TEXTS and records.room > 0:
+            chunks += 1
+            _keep_text(records, kind, capped(data, at + 8, size) or b"")
         elif kind == b"eXIf":
-            records.exif = records.exif or capped(data, at + 8, size)
+            # Some writers keep JPEG's prefix, which the chunk does not ask for.
+            exif = capped(data, at + 8, size) or b""
+            records.exif = records.exif or exif.removeprefix(_EXIF) or None
         elif kind == b"caBX":
             records.manifest_store = records.manifest_store or capped(data, at + 8, size)
         at += 12 + size
     return records
 
 
-def _keep_text(records: Records, kind: bytes, body: bytes, room: int) -> int:
-    """Put one text chunk where it belongs; returns the bytes it took. A chunk that does not parse is left out."""
+def _keep_text(records: Records, kind: bytes, body: bytes) -> None:
+    """Put one text chunk where it belongs. A chunk that does not parse is left out."""
     keyword_bytes, _, rest = body.partition(b"\0")
     keyword = keyword_bytes[:79].decode("latin-1")
-    encoding = "latin-1"
+    encoding = None  # of tEXt: Latin-1 by the standard, but several generators write UTF-8
     if kind == b"zTXt":
-        rest = _inflate(rest[1:], room)
+        rest = _inflate(rest[1:], records.room)
+        encoding = "latin-1"
     elif kind == b"iTXt":
         compressed = rest[:1] == b"\1"
         _language, _, after = rest[2:].partition(b"\0")
         _translated, _, rest = after.partition(b"\0")
-        rest = _inflate(rest, room) if compressed else rest
+        rest = _inflate(rest, records.room) if compressed else rest
         encoding = "utf-8"
     if keyword == _XMP_KEYWORD:
-        records.xmp = records.xmp or rest[:MAX_RECORD_BYTES]
-        return 0
-    if len(rest) > room:
-        return 0
-    if kind == b"tEXt":  # Latin-1 by the standard, but several generators write UTF-8
-        encoding = "utf-8" if _is_utf8(rest) else "latin-1"
-    records.texts.setdefault(keyword, rest.decode(encoding, errors="replace"))
-    return len(rest)
+        records.add_xmp(rest)
+    elif keyword.startswith(_RAW_PROFILE):
+        _keep_profile(records, keyword.removeprefix(_RAW_PROFILE), rest)
+    elif all(text.name != keyword for text in records.texts):  # the first of a name counts
+        records.add_text("PNG text", keyword, rest, encoding)
+
+
+def _keep_profile(records: Records, name: str, text: bytes) -> None:
+    """ImageMagick's way to keep other formats' records in a text: the name, the size in bytes, hexadecimal digits."""
+    match = re.match(rb"\s*[\w ]+\s+(\d+)\s", text)
+    digits = re.sub(rb"\s+", b"", text[match.end() :]) if match else b""
+    try:
+        profile = bytes.fromhex(digits.decode("ascii"))[: int(match[1])] if match else b""
+    except ValueError:  # no digits, or a size without end
+        return
+    if name in ("exif", "APP1") and profile.startswith(_EXIF):
+        records.exif = records.exif or profile[len(_EXIF) :] or None
+    elif name in ("xmp", "APP1"):
+        records.add_xmp(profile.removeprefix(_XMP))
+    elif name in ("iptc", "8bim"):
+        records.iptc_iim = records.iptc_iim or photoshop_iptc(profile) or None
 
 
 def _inflate(packed: bytes, room: int) -> bytes:
@@ -59,11 +79,3 @@ def _inflate(packed: bytes, room: int) -> bytes:
         return zlib.decompressobj().decompress(packed, room)
     except zlib.error:
         return b""
-
-
-def _is_utf8(raw: bytes) -> bool:
-    try:
-        raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-# Caps, far above what cameras, editors and generators write (ComfyUI's largest workflows are a few MB).
+# Caps, far above what cameras, editors and generators write (ComfyUI's largest workflows hold pictures of some MB).
 MAX_PARTS = 65_536  # segments, chunks or boxes walked
 MAX_RECORD_BYTES = 16_000_000  # one XMP packet, EXIF block or manifest store
-MAX_TEXTS = 256  # text chunks kept
-MAX_TEXT_BYTES = 4_000_000  # all text chunks together, after decompression
+MAX_TEXTS = 256  # texts kept
+MAX_TEXT_BYTES = 16_000_000  # all texts together, after decompression
+MAX_PACKETS = 8  # XMP packets kept
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A named text of the file. `place` is for people: "PNG text", "EXIF", "XMP", ..."""
+
+    place: str
+    name: str
+    text: str
 
 
 @dataclass(slots=True)
@@ -16,10 +26,24 @@ class Records:
     """Raw records, as they lie in the file. Nothing in here is trusted or even well-formed."""
 
     exif: bytes | None = None  # a TIFF structure
-    xmp: bytes | None = None  # an XMP packet, RDF/XML
+    xmp: list[bytes] = field(default_factory=list)  # XMP packets, RDF/XML
     iptc_iim: bytes | None = None  # IPTC IIM data sets, as Photoshop keeps them
     manifest_store: bytes | None = None  # C2PA: a JUMBF superbox
-    texts: dict[str, str] = field(default_factory=dict)  # PNG text chunks; the first of a name counts
+    texts: list[Text] = field(default_factory=list)
+    room: int = MAX_TEXT_BYTES  # bytes of text that may still be kept
+
+    def add_text(self, place: str, name: str, raw: bytes, encoding: str | None = None) -> None:
+        """Keep `raw` as a text; by default UTF-8 where it is valid and Latin-1 where not."""
+        if len(self.texts) >= MAX_TEXTS or len(raw) > self.room:
+            return
+        self.room -= len(raw)
+        if encoding is None:
+            encoding = "utf-8" if is_utf8(raw) else "latin-1"
+        self.texts.append(Text(place, name, raw.decode(encoding, errors="replace")))
+
+    def add_xmp(self, packet: bytes | None) -> None:
+        if packet and len(self.xmp) < MAX_PACKETS:
+            self.xmp.append(packet[:MAX_RECORD_BYTES])
 
 
 def capped(data: bytes, start: int, size: int) -> bytes | None:
@@ -27,3 +51,11 @@ def capped(data: bytes, start: int, size: int) -> bytes | None:
     if size > MAX_RECORD_BYTES or start < 0 or start + size > len(data):
         return None
     return data[start : start + size]
+
+
+def is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True

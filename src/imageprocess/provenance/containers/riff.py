@@ -21,7 +21,7 @@ def walk_webp(data: bytes) -> Records:
             # Some writers keep JPEG's prefix, which the WebP container does not ask for.
             records.exif = records.exif or exif.removeprefix(b"Exif\0\0") or None
         elif kind == b"XMP ":
-            records.xmp = records.xmp or capped(data, at + 8, size)
+            records.add_xmp(capped(data, at + 8, size))
         elif kind == b"C2PA":
             records.manifest_store = records.manifest_store or capped(data, at + 8, size)
         at += 8 + size + size % 2

@@ -3,6 +3,8 @@
 a cat, sitting
 Negative prompt: blurry
 Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 512x512, Model: x, Version: v1.10.1
+
+Some programs put all of it on one line.
 """
 
 from __future__ import annotations
@@ -11,53 +13,71 @@ import re
 
 from .generation import Generation, How
 
-_MARK_OF_SETTINGS = re.compile(r"Steps: \d")
+_SETTINGS_IN_A_LINE = re.compile(r"(?:^|[\r\n])[ \t]*Steps: ?\d")
+_SETTINGS_ANYWHERE = re.compile(r"(?<![A-Za-z])Steps: ?\d+, ")
 _NEGATIVE = "Negative prompt:"
-_SIBLINGS = {"Sampler", "Seed", "CFG scale", "Model", "Model hash"}
-_HIRES = {"Hires upscale", "Hires upscaler", "Hires steps", "Hires resize"}
+_SIBLINGS = {"sampler", "seed", "cfg scale", "model", "model hash"}
+_MIN_ON_ONE_LINE = 3  # siblings, where no line break sets the settings apart
+# A second pass over the program's own first picture: of the web UI's today, of 2022's, of SD.Next's.
+_SECOND_PASS = re.compile(r"^(hires |first pass size|refine|second pass)", re.I)
+_INPUT_PICTURE = re.compile(r"^(mask blur|masked content|inpaint area|init(ial)? image|init size)", re.I)
 
 
 def read_a1111(text: str | None) -> Generation | None:
-    if not text:
+    if not text or "Steps:" not in text:
         return None
-    lines = text.strip().splitlines()
-    last = next(
-        (i for i in range(len(lines) - 1, -1, -1) if _MARK_OF_SETTINGS.match(lines[i].lstrip())), None
-    )
-    if last is None:
+    found = _split(text.strip())
+    if found is None:
         return None
-    settings = _settings(" ".join(lines[last:]))
-    if not _SIBLINGS & settings.keys():
-        return None
-    prompt, negative = _prompts(lines[:last])
+    before, settings = found
+    told = {name.lower(): value for name, value in reversed(settings.items())}
+    prompt, _, negative = before.partition(_NEGATIVE)
     return Generation(
-        generator=_generator(settings.get("Version", "")),
-        how=_how(settings),
-        prompt=prompt or None,
-        negative_prompt=negative or None,
-        seed=settings.get("Seed"),
-        sampler=settings.get("Sampler"),
-        model=settings.get("Model") or settings.get("Unet"),
+        generator=_generator(told),
+        how=_how(told),
+        prompt=prompt.strip() or None,
+        negative_prompt=negative.strip() or None,
+        seed=told.get("seed"),
+        sampler=told.get("sampler"),
+        model=told.get("model") or told.get("unet"),
         settings=settings,
     )
 
 
-def _how(settings: dict[str, str]) -> How:
-    """A denoising strength without an upscaling pass is img2img's: the work began with an input picture."""
-    if "Mask blur" in settings or "Masked content" in settings or "Inpaint area" in settings:
+def _split(text: str) -> tuple[str, dict[str, str]] | None:
+    """What stands before the settings, and the settings."""
+    lines = list(_SETTINGS_IN_A_LINE.finditer(text))
+    anywhere = list(_SETTINGS_ANYWHERE.finditer(text))
+    for matches, least in ((lines, 1), (anywhere, _MIN_ON_ONE_LINE)):
+        if matches:
+            at = matches[-1].start()
+            settings = parse_settings(" ".join(text[at:].splitlines()).strip())
+            if len(_SIBLINGS & {name.lower() for name in settings}) >= least:
+                return text[:at], settings
+    return None
+
+
+def _how(told: dict[str, str]) -> How:
+    """A denoising strength without a second pass is img2img's: the work began with an input picture. A strength of
+    0 edits nothing: the web UI's API writes it for pictures made from text."""
+    operation = told.get("operations", "").split(";")[0].strip()
+    if any(_INPUT_PICTURE.match(name) for name in told) or operation in ("img2img", "inpaint"):
         return "edited"
-    return "edited" if "Denoising strength" in settings and not _HIRES & settings.keys() else "made"
+    if operation or any(_SECOND_PASS.match(name) for name in told):
+        return "made"
+    if "seed mode" in told:  # Draw Things calls it strength; 1 begins from noise
+        return "edited" if _number(told.get("strength")) < 1 else "made"
+    return "edited" if _number(told.get("denoising strength", "0")) > 0 else "made"
 
 
-def _prompts(lines: list[str]) -> tuple[str, str]:
-    for i, line in enumerate(lines):
-        if line.startswith(_NEGATIVE):
-            negative = "\n".join([line.removeprefix(_NEGATIVE), *lines[i + 1 :]])
-            return "\n".join(lines[:i]).strip(), negative.strip()
-    return "\n".join(lines).strip(), ""
+def _number(text: str | None) -> float:
+    try:
+        return float(text or "1")
+    except ValueError:
+        return 1.0
 
 
-def _settings(line: str) -> dict[str, str]:
+def parse_settings(line: str) -> dict[str, str]:
     """ "A: 1, B: "x, y", C: {..}" -> its pairs. Commas inside quotes or brackets do not part."""
     pairs: dict[str, str] = {}
     depth, quoted, start = 0, False, 0
@@ -78,9 +98,16 @@ def _settings(line: str) -> dict[str, str]:
     return pairs
 
 
-def _generator(version: str) -> str:
+def _generator(told: dict[str, str]) -> str:
+    version = told.get("version", "")
     if version.startswith(("Fooocus", "ComfyUI", "stable-diffusion.cpp", "SD.Next")):
         return version
-    if re.match(r"f\d", version):
+    if told.get("app", "") == "SD.Next":
+        return f"SD.Next {version}".strip()
+    if "civitai resources" in told:
+        return "Civitai"
+    if "seed mode" in told:
+        return "Draw Things"
+    if re.match(r"f\d|neo|classic", version):
         return "Stable Diffusion WebUI Forge"
     return "Stable Diffusion web UI (AUTOMATIC1111 or a relative)"

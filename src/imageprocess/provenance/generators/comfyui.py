@@ -1,190 +1,170 @@
-"""ComfyUI's records: `prompt`, the graph that ran (node id -> class_type, inputs), and `workflow`, the editor's view.
+"""ComfyUI's records. A graph says more than "AI was here": walking back from what saves the picture shows whether the
+pixels began as noise or as a text (made), as a picture that a model then changed (edited), or met no model (unclear).
 
-A graph says more than "AI was here": walking back from what saves the picture shows whether the pixels began as noise
-(made), as a picture that was loaded (edited), or passed no sampler at all (unclear).
+Which nodes are which is read from how they are wired (a sampler takes a model and a seed or a noise schedule, a
+service takes a prompt and a seed, a picture's source takes a file), since nodes' names are anybody's to choose.
+tools.json holds the patterns.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
-from .generation import Generation, How, parse_json, text_of
+from ...types import ImageFacts
+from ..table import TABLE
+from ..texts import Document
+from .generation import Generation, How, size_fits, text_of
+from .graph import Graph, Node, drawn_graph, ran_graph, walk_back
 
-_MAX_NODES = 5_000
-_SAVES = re.compile(r"save|preview|output", re.I)
-_LOADS_PICTURE = re.compile(r"load.*(image|video|frame|picture)|(image|video).*load|^input ?image", re.I)
-_LOADS_MASK = re.compile(r"mask", re.I)
-_SAMPLES = re.compile(r"sampler(?!.*select)", re.I)
-# Nodes that ask a service for a whole picture.
-_ASKS_SERVICE = re.compile(
-    r"gpt.?image|dall.?e|flux.?(1.?)?pro|ideogram|recraft|stable.?image|gemini.?image|imagen|text.?to.?image",
-    re.I,
-)
-_EMPTY = re.compile(r"empty.*latent|latent.*empty", re.I)
-# Nodes that hand an input picture to the model as something to edit, beside the chain of pictures.
-_EDITS_REFERENCE = re.compile(r"referencelatent|imageedit|pix2pix|instructpix|kontext", re.I)
-_KEEPS_SIZE = re.compile(r"^(ksampler.*|samplercustom.*|vaedecode.*|.*(save|preview|output).*)$", re.I)
-_CHANGES_SHAPE = re.compile(r"crop|pad|outpaint|stitch|grid|concat|composite|rotate|batch", re.I)
-# Inputs that carry something other than the picture itself.
-_NOT_PICTURE = {
-    "model", "clip", "vae", "positive", "negative", "conditioning", "control_net", "clip_vision", "style_model",
-    "clip_vision_output", "mask", "noise", "sampler", "sigmas", "guider", "upscale_model", "text", "seed", "width",
-    "height", "prompt", "filename_prefix", "ipadapter", "reference_image", "ref_image",
-}  # fmt: skip
+_P = {name: re.compile(pattern, re.I) for name, pattern in TABLE["comfyui"].items()}
+_PROMPT_FIELDS = ("text", "prompt", "text_g", "t5xxl", "clip_l", "string", "value", "text1", "positive")
+_Size = tuple[int, int] | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Node:
-    kind: str
-    inputs: dict[str, Any] = field(default_factory=dict)
+def read_comfyui(documents: Sequence[Document], facts: ImageFacts) -> Generation | None:
+    """The record, or None where no document is a ComfyUI graph. The graph that ran counts more than the drawn one."""
+    for document in documents:
+        graph = ran_graph(document.value)
+        if graph:
+            service = isinstance(document.value.get("extraMetadata"), str)
+            return _read(graph, facts, "Civitai (ComfyUI)" if service else "ComfyUI")
+    for document in documents:
+        graph = drawn_graph(document.value)
+        if graph:
+            return _read(graph, facts, "ComfyUI")
+    return None
 
-    def links(self) -> Iterator[tuple[str, str]]:
-        """(input's name, id of the node it comes from)"""
-        for name, value in self.inputs.items():
-            if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str | int):
-                yield name, str(value[0])
 
-
-_Graph = dict[str, _Node]
-
-
-def read_comfyui(prompt: str | None, workflow: str | None) -> Generation | None:
-    """The record, or None where neither text is a ComfyUI graph."""
-    graph = _ran(parse_json(prompt)) or _drawn(parse_json(workflow))
-    if not graph:
-        return None
-    path = _picture_path(graph)
-    sampler = next((graph[i] for i in path if _SAMPLES.search(graph[i].kind)), None)
-    how = _how(graph, path)
-    size, resized = _size(graph, path) if how == "made" else (None, False)
-    settings = (
-        {}
-        if sampler is None
-        else {k: v for k, v in sampler.inputs.items() if isinstance(v, str | int | float)}
-    )
+def _read(graph: Graph, facts: ImageFacts, generator: str) -> Generation:
+    how, path, size, resized = _judge(graph, facts)
+    sampler = next((graph[i] for i in path if _samples(graph[i]) or _asks_service(graph[i])), None)
+    plain = {} if sampler is None else sampler.inputs
     return Generation(
-        generator="ComfyUI",
+        generator=generator,
         how=how,
-        prompt=_told(graph, sampler, ("positive", "guider", "conditioning"), _PROMPT_FIELDS),
-        negative_prompt=_told(graph, sampler, ("negative",), _PROMPT_FIELDS),
+        prompt=_told(graph, sampler, ("positive", "guider", "conditioning", "prompt"), _PROMPT_FIELDS),
+        negative_prompt=_told(graph, sampler, ("negative", "negative_prompt"), _PROMPT_FIELDS),
         seed=_told(graph, sampler, ("seed", "noise_seed", "noise"), ("seed", "noise_seed", "value")),
         sampler=_told(graph, sampler, ("sampler_name", "sampler"), ("sampler_name",)),
         model=_told(
-            graph, sampler, ("model", "guider"), ("ckpt_name", "unet_name", "model_name", "gguf_name")
+            graph,
+            sampler,
+            ("model", "guider"),
+            ("ckpt_name", "unet_name", "model_name", "gguf_name", "model"),
         ),
-        settings=settings,
+        settings={k: v for k, v in plain.items() if isinstance(v, str | int | float)},
         size=size,
         resized=resized,
     )
 
 
-_PROMPT_FIELDS = ("text", "prompt", "text_g", "t5xxl", "clip_l", "string", "value", "text1", "positive")
+def _judge(graph: Graph, facts: ImageFacts) -> tuple[How, list[str], _Size, bool]:
+    """What the graph says of the picture that it saves. Where it saves several, the ones that may have this file's
+    size count; where those disagree, it does not tell which this one is."""
+    told = []
+    for end in _ends(graph):
+        path = walk_back(graph, [end], _is_picture)
+        how = _how(graph, path)
+        size, resized = _size(graph, path) if how == "made" else (None, False)
+        told.append((how, path, size, resized))
+    if not told:
+        return "unclear", [], None, False
+    fitting = [one for one in told if one[2] and size_fits(one[2], one[3], facts)]
+    agreeing = {one[0] for one in told}
+    best = (fitting or told)[0]
+    if len(agreeing) == 1 or fitting:
+        return best
+    return "unclear", best[1], None, False
 
 
-def _ran(record: Any) -> _Graph:
-    """The `prompt` record as a graph; empty unless every node names its class, as ComfyUI's do."""
-    if not isinstance(record, dict) or not 0 < len(record) <= _MAX_NODES:
-        return {}
-    graph = {}
-    for key, node in record.items():
-        if not isinstance(node, dict) or not isinstance(node.get("class_type"), str):
-            return {}
-        inputs = node.get("inputs")
-        graph[key] = _Node(node["class_type"], inputs if isinstance(inputs, dict) else {})
-    return graph
-
-
-def _drawn(record: Any) -> _Graph:
-    """The `workflow` record as the same kind of graph: links are numbered there, widgets have no names."""
-    if not isinstance(record, dict):
-        return {}
-    nodes, links = record.get("nodes"), record.get("links")
-    if not isinstance(nodes, list) or not isinstance(links, list) or len(nodes) > _MAX_NODES:
-        return {}
-    origin = {
-        link[0]: str(link[1])
-        for link in links
-        if isinstance(link, list) and len(link) >= 5 and _plain(link[0])
-    }
-    graph = {}
-    for node in nodes:
-        if not isinstance(node, dict) or not isinstance(node.get("type"), str) or node.get("mode") in (2, 4):
-            continue  # modes 2 and 4: muted and bypassed
-        inputs: dict[str, Any] = {}
-        for slot in node.get("inputs") or []:
-            if isinstance(slot, dict) and _plain(slot.get("link")) and slot["link"] in origin:
-                inputs[str(slot.get("name"))] = [origin[slot["link"]], 0]
-        widgets = node.get("widgets_values")
-        if _EMPTY.search(node["type"]) and isinstance(widgets, list) and len(widgets) >= 2:
-            inputs |= {"width": widgets[0], "height": widgets[1]}
-        elif "CLIPTextEncode" in node["type"] and isinstance(widgets, list) and widgets:
-            inputs |= {"text": widgets[0]}
-        graph[str(node.get("id"))] = _Node(node["type"], inputs)
-    return graph
-
-
-def _plain(value: Any) -> bool:
-    return isinstance(value, int | str)
-
-
-def _picture_path(graph: _Graph) -> list[str]:
-    """Ids of the nodes that the pixels came through, from the saving node back."""
+def _ends(graph: Graph) -> list[str]:
+    """Nodes that save a picture; only where there are none, what is previewed or left at an end."""
     consumed = {source for node in graph.values() for _, source in node.links()}
-    ends = [
-        i
-        for i, node in graph.items()
-        if i not in consumed and any(n not in _NOT_PICTURE for n, _ in node.links())
-    ]
-    saving = [i for i in ends if _SAVES.search(graph[i].kind)]
-    return _walk_back(graph, saving or ends, lambda name: name not in _NOT_PICTURE)
+    takers = [i for i, node in graph.items() if any(_is_picture(name) for name, _ in node.links())]
+    saving = [i for i in takers if "filename_prefix" in graph[i].inputs or _is(graph[i], "saves")]
+    saving = [i for i in saving if not _is(graph[i], "previews")] or saving
+    ends = [i for i in takers if i not in consumed]
+    shown = [i for i in ends if not _is(graph[i], "previews")]
+    return saving or shown or ends
 
 
-def _walk_back(graph: _Graph, starts: list[str], follows: Callable[[str], bool]) -> list[str]:
-    seen: dict[str, None] = {}
-    queue = list(starts)
-    while queue:
-        node_id = queue.pop(0)
-        if node_id in seen or node_id not in graph:
-            continue
-        seen[node_id] = None
-        queue += [source for name, source in graph[node_id].links() if follows(name)]
-    return list(seen)
-
-
-def _how(graph: _Graph, path: list[str]) -> How:
-    if any(_is_loader(graph[i]) for i in path):
-        return "edited"
-    if not any(r.search(graph[i].kind) for i in path for r in (_SAMPLES, _EMPTY, _ASKS_SERVICE)):
+def _how(graph: Graph, path: list[str]) -> How:
+    nodes = [graph[i] for i in path]
+    modelled = any(_samples(node) or _asks_service(node) or _touches(node) for node in nodes)
+    if any(_is_loader(node) for node in nodes):
+        return "edited" if modelled else "unclear"
+    if not any(_samples(node) or _asks_service(node) for node in nodes):
         return "unclear"
-    refers = any(_EDITS_REFERENCE.search(node.kind) for node in graph.values())
-    return "edited" if refers and any(_is_loader(node) for node in graph.values()) else "made"
+    behind = [graph[i] for i in walk_back(graph, path, lambda _: True)]
+    refers = any(_P["edits_reference"].search(node.kind) for node in behind)
+    return "edited" if refers and any(_is_loader(node) for node in behind) else "made"
 
 
-def _is_loader(node: _Node) -> bool:
-    return bool(_LOADS_PICTURE.search(node.kind)) and not _LOADS_MASK.search(node.kind)
+def _is(node: Node, pattern: str) -> bool:
+    return _P[pattern].search(node.kind) is not None
 
 
-def _size(graph: _Graph, path: list[str]) -> tuple[tuple[int, int] | None, bool]:
-    """(width, height) of the latent that the picture began as, and whether later nodes may have resized it.
+def _is_picture(name: str) -> bool:
+    return _P["not_picture"].search(name) is None
 
-    None where the graph does not say: several latents, a size out of another node, a node that changes the shape.
-    """
-    if any(_CHANGES_SHAPE.search(graph[i].kind) for i in path):
-        return None, False
-    sizes = set()
-    for node in (graph[i] for i in path if _EMPTY.search(graph[i].kind)):
-        width, height = (_number(graph, node.inputs.get(side)) for side in ("width", "height"))
-        if width is None or height is None:
+
+def _samples(node: Node) -> bool:
+    """ComfyUI's own samplers, and what takes a model, and a seed, a noise or its schedule."""
+    if _is(node, "core_samplers"):
+        return True
+    if _is(node, "scales") and not any(name in node.inputs for name in ("seed", "noise_seed", "denoise")):
+        return False
+    sampling = sum(_P["sampling_inputs"].search(name) is not None for name in node.inputs)
+    models = any(_P["model_inputs"].search(name) for name, _ in node.links())
+    named = "sampler" in node.kind.lower() and "select" not in node.kind.lower()
+    if named and not node.inputs.keys() - {name for name, _ in node.links()}:  # drawn, in the older form
+        return models or any(not _is_picture(name) for name, _ in node.links())
+    return (models and sampling >= 1) or (named and sampling >= 2)
+
+
+def _asks_service(node: Node) -> bool:
+    """Takes a prompt, and a seed or a model's name: a whole picture is asked for in words."""
+    has = node.inputs.keys()
+    models = {name for name, _ in node.links() if _P["model_inputs"].search(name)}
+    return "prompt" in has and not models and bool({"seed", "model", "model_name"} & has)
+
+
+def _touches(node: Node) -> bool:
+    """A model takes part in what becomes of the picture, without sampling: edits in words, face swaps, learnt
+    upscaling."""
+    named = _is(node, "edits_without_a_model_input") or "prompt" in node.inputs
+    return named or any(_P["model_inputs"].search(name) for name, _ in node.links())
+
+
+def _is_loader(node: Node) -> bool:
+    """Brings a picture in from outside."""
+    if any(_is_picture(name) for name, _ in node.links()) or _is(node, "loads_mask"):
+        return False
+    if _samples(node) or _asks_service(node):
+        return False
+    names = (name for name, value in node.inputs.items() if isinstance(value, str | bool))
+    return _is(node, "loads_picture") or any(_P["picture_sources"].search(name) for name in names)
+
+
+def _size(graph: Graph, path: list[str]) -> tuple[_Size, bool]:
+    """(width, height) that the node nearest to the end states, and whether nodes behind it may have resized the
+    picture in its proportions. None where the graph does not say."""
+    resized = False
+    for node in (graph[i] for i in path):
+        stated = tuple(_number(graph, node.inputs.get(side)) for side in ("width", "height"))
+        if stated[0] and stated[1]:
+            return (stated[0], stated[1]), resized
+        if _is(node, "changes_shape"):
             return None, False
-        sizes.add((width, height))
-    resized = any(not _KEEPS_SIZE.match(graph[i].kind) and not _EMPTY.search(graph[i].kind) for i in path)
-    return (sizes.pop() if len(sizes) == 1 else None), resized
+        if _is(node, "empty"):
+            return None, False
+        resized = resized or _is(node, "scales") or not _is(node, "keeps_size")
+    return None, False
 
 
-def _number(graph: _Graph, value: Any) -> int | None:
+def _number(graph: Graph, value: Any) -> int | None:
     """A positive whole number, written here or in the node that it is linked from."""
     if isinstance(value, list) and value and str(value[0]) in graph:
         source = graph[str(value[0])].inputs
@@ -192,14 +172,14 @@ def _number(graph: _Graph, value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
-def _told(graph: _Graph, node: _Node | None, inputs: tuple[str, ...], fields: tuple[str, ...]) -> str | None:
+def _told(graph: Graph, node: Node | None, inputs: tuple[str, ...], fields: tuple[str, ...]) -> str | None:
     """The text that one of the node's `inputs` holds, or that the nodes it is linked from hold in `fields`."""
     if node is None:
         return None
     linked = dict(node.links())
     for name in inputs:
         if name in linked:
-            for source in _walk_back(graph, [linked[name]], lambda _: True):
+            for source in walk_back(graph, [linked[name]], lambda _: True):
                 told = next(
                     (graph[source].inputs[f] for f in fields if text_of(graph[source].inputs.get(f))), None
                 )

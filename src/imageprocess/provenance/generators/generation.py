@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -38,7 +37,7 @@ def to_evidence(found: Generation, facts: ImageFacts) -> Evidence:
     described = "x".join(map(str, found.size)) if found.size else None
     name = printable(found.generator, 80)
     how = found.how
-    if found.how == "made" and found.size and not _size_fits(found.size, found.resized, facts):
+    if found.how == "made" and found.size and not size_fits(found.size, found.resized, facts):
         how = "unclear"
         claim = (
             f"A record by {name} describes a picture of {described} pixels, but this one has "
@@ -70,7 +69,7 @@ def to_evidence(found: Generation, facts: ImageFacts) -> Evidence:
     )
 
 
-def _size_fits(size: tuple[int, int], resized: bool, facts: ImageFacts) -> bool:
+def size_fits(size: tuple[int, int], resized: bool, facts: ImageFacts) -> bool:
     """Whether the pixels can be the picture described: the same size, or with resizing steps the same proportions.
 
     Latents come in steps of 8 pixels, so sides may be off by up to 8, scaled with the picture.
@@ -80,16 +79,6 @@ def _size_fits(size: tuple[int, int], resized: bool, facts: ImageFacts) -> bool:
         return abs(facts.width - width) <= 8 and abs(facts.height - height) <= 8
     scale = facts.width / width
     return abs(facts.height - height * scale) <= 8 * max(1.0, scale)
-
-
-def parse_json(text: str | None) -> Any:
-    """The JSON in `text`, or None. Bounded: texts are capped by the walkers, nesting by Python's own parser."""
-    if not text:
-        return None
-    try:
-        return json.loads(text, parse_constant=lambda _: None)  # NaN and Infinity: no JSON that others read
-    except (ValueError, RecursionError):
-        return None
 
 
 def text_of(value: Any) -> str | None:

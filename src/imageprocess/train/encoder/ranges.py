@@ -38,9 +38,8 @@ def fit_quantisation(
         for number, row in enumerate(_spread(rows)[:PICTURES]):
             pixels = decode((data / row.path).read_bytes(), name=row.path).pixels
             views = cut_views(degrade(pixels, number, light=number % 4 == 0), spec, 1)
-            found = dict(
-                zip(names, session.run(names, {"pixels": np.stack([normalise(v, spec) for v in views])}))
-            )
+            batch = np.stack([normalise(view, spec) for view in views])
+            found = dict(zip(names, session.run(names, {"pixels": batch}), strict=True))
             for key in keys:
                 low, high = ranges.get(key, (found[f"min.{key}"], found[f"max.{key}"]))
                 ranges[key] = (np.minimum(low, found[f"min.{key}"]), np.maximum(high, found[f"max.{key}"]))

@@ -13,8 +13,8 @@ export class DecodeError extends Error {}
  * `data`: the file without its EXIF turn, which `orientation` is; an AVIF's turns are its container's, and the browser's.
  * -> {pixels (height x width x 3), width, height as a person sees the picture, mark, hidden: what watermark.js found}. Throws a DecodeError.
  */
-export async function decode(data, format, orientation, input) {
-  const bitmap = await open(data, format);
+export async function decode(data, format, orientation, input, reduced = null) {
+  const bitmap = await open(data, format, reduced);
   try {
     const turn = format === "AVIF" ? 1 : orientation;
     const found = read(bitmap, turn, input);
@@ -26,8 +26,10 @@ export async function decode(data, format, orientation, input) {
   }
 }
 
-async function open(data, format) {
-  const options = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
+/** `reduced`: {width, height} to decode a huge picture at, else null. */
+async function open(data, format, reduced) {
+  const size = reduced && { resizeWidth: reduced.width, resizeHeight: reduced.height, resizeQuality: "medium" };
+  const options = { colorSpaceConversion: "none", premultiplyAlpha: "none", ...size };
   try {
     return await createImageBitmap(new Blob([data], { type: MIME[format] }), options);
   } catch (error) {

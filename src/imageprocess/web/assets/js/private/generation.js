@@ -39,7 +39,7 @@ export function toEvidence(found, image) {
 }
 
 /** The same size, or with resizing steps the same proportions. Latents come in steps of 8 pixels. */
-function sizeFits([width, height], resized, image) {
+export function sizeFits([width, height], resized, image) {
   if (!resized) return Math.abs(image.width - width) <= 8 && Math.abs(image.height - height) <= 8;
   const scale = image.width / width;
   return Math.abs(image.height - height * scale) <= 8 * Math.max(1, scale);

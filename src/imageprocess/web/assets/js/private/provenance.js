@@ -1,34 +1,47 @@
-// What a file's own records say, signed ones first (provenance/__init__.py). Signatures are not checked in a browser:
-// that Content Credentials are present is told, and that nobody verified them here.
+// What a file's own records say, signed ones first (provenance/__init__.py, file.py). Signatures are not checked in a
+// browser: what Content Credentials say is told, and that nobody verified it here.
 
-import { isC2paStore } from "./containers.js";
-import { readGenerators } from "./generators.js";
 import { utf8 } from "./bytes.js";
-import { SOURCE_TYPES, evidence, printable, sourceType } from "./statements.js";
+import { readClaims, tell } from "./claims.js";
+import { readGenerators } from "./generators.js";
+import { isC2paStore } from "./jpegrecords.js";
+import { evidence, printable, sourceType } from "./statements.js";
+import { TABLE } from "./table.js";
+import { collect, xmpTexts } from "./texts.js";
 import { readXmp } from "./xmp.js";
 
-/** `records`: readRecords's; `exif`: readExif's; `image`: the record's facts. -> [evidence] */
-export function readProvenance(records, exif, image) {
-  const xmp = readXmp(records.xmp);
-  const notes = new Map([...exif.texts, ...records.texts]);
-  return [
-    ...readC2pa(records.store, xmp),
-    ...readIptc(xmp, records.iim),
-    ...readGenerators(notes, xmp, image),
-    ...readCamera(exif),
+/** All that a file says of itself, parsed. `records`: readRecords's; `exif`: readExif's. */
+export function readFile(records, exif) {
+  const xmp = new Map();
+  for (const packet of [...records.xmp, ...(exif.xmp ? [exif.xmp] : [])]) {
+    for (const [name, value] of readXmp(packet)) if (!xmp.has(name)) xmp.set(name, value);
+  }
+  const iim = iimTexts(records.iim ?? exif.iim ?? new Uint8Array());
+  const texts = [
+    ...records.texts,
+    ...[...exif.texts].map(([name, text]) => ({ place: "EXIF", name, text })),
+    ...xmpTexts(xmp),
+    ...[...iim].map(([name, text]) => ({ place: "IPTC", name: `IPTC:${name}`, text })),
   ];
+  return { exif, xmp, iim, store: records.store ?? exif.store, texts: collect(texts) };
 }
 
+/** `file`: readFile's; `image`: the record's facts. -> [evidence] */
+export function readProvenance(file, image) {
+  const { items, names } = readGenerators(file.texts, image);
+  return [...readC2pa(file.store, file.xmp), ...readIptc(file.xmp, file.iim), ...items, ...readCamera(file.exif, names)];
+}
+
+const SAYS = {
+  ai: "that this picture was made by a generative AI",
+  ai_edited: "that this picture was edited with a generative AI, or has parts made by one",
+  real: "that this picture was taken with a camera and not edited",
+  nothing: "nothing of whether an AI or a camera made this picture",
+};
+const WHY = "a browser does not check it here; the service does";
+
 function readC2pa(store, xmp) {
-  if (store && isC2paStore(store)) {
-    return [
-      evidence("c2pa", "A Content Credentials manifest is present, not verified: a browser does not check its signature here; the service does.", "unsigned", "nothing", {
-        proves: "That the file carries a manifest.",
-        does_not_prove: "Anything that the manifest says: its signature was not checked.",
-        state: "not_verified",
-      }),
-    ];
-  }
+  if (store && isC2paStore(store)) return [readStore(store)];
   const address = xmp.get("{http://purl.org/dc/terms/}provenance") ?? "";
   if (!/^https?:\/\//.test(address)) return [];
   return [
@@ -41,64 +54,124 @@ function readC2pa(store, xmp) {
   ];
 }
 
+/** What the manifest says: as good as an unsigned note. */
+function readStore(store) {
+  const found = readClaims(store);
+  if (!found) {
+    return evidence("c2pa", `A Content Credentials manifest is present, not verified: ${WHY}.`, "unsigned", "nothing", {
+      proves: "That the file carries a manifest.",
+      does_not_prove: "Anything that the manifest says: its signature was not checked.",
+      state: "not_verified",
+    });
+  }
+  const story = tell(found.manifests, found.active, new Set(found.manifests.keys()));
+  const { generator } = found.manifests.get(found.active);
+  const name = printable(String(generator || "an unnamed program"), 120);
+  const claim = `Content Credentials by ${name} say ${SAYS[story.pointsTo]}; their signature was not checked: ${WHY}.`;
+  return evidence("c2pa", claim, "unsigned", story.pointsTo, {
+    proves: "That the file carries a manifest that says so.",
+    does_not_prove: "That anyone signed it, or that it belongs to this picture: nothing of it was checked.",
+    state: "not_verified",
+    generator,
+    model: story.agents.join(", "),
+    signals: story.signals,
+    manifests: story.manifests,
+  });
+}
+
 const IPTC_EXT = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}";
-const CREDITS = { "Made with Google AI": "ai", "Edited with Google AI": "ai_edited" };
+const AI_PROPERTIES = ["AISystemUsed", "AISystemVersionUsed", "AIPromptInformation", "AIPromptWriterName"];
 
 function readIptc(xmp, iim) {
   const found = [];
   const term = ["DigitalSourceType", "DigitalSourceFileType"].map((name) => sourceType(xmp.get(IPTC_EXT + name))).find(Boolean);
-  if (term) {
-    const [pointsTo, words] = SOURCE_TYPES[term];
-    found.push(
-      evidence("iptc", `The file's IPTC metadata says that this picture was ${words}.`, "unsigned", pointsTo, {
-        proves: "That whoever last wrote this file's metadata stated how the picture came to be.",
-        does_not_prove: "That the statement is true: it is not signed, and anyone can write, change or remove it.",
-        digital_source_type: term,
-      }),
-    );
-  }
-  const credit = xmp.get("{http://ns.adobe.com/photoshop/1.0/}Credit") || iimCredit(iim ?? new Uint8Array());
-  if (credit && Object.hasOwn(CREDITS, credit)) {
-    found.push(
-      evidence("iptc", `The file's IPTC credit line reads “${credit}”.`, "unsigned", CREDITS[credit], {
-        proves: "That the file carries the credit line that Google's generative tools write.",
-        does_not_prove:
-          "That Google's tools wrote it: the line is not signed, and anyone can type it. " +
-          "Google's own invisible mark, SynthID, can only be checked by Google.",
-        generator: "Google AI",
-        credit,
-      }),
-    );
-  }
+  if (term) found.push(sourceTypeEvidence(term));
+  const told = AI_PROPERTIES.map((name) => xmp.get(IPTC_EXT + name));
+  if (told.some(Boolean)) found.push(aiSystemEvidence(told, term));
+  const credit = xmp.get("{http://ns.adobe.com/photoshop/1.0/}Credit") || iim.get("Credit");
+  if (credit && Object.hasOwn(TABLE.credits, credit)) found.push(creditEvidence(credit));
   return found;
 }
 
-/** Data set 2:110 of an IPTC IIM block: 0x1C, record, data set, 16-bit size, value. */
-function iimCredit(iim) {
-  for (let at = 0, i = 0; i < 1000 && at + 5 <= iim.length && iim[at] === 0x1c; i++) {
-    const size = (iim[at + 3] << 8) | iim[at + 4];
-    if (iim[at + 1] === 2 && iim[at + 2] === 110) return utf8(iim.subarray(at + 5, at + 5 + size)).trim();
-    at += 5 + size;
-  }
-  return null;
+function sourceTypeEvidence(term) {
+  const [pointsTo, words] = TABLE.source_types[term];
+  return evidence("iptc", `The file's IPTC metadata says that this picture was ${words}.`, "unsigned", pointsTo, {
+    proves: "That whoever last wrote this file's metadata stated how the picture came to be.",
+    does_not_prove: "That the statement is true: it is not signed, and anyone can write, change or remove it.",
+    digital_source_type: term,
+  });
 }
 
+/** Where a Digital Source Type stands beside them, it says what the system did; alone they are a claim of making. */
+function aiSystemEvidence([system, model, prompt, writer], term) {
+  const said = term ? TABLE.source_types[term][0] : "ai";
+  const pointsTo = ["ai", "ai_edited"].includes(said) ? said : "nothing";
+  const named = system ? ` ${printable(system, 80)}` : "";
+  return evidence("iptc", `The file's IPTC metadata names the AI system${named} that was used for this picture.`, "unsigned", pointsTo, {
+    proves: "That whoever last wrote this file's metadata named an AI system or its prompt.",
+    does_not_prove: "That the statement is true: it is not signed, and anyone can write, change or remove it.",
+    generator: system,
+    model,
+    prompt,
+    prompt_writer: writer,
+  });
+}
+
+function creditEvidence(credit) {
+  const isGoogle = credit.endsWith("Google AI");
+  const maker = isGoogle ? "Google" : "Apple";
+  const synthid = isGoogle ? " Google's own invisible mark, SynthID, can only be checked by Google." : "";
+  return evidence("iptc", `The file's IPTC credit line reads “${credit}”.`, "unsigned", TABLE.credits[credit], {
+    proves: `That the file carries the credit line that ${maker}'s generative tools write.`,
+    does_not_prove: `That ${maker}'s tools wrote it: the line is not signed, and anyone can type it.${synthid}`,
+    generator: isGoogle ? `${maker} AI` : credit,
+    credit,
+  });
+}
+
+const IIM_NAMES = {
+  5: "ObjectName", 40: "SpecialInstructions", 65: "OriginatingProgram", 80: "Byline", 105: "Headline", 110: "Credit",
+  115: "Source", 116: "CopyrightNotice", 120: "CaptionAbstract",
+};
+
+/** The texts of an IPTC IIM block by their names; data sets are 0x1C, record, data set, 16-bit size, value. */
+function iimTexts(iim) {
+  const texts = new Map();
+  for (let at = 0, i = 0; i < 1000 && at + 5 <= iim.length && iim[at] === 0x1c; i++) {
+    const size = (iim[at + 3] << 8) | iim[at + 4];
+    const name = iim[at + 1] === 2 ? IIM_NAMES[iim[at + 2]] : undefined;
+    const text = utf8(iim.subarray(at + 5, at + 5 + size)).trim();
+    if (name && text && !texts.has(name)) texts.set(name, text);
+    at += 5 + size;
+  }
+  return texts;
+}
+
+const MAX_NAME = 64; // characters of a maker's or a model's name; generators write whole records there
+const CAMERA_FACTS = {
+  make: "Make", model: "Model", lens_make: "LensMake", lens: "LensModel", taken: "DateTimeOriginal", changed: "DateTime",
+  software: "Software",
+};
+
+/** A maker's or a model's name, or "" where the field holds something else. */
+const cameraName = (text = "") => ([...text].length <= MAX_NAME && !/[{}[\]\n]/.test(text) ? text : "");
+
 /** At most one item: the camera that EXIF names, or, where it names none, that it has exposure settings. */
-function readCamera({ texts: all, numbers }) {
-  const texts = Object.fromEntries([...all].filter(([, text]) => !/^(workflow|prompt):/.test(text)));
-  const { make = "", model = "" } = texts;
+function readCamera({ texts: all, numbers }, generators) {
+  const texts = Object.fromEntries([...all].filter(([name]) => !generators.has(name)));
+  const [make, model] = [cameraName(texts.Make), cameraName(texts.Model)];
   const brand = make.toLowerCase().split(" ")[0]; // "NIKON CORPORATION", "NIKON D90": one name is enough
   const camera = model && model.toLowerCase().startsWith(brand) ? model : `${make} ${model}`.trim();
   if (!camera && !Object.keys(numbers).length) return [];
   const claim = camera ? `EXIF names a camera: ${printable(camera, 120)}` : "EXIF has a camera's exposure settings";
-  const taken = texts.taken ? `, on ${printable([...texts.taken].slice(0, 10).join("")).replaceAll(":", "-")}` : "";
-  const named = ["make", "model", "lens_make", "lens", "taken", "changed", "software"].map((name) => [name, texts[name]]);
+  const day = texts.DateTimeOriginal ? [...texts.DateTimeOriginal].slice(0, 10).join("") : "";
+  const taken = day ? `, on ${printable(day).replaceAll(":", "-")}` : "";
   return [
     evidence("exif", `${claim}${taken}.`, "unsigned", "real", {
       proves: "That these camera facts stand in the file.",
       does_not_prove:
         "That this camera took this picture: EXIF is not signed, survives editing, and can be copied onto any picture.",
-      ...Object.fromEntries(named),
+      ...Object.fromEntries(Object.entries(CAMERA_FACTS).map(([fact, name]) => [fact, texts[name]])),
       ...numbers,
     }),
   ];

@@ -5,7 +5,8 @@ import { Reader } from "./bytes.js";
 
 const AVIF = new Set(["avif", "avis"]);
 const HEIC = new Set(["heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1"]);
-export const MAX_PIXELS = 100_000_000; // decode/limits.py's
+export const MAX_PIXELS = 100_000_000; // decode/limits.py's; larger pictures are decoded smaller
+export const MAX_REDUCED_PIXELS = 220_000_000;
 const HEAD = 1_000_000; // bytes in which a file has said how large it is
 const MAX_BRANDS = 64;
 const MAX_PARTS = 65536;
@@ -46,7 +47,7 @@ export function size(data, format) {
   }
 }
 
-/** Whether a file says in its head that it has more pixels than anyone here decodes. */
+/** Whether a file says in its head that it has more pixels than are laid out in full here. */
 export async function isTooLarge(file) {
   const head = new Uint8Array(await file.slice(0, HEAD).arrayBuffer());
   const stated = size(head, sniff(head));

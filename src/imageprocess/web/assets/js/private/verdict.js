@@ -5,7 +5,7 @@ const isSigned = (item) => item.kind === "c2pa" && item.trust === "trusted";
 
 function isAiClaim(item) {
   if (item.points_to !== "ai") return false;
-  if (item.kind === "c2pa") return item.trust === "valid_untrusted";
+  if (item.kind === "c2pa") return ["valid_untrusted", "unsigned"].includes(item.trust);
   return item.kind === "iptc" || item.kind === "generator_metadata";
 }
 

@@ -2,9 +2,9 @@
 // record. A miss says nothing.
 
 import { readGenerators } from "./generators.js";
-import { parseJson } from "./generation.js";
 import { latin1, utf8 } from "./bytes.js";
 import { evidence } from "./statements.js";
+import { collect } from "./texts.js";
 
 const STEP = 36;
 const MIN_PIXELS = 256 * 256; // the writer leaves smaller pictures alone
@@ -160,9 +160,8 @@ export function readWatermarks(hit, hidden, image) {
 
 /** The hidden text is a record like those that generators write beside the pixels: the same readers read it. */
 function hiddenEvidence({ place, text }, image) {
-  const told = parseJson(text);
-  const names = told instanceof Map ? [...told].map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(plain(value))]) : [];
-  const items = readGenerators(new Map([["parameters", text], ...names]), new Map(), image).map((item) => ({
+  const texts = collect([{ place: "pixels", name: "parameters", text }]);
+  const items = readGenerators(texts, image).items.map((item) => ({
     ...item,
     kind: "watermark",
     claim: `Hidden in the pixels, ${item.claim[0].toLowerCase()}${item.claim.slice(1)}`,
@@ -179,6 +178,3 @@ function hiddenEvidence({ place, text }, image) {
     }),
   ];
 }
-
-const plain = (value) =>
-  value instanceof Map ? Object.fromEntries([...value].map(([name, item]) => [name, plain(item)])) : Array.isArray(value) ? value.map(plain) : value;

@@ -5,8 +5,9 @@ import { sha256 } from "./digest.js";
 import { decode, DecodeError, isFaithful } from "./decode.js";
 import { Model } from "./model.js";
 import { readExif } from "./exif.js";
-import { readProvenance } from "./provenance.js";
-import { frames, MAX_PIXELS, size, sniff } from "./sniff.js";
+import { readFile, readProvenance } from "./provenance.js";
+import { frames, MAX_PIXELS, MAX_REDUCED_PIXELS, size, sniff } from "./sniff.js";
+import { loadTable } from "./table.js";
 import { decide } from "./verdict.js";
 import { readWatermarks } from "./watermark.js";
 
@@ -35,14 +36,14 @@ function model(folder, report) {
 const calls = {
   async load({ report }) {
     table ??= fetch(new URL("verdict.json", ROOT), { cache: "no-cache" }).then((response) => response.json());
-    const [{ spec }, faithful] = await Promise.all([model("model/", report), isFaithful(), table]);
+    const [{ spec }, faithful] = await Promise.all([model("model/", report), isFaithful(), table, loadTable()]);
     return { spec, faithful };
   },
 
   async detect({ file, mode }) {
     const began = performance.now();
     try {
-      return { record: await examine(file, mode, began) };
+      return await examine(file, mode, began);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       const { code, message, server } = error;
@@ -55,8 +56,8 @@ const calls = {
     const plain = await model(folder);
     plain.drawn ??= plain.withBlocks();
     const network = await plain.drawn;
-    const { upright, format, orientation } = await opened(file);
-    const { pixels } = await decode(upright, format, orientation, network.spec.input);
+    const { upright, format, orientation, reduced } = checked(file, await opened(file));
+    const { pixels } = await decode(upright, format, orientation, network.spec.input, reduced);
     const { logits, blocks } = await network.run(pixels);
     return { blocks, probability: network.probability(logits), spec: network.spec, pixels };
   },
@@ -64,31 +65,57 @@ const calls = {
 
 async function examine(file, mode, began) {
   const network = await model("model/");
+  await loadTable();
   const { spec } = network;
-  const { data, upright, format, orientation, records, exif } = await opened(file);
-  const { pixels, width, height, mark, hidden } = await decode(upright, format, orientation, spec.input).catch((error) => {
-    if (!(error instanceof DecodeError)) throw error;
-    throw new InputError("corrupt", `${file.name}: the ${format} data does not decode (${error.message})`);
-  });
-  const image = { format, width, height, frames: frames(data, format), bytes: data.length };
-  const { logits, heatmap } = await network.run(pixels);
-  const thresholds = spec.thresholds[mode];
-  const evidence = [...readProvenance(records, exif, image), ...readWatermarks(mark, hidden, image), network.testify(logits, thresholds, image)];
-  return {
+  const input = await opened(file);
+  const { data, format, orientation, told } = input;
+  let image = { format, width: 0, height: 0, frames: frames(data, format), bytes: data.length };
+  let evidence;
+  let heatmap = null;
+  let [note, server, isRead] = ["", false, false]; // isRead: by its records alone
+  try {
+    const { upright, reduced } = checked(file, input);
+    const seen = await decode(upright, format, orientation, spec.input, reduced).catch((error) => {
+      if (!(error instanceof DecodeError)) throw error;
+      throw new InputError("corrupt", `${file.name}: the ${format} data does not decode (${error.message})`);
+    });
+    image = { ...image, width: seen.width, height: seen.height };
+    if (reduced) {
+      const { width, height } = size(data, format);
+      image = { ...image, ...(orientation >= 5 ? { width: height, height: width } : { width, height }) };
+      note = ` The picture is very large (${width} x ${height} pixels): it was looked at 2 times smaller.`;
+      [seen.mark, seen.hidden] = [null, null]; // no mark outlives a resize
+    }
+    const output = await network.run(seen.pixels);
+    heatmap = output.heatmap;
+    const testimony = network.testify(output.logits, spec.thresholds[mode], image);
+    evidence = [...readProvenance(told, image), ...readWatermarks(seen.mark, seen.hidden, image), testimony];
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    // Where the pixels cannot be had, the file's own records are told, if they say how it was made.
+    image = { ...image, ...(size(data, format) ?? { width: told.exif.width || 0, height: told.exif.height || 0 }) };
+    evidence = readProvenance(told, image);
+    if (!image.width || !evidence.some((item) => item.kind === "c2pa" || ["ai", "ai_edited"].includes(item.points_to))) throw error;
+    note = ` The pixels were not looked at: ${error.message.slice(file.name.length + 2)}.`;
+    [server, isRead] = [error.server, true];
+  }
+  const verdict = decide(evidence, spec.thresholds[mode], await table);
+  const record = {
     schema: 1,
     source: file.name,
     status: "ok",
     sha256: await sha256(data),
     image,
-    verdict: decide(evidence, thresholds, await table),
+    verdict: { ...verdict, reason: verdict.reason + note },
     evidence,
-    model: { name: spec.name, version: spec.version, sha256: spec.files["model.onnx"] },
+    model: isRead ? null : { name: spec.name, version: spec.version, sha256: spec.files["model.onnx"] },
     elapsed_ms: Math.round(1000 * (performance.now() - began)) / 1000,
     ...(heatmap && { heatmap }),
   };
+  return { record, server };
 }
 
-/** The file's bytes, its format, its turn and its records, all checked. Throws an InputError. */
+/** The file's bytes, its format, its turn and its records. Throws an InputError. */
 async function opened(file) {
   const { name } = file;
   if (file.size > MAX_BYTES) throw new InputError("too_large", `${name}: ${count(file.size)} bytes; the limit is ${count(MAX_BYTES)}`);
@@ -98,16 +125,26 @@ async function opened(file) {
   if (!data.length) throw new InputError("corrupt", `${name}: the file is empty`);
   const format = sniff(data);
   if (!format) throw new InputError("unsupported_format", `${name}: not an image that is read here (JPEG, PNG, WebP, AVIF, GIF, BMP)`);
+  await loadTable();
+  const records = await readRecords(data, format);
+  const exif = readExif(records.exif);
+  return { data, format, orientation: exif.orientation, turn: exif.turn, told: readFile(records, exif) };
+}
+
+/** `input` with the bytes that may be decoded. Throws an InputError where a browser cannot, or must not. */
+function checked({ name }, input) {
+  const { data, format } = input;
   if (format === "TIFF" || format === "HEIC") {
     throw new InputError("unsupported_format", `${name}: browsers do not read ${format} files; the service does`, true);
   }
   const stated = size(data, format);
-  if (stated && stated.width * stated.height > MAX_PIXELS) {
-    throw new InputError("too_many_pixels", `${name}: ${stated.width} x ${stated.height} pixels; at most ${count(MAX_PIXELS)} allowed`);
+  const pixels = stated ? stated.width * stated.height : 0;
+  if (pixels > MAX_REDUCED_PIXELS) {
+    throw new InputError("too_many_pixels", `${name}: ${stated.width} x ${stated.height} pixels; at most ${count(MAX_REDUCED_PIXELS)} allowed`);
   }
-  const records = await readRecords(data, format);
-  const exif = readExif(records.exif);
-  return { data, format, records, exif, upright: unturned(data, exif.turn), orientation: exif.orientation };
+  const half = (side) => Math.ceil(side / 2);
+  const reduced = pixels > MAX_PIXELS ? { width: half(stated.width), height: half(stated.height) } : null;
+  return { ...input, upright: unturned(data, input.turn), reduced };
 }
 
 /**

@@ -1,0 +1,123 @@
+"""Write docs/records.md: every record that is read, where, and what it was checked against.
+
+python -m bench.records_page
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from imageprocess.provenance.table import TABLE
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "records.md"
+
+_HEAD = """# Records that are read
+
+Written by `python -m bench.records_page` out of `src/imageprocess/provenance/tools.json`, which the program and the
+pages read. To add a tool, add an entry there (its fields are explained in `provenance/generators/tools.py`) and a file
+or a text that it writes to `tests/provenance`; Python and the browser then read it alike.
+
+A record says what whoever wrote it said: it is not signed, and anyone can copy, change or remove it. Only a trusted
+signature on Content Credentials is more.
+
+## Where texts are looked for
+
+One reader gives every named text of a file, whatever the container; the readers of tools' records see nothing else.
+
+| place | names |
+|---|---|
+| PNG | tEXt, zTXt, iTXt; `Raw profile type` (exif, xmp, iptc); eXIf with or without its prefix |
+| EXIF, in every container | the texts of both directories, UserComment and Windows' XP fields among them |
+| XMP, in every container | each simple property; several packets, extended packets |
+| IPTC IIM | object name, instructions, program, by-line, headline, credit, source, copyright, caption |
+| JPEG | comments; APP3 to APP15 that hold JSON; Samsung's trailer |
+| GIF | comments, XMP, Content Credentials |
+| WebP, AVIF, HEIC, TIFF | EXIF, XMP, Content Credentials |
+| pixels | the stealth record in alpha or RGB |
+| inside a text | JSON objects and texts in JSON, two levels deep |
+
+## Two decisions
+
+- **A broken manifest beside an unsigned line.** What a broken manifest says decides nothing, and the reason warns of
+  it; an unsigned record beside it counts as it would alone. One added text is enough to break a manifest, so a break
+  takes nothing away from what stands elsewhere in the file.
+- **`algorithmicMedia`** points to nothing. By IPTC's definition the algorithm was not trained on sampled data
+  (fractals, patterns), so it is no generative AI, and no camera's work either.
+
+## Tools
+
+"Says" is what the record says of the picture: made by AI, edited with AI, or not clear.
+"""
+
+
+def page() -> str:
+    lines = [_HEAD, "| tool | where | known by | says | checked against |", "|---|---|---|---|---|"]
+    lines += [_row(*cells) for cells in _rows()]
+    lines += ["", "## IPTC Digital Source Type", "", "| term | says |", "|---|---|"]
+    words = {
+        "ai": "made by AI",
+        "ai_edited": "edited with AI",
+        "real": "a real picture",
+        "nothing": "nothing of AI",
+    }
+    lines += [_row(f"`{term}`", words[points_to]) for term, (points_to, _) in TABLE["source_types"].items()]
+    lines += ["", "Credit lines: " + ", ".join(f"“{credit}”" for credit in TABLE["credits"]) + "."]
+    lines += [
+        "",
+        "IPTC 2025.1: `AISystemUsed`, `AISystemVersionUsed`, `AIPromptInformation`, `AIPromptWriterName`.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _rows() -> Iterator[tuple[str, ...]]:
+    for tool in TABLE["tools"]:
+        where = ", ".join(f"`{name}`" for name in tool.get("in", ())) or "any text"
+        where = "named texts" if "notes" in tool else where
+        yield (
+            tool.get("name", "Fooocus and relatives"),
+            where,
+            _known_by(tool),
+            _says(tool),
+            "; ".join(tool["seen"]),
+        )
+    for tool in TABLE["code"]:
+        yield (
+            tool["name"],
+            tool["where"],
+            tool["how"],
+            f"made; edited: {tool['edited']}",
+            "; ".join(tool["seen"]),
+        )
+
+
+def _known_by(tool: dict[str, Any]) -> str:
+    if "pattern" in tool:
+        return f"a text like `{tool['pattern']}`"
+    conditions = tool.get("json", tool.get("notes"))
+    either = conditions if isinstance(conditions, list) else [conditions]
+    told = [
+        ", ".join(f"`{path}`" + (f" like `{pattern}`" if pattern else "") for path, pattern in one.items())
+        for one in either
+    ]
+    also = "".join(f"; `{name}` like `{pattern}`" for name, pattern in tool.get("also", {}).items())
+    return " or ".join(told) + also
+
+
+def _says(tool: dict[str, Any]) -> str:
+    if tool.get("how") == "edited":
+        return "edited"
+    parts = ["made"]
+    for key, word in (("edited_if", "edited"), ("unclear_if", "not clear")):
+        paths = [f"`{path}`" for one in tool.get(key, ()) for path in one]
+        parts += [f"{word} by {', '.join(paths)}"] if paths else []
+    return "; ".join(parts)
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

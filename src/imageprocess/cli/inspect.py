@@ -1,0 +1,146 @@
+"""`imageprocess inspect`: all that a file says of itself, without the model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from ..types import Evidence, ImageFacts
+
+_MAX_SHOWN = 300  # characters of one text, in words; JSON has them whole
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE|-")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True,
+    help="Words for a person, or everything as JSON.",
+)  # fmt: skip
+def inspect(file: Path, form: str) -> None:
+    """Show all that FILE says of itself: records of generators, Content Credentials, EXIF, XMP, IPTC, open watermarks.
+
+    No model is asked and no verdict is given. "-" reads standard input. Exit status: 0 shown; 1 not a picture, or it
+    cannot be read.
+    """
+    report = _look(file)
+    if form == "json":
+        click.echo(json.dumps(report, ensure_ascii=False, indent=1, allow_nan=False))
+        return
+    for line in _lines(report):
+        click.echo(line)
+
+
+def _look(file: Path) -> dict[str, Any]:
+    import sys
+
+    from .. import sources
+    from ..decode import DEFAULT_LIMITS, decode, read_header, sniff
+    from ..errors import InputError, UnsupportedFormatError
+    from ..provenance.inspection import inspect_file
+    from ..report.marks import find_marks, marks_line
+    from ..watermark import read_watermarks
+
+    if str(file) == "-":
+        source = sources.from_stream(sys.stdin.buffer, "-", max_bytes=DEFAULT_LIMITS.max_bytes)
+    else:
+        source = sources.to_source(file, max_bytes=DEFAULT_LIMITS.max_bytes)
+    data = sources.read(source, max_bytes=DEFAULT_LIMITS.max_bytes)
+    kind = sniff(data)
+    if kind is None:
+        raise UnsupportedFormatError(f"{source.name}: not an image that is read here")
+    pixels = "read"
+    facts: ImageFacts | None
+    watermarks: list[Evidence]
+    try:
+        image = decode(data, name=source.name)
+        facts, watermarks = image.facts, read_watermarks(image)
+    except InputError as error:
+        facts, watermarks, pixels = read_header(data), [], str(error)
+    report, evidence = inspect_file(data, facts, kind, watermarks)
+    marks = find_marks(evidence)
+    return {
+        "source": source.name,
+        "pixels": pixels,
+        "marks": marks,
+        "marks_line": marks_line(marks),
+        **report,
+    }
+
+
+def _lines(report: dict[str, Any]) -> list[str]:
+    from ..report.marks import NO_VERDICT
+    from ..report.text import safe
+
+    size = f"{report['width']} x {report['height']} pixels, " if report["width"] else ""
+    lines = [
+        f"{safe(report['source'])}: {report['format']}, {size}{report['bytes']:,} bytes",
+        report["marks_line"],
+    ]
+    if "says AI" not in report["marks"].values():
+        lines.append(NO_VERDICT)
+    if report["pixels"] != "read":
+        lines.append(f"The pixels were not looked at: {safe(report['pixels'])}")
+    lines += ["", "What its records say:"] if report["evidence"] else ["", "No record says how it was made."]
+    for item in report["evidence"]:
+        lines.append(f"  - {item['kind']} ({item['trust']}): {safe(item['claim'])}")
+        shown = (
+            "generator",
+            "model",
+            "prompt",
+            "negative_prompt",
+            "seed",
+            "sampler",
+            "signer",
+            "signed_at",
+            "state",
+        )
+        lines += [
+            f"      {name}: {_cut(str(item['detail'][name]))}" for name in shown if name in item["detail"]
+        ]
+    if report["manifests"]:
+        lines += ["", "Content Credentials, as written (whether they hold is said above):"]
+        by_label = {manifest["label"]: manifest for manifest in report["manifests"]}
+        lines += _chain(report["manifests"][0], by_label, 1, set())
+    lines += ["", "Texts in the file:"] if report["texts"] else []
+    lines += [f"  [{text['place']}] {safe(text['name'])}: {_cut(text['text'])}" for text in report["texts"]]
+    return lines
+
+
+def _chain(manifest: dict[str, Any], known: dict[str, Any], depth: int, seen: set[str]) -> list[str]:
+    """A manifest, and below it what went into the picture."""
+    from ..report.text import safe
+
+    indent = "  " * depth
+    says = {"ai": "made by AI", "ai_edited": "edited with AI", "real": "a camera's capture"}.get(
+        manifest["says"]
+    )
+    lines = [
+        f"{indent}{safe(manifest['claim_generator'] or 'unnamed program')}" + (f": {says}" if says else "")
+    ]
+    for name, words in (
+        ("software", "software"),
+        ("identities", "identity"),
+        ("soft_bindings", "soft binding"),
+    ):
+        lines += [f"{indent}  {words}: {safe(one)}" for one in manifest[name]]
+    seen = seen | {manifest["label"]}
+    for one in manifest["ingredients"]:
+        child = known.get(one["manifest"] or "")
+        title = f" “{safe(one['title'])}”" if one["title"] else ""
+        lines.append(
+            f"{indent}  {safe(one['relationship'])}{title}"
+            + ("" if child else " (no credentials of its own)")
+        )
+        if child and child["label"] not in seen and depth < 16:
+            lines += _chain(child, known, depth + 2, seen)
+    return lines
+
+
+def _cut(text: str) -> str:
+    from ..report.text import safe
+
+    return safe(text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + "…")

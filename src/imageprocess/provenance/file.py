@@ -1,0 +1,37 @@
+"""Bytes -> all that a file says of itself, parsed: the one place where containers' records come together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .containers import Text, read_records
+from .exif import Exif, read_exif
+from .iptc import iim_texts
+from .texts import Texts, collect, xmp_texts
+from .xmp import Properties, read_xmp
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecords:
+    exif: Exif
+    xmp: Properties  # of all packets together; the first of a name counts
+    iptc_iim: bytes | None
+    manifest_store: bytes | None
+    texts: Texts
+
+
+def read_file(data: bytes, image_format: str) -> FileRecords:
+    """Never raises: what is damaged gives what could be read of it."""
+    records = read_records(data, image_format)
+    exif = read_exif(records.exif)
+    xmp: Properties = {}
+    for packet in [*records.xmp, *([exif.xmp] if exif.xmp else [])]:
+        xmp = {**read_xmp(packet), **xmp}
+    iim = records.iptc_iim or exif.iptc_iim
+    texts = [
+        *records.texts,
+        *(Text("EXIF", name, text) for name, text in exif.texts.items()),
+        *xmp_texts(xmp),
+        *(Text("IPTC", f"IPTC:{name}", text) for name, text in iim_texts(iim).items()),
+    ]
+    return FileRecords(exif, xmp, iim, records.manifest_store or exif.manifest_store, collect(texts))

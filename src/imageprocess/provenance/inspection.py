@@ -1,0 +1,111 @@
+"""All that a file says of itself: every named text, its credentials' manifests and its evidence. No model."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..types import Evidence, ImageFacts
+from .statements import printable
+
+_MAX_TEXT = 20_000  # characters shown of one text
+
+
+def inspect_file(
+    data: bytes,
+    facts: ImageFacts | None,
+    image_format: str,
+    watermarks: Sequence[Evidence] = (),
+    *,
+    trust_list: Path | None = None,
+) -> tuple[dict[str, Any], list[Evidence]]:
+    """The report as plain dicts and lists, and its evidence. `facts`: what the header says, None where it makes no
+    sense.
+
+    `watermarks`: the evidence that was found in the pixels, where they could be had.
+    """
+    from . import read_provenance
+    from .file import read_file
+
+    file = read_file(data, image_format)
+    known = facts or ImageFacts(image_format, 0, 0, 1, len(data))
+    evidence = [*read_provenance(data, known, trust_list=trust_list), *watermarks]
+    report = {
+        "schema": 1,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "format": image_format,
+        "width": facts.width if facts else None,
+        "height": facts.height if facts else None,
+        "bytes": len(data),
+        "evidence": [
+            {"kind": item.kind, "claim": item.claim, "trust": item.trust, "points_to": item.points_to,
+             "detail": dict(item.detail)}
+            for item in evidence
+        ],
+        "texts": [
+            {"place": text.place, "name": printable(text.name, 200), "text": printable(text.text, _MAX_TEXT),
+             "characters": len(text.text)}
+            for text in file.texts.all
+        ],
+        "exposure": file.exif.numbers,
+        "manifests": _manifests(file.manifest_store),
+    }  # fmt: skip
+    return report, evidence
+
+
+def _manifests(store: bytes | None) -> list[dict[str, Any]]:
+    """The manifests of the file's credentials, the active one first, as they are written: nothing is verified here.
+    Their state of trust stands in the evidence."""
+    from .c2pa.claims import read_claims
+    from .c2pa.history import tell
+    from .c2pa.jumbf import is_sane
+    from .table import TABLE
+
+    report = read_claims(store) if store and is_sane(store) else None
+    if report is None:
+        return []
+    found = []
+    for label, manifest in reversed(report["manifests"].items()):
+        labels = [assertion["label"] for assertion in manifest["assertions"]]
+        story = tell(report["manifests"], label, report["manifests"].keys())
+        found.append(
+            {
+                "label": printable(label, 200),
+                "active": label == report["active_manifest"],
+                "claim_generator": _generator(manifest),
+                "says": story.points_to,
+                "software": [printable(agent, 200) for agent in story.agents],
+                "assertions": [printable(one, 100) for one in labels],
+                "identities": [printable(one, 100) for one in labels if one.startswith("cawg.identity")],
+                "soft_bindings": _soft_bindings(manifest, TABLE["c2pa"]["soft_bindings"]),
+                "ingredients": [
+                    {
+                        "relationship": str(one["relationship"]),
+                        "title": printable(str(one["title"] or ""), 200),
+                        "manifest": one["active_manifest"],
+                    }
+                    for one in manifest["ingredients"]
+                ],
+            }
+        )
+    return found
+
+
+def _generator(manifest: dict[str, Any]) -> str | None:
+    infos = manifest["claim_generator_info"]
+    info = infos[0] if isinstance(infos, list) and infos and isinstance(infos[0], dict) else {}
+    name = info.get("name") or manifest["claim_generator"]
+    return printable(str(name), 200) if name else None
+
+
+def _soft_bindings(manifest: dict[str, Any], names: dict[str, str]) -> list[str]:
+    """Watermarks and fingerprints by which a stripped picture can be matched with its manifest again, by name."""
+    found = []
+    for assertion in manifest["assertions"]:
+        if assertion["label"].startswith("c2pa.soft-binding") and isinstance(assertion["data"], dict):
+            algorithm = str(assertion["data"].get("alg", ""))
+            name = next((words for prefix, words in names.items() if algorithm.startswith(prefix)), algorithm)
+            found.append(printable(name, 200))
+    return found

@@ -1,0 +1,101 @@
+"""Records -> the named texts of a file, whatever its container. Readers of generators' records see only these."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .containers import Text
+from .table import TABLE
+
+_PREFIXES: dict[str, str] = TABLE["xmp_prefixes"]
+_MAX_TEXTS = 512
+_MAX_NESTING = 2  # a record in a record in a text
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A text that is JSON, or a value inside one."""
+
+    name: str
+    value: Any
+
+
+@dataclass(slots=True)
+class Texts:
+    """All named texts, the ones inside JSON objects included; `documents` are those that are JSON."""
+
+    all: list[Text] = field(default_factory=list)
+    by_name: dict[str, str] = field(default_factory=dict)  # the first of a name counts
+    documents: list[Document] = field(default_factory=list)
+
+
+def collect(texts: Iterable[Text]) -> Texts:
+    """Whatever opens as JSON becomes a document; so do the objects inside it, and texts that are JSON again. That is
+    how converters keep one format's records in another, and how hidden records are kept in pixels."""
+    found = Texts()
+    for text in texts:
+        _add(found, text, 0)
+    return found
+
+
+def _add(found: Texts, text: Text, depth: int) -> None:
+    if len(found.all) >= _MAX_TEXTS:
+        return
+    found.all.append(text)
+    found.by_name.setdefault(text.name, text.text)
+    name, body = _json_part(text)
+    value = parse_json(body)
+    if isinstance(value, dict):
+        _add_document(found, Document(name, value), text.place, depth)
+
+
+def _add_document(found: Texts, document: Document, place: str, depth: int) -> None:
+    if len(found.documents) >= _MAX_TEXTS:
+        return
+    found.documents.append(document)
+    if depth >= _MAX_NESTING or "class_type" in next(_dicts(document.value), {}):
+        return  # a graph's nodes are no records
+    for name, value in list(document.value.items())[:64]:
+        if isinstance(value, dict):
+            _add_document(found, Document(name, value), place, depth + 1)
+        elif isinstance(value, str) and value:
+            _add(found, Text(place, name, value), depth + 1)
+
+
+def _dicts(value: Mapping[str, Any]) -> Any:
+    return (item for item in value.values() if isinstance(item, dict))
+
+
+def _json_part(text: Text) -> tuple[str, str | None]:
+    """The name and the JSON of a text: some writers put the name in front, with or without a colon."""
+    body = text.text.strip("\0 \n\r\t\ufeff")
+    head = body[:32].lower()
+    for word, name in (("prompt:", "prompt"), ("workflow:", "workflow"), ("aigc", "AIGC")):
+        if head.startswith(word):
+            rest = body[len(word) :].lstrip(": \n\r\t")
+            return (name, rest) if rest.startswith("{") else (text.name, None)
+    return text.name, body if body.startswith("{") else None
+
+
+def xmp_texts(properties: Mapping[str, str]) -> list[Text]:
+    """An XMP packet's properties under the prefixes that people know them by."""
+    texts = []
+    for name, value in properties.items():
+        namespace, _, local = name.removeprefix("{").partition("}")
+        prefix = _PREFIXES.get(namespace)
+        short = local if prefix in ("exif", "tiff") else f"{prefix}:{local}" if prefix else name
+        texts.append(Text("XMP", short, value))
+    return texts
+
+
+def parse_json(text: str | None) -> Any:
+    """The JSON in `text`, or None. Bounded: texts are capped by the walkers, nesting by Python's own parser."""
+    if not text:
+        return None
+    try:
+        return json.loads(text, parse_constant=lambda _: None)  # NaN and Infinity: no JSON that others read
+    except (ValueError, RecursionError):
+        return None

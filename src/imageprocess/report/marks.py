@@ -1,0 +1,47 @@
+"""Which machine-readable marks of AI a file has, and which it lacks.
+
+The EU's AI Act (Article 50(2)) asks makers to mark what their systems generate in a machine-readable way; China's
+GB 45438-2025 asks for its own label in the file. A file without any mark may still be an AI's work: marks get lost
+with nearly every upload, and many generators write none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..types import Evidence
+
+NO_VERDICT = "No mark found is no verdict: marks get lost with most uploads, and many generators write none."
+
+_AIGC_LABELS = ("China's AIGC label", "Tencent Cloud's AIGC label")
+_NAMES = {
+    "c2pa": "Content Credentials",
+    "iptc": "IPTC's AI fields",
+    "aigc": "China's AIGC label",
+    "watermark": "open watermark",
+    "generator_metadata": "generator's record",
+}
+
+
+def find_marks(evidence: Iterable[Evidence]) -> dict[str, str]:
+    """Each kind of mark -> "says AI" (made or edited), "present" (it says nothing of AI), or "absent"."""
+    found = dict.fromkeys(_NAMES, "absent")
+    for item in evidence:
+        kind: str = item.kind
+        if kind == "generator_metadata" and str(item.detail.get("generator", "")).startswith(_AIGC_LABELS):
+            kind = "aigc"
+        if kind in found and found[kind] != "says AI":
+            found[kind] = "says AI" if item.points_to in ("ai", "ai_edited") else "present"
+    return found
+
+
+def marks_line(marks: dict[str, str]) -> str:
+    """One sentence of what the file has and lacks."""
+    has = [
+        _NAMES[kind] + (" (says AI)" if state == "says AI" else "")
+        for kind, state in marks.items()
+        if state != "absent"
+    ]
+    lacks = [_NAMES[kind] for kind, state in marks.items() if state == "absent"]
+    told = f"Machine-readable marks (EU AI Act Article 50, GB 45438): {', '.join(has) or 'none'}"
+    return f"{told}; not found: {', '.join(lacks)}." if lacks else f"{told}."

@@ -1,0 +1,74 @@
+// PNG's records (provenance/containers/png.py).
+
+import { latin1, Reader } from "./bytes.js";
+import { photoshopIptc } from "./jpegrecords.js";
+import { capped, EXIF, MAX_TEXTS, split, starts } from "./records.js";
+
+const XMP = "http://ns.adobe.com/xap/1.0/\0";
+const RAW_PROFILE = "Raw profile type ";
+
+export async function walkPng(data, records) {
+  let chunks = 0;
+  for (const { kind, start, size } of new Reader(data).pngChunks()) {
+    if (["tEXt", "zTXt", "iTXt"].includes(kind) && chunks < MAX_TEXTS && records.room > 0) {
+      chunks += 1;
+      await keepText(records, kind, capped(data, start, size) ?? new Uint8Array());
+    } else if (kind === "eXIf") {
+      // Some writers keep JPEG's prefix, which the chunk does not ask for.
+      const exif = capped(data, start, size) ?? new Uint8Array();
+      const bare = starts(exif, EXIF) ? exif.subarray(EXIF.length) : exif;
+      if (bare.length) records.exif ??= bare;
+    } else if (kind === "caBX") records.store ??= capped(data, start, size);
+  }
+}
+
+/** Put one text chunk where it belongs. */
+async function keepText(records, kind, body) {
+  const [name, value] = split(body);
+  const keyword = latin1(name.subarray(0, 79));
+  let rest = value;
+  if (kind === "zTXt") rest = await inflate(rest.subarray(1), records.room);
+  else if (kind === "iTXt") {
+    const [, after] = split(value.subarray(2)); // the language
+    [, rest] = split(after); // the translated keyword
+    if (value[0] === 1) rest = await inflate(rest, records.room);
+  }
+  if (keyword === "XML:com.adobe.xmp") records.addXmp(rest);
+  else if (keyword.startsWith(RAW_PROFILE)) keepProfile(records, keyword.slice(RAW_PROFILE.length), rest);
+  // Latin-1 by the standard in tEXt, but several generators write UTF-8.
+  else if (!records.texts.some((text) => text.name === keyword)) {
+    records.addText("PNG text", keyword, rest, { tEXt: null, zTXt: "latin1", iTXt: "utf8" }[kind]);
+  }
+}
+
+/** ImageMagick's way to keep other formats' records in a text: the name, the size in bytes, hexadecimal digits. */
+function keepProfile(records, name, text) {
+  const [head, size] = /^\s*[\w ]+\s+(\d+)\s/.exec(latin1(text.subarray(0, 200))) ?? [];
+  const digits = head === undefined ? "" : latin1(text.subarray(head.length)).replace(/\s+/g, "");
+  if (digits.length % 2 || /[^0-9a-fA-F]/.test(digits)) return;
+  const profile = Uint8Array.from(digits.match(/../g) ?? [], (pair) => parseInt(pair, 16)).subarray(0, Number(size));
+  if (["exif", "APP1"].includes(name) && starts(profile, EXIF)) {
+    if (profile.length > EXIF.length) records.exif ??= profile.subarray(EXIF.length);
+  } else if (["xmp", "APP1"].includes(name)) records.addXmp(starts(profile, XMP) ? profile.subarray(XMP.length) : profile);
+  else if (["iptc", "8bim"].includes(name)) records.iim ??= photoshopIptc(profile);
+}
+
+/** At most `room` bytes of the zlib stream; nothing of a damaged one. */
+async function inflate(packed, room) {
+  const reader = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate")).getReader();
+  const whole = [];
+  let size = 0;
+  try {
+    while (size < room) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      whole.push(value.subarray(0, room - size));
+      size += whole.at(-1).length;
+    }
+  } catch {
+    return new Uint8Array();
+  }
+  reader.cancel().catch(() => {});
+  return new Uint8Array(await new Blob(whole).arrayBuffer());
+}
+

@@ -1,0 +1,63 @@
+// Records -> the named texts of a file, whatever its container (provenance/texts.py). Readers of generators' records see
+// only these.
+
+import { parseJson } from "./generation.js";
+import { TABLE } from "./table.js";
+
+const MAX_TEXTS = 512;
+const MAX_NESTING = 2; // a record in a record in a text
+const MAX_CHILDREN = 64;
+
+/**
+ * `texts`: [{place, name, text}]. -> {all, byName: Map of which the first of a name counts, documents: [{name, value}]}.
+ * Whatever opens as JSON becomes a document; so do the objects inside it, and texts that are JSON again.
+ */
+export function collect(texts) {
+  const found = { all: [], byName: new Map(), documents: [] };
+  for (const text of texts) add(found, text, 0);
+  return found;
+}
+
+function add(found, text, depth) {
+  if (found.all.length >= MAX_TEXTS) return;
+  found.all.push(text);
+  if (!found.byName.has(text.name)) found.byName.set(text.name, text.text);
+  const [name, body] = jsonPart(text);
+  const value = parseJson(body);
+  if (value instanceof Map) addDocument(found, { name, value }, text.place, depth);
+}
+
+function addDocument(found, document, place, depth) {
+  if (found.documents.length >= MAX_TEXTS) return;
+  found.documents.push(document);
+  const first = [...document.value.values()].find((item) => item instanceof Map);
+  if (depth >= MAX_NESTING || first?.has("class_type")) return; // a graph's nodes are no records
+  for (const [name, value] of [...document.value].slice(0, MAX_CHILDREN)) {
+    if (value instanceof Map) addDocument(found, { name, value }, place, depth + 1);
+    else if (typeof value === "string" && value) add(found, { place, name, text: value }, depth + 1);
+  }
+}
+
+const NAMES_IN_FRONT = [["prompt:", "prompt"], ["workflow:", "workflow"], ["aigc", "AIGC"]];
+
+/** The name and the JSON of a text: some writers put the name in front, with or without a colon. */
+function jsonPart({ name, text }) {
+  const body = text.replace(/^[\0 \n\r\t\ufeff]+|[\0 \n\r\t\ufeff]+$/g, "");
+  const head = body.slice(0, 32).toLowerCase();
+  for (const [word, meant] of NAMES_IN_FRONT) {
+    if (!head.startsWith(word)) continue;
+    const rest = body.slice(word.length).replace(/^[: \n\r\t]+/, "");
+    return rest.startsWith("{") ? [meant, rest] : [name, null];
+  }
+  return [name, body.startsWith("{") ? body : null];
+}
+
+/** An XMP packet's properties under the prefixes that people know them by. */
+export function xmpTexts(properties) {
+  return [...properties].map(([name, text]) => {
+    const [, namespace = "", local = name] = /^\{([^}]*)\}(.*)$/s.exec(name) ?? [];
+    const prefix = Object.hasOwn(TABLE.xmp_prefixes, namespace) ? TABLE.xmp_prefixes[namespace] : null;
+    const short = ["exif", "tiff"].includes(prefix) ? local : prefix ? `${prefix}:${local}` : name;
+    return { place: "XMP", name: short, text };
+  });
+}

@@ -1,0 +1,80 @@
+"""`imageprocess inspect`: what a file says of itself, in words and as JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from imageprocess.cli import main
+from imageprocess.report.marks import find_marks, marks_line
+from imageprocess.types import Evidence
+from records import exif as exif_block
+from records import jpeg, png_texts, with_exif
+
+A1111 = "a cat\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 42, Model: x"
+
+
+def run(path: Path, *options: str) -> str:
+    result = CliRunner().invoke(main, ["inspect", str(path), *options])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture
+def generated(tmp_path: Path) -> Path:
+    path = tmp_path / "a.png"
+    path.write_bytes(png_texts({"parameters": A1111, "Software": "\x1b[2Jtool"}))
+    return path
+
+
+def test_words_name_the_record_the_marks_and_the_texts(generated: Path) -> None:
+    told = run(generated)
+    assert "a.png: PNG, 320 x 240 pixels" in told
+    assert "GB 45438): generator's record (says AI); not found: Content Credentials" in told
+    assert "seed: 42" in told and "[PNG text] parameters: a cat" in told
+    assert "\x1b" not in told
+
+
+def test_json_holds_every_text_whole(generated: Path) -> None:
+    told = json.loads(run(generated, "--format", "json"))
+    assert {text["name"]: text["text"] for text in told["texts"]}["parameters"] == A1111
+    assert told["marks"]["generator_metadata"] == "says AI" and told["marks"]["c2pa"] == "absent"
+    assert told["evidence"][0]["points_to"] == "ai" and told["pixels"] == "read"
+
+
+def test_no_mark_is_no_verdict(tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(with_exif("JPEG", exif_block(make="Nikon")))
+    told = run(path)
+    assert (
+        "GB 45438): none; not found" in told
+        and "No mark found is no verdict" in told
+        and "EXIF names a camera: Nikon" in told
+    )
+
+
+def test_a_cut_off_file_still_tells_its_records(tmp_path: Path) -> None:
+    path = tmp_path / "cut.jpg"
+    path.write_bytes(jpeg([(0xFE, A1111.encode())])[:700])
+    told = run(path)
+    assert "pixels were not looked at" in told and "seed: 42" in told
+
+
+def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("hello")
+    result = CliRunner().invoke(main, ["inspect", str(path)])
+    assert result.exit_code == 1 and "a.txt: not an image" in result.output
+
+
+def test_marks_are_told_apart() -> None:
+    label = Evidence(
+        "generator_metadata", "", "unsigned", "ai", {"generator": "China's AIGC label (GB 45438), producer x"}
+    )
+    credentials = Evidence("c2pa", "", "trusted", "nothing")
+    marks = find_marks([label, credentials])
+    assert (marks["aigc"], marks["c2pa"], marks["generator_metadata"]) == ("says AI", "present", "absent")
+    assert ": Content Credentials, China's AIGC label (says AI); not found" in marks_line(marks)

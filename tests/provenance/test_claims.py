@@ -1,0 +1,51 @@
+"""What a manifest store says, read without the library: the same as the library reads, from the same files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from imageprocess.provenance.c2pa.cbor import MalformedError, decode_cbor
+from imageprocess.provenance.c2pa.claims import read_claims
+from imageprocess.provenance.c2pa.history import tell
+from imageprocess.provenance.file import read_file
+from records import C2PA_ACTIONS, store_with_claim
+
+
+def test_a_store_is_read_without_the_library() -> None:
+    report = read_claims(store_with_claim())
+    assert report is not None and report["active_manifest"] == "urn:1"
+    story = tell(report["manifests"], "urn:1", report["manifests"].keys())
+    assert (story.points_to, story.signals) == ("ai", ["fullyGenAIMedia", "mediaUnknownProvenance"])
+    assert report["manifests"]["urn:1"]["claim_generator"] == "tool"
+
+
+@pytest.mark.parametrize(
+    ("data", "value"),
+    [
+        ("1864", 100), ("3903e7", -1000), ("f5", True), ("f6", None), ("6161", "a"), ("4101", b"\1"),
+        ("bf61619f0203ffff", {"a": [2, 3]}), ("fb3ff199999999999a", 1.1), ("c11a514b67b0", 1363896240),
+        ("7f657374726561646d696e67ff", "streaming"),
+    ],
+)  # fmt: skip
+def test_cbor(data: str, value: object) -> None:
+    assert decode_cbor(bytes.fromhex(data)) == value
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\x9f", b"\x81" * 100, b"\x7b" + b"\xff" * 8, C2PA_ACTIONS[:-1], b"\x1c"]
+)
+def test_what_is_no_cbor_is_malformed(data: bytes) -> None:
+    with pytest.raises(MalformedError):
+        decode_cbor(data)
+
+
+@pytest.mark.parametrize("name", ["bing-dalle3-1.jpg", "google-whisk-1.jpeg", "openai-chatgpt-1.png"])
+def test_real_stores_say_that_an_ai_made_them(name: str, shared_dir: Path) -> None:
+    data = (shared_dir / "fixtures" / "provenance" / name).read_bytes()
+    store = read_file(data, "PNG" if name.endswith("png") else "JPEG").manifest_store
+    assert store is not None
+    report = read_claims(store)
+    assert report is not None
+    assert tell(report["manifests"], report["active_manifest"], report["manifests"].keys()).points_to == "ai"

@@ -1,0 +1,47 @@
+"""The table of tools: every entry is complete, readable in both languages, and on the page in docs."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from bench.records_page import PAGE, page
+
+from imageprocess.provenance.table import TABLE
+
+FIELDS = {"prompt", "negative_prompt", "seed", "sampler", "model"}
+KEYS = {
+    "name", "name_from", "json", "notes", "pattern", "groups", "in", "also", "unless", "how", "edited_if", "unclear_if",
+    "version", "version_words", "fields", "settings", "author", "seen",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("tool", TABLE["tools"], ids=lambda tool: tool.get("name", tool.get("name_from")))
+def test_an_entry_is_complete(tool: dict[str, Any]) -> None:
+    assert tool.keys() <= KEYS and ("name" in tool) != ("name_from" in tool)
+    assert sum(key in tool for key in ("json", "notes", "pattern")) == 1
+    assert tool["fields"].keys() <= FIELDS
+    assert tool["seen"], "each with the file or the source that it was seen in"
+    if "pattern" in tool:
+        assert re.compile(tool["pattern"]).groups == len(tool["groups"]) and tool["in"]
+
+
+def test_patterns_mean_the_same_in_both_languages() -> None:
+    """What Python and JavaScript read differently is not used: \\A, \\Z, (?P<...>), possessive and atomic groups."""
+
+    def strings(value: Any) -> list[str]:
+        if isinstance(value, dict):
+            return [text for item in value.values() for text in strings(item)]
+        if isinstance(value, list):
+            return [text for item in value for text in strings(item)]
+        return [value] if isinstance(value, str) else []
+
+    for text in strings(TABLE["tools"]) + list(TABLE["comfyui"].values()):
+        assert not re.search(r"\\[AZ]|\(\?P|\(\?>|[*+?]\+|\[\^\]", text), text
+    for pattern in TABLE["comfyui"].values():
+        re.compile(pattern)
+
+
+def test_the_page_in_docs_is_written_from_the_table() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "run: python -m bench.records_page"
