@@ -32,6 +32,13 @@ def files(model: Path) -> dict[str, Path]:
     return found | {f"network/{name}": drawn / name for name in wanted}
 
 
+def browser_model(model: str | None = None) -> Path:
+    """The folder of the model that runs in a browser, on the static site and in the extension; `model` names another.
+    Raises ModelError.
+    """
+    return registry.resolve(model)
+
+
 def has_private_mode() -> bool:
     """Whether npm's part of private mode is in place."""
     return all((RUNTIME / name).is_file() for name in _RUNTIME_FILES)

@@ -10,7 +10,7 @@ import { failure, headline, reason } from "./wording.js";
 let lastCard = 0;
 
 export class Card {
-  /** `actions`: {remove, send (null where there is no service), print, wrong}, each called with the item. */
+  /** `actions`: {remove, send, report, print, wrong}, each called with the item; null where the page has no such action. */
   constructor(item, actions) {
     this.item = item;
     this.actions = actions;
@@ -85,7 +85,12 @@ export class Card {
         record.heatmap && this.hasPreview !== false && this.heatControls(record.heatmap),
       ),
       evidence(record, item.where),
-      el("p", { class: "actions" }, button("card.print", () => actions.print(item)), button("card.wrong", () => actions.wrong(item))),
+      el(
+        "p", { class: "actions" },
+        actions.report && button("report.save", () => actions.report(item)),
+        actions.print && button("card.print", () => actions.print(item)),
+        actions.wrong && button("card.wrong", () => actions.wrong(item)),
+      ),
     ];
   }
 

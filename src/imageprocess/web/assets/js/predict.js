@@ -12,6 +12,7 @@ import { browser, service } from "./witnesses.js";
 import { failure, headline } from "./wording.js";
 
 const leaving = {
+  report: async (item) => (await import("./report.js")).openReport(item),
   print: async (item) => (await import("./leaving.js")).printReport(item),
   wrong: async (item) => (await import("./leaving.js")).openWrong(item),
 };

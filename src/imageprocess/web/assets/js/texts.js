@@ -45,7 +45,7 @@ function translate() {
   for (const element of document.querySelectorAll("[data-t]")) element.textContent = t(element.dataset.t);
   for (const element of document.querySelectorAll("[data-t-label]")) element.setAttribute("aria-label", t(element.dataset.tLabel));
   const other = document.getElementById("language");
-  Object.assign(other, { href: "?lang=en", lang: "en", hreflang: "en", textContent: "English" });
+  if (other) Object.assign(other, { href: "?lang=en", lang: "en", hreflang: "en", textContent: "English" });
   delete page.dataset.texts;
 }
 
