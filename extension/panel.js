@@ -20,7 +20,7 @@ port.onMessage.addListener((told) => {
 byId("close").addEventListener("click", () => port.postMessage({ call: "close" }));
 addEventListener("keydown", ({ key }) => key === "Escape" && port.postMessage({ call: "close" }));
 new ResizeObserver(() => port.postMessage({ call: "height", height: Math.ceil(document.body.getBoundingClientRect().height) })).observe(document.body);
-byId("close").focus({ preventScroll: true });
+byId("content").focus({ preventScroll: true });
 
 function shown(told) {
   if (told.state === "running") return [el("p", { class: "hint" }, t("card.running"))];

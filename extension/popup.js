@@ -24,6 +24,7 @@ const origin = address && `${address.protocol}//${address.hostname}/*`;
 
 function showProgress({ on, running, checked, waiting, counts, needs, skipped }) {
   byId("clear").hidden = !on;
+  byId("csv").hidden = byId("json").hidden = !checked || running;
   const found = ["ai", "real", "unsure"].map((label) => [label, counts[label] ?? 0]);
   byId("progress").textContent = !on
     ? ""
@@ -48,6 +49,9 @@ function wirePage() {
   if (!tab) return;
   byId("scan").addEventListener("click", scan);
   byId("clear").addEventListener("click", () => chrome.tabs.sendMessage(tab.id, { call: "clear" }).catch(() => {}));
+  const records = () => chrome.tabs.sendMessage(tab.id, { call: "records" });
+  byId("csv").addEventListener("click", async () => (await import("./assets/js/exports.js")).saveCsv(await records()));
+  byId("json").addEventListener("click", async () => (await import("./assets/js/exports.js")).saveJson(await records()));
   byId("pick").addEventListener("click", async () => {
     if (await ask({ call: "pick", tabId: tab.id })) window.close();
     else byId("refused").hidden = false;

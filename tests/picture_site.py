@@ -53,8 +53,9 @@ class Site:
         self._server.server_close()
         self._thread.join()
 
-    def page(self, body: str, path: str = "/page.html", head: str = "") -> str:
-        """Serve a page; its address."""
+    def page(self, body: str, head: str = "") -> str:
+        """Serve a page; its address, which no other has."""
+        path = f"/page-{sum(name.endswith('.html') for name in self.files)}.html"
         self.files[path] = f"<!doctype html><meta charset=utf-8>{head}<body>{body}".encode()
         return self.address + path
 

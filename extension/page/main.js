@@ -19,11 +19,14 @@ if (!imageprocess.listening) {
 
   /** The picture that the user clicks on, or null: a layer over the page takes the click, so that no overlay does. */
   async function pick() {
-    const { words } = await read.engine({ call: "setup" });
     const cover = Object.assign(document.createElement("div"), { className: "picker" });
-    const frame = Object.assign(document.createElement("div"), { className: "frame", hidden: true });
-    const hint = Object.assign(document.createElement("div"), { className: "hint", textContent: words.pick, dir: words.dir });
-    [cover, frame, hint].forEach((node) => layer.add(node));
+    const frame = Object.assign(document.createElement("div"), { className: "frame" });
+    const hint = Object.assign(document.createElement("div"), { className: "hint" });
+    frame.style.display = "none";
+    [cover, frame].forEach((node) => layer.add(node));
+    read.engine({ call: "setup" }).then(({ words }) => {
+      if (cover.isConnected) layer.add(Object.assign(hint, { textContent: words.pick, dir: words.dir }));
+    }); // the words may take longer than the click
     const done = new AbortController();
     const { signal } = done;
     const chosen = await new Promise((resolve) => {
@@ -41,12 +44,12 @@ if (!imageprocess.listening) {
     return chosen;
   }
 
-  const calls = { show: ({ src }) => show(src), scan: () => scan.start(), clear: () => scan.stop(), progress: () => scan.progress() };
+  const calls = { show: ({ src }) => show(src), scan: () => scan.start(), clear: () => scan.stop(), progress: () => scan.progress(), records: () => scan.records() };
 
   chrome.runtime.onMessage.addListener((message, sender, answer) => {
     if (sender.id !== chrome.runtime.id || !Object.hasOwn(calls, message.call)) return false;
     const answered = calls[message.call](message);
-    if (message.call === "progress") answer(answered);
+    if (message.call === "progress" || message.call === "records") answer(answered);
     else {
       Promise.resolve(answered).catch((error) => console.warn("imageprocess:", error));
       answer(null); // the work goes on

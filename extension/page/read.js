@@ -104,6 +104,5 @@ imageprocess.read ??= (() => {
     return { mode, minSide };
   };
 
-  /** Forget what could not be read: a permission is there now. */
   return { check, settings, engine, here, nameOf };
 })();

@@ -46,7 +46,8 @@ imageprocess.scan ??= (() => {
       layer.remove(node);
       mine.badges.delete(element);
     }
-    mine.waiting = new Map([...now].filter(([element, { urls }]) => mine.badges.get(element)?.key !== urls.join(" ")).slice(0, MOST - mine.badges.size));
+    const isKnown = (element, key) => mine.badges.get(element)?.key === key || (mine.current?.element === element && mine.current.key === key);
+    mine.waiting = new Map([...now].filter(([element, { urls }]) => !isKnown(element, urls.join(" "))).slice(0, MOST - mine.badges.size));
     work(mine);
   }
 
@@ -58,9 +59,11 @@ imageprocess.scan ??= (() => {
       const picture = nearest(mine.waiting);
       mine.waiting.delete(picture.element);
       const key = picture.urls.join(" ");
+      mine.current = { element: picture.element, key };
       const answer = await read.check(picture.urls, mine.mode).catch((error) => ({ unread: String(error.message ?? error) }));
       if (run !== mine) return;
       if (answer.needs) mine.needs.add(answer.needs);
+      mine.current = null;
       mine.badges.set(picture.element, { key, answer, node: badge(picture, answer, mine.words) });
     }
     mine.busy = false;
@@ -115,9 +118,13 @@ imageprocess.scan ??= (() => {
     };
   }
 
+  /** The records so far, for a file of them: each with the address that was read, and without its heat map. */
+  const records = () =>
+    [...(run?.badges.values() ?? [])].filter(({ answer }) => answer.record).map(({ answer: { record: { heatmap, ...record }, url } }) => ({ ...record, address: url.slice(0, 2000) }));
+
   function tell() {
     chrome.runtime.sendMessage({ to: "popup", at: location.href, progress: progress() }).catch(() => {}); // no popup is open
   }
 
-  return { start, stop, progress };
+  return { start, stop, progress, records };
 })();

@@ -81,7 +81,7 @@ class Extension:
 
     def panel(self, page: Page) -> Any:
         """The panel's frame, once it has a verdict or says why it has none."""
-        for _ in range(8 * TIMEOUT_MS // 100):
+        for _ in range(TIMEOUT_MS // 100):
             frame = next((one for one in page.frames if one.url.startswith(f"{self.root}panel.html")), None)
             if frame and frame.locator("h2").count():
                 return frame
@@ -102,7 +102,7 @@ class Extension:
         popup = self.popup(page)
         popup.get_by_role("button", name="Check the pictures").click()
         popup.wait_for_timeout(1000)
-        for _ in range(8 * TIMEOUT_MS // 200):
+        for _ in range(3 * TIMEOUT_MS // 200):
             told: dict[str, Any] = self.worker.evaluate(
                 "(id) => chrome.tabs.sendMessage(id, {call: 'progress'}).catch(() => ({}))", tab
             )
@@ -118,14 +118,18 @@ Start = Callable[..., Extension]
 
 @pytest.fixture(scope="module")
 def start(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
-    """start(allowed=[match patterns]): `allowed` stands for what a person grants, by a click or for good."""
+    """start(allowed=[match patterns], more=(arguments,), ...): `allowed` stands for what a person grants, by a click or
+    for good.
+    """
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
     assert path, "no Chromium: `make test` installs Debian's"
     expect.set_options(timeout=TIMEOUT_MS)
     contexts: list[BrowserContext] = []
     with sync_playwright() as playwright:
 
-        def start_one(allowed: list[str] | None = None, **options: Any) -> Extension:
+        def start_one(
+            allowed: list[str] | None = None, more: tuple[str, ...] = (), **options: Any
+        ) -> Extension:
             folder = packages / "chromium"
             if allowed:
                 folder = tmp_path_factory.mktemp("allowed") / "chromium"
@@ -137,7 +141,7 @@ def start(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             context = playwright.chromium.launch_persistent_context(
                 str(tmp_path_factory.mktemp("profile")),
                 executable_path=path,
-                args=[*ARGUMENTS, *loaded],
+                args=[*ARGUMENTS, *loaded, *more],
                 ignore_default_args=["--disable-extensions"],
                 **{"viewport": DESKTOP, "accept_downloads": True, **options},
             )
