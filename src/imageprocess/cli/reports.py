@@ -86,29 +86,19 @@ def _reports(target: Path, *, with_picture: bool) -> Writer:
         target.mkdir(parents=True, exist_ok=True)
 
     def write(result: Result, data: bytes, image: DecodedImage) -> None:
+        from ..report import page
+
         stem = names.free(result.source)
         if is_page(target) and len(names) > 1:
             raise click.UsageError(
                 f"--report {target}: one file holds one picture; name a folder for several"
             )
         path = target if is_page(target) else target / f"{stem}.report.html"
-        path.write_text(_page(result, data, image, with_picture=with_picture), encoding="utf-8")
+        made = datetime.now().astimezone()
+        text = page.of_result(result, data, image, made=made, with_picture=with_picture)
+        path.write_text(text, encoding="utf-8")
 
     return Writer("report", write)
-
-
-def _page(result: Result, data: bytes, image: DecodedImage, *, with_picture: bool) -> str:
-    from ..report import page
-    from ..report.records import to_record
-
-    heat = result.heatmap
-    return page.to_html(
-        to_record(result),
-        made=datetime.now().astimezone(),
-        pixels=page.pixels_sha256(image),
-        heat_png=None if heat is None else page.heat_png(image.pixels, heat, with_picture=with_picture),
-        picture=(page.media_type(image.facts.format), data) if with_picture else None,
-    )
 
 
 class _Names:

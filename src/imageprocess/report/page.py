@@ -16,7 +16,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..types import DecodedImage
+from ..types import DecodedImage, Result
+from .records import to_record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,10 +42,10 @@ def to_html(
     *,
     made: datetime,
     pixels: str | None = None,
-    heat_png: bytes | None = None,
+    heat: bytes | None = None,
     picture: tuple[str, bytes] | None = None,
 ) -> str:
-    """The report of an `ok` record. `pixels`: pixels_sha256's; `heat_png`: a picture of where the model looked;
+    """The report of an `ok` record. `pixels`: pixels_sha256's; `heat`: a PNG of where the model looked;
     `picture`: the media type and bytes of the picture itself, which is in the report only when given.
     """
     verdict = record["verdict"]
@@ -58,7 +59,7 @@ def to_html(
         "meter": _meter(record),
         "reason": escape(verdict["reason"]),
         "decided": escape(f"{_t('decided')} {_t(f'decided.{by}')}"),
-        "figures": _figures(record, heat_png, picture),
+        "figures": _figures(record, heat, picture),
         "identity_title": escape(_t("report.identity")),
         "identity": _identity(record, pixels),
         "identity_note": escape(_t("report.identity.note")),
@@ -88,9 +89,16 @@ def heat_png(pixels: NDArray[np.uint8], heat: NDArray[np.float32], *, with_pictu
     return stream.getvalue()
 
 
-def media_type(form: str) -> str:
-    """Of an ImageFacts' format."""
-    return f"image/{form.lower()}"
+def of_result(result: Result, data: bytes, image: DecodedImage, *, made: datetime, with_picture: bool) -> str:
+    """The report of an `ok` result, its file's bytes and its pixels."""
+    found = result.heatmap
+    return to_html(
+        to_record(result),
+        made=made,
+        pixels=pixels_sha256(image),
+        heat=None if found is None else heat_png(image.pixels, found, with_picture=with_picture),
+        picture=(f"image/{image.facts.format.lower()}", data) if with_picture else None,
+    )
 
 
 @cache
@@ -183,7 +191,7 @@ def _evidence(items: Iterable[Mapping[str, Any]]) -> str:
 def _listed(item: Mapping[str, Any]) -> str:
     kind, trust, detail = item["kind"], item["trust"], item["detail"]
     head = f"<b>{escape(_t(f'kind.{kind}'))}</b> · {escape(_t(f'trust.{trust}'))}"
-    head += f" · {escape(_t(f'points.{item["points_to"]}'))}" if "points_to" in item else ""
+    head += f" · {escape(_t('points.' + item['points_to']))}" if "points_to" in item else ""
     group, names = ("camera", _CAMERA) if kind == "exif" else ("record", _GENERATOR)
     facts = "".join(_entry(_t(f"{group}.{name}"), detail[name]) for name in names if detail.get(name))
     facts += "".join(_entry(name, value) for name, value in dict(detail.get("settings") or {}).items())

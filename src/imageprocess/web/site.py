@@ -20,7 +20,7 @@ _RUNTIME_FILES = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm", "run
 
 def files(model: Path) -> dict[str, Path]:
     """Address below the site's root -> file. `model`: the folder of the model that private mode runs."""
-    found = {name: WEB / name for name in (*PAGES, "sw.js")}
+    found = {name: WEB / name for name in (*PAGES, "sw.js", "manifest.webmanifest")}
     for path in sorted((WEB / "assets").rglob("*")):
         if path.is_file():
             found[path.relative_to(WEB).as_posix()] = path

@@ -1,5 +1,6 @@
 // The page that checks pictures: files come in, wait as cards, are looked at one after another, and become verdicts.
 
+import { takeArrivals } from "./arrivals.js";
 import { Card } from "./card.js";
 import { byId } from "./dom.js";
 import { remember, wireHistory } from "./history.js";
@@ -41,6 +42,7 @@ function start() {
     choice.addEventListener("change", () => choose(byId("where-browser").checked ? browser : service));
   }
   render();
+  takeArrivals(add, () => Object.assign(byId("problem"), { hidden: false, textContent: t("url.refused") }));
   return choose(witness);
 }
 
