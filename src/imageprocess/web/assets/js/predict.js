@@ -42,8 +42,9 @@ function start() {
     choice.addEventListener("change", () => choose(byId("where-browser").checked ? browser : service));
   }
   render();
+  const ready = choose(witness);
   takeArrivals(add, () => Object.assign(byId("problem"), { hidden: false, textContent: t("url.refused") }));
-  return choose(witness);
+  return ready;
 }
 
 /** Switch to the browser or the service, say where pictures go, and get ready. */
