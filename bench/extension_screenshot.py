@@ -89,14 +89,14 @@ def _shoot(context: BrowserContext, address: str, out: Path, language: str, popu
 
 
 def _finished(popup: Page, tab: int) -> None:
-    popup.wait_for_function(
-        """async (id) => {
-            const told = await chrome.tabs.sendMessage(id, {call: "progress"}).catch(() => null);
-            return told?.checked === 3 && !told.running;
-        }""",
-        arg=tab,
-        timeout=240_000,
-    )
+    for _ in range(1200):
+        told = popup.evaluate(
+            "(id) => chrome.tabs.sendMessage(id, {call: 'progress'}).catch(() => null)", tab
+        )
+        if told and told["checked"] == 3 and not told["running"]:
+            return popup.wait_for_timeout(300)
+        popup.wait_for_timeout(200)
+    sys.exit("the scan does not end")
 
 
 def _panel(page: Page):  # type: ignore[no-untyped-def]

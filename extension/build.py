@@ -99,7 +99,7 @@ def build(out: Path, model: Path, *, issues: str | None = None) -> list[Path]:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(data)
         zips.append(out / f"imageprocess-{__version__}-{browser}.zip")
-        with zipfile.ZipFile(zips[-1], "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        with zipfile.ZipFile(zips[-1], "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
             for address, data in sorted(packed.items()):
                 archive.writestr(zipfile.ZipInfo(address, _EPOCH), data, zipfile.ZIP_DEFLATED)
     return zips

@@ -18,7 +18,7 @@ imageprocess.layer ??= (() => {
     [data-label=real] { --tone: light-dark(#0b7259, #4fd1ae); }
     [data-label=unsure] { --tone: light-dark(#8a5a00, #f0b85a); }
     [data-label=none] { --tone: light-dark(#5c606b, #a3a7b1); }
-    iframe { all: unset; position: absolute; width: 390px; max-width: calc(100vw - 16px); height: 220px; border-radius: 14px; box-shadow: 0 8px 40px #0007; background: light-dark(#fafaf7, #111215); color-scheme: light dark; }
+    iframe { all: unset; position: absolute; z-index: 1; outline: 1px solid light-dark(#d8d8d0, #3a3e47); width: 390px; max-width: calc(100vw - 16px); height: 220px; border-radius: 14px; box-shadow: 0 8px 40px #0007; background: light-dark(#fafaf7, #111215); color-scheme: light dark; }
     .picker { position: fixed; inset: 0; cursor: crosshair; }
     .frame { position: fixed; pointer-events: none; border: 3px solid #8b5cf6; border-radius: 6px; background: #8b5cf622; }
     .hint { position: fixed; inset: 12px auto auto 50%; translate: -50% 0; padding: 8px 16px; border-radius: 12px; font: 600 14px/1.4 system-ui, sans-serif; color: light-dark(#16181d, #f1f1ee); background: light-dark(#fffffff2, #191b1ff2); box-shadow: 0 2px 12px #0006; }

@@ -43,7 +43,7 @@ imageprocess.read ??= (() => {
 
   const isOfPage = (url) => /^(data|blob):/.test(url) || new URL(url).origin === location.origin;
 
-  /** "https://host/*", which is what a permission is asked for. */
+  /** The match pattern of its host, which is what a permission is asked for. */
   const pattern = (url) => `${new URL(url).protocol}//${new URL(url).hostname}/*`;
 
   function nameOf(url) {
