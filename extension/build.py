@@ -63,7 +63,7 @@ def manifest(browser: str) -> dict[str, Any]:
         told["browser_specific_settings"] = {
             "gecko": {
                 "id": "imageprocess@imageprocess.example",
-                "strict_min_version": "128.0",
+                "strict_min_version": "140.0",
                 "data_collection_permissions": {"required": ["none"]},
             }
         }

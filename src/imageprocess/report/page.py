@@ -108,8 +108,8 @@ def _template() -> str:
 
 @cache
 def _texts() -> dict[str, str]:
-    texts: dict[str, str] = json.loads((_ASSETS / "texts" / "en.json").read_text(encoding="utf-8"))
-    return texts
+    parts = (_ASSETS / "texts" / name for name in ("en.json", "report.en.json"))
+    return {key: text for part in parts for key, text in json.loads(part.read_text(encoding="utf-8")).items()}
 
 
 def _t(key: str, **values: object) -> str:

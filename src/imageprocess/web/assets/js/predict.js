@@ -1,6 +1,5 @@
 // The page that checks pictures: files come in, wait as cards, are looked at one after another, and become verdicts.
 
-import { takeArrivals } from "./arrivals.js";
 import { Card } from "./card.js";
 import { byId } from "./dom.js";
 import { remember, wireHistory } from "./history.js";
@@ -43,9 +42,11 @@ function start() {
   }
   render();
   const ready = choose(witness);
-  takeArrivals(add, () => Object.assign(byId("problem"), { hidden: false, textContent: t("url.refused") }));
+  if (location.hash) import("./arrivals.js").then(({ takeArrivals }) => takeArrivals(add, tellProblem));
   return ready;
 }
+
+const tellProblem = (textContent) => Object.assign(byId("problem"), { hidden: false, textContent });
 
 /** Switch to the browser or the service, say where pictures go, and get ready. */
 async function choose(chosen) {
@@ -218,8 +219,7 @@ function show(item, state, record) {
 }
 
 function problem(error) {
-  byId("problem").textContent = told(error);
-  byId("problem").hidden = false;
+  tellProblem(told(error));
   if (error.code === "key_missing" || error.code === "key_wrong") askForKey(error.code === "key_wrong");
 }
 

@@ -6,8 +6,10 @@ import { evidence } from "./evidence.js";
 import { meter } from "./meter.js";
 import { drawHeat } from "./picture.js";
 import { pixelHash } from "./private/client.js";
-import { bytes, language, number, t } from "./texts.js";
+import { addTexts, bytes, language, number, t } from "./texts.js";
 import { headline, reason } from "./wording.js";
+
+await addTexts("report");
 
 const HEAT_LONGEST = 640; // pixels of the map's longer side
 

@@ -10,6 +10,11 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 }
 
+/** Add the texts of a part that few ask for: `part`.<language>.json. */
+export async function addTexts(part) {
+  Object.assign(TEXTS, await (await fetch(new URL(`../texts/${part}.${language}.json`, import.meta.url))).json());
+}
+
 export const has = (key) => key in TEXTS;
 
 /** `key.one` or `key.other`, as the language counts. */
