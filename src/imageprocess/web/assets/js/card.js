@@ -7,6 +7,8 @@ import { drawHeat, drawPreview } from "./picture.js";
 import { bytes, number, t } from "./texts.js";
 import { failure, headline, reason } from "./wording.js";
 
+const ACTIONS = { report: "report.save", print: "card.print", wrong: "card.wrong" };
+
 let lastCard = 0;
 
 export class Card {
@@ -87,9 +89,7 @@ export class Card {
       evidence(record, item.where),
       el(
         "p", { class: "actions" },
-        actions.report && button("report.save", () => actions.report(item)),
-        actions.print && button("card.print", () => actions.print(item)),
-        actions.wrong && button("card.wrong", () => actions.wrong(item)),
+        Object.entries(ACTIONS).map(([name, key]) => actions[name] && button(key, () => actions[name](item))),
       ),
     ];
   }

@@ -10,7 +10,7 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 }
 
-/** Add the texts of a part that few ask for: `part`.<language>.json. */
+/** Add the texts of a part that is fetched later. */
 export async function addTexts(part) {
   Object.assign(TEXTS, await (await fetch(new URL(`../texts/${part}.${language}.json`, import.meta.url))).json());
 }

@@ -73,7 +73,7 @@ export async function detect(file, { mode, signal }) {
   }
 }
 
-/** SHA-256 of a file's decoded pixels. Needs no network. */
+/** SHA-256 of a file's pixels. */
 export const pixelHash = (file) => ask("pixels", { file });
 
 /** What the blocks of the drawn network see in `file`. `folder`: "model/" or "network/". */
