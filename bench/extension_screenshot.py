@@ -2,7 +2,7 @@
 
     make extension && python -m bench.extension_screenshot [--look DIR]
 
-Writes docs/extension.png. With --look also the panel and the popup, light and dark, English and Hebrew, into DIR. Needs
+Writes docs/extension.png and the first page's smaller copy of it. With --look also the panel and the popup, light and dark, English and Hebrew, into DIR. Needs
 Chromium.
 """
 
@@ -18,11 +18,13 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import click
+from PIL import Image
 from playwright.sync_api import BrowserContext, Page, Playwright, sync_playwright
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "build/extension/chromium"
 OUT = ROOT / "docs/extension.png"
+FIRST_PAGE = ROOT / "src/imageprocess/web/assets/extension.webp"
 SAMPLES = ROOT / "src/imageprocess/web/assets/samples"
 ARTICLE = """<!doctype html><meta charset=utf-8><title>Field notes</title><meta name=color-scheme content="light dark">
 <style>
@@ -140,6 +142,8 @@ def main(look: Path | None) -> None:
             shutil.rmtree(folder / f"package-{language}-{theme}")
             shutil.rmtree(folder / f"profile-{language}-{theme}")
         server.shutdown()
+    with Image.open(OUT) as shot:
+        shot.convert("RGB").save(FIRST_PAGE, "WEBP", quality=70, method=6)
 
 
 if __name__ == "__main__":
