@@ -87,13 +87,13 @@ async function figures(record, file) {
   const scale = Math.min(1, HEAT_LONGEST / Math.max(image.width, image.height));
   const size = { width: Math.max(1, Math.round(image.width * scale)), height: Math.max(1, Math.round(image.height * scale)) };
   // As text: an element of this page would load its picture here, which the page's policy forbids.
-  const image = (address, kind) => `<img class="${kind}" src="${address}" alt="${text(record.source).replaceAll('"', "&quot;")}">`;
-  const picture = file ? image(await dataAddress(file), "picture") : "";
+  const drawn = (address, kind) => `<img class="${kind}" src="${address}" alt="${text(record.source).replaceAll('"', "&quot;")}">`;
+  const picture = file ? drawn(await dataAddress(file), "picture") : "";
   const frames = picture ? [figure(picture, "")] : [];
   if (heatmap) {
     const canvas = document.createElement("canvas");
     drawHeat(heatmap, canvas, size.width, size.height);
-    frames.push(figure(picture + image(canvas.toDataURL("image/png"), "heat"), `<figcaption>${text(t("heat.caption"))}</figcaption>`));
+    frames.push(figure(picture + drawn(canvas.toDataURL("image/png"), "heat"), `<figcaption>${text(t("heat.caption"))}</figcaption>`));
   }
   return `<section class="figures">${frames.join("")}</section>`;
 }
