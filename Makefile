@@ -19,7 +19,7 @@ ISSUES ?=
 # From a GPU's memory where there is one; else from arrays on disk.
 SHOWN ?= $(if $(shell command -v nvidia-smi),--on-device --workers 16,--resized)
 
-.PHONY: serve test lint format bench reliability data train flagship evaluate fuzz clean web site
+.PHONY: serve test lint format bench reliability data train flagship evaluate fuzz clean web site extension
 
 serve: $(VENV)/.trust web
 	HOST=$(HOST) PORT=$(PORT) $(BIN)/imageprocess serve
@@ -30,12 +30,12 @@ test: $(VENV)/.dev chromium web
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TESTERS) --dist loadfile
 
 lint: $(VENV)/.dev
-	$(BIN)/ruff check src tests bench app.py
-	$(BIN)/ruff format --check src tests bench app.py
+	$(BIN)/ruff check src tests bench extension app.py
+	$(BIN)/ruff format --check src tests bench extension app.py
 	$(BIN)/mypy
 
 format: $(VENV)/.dev
-	$(BIN)/ruff format src tests bench app.py
+	$(BIN)/ruff format src tests bench extension app.py
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench
@@ -68,6 +68,10 @@ site: $(VENV)/.serve web
 	rm -rf site
 	$(BIN)/python -m imageprocess.web site $(if $(ISSUES),--issues $(ISSUES))
 
+# The browser extension: a folder and a zip for each browser in build/extension.
+extension: $(VENV)/.serve web
+	$(BIN)/python extension/build.py build/extension $(if $(ISSUES),--issues $(ISSUES))
+
 # What lets the model run in the browser: ONNX Runtime's WebAssembly build, copied beside the pages. Without npm the
 # pages say that private mode is not built, and ask the service.
 web:
@@ -85,7 +89,7 @@ $(ORT)/runtime.json: package.json package-lock.json
 	$(PYTHON) -c "import json; print(json.dumps({'version': json.load(open('node_modules/onnxruntime-web/package.json'))['version']}))" > $@
 
 clean:
-	rm -rf node_modules $(ORT) site
+	rm -rf node_modules $(ORT) site build/extension
 	rm -rf $(VENV) build dist *.egg-info src/*.egg-info
 
 # The constraints pin every version, and torch to one whose CPU build can be had.

@@ -15,7 +15,7 @@ import imageprocess
 from pictures import encode, plain
 from service import running
 
-POST_PATHS = ["/v1/detect", "/v1/detect/base64", "/predict"]
+POST_PATHS = ["/v1/detect", "/v1/report", "/v1/detect/base64", "/predict"]
 GET_PATHS = ["/health", "/healthz", "/readyz", "/v1/model", "/metrics"]
 
 

@@ -130,7 +130,12 @@ def _our_files(suffixes: set[str]) -> list[Path]:
 
 
 def _texts(language: str) -> dict[str, str]:
-    found: dict[str, str] = json.loads((WEB / f"assets/texts/{language}.json").read_text(encoding="utf-8"))
+    """The language's file, and those of the parts that are fetched later."""
+    found: dict[str, str] = {}
+    for path in sorted((WEB / "assets/texts").glob(f"*{language}.json")):
+        texts = json.loads(path.read_text(encoding="utf-8"))
+        assert not found.keys() & texts.keys(), path
+        found |= texts
     return found
 
 

@@ -43,6 +43,23 @@ def test_files_that_fail_have_their_record_and_leave_the_others_alone(client: ht
     assert [r.get("error", {}).get("code") for r in results] == ["unsupported_format", None, "corrupt"]
 
 
+def test_a_report_is_one_file_of_html_without_the_picture_unless_asked_for(client: httpx.Client) -> None:
+    response = client.post("/v1/report", files={"file": ("a&b.png", BRIGHT)})
+    assert response.status_code == 200 and response.headers["content-type"].startswith("text/html")
+    assert "attachment" in response.headers["content-disposition"]
+    assert "a&amp;b.png" in response.text and "Looks AI-made" in response.text
+    picture = base64.b64encode(BRIGHT).decode()
+    assert picture not in response.text
+    with_it = client.post("/v1/report?picture=1", files={"file": ("a.png", BRIGHT)})
+    assert picture in with_it.text
+
+
+def test_a_report_that_cannot_be_made_says_why(client: httpx.Client) -> None:
+    assert client.post("/v1/report", files={"file": ("a.txt", b"hello")}).status_code == 415
+    two = client.post("/v1/report", files=[("file", ("a.png", BRIGHT)), ("file", ("b.png", DARK))])
+    assert two.status_code == 400 and "one file" in two.json()["detail"]
+
+
 def test_mode_decides_what_is_unsure(client: httpx.Client) -> None:
     labels = [
         post(client, ("a.png", GREY), mode=mode)[0]["verdict"]["label"] for mode in ("balanced", "best-guess")

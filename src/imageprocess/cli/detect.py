@@ -14,16 +14,17 @@ import click
 
 from ..report.render import FORMATS, Format, render
 from ..types import MODES, WITNESSES, Mode, Result, Source, Witness
+from . import reports
 from .output import destination, with_progress
 
 if TYPE_CHECKING:
     from ..decode import Limits
+    from ..detector import Detector
 
 _ALL_ANALYSED, _SOME_FAILED, _MATCHED = 0, 1, 3
 _STDIN = "-"
 _MAX_DEFAULT_JOBS = 4  # each holds a decoded picture: about 0.2 GB for 12 megapixels
 _MAX_JOBS, _MAX_BATCH = 1_000, 10_000  # beyond any machine's use; a slip of the finger is told
-_MAX_STEM_BYTES = 200  # of the 255 that file systems allow a name
 
 
 def parse_only(_: click.Context, __: click.Parameter, value: str | None) -> tuple[Witness, ...] | None:
@@ -67,6 +68,11 @@ def parse_only(_: click.Context, __: click.Parameter, value: str | None) -> tupl
     help="Write NAME.heatmap.png into DIR: where the model sees an AI's hand.",
 )  # fmt: skip
 @click.option(
+    "--report", type=click.Path(path_type=Path), metavar="FILE.html|DIR",
+    help="Write a report to pass on: FILE.html for one picture, or NAME.report.html in DIR for each.",
+)  # fmt: skip
+@click.option("--report-with-picture", is_flag=True, help="Put the picture itself into its report.")
+@click.option(
     "--jobs", type=click.IntRange(1, _MAX_JOBS), default=lambda: min(_MAX_DEFAULT_JOBS, os.cpu_count() or 1),
     show_default=f"the number of cores, {_MAX_DEFAULT_JOBS} at most", metavar="N", help="Decode N at a time.",
 )  # fmt: skip
@@ -97,6 +103,8 @@ def detect(
     model: str | None,
     only: tuple[Witness, ...] | None,
     heatmap: Path | None,
+    report: Path | None,
+    report_with_picture: bool,
     jobs: int,
     batch_size: int,
     fail_on: str | None,
@@ -108,7 +116,7 @@ def detect(
     A folder gives its pictures, "-" reads one picture from standard input. The output keeps the input's order.
 
     Exit status: 0 all analysed; 1 some input failed (its record says why; the others are done), or its heat map
-    could not be written; 2 wrong usage, or nowhere to write; 3 --fail-on matched, whatever else happened.
+    or report could not be written; 2 wrong usage, or nowhere to write; 3 --fail-on matched, whatever else happened.
     """
     if not inputs and from_list is None:
         raise click.UsageError("nothing to look at: give a path, a folder, a glob, '-' or --from-list")
@@ -120,22 +128,29 @@ def detect(
     limits = dataclasses.replace(DETECTOR_LIMITS, max_pixels=max_pixels) if max_pixels else DETECTOR_LIMITS
     detector = Detector(model, limits=limits)
     given = _sources(inputs, recursive, from_list, detector.limits)
-    again: Iterator[Source | Result] = iter(())
-    if heatmap:  # a map is drawn over its picture, so the sources are needed twice
-        given, again = itertools.tee(given)
+    total = _known_total(inputs, from_list)
+    if report and reports.is_page(report) and (total or 1) > 1:
+        raise click.UsageError(f"--report {report}: one file holds one picture; name a folder for several")
+    # A map or a report is made of its picture, so the sources are needed once more for each.
+    given, *again = itertools.tee(given, 1 + (heatmap is not None) + (report is not None))
     results = detector.detect_many(
-        given, mode=mode, threshold=threshold, only=only,
-        heatmap=heatmap is not None, batch_size=batch_size, jobs=jobs,
+        given, mode=mode, threshold=threshold, only=only, heatmap=_needs_heatmap(detector, only, heatmap, report),
+        batch_size=batch_size, jobs=jobs,
     )  # fmt: skip
     tally = _Tally(fail_on)
-    if heatmap:
-        heatmap.mkdir(parents=True, exist_ok=True)
-        results = _write_heatmaps(results, again, heatmap, detector.limits, tally, quiet)
+
+    def missing(what: str, name: str, error: Exception) -> None:
+        tally.failed = True
+        if not quiet:
+            click.echo(f"No {what} of {name}: {error}", err=True)
+
+    for writer in reports.writers(heatmap, report, with_picture=report_with_picture):
+        results = reports.beside(results, again.pop(), detector.limits, writer, missing)
     with destination(output) as stream:
         to_terminal = stream.isatty()
         colour = to_terminal and not os.environ.get("NO_COLOR")  # https://no-color.org
         if not (quiet or to_terminal):
-            results = with_progress(results, _known_total(inputs, from_list))
+            results = with_progress(results, total)
         marks = only is None or {"provenance", "watermark"} <= set(only)
         for text in render(tally.count(results), form, colour=colour, marks=marks):
             stream.write(text.encode("utf-8", "backslashreplace"))
@@ -173,6 +188,14 @@ def _read_stdin(stdin: BinaryIO, limits: Limits) -> Source | Result:
         return failed(_STDIN, error)
 
 
+def _needs_heatmap(
+    detector: Detector, only: tuple[Witness, ...] | None, heatmap: Path | None, report: Path | None
+) -> bool:
+    """A report shows a map where there is one; --heatmap insists on it."""
+    asked = only is None or "model" in only
+    return heatmap is not None or (report is not None and asked and detector.spec.has_heatmap)
+
+
 def _known_total(inputs: tuple[str, ...], from_list: IO[bytes] | None) -> int | None:
     """How many pictures there are, where no folder has to be walked to know it."""
     # Path.is_file raises on a name that is too long, or below a folder that is closed to us.
@@ -201,42 +224,3 @@ class _Tally:
         if self._matched:
             return _MATCHED
         return _SOME_FAILED if self.failed else _ALL_ANALYSED
-
-
-def _write_heatmaps(
-    results: Iterable[Result],
-    again: Iterable[Source | Result],
-    folder: Path,
-    limits: Limits,
-    tally: _Tally,
-    quiet: bool,
-) -> Iterator[Result]:
-    """Pass results by, writing each one's map over its picture. Names that meet are numbered."""
-    from .. import sources
-    from ..decode import decode
-    from ..errors import InputError
-    from ..model.heatmap import overlay_png
-
-    taken: set[str] = set()
-    for result, source in zip(results, again, strict=True):
-        if result.heatmap is not None and isinstance(source, Source):
-            path = folder / f"{_stem(source.name, taken)}.heatmap.png"
-            try:
-                data = sources.read(source, max_bytes=limits.max_bytes)
-                image = decode(data, name=source.name, limits=limits)
-                path.write_bytes(overlay_png(image.pixels, result.heatmap))
-            except (InputError, OSError) as error:
-                tally.failed = True
-                if not quiet:
-                    click.echo(f"No heat map of {source.name}: {error}", err=True)
-        yield result
-
-
-def _stem(name: str, taken: set[str]) -> str:
-    """What a picture's map is called, which is `taken` then."""
-    whole = "stdin" if name == _STDIN else Path(name).stem
-    stem = whole.encode()[:_MAX_STEM_BYTES].decode(errors="ignore")
-    numbered = (f"{stem}-{number}" for number in itertools.count(2))
-    free = next(one for one in itertools.chain([stem], numbered) if one not in taken)
-    taken.add(free)
-    return free

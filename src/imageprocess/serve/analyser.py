@@ -24,17 +24,27 @@ class Analyser:
     async def analyse(self, source: Source, mode: Mode, heatmap: bool, has_left: HasLeft) -> dict[str, Any]:
         """One picture's record, failed or not. Raises ProblemError where too many wait, or for a wrong request;
         ClientDisconnect where its client has left before its turn came."""
-        return await self._ask(source.name, source.data or b"", mode, heatmap, has_left, is_json=False)
+        asked = {"name": source.name, "mode": mode, "heatmap": heatmap, "json": False, "report": None}
+        return (await self._ask(asked, source.data or b"", has_left))[0]
 
     async def analyse_json(self, body: bytes, mode: Mode, heatmap: bool, has_left: HasLeft) -> dict[str, Any]:
         """The same for a picture in base64 in JSON, which is left to the worker to parse."""
-        return await self._ask("image", body, mode, heatmap, has_left, is_json=True)
+        asked = {"name": "image", "mode": mode, "heatmap": heatmap, "json": True, "report": None}
+        return (await self._ask(asked, body, has_left))[0]
+
+    async def report(
+        self, source: Source, mode: Mode, heatmap: bool, has_left: HasLeft, *, with_picture: bool
+    ) -> tuple[dict[str, Any], str | None]:
+        """One picture's record, and its report as HTML; None where it failed."""
+        report = {"with_picture": with_picture}
+        asked = {"name": source.name, "mode": mode, "heatmap": heatmap, "json": False, "report": report}
+        return await self._ask(asked, source.data or b"", has_left)
 
     async def _ask(
-        self, name: str, data: bytes, mode: Mode, heatmap: bool, has_left: HasLeft, *, is_json: bool
-    ) -> dict[str, Any]:
+        self, asked: dict[str, Any], data: bytes, has_left: HasLeft
+    ) -> tuple[dict[str, Any], str | None]:
         began = time.perf_counter()
-        asked = {"name": name, "mode": mode, "heatmap": heatmap, "json": is_json}
+        name = asked["name"]
         try:
             answer = await self.pool.ask(asked, data, has_left)
         except InputError as error:
@@ -49,4 +59,4 @@ class Analyser:
             )
         record: dict[str, Any] = answer["record"]
         self._metrics.count_record(record, time.perf_counter() - began)
-        return record
+        return record, answer.get("page")

@@ -69,6 +69,7 @@ def shell(request: Request) -> Response:
 
 
 @pages.api_route("/sw.js", methods=["GET", "HEAD"])
+@pages.api_route("/manifest.webmanifest", methods=["GET", "HEAD"])
 @pages.api_route("/verdict.json", methods=["GET", "HEAD"])
 @pages.api_route("/tools.json", methods=["GET", "HEAD"])
 @pages.api_route("/model/{name}", methods=["GET", "HEAD"])

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from starlette.responses import JSONResponse
+from starlette.responses import HTMLResponse, JSONResponse
 
 from .. import __version__
 from ..types import MODES, Mode, Source
@@ -19,6 +19,8 @@ from .problems import ProblemError, of_input
 
 MODE = Query(description="How sure it must be: who asks for more certainty hears `unsure` more often.")
 HEATMAP = Query(description="Add where the model looked to each record.")
+
+PICTURE = Query(description="Put the picture itself into the report.")
 
 _PROBLEMS = {
     400: "Malformed request",
@@ -95,6 +97,32 @@ async def detect(
     results = [await ready.analyse(file, mode, heatmap, request.is_disconnected) for file in files]
     _note(request, results)
     return JSONResponse({"results": results})
+
+
+@verdicts.post(
+    "/v1/report",
+    summary="A report to pass on, of one file",
+    response_class=HTMLResponse,
+    responses=_problems(400, 401, 403, 408, 413, 415, 422, 429, 503),
+    openapi_extra=_FILES,
+)
+async def report(
+    request: Request,
+    files: Files,
+    mode: Annotated[Mode, MODE] = "balanced",
+    picture: Annotated[bool, PICTURE] = False,
+) -> Response:
+    """One self-contained HTML file: verdict, evidence, hashes, model. It asks for nothing when it is opened."""
+    if len(files) != 1:
+        raise ProblemError(400, "malformed", f"a report is of one file; {len(files)} were sent")
+    heatmap = request.app.state.spec.has_heatmap
+    record, page = await _analyser(request).report(
+        files[0], mode, heatmap, request.is_disconnected, with_picture=picture
+    )
+    _note(request, [record])
+    if page is None:
+        raise of_input(record["error"]["code"], record["error"]["message"])
+    return HTMLResponse(page, headers={"Content-Disposition": 'attachment; filename="report.html"'})
 
 
 @verdicts.post(

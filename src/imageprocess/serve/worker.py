@@ -19,6 +19,7 @@ import struct
 import sys
 import traceback
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from io import BufferedRWPair
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ from ..errors import (
     TooManyPixelsError,
     UsageError,
 )
-from ..types import Source
+from ..types import Result, Source
 
 if TYPE_CHECKING:
     from ..detector import Detector
@@ -131,7 +132,8 @@ def _allow_cpu(seconds: float) -> None:
 
 
 def _answer(detector: Detector, asked: dict[str, Any], data: bytes) -> dict[str, Any]:
-    """-> {"record"} or, where the request itself is at fault, {"problem": [status, code, detail]}."""
+    """-> {"record"}, with "page" where a report is asked for, or, where the request itself is at fault,
+    {"problem": [status, code, detail]}."""
     from ..detector import failed
     from ..report.records import to_record
 
@@ -140,6 +142,8 @@ def _answer(detector: Detector, asked: dict[str, Any], data: bytes) -> dict[str,
         source = _read_json(data, detector.limits.max_bytes) if asked["json"] else Source(name, data)
         name = source.name
         result = detector.detect(source, mode=asked["mode"], heatmap=asked["heatmap"])
+        told = asked.get("report")
+        page = _report(detector, result, source, **told) if told else None
     except _MalformedError as error:
         return {"problem": [400, "malformed", str(error)]}
     except UsageError as error:
@@ -153,11 +157,22 @@ def _answer(detector: Detector, asked: dict[str, Any], data: bytes) -> dict[str,
         told = CrashedError(f"{name}: the picture could not be analysed")
         return {"record": to_record(failed(name, told)), "crash": _where(error)}
     record = to_record(result)
+    if page is not None:
+        return {"record": record, "page": page}
     if result.heatmap is not None:
         height, width = result.heatmap.shape
         values = [round(float(value), 3) for value in result.heatmap.flat]
         record["heatmap"] = {"width": width, "height": height, "values": values}
     return {"record": record}
+
+
+def _report(detector: Detector, result: Result, source: Source, *, with_picture: bool) -> str:
+    from ..decode import decode
+    from ..report.page import of_result
+
+    data = source.data or b""
+    image = decode(data, name=source.name, limits=detector.limits)
+    return of_result(result, data, image, made=datetime.now(UTC), with_picture=with_picture)
 
 
 def _where(error: Exception) -> str:

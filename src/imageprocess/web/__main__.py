@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from ..errors import ModelError
-from ..model import registry
 from . import site
 
 
@@ -20,7 +19,7 @@ def main(out: Path, model: str | None, issues: str | None) -> None:
     if not site.has_private_mode():
         sys.exit("private mode is not built: run `make web` first (it needs npm)")
     try:
-        written = site.build(out, registry.resolve(model), issues=issues)
+        written = site.build(out, site.browser_model(model), issues=issues)
     except ModelError as error:
         sys.exit(str(error))
     click.echo(f"{out}: {written / 1e6:.1f} MB", err=True)

@@ -24,7 +24,7 @@ _RUNTIME_FILES = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm", "run
 
 def files(model: Path) -> dict[str, Path]:
     """Address below the site's root -> file. `model`: the folder of the model that private mode runs."""
-    found = {name: WEB / name for name in (*PAGES, "sw.js")}
+    found = {name: WEB / name for name in (*PAGES, "sw.js", "manifest.webmanifest")}
     for path in sorted((WEB / "assets").rglob("*")):
         if path.is_file():
             found[path.relative_to(WEB).as_posix()] = path
@@ -34,6 +34,13 @@ def files(model: Path) -> dict[str, Path]:
     # Where the two are one network, the page takes the first; its weights are not there twice.
     wanted = _MODEL_FILES if drawn.resolve() != model.resolve() else ("model.json",)
     return found | {f"network/{name}": drawn / name for name in wanted}
+
+
+def browser_model(model: str | None = None) -> Path:
+    """The folder of the model that runs in a browser, on the static site and in the extension; `model` names another.
+    Raises ModelError.
+    """
+    return registry.resolve(model)
 
 
 def has_private_mode() -> bool:

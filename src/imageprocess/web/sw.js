@@ -3,6 +3,7 @@
 // versions.
 
 const SHELL = "imageprocess-shell";
+const SHARED = "imageprocess-shared";
 
 const here = (path) => new URL(path, registration.scope).href;
 
@@ -24,10 +25,25 @@ addEventListener("activate", (event) => event.waitUntil(clients.claim()));
 addEventListener("fetch", (event) => {
   const { request } = event;
   const address = new URL(request.url);
+  if (request.method === "POST" && address.href === here("share")) return event.respondWith(receive(request));
   if (request.method !== "GET" || !address.href.startsWith(registration.scope) || address.searchParams.has("v")) return;
   event.respondWith(answer(request, address));
   if (request.mode === "navigate") event.waitUntil(keepAll().catch(() => {})); // or at the next visit
 });
+
+/** Pictures that another app shares (the manifest's share_target): kept until the page takes them, and sent nowhere. */
+async function receive(request) {
+  const files = (await request.formData()).getAll("file").filter((file) => file instanceof File);
+  await caches.delete(SHARED);
+  const cache = await caches.open(SHARED);
+  await Promise.all(
+    files.map((file, place) => {
+      const headers = { "Content-Type": file.type || "application/octet-stream", "X-Name": encodeURIComponent(file.name) };
+      return cache.put(here(`share/${place}`), new Response(file, { headers }));
+    }),
+  );
+  return Response.redirect(here("predict.html#shared"), 303);
+}
 
 async function answer(request, address) {
   try {

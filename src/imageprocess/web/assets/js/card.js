@@ -7,10 +7,12 @@ import { drawHeat, drawPreview } from "./picture.js";
 import { bytes, number, t } from "./texts.js";
 import { failure, headline, reason } from "./wording.js";
 
+const ACTIONS = { report: "report.save", print: "card.print", wrong: "card.wrong" };
+
 let lastCard = 0;
 
 export class Card {
-  /** `actions`: {remove, send (null where there is no service), print, wrong}, each called with the item. */
+  /** `actions`: {remove, send, report, print, wrong}, each called with the item; null where the page has no such action. */
   constructor(item, actions) {
     this.item = item;
     this.actions = actions;
@@ -85,7 +87,10 @@ export class Card {
         record.heatmap && this.hasPreview !== false && this.heatControls(record.heatmap),
       ),
       evidence(record, item.where),
-      el("p", { class: "actions" }, button("card.print", () => actions.print(item)), button("card.wrong", () => actions.wrong(item))),
+      el(
+        "p", { class: "actions" },
+        Object.entries(ACTIONS).map(([name, key]) => actions[name] && button(key, () => actions[name](item))),
+      ),
     ];
   }
 

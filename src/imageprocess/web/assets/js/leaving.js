@@ -3,8 +3,10 @@
 
 import { byId, el } from "./dom.js";
 import { site } from "./site.js";
-import { bytes, language, number, t } from "./texts.js";
+import { addTexts, bytes, language, number, t } from "./texts.js";
 import { headline } from "./wording.js";
+
+await addTexts("report");
 
 /** Print one card, with what identifies the file and the model, and nothing else of the page. */
 export function printReport(item) {

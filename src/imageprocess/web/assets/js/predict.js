@@ -12,6 +12,7 @@ import { browser, service } from "./witnesses.js";
 import { failure, headline } from "./wording.js";
 
 const leaving = {
+  report: async (item) => (await import("./report.js")).openReport(item),
   print: async (item) => (await import("./leaving.js")).printReport(item),
   wrong: async (item) => (await import("./leaving.js")).openWrong(item),
 };
@@ -40,8 +41,12 @@ function start() {
     choice.addEventListener("change", () => choose(byId("where-browser").checked ? browser : service));
   }
   render();
-  return choose(witness);
+  const ready = choose(witness);
+  if (location.hash) import("./arrivals.js").then(({ takeArrivals }) => takeArrivals(add, tellProblem));
+  return ready;
 }
+
+const tellProblem = (textContent) => Object.assign(byId("problem"), { hidden: false, textContent });
 
 /** Switch to the browser or the service, say where pictures go, and get ready. */
 async function choose(chosen) {
@@ -214,8 +219,7 @@ function show(item, state, record) {
 }
 
 function problem(error) {
-  byId("problem").textContent = told(error);
-  byId("problem").hidden = false;
+  tellProblem(told(error));
   if (error.code === "key_missing" || error.code === "key_wrong") askForKey(error.code === "key_wrong");
 }
 

@@ -6,4 +6,4 @@ const asked = await fetch("site.json", { cache: "no-cache" }).catch(() => null);
 /** {service, private, issues}: the facts that web/site.py wrote. */
 export const site = asked?.ok ? await asked.json() : { service: true, private: false, issues: null };
 
-if ("serviceWorker" in navigator && asked?.ok) navigator.serviceWorker.register("sw.js").catch(() => {});
+if ("serviceWorker" in navigator && asked?.ok && site.offline !== false) navigator.serviceWorker.register("sw.js").catch(() => {});

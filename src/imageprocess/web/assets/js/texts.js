@@ -10,6 +10,11 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 }
 
+/** Add the texts of a part that is fetched later. */
+export async function addTexts(part) {
+  Object.assign(TEXTS, await (await fetch(new URL(`../texts/${part}.${language}.json`, import.meta.url))).json());
+}
+
 export const has = (key) => key in TEXTS;
 
 /** `key.one` or `key.other`, as the language counts. */
@@ -45,7 +50,7 @@ function translate() {
   for (const element of document.querySelectorAll("[data-t]")) element.textContent = t(element.dataset.t);
   for (const element of document.querySelectorAll("[data-t-label]")) element.setAttribute("aria-label", t(element.dataset.tLabel));
   const other = document.getElementById("language");
-  Object.assign(other, { href: "?lang=en", lang: "en", hreflang: "en", textContent: "English" });
+  if (other) Object.assign(other, { href: "?lang=en", lang: "en", hreflang: "en", textContent: "English" });
   delete page.dataset.texts;
 }
 

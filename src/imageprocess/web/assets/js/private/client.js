@@ -73,5 +73,8 @@ export async function detect(file, { mode, signal }) {
   }
 }
 
+/** SHA-256 of a file's pixels. */
+export const pixelHash = (file) => ask("pixels", { file });
+
 /** What the blocks of the drawn network see in `file`. `folder`: "model/" or "network/". */
 export const features = (file, folder) => ask("features", { file, folder });

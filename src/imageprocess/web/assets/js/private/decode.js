@@ -51,6 +51,28 @@ function read(bitmap, orientation, input) {
   return { pixels: resampler.finish(), width, height, mark: marks.finish() };
 }
 
+/** The whole picture, upright and over white: height x width x 3 bytes. */
+export async function rgb(data, format, orientation) {
+  const bitmap = await open(data, format);
+  try {
+    const turn = format === "AVIF" ? 1 : orientation;
+    const [width, height] = turn >= 5 ? [bitmap.height, bitmap.width] : [bitmap.width, bitmap.height];
+    const pixels = new Uint8Array(3 * width * height);
+    const rows = Math.max(1, Math.floor(STRIP_PIXELS / width));
+    for (let top = 0, to = 0; top < height; top += rows) {
+      const rgba = strip(bitmap, turn, top, Math.min(rows, height - top), width);
+      for (let from = 0; from < rgba.length; from += 4, to += 3) {
+        pixels[to] = rgba[from];
+        pixels[to + 1] = rgba[from + 1];
+        pixels[to + 2] = rgba[from + 2];
+      }
+    }
+    return pixels;
+  } finally {
+    bitmap.close();
+  }
+}
+
 /**
  * Rows `top` to `top + count` of the upright picture, 4 bytes a pixel, over white. The canvas only copies: a canvas that
  * turns a picture does not always hit its pixels.

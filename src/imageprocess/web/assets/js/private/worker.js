@@ -2,7 +2,7 @@
 
 import { readRecords } from "./containers.js";
 import { sha256 } from "./digest.js";
-import { decode, DecodeError, isFaithful } from "./decode.js";
+import { decode, DecodeError, isFaithful, rgb } from "./decode.js";
 import { Model } from "./model.js";
 import { readExif } from "./exif.js";
 import { readFile, readProvenance } from "./provenance.js";
@@ -49,6 +49,12 @@ const calls = {
       const { code, message, server } = error;
       return { record: { schema: 1, source: file.name, status: "error", error: { code, message } }, server };
     }
+  },
+
+  /** SHA-256 of the decoded pixels, as report/page.py defines it. */
+  async pixels({ file }) {
+    const { upright, format, orientation } = await opened(file);
+    return sha256(await rgb(upright, format, orientation));
   },
 
   /** What each block of the drawn network sees in `file`: its feature maps, and the answer. */

@@ -1,0 +1,76 @@
+// The menu entry, what is injected into a page and when, and which sites are allowed. Keeps no state of its own: it may
+// be stopped and started at any time.
+
+const INJECTED = ["page/find.js", "page/read.js", "page/layer.js", "page/panel.js", "page/scan.js", "page/main.js"];
+const ALLOWED = "allowed-sites"; // the id of the content script of sites that are always checked
+
+chrome.runtime.onInstalled.addListener(async () => {
+  await chrome.contextMenus.removeAll();
+  chrome.contextMenus.create({
+    id: "check", title: chrome.i18n.getMessage("check"), contexts: ["image", "link", "page", "video", "frame"],
+    documentUrlPatterns: ["*://*/*", "file://*/*"],
+  });
+  await register();
+});
+
+chrome.contextMenus.onClicked.addListener(async ({ mediaType, srcUrl }, tab) => {
+  const src = mediaType === "image" ? srcUrl : null; // null: an overlay or a background; the page finds what is below
+  await inPage(tab.id, { call: "show", src });
+});
+
+/** Inject what is missing, and send it `message`. Answers whether the page can be reached. */
+async function inPage(tabId, message) {
+  try {
+    await chrome.scripting.executeScript({ target: { tabId }, files: INJECTED });
+    await chrome.tabs.sendMessage(tabId, message);
+    return true;
+  } catch (error) {
+    console.warn(String(error)); // the browser's own pages and stores take no scripts
+    if (message.call === "show") await chrome.tabs.create({ url: "popup.html?refused" });
+    return false;
+  }
+}
+
+let starting = null;
+
+/** See to it that engine.html is there. Firefox runs the engine beside this file. */
+async function startEngine() {
+  if (!chrome.offscreen || (await chrome.offscreen.hasDocument())) return;
+  starting ??= chrome.offscreen
+    .createDocument({ url: "engine.html", reasons: ["WORKERS"], justification: "Runs the model in a worker." })
+    .finally(() => (starting = null));
+  await starting;
+}
+
+/** The sites that are always checked are those whose permission lasts and that the user switched on. */
+async function register() {
+  const { sites = [] } = await chrome.storage.local.get("sites");
+  const { origins = [] } = await chrome.permissions.getAll();
+  const all = origins.some((origin) => ["*://*/*", "<all_urls>"].includes(origin));
+  const matches = sites.filter((site) => all || origins.includes(site));
+  await chrome.scripting.unregisterContentScripts({ ids: [ALLOWED] }).catch(() => {}); // there was none
+  if (!matches.length) return;
+  await chrome.scripting.registerContentScripts([
+    { id: ALLOWED, matches, js: [...INJECTED, "page/auto.js"], runAt: "document_idle", persistAcrossSessions: true },
+  ]);
+}
+
+chrome.permissions.onAdded.addListener(register);
+chrome.permissions.onRemoved.addListener(register);
+chrome.storage.local.onChanged.addListener(({ sites }) => sites && register());
+
+const calls = {
+  start: startEngine,
+  /** The engine starts anew with the next question. */
+  restart: async () => chrome.offscreen && (await chrome.offscreen.hasDocument()) && chrome.offscreen.closeDocument(),
+  scan: ({ tabId }) => inPage(tabId, { call: "scan" }),
+  pick: ({ tabId }) => inPage(tabId, { call: "show", src: null }),
+  /** May the engine read from this address? */
+  permitted: ({ origin }) => chrome.permissions.contains({ origins: [origin] }),
+};
+
+chrome.runtime.onMessage.addListener((message, sender, answer) => {
+  if (message.to !== "background" || !Object.hasOwn(calls, message.call)) return false;
+  Promise.resolve(calls[message.call](message)).then((value) => answer({ value }), (error) => answer({ error: String(error) }));
+  return true;
+});

@@ -1,0 +1,59 @@
+// What the background page and the popup ask of a page.
+
+globalThis.imageprocess ??= {};
+
+if (!imageprocess.listening) {
+  imageprocess.listening = true;
+  const { find, layer, panel, read, scan } = imageprocess;
+  let pointed = null; // where the last right click was, on sites that are always checked
+
+  addEventListener("contextmenu", ({ clientX, clientY }) => (pointed = { x: clientX, y: clientY, at: Date.now() }), true);
+
+  async function show(src) {
+    if (src) return panel.show(find.bySource(src));
+    const recent = pointed && Date.now() - pointed.at < 30_000 ? find.at(pointed.x, pointed.y) : null;
+    if (recent) return panel.show(recent);
+    const picture = await pick();
+    if (picture) await panel.show(picture);
+  }
+
+  /** The picture that the user clicks on, or null: a layer over the page takes the click, so that no overlay does. */
+  async function pick() {
+    const cover = Object.assign(document.createElement("div"), { className: "picker" });
+    const frame = Object.assign(document.createElement("div"), { className: "frame" });
+    const hint = Object.assign(document.createElement("div"), { className: "hint" });
+    frame.style.display = "none";
+    [cover, frame].forEach((node) => layer.add(node));
+    read.engine({ call: "setup" }).then(({ words }) => {
+      if (cover.isConnected) layer.add(Object.assign(hint, { textContent: words.pick, dir: words.dir }));
+    }); // the words may take longer than the click
+    const done = new AbortController();
+    const { signal } = done;
+    const chosen = await new Promise((resolve) => {
+      const below = ({ clientX, clientY }) => find.at(clientX, clientY);
+      cover.addEventListener("mousemove", (event) => {
+        const box = below(event)?.element.getBoundingClientRect();
+        frame.style.display = box ? "" : "none";
+        if (box) Object.assign(frame.style, { left: `${box.left}px`, top: `${box.top}px`, width: `${box.width}px`, height: `${box.height}px`, boxSizing: "border-box" });
+      }, { signal });
+      cover.addEventListener("click", (event) => resolve(below(event)), { signal });
+      addEventListener("keydown", (event) => event.key === "Escape" && resolve(null), { capture: true, signal });
+    });
+    done.abort();
+    [cover, frame, hint].forEach((node) => layer.remove(node));
+    return chosen;
+  }
+
+  const calls = { show: ({ src }) => show(src), scan: () => scan.start(), clear: () => scan.stop(), progress: () => scan.progress(), records: () => scan.records() };
+
+  chrome.runtime.onMessage.addListener((message, sender, answer) => {
+    if (sender.id !== chrome.runtime.id || !Object.hasOwn(calls, message.call)) return false;
+    const answered = calls[message.call](message);
+    if (message.call === "progress" || message.call === "records") answer(answered);
+    else {
+      Promise.resolve(answered).catch((error) => console.warn("imageprocess:", error));
+      answer(null); // the work goes on
+    }
+    return false;
+  });
+}

@@ -1,0 +1,119 @@
+"""What `detect` writes beside its records, a file a picture: heat maps and reports."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..types import DecodedImage, Result, Source
+
+if TYPE_CHECKING:
+    from ..decode import Limits
+
+MAX_STEM_BYTES = 200  # of the 255 that file systems allow a name
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Writes one picture's file, of its result, its bytes and its pixels."""
+
+    what: str
+    write: Callable[[Result, bytes, DecodedImage], None]
+
+
+def is_page(target: Path) -> bool:
+    """Whether --report names one file; a folder otherwise."""
+    return target.suffix.lower() in (".html", ".htm")
+
+
+def writers(heatmap: Path | None, report: Path | None, *, with_picture: bool) -> list[Writer]:
+    """For the folders and files that are asked for; folders are made. Raises OSError."""
+    found = []
+    if heatmap is not None:
+        found.append(_heatmaps(heatmap))
+    if report is not None:
+        found.append(_reports(report, with_picture=with_picture))
+    return found
+
+
+def beside(
+    results: Iterable[Result],
+    again: Iterable[Source | Result],
+    limits: Limits,
+    writer: Writer,
+    missing: Callable[[str, str, Exception], None],
+) -> Iterator[Result]:
+    """Pass results by, writing a file for each. `missing(what, name, error)` is told of one that could not be."""
+    from .. import sources
+    from ..decode import decode
+    from ..errors import InputError
+
+    for result, source in zip(results, again, strict=True):
+        if result.verdict is not None and isinstance(source, Source):
+            try:
+                data = sources.read(source, max_bytes=limits.max_bytes)
+                writer.write(result, data, decode(data, name=source.name, limits=limits))
+            except (InputError, OSError) as error:
+                missing(writer.what, source.name, error)
+        yield result
+
+
+def _heatmaps(folder: Path) -> Writer:
+    """NAME.heatmap.png in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = _Names()
+
+    def write(result: Result, data: bytes, image: DecodedImage) -> None:
+        from ..model.heatmap import overlay_png
+
+        if result.heatmap is not None:
+            path = folder / f"{names.free(result.source)}.heatmap.png"
+            path.write_bytes(overlay_png(image.pixels, result.heatmap))
+
+    return Writer("heat map", write)
+
+
+def _reports(target: Path, *, with_picture: bool) -> Writer:
+    """FILE.html for one picture, or NAME.report.html in a folder."""
+    names = _Names()
+    if not is_page(target):
+        target.mkdir(parents=True, exist_ok=True)
+
+    def write(result: Result, data: bytes, image: DecodedImage) -> None:
+        from ..report import page
+
+        stem = names.free(result.source)
+        if is_page(target) and len(names) > 1:
+            raise click.UsageError(
+                f"--report {target}: one file holds one picture; name a folder for several"
+            )
+        path = target if is_page(target) else target / f"{stem}.report.html"
+        made = datetime.now().astimezone()
+        text = page.of_result(result, data, image, made=made, with_picture=with_picture)
+        path.write_text(text, encoding="utf-8")
+
+    return Writer("report", write)
+
+
+class _Names:
+    """What pictures' files are called. Names that meet are numbered."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._taken)
+
+    def free(self, source: str) -> str:
+        whole = "stdin" if source == "-" else Path(source).stem
+        stem = whole.encode()[:MAX_STEM_BYTES].decode(errors="ignore")
+        numbered = (f"{stem}-{number}" for number in itertools.count(2))
+        free = next(one for one in itertools.chain([stem], numbered) if one not in self._taken)
+        self._taken.add(free)
+        return free

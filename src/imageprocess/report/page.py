@@ -1,0 +1,219 @@
+"""A record -> one HTML file to pass on: it asks for nothing and runs nothing. The pages' report.js fills the same
+template (web/assets/report.html) in the reader's language; this one speaks English.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..types import DecodedImage, Result
+from .records import to_record
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_ASSETS = Path(__file__).parents[1] / "web" / "assets"
+_MAX_SIDE = 1200  # pixels of the heat map's longer side in the report
+_STATED = ("c2pa", "watermark", "metadata")  # what decides by a statement, not by an estimate
+_GENERATOR = ("generator", "model", "prompt", "negative_prompt", "seed", "sampler")
+_CAMERA = (
+    "make", "model", "lens", "taken", "changed", "software", "exposure_time_s", "f_number", "iso", "focal_length_mm",
+)  # fmt: skip
+
+
+def pixels_sha256(image: DecodedImage) -> str:
+    """Of the decoded pixels: upright, 8-bit RGB row by row, transparency over white, colour profile ignored."""
+    return hashlib.sha256(image.pixels.tobytes()).hexdigest()
+
+
+def to_html(
+    record: Mapping[str, Any],
+    *,
+    made: datetime,
+    pixels: str | None = None,
+    heat: bytes | None = None,
+    picture: tuple[str, bytes] | None = None,
+) -> str:
+    """The report of an `ok` record. `pixels`: pixels_sha256's; `heat`: a PNG of where the model looked;
+    `picture`: the media type and bytes of the picture itself, which is in the report only when given.
+    """
+    verdict = record["verdict"]
+    by = verdict["decided_by"]
+    slots = {
+        "lang": "en",
+        "dir": "ltr",
+        "title": escape(f"{_t('report.title')}: {record['source']}"),
+        "label": verdict["label"],
+        "headline": escape(_headline(verdict)),
+        "meter": _meter(record),
+        "reason": escape(verdict["reason"]),
+        "decided": escape(f"{_t('decided')} {_t(f'decided.{by}')}"),
+        "figures": _figures(record, heat, picture),
+        "identity_title": escape(_t("report.identity")),
+        "identity": _identity(record, pixels),
+        "identity_note": escape(_t("report.identity.note")),
+        "evidence": _evidence(record["evidence"]),
+        "limits_title": escape(_t("report.limits")),
+        "limits": escape(_t("report.limits.text")),
+        "made": escape(_made(record, made)),
+        "record": _embedded({**record, **({"pixels_sha256": pixels} if pixels else {})}),
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda slot: slots[slot[1]], _template())
+
+
+def heat_png(pixels: NDArray[np.uint8], heat: NDArray[np.float32], *, with_picture: bool) -> bytes:
+    """Where the model looked: over the picture in grey, or over plain grey where the picture is to stay out."""
+    import numpy as np
+    from PIL import Image
+
+    from ..model.heatmap import overlay_png
+
+    size = (max(1, pixels.shape[1]), max(1, pixels.shape[0]))
+    scale = min(1.0, _MAX_SIDE / max(size))
+    size = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
+    below = Image.fromarray(pixels).resize(size) if with_picture else Image.new("RGB", size, (128, 128, 128))
+    drawn = Image.open(io.BytesIO(overlay_png(np.asarray(below), heat)))
+    stream = io.BytesIO()
+    drawn.save(stream, "PNG", optimize=True)
+    return stream.getvalue()
+
+
+def of_result(result: Result, data: bytes, image: DecodedImage, *, made: datetime, with_picture: bool) -> str:
+    """The report of an `ok` result, its file's bytes and its pixels."""
+    found = result.heatmap
+    return to_html(
+        to_record(result),
+        made=made,
+        pixels=pixels_sha256(image),
+        heat=None if found is None else heat_png(image.pixels, found, with_picture=with_picture),
+        picture=(f"image/{image.facts.format.lower()}", data) if with_picture else None,
+    )
+
+
+@cache
+def _template() -> str:
+    return (_ASSETS / "report.html").read_text(encoding="utf-8")
+
+
+@cache
+def _texts() -> dict[str, str]:
+    parts = (_ASSETS / "texts" / name for name in ("en.json", "report.en.json"))
+    return {key: text for part in parts for key, text in json.loads(part.read_text(encoding="utf-8")).items()}
+
+
+def _t(key: str, **values: object) -> str:
+    text = _texts().get(key, key)
+    return re.sub(r"\{(\w+)\}", lambda found: str(values.get(found[1], found[0])), text)
+
+
+def _headline(verdict: Mapping[str, Any]) -> str:
+    stated = f"verdict.{verdict['label']}.stated"
+    if verdict["decided_by"] in _STATED and stated in _texts():
+        return _t(stated)
+    return _t(f"verdict.{verdict['label']}")
+
+
+def _percent(p: float) -> str:
+    """An estimate never shows 0 % or 100 %: that would promise more than any model can."""
+    return ">99%" if p > 0.99 else "<1%" if p < 0.01 else f"{p:.0%}"
+
+
+def _meter(record: Mapping[str, Any]) -> str:
+    verdict = record["verdict"]
+    p = verdict["probability_ai"]
+    if p is None:
+        return ""
+    estimate = verdict["decided_by"] not in _STATED
+    model = next((item for item in record["evidence"] if item["kind"] == "model"), None)
+    band = model["detail"].get("thresholds") if model and estimate else None
+    low, high = (band["real"], band["ai"]) if band else (0.5, 0.5)
+    label = _t("meter.label" if estimate else "meter.label.stated")
+    shown = _percent(p) if estimate else f"{p:.0%}"
+    unsure = f'<span class="unsure">{escape(_t("meter.unsure"))}</span>' if low < high else ""
+    return (
+        f'<div class="meter" style="--p: {p}; --low: {low}; --high: {high}">'
+        f'<p class="meter-head"><span>{escape(label)}</span><strong>{escape(shown)}</strong></p>'
+        f'<div class="track" role="img" aria-label="{escape(shown)}"><span class="needle"></span></div>'
+        f'<p class="scale" aria-hidden="true"><span>{escape(_t("meter.real"))}</span>{unsure}'
+        f"<span>{escape(_t('meter.ai'))}</span></p></div>"
+    )
+
+
+def _figures(record: Mapping[str, Any], heat: bytes | None, picture: tuple[str, bytes] | None) -> str:
+    name = escape(record["source"])
+    shown = []
+    if picture:
+        shown.append(f'<figure><div class="frame">{_image(*picture, name)}</div></figure>')
+    if heat:
+        caption = escape(_t("heat.caption"))
+        image = _image("image/png", heat, "")
+        shown.append(f'<figure><div class="frame">{image}</div><figcaption>{caption}</figcaption></figure>')
+    return f'<section class="figures">{"".join(shown)}</section>' if shown else ""
+
+
+def _image(media_type: str, data: bytes, alt: str) -> str:
+    return f'<img src="data:{media_type};base64,{base64.b64encode(data).decode()}" alt="{alt}">'
+
+
+def _identity(record: Mapping[str, Any], pixels: str | None) -> str:
+    image, model = record["image"], record.get("model")
+    facts = {
+        "name": record["source"],
+        "format": f"{image['format']} · {image['width']:,} × {image['height']:,} · {image['bytes']:,} bytes",
+        "sha256": record["sha256"],
+        "pixels": pixels,
+        "model": model and f"{model['name']} {model['version']} · {model['sha256']}",
+    }
+    return "".join(_entry(_t(f"report.{key}"), value) for key, value in facts.items() if value)
+
+
+def _entry(name: str, value: object) -> str:
+    return f'<dt>{escape(name)}</dt><dd dir="auto">{escape(str(value))}</dd>'
+
+
+def _evidence(items: Iterable[Mapping[str, Any]]) -> str:
+    listed = "".join(_listed(item) for item in items)
+    body = f"<ul>{listed}</ul>" if listed else f"<p>{escape(_t('evidence.none'))}</p>"
+    return f'<h2>{escape(_t("evidence"))}</h2>{body}<p class="hint">{escape(_t("evidence.unchecked"))}</p>'
+
+
+def _listed(item: Mapping[str, Any]) -> str:
+    kind, trust, detail = item["kind"], item["trust"], item["detail"]
+    head = f"<b>{escape(_t(f'kind.{kind}'))}</b> · {escape(_t(f'trust.{trust}'))}"
+    head += f" · {escape(_t('points.' + item['points_to']))}" if "points_to" in item else ""
+    group, names = ("camera", _CAMERA) if kind == "exif" else ("record", _GENERATOR)
+    facts = "".join(_entry(_t(f"{group}.{name}"), detail[name]) for name in names if detail.get(name))
+    facts += "".join(_entry(name, value) for name, value in dict(detail.get("settings") or {}).items())
+    proves = _t(f"proves.{kind}")
+    if detail.get("proves"):
+        proves = f"{_t('proves')} {detail['proves']} {_t('proves.not')} {detail.get('does_not_prove', '–')}"
+    return (
+        f'<li><p class="kind">{head}</p><p>{escape(item["claim"])}</p>'
+        + (f'<dl class="record">{facts}</dl>' if facts else "")
+        + f'<p class="hint">{escape(proves)}</p></li>'
+    )
+
+
+def _made(record: Mapping[str, Any], made: datetime) -> str:
+    model = record.get("model") or {"name": "–", "version": ""}
+    return _t(
+        "report.made",
+        date=made.strftime("%d %B %Y, %H:%M %Z").strip(", "),
+        model=f"{model['name']} {model['version']}",
+    )
+
+
+def _embedded(record: Mapping[str, Any]) -> str:
+    """JSON that cannot end the element that it stands in."""
+    return json.dumps(record, ensure_ascii=False).replace("<", "\\u003c")

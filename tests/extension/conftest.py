@@ -1,0 +1,166 @@
+"""A real Chromium with the extension in it, and sites on loopback whose pictures it looks at."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, Worker, expect, sync_playwright
+
+from browsing import DESKTOP, TIMEOUT_MS
+from imageprocess.web import site
+from picture_site import Site
+
+ARGUMENTS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--lang=en",
+]
+EXTENSION = Path(__file__).parents[2] / "extension"
+
+
+def _builder() -> ModuleType:
+    """extension/build.py, which is no package's."""
+    spec = importlib.util.spec_from_file_location("extension_build", EXTENSION / "build.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def builder() -> ModuleType:
+    return _builder()
+
+
+@pytest.fixture(scope="session")
+def packages(builder: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `make extension` writes."""
+    if not site.has_private_mode():
+        pytest.skip("the model's runtime is not there: `make web` fetches it, where npm is")
+    out = tmp_path_factory.mktemp("extension")
+    builder.build(out, site.browser_model())
+    return out
+
+
+class Extension:
+    """The extension in a running browser."""
+
+    def __init__(self, context: BrowserContext, worker: Worker) -> None:
+        self.context = context
+        self.worker = worker
+        self.root = worker.url.removesuffix("background.js")
+        self.asked: list[str] = []  # every address that anything in this browser asked for
+        context.on("request", lambda request: self.asked.append(request.url))
+
+    def tab_id(self, page: Page) -> int:
+        found: int = self.worker.evaluate(
+            "async (url) => (await chrome.tabs.query({})).find((tab) => tab.url === url)?.id", page.url
+        )
+        return found
+
+    def right_click(self, page: Page, src: str | None) -> None:
+        """Choose the menu entry: the event that the browser sends when a person does."""
+        self.worker.evaluate(
+            """([id, src]) => chrome.contextMenus.onClicked.dispatch(
+                {menuItemId: "check", ...(src && {mediaType: "image", srcUrl: src})}, {id})""",
+            [self.tab_id(page), src],
+        )
+
+    def panel(self, page: Page) -> Any:
+        """The panel's frame, once it has a verdict or says why it has none."""
+        for _ in range(TIMEOUT_MS // 100):
+            frame = next((one for one in page.frames if one.url.startswith(f"{self.root}panel.html")), None)
+            if frame and frame.locator("h2").count():
+                return frame
+            page.wait_for_timeout(100)
+        raise AssertionError(f"no panel among {[frame.url for frame in page.frames]}")
+
+    def popup(self, page: Page | None = None, query: str = "") -> Page:
+        """The toolbar's popup in a tab of its own, for `page`."""
+        opened = self.context.new_page()
+        tab = f"tab={self.tab_id(page)}" if page else ""
+        opened.goto(f"{self.root}popup.html?{tab}{query}")
+        opened.wait_for_selector("body[data-ready]")
+        return opened
+
+    def scan(self, page: Page) -> dict[str, Any]:
+        """Check the pictures of a page; what the popup is told when all is done."""
+        tab = self.tab_id(page)
+        popup = self.popup(page)
+        popup.get_by_role("button", name="Check the pictures").click()
+        popup.wait_for_timeout(1000)
+        for _ in range(3 * TIMEOUT_MS // 200):
+            told: dict[str, Any] = self.worker.evaluate(
+                "(id) => chrome.tabs.sendMessage(id, {call: 'progress'}).catch(() => ({}))", tab
+            )
+            if told.get("checked") and not told["running"]:
+                popup.close()
+                return told
+            popup.wait_for_timeout(200)
+        raise AssertionError(f"the scan does not end: {told}")
+
+
+Start = Callable[..., Extension]
+
+
+@pytest.fixture(scope="module")
+def start(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """start(allowed=[match patterns], more=(arguments,), ...): `allowed` stands for what a person grants, by a click or
+    for good.
+    """
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+    assert path, "no Chromium: `make test` installs Debian's"
+    expect.set_options(timeout=TIMEOUT_MS)
+    contexts: list[BrowserContext] = []
+    with sync_playwright() as playwright:
+
+        def start_one(
+            allowed: list[str] | None = None, more: tuple[str, ...] = (), **options: Any
+        ) -> Extension:
+            folder = packages / "chromium"
+            if allowed:
+                folder = tmp_path_factory.mktemp("allowed") / "chromium"
+                shutil.copytree(packages / "chromium", folder)
+                manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+                manifest["host_permissions"] = allowed
+                (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+            loaded = [f"--disable-extensions-except={folder}", f"--load-extension={folder}"]
+            context = playwright.chromium.launch_persistent_context(
+                str(tmp_path_factory.mktemp("profile")),
+                executable_path=path,
+                args=[*ARGUMENTS, *loaded, *more],
+                ignore_default_args=["--disable-extensions"],
+                **{"viewport": DESKTOP, "accept_downloads": True, **options},
+            )
+            contexts.append(context)
+            context.set_default_timeout(TIMEOUT_MS)
+            worker = (
+                context.service_workers[0]
+                if context.service_workers
+                else context.wait_for_event("serviceworker")
+            )
+            return Extension(context, worker)
+
+        yield start_one
+        for context in contexts:
+            context.close()
+
+
+@pytest.fixture(scope="session")
+def sites() -> Iterator[tuple[Site, Site]]:
+    """A site, and another one under another name where some of its pictures lie."""
+    with Site("127.0.0.1") as first, Site("localhost") as second:
+        yield first, second

@@ -1,0 +1,103 @@
+"""What is in the packages, and what they may do."""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from imageprocess.web import site
+
+SHELL = Path(__file__).parents[2] / "extension"
+
+
+def _manifest(packages: Path, browser: str) -> dict[str, object]:
+    told: dict[str, object] = json.loads((packages / browser / "manifest.json").read_text(encoding="utf-8"))
+    return told
+
+
+@pytest.mark.parametrize(("browser", "more"), [("chromium", ["offscreen"]), ("firefox", [])])
+def test_permissions_are_these_and_no_site_is_among_them(
+    packages: Path, browser: str, more: list[str]
+) -> None:
+    told = _manifest(packages, browser)
+    assert sorted(told["permissions"]) == sorted(["activeTab", "contextMenus", "scripting", "storage", *more])  # type: ignore[call-overload]
+    assert told["optional_host_permissions"] == ["*://*/*"]
+    assert (
+        not {"host_permissions", "content_scripts", "optional_permissions", "externally_connectable"}
+        & told.keys()
+    )
+
+
+@pytest.mark.parametrize("browser", ["chromium", "firefox"])
+def test_nothing_but_the_package_may_run(packages: Path, browser: str) -> None:
+    policy = _manifest(packages, browser)["content_security_policy"]["extension_pages"]  # type: ignore[index]
+    directives = dict(part.strip().split(" ", 1) for part in policy.split(";"))
+    assert directives["default-src"] == "'none'" and directives["frame-src"] == "'none'"
+    assert directives["script-src"] == "'self' 'wasm-unsafe-eval'" and directives["worker-src"] == "'self'"
+    for path in (packages / browser).rglob("*.html"):
+        for tag in re.findall(r"<script[^>]*>", path.read_text(encoding="utf-8")):
+            assert "://" not in tag and (" src=" in tag or "application/json" in tag), (path.name, tag)
+
+
+def test_the_pages_modules_are_there_once_and_unchanged(packages: Path) -> None:
+    ours = packages / "chromium/assets/js"
+    theirs = {path.relative_to(site.WEB / "assets/js") for path in (site.WEB / "assets/js").rglob("*.js")}
+    assert {path.relative_to(ours) for path in ours.rglob("*.js")} == theirs
+    for name in theirs:
+        assert (ours / name).read_bytes() == (site.WEB / "assets/js" / name).read_bytes()
+    assert (packages / "chromium/verdict.json").read_bytes() == (
+        site.WEB.parent / "verdict.json"
+    ).read_bytes()
+
+
+def test_any_model_of_the_browser_can_be_packed(builder: ModuleType, tiny_model_dir: Path) -> None:
+    packed = builder.contents("chromium", tiny_model_dir)
+    assert json.loads(packed["model/model.json"])["name"] == "tiny"
+    assert packed["model/model.onnx"] == (tiny_model_dir / "model.onnx").read_bytes()
+    name = json.loads((site.browser_model() / "model.json").read_text(encoding="utf-8"))["name"]
+    for path in [*SHELL.rglob("*.js"), *SHELL.rglob("*.html"), SHELL / "build.py"]:
+        assert name not in path.read_text(encoding="utf-8"), path
+
+
+def test_the_shell_names_no_address(packages: Path) -> None:
+    for path in [*SHELL.glob("*.js"), *SHELL.glob("page/*.js"), *SHELL.glob("*.html"), *SHELL.glob("*.css")]:
+        found = re.findall(r"https?://[\w.]+", path.read_text(encoding="utf-8"))
+        assert not found, (path.name, found)
+
+
+def test_a_zip_is_the_folder_and_the_same_each_time(packages: Path) -> None:
+    for browser in ("chromium", "firefox"):
+        (path,) = packages.glob(f"*-{browser}.zip")
+        folder = packages / browser
+        with zipfile.ZipFile(path) as archive:
+            assert {name: archive.read(name) for name in archive.namelist()} == {
+                found.relative_to(folder).as_posix(): found.read_bytes()
+                for found in folder.rglob("*")
+                if found.is_file()
+            }
+            assert archive.namelist() == sorted(archive.namelist())
+            assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
+def test_every_text_is_in_both_languages() -> None:
+    texts = [
+        json.loads((SHELL / f"texts/{language}.json").read_text(encoding="utf-8"))
+        for language in ("en", "he")
+    ]
+    several = re.compile(r"\.two$")
+    assert texts[0].keys() == {key for key in texts[1] if not several.search(key)}
+    messages = [
+        json.loads((SHELL / f"_locales/{language}/messages.json").read_text(encoding="utf-8"))
+        for language in ("en", "he")
+    ]
+    assert messages[0].keys() == messages[1].keys()
+    assert len(messages[0]["description"]["message"]) <= 132  # the stores' limit
+    used = "".join(path.read_text(encoding="utf-8") for path in [*SHELL.glob("*.js"), *SHELL.glob("*.html")])
+    for key in texts[0]:
+        stem = re.sub(r"\.(one|other)$", "", key)
+        assert f'"{stem}"' in used, f"{key} is never shown"

@@ -1,0 +1,257 @@
+"""All pictures of a page: lazily loaded ones, sets, backgrounds, data and blob addresses, and those of other sites."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from golden_pictures import golden_picture
+from imageprocess.detector import Detector
+from imageprocess.report.records import to_record
+from imageprocess.types import Source
+from imageprocess.web import site
+from picture_site import Site
+from pictures import encode, scene
+
+from .conftest import Extension, Start
+
+pytestmark = pytest.mark.e2e
+SIZE = "width:160px;height:120px"
+BOTH = ["http://127.0.0.1/*", "http://localhost/*"]
+Sites = tuple[Site, Site]
+
+
+def _drawn(seed: int) -> bytes:
+    form = ("JPEG", "PNG", "WEBP")[seed % 3]
+    picture = golden_picture(seed, 300, 225) if seed % 2 else scene(seed, 300, 225)
+    return encode(picture, form)
+
+
+class Sixty:
+    """A page of sixty pictures; `read`: address -> bytes of those that must be judged."""
+
+    def __init__(self, here: Site, there: Site) -> None:
+        self.here, self.there = here, there
+        self.read: dict[str, bytes] = {}
+        self.left_out: list[str] = []  # paths of what must not be asked for again
+        parts = [self._image(seed) for seed in range(20)]
+        parts += [self._set(seed) for seed in range(20, 26)]
+        parts += [self._background(seed) for seed in range(26, 32)]
+        parts += [self._elsewhere(seed) for seed in range(32, 38)]
+        parts += [self._data(seed) for seed in range(38, 42)]
+        parts += [
+            f'<img class="blob" style="{SIZE}" data-from="{self._add(seed)}">' for seed in range(42, 46)
+        ]
+        parts += self._nothing()
+        parts += ['<div style="height:4000px"></div>']
+        parts += [f'<img loading="lazy" style="{SIZE}" src="{self._add(seed)}">' for seed in range(46, 54)]
+        self.address = here.page("".join(parts))
+
+    def _add(self, seed: int, at: Site | None = None) -> str:
+        data = _drawn(seed)
+        address = (at or self.here).picture(f"/{seed}.{('jpg', 'png', 'webp')[seed % 3]}", data)
+        self.read[address] = data
+        return address
+
+    def _image(self, seed: int) -> str:
+        return f'<img style="{SIZE}" src="{self._add(seed)}">'
+
+    def _set(self, seed: int) -> str:
+        """A small copy beside the one that is to be judged; a third of them in a <picture>."""
+        small = self.here.picture(f"/small-{seed}.png", encode(scene(seed, 80, 60), "PNG"))
+        large = self._add(seed)
+        if seed % 3:
+            return f'<img style="{SIZE}" src="{small}" srcset="{small} 80w, {large} 300w" sizes="60px">'
+        return (
+            f'<picture><source srcset="{small} 1x, {large} 4x"><img style="{SIZE}" src="{small}"></picture>'
+        )
+
+    def _background(self, seed: int) -> str:
+        return f"""<div style="{SIZE};background:#eee url('{self._add(seed)}')"></div>"""
+
+    def _elsewhere(self, seed: int) -> str:
+        return f'<img style="{SIZE}" src="{self._add(seed, self.there)}">'
+
+    def _data(self, seed: int) -> str:
+        data = encode(scene(seed, 300, 225), "PNG")
+        address = f"data:image/png;base64,{base64.b64encode(data).decode()}"
+        self.read[address] = data
+        return f'<img style="{SIZE}" src="{address}">'
+
+    def _nothing(self) -> list[str]:
+        """Trackers, a hidden one, drawings, broken ones."""
+        pixel = encode(scene(1, 1, 1), "PNG")
+        trackers = [self.here.picture(f"/tracker-{i}.png", pixel) for i in range(2)]
+        self.left_out = ["/tracker-0.png", "/tracker-1.png", "/hidden.png", "/drawing.svg", "/broken.jpg"]
+        hidden = self.here.picture("/hidden.png", _drawn(70))
+        drawing = self.here.picture(
+            "/drawing.svg", b'<svg xmlns="http://www.w3.org/2000/svg" width="200" height="200"/>'
+        )
+        return [
+            f'<img src="{trackers[0]}">',
+            f'<img style="{SIZE}" src="{trackers[1]}">',
+            f'<img hidden src="{hidden}">',
+            f'<img style="{SIZE}" src="{drawing}">',
+            f'<img style="{SIZE}" src="{self.here.address}/broken.jpg">',
+            f'<img style="{SIZE}" src="data:image/svg+xml,<svg/>">',
+        ]
+
+    def open(self, ours: Extension) -> Page:
+        page = ours.context.new_page()
+        page.goto(self.address)
+        page.evaluate(
+            """Promise.all([...document.querySelectorAll('.blob')].map(async (img) => {
+                const blob = await (await fetch(img.dataset.from)).blob();
+                img.src = URL.createObjectURL(blob);
+                await img.decode();
+            }))"""
+        )
+        return page
+
+
+def _badges(page: Page) -> list[str]:
+    """The labels of the badges, below the closed root that the page cannot see."""
+    session = page.context.new_cdp_session(page)
+    session.send("DOM.enable")
+    nodes = session.send("DOM.getFlattenedDocument", {"depth": -1, "pierce": True})["nodes"]
+    session.detach()
+    named = [
+        dict(zip(node["attributes"][::2], node["attributes"][1::2], strict=True))
+        for node in nodes
+        if node.get("attributes")
+    ]
+    return [one["data-label"] for one in named if one.get("class") == "badge"]
+
+
+def _records(ours: Extension, page: Page) -> list[dict[str, Any]]:
+    popup = ours.popup(page)
+    with popup.expect_download() as saving:
+        popup.get_by_role("button", name="Save as JSON").click()
+    records: list[dict[str, Any]] = json.loads(Path(saving.value.path()).read_text(encoding="utf-8"))
+    popup.close()
+    return records
+
+
+def _foreign(log: Path, root: str) -> list[str]:
+    """What the extension asked the network for, by the browser's own log."""
+    told = json.loads(log.read_text(encoding="utf-8"))
+    asked = {
+        (event["params"].get("initiator", ""), event["params"]["url"])
+        for event in told["events"]
+        if "url" in event.get("params", {}) and "initiator" in event["params"]
+    }
+    return [
+        url for initiator, url in asked if initiator.startswith(root.rstrip("/")) and url.startswith("http")
+    ]
+
+
+def test_sixty_pictures(start: Start, sites: Sites, tmp_path: Path) -> None:
+    log = tmp_path / "net.json"
+    ours = start(allowed=BOTH, more=(f"--log-net-log={log}",))
+    sixty = Sixty(*sites)
+    page = sixty.open(ours)
+    page.wait_for_timeout(500)
+    asked_before = [list(one.asked) for one in sites]
+    told = ours.scan(page)
+    records = _records(ours, page)
+    _same_verdicts(sixty, records)
+    assert len(records) == told["checked"] == len(sixty.read) == 54
+    assert told["skipped"] == {"small": 3, "drawing": 2, "broken": 1} and not told["needs"]
+    labels = [record["verdict"]["label"] for record in records]
+    assert sorted(_badges(page)) == sorted(labels)
+    assert told["counts"] == {label: labels.count(label) for label in set(labels)}
+    again = [path for path in sites[0].asked[len(asked_before[0]) :] if path in sixty.left_out]
+    assert not again, "what is left out is not asked for"
+    ours.context.close()
+    ours_alone = _foreign(log, ours.root)
+    assert ours_alone and set(ours_alone) <= set(sixty.read), "no request but the pictures' own"
+
+
+def _same_verdicts(sixty: Sixty, records: list[dict[str, Any]]) -> None:
+    detector = Detector(str(site.browser_model()))
+    expected = {}
+    for address, data in sixty.read.items():
+        told = to_record(detector.detect(Source(address, data)))
+        expected[told["sha256"]] = told["verdict"]
+    assert len(expected) == len(sixty.read)
+    for record in records:
+        ours, theirs = record["verdict"], expected.pop(record["sha256"])
+        assert (ours["label"], ours["decided_by"]) == (theirs["label"], theirs["decided_by"])
+        assert ours["probability_ai"] == pytest.approx(theirs["probability_ai"], abs=1e-4)
+    assert not expected, f"{len(expected)} were not judged"
+
+
+@pytest.fixture(scope="module")
+def ours(start: Start) -> Extension:
+    return start(allowed=["http://127.0.0.1/*"])
+
+
+def test_memory_is_steady(ours: Extension, sites: Sites) -> None:
+    """Page after page of large pictures: a picture that is not let go of holds 8 MB or more, decoded."""
+    here = sites[0]
+    page = ours.context.new_page()
+    held = []
+    for turn in range(5):
+        names = [f"/large-{turn}-{i}.jpg" for i in range(5)]
+        for i, name in enumerate(names):
+            here.picture(name, encode(scene(100 + 10 * turn + i, 1600, 1200), "JPEG"))
+        page.goto(here.page("".join(f'<img src="{name}" width=200 height=150>' for name in names)))
+        assert ours.scan(page)["checked"] == len(names)
+        held.append(_memory(ours))
+    assert held[-1] < 1.25 * held[1], [size // 1_000_000 for size in held]
+
+
+def _memory(ours: Extension) -> int:
+    """Bytes of the processes that run the extension's pages and the model."""
+    assert ours.context.browser
+    session = ours.context.browser.new_browser_cdp_session()
+    processes = [
+        Path(f"/proc/{one['id']}") for one in session.send("SystemInfo.getProcessInfo")["processInfo"]
+    ]
+    session.detach()
+    of_extension = [one for one in processes if b"--extension-process" in (one / "cmdline").read_bytes()]
+    assert of_extension
+    return sum(4096 * int((one / "statm").read_text(encoding="ascii").split()[1]) for one in of_extension)
+
+
+def test_pictures_that_come_later_and_that_go(ours: Extension, sites: Sites) -> None:
+    here = sites[0]
+    here.picture("/first.png", _drawn(80))
+    here.picture("/second.png", _drawn(81))
+    page = ours.context.new_page()
+    page.goto(here.page(f'<img id="one" style="{SIZE}" src="/first.png">'))
+    assert ours.scan(page)["checked"] == 1
+    page.evaluate(
+        f"""document.body.insertAdjacentHTML('beforeend', '<img style="{SIZE}" src="/second.png">')"""
+    )
+    _until(page, lambda: len(_badges(page)) == 2)
+    page.evaluate("document.getElementById('one').remove()")
+    _until(page, lambda: len(_badges(page)) == 1)
+    popup = ours.popup(page)
+    popup.get_by_role("button", name="Remove the badges").click()
+    _until(page, lambda: not _badges(page))
+    assert page.evaluate("document.body.children.length") == 1  # the page itself is as it was
+
+
+def _until(page: Page, reached: Any) -> None:
+    for _ in range(150):
+        if reached():
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(_badges(page))
+
+
+def test_pictures_from_elsewhere_are_told_and_not_read(ours: Extension, sites: Sites) -> None:
+    here, there = sites
+    address = there.picture("/private.png", _drawn(90))
+    page = ours.context.new_page()
+    page.goto(here.page(f'<img style="{SIZE}" src="{address}">'))
+    told = ours.scan(page)
+    assert told["counts"] == {"needs": 1} and told["needs"] == ["http://localhost/*"]
+    popup = ours.popup(page)
+    assert popup.locator("#needs-allow").inner_text() == "1 picture lies elsewhere. Allow localhost"

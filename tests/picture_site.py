@@ -1,0 +1,64 @@
+"""A small site on loopback for the extension's tests: pages and pictures, and which of them were asked for."""
+
+from __future__ import annotations
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from urllib.parse import unquote, urlsplit
+
+_TYPES = {
+    "html": "text/html; charset=utf-8", "jpg": "image/jpeg", "png": "image/png", "webp": "image/webp",
+    "svg": "image/svg+xml", "css": "text/css",
+}  # fmt: skip
+
+
+class Site:
+    """`host`: what it is called in its addresses; it listens on 127.0.0.1 alone."""
+
+    def __init__(self, host: str) -> None:
+        self.files: dict[str, bytes] = {}  # path -> content
+        self.headers: dict[str, str] = {}  # sent with every answer
+        self.asked: list[str] = []
+        site = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                path = unquote(urlsplit(self.path).path)
+                site.asked.append(path)
+                data = site.files.get(path)
+                self.send_response(200 if data is not None else 404)
+                self.send_header("Content-Type", _TYPES.get(path.rpartition(".")[2], "text/plain"))
+                self.send_header("Content-Length", str(len(data or b"")))
+                for name, value in site.headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(data or b"")
+
+            def log_message(self, *said: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever)
+        self.address = f"http://{host}:{self._server.server_port}"
+
+    def __enter__(self) -> Site:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def page(self, body: str, head: str = "") -> str:
+        """Serve a page; its address, which no other has."""
+        path = f"/page-{sum(name.endswith('.html') for name in self.files)}.html"
+        self.files[path] = f"<!doctype html><meta charset=utf-8>{head}<body>{body}".encode()
+        return self.address + path
+
+    def picture(self, path: str, data: bytes) -> str:
+        self.files[path] = data
+        return self.address + path
