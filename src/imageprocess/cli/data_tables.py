@@ -35,7 +35,7 @@ def show_set(rows: Sequence[IndexRow]) -> None:
     console = _console()
     console.print(_counts_table("split", rows))
     console.print(_categories_table(rows))
-    table = Table("source", "label", "made by or from", "shows", "licence", title="sources")
+    table = Table("source", "label", "made by or from", "category", "licence", title="sources")
     for split in SPLITS:
         table.add_column(split, justify="right")
     for row, numbers in by_source(rows):
