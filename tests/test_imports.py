@@ -13,12 +13,13 @@ import pytest
 import imageprocess
 
 PACKAGE = Path(imageprocess.__file__).parent
-_BASE = {"types", "errors"}
+_BASE = {"types", "errors", "home"}
 _STREET = {*_BASE, "sources", "decode", "provenance", "watermark", "model", "verdict", "report", "detector"}
 # room -> the rooms that it may import
 ALLOWED = {
     "types": set(),
     "errors": set(),
+    "home": set(),
     "sources": {*_BASE, "decode"},
     "decode": _BASE,
     "provenance": {*_BASE, "decode"},

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from imageprocess.data.tiers import deliver, open_original
 from imageprocess.detector import Detector
 from imageprocess.errors import DataError, ModelError
 from imageprocess.evaluate import runner
 from imageprocess.evaluate.pictures import read_dataset
 from imageprocess.evaluate.study import Study, evaluate
-from imageprocess.evaluate.tiers import deliver, open_original
 from imageprocess.types import MODES, Source
 
 

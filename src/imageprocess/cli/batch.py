@@ -17,6 +17,7 @@ import click
 from ..errors import ImageProcessError
 from ..types import MODES, WITNESSES, Mode, Witness
 from .detect import parse_only
+from .output import name_better_model
 
 if TYPE_CHECKING:
     from ..batch import Summary
@@ -102,6 +103,8 @@ def batch(
 
     inputs = Inputs(sources, from_list, recursive, image_column)
     task = Task(model, mode, threshold, only, reuse=not no_reuse)
+    if not quiet and (only is None or "model" in only):
+        name_better_model(model)
     workers = jobs or (0 if engine == "ray" else os.cpu_count() or 1)
     job = Job(inputs, out, task, engine, workers, timeout_s)
     with _progress(inputs, shown=not quiet and sys.stderr.isatty()) as progress:

@@ -15,7 +15,7 @@ import click
 from ..report.render import FORMATS, Format, render
 from ..types import MODES, WITNESSES, Mode, Result, Source, Witness
 from . import reports
-from .output import destination, with_progress
+from .output import destination, name_better_model, with_progress
 
 if TYPE_CHECKING:
     from ..decode import Limits
@@ -127,6 +127,8 @@ def detect(
 
     limits = dataclasses.replace(DETECTOR_LIMITS, max_pixels=max_pixels) if max_pixels else DETECTOR_LIMITS
     detector = Detector(model, limits=limits)
+    if not quiet and (only is None or "model" in only):
+        name_better_model(model)
     given = _sources(inputs, recursive, from_list, detector.limits)
     total = _known_total(inputs, from_list)
     if report and reports.is_page(report) and (total or 1) > 1:

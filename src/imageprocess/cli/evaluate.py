@@ -221,8 +221,8 @@ def _plan(
     data: Path, split: str | None, tiers: str | None, *, whole: bool
 ) -> list[tuple[str | None, tuple[str, ...]]]:
     """Which splits are measured on which tiers. For a card: each split that was not trained on."""
+    from ..data.tiers import DELIVERIES, TIERS
     from ..evaluate.pictures import splits_of
-    from ..evaluate.tiers import DELIVERIES, TIERS
 
     asked = tuple(name.strip() for name in tiers.split(",")) if tiers else None
     for name in asked or ():

@@ -47,6 +47,17 @@ def destination(path: Path | None) -> Iterator[BinaryIO]:
         raise click.FileError(str(path), error.strerror) from error
 
 
+def name_better_model(model: str | None) -> None:
+    """Where the small model answers because the better one was not got: one line on standard error that says so."""
+    from ..model import registry
+
+    if model is None and (better := registry.better_model()):
+        click.echo(
+            f"The small model answers; a far more accurate one can be had: imageprocess model get {better}",
+            err=True,
+        )
+
+
 def with_progress(items: Iterable[_T], total: int | None) -> Iterator[_T]:
     """Pass items by, with a progress bar on standard error where that is a terminal."""
     if not sys.stderr.isatty():

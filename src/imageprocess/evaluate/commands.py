@@ -20,13 +20,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.tiers import deliver, open_original
 from ..decode import sniff
 from ..errors import InputError, ModelError
 from ..model.spec import Thresholds
 from .metrics import BEST_GUESS
 from .pictures import Picture
 from .scorers import ModelFacts
-from .tiers import deliver, open_original
 
 _AT_ONCE = 1000  # pictures a call: bounds the disk that is used, and spreads the cost of starting a command
 _SUFFIXES = {"JPEG": ".jpg", "TIFF": ".tif"}

@@ -13,13 +13,13 @@ import jinja2
 import numpy as np
 from PIL import Image, ImageOps
 
+from ..data.tiers import LIMITS
 from ..decode import decode
 from ..errors import InputError
 from . import plots
 from .groups import DEFAULT_MODE
 from .metrics import BEST_GUESS
 from .study import Study
-from .tiers import LIMITS
 
 _WORST = 24  # thumbnails of each kind of mistake
 _THUMBNAIL = 150  # pixels

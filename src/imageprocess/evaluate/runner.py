@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from ..data.audit import FEATURES, to_features
 from ..data.facts import read_facts
+from ..data.tiers import deliver, open_original
 from ..errors import CrashedError, InputError
 from .pictures import Picture
 from .scorers import Scorer, open_scorer
-from .tiers import deliver, open_original
 
 Progress = Callable[[int, int], None]  # (pictures done, of)
 _SIDES = [FEATURES.index("width"), FEATURES.index("height")]

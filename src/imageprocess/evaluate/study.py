@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.tiers import TIERS
 from ..errors import DataError, MissingExtraError
 from . import honesty, runner
 from .commands import Command, score_by_command
@@ -22,7 +23,6 @@ from .metrics import Measured, Scored, confusion, measure_with_intervals
 from .pictures import Dataset, Picture
 from .runner import Progress, Scores
 from .scorers import ModelFacts, open_scorer
-from .tiers import TIERS
 
 SCHEMA = 1
 CONTROL = "blank"

@@ -86,8 +86,6 @@ class Session:
 
 
 def _open(spec: ModelSpec, threads: int | None) -> onnxruntime.InferenceSession:
-    import onnxruntime
-
     try:
         graph = spec.onnx_path.read_bytes()
     except OSError as error:
@@ -95,6 +93,13 @@ def _open(spec: ModelSpec, threads: int | None) -> onnxruntime.InferenceSession:
     # Read once: what is checked is what runs.
     if hashlib.sha256(graph).hexdigest() != spec.onnx_sha256:
         raise ModelError(f"{spec.onnx_path}: not the file that model.json names (sha256 differs)")
+    return open_graph(graph, str(spec.onnx_path), threads)
+
+
+def open_graph(graph: bytes, name: str, threads: int | None = None) -> onnxruntime.InferenceSession:
+    """An ONNX file's bytes -> what runs it on the CPU. Raises ModelError that names `name`."""
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors alone; its warnings go straight to stderr
     # Its threads would spin between runs, on the cores that decode the next pictures: a quarter more CPU time.
@@ -106,4 +111,4 @@ def _open(spec: ModelSpec, threads: int | None) -> onnxruntime.InferenceSession:
     try:
         return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's exceptions have no public base class
-        raise ModelError(f"{spec.onnx_path}: ONNX Runtime cannot load it ({error})") from error
+        raise ModelError(f"{name}: ONNX Runtime cannot load it ({error})") from error

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -23,14 +23,15 @@ from numpy.typing import NDArray
 
 from ...data.degrade import VERSION, degrade
 from ...data.index import IndexRow, read_index
+from ...data.tiers import Original, deliver, open_original
 from ...errors import DataError, InputError
-from ...evaluate.tiers import Original, deliver, open_original
 from ...model.base.graph import GraphBuilder
 from ...model.base.quantise import load_quantisation
 from ...model.base.requirements import require_onnx
 from ...model.base.tensors import read_tensors
 from ...model.base.vit import add_vit, shape_of
 from ...model.preprocess import normalise
+from ...model.session import open_graph
 from ...model.spec import InputSpec
 from ...model.views import cut_views
 
@@ -122,11 +123,7 @@ def _path(store: Path, source: str) -> Path:
 def _extract_source(
     data: Path, target: Path, extractor: Path, spec: FeatureSpec, rows: Sequence[IndexRow]
 ) -> None:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = 1, 3
-    session = onnxruntime.InferenceSession(str(extractor), options, providers=["CPUExecutionProvider"])
+    session = open_graph(extractor.read_bytes(), str(extractor), threads=1)
     found: dict[str, list[Any]] = {name: [] for name in ("cls", "patches", "sha256", "variant")}
     for row in rows:
         try:
@@ -169,8 +166,8 @@ class FeatureSet:
     category: NDArray[np.str_]
 
 
-def load_features(store: Path, rows: Sequence[IndexRow]) -> FeatureSet:
-    """Of the pictures in `rows` that the store holds. Raises DataError where it holds none."""
+def load_features(store: Path, rows: Sequence[IndexRow], variants: Collection[str]) -> FeatureSet:
+    """Of the pictures in `rows` that the store holds, in these variants. Raises DataError where it holds none."""
     by_source: dict[str, Mapping[str, IndexRow]] = {}
     for row in rows:
         by_source.setdefault(row.source, {})[row.sha256] = row  # type: ignore[index]
@@ -179,7 +176,7 @@ def load_features(store: Path, rows: Sequence[IndexRow]) -> FeatureSet:
         if not _path(store, name).exists():
             continue
         with np.load(_path(store, name)) as arrays:
-            kept = np.array([digest in wanted for digest in arrays["sha256"]], dtype=bool)
+            kept = np.isin(arrays["variant"], list(variants)) & np.isin(arrays["sha256"], list(wanted))
             for key in ("cls", "patches", "variant"):
                 parts[key].append(arrays[key][kept])
         some = next(iter(wanted.values()))

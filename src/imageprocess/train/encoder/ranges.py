@@ -18,6 +18,7 @@ from ...model.base.requirements import require_onnx
 from ...model.base.tensors import Tensors, read_tensors
 from ...model.base.vit import add_vit, linear_layer, shape_of
 from ...model.preprocess import normalise
+from ...model.session import open_graph
 from ...model.spec import InputSpec
 from ...model.views import cut_views
 
@@ -33,7 +34,8 @@ def fit_quantisation(
     ranges: dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
     with tempfile.TemporaryDirectory() as temporary:
         keys = _build_observer(tensors, taps, Path(temporary) / "observer.onnx")
-        session = _open(Path(temporary) / "observer.onnx")
+        graph = Path(temporary) / "observer.onnx"
+        session = open_graph(graph.read_bytes(), str(graph))
         names = [f"{bound}.{key}" for key in keys for bound in ("min", "max")]
         for number, row in enumerate(_spread(rows)[:PICTURES]):
             pixels = decode((data / row.path).read_bytes(), name=row.path).pixels
@@ -61,7 +63,8 @@ def _spread(rows: Sequence[IndexRow]) -> list[IndexRow]:
 
 def _build_observer(tensors: Tensors, taps: Sequence[int], path: Path) -> list[str]:
     onnx = require_onnx()
-    graph, seen, shape = GraphBuilder(), {}, shape_of(tensors)
+    graph, shape = GraphBuilder(), shape_of(tensors)
+    seen: dict[str, str] = {}
     add_vit(graph, "pixels", tensors, taps, observe=seen.__setitem__)
     for key, value in seen.items():
         graph.rename(graph.add("ReduceMax", value, _AXES, keepdims=0), f"max.{key}")
@@ -70,9 +73,3 @@ def _build_observer(tensors: Tensors, taps: Sequence[int], path: Path) -> list[s
     model = graph.model("observer", {"pixels": ["b", 3, shape.side, shape.side]}, outputs)
     onnx.save(model, str(path))
     return list(seen)
-
-
-def _open(path: Path):  # type: ignore[no-untyped-def]
-    import onnxruntime
-
-    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])

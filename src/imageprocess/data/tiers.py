@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from ..data.equalise import equalise, picture_seed
 from ..decode import Limits, decode
+from .equalise import equalise, picture_seed
 
 Pixels = NDArray[np.uint8]  # (H, W, 3)
 

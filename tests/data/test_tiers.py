@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from imageprocess.data.facts import estimate_jpeg_quality
+from imageprocess.data.tiers import DELIVERIES, TIERS, Delivery, Original, deliver, open_original
 from imageprocess.errors import CorruptImageError
-from imageprocess.evaluate.tiers import DELIVERIES, TIERS, Delivery, Original, deliver, open_original
 from pictures import encode, gradient
 
 
