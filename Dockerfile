@@ -15,6 +15,10 @@ RUN python3 -m venv /opt/imageprocess \
 # The list of known signers; without it every signer counts as unknown, and the reason says so.
 RUN XDG_DATA_HOME=/opt/imageprocess/share /opt/imageprocess/bin/imageprocess trust update || true
 
+# The better model; without it the small one answers. Composing needs onnx, running does not.
+RUN python3 -m venv /tmp/get && /tmp/get/bin/pip install --no-cache-dir -c constraints.txt '.[get]' \
+ && (XDG_DATA_HOME=/opt/imageprocess/share /tmp/get/bin/imageprocess model get clip || true)
+
 FROM debian:trixie-slim
 RUN apt-get update && apt-get install -y --no-install-recommends python3 \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* \

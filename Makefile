@@ -12,6 +12,8 @@ MODEL ?= blend
 TESTERS ?= 2
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 NPM := $(shell command -v npm)
+# Where the model that is composed at set-up lives; the tests and the service below take it from there.
+export IMAGEPROCESS_HOME ?= $(CURDIR)/.home
 ORT := src/imageprocess/web/assets/ort
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
@@ -21,13 +23,18 @@ SHOWN ?= $(if $(shell command -v nvidia-smi),--on-device --workers 16,--resized)
 
 .PHONY: serve test lint format bench reliability data train flagship evaluate fuzz clean web site extension
 
-serve: $(VENV)/.trust web
+serve: $(VENV)/.trust web clip
 	HOST=$(HOST) PORT=$(PORT) $(BIN)/imageprocess serve
 
 # A file's tests stay together, so that what they share is made once. One thread each: threads that wait for one another
 # on cores that are taken make some tests ten times as long.
-test: $(VENV)/.dev chromium web
+test: $(VENV)/.dev chromium web clip
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TESTERS) --dist loadfile
+
+# The better model, composed from its base; without a registry everything goes on with the small one.
+.PHONY: clip
+clip: $(VENV)/.serve
+	@$(BIN)/imageprocess model get clip || echo "the model clip could not be got; the small model answers" >&2
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check src tests bench extension app.py
@@ -94,7 +101,7 @@ clean:
 
 # The constraints pin every version, and torch to one whose CPU build can be had.
 $(VENV)/.serve: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) install -c constraints.txt -e '.[serve,c2pa,heic,fast]'
+	$(PIP) install -c constraints.txt -e '.[serve,c2pa,heic,fast,get]'
 	touch $@
 
 $(VENV)/.trust: $(VENV)/.serve

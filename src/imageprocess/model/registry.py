@@ -69,7 +69,7 @@ def resolve(model: str | Path | None = None) -> Path:
     if (Path(model) / "model.json").is_file():
         return Path(model)
     names = ", ".join(folder.name for folder in _folders()) or "none"
-    raise ModelError(f"{model}: neither a model ({names}) nor a folder with a model.json in it")
+    raise ModelError(f"{model}: neither a shipped model ({names}) nor a folder with a model.json in it")
 
 
 def verify(folder: Path) -> ModelSpec:

@@ -125,7 +125,7 @@ def _parse(folder: Path, facts: dict[str, Any]) -> ModelSpec:
         bias=_number(calibration["bias"], "bias"),
         thresholds={mode: _thresholds(facts["thresholds"][mode], mode) for mode in MODES},
         has_heatmap="heatmap" in facts["outputs"],
-        onnx_sha256=str(facts["files"].get("model.onnx", "")),  # "": a recipe, not composed yet
+        onnx_sha256=_graph_sha256(facts),
         facts=facts,
         views=ViewSpec(_count(facts["views"], "crops")) if "views" in facts else None,
         base=parse_base(facts["base"]) if "base" in facts else None,
@@ -137,6 +137,12 @@ def _size(given: Mapping[str, Any], name: str) -> int:
     if not int(given[name]) >= 1:
         raise ValueError(f"{name} is {given[name]}; it must be 1 or more")
     return int(given[name])
+
+
+def _graph_sha256(facts: Mapping[str, Any]) -> str:
+    """Empty for a recipe that is not composed yet."""
+    files = facts["files"]
+    return str(files.get("model.onnx", "") if "base" in facts else files["model.onnx"])
 
 
 def _count(given: Mapping[str, Any], name: str) -> int:
