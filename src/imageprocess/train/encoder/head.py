@@ -20,6 +20,7 @@ from .features import FeatureSet
 
 Progress = Callable[[str], None]
 Float = NDArray[np.float32]
+_HEATMAP_STEPS = 200  # at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +149,11 @@ def _fit_patches(data: FeatureSet, options: HeadOptions) -> tuple[Float, float]:
     is_ai, source = np.repeat(data.is_ai, 2), np.repeat(data.source, 2)
     mean, deviation = views.float().mean(0), views.float().std(0) + 1e-3
     layer = nn.Linear(views.shape[1], 1)
+    nn.init.zeros_(layer.weight)  # what training does not reach must not speckle the map
     optimiser = torch.optim.AdamW(layer.parameters(), lr=1e-3, weight_decay=1.0)
     weights = torch.from_numpy(_weights(is_ai, source, options.source_power))
     labels = torch.from_numpy(is_ai.astype(np.float32))
-    for _ in range(max(1, 4 * len(data.patches) // options.batch_size)):
+    for _ in range(max(_HEATMAP_STEPS, 4 * len(data.patches) // options.batch_size)):
         chosen = torch.multinomial(weights, options.batch_size, replacement=True)
         batch = nn.functional.dropout((views[chosen].float() - mean) / deviation, options.feature_dropout)
         loss = nn.functional.binary_cross_entropy_with_logits(layer(batch)[:, 0], labels[chosen])

@@ -1,0 +1,58 @@
+"""A head learns what separates features, out of fold by source, and its 8-bit form scores as the float one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from imageprocess.train.encoder.features import FeatureSet
+from imageprocess.train.encoder.head import HeadOptions, out_of_fold, source_folds, train_head
+
+pytestmark = pytest.mark.torch
+OPTIONS = HeadOptions(hidden=8, seeds=2, epochs=20, batch_size=64)
+WIDTH = 24
+
+
+def _features(informative: bool) -> FeatureSet:
+    """20 sources of 20 pictures; the class moves half of the features, the source moves all of them a little."""
+    rng = np.random.default_rng(4)
+    sources = np.repeat([f"s{number}" for number in range(20)], 20)
+    is_ai = np.repeat(np.arange(20) % 2 == 0, 20)
+    own = np.repeat(rng.normal(0, 0.5, (20, 2, WIDTH)), 20, axis=0)
+    features = rng.normal(0, 1, (400, 2, WIDTH)) + own
+    if informative:
+        features[is_ai, :, : WIDTH // 2] += 1.2
+    category = np.repeat(["photo" if number < 10 else "art" for number in range(20)], 20)
+    stored = features.astype(np.float16)
+    return FeatureSet(stored, stored, is_ai, sources, np.repeat("degraded_0", 400), category)
+
+
+def _auroc(data: FeatureSet, scores: np.ndarray) -> float:
+    ai, real = scores[data.is_ai], scores[~data.is_ai]
+    return float((ai[:, None] > real[None]).mean())
+
+
+def test_folds_keep_sources_and_repositories_whole() -> None:
+    data = _features(informative=True)
+    folds = source_folds(data, {"s0": "one/repo", "s2": "one/repo"}, 4)
+    assert all(len(set(folds[data.source == name])) == 1 for name in np.unique(data.source))
+    assert folds[data.source == "s0"][0] == folds[data.source == "s2"][0]
+    assert set(folds) == {0, 1, 2, 3}
+
+
+def test_out_of_fold_scores_find_the_class_and_not_the_source() -> None:
+    data, noise = _features(informative=True), _features(informative=False)
+    folds = source_folds(data, {}, 4)
+    assert _auroc(data, out_of_fold(data, folds, OPTIONS)) > 0.95
+    assert abs(_auroc(noise, out_of_fold(noise, folds, OPTIONS)) - 0.5) < 0.2
+
+
+def test_the_stored_head_scores_as_the_trained_one() -> None:
+    data = _features(informative=True)
+    head, score = train_head(data, OPTIONS)
+    weight = head.hidden * head.hidden_scale
+    cls = data.cls.astype(np.float32)
+    hidden = np.maximum(cls[:, 0] @ weight[0] + cls[:, 1] @ weight[1] + head.hidden_bias, 0)
+    np.testing.assert_allclose(hidden @ head.output + head.output_bias, score(data), atol=0.1)
+    towards_ai = cls.mean(axis=1) @ head.patches
+    assert _auroc(data, towards_ai) > 0.9  # the heat map's linear reading points the same way
