@@ -26,7 +26,13 @@ LANGUAGES = ("en", "he")
 _SHELL = ("*.html", "*.css", "*.js", "page/*.js", "icons/*.png", "_locales/*/messages.json")
 # Of the site, what a package has no use for: the pages that present the project, and the service worker.
 _NOT_PACKED = ("index.html", "docs.html", "sw.js", "manifest.webmanifest")
-_NOT_PACKED_FOLDERS = ("network/", "assets/network/", "assets/samples/", "assets/app/", "assets/extension.webp")
+_NOT_PACKED_FOLDERS = (
+    "network/",
+    "assets/network/",
+    "assets/samples/",
+    "assets/app/",
+    "assets/extension.webp",
+)
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # one date for all files: the same content is the same zip
 
 
