@@ -50,7 +50,7 @@ class _Fitted:
         with torch.no_grad():
             parts = [
                 self.output(torch.relu(self.hidden((part.float() - self.mean) / self.deviation)))[:, 0]
-                for part in torch.split(features, 1024)  # type: ignore[no-untyped-call]
+                for part in torch.split(features, 1024)
             ]
         return torch.cat(parts).numpy().astype(np.float64)
 

@@ -1,0 +1,127 @@
+"""What the encoder's head owes to sources, pictures, views and blocks: AUROC on the test sets, drawn.
+
+python -m bench.encoder_curves DATA STORE     writes bench/results/encoder.json, docs/encoder_curves.png
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from imageprocess.data.index import IndexRow, data_id, read_index
+from imageprocess.train.encoder import clip
+from imageprocess.train.encoder.features import TEST_VARIANTS, TRAIN_VARIANTS, FeatureSet, load_features
+from imageprocess.train.encoder.head import HeadOptions, train_head
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "bench" / "results" / "encoder.json"
+FIGURE = ROOT / "docs" / "encoder_curves.png"
+OPTIONS = HeadOptions(seeds=1)
+WIDTH = 768
+Rows = list[IndexRow]
+
+
+def main(data: Path, store: Path) -> None:
+    rows = read_index(data)
+    training = [row for row in rows if row.split in ("train", "val", "test")]
+    sets = {row.test_set for row in rows if row.split == "open_test"}
+    tests = {
+        name: [row for row in rows if row.split == "open_test" and row.test_set == name] for name in sets
+    }
+    tests = {name: found for name, found in sorted(tests.items()) if len({row.label for row in found}) == 2}
+    measure = _measure(store, tests)
+    curves: dict[str, dict[str, dict[str, float]]] = {
+        "share of the training sources": {
+            f"{share:.0%}": measure(_sources(training, share), _same) for share in (0.25, 0.5, 0.75, 1.0)
+        },
+        "pictures a source": {
+            str(count): measure(_pictures(training, count), _same) for count in (4, 8, 16, 30)
+        },
+        "views": {
+            "whole": measure(training, lambda found: _views(found, 0)),
+            "crop": measure(training, lambda found: _views(found, 1)),
+            "both": measure(training, _same),
+        },
+        "blocks": {
+            name: measure(training, lambda found, taps=taps: _blocks(found, taps))
+            for name, taps in {"8": (8,), "11": (11,), "7-9": (7, 8, 9), "5-11": clip.TAPS}.items()
+        },
+    }
+    RESULTS.write_text(json.dumps({"data_id": data_id(rows), "curves": curves}, indent=1) + "\n", "utf-8")
+    _draw(curves)
+
+
+def _measure(store: Path, tests: dict[str, Rows]) -> Callable[..., dict[str, float]]:
+    held = {name: load_features(store, rows, TEST_VARIANTS) for name, rows in tests.items()}
+
+    def measure(training: Rows, change: Callable[[FeatureSet], FeatureSet]) -> dict[str, float]:
+        _, score = train_head(change(load_features(store, training, TRAIN_VARIANTS)), OPTIONS)
+        found = {name: _auroc(data, score(change(data))) for name, data in held.items()}
+        print(found, file=sys.stderr, flush=True)
+        return found
+
+    return measure
+
+
+def _auroc(data: FeatureSet, scores: np.ndarray) -> float:
+    """Over all variants, sources weighing alike."""
+    _, index, counts = np.unique(data.source, return_inverse=True, return_counts=True)
+    return round(float(roc_auc_score(data.is_ai, scores, sample_weight=1 / counts[index])), 4)
+
+
+def _same(found: FeatureSet) -> FeatureSet:
+    return found
+
+
+def _views(found: FeatureSet, view: int) -> FeatureSet:
+    """One view in the place of both."""
+    pick = np.array([view, view])
+    return replace(found, cls=found.cls[:, pick], patches=found.patches[:, pick])
+
+
+def _blocks(found: FeatureSet, taps: tuple[int, ...]) -> FeatureSet:
+    columns = np.concatenate([np.arange(WIDTH) + WIDTH * clip.TAPS.index(tap) for tap in taps])
+    return replace(found, cls=found.cls[..., columns], patches=found.patches[..., columns])
+
+
+def _sources(rows: Rows, share: float) -> Rows:
+    rng = np.random.default_rng(3)
+    chosen: set[str] = set()
+    for label in ("ai", "real"):
+        names = sorted({row.source for row in rows if row.label == label})
+        chosen.update(rng.permutation(names)[: round(share * len(names))])
+    return [row for row in rows if row.source in chosen]
+
+
+def _pictures(rows: Rows, count: int) -> Rows:
+    taken: dict[str, int] = {}
+    kept = []
+    for row in rows:
+        taken[row.source] = taken.get(row.source, 0) + 1
+        if taken[row.source] <= count:
+            kept.append(row)
+    return kept
+
+
+def _draw(curves: dict[str, dict[str, dict[str, float]]]) -> None:
+    figure, axes = plt.subplots(1, len(curves), figsize=(15, 3.6), sharey=True)
+    for axis, (title, points) in zip(axes, curves.items(), strict=True):
+        for name in next(iter(points.values())):
+            axis.plot(list(points), [point[name] for point in points.values()], marker="o", label=name)
+        axis.set_title(title)
+        axis.grid(alpha=0.3)
+    axes[0].set_ylabel("AUROC, sources weighing alike")
+    axes[0].legend()
+    figure.tight_layout()
+    figure.savefig(FIGURE, dpi=110)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
