@@ -10,7 +10,6 @@ from starlette.responses import JSONResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from ..model import registry
 from ..web import site
 
 WEB = site.WEB
@@ -83,7 +82,7 @@ def private_mode(request: Request) -> Response:
 
 
 def _model(request: Request) -> Path:
-    return registry.resolve(request.app.state.settings.model)
+    return site.browser_model(request.app.state.settings.model)
 
 
 @lru_cache(maxsize=4)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..model import registry
+from ..model.spec import load_spec
 
 WEB = Path(__file__).parent
 RUNTIME = WEB / "assets" / "ort"  # npm's; put there by `make web`, never committed
@@ -37,10 +38,11 @@ def files(model: Path) -> dict[str, Path]:
 
 
 def browser_model(model: str | None = None) -> Path:
-    """The folder of the model that runs in a browser, on the static site and in the extension; `model` names another.
-    Raises ModelError.
+    """The folder of the model that runs in a browser, beside the service, on the static site and in the extension:
+    `model`, or the one that ships where none is named or the named one looks at several views. Raises ModelError.
     """
-    return registry.resolve(model)
+    folder = registry.resolve(model or registry.DEFAULT_MODEL)
+    return registry.resolve(registry.DEFAULT_MODEL) if load_spec(folder).views else folder
 
 
 def has_private_mode() -> bool:
