@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .api import detect, detect_many
     from .detector import Detector
+    from .sources import fetch
 from .errors import (
     CorruptImageError,
     CrashedError,
@@ -56,9 +57,10 @@ __all__ = [
     "__version__",
     "detect",
     "detect_many",
+    "fetch",
 ]
 
-_LAZY = {"Detector": ".detector", "detect": ".api", "detect_many": ".api"}
+_LAZY = {"Detector": ".detector", "detect": ".api", "detect_many": ".api", "fetch": ".sources"}
 
 
 def __getattr__(name: str) -> Any:

@@ -140,6 +140,8 @@ class Detector:
             return picture
         try:
             return sources.to_source(picture, max_bytes=self.limits.max_bytes)
+        except InputError as error:
+            return failed(sources.name_of(picture), error)
         except ImageProcessError as error:
             return failed(sources.name_of(picture), InputNotFoundError(str(error)))
         except Exception as error:  # noqa: BLE001 (a stream is the caller's: it may raise anything)

@@ -56,6 +56,11 @@ def _folder(folder: Path, recursive: bool) -> Iterator[Source]:
     yield from _take(closed)
 
 
+def pictures_lie_below(folder: str) -> bool:
+    """Are there pictures in the folders of this folder? Looks no further than the first one."""
+    return any(source.path and source.path.is_file() for source in _folder(Path(folder), recursive=True))
+
+
 def _take(names: list[str]) -> Iterator[Source]:
     while names:
         name = names.pop(0)

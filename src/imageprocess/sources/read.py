@@ -12,21 +12,25 @@ from typing import BinaryIO
 
 from ..errors import CorruptImageError, InputNotFoundError, TooLargeError, UsageError
 from ..types import Source
+from .web import fetch, is_web_address
 
 # RFC 2397: data:[<mediatype>][;parameter]*;base64,<data>. Bounded, so that a hostile prefix costs nothing.
 _DATA_URL = re.compile(r"data:[^,]{0,200}?;base64,", re.IGNORECASE)
 
 
-# What a Python caller has. A path is opened when its turn comes; a stream is read when it is given.
+# What a Python caller has. A path is opened when its turn comes; a stream is read, and an address fetched, when it is
+# given.
 Picture = str | os.PathLike[str] | bytes | BinaryIO | Source
 
 
 def to_source(given: Picture, *, max_bytes: int) -> Source:
-    """Raises UsageError for what is no picture at all, InputNotFoundError for a stream that cannot be read."""
+    """Raises UsageError for what is no picture at all, an InputError for a stream or an address that cannot be read."""
     if isinstance(given, Source):
         return given
     if isinstance(given, bytes | bytearray | memoryview):
         return Source(name_of(given), bytes(given))
+    if isinstance(given, str) and is_web_address(given):
+        return fetch(given, max_bytes=max_bytes)
     if isinstance(given, str | os.PathLike):
         return Source(name_of(given), path=Path(given))
     if _is_stream(given):
