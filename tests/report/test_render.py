@@ -18,6 +18,7 @@ from imageprocess.report.text import to_text
 from imageprocess.types import ErrorInfo, Evidence, ImageFacts, Label, Result, Verdict
 
 EVIDENCE = Evidence("exif", "Camera: Acme.", "unsigned")
+MODEL = Evidence("model", "The chance is 4 %.", "measured", "real", {"probability_ai": 0.04})
 FAILED = Result("broken.png", "error", error=ErrorInfo("corrupt", "broken.png: does not decode"))
 
 
@@ -34,10 +35,11 @@ def ok(source: str = "a.png", label: Label = "real", probability: float | None =
 
 
 def test_text_says_verdict_reason_and_evidence() -> None:
-    assert to_text(ok()) == "a.png: real, 4 % AI\n  Looks real, mostly.\n  - exif (unsigned): Camera: Acme."
+    assert to_text(ok()) == "a.png: real\n  Looks real, mostly.\n  - exif (unsigned): Camera: Acme."
     assert to_text(ok(label="unsure", probability=None)).splitlines()[0] == "a.png: unsure"
     by_record = Verdict("ai", 1.0, "metadata", "It says so.")  # a statement, not an estimate of 100 %
-    assert to_text(replace(ok(), verdict=by_record)).splitlines()[0] == "a.png: AI-generated"
+    told = replace(ok(), verdict=by_record, evidence=(MODEL,))
+    assert to_text(told) == f"a.png: AI-generated\n  It says so.\n  - model (measured): {MODEL.claim}"
     assert to_text(FAILED) == "broken.png: failed (corrupt)\n  broken.png: does not decode"
 
 
@@ -66,7 +68,7 @@ def test_colour_is_only_paint(result: Result) -> None:
 
 def test_a_strangers_name_cannot_drive_the_terminal() -> None:
     text = to_text(ok(source="a\x1b[2J\nb\r\u202eгиф\ud800.png"))
-    assert text.splitlines()[0] == "a\\x1b[2J\\nb\\r\\u202eгиф\\ud800.png: real, 4 % AI"
+    assert text.splitlines()[0] == "a\\x1b[2J\\nb\\r\\u202eгиф\\ud800.png: real"
 
 
 @given(st.text())

@@ -5,24 +5,29 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, BinaryIO
+from typing import IO, TYPE_CHECKING
 
 import click
 
 from ..report.render import FORMATS, Format, render
+from ..report.text import escaped
 from ..types import MODES, WITNESSES, Mode, Result, Source, Witness
 from .output import destination, with_progress
+from .tally import Tally, remarks
 
 if TYPE_CHECKING:
+    from ..batch.score import Task
     from ..decode import Limits
 
-_ALL_ANALYSED, _SOME_FAILED, _MATCHED = 0, 1, 3
 _STDIN = "-"
-_MAX_DEFAULT_JOBS = 4  # each holds a decoded picture: about 0.2 GB for 12 megapixels
+_FEW = 32  # pictures that one process has done before others have started and loaded the network
+_TIMEOUT_S = 60.0  # for one picture, where a process of its own looks at it
+_MAX_DEFAULT_JOBS = 8  # each holds the network and a decoded picture: about 0.4 GB for 12 megapixels
 _MAX_JOBS, _MAX_BATCH = 1_000, 10_000  # beyond any machine's use; a slip of the finger is told
-_MAX_STEM_BYTES = 200  # of the 255 that file systems allow a name
+_BY_SUFFIX: dict[str, Format] = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
 
 
 def parse_only(_: click.Context, __: click.Parameter, value: str | None) -> tuple[Witness, ...] | None:
@@ -36,14 +41,18 @@ def parse_only(_: click.Context, __: click.Parameter, value: str | None) -> tupl
 
 
 @click.command()
-@click.argument("inputs", nargs=-1, metavar="[PATH|DIR|GLOB|-]...")
+@click.argument("inputs", nargs=-1, metavar="[PATH|DIR|GLOB|URL|-]...")
 @click.option("-r", "--recursive", is_flag=True, help="Look into the folders of a folder too.")
 @click.option(
-    "--from-list", type=click.File("rb"), metavar="FILE|-", help="Read paths from FILE, one a line."
+    "--from-list",
+    type=click.File("rb"),
+    metavar="FILE|-",
+    help="Read paths and addresses from FILE, one a line.",
 )
 @click.option(
-    "--format", "form", type=click.Choice(FORMATS), default="text", show_default=True,
-    help="What to write: words, an array of records, a record a line, or a table.",
+    "--format", "form", type=click.Choice(FORMATS),
+    help="What to write: words, an array of records, a record a line, or a table. Default: what the name of the"
+    " output FILE says (.json, .jsonl, .csv), else text.",
 )  # fmt: skip
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), metavar="FILE",
@@ -67,7 +76,8 @@ def parse_only(_: click.Context, __: click.Parameter, value: str | None) -> tupl
 )  # fmt: skip
 @click.option(
     "--jobs", type=click.IntRange(1, _MAX_JOBS), default=lambda: min(_MAX_DEFAULT_JOBS, os.cpu_count() or 1),
-    show_default=f"the number of cores, {_MAX_DEFAULT_JOBS} at most", metavar="N", help="Decode N at a time.",
+    show_default=f"the number of cores, {_MAX_DEFAULT_JOBS} at most", metavar="N",
+    help=f"Look at N pictures at a time; where there are more than {_FEW}, each in a process of its own.",
 )  # fmt: skip
 @click.option(
     "--batch-size", type=click.IntRange(1, _MAX_BATCH), default=16, show_default=True, metavar="N",
@@ -77,6 +87,7 @@ def parse_only(_: click.Context, __: click.Parameter, value: str | None) -> tupl
     "--fail-on", type=click.Choice(["ai", "unsure"]),
     help="Exit with 3 if a verdict is 'ai'; with 'unsure', if one is 'ai' or 'unsure'.",
 )  # fmt: skip
+@click.option("--allow-private", is_flag=True, help="Fetch from this machine and from private networks too.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no notes on standard error.")
 @click.pass_context
 def detect(
@@ -84,7 +95,7 @@ def detect(
     inputs: tuple[str, ...],
     recursive: bool,
     from_list: IO[bytes] | None,
-    form: Format,
+    form: Format | None,
     output: Path | None,
     mode: Mode,
     threshold: float | None,
@@ -94,139 +105,114 @@ def detect(
     jobs: int,
     batch_size: int,
     fail_on: str | None,
+    allow_private: bool,
     quiet: bool,
 ) -> None:
     """Tell whether pictures were made by an AI, and why.
 
-    A folder gives its pictures, "-" reads one picture from standard input. The output keeps the input's order.
+    A folder gives its pictures, "-" reads one picture from standard input, an http(s) address is fetched. The output
+    keeps the input's order.
 
-    Exit status: 0 all analysed; 1 some input failed (its record says why; the others are done), or its heat map
-    could not be written; 2 wrong usage, or nowhere to write; 3 --fail-on matched, whatever else happened.
+    Exit status: 0 all analysed; 1 some input failed (its record says why; the others are done), its heat map
+    could not be written, or no picture was found; 2 wrong usage, or nowhere to write; 3 --fail-on matched, whatever
+    else happened.
     """
     if not inputs and from_list is None:
         raise click.UsageError("nothing to look at: give a path, a folder, a glob, '-' or --from-list")
     if heatmap and only and "model" not in only:
         raise click.UsageError("--heatmap shows what the model sees; add it to --only")
-    from ..detector import Detector
+    from ..batch.score import Task
+    from ..decode import DEFAULT_LIMITS
 
-    detector = Detector(model)
-    given = _sources(inputs, recursive, from_list, detector.limits)
+    named = _Inputs(inputs, recursive, from_list, allow_private, quiet)
+    given = named.sources(DEFAULT_LIMITS)
     again: Iterator[Source | Result] = iter(())
     if heatmap:  # a map is drawn over its picture, so the sources are needed twice
         given, again = itertools.tee(given)
-    results = detector.detect_many(
-        given, mode=mode, threshold=threshold, only=only,
-        heatmap=heatmap is not None, batch_size=batch_size, jobs=jobs,
-    )  # fmt: skip
-    tally = _Tally(fail_on)
+    task = Task(model, mode, threshold, only, heatmap=heatmap is not None)
+    results = _judge(given, task, jobs, batch_size)
+    tally = Tally(fail_on)
     if heatmap:
+        from .heatmaps import write_heatmaps
+
         heatmap.mkdir(parents=True, exist_ok=True)
-        results = _write_heatmaps(results, again, heatmap, detector.limits, tally, quiet)
+        results = write_heatmaps(results, again, heatmap, DEFAULT_LIMITS, tally, quiet)
+    form = form or _BY_SUFFIX.get(output.suffix.lower() if output else "", "text")
     with destination(output) as stream:
         to_terminal = stream.isatty()
         colour = to_terminal and not os.environ.get("NO_COLOR")  # https://no-color.org
         if not (quiet or to_terminal):
-            results = with_progress(results, _known_total(inputs, from_list))
+            results = with_progress(results, named.known_total())
         for text in render(tally.count(results), form, colour=colour):
             stream.write(text.encode("utf-8", "backslashreplace"))
             stream.flush()
-    if tally.total == 0 and not quiet:
-        click.echo("No picture found.", err=True)
+    if not quiet:
+        for remark in remarks(inputs, recursive, tally.total):
+            click.echo(escaped(remark), err=True)
+        if tally.total > 1:
+            click.echo(tally, err=True)
     ctx.exit(tally.exit_code)
 
 
-def _sources(
-    inputs: tuple[str, ...], recursive: bool, from_list: IO[bytes] | None, limits: Limits
-) -> Iterator[Source | Result]:
-    from .. import sources
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """What the command line named."""
 
-    stdin = sys.stdin.buffer
-    if inputs.count(_STDIN) + (from_list is not None and from_list is stdin) > 1:
-        raise click.UsageError("standard input can be read once")
-    for argument in inputs:
-        if argument == _STDIN:
-            yield _read_stdin(stdin, limits)
-        else:
-            yield from sources.expand([argument], recursive=recursive)
-    if from_list is not None:
-        yield from sources.from_list(from_list)
+    arguments: tuple[str, ...]
+    recursive: bool
+    from_list: IO[bytes] | None
+    allow_private: bool
+    quiet: bool
 
+    def sources(self, limits: Limits) -> Iterator[Source | Result]:
+        from .. import sources
 
-def _read_stdin(stdin: BinaryIO, limits: Limits) -> Source | Result:
-    from .. import sources
-    from ..detector import failed
-    from ..errors import InputError
+        stdin = sys.stdin.buffer
+        if self.arguments.count(_STDIN) + (self.from_list is not None and self.from_list is stdin) > 1:
+            raise click.UsageError("standard input can be read once")
+        for argument in self.arguments:
+            if argument == _STDIN or sources.is_web_address(argument):
+                yield self._read(argument, limits)
+            else:
+                yield from sources.expand([argument], recursive=self.recursive)
+        for source in sources.from_list(self.from_list) if self.from_list is not None else ():
+            yield self._read(source.name, limits) if sources.is_web_address(source.name) else source
 
-    try:
-        return sources.from_stream(stdin, _STDIN, max_bytes=limits.max_bytes)
-    except InputError as error:
-        return failed(_STDIN, error)
+    def _read(self, name: str, limits: Limits) -> Source | Result:
+        from .. import sources
+        from ..detector import failed
+        from ..errors import InputError
 
+        try:
+            if name == _STDIN:
+                return sources.from_stream(sys.stdin.buffer, name, max_bytes=limits.max_bytes)
+            return sources.fetch(name, allow_private=self.allow_private, on_redirect=self._tell_redirect)
+        except InputError as error:
+            return failed(name, error)
 
-def _known_total(inputs: tuple[str, ...], from_list: IO[bytes] | None) -> int | None:
-    """How many pictures there are, where no folder has to be walked to know it."""
-    # Path.is_file raises on a name that is too long, or below a folder that is closed to us.
-    plain = from_list is None and all(name == _STDIN or os.path.isfile(name) for name in inputs)  # noqa: PTH113
-    return len(inputs) if plain else None
+    def _tell_redirect(self, old: str, new: str) -> None:
+        if not self.quiet:
+            click.echo(f"{escaped(old)} redirects to {escaped(new)}", err=True)
 
-
-class _Tally:
-    """Counts what passes by, for the exit status."""
-
-    def __init__(self, fail_on: str | None) -> None:
-        self.total = 0
-        self.failed = False
-        self._matched = False
-        self._fatal = {"ai": {"ai"}, "unsure": {"ai", "unsure"}}.get(fail_on or "", set())
-
-    def count(self, results: Iterable[Result]) -> Iterator[Result]:
-        for result in results:
-            self.total += 1
-            self.failed |= result.status == "error"
-            self._matched |= result.verdict is not None and result.verdict.label in self._fatal
-            yield result
-
-    @property
-    def exit_code(self) -> int:
-        if self._matched:
-            return _MATCHED
-        return _SOME_FAILED if self.failed else _ALL_ANALYSED
+    def known_total(self) -> int | None:
+        """How many pictures there are, where no folder has to be walked to know it."""
+        # Path.is_file raises on a name that is too long, or below a folder that is closed to us.
+        plain = all(name == _STDIN or os.path.isfile(name) for name in self.arguments)  # noqa: PTH113
+        return len(self.arguments) if plain and self.from_list is None else None
 
 
-def _write_heatmaps(
-    results: Iterable[Result],
-    again: Iterable[Source | Result],
-    folder: Path,
-    limits: Limits,
-    tally: _Tally,
-    quiet: bool,
-) -> Iterator[Result]:
-    """Pass results by, writing each one's map over its picture. Names that meet are numbered."""
-    from .. import sources
-    from ..decode import decode
-    from ..errors import InputError
-    from ..model.heatmap import overlay_png
+def _judge(given: Iterator[Source | Result], task: Task, jobs: int, batch_size: int) -> Iterator[Result]:
+    """Few pictures here, so that the first verdict comes at once; many in a process a core, as `batch` does:
+    threads would wait for each other wherever Python itself is at work."""
+    first = list(itertools.islice(given, _FEW + 1))
+    given = itertools.chain(first, given)
+    if jobs > 1 and len(first) > _FEW:
+        from ..batch.pool import judge_locally
 
-    taken: set[str] = set()
-    for result, source in zip(results, again, strict=True):
-        if result.heatmap is not None and isinstance(source, Source):
-            path = folder / f"{_stem(source.name, taken)}.heatmap.png"
-            try:
-                data = sources.read(source, max_bytes=limits.max_bytes)
-                image = decode(data, name=source.name, limits=limits)
-                path.write_bytes(overlay_png(image.pixels, result.heatmap))
-            except (InputError, OSError) as error:
-                tally.failed = True
-                if not quiet:
-                    click.echo(f"No heat map of {source.name}: {error}", err=True)
-        yield result
+        return judge_locally(given, task, jobs=jobs, timeout_s=_TIMEOUT_S, chunk_size=batch_size)
+    from ..detector import Detector
 
-
-def _stem(name: str, taken: set[str]) -> str:
-    """What a picture's map is called, which is `taken` then."""
-    whole = "stdin" if name == _STDIN else Path(name).stem
-    stem = whole.encode()[:_MAX_STEM_BYTES].decode(errors="ignore")
-    numbered = (f"{stem}-{number}" for number in itertools.count(2))
-    free = next(one for one in itertools.chain([stem], numbered) if one not in taken)
-    taken.add(free)
-    return free
+    return Detector(task.model).detect_many(
+        given, mode=task.mode, threshold=task.threshold, only=task.only,
+        heatmap=task.heatmap, batch_size=batch_size, jobs=jobs,
+    )  # fmt: skip

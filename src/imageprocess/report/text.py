@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ..model.calibrate import percent
-from ..types import Evidence, Label, Result
+from ..types import Evidence, Label, Result, Verdict
 
-_WORDS: dict[Label, str] = {"ai": "AI-generated", "real": "real", "unsure": "unsure"}
+LABELS: dict[Label, str] = {"ai": "AI-generated", "real": "real", "unsure": "unsure"}
 # Of an item's detail: what a person is told of a generator's own record, and how much of each.
 _RECORD = ("generator", "model", "prompt", "negative_prompt", "seed", "sampler")
 _MAX_SHOWN = 200
@@ -16,25 +16,31 @@ def to_text(result: Result, *, colour: bool = False) -> str:
     """The verdict in words, its reason, and each item of evidence; no line break at the end."""
     if result.error is not None:
         word = _paint(f"failed ({result.error.code})", "35", colour)
-        return f"{_safe(result.source)}: {word}\n  {_safe(result.error.message)}"
+        return f"{escaped(result.source)}: {word}\n  {escaped(result.error.message)}"
     assert result.verdict is not None  # types.Result's promise
     verdict = result.verdict
-    word = _paint(_WORDS[verdict.label], _COLOURS[verdict.label], colour)
-    estimate = verdict.probability_ai if verdict.decided_by in ("model", "abstain") else None
-    share = "" if estimate is None else f", {percent(estimate)} AI"
-    lines = [f"{_safe(result.source)}: {word}{share}", f"  {_safe(verdict.reason)}"]
+    word = _paint(LABELS[verdict.label], _COLOURS[verdict.label], colour)
+    lines = [f"{escaped(result.source)}: {word}", f"  {escaped(verdict.reason)}"]
     for item in result.evidence:
-        lines += [f"  - {item.kind} ({item.trust}): {_safe(item.claim)}", *_detail(item)]
+        if _is_told(item, verdict):
+            continue
+        lines += [f"  - {item.kind} ({item.trust}): {escaped(item.claim)}", *_detail(item)]
     return "\n".join(lines)
+
+
+def _is_told(item: Evidence, verdict: Verdict) -> bool:
+    """The model's probability stands in the reason where the model decides or abstains: once is enough."""
+    probability = item.detail.get("probability_ai") if item.kind == "model" else None
+    return probability is not None and percent(probability) in verdict.reason
 
 
 def _detail(item: Evidence) -> list[str]:
     """What the item proves and what it does not, and what a generator left; nothing for the network's word."""
     told = item.detail
-    lines = [f"      {name}: {_safe(_cut(str(told[name])))}" for name in _RECORD if name in told]
+    lines = [f"      {name}: {escaped(_cut(str(told[name])))}" for name in _RECORD if name in told]
     if "proves" in told:
-        lines.append(f"      proves: {_safe(told['proves'])}")
-        lines.append(f"      does not prove: {_safe(told['does_not_prove'])}")
+        lines.append(f"      proves: {escaped(told['proves'])}")
+        lines.append(f"      does not prove: {escaped(told['does_not_prove'])}")
     return lines
 
 
@@ -46,6 +52,6 @@ def _paint(text: str, code: str, colour: bool) -> str:
     return f"\x1b[1;{code}m{text}\x1b[0m" if colour else text
 
 
-def _safe(text: str) -> str:
+def escaped(text: str) -> str:
     """A file's name and metadata are a stranger's: no escape sequence, line break or bidi control acts."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
