@@ -34,8 +34,8 @@ class Tally:
 
     def __str__(self) -> str:
         """As "7 pictures: 2 AI-generated, 4 real, 1 unsure"."""
-        words = {**LABELS, "failed": "failed"}
-        told = [f"{self._labels[label]:,} {word}" for label, word in words.items() if self._labels[label]]
+        words = [*LABELS.items(), ("failed", "failed")]
+        told = [f"{self._labels[label]:,} {word}" for label, word in words if self._labels[label]]
         return f"{self.total:,} pictures: {', '.join(told)}"
 
 
