@@ -66,7 +66,8 @@ fuzz: $(VENV)/.dev
 # The pages as a site that needs no server but a file server: everything in ./site.
 site: $(VENV)/.serve web
 	rm -rf site
-	$(BIN)/python -m imageprocess.web site $(if $(ISSUES),--issues $(ISSUES))
+	$(BIN)/python -m imageprocess.serve | \
+	  $(BIN)/python -m imageprocess.web site --openapi - $(if $(ISSUES),--issues $(ISSUES))
 
 # What lets the model run in the browser: ONNX Runtime's WebAssembly build, copied beside the pages. Without npm the
 # pages say that private mode is not built, and ask the service.

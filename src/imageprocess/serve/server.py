@@ -47,7 +47,7 @@ def configure(settings: Settings, app: Any = None, **more: Any) -> Config:
 
 
 class _Server(uvicorn.Server):
-    def _log_started_message(self, listeners: Sequence[socket.socket]) -> None:
+    def _log_started_message(self, listeners: Sequence[socket.SocketType]) -> None:
         """Only who listens knows the port where 0 was asked for."""
         log.info(_ready(self.config.host, listeners[0].getsockname()[1]))
 

@@ -8,7 +8,7 @@ import io
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeGuard
 
 from ..errors import CorruptImageError, InputNotFoundError, TooLargeError, UsageError
 from ..types import Source
@@ -87,7 +87,7 @@ def name_of(given: object) -> str:
     return display_name(name) if isinstance(name, str) else "stream"
 
 
-def _is_stream(given: object) -> bool:
+def _is_stream(given: object) -> TypeGuard[BinaryIO]:
     return callable(getattr(given, "read", None))
 
 
