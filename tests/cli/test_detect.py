@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from PIL import Image
 
 from imageprocess.cli import main
 from imageprocess.model.calibrate import percent
-from pictures import encode, plain
+from pictures import encode, gradient, plain
 from serving import serving_files
 
 
@@ -313,3 +314,32 @@ def test_an_address_is_fetched_and_its_redirects_told(
         assert [r["verdict"]["label"] for r in _records(listed)] == ["real"] and listed.stderr == ""
         refused = detect(f"{site}/bright.png")
         assert refused.exit_code == 1 and "not a public address; --allow-private" in refused.stdout
+
+
+def test_what_is_missing_is_said_once(folder: Path, detect: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    heic = b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + bytes(64)
+    for name in ("a.heic", "b.heic"):
+        (folder / name).write_bytes(heic)
+    monkeypatch.setitem(sys.modules, "pi_heif", None)
+    found = detect("a.heic", "b.heic", "dark.jpg", "--format", "csv")
+    assert found.exit_code == 1 and found.stderr.splitlines()[0] == (
+        "2 files hold what this installation cannot read or check; this adds it: pip install 'imageprocess[heic]'"
+    )
+    assert found.stderr.count("pip install") == 1
+    assert "pip install" not in detect("dark.jpg").output
+
+
+def test_unverified_credentials_name_the_extra(
+    folder: Path, detect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("c2pa")
+    from credentials import IPTC, created, sign
+
+    (folder / "signed.jpg").write_bytes(
+        sign(encode(gradient(64, 48), "JPEG"), [created(IPTC + "trainedAlgorithmicMedia")])
+    )
+    monkeypatch.setitem(sys.modules, "c2pa", None)
+    found = detect("signed.jpg")
+    assert "this adds it: pip install 'imageprocess[c2pa]'" in found.stderr
+    assert "c2pa-python, which verifies Content Credentials, is not installed." in found.stdout
+    assert "pip install" not in found.stdout

@@ -114,7 +114,7 @@ def batch(
             click.echo(f"stopped; the same command with --resume goes on ({out})", err=True)
             ctx.exit(_CONTROL_C)
     if not quiet:
-        for remark in remarks(sources, recursive, summary.rows):
+        for remark in remarks(sources, recursive, summary.rows, summary.remedies):
             click.echo(escaped(remark), err=True)
         click.echo(_told(summary, out), err=True)
     ctx.exit(1 if summary.failed or not summary.rows else 0)

@@ -147,7 +147,7 @@ def detect(
             stream.write(text.encode("utf-8", "backslashreplace"))
             stream.flush()
     if not quiet:
-        for remark in remarks(inputs, recursive, tally.total):
+        for remark in remarks(inputs, recursive, tally.total, tally.remedies):
             click.echo(escaped(remark), err=True)
         if tally.total > 1:
             click.echo(tally, err=True)

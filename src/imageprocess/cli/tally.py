@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
+from ..errors import remedy_in
 from ..report.text import LABELS
 from ..types import Result
 
@@ -17,6 +18,7 @@ class Tally:
         self.total = 0
         self.failed = False  # an input, or its heat map
         self._labels: Counter[str] = Counter()
+        self.remedies: Counter[str] = Counter()  # command -> pictures that it would have told more about
         self._fatal = {"ai": {"ai"}, "unsure": {"ai", "unsure"}}.get(fail_on or "", set())
 
     def count(self, results: Iterable[Result]) -> Iterator[Result]:
@@ -24,6 +26,7 @@ class Tally:
             self.total += 1
             self.failed |= result.status == "error"
             self._labels[result.verdict.label if result.verdict else "failed"] += 1
+            self.remedies.update(_remedies(result))
             yield result
 
     @property
@@ -39,9 +42,21 @@ class Tally:
         return f"{self.total:,} pictures: {', '.join(told)}"
 
 
-def remarks(arguments: Iterable[str], recursive: bool, total: int) -> Iterator[str]:
-    """What a person who misses pictures should hear."""
+def _remedies(result: Result) -> set[str]:
+    found = {item.detail.get("remedy") for item in result.evidence}
+    found.add(remedy_in(result.error.message) if result.error else None)
+    return {remedy for remedy in found if remedy}
+
+
+def remarks(
+    arguments: Iterable[str], recursive: bool, total: int, remedies: Mapping[str, int]
+) -> Iterator[str]:
+    """What a person who misses pictures, or something in them, should hear, once."""
     from ..sources import pictures_lie_below
+
+    for remedy, count in remedies.items():
+        files = "1 file holds" if count == 1 else f"{count:,} files hold"
+        yield f"{files} what this installation cannot read or check; this adds it: {remedy}"
 
     if not recursive:
         for argument in arguments:

@@ -47,8 +47,8 @@ def _answers(example: dict[str, Any], *problems: int) -> dict[int | str, dict[st
     return {200: {"content": {"application/json": {"example": example}}}, **_problems(*problems)}
 
 
-_PICTURE = {"type": "string", "format": "binary"}
-_FORM = {
+_PICTURE: dict[str, Any] = {"type": "string", "format": "binary"}
+_FORM: dict[str, Any] = {
     "type": "object",
     "required": ["file"],
     "properties": {"file": {"type": "array", "minItems": 1, "items": _PICTURE}},

@@ -50,7 +50,7 @@ def read_c2pa(
     try:
         report = read_manifest_store(data, image_format, signers.pem if signers else "")
     except MissingExtraError as error:
-        return [_not_verified(str(error))]
+        return [_not_verified(error.reason, error.remedy)]
     except UnreadableManifestError as error:
         return [_broken([printable(str(error), 200)], {})]
     return _judge(report, signers)
@@ -133,6 +133,7 @@ def _intact(
         manifests=story.manifests,
         trust_list=signers.describe() if signers else "none installed",
         codes=failures,
+        remedy=None if signers else "imageprocess trust update",
         **{name: value for name, value in facts.items() if name != "generator"},
     )
 
@@ -143,7 +144,7 @@ def _why(failures: list[str], signers: TrustList | None) -> str:
     if any("revoked" in code for code in failures):
         return "the certificate was revoked"
     if signers is None:
-        return "no trust list is installed: run “imageprocess trust update”"
+        return "no trust list is installed"
     if "signingCredential.expired" in failures or "claimSignature.outsideValidity" in failures:
         return "the certificate had expired"
     if "signingCredential.untrusted" in failures:
@@ -165,7 +166,8 @@ def _broken(failures: list[str], facts: Mapping[str, Any]) -> Evidence:
     )
 
 
-def _not_verified(why: str) -> Evidence:
+def _not_verified(why: str, remedy: str | None = None) -> Evidence:
+    """`remedy`: a command for who runs this, not for who looks at a page of theirs."""
     return evidence(
         "c2pa",
         f"A Content Credentials manifest is present, not verified: {why}.",
@@ -174,6 +176,7 @@ def _not_verified(why: str) -> Evidence:
         proves="That the file carries a manifest.",
         does_not_prove="Anything that the manifest says: its signature was not checked.",
         state="not_verified",
+        remedy=remedy,
     )
 
 
