@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import importlib.util
 import logging
 import os
 import socket
@@ -17,6 +18,8 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from ..errors import UsageError
+from ..provenance.trust import find_trust_list
+from ..web import site
 from . import logs, metrics
 from .app import create_app
 from .protocol import Config
@@ -65,6 +68,7 @@ def run(settings: Settings, workers: int) -> None:
         sys.stderr.write("loading the model ...\n")
     if workers == 1:
         server = _Server(configure(settings))
+        _tell_what_is_missing()
         server.run()
         if not server.started:
             sys.exit(_NOT_STARTED)
@@ -75,9 +79,25 @@ def run(settings: Settings, workers: int) -> None:
     with tempfile.TemporaryDirectory(dir=shm if shm.is_dir() else None) as folder:
         os.environ[metrics.SHARED_FOLDER] = folder
         config = configure(settings, workers=workers)
+        _tell_what_is_missing()
         listening = config.bind_socket()
         log.info(_ready(settings.host, listening.getsockname()[1]))
         Multiprocess(config, sockets=[listening]).run()
+
+
+def _tell_what_is_missing() -> None:
+    """What visitors will miss, and what the operator can do about it."""
+    if not site.has_private_mode():
+        log.warning(
+            "private mode is not in this installation, so pictures go to this service; an installation built where npm"
+            " is has it"
+        )
+    extras = {"c2pa": ("c2pa", "signatures are not checked"), "pi_heif": ("heic", "HEIC is not read")}
+    for package, (extra, lack) in extras.items():
+        if importlib.util.find_spec(package) is None:
+            log.warning(f"{lack}: pip install 'imageprocess[{extra}]'")
+    if find_trust_list() is None:
+        log.warning("no trust list, so every signer counts as unknown: imageprocess trust update")
 
 
 def _check_address(settings: Settings) -> None:
