@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections import Counter
 from typing import Annotated, Any
 
@@ -55,6 +56,8 @@ _FORM: dict[str, Any] = {
 }
 _FILES = _body(**{"multipart/form-data": _FORM, "image/*": _PICTURE, "application/octet-stream": _PICTURE})
 _BASE64 = _body(**{"application/json": schemas.Base64Picture.model_json_schema()})
+
+_HEIC = ["HEIC"] if importlib.util.find_spec("pi_heif") else []
 
 verdicts = APIRouter(tags=["verdicts"], dependencies=[Admitted])
 facts = APIRouter(tags=["facts"])
@@ -172,6 +175,7 @@ async def model(request: Request) -> dict[str, Any]:
     service = {
         "version": __version__,
         "modes": MODES,
+        "formats": ["JPEG", "PNG", "WebP", "AVIF", "GIF", "BMP", "TIFF", *_HEIC],
         "key_required": request.app.state.keys.is_asked_for,
         "limits": settings.model_dump(include={"max_body_bytes", "max_pixels", "max_files"}),
     }

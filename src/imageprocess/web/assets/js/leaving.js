@@ -14,6 +14,7 @@ export function printReport(item) {
   const facts = {
     name: record.source,
     sha256: record.sha256,
+    mode: byId("mode").querySelector(`[value=${item.mode}]`).textContent,
     format: t("card.facts", { format, width: number(width), height: number(height), size: bytes(record.image.bytes) }),
   };
   const date = new Date().toLocaleString(language, { dateStyle: "long", timeStyle: "short" });

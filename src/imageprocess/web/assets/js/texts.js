@@ -18,6 +18,12 @@ export function plural(key, count, values = {}) {
   return t(has(`${key}.${form}`) ? `${key}.${form}` : `${key}.other`, { count: number(count), ...values });
 }
 
+const LOOPBACK = new Set(["localhost", "127.0.0.1", "[::1]"]);
+
+/** The key of the sentence that says where pictures go. */
+export const privacyOf = (inBrowser) =>
+  inBrowser ? "privacy.browser" : LOOPBACK.has(location.hostname) ? "privacy.local" : "privacy.host";
+
 /** 0.934 -> "93%". An estimate never shows 0% or 100%: that would promise more than any model can. */
 export function percent(p, estimate = true, digits = 0) {
   const whole = new Intl.NumberFormat(language, { style: "percent", minimumFractionDigits: digits, maximumFractionDigits: digits });

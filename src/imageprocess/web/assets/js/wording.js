@@ -17,7 +17,10 @@ export function headline(record) {
 }
 
 /** Why a file failed, in the page's words where it has some. */
-export const failure = ({ code, message }, values) => (has(`error.${code}`) ? t(`error.${code}`, values) : message);
+export function failure({ code, message }, values) {
+  const key = code === "corrupt" && values?.size === 0 ? "error.empty" : `error.${code}`;
+  return has(key) ? t(key, values) : message;
+}
 
 export const thresholdsOf = (record) => record.evidence.find((item) => item.kind === "model")?.detail.thresholds ?? null;
 
