@@ -6,7 +6,7 @@ import { t } from "./texts.js";
 
 const LONGEST = 4096; // pixels drawn: canvases have limits
 
-/** Open the dialog on an item. A click on the picture changes between the whole of it and its own pixels. */
+/** Open the dialog on an item. A click on the picture changes between the whole of it and a part, larger. */
 export async function zoom({ name, file, record }) {
   const canvas = el("canvas", { role: "img", "aria-label": t("card.preview", { name }) });
   if (!(await drawPreview(file, canvas, LONGEST))) return;
