@@ -152,7 +152,9 @@ def test_several_pictures_one_table_and_a_csv(open_page: Open, drawn: Drawn, add
         ["=cmd.png", "Looks AI-made"],
         ["notes.txt", "Could not be checked"],
     ]
-    expect(page.get_by_role("status")).to_have_text("5 pictures checked: 2 AI, 1 real, 0 unsure, 2 failed.")
+    expect(page.get_by_role("status")).to_have_text(
+        "5 pictures checked: 2 AI-made, 1 real, 0 cannot tell, 2 failed."
+    )
 
     text = _saved(page, "Save as CSV", "verdicts.csv")
     assert text.startswith(csv_header())
@@ -422,7 +424,7 @@ def test_statements_are_told_as_statements(open_page: Open, address: str, tmp_pa
     page = open_page().page
     choose(page, path)
     check(page)
-    expect(page.locator("h2.verdict")).to_have_text("Marked as AI-made")
+    expect(page.locator("h2.verdict")).to_have_text("Made with Stable Diffusion web UI, says the file")
     expect(page.locator(".decided b")).to_have_text("what the file says of itself")
     expect(page.get_by_role("meter")).to_have_attribute("aria-valuetext", "100%, as stated; not an estimate")
     assert httpx.get(f"{address}/readyz").status_code == 200

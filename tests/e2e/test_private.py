@@ -261,7 +261,7 @@ def test_what_a_generator_and_a_camera_left(open_static: Open, tmp_path: Path) -
     page = open_static().page
     choose_private(page, path, street)
     noted = page.get_by_role("article", name="noted.png")
-    expect(noted.get_by_role("heading")).to_have_text("Marked as AI-made")
+    expect(noted.get_by_role("heading")).to_have_text("Made with Stable Diffusion web UI, says the file")
     noted.locator(".evidence > summary").click()
     for words in ("a lighthouse", "fog", "Euler a", "It proves:", "It does not prove:", "anyone can copy"):
         expect(noted.get_by_role("listitem").first).to_contain_text(words)

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from ..errors import remedy_in
-from ..report.text import LABELS
 from ..types import Result
 
+_WORDS = {"ai": "AI-made", "real": "real", "unsure": "cannot tell", "failed": "failed"}
 _ALL_ANALYSED, _SOME_FAILED, _MATCHED = 0, 1, 3
 
 
@@ -36,9 +36,8 @@ class Tally:
         return _SOME_FAILED if self.failed or not self.total else _ALL_ANALYSED
 
     def __str__(self) -> str:
-        """As "7 pictures: 2 AI-generated, 4 real, 1 unsure"."""
-        words = [*LABELS.items(), ("failed", "failed")]
-        told = [f"{self._labels[label]:,} {word}" for label, word in words if self._labels[label]]
+        """As "7 pictures: 2 AI-made, 4 real, 1 cannot tell"."""
+        told = [f"{self._labels[label]:,} {word}" for label, word in _WORDS.items() if self._labels[label]]
         return f"{self.total:,} pictures: {', '.join(told)}"
 
 

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 from ..model.calibrate import percent
 from ..types import Evidence, Label, Result, Verdict
 
-LABELS: dict[Label, str] = {"ai": "AI-generated", "real": "real", "unsure": "unsure"}
+# The pages' words too (web/assets/js/wording.js): what a statement decides sounds different from what the model
+# estimates.
+_LABELS: dict[Label, str] = {"ai": "looks AI-made", "real": "looks real", "unsure": "cannot tell"}
+_STATED = {"ai": "marked as AI-made", "real": "signed as real"}
+_DECIDING = {
+    "c2pa": ("c2pa",),
+    "watermark": ("watermark",),
+    "metadata": ("iptc", "generator_metadata", "c2pa"),
+}
 # Of an item's detail: what a person is told of a generator's own record, and how much of each.
 _RECORD = ("generator", "model", "prompt", "negative_prompt", "seed", "sampler")
 _MAX_SHOWN = 200
@@ -19,13 +30,25 @@ def to_text(result: Result, *, colour: bool = False) -> str:
         return f"{escaped(result.source)}: {word}\n  {escaped(result.error.message)}"
     assert result.verdict is not None  # types.Result's promise
     verdict = result.verdict
-    word = _paint(LABELS[verdict.label], _COLOURS[verdict.label], colour)
+    word = _paint(escaped(headline(verdict, result.evidence)), _COLOURS[verdict.label], colour)
     lines = [f"{escaped(result.source)}: {word}", f"  {escaped(verdict.reason)}"]
     for item in result.evidence:
         if _is_told(item, verdict):
             continue
         lines += [f"  - {item.kind} ({item.trust}): {escaped(item.claim)}", *_detail(item)]
     return "\n".join(lines)
+
+
+def headline(verdict: Verdict, evidence: Sequence[Evidence]) -> str:
+    """The verdict in a few words, with the maker's name where a record or a mark gives it."""
+    kinds = _DECIDING.get(verdict.decided_by, ())
+    if verdict.label == "ai":
+        for item in evidence:
+            if item.kind in kinds and item.points_to == "ai" and item.detail.get("generator"):
+                maker = re.sub(r" \(.*\)$", "", str(item.detail["generator"]))
+                says = "its watermark" if verdict.decided_by == "watermark" else "the file"
+                return f"made with {_cut(maker)}, says {says}"
+    return _STATED.get(verdict.label, "cannot tell") if kinds else _LABELS[verdict.label]
 
 
 def _is_told(item: Evidence, verdict: Verdict) -> bool:
