@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from browsing import DESKTOP, PHONE, Open
+from imageprocess.web import site
 from service import running
 
 pytestmark = pytest.mark.e2e
@@ -73,7 +74,8 @@ def test_on_a_phone_the_telling_columns_are_in_sight(open_page: Open, measured_m
 
 def test_a_picture_of_ones_own_on_the_first_page(open_page: Open, drawn: dict[str, Path]) -> None:
     page = open_page("index.html").page
-    expect(page.locator("#privacy")).to_contain_text("The service runs on this computer")
+    where = "stay in this browser" if site.has_private_mode() else "The service runs on this computer"
+    expect(page.locator("#privacy")).to_contain_text(where)
     page.set_input_files("#files", drawn["bright.jpg"])
     expect(page.locator("#tried .verdict")).to_have_text("Looks AI-made")
     expect(page.get_by_role("img", name="Preview of bright.jpg")).to_be_visible()

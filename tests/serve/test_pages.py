@@ -129,7 +129,9 @@ def _our_files(suffixes: set[str]) -> list[Path]:
 
 
 def _texts(language: str) -> dict[str, str]:
-    found: dict[str, str] = json.loads((WEB / f"assets/texts/{language}.json").read_text(encoding="utf-8"))
+    found: dict[str, str] = {}
+    for path in (WEB / "assets/texts").glob(f"{language}*.json"):
+        found |= json.loads(path.read_text(encoding="utf-8"))
     return found
 
 

@@ -10,9 +10,11 @@ import pytest
 
 from imageprocess.web import site
 
-EN, HE = (
-    json.loads((site.WEB / "assets/texts" / f"{name}.json").read_text("utf-8")) for name in ("en", "he")
-)
+TEXTS = site.WEB / "assets/texts"
+EN: dict[str, str] = json.loads((TEXTS / "en.json").read_text("utf-8"))
+HE: dict[str, str] = {}
+for part in TEXTS.glob("he*.json"):
+    HE |= json.loads(part.read_text("utf-8"))
 SOURCES = [*site.WEB.glob("*.html"), *site.WEB.glob("assets/js/*.js")]
 
 

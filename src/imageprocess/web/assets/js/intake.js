@@ -5,10 +5,10 @@ import { byId } from "./dom.js";
 
 export function wireIntake(add, tell) {
   byId("files").addEventListener("change", ({ target }) => {
-    add(target.files);
+    add([...target.files]); // a copy: the list is emptied below
     target.value = ""; // so that the same file can be chosen again
   });
-  if (byId("files").files.length) add(byId("files").files); // chosen before this script was there
+  if (byId("files").files.length) add([...byId("files").files]); // chosen before this script was there
   document.addEventListener("paste", ({ clipboardData, target }) => {
     if (!target.closest?.("input, textarea")) take(clipboardData, "paste.nothing");
   });
@@ -27,7 +27,7 @@ export function wireIntake(add, tell) {
   });
 
   function take(data, otherwise) {
-    if (data.files.length) return add(data.files);
+    if (data.files.length) return add([...data.files]);
     const text = data.getData("text/uri-list") || data.getData("text/plain");
     tell(/^\s*(https?|data|blob):/i.test(text) ? "link" : otherwise);
   }

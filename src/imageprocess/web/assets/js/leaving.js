@@ -4,8 +4,10 @@
 import { byId, el } from "./dom.js";
 import { download } from "./exports.js";
 import { site } from "./site.js";
-import { bytes, language, number, t } from "./texts.js";
+import { addTexts, bytes, language, number, t } from "./texts.js";
 import { headline } from "./wording.js";
+
+if (language === "he") await addTexts("he-leaving");
 
 /** Print one card, with what identifies the file and the model, and nothing else of the page. */
 export function printReport(item) {

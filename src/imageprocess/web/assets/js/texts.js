@@ -1,8 +1,14 @@
-// Every text, by key, from the language's one file; {name} is filled in.
+// Every text, by key, from the language's files; {name} is filled in. Hebrew's are several, so that no page weighs more
+// than it must: what all pages say, what index.html and docs.html add, and what wording.js and leaving.js ask for.
 
 export const language = document.documentElement.lang || "en";
 
-const TEXTS = await (await fetch(new URL(`../texts/${language}.json`, import.meta.url))).json();
+const fetched = async (name) => (await fetch(new URL(`../texts/${name}.json`, import.meta.url))).json();
+const isHome = document.querySelector("#samples, #calls") !== null;
+const TEXTS = Object.assign({}, ...(await Promise.all([language, language === "he" && isHome && "he-home"].filter(Boolean).map(fetched))));
+
+/** Fetch a further file's texts. */
+export const addTexts = async (name) => Object.assign(TEXTS, await fetched(name));
 
 /** The text of `key` with {placeholders} filled in; the key itself where there is no such text. */
 export function t(key, values = {}) {

@@ -2,9 +2,10 @@
 // they are said anew, from what the record knows.
 
 import { weigh } from "./private/verdict.js";
-import { has, language, percent, t } from "./texts.js";
+import { addTexts, has, language, percent, t } from "./texts.js";
 
 const table = language === "en" ? null : await (await fetch("verdict.json")).json();
+if (language === "he") await addTexts("he-evidence");
 
 // The kinds of evidence that a statement comes from.
 const STATED = { c2pa: ["c2pa"], watermark: ["watermark"], metadata: ["iptc", "generator_metadata", "c2pa"] };

@@ -4,6 +4,8 @@ import { byId, el } from "./dom.js";
 import { drawHeat, drawPreview, heatLegend } from "./picture.js";
 import { t } from "./texts.js";
 
+document.head.append(el("link", { rel: "stylesheet", href: "assets/zoom.css" }));
+
 const LONGEST = 4096; // pixels drawn: canvases have limits
 
 /** Open the dialog on an item. A click on the picture changes between the whole of it and a part, larger. */
