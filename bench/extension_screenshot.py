@@ -2,8 +2,8 @@
 
     make extension && python -m bench.extension_screenshot [--look DIR]
 
-Writes docs/extension.png and the first page's smaller copy of it. With --look also the panel and the popup, light and dark, English and Hebrew, into DIR. Needs
-Chromium.
+Writes docs/extension.png and the first page's smaller copy of it. With --look also the panel and the popup, light and
+dark, English and Hebrew, into DIR. Needs Chromium.
 """
 
 from __future__ import annotations
