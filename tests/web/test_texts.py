@@ -11,10 +11,11 @@ import pytest
 from imageprocess.web import site
 
 TEXTS = site.WEB / "assets/texts"
-EN: dict[str, str] = json.loads((TEXTS / "en.json").read_text("utf-8"))
+EN: dict[str, str] = {}
 HE: dict[str, str] = {}
-for part in TEXTS.glob("he*.json"):
-    HE |= json.loads(part.read_text("utf-8"))
+for language, texts in (("en", EN), ("he", HE)):
+    for part in TEXTS.glob(f"*{language}.json"):
+        texts |= json.loads(part.read_text("utf-8"))
 SOURCES = [*site.WEB.glob("*.html"), *site.WEB.glob("assets/js/*.js")]
 
 
