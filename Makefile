@@ -21,7 +21,7 @@ ISSUES ?=
 # From a GPU's memory where there is one; else from arrays on disk.
 SHOWN ?= $(if $(shell command -v nvidia-smi),--on-device --workers 16,--resized)
 
-.PHONY: serve test lint format bench reliability data train flagship evaluate fuzz clean web site extension
+.PHONY: serve test lint format bench reliability data train flagship evaluate fuzz clean web site extension wheel
 
 serve: $(VENV)/.trust web clip
 	HOST=$(HOST) PORT=$(PORT) $(BIN)/imageprocess serve
@@ -73,7 +73,8 @@ fuzz: $(VENV)/.dev
 # The pages as a site that needs no server but a file server: everything in ./site.
 site: $(VENV)/.serve web
 	rm -rf site
-	$(BIN)/python -m imageprocess.web site $(if $(ISSUES),--issues $(ISSUES))
+	$(BIN)/python -m imageprocess.serve | \
+	  $(BIN)/python -m imageprocess.web site --openapi - $(if $(ISSUES),--issues $(ISSUES))
 
 # The browser extension: a folder and a zip for each browser in build/extension.
 extension: $(VENV)/.serve web
@@ -89,15 +90,16 @@ else
 endif
 
 $(ORT)/runtime.json: package.json package-lock.json
-	npm ci --ignore-scripts --no-audit --no-fund --silent
-	mkdir -p $(ORT)
-	cp node_modules/onnxruntime-web/dist/ort.wasm.bundle.min.mjs \
-	  node_modules/onnxruntime-web/dist/ort-wasm-simd-threaded.wasm $(ORT)
-	$(PYTHON) -c "import json; print(json.dumps({'version': json.load(open('node_modules/onnxruntime-web/package.json'))['version']}))" > $@
+	$(PYTHON) src/imageprocess/web/runtime.py
+
+# A wheel with all that a clone has: private mode's runtime where npm is, and today's list of trusted signers.
+wheel: $(VENV)/.serve web
+	-$(BIN)/imageprocess trust update --to src/imageprocess/provenance/C2PA-TRUST-LIST.pem
+	$(PIP) wheel --no-deps --wheel-dir dist .
 
 clean:
 	rm -rf node_modules $(ORT) site build/extension
-	rm -rf $(VENV) build dist *.egg-info src/*.egg-info
+	rm -rf $(VENV) build dist *.egg-info src/*.egg-info src/imageprocess/provenance/C2PA-TRUST-LIST.pem
 
 # The constraints pin every version, and torch to one whose CPU build can be had.
 $(VENV)/.serve: pyproject.toml constraints.txt | $(VENV)/bin/python

@@ -2,8 +2,9 @@
 
     python -m bench.samples
 
-Writes src/imageprocess/web/assets/samples/. The first carries a generator's note and the second a camera's facts, both
-made up, so that a visitor sees what such records prove and what they do not; the third carries nothing.
+Writes src/imageprocess/web/assets/samples/. The first carries a generator's note, the second a camera's facts and the
+IPTC field for an AI edit, all made up; the third hides the mark of Stable Diffusion XL in its pixels. So a visitor
+sees what each kind of evidence looks like, what it proves and what it does not.
 """
 
 from __future__ import annotations
@@ -16,9 +17,18 @@ from bench.figure import draw_scene
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, PngImagePlugin
 from PIL.TiffImagePlugin import IFDRational
+from tests.marks import embed_dwt_dct
+
+from imageprocess.watermark.payloads import PAYLOADS
 
 OUT = Path(__file__).parents[1] / "src/imageprocess/web/assets/samples"
 SIZE = (320, 240)
+# https://cv.iptc.org/newscodes/digitalsourcetype/
+_EDITED = (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    '<rdf:Description xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" Iptc4xmpExt:DigitalSourceType='
+    '"http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"/></rdf:RDF></x:xmpmeta>'
+)
 
 
 def lake() -> bytes:
@@ -36,7 +46,7 @@ def lake() -> bytes:
 
 
 def street() -> bytes:
-    """A street at night, with a camera's facts."""
+    """A street at night, with a camera's facts and the statement that it was edited with an AI."""
     rng = np.random.default_rng(11)
     width, height = SIZE[0] * 2, SIZE[1] * 2
     y = np.linspace(0, 1, height)[:, None, None]
@@ -76,13 +86,13 @@ def street() -> bytes:
     )
     stream = io.BytesIO()
     Image.fromarray(np.clip(small, 0, 255).astype(np.uint8)).save(
-        stream, "JPEG", quality=72, exif=exif.tobytes()
+        stream, "JPEG", quality=72, exif=exif.tobytes(), xmp=_EDITED.encode()
     )
     return stream.getvalue()
 
 
 def spheres() -> bytes:
-    """Three balls on a table, their light worked out ray by ray. Nothing but pixels in the file."""
+    """Three balls on a table, their light worked out ray by ray, with Stable Diffusion's mark in the pixels."""
     width, height = SIZE
     x, y = np.meshgrid(np.linspace(-1.6, 1.6, width), np.linspace(1.0, -1.4, height))
     ray = _unit(np.stack([x, y - 0.15, np.full_like(x, 2.2)], axis=2))
@@ -107,10 +117,10 @@ def spheres() -> bytes:
         picture = picture * (1 - shade[..., None])
     for centre, radius, colour in sorted(balls, key=lambda ball: -ball[0][2]):
         picture = _with_ball(picture, ray, light, np.array(centre), radius, np.array(colour))
+    pixels = (np.clip(picture, 0, 1) ** (1 / 1.25) * 255).astype(np.uint8)
+    mark = next(payload for payload in PAYLOADS if payload.generator == "Stable Diffusion XL")
     stream = io.BytesIO()
-    Image.fromarray((np.clip(picture, 0, 1) ** (1 / 1.25) * 255).astype(np.uint8)).save(
-        stream, "WEBP", quality=82, method=6
-    )
+    Image.fromarray(embed_dwt_dct(pixels, mark.bits)).save(stream, "WEBP", quality=92, method=6)
     return stream.getvalue()
 
 

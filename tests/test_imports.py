@@ -17,7 +17,7 @@ _BASE = {"types", "errors", "home"}
 _STREET = {*_BASE, "sources", "decode", "provenance", "watermark", "model", "verdict", "report", "detector"}
 # room -> the rooms that it may import
 ALLOWED = {
-    "types": set(),
+    "types": {"report"},  # inside Result.to_dict alone
     "errors": set(),
     "home": set(),
     "sources": {*_BASE, "decode"},

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .api import detect, detect_many
     from .detector import Detector
+    from .sources import Picture, fetch
 from .errors import (
     CorruptImageError,
     CrashedError,
@@ -28,7 +29,7 @@ from .errors import (
     UnsupportedFormatError,
     UsageError,
 )
-from .types import ErrorInfo, Evidence, ImageFacts, ModelInfo, Result, Source, Verdict
+from .types import ErrorInfo, Evidence, ImageFacts, Label, Mode, ModelInfo, Result, Source, Verdict, Witness
 
 __version__ = "0.1.0"
 
@@ -43,9 +44,12 @@ __all__ = [
     "InputError",
     "InputNotFoundError",
     "InputTimeoutError",
+    "Label",
     "MissingExtraError",
+    "Mode",
     "ModelError",
     "ModelInfo",
+    "Picture",
     "Result",
     "Source",
     "TooLargeError",
@@ -53,12 +57,20 @@ __all__ = [
     "UnsupportedFormatError",
     "UsageError",
     "Verdict",
+    "Witness",
     "__version__",
     "detect",
     "detect_many",
+    "fetch",
 ]
 
-_LAZY = {"Detector": ".detector", "detect": ".api", "detect_many": ".api"}
+_LAZY = {
+    "Detector": ".detector",
+    "detect": ".api",
+    "detect_many": ".api",
+    "fetch": ".sources",
+    "Picture": ".sources",
+}
 
 
 def __getattr__(name: str) -> Any:

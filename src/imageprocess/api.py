@@ -24,7 +24,9 @@ def detect(
     only: Collection[Witness] | None = None,
     heatmap: bool = False,
 ) -> Result:
-    """Was one picture (a path, bytes or a binary stream) made by an AI?
+    """Was one picture made by an AI? It is a path, an http(s) address, bytes, a binary stream, a PIL image or an
+    array (H, W, 3) uint8 in RGB order. Give the file rather than its pixels where there is one: records and
+    signatures are in the file.
 
     Raises an ImageProcessError that says what is wrong. See `Detector.detect` for the options.
     """

@@ -98,8 +98,9 @@ class Detector:
         only: Collection[Witness] | None = None,
         heatmap: bool = False,
     ) -> Result:
-        """One picture: a path, bytes, a binary stream or a Source. `threshold` overrides `mode`: at or above it is
-        "ai", below it "real", never "unsure".
+        """One picture: a path, an http(s) address, bytes, a binary stream, a PIL image, an array (H, W, 3) uint8 in
+        RGB order, or a Source. Of an image or an array only the pixels can be judged. `threshold` overrides `mode`: at
+        or above it is "ai", below it "real", never "unsure".
 
         Raises an InputError that says what is wrong with the picture, a ModelError or a UsageError.
         """
@@ -140,6 +141,8 @@ class Detector:
             return picture
         try:
             return sources.to_source(picture, max_bytes=self.limits.max_bytes)
+        except InputError as error:
+            return failed(sources.name_of(picture), error)
         except ImageProcessError as error:
             return failed(sources.name_of(picture), InputNotFoundError(str(error)))
         except Exception as error:  # noqa: BLE001 (a stream is the caller's: it may raise anything)

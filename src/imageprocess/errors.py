@@ -17,6 +17,8 @@ ImageProcessError
 
 from __future__ import annotations
 
+import re
+
 __all__ = [
     "CorruptImageError",
     "CrashedError",
@@ -31,6 +33,7 @@ __all__ = [
     "TooManyPixelsError",
     "UnsupportedFormatError",
     "UsageError",
+    "remedy_in",
 ]
 
 
@@ -88,4 +91,12 @@ class MissingExtraError(ImageProcessError):
     code = "missing_extra"
 
     def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"{package} is not installed; run: pip install 'imageprocess[{extra}]'")
+        self.reason = f"{package} is not installed"
+        self.remedy = f"pip install 'imageprocess[{extra}]'"
+        super().__init__(f"{self.reason}; run: {self.remedy}")
+
+
+def remedy_in(message: str) -> str | None:
+    """The command that a MissingExtraError's text names, wherever that text has gone into."""
+    found = re.search(r"run: (pip install 'imageprocess\[\w+\]')", message)
+    return found[1] if found else None

@@ -1,6 +1,7 @@
 """The nouns of the street: bytes -> DecodedImage -> [Evidence] -> Verdict -> report.
 
-Each is one frozen dataclass. This module imports nothing of ours, and nothing heavy at run time.
+Each is one frozen dataclass. This module imports nothing of ours, but for Result.to_dict when it is called, and nothing
+heavy at run time.
 """
 
 from __future__ import annotations
@@ -120,3 +121,9 @@ class Result:
     heatmap: NDArray[np.float32] | None = field(
         default=None, repr=False
     )  # (h, w) float32, 0 to 1; not in the record
+
+    def to_dict(self) -> dict[str, Any]:
+        """The public record, as the command line and the service write it: plain dicts, lists, texts and numbers."""
+        from .report.records import to_record
+
+        return to_record(self)

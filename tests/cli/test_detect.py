@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,9 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from imageprocess.cli import main
-from pictures import encode, plain
+from imageprocess.model.calibrate import percent
+from pictures import encode, gradient, plain
+from serving import serving_files
 
 
 @pytest.fixture
@@ -48,9 +52,18 @@ def test_text_for_a_person(folder: Path, detect: Any) -> None:
     result = detect("bright.png", "dark.jpg")
     assert result.exit_code == 0
     first, second = (line for line in result.stdout.splitlines() if not line.startswith(" "))
-    assert first.startswith("bright.png: AI-generated") and second.startswith("dark.jpg: real")
+    assert first.startswith("bright.png: looks AI-made") and second.startswith("dark.jpg: looks real")
     assert "\x1b" not in result.output
-    assert result.stderr == ""
+    assert result.stderr == "2 pictures: 1 AI-made, 1 real\n"
+    assert detect("bright.png").stderr == "" and detect("bright.png", "dark.jpg", "-q").stderr == ""
+
+
+@pytest.mark.parametrize("mode", ["balanced", "best-guess"])
+def test_the_probability_is_printed_once(folder: Path, detect: Any, mode: str) -> None:
+    for name in ("bright.png", "dark.jpg", "grey.webp"):
+        (record,) = _records(detect(name, "--mode", mode, "--format", "jsonl"))
+        said = percent(record["verdict"]["probability_ai"])
+        assert detect(name, "--mode", mode).stdout.count(f" {said}") == 1
 
 
 def test_a_folder_alone_and_with_what_lies_below(folder: Path, detect: Any) -> None:
@@ -102,13 +115,13 @@ def test_order_is_the_callers_with_jobs_and_batches(folder: Path, detect: Any) -
 def test_exit_status(folder: Path, detect: Any, arguments: list[str], exit_code: int) -> None:
     result = detect(*arguments)
     assert result.exit_code == exit_code, result.output
-    assert bool(result.stderr) == (exit_code == 2)
+    assert ("Error: " in result.stderr) == (exit_code == 2)
 
 
 def test_an_unknown_model_is_wrong_usage(folder: Path, detect: Any) -> None:
     result = detect("bright.png", "--model", "no-such-model", model=False)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "no-such-model: neither a shipped model" in result.stderr
+    assert "no-such-model: neither a model (" in result.stderr
 
 
 def test_a_name_that_cannot_be_looked_at_costs_its_own_record(folder: Path, detect: Any) -> None:
@@ -232,14 +245,101 @@ def test_a_heat_map_that_cannot_be_written_costs_no_record(folder: Path, detect:
     result = detect(*given)
     assert [record["status"] for record in _records(result)] == ["ok"] * 3
     assert result.exit_code == 1 and result.stderr.startswith("No heat map of dark.jpg: ")
+    assert result.stderr.endswith("3 pictures: 2 AI-made, 1 real\n")
     assert {path.name for path in (folder / "maps").iterdir() if path.is_file()} == {
         "bright.heatmap.png", "x" * 200 + ".heatmap.png",
     }  # fmt: skip
     assert detect(*given, "--quiet").stderr == ""
 
 
-def test_an_empty_folder_is_noted(folder: Path, detect: Any) -> None:
+def test_an_empty_folder_is_an_error(folder: Path, detect: Any) -> None:
     (folder / "empty").mkdir()
     loud, quiet = detect("empty", "--format", "json"), detect("empty", "--format", "json", "--quiet")
-    assert (loud.exit_code, loud.stdout, loud.stderr) == (0, "[]\n", "No picture found.\n")
-    assert (quiet.exit_code, quiet.stdout, quiet.stderr) == (0, "[]\n", "")
+    assert (loud.exit_code, loud.stdout, loud.stderr) == (1, "[]\n", "No picture found.\n")
+    assert (quiet.exit_code, quiet.stdout, quiet.stderr) == (1, "[]\n", "")
+
+
+def test_pictures_that_lie_deeper_are_told_of(folder: Path, detect: Any) -> None:
+    (folder / "deep" / "er").mkdir(parents=True)
+    (folder / "deep" / "er" / "a.png").write_bytes(encode(plain(255), "PNG"))
+    hint = "deep: its folders hold pictures that were left out; -r looks into them too.\n"
+    found = detect("deep")
+    assert (found.exit_code, found.stdout, found.stderr) == (1, "", hint + "No picture found.\n")
+    found = detect("deep", "bright.png")
+    assert found.exit_code == 0 and found.stderr == hint
+    found = detect("deep", "-r")
+    assert found.exit_code == 0 and found.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [("out.json", "json"), ("out.jsonl", "jsonl"), ("OUT.CSV", "csv"), ("out.txt", "text"), ("out", "text")],
+)
+def test_the_output_files_name_chooses_the_format(folder: Path, detect: Any, name: str, form: str) -> None:
+    def written(*arguments: str) -> str:
+        assert detect("dark.jpg", "--only", "provenance", *arguments).exit_code == 0
+        return re.sub(r'("elapsed_ms": |,)\d+\.\d+', "", (folder / name).read_text())
+
+    assert written("-o", name) == written("-o", name, "--format", form)
+    assert written("-o", name, "--format", "csv").startswith("source,")
+
+
+def test_many_pictures_are_shared_among_processes_and_say_the_same(folder: Path, detect: Any) -> None:
+    names = ["grey.webp", "missing.png", "bright.png", "broken.png", "dark.jpg"] * 8
+
+    def answers(*arguments: str) -> list[dict[str, Any]]:
+        records = _records(detect(*names, "-", "--format", "jsonl", *arguments, stdin=data))
+        return [{k: v for k, v in record.items() if k != "elapsed_ms"} for record in records]
+
+    data = (folder / "dark.jpg").read_bytes()
+    shared = answers("--jobs", "2", "--heatmap", "shared")
+    assert [record["source"] for record in shared] == [*names, "-"]
+    assert shared == answers("--jobs", "1", "--heatmap", "alone")
+    maps = [
+        sorted((path.name, path.read_bytes()) for path in (folder / f).iterdir()) for f in ("shared", "alone")
+    ]
+    assert maps[0] == maps[1] and len(maps[0]) == 25
+
+
+def test_an_address_is_fetched_and_its_redirects_told(
+    folder: Path, detect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving_files(folder) as site:
+        found = detect(f"{site}/moved/bright.png", "--format", "jsonl", "--allow-private")
+        (record,) = _records(found)
+        assert (record["source"], record["verdict"]["label"]) == (f"{site}/moved/bright.png", "ai")
+        assert found.stderr == f"{site}/moved/bright.png redirects to {site}/bright.png\n"
+        (folder / "list").write_text(f"{site}/dark.jpg\n")
+        listed = detect("--from-list", "list", "--format", "jsonl", "--allow-private", "-q")
+        assert [r["verdict"]["label"] for r in _records(listed)] == ["real"] and listed.stderr == ""
+        refused = detect(f"{site}/bright.png")
+        assert refused.exit_code == 1 and "not a public address; --allow-private" in refused.stdout
+
+
+def test_what_is_missing_is_said_once(folder: Path, detect: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    heic = b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + bytes(64)
+    for name in ("a.heic", "b.heic"):
+        (folder / name).write_bytes(heic)
+    monkeypatch.setitem(sys.modules, "pi_heif", None)
+    found = detect("a.heic", "b.heic", "dark.jpg", "--format", "csv")
+    assert found.exit_code == 1 and found.stderr.splitlines()[0] == (
+        "2 files hold what this installation cannot read or check; this adds it: pip install 'imageprocess[heic]'"
+    )
+    assert found.stderr.count("pip install") == 1
+    assert "pip install" not in detect("dark.jpg").output
+
+
+def test_unverified_credentials_name_the_extra(
+    folder: Path, detect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("c2pa")
+    from credentials import IPTC, created, sign
+
+    (folder / "signed.jpg").write_bytes(
+        sign(encode(gradient(64, 48), "JPEG"), [created(IPTC + "trainedAlgorithmicMedia")])
+    )
+    monkeypatch.setitem(sys.modules, "c2pa", None)
+    found = detect("signed.jpg")
+    assert "this adds it: pip install 'imageprocess[c2pa]'" in found.stderr
+    assert "c2pa-python, which verifies Content Credentials, is not installed." in found.stdout
+    assert "pip install" not in found.stdout

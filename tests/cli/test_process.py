@@ -60,7 +60,7 @@ def test_colour_on_a_terminal_and_not_with_no_color(tiny_model_dir: Path, tmp_pa
     path = tmp_path / "a.png"
     path.write_bytes(encode(plain(255), "PNG"))
     arguments = ["detect", "--model", str(tiny_model_dir), str(path)]
-    assert "\x1b[1;31mAI-generated\x1b[0m" in _on_a_terminal(arguments)
+    assert "\x1b[1;31mlooks AI-made\x1b[0m" in _on_a_terminal(arguments)
     assert "\x1b" not in _on_a_terminal(arguments, NO_COLOR="1")
 
 
@@ -109,8 +109,8 @@ def test_a_full_disk_and_closed_streams_are_told_without_a_traceback(
     code, said = run(f"{pictures[0]} >&-")
     assert code == 2 and said.endswith("standard output is closed\n")
     code, said = run(f"- {pictures[0]} --format csv <&-")
-    assert code == 1 and said.count("\n") == 3 and "-: the file is empty" in said
-    assert run("--from-list - <&-") == (0, "No picture found.\n")
+    assert code == 1 and said.count("\n") == 4 and "-: the file is empty" in said
+    assert run("--from-list - <&-") == (1, "No picture found.\n")
 
 
 def test_ctrl_c_ends_it_quietly_and_leaves_no_file(tiny_model_dir: Path, tmp_path: Path) -> None:

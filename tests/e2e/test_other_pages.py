@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from browsing import DESKTOP, PHONE, Open
+from imageprocess.web import site
 from service import running
 
 pytestmark = pytest.mark.e2e
@@ -37,15 +38,54 @@ def measured_model(tiny_model_dir: Path, tmp_path: Path) -> Path:
 
 
 def test_the_accuracy_on_the_first_page_is_the_models(open_page: Open, measured_model: Path) -> None:
+    rest = ["1,234", "0.943"]
     with running(measured_model) as address:
         page = open_page("", at=address).page
         expect(page.locator("#measured-lead")).to_contain_text("2030-01-02")
         rows = [row.split("\t") for row in page.locator("#measured-rows tr").all_inner_texts()]
     assert [[cell.strip() for cell in row] for row in rows] == [
-        ["Test pictures equalised", "1,234", "87.7% (85.0% – 90.0%)", "3.2%", "25.0%", "0.943"],
-        ["Sources never seen in training raw", "1,234", "71.1%", "3.2%", "25.0%", "0.943"],
-        ["Sources never seen in training equalised", "1,234", "70.0%", "3.2%", "25.0%", "0.943"],
+        [
+            "Test pictures re-saved at random sizes and qualities",
+            "87.7% (85.0% – 90.0%)",
+            "3.2%",
+            "25.0%",
+            *rest,
+        ],
+        ["Sources never seen in training as they were published", "71.1%", "3.2%", "25.0%", *rest],
+        [
+            "Sources never seen in training re-saved at random sizes and qualities",
+            "70.0%",
+            "3.2%",
+            "25.0%",
+            *rest,
+        ],
     ]
+
+
+def test_on_a_phone_the_telling_columns_are_in_sight(open_page: Open, measured_model: Path) -> None:
+    with running(measured_model) as address:
+        page = open_page("", at=address, viewport=PHONE).page
+        expect(page.locator("#measured")).to_be_visible()
+        for cell in page.locator("#measured tr").last.locator("th, td").locator("visible=true").all():
+            box = cell.bounding_box()
+            assert box and box["x"] >= 0 and box["x"] + box["width"] <= PHONE["width"]
+        expect(page.locator("#measured tbody tr").last.locator("td").locator("visible=true")).to_have_count(3)
+
+
+def test_a_picture_of_ones_own_on_the_first_page(open_page: Open, drawn: dict[str, Path]) -> None:
+    page = open_page("index.html").page
+    where = "stay in this browser" if site.has_private_mode() else "The service runs on this computer"
+    expect(page.locator("#privacy")).to_contain_text(where)
+    page.set_input_files("#files", drawn["bright.jpg"])
+    expect(page.locator("#tried .verdict")).to_have_text("Looks AI-made")
+    expect(page.get_by_role("img", name="Preview of bright.jpg")).to_be_visible()
+    page.set_input_files("#files", drawn["notes.txt"])
+    expect(page.locator("#tried .warning")).to_have_text("Not an image format that is read here.")
+
+
+def test_the_first_page_says_which_model_judges(open_page: Open) -> None:
+    page = open_page("index.html").page
+    expect(page.locator("#network-other")).to_contain_text("given by another model, tiny")
 
 
 def test_a_model_without_measurements_gets_none(open_page: Open) -> None:

@@ -73,8 +73,70 @@ def test_the_mode_is_the_services(open_page: Open, drawn: Drawn) -> None:
     check(page)
     expect(page.locator("h2.verdict")).to_have_text("Cannot tell")
     page.get_by_label("How sure an answer must be").select_option("best-guess")
-    page.get_by_role("button", name="Check it again").click()
-    expect(page.locator("h2.verdict")).not_to_have_text("Cannot tell")
+    expect(page.locator("h2.verdict")).to_have_text(re.compile("Looks"))  # at once
+
+
+def test_another_mode_sends_nothing_that_was_not_sent(open_page: Open, drawn: Drawn) -> None:
+    watched = open_page()
+    page = watched.page
+    choose(page, drawn["grey.webp"])
+    check(page)
+    choose(page, drawn["dark.png"])  # waits for the button
+    page.get_by_label("How sure an answer must be").select_option("best-guess")
+    expect(page.locator("h2.verdict")).to_have_text(re.compile("Looks"))
+    expect(page.get_by_role("article", name="dark.png")).to_contain_text("Ready to be checked.")
+    assert sum("v1/detect" in url for url in watched.asked) == 2
+
+
+def test_what_is_no_picture_gets_an_answer(open_page: Open, tmp_path: Path) -> None:
+    page = open_page().page
+    paste = """text => {
+        const data = new DataTransfer();
+        data.setData("text/plain", text);
+        document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true }));
+    }"""
+    page.evaluate(paste, "https://pictures.example/a.jpg")
+    expect(page.locator("#problem")).to_contain_text("That is a link")
+    page.evaluate(paste, "hello")
+    expect(page.locator("#problem")).to_have_text("There is no picture in what was pasted.")
+    page.evaluate(
+        """() => {
+            const dataTransfer = new DataTransfer();
+            dataTransfer.setData("text/uri-list", "https://pictures.example/a.jpg");
+            window.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+        }"""
+    )
+    expect(page.locator("#problem")).to_contain_text("That is a link")
+    (tmp_path / "empty.png").write_bytes(b"")
+    choose(page, tmp_path / "empty.png")
+    check(page)
+    expect(page.locator(".reason")).to_have_text("The file is empty.")
+
+
+def test_a_picture_enlarged_with_its_map_and_a_thumbnail(open_page: Open, drawn: Drawn) -> None:
+    page = open_page().page
+    choose(page, drawn["bright.jpg"])
+    check(page)
+    assert page.locator("#rows .thumb").evaluate("canvas => canvas.width") == 96
+    page.get_by_role("button", name="Enlarge bright.jpg").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator(".heat")).to_be_visible()
+    expect(dialog.locator(".legend")).to_contain_text("not proof")
+    before = dialog.locator("canvas").first.bounding_box()
+    dialog.get_by_role("button", name="Zoom in or out").click()
+    after = dialog.locator("canvas").first.bounding_box()
+    assert before and after and after["height"] > 2 * before["height"]
+    dialog.get_by_role("button", name="Close").click()
+    expect(dialog).to_have_count(0)
+
+
+def test_on_a_phone_the_verdict_comes_before_the_controls(open_page: Open, drawn: Drawn) -> None:
+    page = open_page(viewport=PHONE).page
+    choose(page, drawn["bright.jpg"])
+    check(page)
+    boxes = [page.locator(name).bounding_box() for name in ("h2.verdict", "#run", "#results")]
+    tops = [box["y"] for box in boxes if box]
+    assert len(tops) == 3 and tops == sorted(tops)
 
 
 def test_several_pictures_one_table_and_a_csv(open_page: Open, drawn: Drawn, address: str) -> None:
@@ -90,7 +152,9 @@ def test_several_pictures_one_table_and_a_csv(open_page: Open, drawn: Drawn, add
         ["=cmd.png", "Looks AI-made"],
         ["notes.txt", "Could not be checked"],
     ]
-    expect(page.get_by_role("status")).to_have_text("5 pictures checked: 2 AI, 1 real, 0 unsure, 2 failed.")
+    expect(page.get_by_role("status")).to_have_text(
+        "5 pictures checked: 2 AI-made, 1 real, 0 cannot tell, 2 failed."
+    )
 
     text = _saved(page, "Save as CSV", "verdicts.csv")
     assert text.startswith(csv_header())
@@ -360,7 +424,7 @@ def test_statements_are_told_as_statements(open_page: Open, address: str, tmp_pa
     page = open_page().page
     choose(page, path)
     check(page)
-    expect(page.locator("h2.verdict")).to_have_text("Marked as AI-made")
+    expect(page.locator("h2.verdict")).to_have_text("Made with Stable Diffusion web UI, says the file")
     expect(page.locator(".decided b")).to_have_text("what the file says of itself")
     expect(page.get_by_role("meter")).to_have_attribute("aria-valuetext", "100%, as stated; not an estimate")
     assert httpx.get(f"{address}/readyz").status_code == 200

@@ -99,7 +99,10 @@ def test_an_unknown_signer_is_untrusted_and_its_claim_of_ai_is_a_claim(
 def test_without_a_list_nobody_is_trusted_and_the_reason_says_so(photo: bytes, tmp_path: Path) -> None:
     item = only(sign(photo, [created(GENERATED)]), tmp_path / "none.pem")
     assert item.trust == "valid_untrusted"
-    assert "no trust list is installed" in decide([item], None).reason
+    reason = decide([item], None).reason
+    assert "no trust list is installed" in reason
+    assert "imageprocess trust" not in reason  # a visitor of somebody's page reads it
+    assert item.detail["remedy"] == "imageprocess trust update"
 
 
 @needs_extra
@@ -260,7 +263,8 @@ def test_without_the_extra_a_manifest_is_worth_what_an_unsigned_note_is(
     for data in (generated, opened_twice):
         item = only(data, trusting)
         assert (item.trust, item.points_to, item.detail["state"]) == ("unsigned", "ai", "not_verified")
-        assert "signature was not checked" in item.claim and "imageprocess[c2pa]" in item.claim
+        assert "signature was not checked" in item.claim and "pip install" not in item.claim
+        assert item.detail["remedy"] == "pip install 'imageprocess[c2pa]'"
         assert decide([item], None).decided_by == "metadata"
     capture = only(captured, trusting)
     assert capture.points_to == "real" and decide([capture], None).label == "unsure"

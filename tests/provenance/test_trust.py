@@ -20,6 +20,7 @@ from imageprocess.provenance.trust import (
     default_path,
     find_trust_list,
     load_trust_list,
+    path_in_use,
     update_trust_list,
 )
 
@@ -170,3 +171,31 @@ def test_the_command_updates_and_shows(served: tuple[str, Path], pem: bytes, her
 def test_the_official_list_is_read(shared_dir: Path) -> None:
     signers = load_trust_list(shared_dir / "fixtures" / "trust" / "C2PA-TRUST-LIST.pem").signers
     assert len(signers) == 30 and any("Google" in signer.name for signer in signers)
+
+
+def test_the_wheels_own_list_counts_where_there_is_no_other(
+    pem: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(SETTING, raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    bundled = tmp_path / "bundled.pem"
+    monkeypatch.setattr("imageprocess.provenance.trust.BUNDLED", bundled)
+    assert find_trust_list() is None and path_in_use() == default_path()
+    (tmp_path / "fresh.pem").write_bytes(pem)
+    update = ["trust", "update", "--from", str(tmp_path / "fresh.pem")]
+    assert CliRunner().invoke(main, [*update, "--to", str(bundled)]).exit_code == 0
+    found = find_trust_list()
+    assert found is not None and found.path == bundled and found.fetched
+    assert str(bundled) in CliRunner().invoke(main, ["trust", "info"]).output
+    assert CliRunner().invoke(main, update).exit_code == 0
+    found = find_trust_list()
+    assert found is not None and found.path == default_path()
+    monkeypatch.setenv(SETTING, str(tmp_path / "absent.pem"))
+    with pytest.raises(UsageError):  # who names a list means that one
+        find_trust_list()
+
+
+def test_the_official_list_is_attributed(pem: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imageprocess.provenance.trust._fetch", lambda source: pem)
+    fresh = update_trust_list(OFFICIAL_LIST, tmp_path / "list.pem")
+    assert "CC BY 4.0" in fresh.pem and len(fresh.signers) == 2 and fresh.source == OFFICIAL_LIST

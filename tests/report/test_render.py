@@ -14,10 +14,20 @@ from hypothesis import strategies as st
 
 from imageprocess.report.render import FORMATS, render
 from imageprocess.report.table import to_csv_row
-from imageprocess.report.text import to_text
-from imageprocess.types import ErrorInfo, Evidence, ImageFacts, Label, Result, Verdict
+from imageprocess.report.text import headline, to_text
+from imageprocess.types import (
+    DecidedBy,
+    ErrorInfo,
+    Evidence,
+    EvidenceKind,
+    ImageFacts,
+    Label,
+    Result,
+    Verdict,
+)
 
 EVIDENCE = Evidence("exif", "Camera: Acme.", "unsigned")
+MODEL = Evidence("model", "The chance is 4 %.", "measured", "real", {"probability_ai": 0.04})
 FAILED = Result("broken.png", "error", error=ErrorInfo("corrupt", "broken.png: does not decode"))
 
 
@@ -34,11 +44,28 @@ def ok(source: str = "a.png", label: Label = "real", probability: float | None =
 
 
 def test_text_says_verdict_reason_and_evidence() -> None:
-    assert to_text(ok()) == "a.png: real, 4 % AI\n  Looks real, mostly.\n  - exif (unsigned): Camera: Acme."
-    assert to_text(ok(label="unsure", probability=None)).splitlines()[0] == "a.png: unsure"
+    assert to_text(ok()) == "a.png: looks real\n  Looks real, mostly.\n  - exif (unsigned): Camera: Acme."
+    assert to_text(ok(label="unsure", probability=None)).splitlines()[0] == "a.png: cannot tell"
     by_record = Verdict("ai", 1.0, "metadata", "It says so.")  # a statement, not an estimate of 100 %
-    assert to_text(replace(ok(), verdict=by_record)).splitlines()[0] == "a.png: AI-generated"
+    told = replace(ok(), verdict=by_record, evidence=(MODEL,))
+    assert to_text(told) == f"a.png: marked as AI-made\n  It says so.\n  - model (measured): {MODEL.claim}"
     assert to_text(FAILED) == "broken.png: failed (corrupt)\n  broken.png: does not decode"
+
+
+@pytest.mark.parametrize(
+    ("kind", "decided_by", "says"),
+    [
+        ("generator_metadata", "metadata", "made with Midjourney, says the file"),
+        ("c2pa", "c2pa", "made with Midjourney, says the file"),
+        ("watermark", "watermark", "made with Midjourney, says its watermark"),
+        ("generator_metadata", "model", "looks AI-made"),
+        ("exif", "metadata", "marked as AI-made"),
+    ],
+)
+def test_the_headline_names_the_maker(kind: EvidenceKind, decided_by: DecidedBy, says: str) -> None:
+    item = Evidence(kind, "It says so.", "unsigned", "ai", {"generator": "Midjourney (v7)"})
+    assert headline(Verdict("ai", 1.0, decided_by, "It says so."), [item]) == says
+    assert headline(Verdict("real", 0.0, "c2pa", "Signed."), [item]) == "signed as real"
 
 
 def test_text_says_what_an_item_proves_and_what_a_generator_left() -> None:
@@ -72,7 +99,7 @@ def test_colour_is_only_paint(result: Result) -> None:
 
 def test_a_strangers_name_cannot_drive_the_terminal() -> None:
     text = to_text(ok(source="a\x1b[2J\nb\r\u202eгиф\ud800.png"))
-    assert text.splitlines()[0] == "a\\x1b[2J\\nb\\r\\u202eгиф\\ud800.png: real, 4 % AI"
+    assert text.splitlines()[0] == "a\\x1b[2J\\nb\\r\\u202eгиф\\ud800.png: looks real"
 
 
 @given(st.text())

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
+import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -38,6 +41,44 @@ def test_serves_where_the_environment_says(command: list[str], more: list[str], 
         listening = _listening_addresses(port)
     assert listening == {"127.0.0.1"}
     assert process.returncode in (0, -signal.SIGTERM)
+
+
+def test_a_taken_port_is_told_before_the_model_is_loaded() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        where = f"127.0.0.1:{other.getsockname()[1]}"
+        for more in ([], ["--workers", "2"]):
+            found = subprocess.run(
+                [*SERVE, "--port", where.partition(":")[2], *more], text=True, capture_output=True, timeout=60
+            )
+            assert found.returncode == 2
+            assert (
+                found.stderr == f"Error: {where} is in use by another program; choose another with --port\n"
+            )
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_person_at_a_terminal_is_told_where_it_is(tiny_model_dir: Path, workers: str) -> None:
+    port = str(free_port())
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "IMAGEPROCESS_MODEL": str(tiny_model_dir)}
+    process = subprocess.Popen(
+        [*SERVE, "--port", port, "--workers", workers], stderr=theirs, stdout=theirs, env=environment
+    )
+    os.close(theirs)
+    shown = b""
+    while b"Ctrl-C stops it" not in shown and select.select([ours], [], [], 60)[0]:
+        shown += os.read(ours, 65536)
+    deadline = time.monotonic() + 30
+    while _listening_addresses(int(port)) != {"127.0.0.1"}:
+        assert time.monotonic() < deadline, shown
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) in (0, -signal.SIGTERM)
+    os.close(ours)
+    assert f"ready: http://127.0.0.1:{port} has the pages" in shown.decode()
+    assert "server process" not in shown.decode() and "uvicorn" not in shown.decode().lower()
 
 
 def _listening_addresses(port: int) -> set[str]:

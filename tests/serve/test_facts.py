@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from pydantic import TypeAdapter
 
 import imageprocess
+from imageprocess.serve import schemas
+from imageprocess.serve.settings import Settings
 from pictures import encode, plain
 from service import running
 
@@ -130,3 +135,37 @@ def test_openapi_agrees_with_the_records(client: httpx.Client) -> None:
     }
     for name, part in parts.items():
         assert set(part) == set(schemas[name]["properties"]), name
+
+
+def test_the_examples_are_answers_as_they_are_given(client: httpx.Client) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    answers = {
+        "/v1/detect": schemas.Results, "/v1/detect/base64": schemas.Record, "/predict": schemas.Prediction,
+    }  # fmt: skip
+    for path, shape in answers.items():
+        example = paths[path]["post"]["responses"]["200"]["content"]["application/json"]["example"]
+        TypeAdapter(shape).validate_python(example, strict=True, extra="forbid")
+        record = example["results"][0] if "results" in example else example
+        if path != "/predict":
+            real = client.post("/v1/detect", files={"file": encode(plain(255), "PNG")}).json()["results"][0]
+            assert list(record) == list(real) and list(record["verdict"]) == list(real["verdict"])
+    labels = [
+        r["verdict"]["label"] if "verdict" in r else r["status"]
+        for r in paths["/v1/detect"]["post"]["responses"]["200"]["content"]["application/json"]["example"][
+            "results"
+        ]
+    ]
+    assert labels == ["ai", "unsure", "error"]
+
+
+def test_the_document_can_be_had_without_a_service(client: httpx.Client) -> None:
+    found = subprocess.run([sys.executable, "-m", "imageprocess.serve"], capture_output=True, check=True)
+    assert json.loads(found.stdout) == client.get("/openapi.json").json()
+
+
+@pytest.mark.parametrize("issues", ["https://code.example/issues/new", "mailto:us@code.example", None])
+def test_where_wrong_verdicts_go_is_a_setting(tiny_model_dir: Path, issues: str | None) -> None:
+    with running(tiny_model_dir, jobs=1, issues=issues) as address:
+        assert httpx.get(f"{address}/site.json").json()["issues"] == issues
+    with pytest.raises(ValueError, match="mailto"):
+        Settings(issues="javascript:alert(1)")

@@ -60,6 +60,32 @@ def test_a_report_that_cannot_be_made_says_why(client: httpx.Client) -> None:
     assert two.status_code == 400 and "one file" in two.json()["detail"]
 
 
+@pytest.mark.parametrize("kind", ["image/png", "image/*", "IMAGE/JPEG", "application/octet-stream"])
+def test_a_picture_itself_is_a_body_too(client: httpx.Client, kind: str) -> None:
+    answer = client.post("/v1/detect", content=BRIGHT, headers={"Content-Type": kind})
+    (record,) = answer.json()["results"]
+    assert (record["source"], record["image"]["format"], record["verdict"]["label"]) == ("image", "PNG", "ai")
+    empty = client.post("/v1/detect", content=b"", headers={"Content-Type": kind}).json()["results"][0]
+    assert empty["status"] == "error"
+    large = client.post("/v1/detect", content=bytes(20_000_001), headers={"Content-Type": kind})
+    assert (large.status_code, large.json()["code"]) == (413, "too_large")
+
+
+def test_another_body_is_told_what_is_wanted(client: httpx.Client) -> None:
+    answer = client.post("/v1/detect", content=BRIGHT, headers={"Content-Type": "text/plain"})
+    assert answer.status_code == 415
+    assert answer.json()["detail"] == "the body must be multipart/form-data or image/*, not text/plain"
+
+
+def test_an_address_is_never_fetched(client: httpx.Client) -> None:
+    """Only the command line and Python do that: a visitor must not send the service anywhere."""
+    for given in ("http://127.0.0.1:9/a.png", "https://example.org/a.png"):
+        (record,) = post(client, (given, given.encode()))
+        assert record["error"]["code"] == "unsupported_format"
+        answer = client.post("/v1/detect/base64", json={"image_base64": given, "name": given})
+        assert (answer.status_code, answer.json()["code"]) == (400, "malformed")
+
+
 def test_mode_decides_what_is_unsure(client: httpx.Client) -> None:
     labels = [
         post(client, ("a.png", GREY), mode=mode)[0]["verdict"]["label"] for mode in ("balanced", "best-guess")

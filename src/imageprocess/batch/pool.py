@@ -13,7 +13,7 @@ import signal
 import threading
 import warnings
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, SpawnContext
@@ -35,12 +35,21 @@ _START_S = 120.0  # a worker's time to load the network, on a busy machine
 
 def score_locally(inputs: Iterable[Input], task: Task, *, jobs: int, timeout_s: float) -> Iterator[str]:
     """One row an input, in order. Raises ModelError where a worker cannot load the network."""
+    with contextlib.closing(judge_locally(inputs, task, jobs=jobs, timeout_s=timeout_s)) as results:
+        for result in results:
+            yield to_json(result)
+
+
+def judge_locally(
+    inputs: Iterable[Input], task: Task, *, jobs: int, timeout_s: float, chunk_size: int = CHUNK
+) -> Generator[Result]:
+    """One Result an input, in order. Raises ModelError where a worker cannot load the network."""
     workers = _Workers(task, timeout_s)
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="batch")
-    ahead: deque[Future[list[str]]] = deque()
+    ahead: deque[Future[list[Result]]] = deque()
     try:
-        for chunk in _chunks(inputs):
-            ahead.append(pool.submit(workers.score, chunk))
+        for chunk in _chunks(inputs, chunk_size):
+            ahead.append(pool.submit(workers.judge, chunk))
             if len(ahead) >= _AHEAD * jobs:
                 yield from ahead.popleft().result()
         while ahead:
@@ -53,13 +62,13 @@ def score_locally(inputs: Iterable[Input], task: Task, *, jobs: int, timeout_s: 
         workers.close()
 
 
-def _chunks(inputs: Iterable[Input]) -> Iterator[list[Input]]:
+def _chunks(inputs: Iterable[Input], size: int) -> Iterator[list[Input]]:
     chunk: list[Input] = []
     weight = 0
     for one in inputs:
         chunk.append(one)
         weight += 0 if isinstance(one, Result) or one.data is None else len(one.data)
-        if len(chunk) == CHUNK or weight > _CHUNK_BYTES:
+        if len(chunk) == size or weight > _CHUNK_BYTES:
             yield chunk
             chunk, weight = [], 0
     if chunk:
@@ -75,7 +84,7 @@ class _DiedError(Exception):
 
 
 class _Workers:
-    """A worker process for each thread of the pool that calls `score`."""
+    """A worker process for each thread of the pool that calls `judge`."""
 
     def __init__(self, task: Task, timeout_s: float) -> None:
         self._task = task
@@ -85,16 +94,16 @@ class _Workers:
         self._lock = threading.Lock()
         self._stopped = False
 
-    def score(self, chunk: list[Input]) -> list[str]:
+    def judge(self, chunk: list[Input]) -> list[Result]:
         try:
             return self._ask(chunk)
         except _DiedError as died:
             if len(chunk) == 1:
                 name = name_of(chunk[0])
-                return [to_json(failed(name, died.error(f"{name}: {died}")))]
-        return [row for one in chunk for row in self.score([one])]
+                return [failed(name, died.error(f"{name}: {died}"))]
+        return [result for one in chunk for result in self.judge([one])]
 
-    def _ask(self, chunk: list[Input]) -> list[str]:
+    def _ask(self, chunk: list[Input]) -> list[Result]:
         worker: _Worker | None = getattr(self._mine, "worker", None)
         if worker is None:
             worker = self._mine.worker = self._start()
@@ -140,7 +149,7 @@ class _Worker:
         theirs.close()  # so that its death shows as the end of the pipe
         self._loaded = False
 
-    def ask(self, chunk: list[Input], timeout_s: float) -> list[str]:
+    def ask(self, chunk: list[Input], timeout_s: float) -> list[Result]:
         """Raises _DiedError; ModelError where the network cannot be loaded."""
         if not self._loaded:
             problem = self._receive(_START_S)
@@ -151,8 +160,8 @@ class _Worker:
             self._pipe.send(chunk)
         except OSError as error:
             raise _DiedError(CrashedError, "the worker died before it") from error
-        rows: list[str] = self._receive(timeout_s)
-        return rows
+        results: list[Result] = self._receive(timeout_s)
+        return results
 
     def _receive(self, timeout_s: float) -> Any:
         try:
@@ -186,7 +195,7 @@ def _work(pipe: Connection, task: Task, folder: Path) -> None:
     with contextlib.suppress(EOFError, OSError):
         pipe.send(None)
         while True:
-            pipe.send(scorer.score(pipe.recv()))
+            pipe.send(scorer.judge(pipe.recv()))
 
 
 def _context() -> SpawnContext | ForkServerContext:

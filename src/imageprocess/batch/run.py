@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,6 +20,7 @@ from .score import Task
 
 Engine = Literal["local", "ray"]
 _PART_ROWS = 2_000  # committed together, or
+_REMEDY = re.compile(r"pip install 'imageprocess\[\w+\]'|imageprocess trust update")
 _PART_S = 15.0  # what is lost at most when the process is killed
 
 
@@ -39,6 +42,9 @@ class Summary:
     failed: int = 0  # of them
     resumed: int = 0  # rows that earlier runs left
     elapsed_s: float = 0.0
+    remedies: Counter[str] = field(
+        default_factory=Counter
+    )  # command -> rows that it would have told more about
 
 
 def run(
@@ -75,7 +81,7 @@ def _question(job: Job) -> dict[str, object]:
     """What rows depend on, beside the inputs' names."""
     task = job.task
     asked = asdict(task) | {"image_column": job.inputs.column}
-    del asked["reuse"], asked["model"]
+    del asked["reuse"], asked["model"], asked["heatmap"]
     if task.only is None or "model" in task.only:
         asked["model"] = load_spec(registry.resolve(task.model)).onnx_sha256
     plain: dict[str, object] = json.loads(json.dumps(asked))
@@ -119,6 +125,7 @@ def _commit_all(
             now = time.monotonic()
             summary.rows += 1
             summary.failed += _is_error(row)
+            summary.remedies.update(set(_REMEDY.findall(row)))
             summary.elapsed_s = now - began
             report(summary)
             if len(waiting) >= _PART_ROWS or now - last > _PART_S:

@@ -1,11 +1,11 @@
-"""What one worker does, here or on a cluster: inputs in, rows (records as JSON lines, no newline) out."""
+"""What one worker does, here or on a cluster: inputs in, Results or rows (records as JSON lines, no newline) out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..decode import DEFAULT_LIMITS
+from ..decode import DETECTOR_LIMITS, Limits
 from ..detector import Detector
 from ..report.records import to_json
 from ..types import Mode, Result, Source, Witness
@@ -23,11 +23,13 @@ class Task:
     mode: Mode = "balanced"
     threshold: float | None = None
     only: tuple[Witness, ...] | None = None
+    limits: Limits = DETECTOR_LIMITS
+    heatmap: bool = False  # Results carry maps; rows do not
     reuse: bool = True  # bytes that a worker has seen before get the same result
 
     @property
     def max_bytes(self) -> int:
-        return DEFAULT_LIMITS.max_bytes
+        return self.limits.max_bytes
 
 
 class Scorer:
@@ -35,19 +37,22 @@ class Scorer:
 
     def __init__(self, task: Task) -> None:
         self._task = task
-        self._detector = Detector(task.model, threads=1, remember=_REMEMBERED if task.reuse else 0)
-        self._ask([])
+        self._detector = Detector(
+            task.model, limits=task.limits, threads=1, remember=_REMEMBERED if task.reuse else 0
+        )
+        self.judge([])
 
     def score(self, inputs: Sequence[Input]) -> list[str]:
         """One row an input, in order. Never raises on a bad input."""
-        return [to_json(result) for result in self._ask(inputs)]
+        return [to_json(result) for result in self.judge(inputs)]
 
-    def _ask(self, given: Sequence[Input]) -> list[Result]:
+    def judge(self, given: Sequence[Input]) -> list[Result]:
+        """One Result an input, in order. Never raises on a bad input."""
         remote = any(isinstance(one, Source) and one.uri for one in given)
         task = self._task
         return list(
             self._detector.detect_many(
-                given, mode=task.mode, threshold=task.threshold, only=task.only,
+                given, mode=task.mode, threshold=task.threshold, only=task.only, heatmap=task.heatmap,
                 batch_size=max(1, len(given)), jobs=_READERS if remote else 1,
             )
         )  # fmt: skip

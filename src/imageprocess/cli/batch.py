@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from ..errors import ImageProcessError
+from ..report.text import escaped
 from ..types import MODES, WITNESSES, Mode, Witness
 from .detect import parse_only
 from .output import name_better_model
+from .tally import remarks
 
 if TYPE_CHECKING:
     from ..batch import Summary
@@ -32,7 +34,7 @@ _SHOWN_EVERY_S = 0.2
 @click.command()
 @click.argument("sources", nargs=-1, metavar="SRC...")
 @click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, metavar="FILE.jsonl|FILE.parquet",
+    "-o", "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, metavar="FILE.jsonl|FILE.parquet",
     help="One row an input. While the job runs its parts lie beside it, in FILE.parts/.",
 )  # fmt: skip
 @click.option(
@@ -91,7 +93,8 @@ def batch(
     URI of any of these (s3://, gs://, ...).
 
     What is done stays done: after a kill, a crash or Ctrl-C, the same command with --resume goes on, no row lost and
-    none twice. Exit status: 0 all analysed; 1 some input failed (its row says why); 2 wrong usage; 130 stopped.
+    none twice. Exit status: 0 all analysed; 1 some input failed (its row says why), or no picture was found; 2 wrong
+    usage; 130 stopped.
     """
     if not sources and from_list is None:
         raise click.UsageError("nothing to look at: give a path, a folder, a shard, a URI or --from-list")
@@ -114,8 +117,10 @@ def batch(
             click.echo(f"stopped; the same command with --resume goes on ({out})", err=True)
             ctx.exit(_CONTROL_C)
     if not quiet:
+        for remark in remarks(sources, recursive, summary.rows, summary.remedies):
+            click.echo(escaped(remark), err=True)
         click.echo(_told(summary, out), err=True)
-    ctx.exit(1 if summary.failed else 0)
+    ctx.exit(1 if summary.failed or not summary.rows else 0)
 
 
 @contextmanager

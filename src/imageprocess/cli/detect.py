@@ -6,25 +6,30 @@ import dataclasses
 import itertools
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, BinaryIO
+from typing import IO, TYPE_CHECKING
 
 import click
 
 from ..report.render import FORMATS, Format, render
+from ..report.text import escaped
 from ..types import MODES, WITNESSES, Mode, Result, Source, Witness
 from . import reports
 from .output import destination, name_better_model, with_progress
+from .tally import Tally, remarks
 
 if TYPE_CHECKING:
+    from ..batch.score import Task
     from ..decode import Limits
-    from ..detector import Detector
 
-_ALL_ANALYSED, _SOME_FAILED, _MATCHED = 0, 1, 3
 _STDIN = "-"
-_MAX_DEFAULT_JOBS = 4  # each holds a decoded picture: about 0.2 GB for 12 megapixels
+_FEW = 32  # pictures that one process has done before others have started and loaded the network
+_TIMEOUT_S = 60.0  # for one picture, where a process of its own looks at it
+_MAX_DEFAULT_JOBS = 8  # each holds the network and a decoded picture: about 0.4 GB for 12 megapixels
 _MAX_JOBS, _MAX_BATCH = 1_000, 10_000  # beyond any machine's use; a slip of the finger is told
+_BY_SUFFIX: dict[str, Format] = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
 
 
 def parse_only(_: click.Context, __: click.Parameter, value: str | None) -> tuple[Witness, ...] | None:
@@ -38,14 +43,18 @@ def parse_only(_: click.Context, __: click.Parameter, value: str | None) -> tupl
 
 
 @click.command()
-@click.argument("inputs", nargs=-1, metavar="[PATH|DIR|GLOB|-]...")
+@click.argument("inputs", nargs=-1, metavar="[PATH|DIR|GLOB|URL|-]...")
 @click.option("-r", "--recursive", is_flag=True, help="Look into the folders of a folder too.")
 @click.option(
-    "--from-list", type=click.File("rb"), metavar="FILE|-", help="Read paths from FILE, one a line."
+    "--from-list",
+    type=click.File("rb"),
+    metavar="FILE|-",
+    help="Read paths and addresses from FILE, one a line.",
 )
 @click.option(
-    "--format", "form", type=click.Choice(FORMATS), default="text", show_default=True,
-    help="What to write: words, an array of records, a record a line, or a table.",
+    "--format", "form", type=click.Choice(FORMATS),
+    help="What to write: words, an array of records, a record a line, or a table. Default: what the name of the"
+    " output FILE says (.json, .jsonl, .csv), else text.",
 )  # fmt: skip
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), metavar="FILE",
@@ -74,7 +83,8 @@ def parse_only(_: click.Context, __: click.Parameter, value: str | None) -> tupl
 @click.option("--report-with-picture", is_flag=True, help="Put the picture itself into its report.")
 @click.option(
     "--jobs", type=click.IntRange(1, _MAX_JOBS), default=lambda: min(_MAX_DEFAULT_JOBS, os.cpu_count() or 1),
-    show_default=f"the number of cores, {_MAX_DEFAULT_JOBS} at most", metavar="N", help="Decode N at a time.",
+    show_default=f"the number of cores, {_MAX_DEFAULT_JOBS} at most", metavar="N",
+    help=f"Look at N pictures at a time; where there are more than {_FEW}, each in a process of its own.",
 )  # fmt: skip
 @click.option(
     "--batch-size", type=click.IntRange(1, _MAX_BATCH), default=16, show_default=True, metavar="N",
@@ -89,6 +99,7 @@ def parse_only(_: click.Context, __: click.Parameter, value: str | None) -> tupl
     help="Decode pictures of up to N pixels in full; larger ones, to 220 million, are looked at smaller. "
     "The default is 100 million.",
 )  # fmt: skip
+@click.option("--allow-private", is_flag=True, help="Fetch from this machine and from private networks too.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no notes on standard error.")
 @click.pass_context
 def detect(
@@ -96,7 +107,7 @@ def detect(
     inputs: tuple[str, ...],
     recursive: bool,
     from_list: IO[bytes] | None,
-    form: Format,
+    form: Format | None,
     output: Path | None,
     mode: Mode,
     threshold: float | None,
@@ -109,37 +120,33 @@ def detect(
     batch_size: int,
     fail_on: str | None,
     max_pixels: int | None,
+    allow_private: bool,
     quiet: bool,
 ) -> None:
     """Tell whether pictures were made by an AI, and why.
 
-    A folder gives its pictures, "-" reads one picture from standard input. The output keeps the input's order.
+    A folder gives its pictures, "-" reads one picture from standard input, an http(s) address is fetched. The output
+    keeps the input's order.
 
-    Exit status: 0 all analysed; 1 some input failed (its record says why; the others are done), or its heat map
-    or report could not be written; 2 wrong usage, or nowhere to write; 3 --fail-on matched, whatever else happened.
+    Exit status: 0 all analysed; 1 some input failed (its record says why; the others are done), its heat map or
+    report could not be written, or no picture was found; 2 wrong usage, or nowhere to write; 3 --fail-on matched,
+    whatever else happened.
     """
     if not inputs and from_list is None:
         raise click.UsageError("nothing to look at: give a path, a folder, a glob, '-' or --from-list")
     if heatmap and only and "model" not in only:
         raise click.UsageError("--heatmap shows what the model sees; add it to --only")
-    from ..decode import DETECTOR_LIMITS
-    from ..detector import Detector
-
-    limits = dataclasses.replace(DETECTOR_LIMITS, max_pixels=max_pixels) if max_pixels else DETECTOR_LIMITS
-    detector = Detector(model, limits=limits)
+    named = _Inputs(inputs, recursive, from_list, allow_private, quiet)
+    if report and reports.is_page(report) and (named.known_total() or 1) > 1:
+        raise click.UsageError(f"--report {report}: one file holds one picture; name a folder for several")
+    task = _task(model, mode, threshold, only, heatmap, report, max_pixels)
     if not quiet and (only is None or "model" in only):
         name_better_model(model)
-    given = _sources(inputs, recursive, from_list, detector.limits)
-    total = _known_total(inputs, from_list)
-    if report and reports.is_page(report) and (total or 1) > 1:
-        raise click.UsageError(f"--report {report}: one file holds one picture; name a folder for several")
     # A map or a report is made of its picture, so the sources are needed once more for each.
-    given, *again = itertools.tee(given, 1 + (heatmap is not None) + (report is not None))
-    results = detector.detect_many(
-        given, mode=mode, threshold=threshold, only=only, heatmap=_needs_heatmap(detector, only, heatmap, report),
-        batch_size=batch_size, jobs=jobs,
-    )  # fmt: skip
-    tally = _Tally(fail_on)
+    copies = (heatmap is not None) + (report is not None)
+    given, *again = itertools.tee(named.sources(task.limits), 1 + copies)
+    results = _judge(given, task, jobs, batch_size)
+    tally = Tally(fail_on)
 
     def missing(what: str, name: str, error: Exception) -> None:
         tally.failed = True
@@ -147,82 +154,100 @@ def detect(
             click.echo(f"No {what} of {name}: {error}", err=True)
 
     for writer in reports.writers(heatmap, report, with_picture=report_with_picture):
-        results = reports.beside(results, again.pop(), detector.limits, writer, missing)
+        results = reports.beside(results, again.pop(), task.limits, writer, missing)
+    form = form or _BY_SUFFIX.get(output.suffix.lower() if output else "", "text")
     with destination(output) as stream:
         to_terminal = stream.isatty()
         colour = to_terminal and not os.environ.get("NO_COLOR")  # https://no-color.org
         if not (quiet or to_terminal):
-            results = with_progress(results, total)
+            results = with_progress(results, named.known_total())
         marks = only is None or {"provenance", "watermark"} <= set(only)
         for text in render(tally.count(results), form, colour=colour, marks=marks):
             stream.write(text.encode("utf-8", "backslashreplace"))
             stream.flush()
-    if tally.total == 0 and not quiet:
-        click.echo("No picture found.", err=True)
+    if not quiet:
+        for remark in remarks(inputs, recursive, tally.total, tally.remedies):
+            click.echo(escaped(remark), err=True)
+        if tally.total > 1:
+            click.echo(tally, err=True)
     ctx.exit(tally.exit_code)
 
 
-def _sources(
-    inputs: tuple[str, ...], recursive: bool, from_list: IO[bytes] | None, limits: Limits
-) -> Iterator[Source | Result]:
-    from .. import sources
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """What the command line named."""
 
-    stdin = sys.stdin.buffer
-    if inputs.count(_STDIN) + (from_list is not None and from_list is stdin) > 1:
-        raise click.UsageError("standard input can be read once")
-    for argument in inputs:
-        if argument == _STDIN:
-            yield _read_stdin(stdin, limits)
-        else:
-            yield from sources.expand([argument], recursive=recursive)
-    if from_list is not None:
-        yield from sources.from_list(from_list)
+    arguments: tuple[str, ...]
+    recursive: bool
+    from_list: IO[bytes] | None
+    allow_private: bool
+    quiet: bool
+
+    def sources(self, limits: Limits) -> Iterator[Source | Result]:
+        from .. import sources
+
+        stdin = sys.stdin.buffer
+        if self.arguments.count(_STDIN) + (self.from_list is not None and self.from_list is stdin) > 1:
+            raise click.UsageError("standard input can be read once")
+        for argument in self.arguments:
+            if argument == _STDIN or sources.is_web_address(argument):
+                yield self._read(argument, limits)
+            else:
+                yield from sources.expand([argument], recursive=self.recursive)
+        for source in sources.from_list(self.from_list) if self.from_list is not None else ():
+            yield self._read(source.name, limits) if sources.is_web_address(source.name) else source
+
+    def _read(self, name: str, limits: Limits) -> Source | Result:
+        from .. import sources
+        from ..detector import failed
+        from ..errors import InputError
+
+        try:
+            if name == _STDIN:
+                return sources.from_stream(sys.stdin.buffer, name, max_bytes=limits.max_bytes)
+            return sources.fetch(name, allow_private=self.allow_private, on_redirect=self._tell_redirect)
+        except InputError as error:
+            return failed(name, error)
+
+    def _tell_redirect(self, old: str, new: str) -> None:
+        if not self.quiet:
+            click.echo(f"{escaped(old)} redirects to {escaped(new)}", err=True)
+
+    def known_total(self) -> int | None:
+        """How many pictures there are, where no folder has to be walked to know it."""
+        # Path.is_file raises on a name that is too long, or below a folder that is closed to us.
+        plain = all(name == _STDIN or os.path.isfile(name) for name in self.arguments)  # noqa: PTH113
+        return len(self.arguments) if plain and self.from_list is None else None
 
 
-def _read_stdin(stdin: BinaryIO, limits: Limits) -> Source | Result:
-    from .. import sources
-    from ..detector import failed
-    from ..errors import InputError
+def _task(
+    model: str | None, mode: Mode, threshold: float | None, only: tuple[Witness, ...] | None,
+    heatmap: Path | None, report: Path | None, max_pixels: int | None,
+) -> Task:  # fmt: skip
+    """A report shows a map where the model gives one; --heatmap insists on it."""
+    from ..batch.score import Task
+    from ..decode import DETECTOR_LIMITS
+    from ..model import registry
+    from ..model.spec import load_spec
 
-    try:
-        return sources.from_stream(stdin, _STDIN, max_bytes=limits.max_bytes)
-    except InputError as error:
-        return failed(_STDIN, error)
-
-
-def _needs_heatmap(
-    detector: Detector, only: tuple[Witness, ...] | None, heatmap: Path | None, report: Path | None
-) -> bool:
-    """A report shows a map where there is one; --heatmap insists on it."""
-    asked = only is None or "model" in only
-    return heatmap is not None or (report is not None and asked and detector.spec.has_heatmap)
+    limits = dataclasses.replace(DETECTOR_LIMITS, max_pixels=max_pixels) if max_pixels else DETECTOR_LIMITS
+    shown = report is not None and (only is None or "model" in only)
+    with_map = heatmap is not None or (shown and load_spec(registry.resolve(model)).has_heatmap)
+    return Task(model, mode, threshold, only, heatmap=with_map, limits=limits)
 
 
-def _known_total(inputs: tuple[str, ...], from_list: IO[bytes] | None) -> int | None:
-    """How many pictures there are, where no folder has to be walked to know it."""
-    # Path.is_file raises on a name that is too long, or below a folder that is closed to us.
-    plain = from_list is None and all(name == _STDIN or os.path.isfile(name) for name in inputs)  # noqa: PTH113
-    return len(inputs) if plain else None
+def _judge(given: Iterator[Source | Result], task: Task, jobs: int, batch_size: int) -> Iterator[Result]:
+    """Few pictures here, so that the first verdict comes at once; many in a process a core, as `batch` does:
+    threads would wait for each other wherever Python itself is at work."""
+    first = list(itertools.islice(given, _FEW + 1))
+    given = itertools.chain(first, given)
+    if jobs > 1 and len(first) > _FEW:
+        from ..batch.pool import judge_locally
 
+        return judge_locally(given, task, jobs=jobs, timeout_s=_TIMEOUT_S, chunk_size=batch_size)
+    from ..detector import Detector
 
-class _Tally:
-    """Counts what passes by, for the exit status."""
-
-    def __init__(self, fail_on: str | None) -> None:
-        self.total = 0
-        self.failed = False
-        self._matched = False
-        self._fatal = {"ai": {"ai"}, "unsure": {"ai", "unsure"}}.get(fail_on or "", set())
-
-    def count(self, results: Iterable[Result]) -> Iterator[Result]:
-        for result in results:
-            self.total += 1
-            self.failed |= result.status == "error"
-            self._matched |= result.verdict is not None and result.verdict.label in self._fatal
-            yield result
-
-    @property
-    def exit_code(self) -> int:
-        if self._matched:
-            return _MATCHED
-        return _SOME_FAILED if self.failed else _ALL_ANALYSED
+    return Detector(task.model, limits=task.limits).detect_many(
+        given, mode=task.mode, threshold=task.threshold, only=task.only,
+        heatmap=task.heatmap, batch_size=batch_size, jobs=jobs,
+    )  # fmt: skip

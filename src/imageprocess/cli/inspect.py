@@ -73,20 +73,20 @@ def _look(file: Path) -> dict[str, Any]:
 
 def _lines(report: dict[str, Any]) -> list[str]:
     from ..report.marks import NO_VERDICT
-    from ..report.text import safe
+    from ..report.text import escaped
 
     size = f"{report['width']} x {report['height']} pixels, " if report["width"] else ""
     lines = [
-        f"{safe(report['source'])}: {report['format']}, {size}{report['bytes']:,} bytes",
+        f"{escaped(report['source'])}: {report['format']}, {size}{report['bytes']:,} bytes",
         report["marks_line"],
     ]
     if "says AI" not in report["marks"].values():
         lines.append(NO_VERDICT)
     if report["pixels"] != "read":
-        lines.append(f"The pixels were not looked at: {safe(report['pixels'])}")
+        lines.append(f"The pixels were not looked at: {escaped(report['pixels'])}")
     lines += ["", "What its records say:"] if report["evidence"] else ["", "No record says how it was made."]
     for item in report["evidence"]:
-        lines.append(f"  - {item['kind']} ({item['trust']}): {safe(item['claim'])}")
+        lines.append(f"  - {item['kind']} ({item['trust']}): {escaped(item['claim'])}")
         shown = (
             "generator",
             "model",
@@ -106,33 +106,35 @@ def _lines(report: dict[str, Any]) -> list[str]:
         by_label = {manifest["label"]: manifest for manifest in report["manifests"]}
         lines += _chain(report["manifests"][0], by_label, 1, set())
     lines += ["", "Texts in the file:"] if report["texts"] else []
-    lines += [f"  [{text['place']}] {safe(text['name'])}: {_cut(text['text'])}" for text in report["texts"]]
+    lines += [
+        f"  [{text['place']}] {escaped(text['name'])}: {_cut(text['text'])}" for text in report["texts"]
+    ]
     return lines
 
 
 def _chain(manifest: dict[str, Any], known: dict[str, Any], depth: int, seen: set[str]) -> list[str]:
     """A manifest, and below it what went into the picture."""
-    from ..report.text import safe
+    from ..report.text import escaped
 
     indent = "  " * depth
     says = {"ai": "made by AI", "ai_edited": "edited with AI", "real": "a camera's capture"}.get(
         manifest["says"]
     )
     lines = [
-        f"{indent}{safe(manifest['claim_generator'] or 'unnamed program')}" + (f": {says}" if says else "")
+        f"{indent}{escaped(manifest['claim_generator'] or 'unnamed program')}" + (f": {says}" if says else "")
     ]
     for name, words in (
         ("software", "software"),
         ("identities", "identity"),
         ("soft_bindings", "soft binding"),
     ):
-        lines += [f"{indent}  {words}: {safe(one)}" for one in manifest[name]]
+        lines += [f"{indent}  {words}: {escaped(one)}" for one in manifest[name]]
     seen = seen | {manifest["label"]}
     for one in manifest["ingredients"]:
         child = known.get(one["manifest"] or "")
-        title = f" “{safe(one['title'])}”" if one["title"] else ""
+        title = f" “{escaped(one['title'])}”" if one["title"] else ""
         lines.append(
-            f"{indent}  {safe(one['relationship'])}{title}"
+            f"{indent}  {escaped(one['relationship'])}{title}"
             + ("" if child else " (no credentials of its own)")
         )
         if child and child["label"] not in seen and depth < 16:
@@ -141,6 +143,6 @@ def _chain(manifest: dict[str, Any], known: dict[str, Any], depth: int, seen: se
 
 
 def _cut(text: str) -> str:
-    from ..report.text import safe
+    from ..report.text import escaped
 
-    return safe(text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + "…")
+    return escaped(text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + "…")

@@ -29,7 +29,11 @@ def serve(host: str | None, port: int | None, workers: int, new_key: str | None)
     IMAGEPROCESS_CORS_ORIGINS        origins whose pages may call it
     IMAGEPROCESS_JOBS                pictures looked at at the same time; one a core
     IMAGEPROCESS_MODEL               a shipped model's name or a model folder
+    IMAGEPROCESS_ISSUES              where visitors report wrong verdicts: https://.../issues/new, or mailto:...
     The rest, with its defaults, is in src/imageprocess/serve/settings.py.
+
+    Exit status: 0 stopped by Ctrl-C or SIGTERM; 2 wrong usage, a setting that cannot be, or a port that is in use;
+    3 it could not start.
     """
     try:
         from pydantic import ValidationError

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import click
 
-from ..provenance.trust import OFFICIAL_LIST, SETTING, default_path, load_trust_list, update_trust_list
+from ..provenance.trust import (
+    OFFICIAL_LIST,
+    SETTING,
+    default_path,
+    load_trust_list,
+    path_in_use,
+    update_trust_list,
+)
 
 
 @click.group(
@@ -24,12 +31,15 @@ def trust() -> None:
     metavar="URL|FILE",
     help="Where to take the list from; the official C2PA trust list (CC BY 4.0) by default.",
 )
-def update(source: str) -> None:
+@click.option(
+    "--to", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Keep it there instead."
+)
+def update(source: str, to: Path | None) -> None:
     """Download the trust list, check it, and put it in place of the one that is there.
 
     When it cannot be had, or is no list of certificates, the old one stays and the exit status is 1.
     """
-    fresh = update_trust_list(source, default_path())
+    fresh = update_trust_list(source, to or default_path())
     click.echo(f"{fresh.path}: {fresh.describe()}")
 
 
@@ -37,7 +47,7 @@ def update(source: str) -> None:
 @click.argument("file", required=False, type=click.Path(path_type=Path), metavar="[FILE]")
 def info(file: Path | None) -> None:
     """Show the list in use, or FILE: where it is, how old, and every signer on it."""
-    signers = load_trust_list(file or default_path())
+    signers = load_trust_list(file or path_in_use())
     click.echo(
         f"{signers.path}\n{signers.describe()}" + (f" from {signers.source}" if signers.source else "")
     )

@@ -43,7 +43,7 @@ def testify(output: Output, spec: ModelSpec, thresholds: Thresholds, image: Imag
     too_small = {"side": side, "smallest": spec.smallest_px} if side < spec.smallest_px else None
     return Evidence(
         kind="model",
-        claim=f"The network {spec.name} puts the chance that an AI made it at {percent(probability)}.",
+        claim=f"The model {spec.name} puts the chance that an AI made it at {percent(probability)}.",
         trust="measured",
         points_to=points_to,
         detail={

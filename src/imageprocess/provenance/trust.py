@@ -1,6 +1,8 @@
-"""The C2PA trust list: whose signatures count. Kept in the user's data folder, never in the package.
+"""The C2PA trust list: whose signatures count. Kept in the user's data folder; a wheel carries the list of its day,
+which counts where there is no other.
 
-A PEM file. The first lines of a downloaded one are comments: when it was fetched, from where, and its sha256.
+A PEM file. The first lines of a downloaded one are comments: when it was fetched, from where, its sha256, and whose it
+is.
 """
 
 from __future__ import annotations
@@ -26,6 +28,10 @@ OFFICIAL_LIST = (
 )
 _MAX_BYTES = 4_000_000
 _TIMEOUT_S = 30
+_ATTRIBUTION = (
+    "# C2PA Trust List, Coalition for Content Provenance and Authenticity, CC BY 4.0, unchanged below"
+)
+BUNDLED = Path(__file__).with_name("C2PA-TRUST-LIST.pem")  # `make wheel` puts it there; never committed
 _FETCHED, _FROM, _SHA256 = "# fetched: ", "# from: ", "# sha256: "
 
 
@@ -57,13 +63,19 @@ def default_path() -> Path:
     return data_folder() / "C2PA-TRUST-LIST.pem"
 
 
+def path_in_use() -> Path:
+    """The default one, or the wheel's own where that is not there."""
+    path = default_path()
+    return BUNDLED if not os.environ.get(SETTING) and not path.exists() and BUNDLED.exists() else path
+
+
 def find_trust_list(path: Path | None = None) -> TrustList | None:
     """The list at `path` (None: the default one), or None where there is no readable list.
 
     Raises UsageError where the setting names one that cannot be read: nobody would be trusted, and nobody told.
     """
     named = path is None and bool(os.environ.get(SETTING))
-    path = path or default_path()
+    path = path or path_in_use()
     try:
         return _cached(path, path.stat().st_mtime_ns)
     except (OSError, DataError) as error:
@@ -116,6 +128,8 @@ def update_trust_list(source: str, path: Path) -> TrustList:
     parse_trust_list(raw, Path(source))
     fetched = datetime.now(UTC).isoformat(timespec="seconds")
     header = f"{_FETCHED}{fetched}\n{_FROM}{source}\n{_SHA256}{hashlib.sha256(raw).hexdigest()}\n"
+    if source == OFFICIAL_LIST:
+        header += f"{_ATTRIBUTION}\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
         file.write(header.encode() + raw)

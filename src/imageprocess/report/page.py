@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 _ASSETS = Path(__file__).parents[1] / "web" / "assets"
 _MAX_SIDE = 1200  # pixels of the heat map's longer side in the report
-_STATED = ("c2pa", "watermark", "metadata")  # what decides by a statement, not by an estimate
+# What decides by a statement, not by an estimate, and the kinds of evidence that such a statement comes from.
+_STATED = {"c2pa": ("c2pa",), "watermark": ("watermark",), "metadata": ("iptc", "generator_metadata", "c2pa")}
+_MAX_MAKER = 60  # characters of a headline
 _GENERATOR = ("generator", "model", "prompt", "negative_prompt", "seed", "sampler")
 _CAMERA = (
     "make", "model", "lens", "taken", "changed", "software", "exposure_time_s", "f_number", "iso", "focal_length_mm",
@@ -55,7 +57,7 @@ def to_html(
         "dir": "ltr",
         "title": escape(f"{_t('report.title')}: {record['source']}"),
         "label": verdict["label"],
-        "headline": escape(_headline(verdict)),
+        "headline": escape(_headline(record)),
         "meter": _meter(record),
         "reason": escape(verdict["reason"]),
         "decided": escape(f"{_t('decided')} {_t(f'decided.{by}')}"),
@@ -117,11 +119,16 @@ def _t(key: str, **values: object) -> str:
     return re.sub(r"\{(\w+)\}", lambda found: str(values.get(found[1], found[0])), text)
 
 
-def _headline(verdict: Mapping[str, Any]) -> str:
-    stated = f"verdict.{verdict['label']}.stated"
-    if verdict["decided_by"] in _STATED and stated in _texts():
-        return _t(stated)
-    return _t(f"verdict.{verdict['label']}")
+def _headline(record: Mapping[str, Any]) -> str:
+    """As wording.js says it: with the maker's name where a record or a mark gives one."""
+    label, by = record["verdict"]["label"], record["verdict"]["decided_by"]
+    for item in record["evidence"] if label == "ai" else ():
+        maker = item["detail"].get("generator")
+        if item["kind"] in _STATED.get(by, ()) and item.get("points_to") == "ai" and maker:
+            maker = re.sub(r" \(.*\)$", "", str(maker))[:_MAX_MAKER]
+            return _t("verdict.ai.mark" if by == "watermark" else "verdict.ai.file", maker=maker)
+    stated = f"verdict.{label}.stated"
+    return _t(stated if by in _STATED and stated in _texts() else f"verdict.{label}")
 
 
 def _percent(p: float) -> str:
@@ -195,7 +202,7 @@ def _listed(item: Mapping[str, Any]) -> str:
     group, names = ("camera", _CAMERA) if kind == "exif" else ("record", _GENERATOR)
     facts = "".join(_entry(_t(f"{group}.{name}"), detail[name]) for name in names if detail.get(name))
     facts += "".join(_entry(name, value) for name, value in dict(detail.get("settings") or {}).items())
-    proves = _t(f"proves.{kind}")
+    proves = _texts().get(f"worth.{kind}", "")
     if detail.get("proves"):
         proves = f"{_t('proves')} {detail['proves']} {_t('proves.not')} {detail.get('does_not_prove', '–')}"
     return (

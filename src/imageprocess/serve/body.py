@@ -69,9 +69,12 @@ class Held:
 
 
 async def read_files(request: Request) -> list[Source]:
-    """multipart/form-data -> its parts named `file`, in order."""
+    """multipart/form-data -> its parts named `file`, in order; a body that is a picture -> that picture."""
     settings: Settings = request.app.state.settings
-    await _expect(request, "multipart/form-data")
+    given = _media_type(request)
+    if given.startswith("image/") or given == "application/octet-stream":
+        return [Source("image", await _whole(request))]
+    await _expect(request, "multipart/form-data", "image/*")
     parser = _Form(
         request.headers, _capped(request), max_files=settings.max_files, max_fields=settings.max_files
     )
@@ -98,6 +101,10 @@ def _name(file: UploadFile) -> str:
 async def read_json(request: Request) -> bytes:
     """application/json -> the body as it is; a worker parses it, because JSON can be a bomb too."""
     await _expect(request, "application/json")
+    return await _whole(request)
+
+
+async def _whole(request: Request) -> bytes:
     body = bytearray()
     async for chunk in _capped(request):
         body += chunk
@@ -114,12 +121,17 @@ async def discard(request: Request) -> None:
                 return
 
 
-async def _expect(request: Request, wanted: str) -> None:
-    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def _expect(request: Request, wanted: str, *others: str) -> None:
+    given = _media_type(request)
     if given != wanted:
         await discard(request)
+        kinds = " or ".join((wanted, *others))
         raise ProblemError(
-            415, "unsupported_media_type", f"the body must be {wanted}, not {given or 'untyped'}"
+            415, "unsupported_media_type", f"the body must be {kinds}, not {given or 'untyped'}"
         )
 
 

@@ -42,14 +42,20 @@ def _facts(record: logging.LogRecord) -> Mapping[str, Any]:
     return facts
 
 
+def is_text(settings: Settings) -> bool:
+    return settings.log_format == "text" or (settings.log_format == "auto" and sys.stderr.isatty())
+
+
 def configuration(settings: Settings, level: str = "INFO") -> dict[str, Any]:
-    """For logging.config.dictConfig: ours and uvicorn's, whose own access lines would hold addresses."""
-    as_text = settings.log_format == "text" or (settings.log_format == "auto" and sys.stderr.isatty())
+    """For logging.config.dictConfig: ours and uvicorn's, whose own access lines would hold addresses. A person hears
+    of uvicorn's troubles alone; server.py says when it is ready."""
+    as_text = is_text(settings)
+    uvicorns = {"handlers": ["stderr"], "level": "WARNING" if as_text else level, "propagate": False}
     ours = {"handlers": ["stderr"], "level": level, "propagate": False}
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": {"()": _Text if as_text else _Json}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-        "loggers": {"imageprocess.serve": ours, "uvicorn": ours, "uvicorn.access": {"propagate": False}},
+        "loggers": {"imageprocess.serve": ours, "uvicorn": uvicorns, "uvicorn.access": {"propagate": False}},
     }

@@ -58,13 +58,15 @@ async def docs(request: Request) -> Response:
 
 
 @pages.api_route("/site.json", methods=["GET", "HEAD"])
-def facts() -> Response:
-    return JSONResponse(site.facts(service=True), headers=_REVALIDATE)
+def facts(request: Request) -> Response:
+    issues = request.app.state.settings.issues
+    return JSONResponse(site.facts(service=True, issues=issues), headers=_REVALIDATE)
 
 
 @pages.api_route("/shell.json", methods=["GET", "HEAD"])
 def shell(request: Request) -> Response:
-    return JSONResponse(site.shell(_model(request)), headers=_REVALIDATE)
+    issues = request.app.state.settings.issues
+    return JSONResponse(site.shell(_model(request), issues=issues), headers=_REVALIDATE)
 
 
 @pages.api_route("/sw.js", methods=["GET", "HEAD"])

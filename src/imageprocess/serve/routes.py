@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections import Counter
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ from starlette.responses import HTMLResponse, JSONResponse
 
 from .. import __version__
 from ..types import MODES, Mode, Source
-from . import schemas
+from . import examples, schemas
 from .access import Admitted, charge
 from .analyser import Analyser
 from .body import read_files, read_json
@@ -40,21 +41,25 @@ def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": _PROBLEMS[status], "content": content} for status in statuses}
 
 
-def _body(media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"requestBody": {"required": True, "content": {media_type: {"schema": schema}}}}
+def _body(**schemas_by_type: dict[str, Any]) -> dict[str, Any]:
+    content = {media_type: {"schema": schema} for media_type, schema in schemas_by_type.items()}
+    return {"requestBody": {"required": True, "content": content}}
 
 
-_FILES = _body(
-    "multipart/form-data",
-    {
-        "type": "object",
-        "required": ["file"],
-        "properties": {
-            "file": {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}}
-        },
-    },
-)
-_BASE64 = _body("application/json", schemas.Base64Picture.model_json_schema())
+def _answers(example: dict[str, Any], *problems: int) -> dict[int | str, dict[str, Any]]:
+    return {200: {"content": {"application/json": {"example": example}}}, **_problems(*problems)}
+
+
+_PICTURE: dict[str, Any] = {"type": "string", "format": "binary"}
+_FORM: dict[str, Any] = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {"file": {"type": "array", "minItems": 1, "items": _PICTURE}},
+}
+_FILES = _body(**{"multipart/form-data": _FORM, "image/*": _PICTURE, "application/octet-stream": _PICTURE})
+_BASE64 = _body(**{"application/json": schemas.Base64Picture.model_json_schema()})
+
+_HEIC = ["HEIC"] if importlib.util.find_spec("pi_heif") else []
 
 verdicts = APIRouter(tags=["verdicts"], dependencies=[Admitted])
 facts = APIRouter(tags=["facts"])
@@ -80,7 +85,7 @@ Body = Annotated[bytes, Depends(read_json)]
     "/v1/detect",
     summary="Verdicts on one or several files",
     response_model=schemas.Results,
-    responses=_problems(400, 401, 403, 408, 413, 415, 429, 503),
+    responses=_answers(examples.RESULTS, 400, 401, 403, 408, 413, 415, 429, 503),
     openapi_extra=_FILES,
 )
 async def detect(
@@ -89,7 +94,8 @@ async def detect(
     mode: Annotated[Mode, MODE] = "balanced",
     heatmap: Annotated[bool, HEATMAP] = False,
 ) -> Response:
-    """One record each, in the order sent; `status: error` in that of a file that cannot be analysed."""
+    """One record each, in the order sent; `status: error` in that of a file that cannot be analysed. The body is a form
+    with one or several parts named `file`, or one picture itself, under its own Content-Type."""
     if len(files) > 1:
         await charge(request, len(files) - 1)  # the first was paid for at the door
     # One after another: a request with many files must not crowd out the others.
@@ -129,7 +135,7 @@ async def report(
     "/v1/detect/base64",
     summary="A verdict on one picture in JSON",
     response_model=schemas.Record,
-    responses=_problems(400, 401, 403, 408, 413, 415, 422, 429, 503),
+    responses=_answers(examples.RECORD, 400, 401, 403, 408, 413, 415, 422, 429, 503),
     openapi_extra=_BASE64,
 )
 async def detect_base64(
@@ -145,7 +151,7 @@ async def detect_base64(
     "/predict",
     summary="The original's call",
     response_model=schemas.Prediction,
-    responses=_problems(400, 401, 403, 408, 413, 415, 422, 429, 503),
+    responses=_answers(examples.PREDICTION, 400, 401, 403, 408, 413, 415, 422, 429, 503),
     openapi_extra=_BASE64,
 )
 async def predict(request: Request, body: Body) -> Response:
@@ -197,6 +203,7 @@ async def model(request: Request) -> dict[str, Any]:
     service = {
         "version": __version__,
         "modes": MODES,
+        "formats": ["JPEG", "PNG", "WebP", "AVIF", "GIF", "BMP", "TIFF", *_HEIC],
         "key_required": request.app.state.keys.is_asked_for,
         "limits": settings.model_dump(include={"max_body_bytes", "max_pixels", "max_files"}),
     }

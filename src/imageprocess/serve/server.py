@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import errno
 import functools
+import importlib.util
+import logging
 import os
+import socket
+import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from ..errors import UsageError
+from ..provenance.trust import find_trust_list
+from ..web import site
 from . import logs, metrics
 from .app import create_app
 from .protocol import Config
 from .settings import Settings
 
+log = logging.getLogger("imageprocess.serve")
+
+_NOT_STARTED = 3  # uvicorn's status for it
 _STOP_TIMEOUT_S = 60  # for the requests that are being answered; each has its own, shorter, limits
 
 
@@ -37,10 +49,29 @@ def configure(settings: Settings, app: Any = None, **more: Any) -> Config:
     )
 
 
+class _Server(uvicorn.Server):
+    def _log_started_message(self, listeners: Sequence[socket.SocketType]) -> None:
+        """Only who listens knows the port where 0 was asked for."""
+        log.info(_ready(self.config.host, listeners[0].getsockname()[1]))
+
+
+def _ready(host: str, port: int) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return f"ready: http://{shown}:{port} has the pages, http://{shown}:{port}/docs the API; Ctrl-C stops it"
+
+
 def run(settings: Settings, workers: int) -> None:
-    """Returns when the server has ended."""
+    """Returns when the server has ended. Raises UsageError, before anything is loaded, where it could not listen;
+    SystemExit(3) where the application could not start."""
+    _check_address(settings)
+    if logs.is_text(settings):
+        sys.stderr.write("loading the model ...\n")
     if workers == 1:
-        uvicorn.Server(configure(settings)).run()
+        server = _Server(configure(settings))
+        _tell_what_is_missing()
+        server.run()
+        if not server.started:
+            sys.exit(_NOT_STARTED)
         return
     if "jobs" not in settings.model_fields_set:
         settings = settings.model_copy(update={"jobs": max(1, settings.jobs // workers)})
@@ -48,4 +79,38 @@ def run(settings: Settings, workers: int) -> None:
     with tempfile.TemporaryDirectory(dir=shm if shm.is_dir() else None) as folder:
         os.environ[metrics.SHARED_FOLDER] = folder
         config = configure(settings, workers=workers)
-        Multiprocess(config, sockets=[config.bind_socket()]).run()
+        _tell_what_is_missing()
+        listening = config.bind_socket()
+        log.info(_ready(settings.host, listening.getsockname()[1]))
+        Multiprocess(config, sockets=[listening]).run()
+
+
+def _tell_what_is_missing() -> None:
+    """What visitors will miss, and what the operator can do about it."""
+    if not site.has_private_mode():
+        log.warning(
+            "private mode is not in this installation, so pictures go to this service; an installation built where npm"
+            " is has it"
+        )
+    extras = {"c2pa": ("c2pa", "signatures are not checked"), "pi_heif": ("heic", "HEIC is not read")}
+    for package, (extra, lack) in extras.items():
+        if importlib.util.find_spec(package) is None:
+            log.warning(f"{lack}: pip install 'imageprocess[{extra}]'")
+    if find_trust_list() is None:
+        log.warning("no trust list, so every signer counts as unknown: imageprocess trust update")
+
+
+def _check_address(settings: Settings) -> None:
+    """Loading the model takes seconds; that the port is taken is told before."""
+    where = f"{settings.host}:{settings.port}"
+    try:
+        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
+        for family, kind, protocol, _, address in found:
+            with socket.socket(family, kind, protocol) as probe:
+                if os.name == "posix":  # as asyncio does; elsewhere it would let two programs have one port
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise UsageError(f"{where} is in use by another program; choose another with --port") from error
+        raise UsageError(f"{where}: cannot listen there ({error.strerror})") from error

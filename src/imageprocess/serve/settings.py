@@ -35,6 +35,12 @@ def _rate(given: str | None) -> str | None:
     return given
 
 
+def _report_address(given: str | None) -> str | None:
+    if given is not None and not given.startswith(("https://", "http://", "mailto:")):
+        raise ValueError("an https address that takes title and body in its query, or mailto:NAME@HOST")
+    return given
+
+
 def _network(given: str) -> str:
     return str(ipaddress.ip_network(given))
 
@@ -63,6 +69,10 @@ class Settings(BaseSettings):
     host: Annotated[str, Field(validation_alias="HOST")] = "127.0.0.1"
     port: Annotated[int, Field(validation_alias="PORT", ge=0, le=65535)] = 8000
     model: str | None = None  # a shipped model's name or a model folder; None: the default
+
+    # Where visitors report wrong verdicts: the address of a new issue's form (https://.../issues/new), or mailto:...
+    # None: the page offers the report as a file.
+    issues: Annotated[str | None, AfterValidator(_report_address)] = None
 
     # Who may ask, and how much. See keys.py and rates.py.
     api_key: Annotated[SecretStr | None, Field(validation_alias="API_KEY")] = None

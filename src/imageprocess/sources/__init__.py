@@ -1,18 +1,22 @@
-"""Where pictures come from: a path, folder, glob, list, standard input, base64 -> Source."""
+"""Where pictures come from: a path, folder, glob, list, standard input, base64, address -> Source."""
 
-from .expand import expand, from_list, may_open, promises_a_picture
+from .expand import expand, from_list, may_open, pictures_lie_below, promises_a_picture
 from .read import Picture, display_name, from_base64, from_stream, is_one, name_of, read, to_source
+from .web import fetch, is_web_address
 
 __all__ = [
     "Picture",
     "display_name",
     "expand",
+    "fetch",
     "from_base64",
     "from_list",
     "from_stream",
     "is_one",
+    "is_web_address",
     "may_open",
     "name_of",
+    "pictures_lie_below",
     "promises_a_picture",
     "read",
     "to_source",

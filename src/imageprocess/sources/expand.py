@@ -17,6 +17,7 @@ _SUFFIXES = {
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".avif",
     ".gif", ".bmp", ".dib", ".tif", ".tiff", ".heic", ".heif", ".hif",
 }  # fmt: skip
+_MOST_NAMES = 20_000  # a hint must not take longer than the work
 _SIGNATURE_BYTES = 300  # what decode.sniff looks at
 
 
@@ -54,6 +55,19 @@ def _folder(folder: Path, recursive: bool) -> Iterator[Source]:
             if not name.startswith(".") and _is_picture(path):
                 yield Source(display_name(path), path=path)
     yield from _take(closed)
+
+
+def pictures_lie_below(folder: str) -> bool:
+    """Do the folders of this folder hold files with a picture's name? Looks at so many names, and no more."""
+    left = _MOST_NAMES
+    for parent, children, names in os.walk(folder):
+        children[:] = [child for child in children if not child.startswith(".")]
+        left -= len(children) + len(names)
+        if left < 0:
+            return False
+        if parent != folder and any(not n.startswith(".") and promises_a_picture(n) for n in names):
+            return True
+    return False
 
 
 def _take(names: list[str]) -> Iterator[Source]:

@@ -8,37 +8,67 @@ import io
 import os
 import re
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeGuard
 
 from ..errors import CorruptImageError, InputNotFoundError, TooLargeError, UsageError
 from ..types import Source
+from .pixels import encode_array, encode_pil_image, is_array, is_pil_image
+from .web import fetch, is_web_address
 
 # RFC 2397: data:[<mediatype>][;parameter]*;base64,<data>. Bounded, so that a hostile prefix costs nothing.
 _DATA_URL = re.compile(r"data:[^,]{0,200}?;base64,", re.IGNORECASE)
 
 
-# What a Python caller has. A path is opened when its turn comes; a stream is read when it is given.
-Picture = str | os.PathLike[str] | bytes | BinaryIO | Source
+# What a Python caller has. A path is opened when its turn comes; a stream is read, and an address fetched, when it is
+# given. An array is (H, W, 3) uint8, in RGB order.
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    Picture = (
+        str
+        | os.PathLike[str]
+        | bytes
+        | bytearray
+        | memoryview
+        | BinaryIO
+        | Source
+        | Image
+        | NDArray[np.uint8]
+    )
+else:  # NumPy and Pillow are not to be loaded for a name
+    Picture = Any
 
 
 def to_source(given: Picture, *, max_bytes: int) -> Source:
-    """Raises UsageError for what is no picture at all, InputNotFoundError for a stream that cannot be read."""
+    """Raises UsageError for what is no picture at all, an InputError for a stream or an address that cannot be read."""
     if isinstance(given, Source):
         return given
     if isinstance(given, bytes | bytearray | memoryview):
         return Source(name_of(given), bytes(given))
+    if isinstance(given, str) and is_web_address(given):
+        return fetch(given, max_bytes=max_bytes)
     if isinstance(given, str | os.PathLike):
         return Source(name_of(given), path=Path(given))
+    if is_pil_image(given):
+        return Source(name_of(given), encode_pil_image(given))
+    if is_array(given):
+        return Source(name_of(given), encode_array(given))
     if _is_stream(given):
         return from_stream(given, name_of(given), max_bytes=max_bytes)
     raise UsageError(
-        f"cannot read an image from {type(given).__name__}: give a path, bytes or a binary stream"
+        f"cannot read an image from {type(given).__name__}: give a path, an address, bytes, a binary stream, a PIL"
+        " image or an array (height x width x 3, uint8)"
     )
 
 
 def is_one(given: object) -> bool:
     """Is this a picture, though it may be gone through like many?"""
-    return isinstance(given, Source | str | os.PathLike | bytes | bytearray | memoryview) or _is_stream(given)
+    if is_array(given):
+        return given.ndim < 4  # else an array of pictures
+    plain = isinstance(given, Source | str | os.PathLike | bytes | bytearray | memoryview)
+    return plain or is_pil_image(given) or _is_stream(given)
 
 
 def name_of(given: object) -> str:
@@ -49,11 +79,15 @@ def name_of(given: object) -> str:
         return "bytes"
     if isinstance(given, str | os.PathLike):
         return display_name(given)
+    if is_pil_image(given):
+        return display_name(getattr(given, "filename", "") or "image")
+    if is_array(given):
+        return "array"
     name = getattr(given, "name", None) if _is_stream(given) else type(given).__name__
     return display_name(name) if isinstance(name, str) else "stream"
 
 
-def _is_stream(given: object) -> bool:
+def _is_stream(given: object) -> TypeGuard[BinaryIO]:
     return callable(getattr(given, "read", None))
 
 

@@ -1,9 +1,11 @@
-"""python -m imageprocess.web OUT [--model NAME|DIR] [--issues ADDRESS]: the static site, ready for any file server."""
+"""python -m imageprocess.web OUT [--model NAME|DIR] [--issues ADDRESS] [--openapi FILE]: the static site, ready for any
+file server."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -14,12 +16,19 @@ from . import site
 @click.command(help="Write the static site into OUT: pages, model, and what runs it in the browser.")
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--model", help="A shipped model's name or a model folder.")
-@click.option("--issues", help="Where wrong verdicts can be reported: the address of a new issue's form.")
-def main(out: Path, model: str | None, issues: str | None) -> None:
+@click.option(
+    "--issues", help="Where wrong verdicts can be reported: the address of a new issue's form, or mailto:..."
+)
+@click.option(
+    "--openapi", type=click.File(encoding="utf-8"), help="The API's document, which its page shows."
+)
+def main(out: Path, model: str | None, issues: str | None, openapi: TextIO | None) -> None:
     if not site.has_private_mode():
         sys.exit("private mode is not built: run `make web` first (it needs npm)")
     try:
-        written = site.build(out, site.browser_model(model), issues=issues)
+        written = site.build(
+            out, site.browser_model(model), issues=issues, openapi=openapi.read() if openapi else None
+        )
     except ModelError as error:
         sys.exit(str(error))
     click.echo(f"{out}: {written / 1e6:.1f} MB", err=True)

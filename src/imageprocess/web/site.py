@@ -52,7 +52,7 @@ def has_private_mode() -> bool:
 
 def facts(*, service: bool, issues: str | None = None) -> dict[str, Any]:
     """site.json: what the pages ask first. `issues`: where a wrong verdict can be reported, a page that takes
-    `title` and `body` in its query.
+    `title` and `body` in its query, or mailto:...; without one a page offers its report as a file.
     """
     return {"service": service, "private": has_private_mode(), "issues": issues}
 
@@ -67,13 +67,17 @@ def shell(model: Path, *, issues: str | None = None) -> dict[str, str]:
     return {"site.json": issues or "", **hashes}
 
 
-def build(out: Path, model: Path, *, issues: str | None = None) -> int:
-    """Write the static site into `out`; returns the bytes written. Raises OSError."""
+def build(out: Path, model: Path, *, issues: str | None = None, openapi: str | None = None) -> int:
+    """Write the static site into `out`; returns the bytes written. `openapi`: the API's document for its page. Raises
+    OSError.
+    """
     written = 0
     for address, path in files(model).items():
         target = out / address
         target.parent.mkdir(parents=True, exist_ok=True)
         written += target.write_bytes(path.read_bytes())
+    if openapi is not None:
+        written += (out / "openapi.json").write_text(openapi, encoding="utf-8")
     told = {"site.json": facts(service=False, issues=issues), "shell.json": shell(model, issues=issues)}
     return written + sum(
         (out / name).write_text(json.dumps(what, indent=1) + "\n", encoding="utf-8")

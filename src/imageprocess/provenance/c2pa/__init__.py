@@ -54,7 +54,7 @@ def read_c2pa(
     try:
         report = read_manifest_store(data, image_format, signers.pem if signers else "")
     except MissingExtraError as error:
-        return [_claimed(store, str(error))]
+        return [_claimed(store, error.reason, error.remedy)]
     except UnreadableManifestError as error:
         return [_unreadable(f"the library that reads them says: {printable(str(error), 200)}")]
     return _judge(report, signers)
@@ -140,6 +140,7 @@ def _intact(
         manifests=story.manifests,
         trust_list=signers.describe() if signers else "none installed",
         codes=failures,
+        remedy=None if signers else "imageprocess trust update",
         **{name: value for name, value in facts.items() if name != "generator"},
     )
 
@@ -150,7 +151,7 @@ def _why(failures: list[str], signers: TrustList | None) -> str:
     if any("revoked" in code for code in failures):
         return "the certificate was revoked"
     if signers is None:
-        return "no trust list is installed: run “imageprocess trust update”"
+        return "no trust list is installed"
     if "signingCredential.expired" in failures or "claimSignature.outsideValidity" in failures:
         return "the certificate had expired"
     if "signingCredential.untrusted" in failures:
@@ -172,11 +173,11 @@ def _broken(failures: list[str], facts: Mapping[str, Any]) -> Evidence:
     )
 
 
-def _claimed(store: bytes, why: str) -> Evidence:
+def _claimed(store: bytes, why: str, remedy: str | None) -> Evidence:
     """What the manifest says where nothing could check its signature: as good as an unsigned note."""
     report = read_claims(store)
     if report is None:
-        return _not_verified(why)
+        return _not_verified(why, remedy)
     manifests = report["manifests"]
     story = tell(manifests, report["active_manifest"], manifests.keys())
     facts = _signer_facts(manifests[report["active_manifest"]])
@@ -193,6 +194,7 @@ def _claimed(store: bytes, why: str) -> Evidence:
         model=", ".join(story.agents),
         signals=story.signals,
         manifests=story.manifests,
+        remedy=remedy,
     )
 
 
@@ -208,7 +210,8 @@ def _unreadable(why: str) -> Evidence:
     )
 
 
-def _not_verified(why: str) -> Evidence:
+def _not_verified(why: str, remedy: str | None = None) -> Evidence:
+    """`remedy`: a command for who runs this, not for who looks at a page of theirs."""
     return evidence(
         "c2pa",
         f"A Content Credentials manifest is present, not verified: {why}.",
@@ -217,6 +220,7 @@ def _not_verified(why: str) -> Evidence:
         proves="That the file carries a manifest.",
         does_not_prove="Anything that the manifest says: its signature was not checked.",
         state="not_verified",
+        remedy=remedy,
     )
 
 

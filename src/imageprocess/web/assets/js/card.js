@@ -3,7 +3,7 @@
 import { el, icon } from "./dom.js";
 import { evidence } from "./evidence.js";
 import { meter } from "./meter.js";
-import { drawHeat, drawPreview } from "./picture.js";
+import { drawHeat, drawPreview, heatLegend, shrink } from "./picture.js";
 import { bytes, number, t } from "./texts.js";
 import { failure, headline, reason } from "./wording.js";
 
@@ -18,6 +18,7 @@ export class Card {
     this.actions = actions;
     this.canvas = el("canvas", { role: "img", "aria-label": t("card.preview", { name: item.name }) });
     this.frame = el("div", { class: "frame" }, this.canvas);
+    this.thumb = el("canvas", { class: "thumb", width: 1, height: 1, "aria-hidden": "true" });
     this.facts = el("span", { class: "facts" }, bytes(item.file.size));
     this.finding = el("div", { class: "finding" });
     this.element = el(
@@ -42,6 +43,11 @@ export class Card {
     this.hasPreview = await drawPreview(this.item.file, this.canvas, longest);
     if (!this.hasPreview) {
       this.frame.replaceChildren(el("p", { class: "no-preview" }, icon("picture"), t("card.no-preview")));
+    } else {
+      shrink(this.canvas, this.thumb);
+      this.frame.append(
+        el("button", { type: "button", class: "zoom", "aria-label": t("card.zoom", { name: this.item.name }), onclick: () => this.actions.zoom(this.item) }, icon("zoom")),
+      );
     }
     this.frame.dataset.drawn = this.hasPreview;
   }
@@ -67,7 +73,7 @@ export class Card {
 
   failed(record) {
     const { item, actions } = this;
-    const why = item.unreadable ? t("error.unreadable", { format: item.unreadable }) : failure(record.error, { limit: item.limit });
+    const why = item.unreadable ? t("error.unreadable", { format: item.unreadable }) : failure(record.error, { limit: item.limit, size: item.file.size });
     return [
       el("h2", { class: "verdict" }, icon("error"), headline(record)),
       el("p", { class: "reason" }, why),
@@ -96,7 +102,7 @@ export class Card {
 
   heatControls(heatmap) {
     const opacity = el("input", { type: "range", min: 0, max: 100, value: 70, "aria-label": t("heat.opacity"), oninput: () => fade() });
-    const strength = el("p", { class: "strength", hidden: true }, opacity, t("heat.caption"));
+    const strength = el("div", { class: "strength", hidden: true }, opacity, heatLegend());
     const fade = () => this.heat.style.setProperty("opacity", opacity.value / 100);
     const show = ({ target }) => {
       strength.hidden = !target.checked;

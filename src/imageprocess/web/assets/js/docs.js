@@ -5,15 +5,15 @@ import { site } from "./site.js";
 import { t } from "./texts.js";
 
 async function start() {
-  const response = site.service && (await fetch("openapi.json").catch(() => null));
-  byId("origin").textContent = site.service ? location.origin : "http://127.0.0.1:8000";
+  const response = await fetch("openapi.json").catch(() => null);
+  if (site.service) for (const place of document.querySelectorAll(".origin")) place.textContent = location.origin;
   if (!response?.ok) {
     byId("lead").textContent = t(site.service ? "error.network" : "docs.missing");
     for (const element of [byId("document"), ...document.querySelectorAll("section:has(.calls)")]) element.hidden = true;
     return;
   }
   const { info, paths, components } = await response.json();
-  byId("lead").textContent = info.description;
+  byId("lead").textContent = [info.description, !site.service && t("docs.elsewhere")].filter(Boolean).join(" ");
   const calls = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => call(method, path, operation)),
   );
@@ -36,13 +36,17 @@ function call(method, path, { summary, description, parameters = [], requestBody
         ]),
       ),
       Object.entries(requestBody?.content ?? {}).flatMap(([media, { schema }]) => [
-        ...entry([t("docs.body"), " ", el("code", {}, media)], []),
+        ...entry([t("docs.body"), " ", el("code", {}, media)], schema.properties ? [] : type(schema)),
         ...fields(schema),
       ]),
       Object.entries(responses).flatMap(([status, answer]) =>
         entry(el("code", {}, status), [answer.description, ...Object.values(answer.content ?? {}).flatMap(({ schema }) => (schema ? [" – ", ...type(schema)] : []))]),
       ),
     ),
+    ...Object.values(responses[200]?.content ?? {}).filter(({ example }) => example).map(({ example }) => [
+      el("p", { class: "hint" }, t("docs.example")),
+      el("pre", { dir: "ltr", tabindex: 0 }, el("code", {}, JSON.stringify(example, null, 2))),
+    ]).flat(),
   );
 }
 

@@ -20,7 +20,6 @@ const CAMERA = ["make", "model", "lens", "taken", "changed", "software", "exposu
 
 function listed(item) {
   const { kind, trust, points_to: points, detail = {} } = item;
-  const exact = `proves.${kind}.${trust}`;
   const facts = kind === "exif" ? entries("camera", CAMERA, detail) : entries("record", RECORD, detail);
   const settings = Object.entries(detail.settings ?? {});
   return el(
@@ -35,7 +34,7 @@ function listed(item) {
           el("p", { class: "hint" }, el("b", {}, t("proves")), ` ${proves(item)}`),
           el("p", { class: "hint" }, el("b", {}, t("proves.not")), ` ${provesNot(item)}`),
         ]
-      : el("p", { class: "hint" }, t(has(exact) ? exact : `proves.${kind}`)),
+      : has(`worth.${kind}`) && el("p", { class: "hint" }, t(`worth.${kind}`)),
   );
 }
 

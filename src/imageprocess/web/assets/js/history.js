@@ -3,7 +3,9 @@
 
 import { byId, el, icon } from "./dom.js";
 import { language, percent, plural, t } from "./texts.js";
-import { headline } from "./wording.js";
+import { evidence } from "./evidence.js";
+import { meter } from "./meter.js";
+import { failure, headline, reason } from "./wording.js";
 
 const SWITCH = "history"; // in localStorage: "on", or nothing
 const STORE = "verdicts";
@@ -72,13 +74,24 @@ function entry({ at, record, preview }) {
   if (preview) canvas.getContext("2d").putImageData(preview, 0, 0);
   const label = record.verdict?.label ?? "error";
   const p = record.verdict?.decided_by === "model" ? ` · ${percent(record.verdict.probability_ai)}` : "";
-  return el(
-    "li", { "data-label": label },
-    canvas,
-    el("bdi", {}, record.source),
-    el("span", { class: "verdict" }, icon(label), `${headline(record)}${p}`),
-    el("time", { datetime: new Date(at).toISOString() }, new Date(at).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" })),
+  const details = el(
+    "details", {},
+    el(
+      "summary", {},
+      canvas,
+      el("bdi", {}, record.source),
+      el("span", { class: "verdict" }, icon(label), `${headline(record)}${p}`),
+      el("time", { datetime: new Date(at).toISOString() }, new Date(at).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" })),
+    ),
   );
+  details.addEventListener("toggle", () => details.append(...told(record)), { once: true });
+  return el("li", { "data-label": label }, details);
+}
+
+/** All that was kept of one picture. */
+function told(record) {
+  if (record.status === "error") return [el("p", { class: "reason" }, failure(record.error))];
+  return [el("p", { class: "reason" }, reason(record)), meter(record), evidence(record, null)].filter(Boolean);
 }
 
 async function clear() {

@@ -1,14 +1,19 @@
 // The first page: samples to try, the network drawn, and the measurements that the model carries.
 
 import { byId, el } from "./dom.js";
+import { wireIntake } from "./intake.js";
 import { drawStill } from "./network.js";
 import { site } from "./site.js";
-import { has, number, percent, t } from "./texts.js";
+import { has, number, percent, privacyOf, t } from "./texts.js";
 
-async function showMeasured() {
+/** What the model that judges says of itself. */
+async function fetchJudge() {
   const response = await fetch("model/model.json", { cache: "no-cache" });
   if (!response.ok) throw new Error(`model/model.json: ${response.status}`);
-  const { name, version, files, measured } = await response.json();
+  return response.json();
+}
+
+async function showMeasured({ name, version, files, measured }) {
   byId("model-line").textContent = t("model.line", { name, version, sha: files["model.onnx"].slice(0, 12) });
   if (!measured) {
     byId("measured-lead").textContent = t("measured.none");
@@ -31,10 +36,10 @@ function row(split, tier, figures) {
   return el(
     "tr", {},
     el("th", { scope: "row" }, named("split", split), el("span", { class: "hint" }, ` ${named("tier", tier)}`)),
-    cell(number(n)),
     cell(tenths(right), intervals?.accuracy && `(${intervals.accuracy.map(tenths).join(" – ")})`),
     cell(tenths(figures["fpr@balanced"])),
     cell(tenths(1 - figures["coverage@balanced"])),
+    cell(number(n)),
     cell(number(auroc)),
   );
 }
@@ -46,13 +51,26 @@ const tenths = (share) => (Number.isFinite(share) ? percent(share, false, 1) : "
 byId("origin").textContent = site.service ? location.origin : "http://127.0.0.1:8000";
 byId("samples").addEventListener("click", async ({ target }) => {
   const button = target.closest(".sample");
-  if (button) (await import("./try.js")).tryOne(button);
+  if (button) (await import("./try.js")).trySample(button);
 });
-showMeasured().catch(() => (byId("measured-lead").textContent = t("measured.failed")));
-drawStill().catch(console.warn); // its section stays hidden
+wireIntake(
+  async (files) => (await import("./try.js")).tryOwn(files),
+  (key) => {
+    byId("own-problem").textContent = t(key);
+    byId("own-problem").hidden = false;
+  },
+);
+byId("privacy").textContent = privacy();
+const judge = fetchJudge();
+judge.then(showMeasured).catch(() => (byId("measured-lead").textContent = t("measured.failed")));
+drawStill(judge).catch(console.warn); // its section stays hidden
 // Where there is no service to fall back on, be ready, and be so without a network next time.
 if (site.private && !site.service && !navigator.connection?.saveData) {
   (globalThis.requestIdleCallback ?? setTimeout)(() => prepare().catch(console.warn));
+}
+
+function privacy() {
+  return t(privacyOf(site.private), { host: location.host });
 }
 
 async function prepare() {

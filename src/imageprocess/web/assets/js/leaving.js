@@ -2,11 +2,12 @@
 // when first asked for.
 
 import { byId, el } from "./dom.js";
+import { download } from "./exports.js";
 import { site } from "./site.js";
 import { addTexts, bytes, language, number, t } from "./texts.js";
 import { headline } from "./wording.js";
 
-await addTexts("report");
+await Promise.all(["report", language !== "en" && "leaving"].filter(Boolean).map(addTexts));
 
 /** Print one card, with what identifies the file and the model, and nothing else of the page. */
 export function printReport(item) {
@@ -15,6 +16,7 @@ export function printReport(item) {
   const facts = {
     name: record.source,
     sha256: record.sha256,
+    mode: byId("mode").querySelector(`[value=${item.mode}]`).textContent,
     format: t("card.facts", { format, width: number(width), height: number(height), size: bytes(record.image.bytes) }),
   };
   const date = new Date().toLocaleString(language, { dateStyle: "long", timeStyle: "short" });
@@ -56,7 +58,19 @@ export function issueText({ record, where, mode }) {
   ].join("\n");
 }
 
-/** Open the dialog with the text; it can be copied, or opened as an issue where this site knows an address for them. */
+const isMail = () => site.issues.startsWith("mailto:");
+
+/** The issue's form, or the mail, filled in. A mail program takes a plus for a plus. */
+function recipient(title, body) {
+  if (!isMail()) return `${site.issues}?${new URLSearchParams({ title, body })}`;
+  return `${site.issues}?subject=${encodeURIComponent(title)}&body=${encodeURIComponent(body)}`;
+}
+
+function save(label, report) {
+  download("wrong-verdict.json", "application/json", `${JSON.stringify({ title: `Wrong verdict: ${label}`, report }, null, 2)}\n`);
+}
+
+/** Open the dialog with the text; it can be copied, kept as a file, or sent where this site knows an address for it. */
 export function openWrong(item) {
   const dialog = byId("wrong");
   const text = byId("wrong-text");
@@ -64,11 +78,14 @@ export function openWrong(item) {
   byId("wrong-copied").textContent = "";
   const link = byId("wrong-open");
   link.hidden = !site.issues;
-  const address = () => `${site.issues}?${new URLSearchParams({ title: `Wrong verdict: ${item.record.verdict.label}`, body: text.value })}`;
+  byId("wrong-whom").textContent = t(site.issues ? "wrong.whom" : "wrong.nobody");
   if (site.issues) {
+    const address = () => recipient(`Wrong verdict: ${item.record.verdict.label}`, text.value);
+    link.textContent = t(isMail() ? "wrong.mail" : "wrong.open");
     link.href = address();
     text.oninput = () => (link.href = address());
   }
+  byId("wrong-save").onclick = () => save(item.record.verdict.label, text.value);
   dialog.setAttribute("aria-label", `${t("wrong.title")}: ${headline(item.record)}`);
   dialog.showModal();
 }

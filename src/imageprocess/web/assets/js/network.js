@@ -6,8 +6,8 @@ import { number, t } from "./texts.js";
 
 const FIGURES = "assets/network";
 
-/** The still figure; left out where none was drawn. */
-export async function drawStill() {
+/** The still figure; left out where none was drawn. `judge`: model.json of the model that gives the verdicts, to come. */
+export async function drawStill(judge) {
   const response = await fetch(`${FIGURES}/network.json`);
   if (!response.ok) return;
   const { input, blocks, flat, dense, parameters } = await response.json();
@@ -25,6 +25,10 @@ export async function drawStill() {
     layer(t("network.output"), t("network.dense", { flat: number(flat), hidden: dense[0].outputs }), answer()),
   );
   byId("network").hidden = false;
+  const [judging, drawn] = [await judge, await (await fetch("network/model.json")).json()];
+  if (judging.files["model.onnx"] === drawn.files["model.onnx"]) return;
+  byId("network-other").textContent = t("network.other", { name: judging.name, drawn: drawn.name });
+  byId("network-other").hidden = false;
 }
 
 export const layer = (title, size, drawing) => el("div", { class: "layer" }, drawing, el("p", {}, el("b", {}, title), size));

@@ -1,6 +1,10 @@
 // The picture on the page: a preview drawn into a canvas (so no blob: address is needed), and the heat map over it.
 
+import { el } from "./dom.js";
 import { isTooLarge } from "./private/sniff.js";
+import { t } from "./texts.js";
+
+const THUMB = 96; // pixels of the longer side
 
 /** Draw `file` into `canvas`, upright, its longer side at most `longest` pixels. False where this browser cannot decode it. */
 export async function drawPreview(file, canvas, longest) {
@@ -20,6 +24,20 @@ export async function drawPreview(file, canvas, longest) {
   bitmap.close();
   return true;
 }
+
+/** Draw `from` into `to`, small. */
+export function shrink(from, to) {
+  const scale = Math.min(1, THUMB / Math.max(from.width, from.height));
+  to.width = Math.max(1, Math.round(from.width * scale));
+  to.height = Math.max(1, Math.round(from.height * scale));
+  const context = to.getContext("2d");
+  context.imageSmoothingQuality = "high";
+  context.drawImage(from, 0, 0, to.width, to.height);
+}
+
+/** What the map's colours mean. */
+export const heatLegend = () =>
+  el("p", { class: "legend" }, el("span", { class: "ramp", "aria-hidden": "true" }), el("span", {}, t("heat.legend")), el("span", { class: "hint" }, t("heat.caption")));
 
 // Dark to bright, evenly spaced from 0 to 1: readable in greyscale and by the colour-blind (model/heatmap.py's).
 const RAMP = [[0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]];

@@ -7,28 +7,28 @@ import { wireIntake } from "./intake.js";
 import { ServiceError } from "./service.js";
 import { site } from "./site.js";
 import { showTable, wireTable } from "./table.js";
-import { bytes, number, plural, t } from "./texts.js";
+import { bytes, number, plural, privacyOf, t } from "./texts.js";
 import { browser, service } from "./witnesses.js";
 import { failure, headline } from "./wording.js";
 
 const leaving = {
+  zoom: async (item) => (await import("./zoom.js")).zoom(item),
   report: async (item) => (await import("./report.js")).openReport(item),
   print: async (item) => (await import("./leaving.js")).printReport(item),
   wrong: async (item) => (await import("./leaving.js")).openWrong(item),
 };
 
 const MOST = 200; // pictures at a time
-const LOOPBACK = new Set(["localhost", "127.0.0.1", "[::1]"]);
 
 const items = []; // {name, file, state: "waiting" | "running" | "done", record, card, sent, where, mode, limit, run}
 let witness = site.private && !site.service ? browser : service;
 let running = null; // the AbortController of the run in progress
 
 function start() {
-  wireIntake(add);
+  wireIntake(add, tellLink);
   wireTable(() => items);
   wireHistory();
-  byId("run").addEventListener("click", run);
+  byId("run").addEventListener("click", () => run());
   byId("cancel").addEventListener("click", () => running?.abort());
   byId("reset").addEventListener("click", reset);
   byId("mode").addEventListener("change", judgeAgain);
@@ -63,8 +63,7 @@ async function choose(chosen) {
 }
 
 function privacy() {
-  if (witness === browser) return t("privacy.browser");
-  const sentence = LOOPBACK.has(location.hostname) ? t("privacy.local") : t("privacy.host", { host: location.host });
+  const sentence = t(privacyOf(witness === browser), { host: location.host });
   return site.private ? sentence : `${sentence} ${t("privacy.unbuilt")}`;
 }
 
@@ -81,7 +80,7 @@ async function prepare() {
   }
   const { service: allows } = await service.load();
   if (witness !== service) return; // chosen meanwhile
-  byId("limits").textContent = t("limits", { size: service.limit() });
+  byId("limits").textContent = t("limits", { formats: allows.formats.join(", "), size: service.limit() });
   if (allows.key_required && service.key === null) askForKey();
 }
 
@@ -137,11 +136,17 @@ function reset() {
   byId("files").focus();
 }
 
-/** Another setting is another verdict; where it costs nothing but time, at once. */
+/** Another setting is another verdict: of what was checked already, at once. What was never sent still waits. */
 function judgeAgain() {
-  if (witness !== browser || !items.length) return;
-  items.filter((item) => item.record).forEach((item) => show(item, "waiting", null));
-  run();
+  const judged = items.filter((item) => item.record);
+  judged.forEach((item) => show(item, "waiting", null));
+  if (judged.length) run(witness === service ? new Set(judged) : null);
+}
+
+/** No page may fetch another site's picture. Say what a person can do instead. */
+function tellLink(key) {
+  byId("problem").textContent = t(key);
+  byId("problem").hidden = false;
 }
 
 const records = () => items.map((item) => item.record).filter(Boolean);
@@ -153,14 +158,14 @@ function send(item) {
   run();
 }
 
-/** Check what waits; where nothing does, check all again. */
-async function run() {
+/** Check what waits; where nothing does, check all again. `only`: these alone, where it is given. */
+async function run(only = null) {
   if (running) return;
   if (items.every((item) => item.record)) items.forEach((item) => show(item, "waiting", null));
   const control = (running = new AbortController());
   const { signal } = control;
   const stopped = new Promise((_, reject) => (signal.onabort = () => reject(signal.reason)));
-  const left = () => items.filter(({ record }) => !record);
+  const left = () => items.filter((item) => !item.record && (!only || only.has(item)));
   const checked = () => items.filter(({ record, run }) => record && run === control);
   const counts = () => ({ done: checked().length, total: checked().length + left().length });
   let item;
@@ -177,7 +182,7 @@ async function run() {
       if (item.sent) await Promise.race([service.load(), stopped]);
       const pause = (seconds) => tell("paused", { done, total, seconds: number(seconds) });
       const { record, unreadable } = await Promise.race([asked.check(item.file, { mode, signal, pause }), stopped]);
-      if (asked === browser && mode !== byId("mode").value) {
+      if (mode !== byId("mode").value) {
         show(item, "waiting", null); // another setting is asked for by now
         continue;
       }

@@ -44,16 +44,16 @@ export function wireTable(items) {
   }
 }
 
-function row({ name, record, card, limit }) {
+function row({ name, file, record, card, limit }) {
   const { verdict, image } = record;
   const broken = record.status === "error";
   const estimate = verdict?.decided_by === "model" || verdict?.decided_by === "abstain";
   return el(
     "tr", { "data-label": verdict?.label ?? "error" },
-    el("th", { scope: "row" }, el("a", { href: `#${card.element.id}` }, el("bdi", {}, name))),
+    el("th", { scope: "row" }, el("a", { href: `#${card.element.id}` }, card.thumb, el("bdi", {}, name))),
     el("td", { class: "verdict" }, icon(verdict?.label ?? "error"), headline(record)),
     el("td", { class: "number" }, broken || verdict.probability_ai === null ? "–" : percent(verdict.probability_ai, estimate)),
-    el("td", {}, broken ? failure(record.error, { limit }) : t(`decided.${verdict.decided_by}`)),
+    el("td", {}, broken ? failure(record.error, { limit, size: file.size }) : t(`decided.${verdict.decided_by}`)),
     el("td", { class: "number" }, el("bdi", { dir: "ltr" }, broken ? "–" : `${number(image.width)} × ${number(image.height)}`)),
   );
 }

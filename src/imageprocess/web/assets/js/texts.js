@@ -1,18 +1,20 @@
-// Every text, by key, from the language's one file; {name} is filled in.
+// Every text, by key, from the language's files; {name} is filled in. Hebrew's are several, so that no page weighs more
+// than it must: what all pages say, what index.html and docs.html add (home), and what other modules ask for.
 
 export const language = document.documentElement.lang || "en";
 
-const TEXTS = await (await fetch(new URL(`../texts/${language}.json`, import.meta.url))).json();
+const fetched = async (name) => (await fetch(new URL(`../texts/${name}.json`, import.meta.url))).json();
+const isHome = document.querySelector("#samples, #calls") !== null;
+const FIRST = [language, language !== "en" && isHome && `home.${language}`].filter(Boolean);
+const TEXTS = Object.assign({}, ...(await Promise.all(FIRST.map(fetched))));
+
+/** Add the texts of a part that is fetched later. */
+export const addTexts = async (part) => Object.assign(TEXTS, await fetched(`${part}.${language}`));
 
 /** The text of `key` with {placeholders} filled in; the key itself where there is no such text. */
 export function t(key, values = {}) {
   const text = TEXTS[key] ?? key;
   return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
-}
-
-/** Add the texts of a part that is fetched later. */
-export async function addTexts(part) {
-  Object.assign(TEXTS, await (await fetch(new URL(`../texts/${part}.${language}.json`, import.meta.url))).json());
 }
 
 export const has = (key) => key in TEXTS;
@@ -22,6 +24,12 @@ export function plural(key, count, values = {}) {
   const form = new Intl.PluralRules(language).select(count);
   return t(has(`${key}.${form}`) ? `${key}.${form}` : `${key}.other`, { count: number(count), ...values });
 }
+
+const LOOPBACK = new Set(["localhost", "127.0.0.1", "[::1]"]);
+
+/** The key of the sentence that says where pictures go. */
+export const privacyOf = (inBrowser) =>
+  inBrowser ? "privacy.browser" : LOOPBACK.has(location.hostname) ? "privacy.local" : "privacy.host";
 
 /** 0.934 -> "93%". An estimate never shows 0% or 100%: that would promise more than any model can. */
 export function percent(p, estimate = true, digits = 0) {

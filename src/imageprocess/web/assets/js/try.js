@@ -1,9 +1,11 @@
-// A sample, looked at: its verdict with all that goes with it, and what the network's blocks see in it.
+// A sample or a visitor's own picture, looked at: its verdict with all that goes with it, and what the drawn network sees
+// in it.
 
 import { byId, el, icon } from "./dom.js";
 import { evidence } from "./evidence.js";
 import { drawLive } from "./live.js";
 import { meter } from "./meter.js";
+import { drawPreview } from "./picture.js";
 import { site } from "./site.js";
 import { t } from "./texts.js";
 import { browser, service } from "./witnesses.js";
@@ -11,19 +13,39 @@ import { failure, headline, reason } from "./wording.js";
 
 const witness = site.private ? browser : service;
 
+let last = null; // what was chosen last
+
 /** `button`: the sample's; its data-file is under assets/samples. */
-export async function tryOne(button) {
-  for (const other of byId("samples").children) other.setAttribute("aria-pressed", other === button);
+export async function trySample(button) {
+  const name = button.dataset.file;
+  await look(button, async () => new File([await (await fetch(`assets/samples/${name}`)).blob()], name));
+}
+
+/** The first of `files`; for more there is a page of its own. */
+export async function tryOwn(files) {
+  byId("own-problem").hidden = true;
+  byId("tried").scrollIntoView({ block: "nearest" });
+  await look(files[0], () => files[0], files.length);
+}
+
+async function look(chosen, open, count = 1) {
+  last = chosen;
+  for (const other of byId("samples").children) other.setAttribute("aria-pressed", other === chosen);
   const shown = byId("tried");
   shown.hidden = false;
   shown.replaceChildren(el("p", { class: "hint" }, t("try.looking")));
-  const name = button.dataset.file;
   try {
-    const file = new File([await (await fetch(`assets/samples/${name}`)).blob()], name);
-    await witness.load();
+    const file = await open();
+    const isOwn = chosen === file;
+    const canvas = el("canvas", { role: "img", "aria-label": t("card.preview", { name: file.name }) });
+    const [hasPreview] = await Promise.all([isOwn && drawPreview(file, canvas, 800), witness.load()]);
+    if (isOwn) shown.scrollIntoView({ block: "nearest" });
     const { record } = await witness.check(file, { mode: "balanced", signal: new AbortController().signal });
-    if (button.getAttribute("aria-pressed") !== "true") return; // another was chosen meanwhile
-    shown.replaceChildren(...(record.status === "ok" ? told(record) : [el("p", { class: "warning" }, failure(record.error))]));
+    if (last !== chosen) return; // another was chosen meanwhile
+    const parts = record.status === "ok" ? told(record) : [el("p", { class: "warning" }, failure(record.error, { limit: witness.limit(), size: file.size }))];
+    if (isOwn) parts.push(el("p", {}, el("a", { href: "predict.html" }, t(count > 1 ? "try.more" : "try.all"))));
+    shown.replaceChildren(...(hasPreview ? [canvas] : []), ...parts);
+    if (isOwn) shown.scrollIntoView({ block: "nearest", behavior: "smooth" });
     // The drawn network may not be at hand. The verdict does not hang on it, and the drawing that was there stays.
     if (site.private && record.status === "ok") drawLive(file, record.model.sha256).catch(console.warn);
   } catch (error) {

@@ -2,22 +2,36 @@
 // they are said anew, from what the record knows.
 
 import { weigh } from "./private/verdict.js";
-import { has, language, percent, t } from "./texts.js";
+import { addTexts, has, language, percent, t } from "./texts.js";
 
 const table = language === "en" ? null : await (await fetch("verdict.json")).json();
+if (language !== "en") await addTexts("evidence");
 
-const STATED = new Set(["c2pa", "watermark", "metadata"]);
+// The kinds of evidence that a statement comes from.
+const STATED = { c2pa: ["c2pa"], watermark: ["watermark"], metadata: ["iptc", "generator_metadata", "c2pa"] };
 
-/** The verdict in a few words: what a statement decides sounds different from what the network estimates. */
+/**
+ * The verdict in a few words, report/text.py's: what a statement decides sounds different from what the model estimates,
+ * and names the maker where a record or a mark gives one.
+ */
 export function headline(record) {
   if (record.status === "error") return t("verdict.error");
   const { label, decided_by: by } = record.verdict;
   const stated = `verdict.${label}.stated`;
-  return STATED.has(by) && has(stated) ? t(stated) : t(`verdict.${label}`);
+  const named = ({ kind, points_to: points, detail }) => STATED[by]?.includes(kind) && points === "ai" && detail.generator;
+  const maker = label === "ai" && record.evidence.find(named)?.detail.generator;
+  if (maker) return t(by === "watermark" ? "verdict.ai.mark" : "verdict.ai.file", { maker: shortened(maker) });
+  return by in STATED && has(stated) ? t(stated) : t(`verdict.${label}`);
 }
 
+/** Without what it says in brackets, and as long as a headline may be. */
+const shortened = (maker) => String(maker).replace(/ \(.*\)$/, "").slice(0, 60);
+
 /** Why a file failed, in the page's words where it has some. */
-export const failure = ({ code, message }, values) => (has(`error.${code}`) ? t(`error.${code}`, values) : message);
+export function failure({ code, message }, values) {
+  const key = code === "corrupt" && values?.size === 0 ? "error.empty" : `error.${code}`;
+  return has(key) ? t(key, values) : message;
+}
 
 export const thresholdsOf = (record) => record.evidence.find((item) => item.kind === "model")?.detail.thresholds ?? null;
 

@@ -86,7 +86,7 @@ export class Model {
     const [side, smallest] = [Math.max(image.width, image.height), training?.smallest_px ?? 0];
     return {
       kind: "model",
-      claim: `The network ${name} puts the chance that an AI made it at ${percent(p)}.`,
+      claim: `The model ${name} puts the chance that an AI made it at ${percent(p)}.`,
       trust: "measured",
       points_to: p >= thresholds.ai ? "ai" : p <= thresholds.real ? "real" : "nothing",
       detail: {

@@ -1,0 +1,65 @@
+"""What passes by on its way out, counted: for the exit status and the last line."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+from ..errors import remedy_in
+from ..types import Result
+
+_WORDS = {"ai": "AI-made", "real": "real", "unsure": "cannot tell", "failed": "failed"}
+_ALL_ANALYSED, _SOME_FAILED, _MATCHED = 0, 1, 3
+
+
+class Tally:
+    def __init__(self, fail_on: str | None) -> None:
+        self.total = 0
+        self.failed = False  # an input, or its heat map
+        self._labels: Counter[str] = Counter()
+        self.remedies: Counter[str] = Counter()  # command -> pictures that it would have told more about
+        self._fatal = {"ai": {"ai"}, "unsure": {"ai", "unsure"}}.get(fail_on or "", set())
+
+    def count(self, results: Iterable[Result]) -> Iterator[Result]:
+        for result in results:
+            self.total += 1
+            self.failed |= result.status == "error"
+            self._labels[result.verdict.label if result.verdict else "failed"] += 1
+            self.remedies.update(_remedies(result))
+            yield result
+
+    @property
+    def exit_code(self) -> int:
+        if self._fatal & self._labels.keys():
+            return _MATCHED
+        return _SOME_FAILED if self.failed or not self.total else _ALL_ANALYSED
+
+    def __str__(self) -> str:
+        """As "7 pictures: 2 AI-made, 4 real, 1 cannot tell"."""
+        told = [f"{self._labels[label]:,} {word}" for label, word in _WORDS.items() if self._labels[label]]
+        return f"{self.total:,} pictures: {', '.join(told)}"
+
+
+def _remedies(result: Result) -> set[str]:
+    found = {item.detail.get("remedy") for item in result.evidence}
+    found.add(remedy_in(result.error.message) if result.error else None)
+    return {remedy for remedy in found if remedy}
+
+
+def remarks(
+    arguments: Iterable[str], recursive: bool, total: int, remedies: Mapping[str, int]
+) -> Iterator[str]:
+    """What a person who misses pictures, or something in them, should hear, once."""
+    from ..sources import pictures_lie_below
+
+    for remedy, count in remedies.items():
+        files = "1 file holds" if count == 1 else f"{count:,} files hold"
+        yield f"{files} what this installation cannot read or check; this adds it: {remedy}"
+
+    if not recursive:
+        for argument in arguments:
+            if os.path.isdir(argument) and pictures_lie_below(argument):  # noqa: PTH112 (is_dir raises)
+                yield f"{argument}: its folders hold pictures that were left out; -r looks into them too."
+    if not total:
+        yield "No picture found."

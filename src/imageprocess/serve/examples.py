@@ -1,0 +1,54 @@
+"""Answers for the API's document: made by the code that makes the real ones, so that they stay like them. The numbers
+are an example's, not a measurement."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import UnsupportedFormatError
+from ..model.spec import Thresholds
+from ..provenance.statements import evidence
+from ..types import ErrorInfo, Evidence, ImageFacts, ModelInfo, Result
+from ..verdict import decide
+
+_THRESHOLDS = Thresholds(ai=0.9, real=0.1)
+_MODEL = ModelInfo("example", "1.0.0", "0" * 64)
+
+
+def _seen(probability: float) -> Evidence:
+    claim = f"The model example puts the chance that an AI made it at {round(100 * probability)} %."
+    detail = {
+        "probability_ai": probability,
+        "thresholds": {"ai": _THRESHOLDS.ai, "real": _THRESHOLDS.real},
+    }
+    return Evidence("model", claim, "measured", "ai" if probability >= _THRESHOLDS.ai else "nothing", detail)
+
+
+def _result(name: str, image: ImageFacts, found: list[Evidence]) -> dict[str, Any]:
+    verdict = decide(found, _THRESHOLDS)
+    return Result(name, "ok", "1" * 64, image, verdict, tuple(found), _MODEL, elapsed_ms=41.7).to_dict()
+
+
+_CAMERA = evidence(
+    "exif",
+    "EXIF facts name a camera: Acme One",
+    "unsigned",
+    "nothing",
+    proves="That somebody wrote these facts into the file.",
+    does_not_prove="That this camera took this picture: anyone can copy or change them.",
+    make="Acme",
+    model="One",
+)
+RECORD = _result("image", ImageFacts("JPEG", 1200, 800, 1, 245_760), [_seen(0.97)])
+_UNSURE = _result("b.jpg", ImageFacts("JPEG", 4000, 3000, 1, 2_170_101), [_CAMERA, _seen(0.42)])
+_FAILED = Result(
+    "notes.txt", "error", error=ErrorInfo(UnsupportedFormatError.code, "notes.txt: not an image format")
+).to_dict()
+RESULTS = {"results": [{**RECORD, "source": "a.jpg"}, _UNSURE, _FAILED]}
+PREDICTION = {
+    "label_name": "AI-generated",
+    "confidence": 0.97,
+    "status": "success",
+    "class_id": 1,
+    "class_name": "ai_image",
+}

@@ -1,0 +1,217 @@
+"""One picture behind an http(s) address, with caps on size, time and redirects.
+
+For the command line and Python callers alone: the service never fetches. Unless asked to, it connects to public
+addresses only, and to the very address that was checked, so that a name cannot change its mind in between.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import ipaddress
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NoReturn
+
+from ..errors import InputError, InputNotFoundError, InputTimeoutError, TooLargeError
+from ..types import Source
+
+if TYPE_CHECKING:
+    import http.client
+    from urllib.parse import SplitResult
+
+MAX_BYTES = 50_000_000
+TIMEOUT_S = 30.0
+_MAX_REDIRECTS = 5
+_REDIRECTS = (301, 302, 303, 307, 308)
+_PIECE_BYTES = 65_536
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last four bytes are the IPv4 address
+
+
+def is_web_address(name: str) -> bool:
+    return name[:8].lower().startswith(("http://", "https://"))
+
+
+def fetch(
+    url: str,
+    *,
+    max_bytes: int = MAX_BYTES,
+    timeout_s: float = TIMEOUT_S,
+    allow_private: bool = False,
+    on_redirect: Callable[[str, str], None] = lambda old, new: None,
+) -> Source:
+    """The picture behind `url`, named after it. `timeout_s` is for all of it, redirects included; `allow_private`
+    lets it connect to this machine and to private networks; `on_redirect` hears of each step from one address to
+    the next.
+
+    Raises InputNotFoundError, InputTimeoutError, TooLargeError.
+    """
+    deadline = time.monotonic() + timeout_s
+    address = url
+    try:
+        for _ in range(_MAX_REDIRECTS + 1):
+            found = _ask(address, max_bytes, deadline, allow_private)
+            if isinstance(found, bytes):
+                return Source(url, found)
+            on_redirect(address, found)
+            address = found
+    except TimeoutError as error:
+        raise InputTimeoutError(f"{url}: took longer than {timeout_s:g} s") from error
+    raise InputNotFoundError(f"{url}: more than {_MAX_REDIRECTS} redirects")
+
+
+def _ask(url: str, max_bytes: int, deadline: float, allow_private: bool) -> bytes | str:
+    """The body, or where a redirect leads."""
+    import http.client  # here: it costs 20 ms, and few inputs are addresses
+    from urllib.parse import urljoin, urlsplit
+
+    line = _Line(deadline)
+    try:
+        parts = urlsplit(_as_ascii(url))
+        connection = _prepare(parts, url, line, allow_private)
+        try:
+            target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+            headers = {"User-Agent": "imageprocess", "Accept": "image/*", "Accept-Encoding": "identity"}
+            connection.request("GET", target, headers=headers)
+            with connection.getresponse() as answer:
+                leads_to = answer.getheader("Location")
+                if answer.status in _REDIRECTS and leads_to:
+                    return urljoin(url, leads_to)
+                _check(answer, url, max_bytes)
+                data = _read(answer, url, max_bytes)
+            if line.is_cut:  # which looks like an end
+                raise TimeoutError
+            return data
+        finally:
+            connection.close()
+    except (TimeoutError, InputError, OSError, ValueError, http.client.HTTPException) as error:
+        if line.is_cut or isinstance(error, TimeoutError):
+            raise TimeoutError from error
+        if isinstance(error, InputError):
+            raise
+        _fail(url, f"cannot be fetched ({str(error) or type(error).__name__})", error)
+    finally:
+        line.close()
+
+
+def _fail(url: str, reason: str, error: Exception | None = None) -> NoReturn:
+    raise InputNotFoundError(f"{url}: {reason}") from error
+
+
+def _as_ascii(url: str) -> str:
+    """As it goes over the wire: what is already escaped stays so."""
+    from urllib.parse import quote, urlsplit, urlunsplit
+
+    parts = urlsplit(url)
+    netloc = parts.netloc if parts.netloc.isascii() else parts.netloc.encode("idna").decode("ascii")
+    path, query = (quote(part, safe="/%:=&?~#+!$,;'@()*[]") for part in (parts.path, parts.query))
+    return urlunsplit((parts.scheme, netloc, path, query, ""))
+
+
+def _prepare(parts: SplitResult, url: str, line: _Line, allow_private: bool) -> http.client.HTTPConnection:
+    """A connection that will be made when it is first used."""
+    import http.client
+
+    host = parts.hostname
+    if parts.scheme not in ("http", "https") or not host:
+        _fail(url, "only http and https addresses are fetched")
+    if parts.username is not None:
+        _fail(url, "addresses with a user name are not fetched")
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(host, parts.port)
+    checked = _resolve(host, connection.port, url, allow_private)
+    # http.client's hook for making the socket; certificates are still compared with the host's name.
+    connection._create_connection = functools.partial(line.dial, checked)  # type: ignore[attr-defined]
+    return connection
+
+
+def _resolve(host: str, port: int, url: str, allow_private: bool) -> list[tuple[str, int]]:
+    """The addresses behind a name. All must be public: a name that has both kinds is a way around the check."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        _fail(url, f"no machine called {host} is known", error)
+    addresses = [(str(entry[4][0]), port) for entry in found]
+    private = next((ip for ip, _ in addresses if not _is_public(ip)), None)
+    if private and not allow_private:
+        _fail(
+            url, f"leads to {private}, not a public address; --allow-private (allow_private=True) permits it"
+        )
+    return addresses
+
+
+def _is_public(ip: str) -> bool:
+    address = ipaddress.ip_address(ip.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if address in _NAT64:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if inner:
+            return inner.is_global and not inner.is_multicast
+    return address.is_global and not address.is_multicast
+
+
+class _Line:
+    """One connection, cut at the deadline whatever it is doing: a server that trickles outlives every timeout that
+    is counted from one piece to the next."""
+
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+        self._socket: socket.socket | None = None
+        self._timer: threading.Timer | None = None
+        self.is_cut = False
+
+    def dial(self, checked: list[tuple[str, int]], *_: object) -> socket.socket:
+        """Connect to the first of the checked addresses that answers."""
+        failure: OSError = OSError("no address")
+        for address in checked:
+            left_s = self._deadline - time.monotonic()
+            if left_s <= 0:
+                raise TimeoutError
+            try:
+                made = socket.create_connection(address, left_s)
+            except OSError as error:
+                failure = error
+                continue
+            self._socket = made.dup()  # TLS takes the other one over
+            self._timer = threading.Timer(self._deadline - time.monotonic(), self._cut)
+            self._timer.daemon = True
+            self._timer.start()
+            return made
+        raise failure
+
+    def _cut(self) -> None:
+        self.is_cut = True
+        if self._socket:
+            with contextlib.suppress(OSError):  # it ended at the same moment
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer.join()
+        if self._socket:
+            self._socket.close()
+
+
+def _check(answer: http.client.HTTPResponse, url: str, max_bytes: int) -> None:
+    if answer.status != 200:
+        _fail(url, f"the server answers {answer.status} {answer.reason}")
+    kind = (answer.getheader("Content-Type") or "").partition(";")[0].strip().lower()
+    if kind in ("text/html", "application/xhtml+xml"):
+        _fail(url, "a web page, not a picture; give the address of the picture itself")
+    if answer.length and answer.length > max_bytes:
+        raise TooLargeError(f"{url}: {answer.length:,} bytes; the limit is {max_bytes:,}")
+
+
+def _read(answer: http.client.HTTPResponse, url: str, max_bytes: int) -> bytes:
+    data = bytearray()
+    while piece := answer.read(_PIECE_BYTES):
+        data += piece
+        if len(data) > max_bytes:
+            raise TooLargeError(f"{url}: more than the limit of {max_bytes:,} bytes")
+    if answer.length:  # read(n) does not raise where the connection ends early
+        _fail(url, f"the connection ended {answer.length:,} bytes early")
+    return bytes(data)

@@ -1,0 +1,84 @@
+"""The wheel of a clean clone: all that the package needs is in it, private mode included where npm is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from serving import ROOT, free_port, started
+
+RUNTIME = "imageprocess/web/assets/ort/ort-wasm-simd-threaded.wasm"
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tree's tracked files as they are now."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("builds from a clone")
+    folder = tmp_path_factory.mktemp("clone") / "imageprocess"
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    for name in filter(None, os.fsdecode(tracked).split("\0")):
+        if (ROOT / name).is_file() and not name.startswith("tests/"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, folder / name)
+    return folder
+
+
+def _wheel(clone: Path, out: Path, **environment: str) -> Path:
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-deps",
+        "-q",
+        "-w",
+        str(out),
+        ".",
+    ]
+    done = subprocess.run(
+        command, cwd=clone, capture_output=True, text=True, env={**os.environ, **environment}
+    )
+    if "No matching distribution found for setuptools" in done.stderr:
+        pytest.skip("the build's own tools cannot be had without a network")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (wheel,) = out.glob("*.whl")
+    return wheel
+
+
+def test_without_npm_it_is_built_all_the_same_and_serve_says_what_is_missing(
+    clone: Path, tmp_path: Path, tiny_model_dir: Path
+) -> None:
+    (tmp_path / "bin").mkdir()
+    wheel = _wheel(clone, tmp_path, PATH=str(tmp_path / "bin"))
+    installed = tmp_path / "installed"
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        assert {"imageprocess/py.typed", "imageprocess/verdict.json", "imageprocess/web/index.html"} <= set(
+            names
+        )
+        assert RUNTIME not in names
+        archive.extractall(installed)
+    command = [sys.executable, "-c", "from imageprocess.cli import main; main(['serve'])"]
+    told = {
+        "PYTHONPATH": str(installed), "PORT": str(free_port()), "IMAGEPROCESS_MODEL": str(tiny_model_dir),
+        "XDG_DATA_HOME": str(tmp_path / "none"),
+    }  # fmt: skip
+    with started(command, **told) as (process, said):
+        assert process.poll() is None, said
+    text = "".join(said)
+    assert "private mode is not in this installation" in text and "imageprocess trust update" in text
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="needs npm")
+def test_where_npm_is_it_has_private_mode(clone: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(_wheel(clone, tmp_path)) as archive:
+        names = archive.namelist()
+    assert RUNTIME in names and "imageprocess/web/assets/ort/runtime.json" in names
+    assert not [name for name in names if "node_modules" in name]

@@ -1,0 +1,84 @@
+"""Both languages say the same: every text is there in both, with the same places to fill in, and on the right side."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from imageprocess.web import site
+
+TEXTS = site.WEB / "assets/texts"
+EN: dict[str, str] = {}
+HE: dict[str, str] = {}
+for language, texts in (("en", EN), ("he", HE)):
+    for part in TEXTS.glob(f"*{language}.json"):
+        texts |= json.loads(part.read_text("utf-8"))
+SOURCES = [*site.WEB.glob("*.html"), *site.WEB.glob("assets/js/*.js")]
+
+
+def _marked() -> dict[str, str]:
+    """Key -> the English of the pages themselves."""
+    found = {}
+    for path in site.WEB.glob("*.html"):
+        page = path.read_text("utf-8")
+        found |= dict(re.findall(r'data-t="([^"]+)"[^>]*>([^<]*)<', page))
+        found |= {key: text for text, key in re.findall(r'aria-label="([^"]+)" data-t-label="([^"]+)"', page)}
+    return found
+
+
+def test_every_english_text_has_its_hebrew_one() -> None:
+    missing = {key for key in {**EN, **_marked()} if key not in HE}
+    assert missing == set()
+
+
+def test_the_places_to_fill_in_are_the_same() -> None:
+    def places(text: str) -> set[str]:
+        return set(re.findall(r"{(\w+)}", text))
+
+    assert [key for key in EN if places(EN[key]) != places(HE[key]) and not key.endswith(".one")] == []
+
+
+def test_every_text_that_a_script_names_is_there() -> None:
+    named = set()
+    for path in SOURCES:
+        named |= set(re.findall(r"""\bt\("([a-z][\w.-]+)\"""", path.read_text("utf-8")))
+    assert len(named) > 50
+    assert {key for key in named if key not in EN} == set()
+    assert {key for key in named if key not in HE} == set()
+
+
+def test_nothing_is_kept_that_nobody_shows() -> None:
+    """A text that no page and no script names, whole or by its first part."""
+    code = "\n".join(path.read_text("utf-8") for path in SOURCES)
+    asked = set(re.findall(r"[\"`]([a-z][\w.-]*)", code))
+    unused = [
+        key for key in EN if not any(key == name or key.startswith(name.rstrip(".") + ".") for name in asked)
+    ]
+    assert unused == []
+
+
+@pytest.mark.parametrize(
+    "kind", ["iptc", "iptc.credit", "exif", "generator_metadata", "watermark", "watermark.nothing"]
+)
+def test_what_an_item_proves_and_what_not_are_not_swapped(kind: str) -> None:
+    """That anyone could have written, copied or typed it is never what an item proves."""
+    doubt = re.compile("כל אחד יכול|אפשר להעתיק|קל להעתיק|אפשר לכתוב|אינו מכריע")
+    assert not doubt.search(HE[f"proves.{kind}"])
+    assert HE[f"proves.{kind}"].startswith("ש")  # "that ...", as in English
+    assert HE[f"proves.{kind}"] != HE[f"proves-not.{kind}"]
+    if kind != "watermark.nothing":
+        assert doubt.search(HE[f"proves-not.{kind}"])
+
+
+def test_no_visitor_is_told_to_run_a_command() -> None:
+    command = re.compile(r"\b(pip install|imageprocess (trust|detect|serve)|make (web|serve))\b")
+    for name, texts in (("en", EN), ("he", HE)):
+        assert [key for key, text in texts.items() if command.search(text)] == [], name
+    python = "\n".join(path.read_text("utf-8") for path in Path(site.WEB.parent, "provenance").rglob("*.py"))
+    claims = re.findall(r'f?"[^"\n]*(?:pip install|run “imageprocess|run: imageprocess)[^"\n]*"', python)
+    assert all(
+        "no trust list" in claim or "correct it" in claim for claim in claims
+    )  # the command line's errors
