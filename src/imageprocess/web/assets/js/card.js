@@ -45,7 +45,7 @@ export class Card {
       this.frame.replaceChildren(el("p", { class: "no-preview" }, icon("picture"), t("card.no-preview")));
     } else {
       shrink(this.canvas, this.thumb);
-      this.frame.append(
+      if (this.actions.zoom) this.frame.append(
         el("button", { type: "button", class: "zoom", "aria-label": t("card.zoom", { name: this.item.name }), onclick: () => this.actions.zoom(this.item) }, icon("zoom")),
       );
     }

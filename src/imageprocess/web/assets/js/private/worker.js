@@ -53,7 +53,7 @@ const calls = {
 
   /** SHA-256 of the decoded pixels, as report/page.py defines it. */
   async pixels({ file }) {
-    const { upright, format, orientation } = await opened(file);
+    const { upright, format, orientation } = checked(file, await opened(file));
     return sha256(await rgb(upright, format, orientation));
   },
 
