@@ -35,7 +35,8 @@ ROUNDS = 7
 PRIVATE = (
     "/assets/ort/",
     "/assets/js/private/",
-    "/model/model.onnx",
+    "/model/",
+    "/tools.json",
     "/network/",
 )  # what comes with the model
 

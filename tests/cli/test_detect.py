@@ -121,7 +121,7 @@ def test_exit_status(folder: Path, detect: Any, arguments: list[str], exit_code:
 def test_an_unknown_model_is_wrong_usage(folder: Path, detect: Any) -> None:
     result = detect("bright.png", "--model", "no-such-model", model=False)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "no-such-model: neither a model (" in result.stderr
+    assert "no-such-model: neither a shipped model (" in result.stderr
 
 
 def test_a_name_that_cannot_be_looked_at_costs_its_own_record(folder: Path, detect: Any) -> None:

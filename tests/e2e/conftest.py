@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -11,7 +12,8 @@ import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from browsing import TIMEOUT_MS, Open, Watched, watching
-from imageprocess.model import registry
+from imageprocess.serve.app import create_app
+from imageprocess.serve.settings import Settings
 from imageprocess.web import site
 from pictures import encode, plain
 from service import files_served, running
@@ -71,7 +73,8 @@ def static_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not site.has_private_mode():
         pytest.skip("private mode is not built: `make web` does, where npm is")
     folder = tmp_path_factory.mktemp("static") / "below"  # a project's pages lie below their host's root
-    site.build(folder, registry.resolve(), issues="https://issues.example/new")
+    document = json.dumps(create_app(Settings()).openapi())
+    site.build(folder, site.browser_model(), issues="https://issues.example/new", openapi=document)
     return folder.parent
 
 

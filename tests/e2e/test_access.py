@@ -118,7 +118,7 @@ def test_hebrew_is_chosen_by_the_browser_or_by_hand_and_kept(open_static: Open, 
     expect(page.locator("html")).to_have_attribute("dir", "rtl")
     _judged(page, SAMPLES / "lake.png", drawn["notes.txt"], drawn["scan.tif"])
     text = page.locator("#cards").inner_text()
-    assert "מסומנת כמעשה AI" in text and "רשומה של" in text and "TIFF" in text
+    assert "נוצרה עם Stable Diffusion web UI" in text and "רשומה של" in text and "TIFF" in text
     page.locator("#cards .evidence > summary").first.click()
     words = page.locator("#cards .evidence").first.inner_text()
     assert "היא אינה חתומה" in words and "It proves" not in words and "That the" not in words

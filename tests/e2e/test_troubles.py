@@ -37,7 +37,9 @@ def test_a_file_that_cannot_be_read_any_more_fails_alone(
     expect(page.locator("[data-drawn]")).to_have_count(3)
     os.utime(files[0], (1, 1))  # a browser goes by the time
     check(page)
-    expect(page.get_by_role("status")).to_have_text("3 pictures checked: 0 AI, 2 real, 0 unsure, 1 failed.")
+    expect(page.get_by_role("status")).to_have_text(
+        "3 pictures checked: 0 AI-made, 2 real, 0 cannot tell, 1 failed."
+    )
     card = page.get_by_role("article", name="changed.png")
     expect(card.locator(".reason")).to_contain_text("The file cannot be read.")
     assert [record.get("error", {}).get("code") for record in saved_records(page)] == [

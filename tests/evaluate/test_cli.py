@@ -53,7 +53,6 @@ def test_write_card_measures_each_split_but_training(drawn_set, tiny_model_dir, 
     [
         (("--tiers", "raw,fog"), "fog"),
         (("--readme", "README.md"), "--write-card"),
-        (("--split", "nowhere"), "nowhere"),
         (("--command", 'x=echo "abc'), "No closing quotation"),
         (("--jobs", "9" * 20), "--jobs"),
         (("--leave-one-out", "--report", "r.html", "--tiers", "raw"), "without --model, --tiers, --report"),

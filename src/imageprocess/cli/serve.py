@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from ..errors import MissingExtraError, UsageError
-from .output import name_better_model
 
 
 @click.command()
@@ -56,7 +55,6 @@ def serve(host: str | None, port: int | None, workers: int, new_key: str | None)
         first = error.errors(include_input=False)[0]
         raise UsageError(f"{'.'.join(map(str, first['loc']))} in the environment: {first['msg']}") from error
     registry.resolve(settings.model)  # said now and plainly, not as a traceback out of each worker
-    name_better_model(settings.model)
     if settings.keys_file:
         keys.read_keys(settings.keys_file)
     server.run(settings, workers)

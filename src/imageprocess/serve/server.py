@@ -18,6 +18,7 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from ..errors import UsageError
+from ..model import registry
 from ..provenance.trust import find_trust_list
 from ..web import site
 from . import logs, metrics
@@ -68,7 +69,7 @@ def run(settings: Settings, workers: int) -> None:
         sys.stderr.write("loading the model ...\n")
     if workers == 1:
         server = _Server(configure(settings))
-        _tell_what_is_missing()
+        _tell_what_is_missing(settings)
         server.run()
         if not server.started:
             sys.exit(_NOT_STARTED)
@@ -79,14 +80,16 @@ def run(settings: Settings, workers: int) -> None:
     with tempfile.TemporaryDirectory(dir=shm if shm.is_dir() else None) as folder:
         os.environ[metrics.SHARED_FOLDER] = folder
         config = configure(settings, workers=workers)
-        _tell_what_is_missing()
+        _tell_what_is_missing(settings)
         listening = config.bind_socket()
         log.info(_ready(settings.host, listening.getsockname()[1]))
         Multiprocess(config, sockets=[listening]).run()
 
 
-def _tell_what_is_missing() -> None:
+def _tell_what_is_missing(settings: Settings) -> None:
     """What visitors will miss, and what the operator can do about it."""
+    if settings.model is None and (better := registry.better_model()):
+        log.warning(f"the small model answers; a far more accurate one: imageprocess model get {better}")
     if not site.has_private_mode():
         log.warning(
             "private mode is not in this installation, so pictures go to this service; an installation built where npm"
