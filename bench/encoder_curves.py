@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -26,6 +27,7 @@ FIGURE = ROOT / "docs" / "encoder_curves.png"
 OPTIONS = HeadOptions(seeds=1)
 WIDTH = 768
 Rows = list[IndexRow]
+Curves = dict[str, dict[str, dict[str, float]]]  # title -> point -> test set -> AUROC
 
 
 def main(data: Path, store: Path) -> None:
@@ -37,25 +39,37 @@ def main(data: Path, store: Path) -> None:
     }
     tests = {name: found for name, found in sorted(tests.items()) if len({row.label for row in found}) == 2}
     measure = _measure(store, tests)
-    curves: dict[str, dict[str, dict[str, float]]] = {
+    points: dict[str, dict[str, Callable[[], dict[str, float]]]] = {
         "share of the training sources": {
-            f"{share:.0%}": measure(_sources(training, share), _same) for share in (0.25, 0.5, 0.75, 1.0)
+            f"{share:.0%}": partial(measure, _sources(training, share), _same)
+            for share in (0.25, 0.5, 0.75, 1.0)
         },
         "pictures a source": {
-            str(count): measure(_pictures(training, count), _same) for count in (4, 8, 16, 30)
+            str(count): partial(measure, _pictures(training, count), _same) for count in (4, 8, 16, 30)
         },
         "views": {
-            "whole": measure(training, lambda found: _views(found, 0)),
-            "crop": measure(training, lambda found: _views(found, 1)),
-            "both": measure(training, _same),
+            "whole": partial(measure, training, partial(_views, view=0)),
+            "crop": partial(measure, training, partial(_views, view=1)),
+            "both": partial(measure, training, _same),
         },
         "blocks": {
-            name: measure(training, lambda found, taps=taps: _blocks(found, taps))
+            name: partial(measure, training, partial(_blocks, taps=taps))
             for name, taps in {"8": (8,), "11": (11,), "7-9": (7, 8, 9), "5-11": clip.TAPS}.items()
         },
     }
-    RESULTS.write_text(json.dumps({"data_id": data_id(rows), "curves": curves}, indent=1) + "\n", "utf-8")
-    _draw(curves)
+    _draw(_fill(points, data_id(rows)))
+
+
+def _fill(points: dict[str, dict[str, Callable[[], dict[str, float]]]], data: str) -> Curves:
+    """Measure what RESULTS lacks; it is written after each point, so that a run that was interrupted goes on."""
+    known = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
+    curves: Curves = known["curves"] if known.get("data_id") == data else {}
+    for title, named in points.items():
+        for name, measure in named.items():
+            if name not in curves.setdefault(title, {}):
+                curves[title][name] = measure()
+                RESULTS.write_text(json.dumps({"data_id": data, "curves": curves}, indent=1) + "\n", "utf-8")
+    return curves
 
 
 def _measure(store: Path, tests: dict[str, Rows]) -> Callable[..., dict[str, float]]:
@@ -110,7 +124,7 @@ def _pictures(rows: Rows, count: int) -> Rows:
     return kept
 
 
-def _draw(curves: dict[str, dict[str, dict[str, float]]]) -> None:
+def _draw(curves: Curves) -> None:
     figure, axes = plt.subplots(1, len(curves), figsize=(15, 3.6), sharey=True)
     for axis, (title, points) in zip(axes, curves.items(), strict=True):
         for name in next(iter(points.values())):
