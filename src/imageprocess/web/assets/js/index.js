@@ -63,7 +63,8 @@ wireIntake(
 byId("privacy").textContent = privacy();
 const judge = fetchJudge();
 judge.then(showMeasured).catch(() => (byId("measured-lead").textContent = t("measured.failed")));
-drawStill(judge).catch(console.warn); // its section stays hidden
+const untold = () => {}; // that the model's facts did not come is said above
+judge.then(() => drawStill(judge).catch(console.warn), untold); // its section stays hidden
 // Where there is no service to fall back on, be ready, and be so without a network next time.
 if (site.private && !site.service && !navigator.connection?.saveData) {
   (globalThis.requestIdleCallback ?? setTimeout)(() => prepare().catch(console.warn));
