@@ -34,8 +34,9 @@ def features(
 ) -> None:
     """Keep the features of a data set's pictures, of every view and of several degraded copies."""
     from ..data.index import read_index
+    from ..model.registry import file_sha256
     from ..train.encoder import clip
-    from ..train.encoder.features import FeatureSpec, build_extractor, extract, sha256_of
+    from ..train.encoder.features import FeatureSpec, build_extractor, extract
     from ..train.encoder.ranges import fit_quantisation
 
     out.mkdir(parents=True, exist_ok=True)
@@ -44,7 +45,7 @@ def features(
         if not quantisation.exists():
             click.echo("fitting the quantisation", err=True)
             fit_quantisation(weights, clip.TAPS, data, read_index(data), clip.INPUT, quantisation)
-    spec = FeatureSpec(sha256_of(weights), sha256_of(quantisation), clip.TAPS, clip.INPUT, clip.CROPS)
+    spec = FeatureSpec(file_sha256(weights), file_sha256(quantisation), clip.TAPS, clip.INPUT, clip.CROPS)
     with tempfile.TemporaryDirectory() as temporary, progress_bar("sources") as progress:
         graph = Path(temporary) / "features.onnx"
         build_extractor(weights, quantisation, clip.TAPS, graph)

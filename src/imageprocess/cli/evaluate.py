@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .output import destination
+from .output import destination, progress_bar
 
 if TYPE_CHECKING:
     from ..evaluate.commands import Command
-    from ..evaluate.runner import Progress
     from ..evaluate.study import Study
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -128,7 +126,7 @@ def evaluate(
     studies = []
     for one_split, one_tiers in _plan(data, split, tiers, whole=write_card):
         dataset = read_dataset(data, one_split)
-        with _bar(f"{dataset.name} {dataset.split}".strip()) as progress:
+        with progress_bar(f"{dataset.name} {dataset.split}".strip()) as progress:
             found = study.evaluate(
                 dataset,
                 folders,
@@ -247,17 +245,3 @@ def _write_json(path: Path, record: dict[str, Any]) -> None:
 
     with destination(path) as stream:
         stream.write(json.dumps(record, indent=1).encode() + b"\n")
-
-
-@contextmanager
-def _bar(what: str) -> Iterator[Progress]:
-    """A progress bar on standard error, where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-
-    console = Console(stderr=True)
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bars(*columns, console=console, disable=not console.is_terminal) as bars:
-        task = bars.add_task(what, total=None)
-        yield lambda done, of: bars.update(task, completed=done, total=of)

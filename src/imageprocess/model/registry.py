@@ -72,6 +72,12 @@ def resolve(model: str | Path | None = None) -> Path:
     raise ModelError(f"{model}: neither a shipped model ({names}) nor a folder with a model.json in it")
 
 
+def file_sha256(path: Path) -> str:
+    """64 hexadecimal digits. Raises OSError."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def verify(folder: Path) -> ModelSpec:
     """Compare each file that model.json names with its sha256. ModelError names the first that differs."""
     spec = load_spec(folder)
@@ -80,8 +86,7 @@ def verify(folder: Path) -> ModelSpec:
         if path.parent != folder:
             raise ModelError(f"{folder}: model.json names a file outside its folder ({name})")
         try:
-            with path.open("rb") as stream:
-                found = hashlib.file_digest(stream, "sha256").hexdigest()
+            found = file_sha256(path)
         except OSError as error:
             raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
         if found != expected:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import shutil
 from dataclasses import asdict
@@ -15,6 +14,7 @@ import torch
 from torch import nn
 
 from ..errors import ModelError
+from ..model.registry import file_sha256
 from ..model.spec import CLASSES, SCHEMA, InputSpec, dump_facts, load_spec
 from .blend import BlendResult
 from .calibration import Calibration, calibrate
@@ -53,7 +53,7 @@ def export(
     in_eight_bits = isinstance(result, BlendResult)
     write_onnx(network, result.network.input, part / "model.onnx", in_eight_bits=in_eight_bits)
     facts = _facts(result, calibration, name or result.recipe.net, version)
-    facts["files"] = {path.name: _sha256(path) for path in sorted(part.iterdir(), reverse=True)}
+    facts["files"] = {path.name: file_sha256(path) for path in sorted(part.iterdir(), reverse=True)}
     (part / "model.json").write_text(dump_facts(facts), encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
@@ -174,7 +174,3 @@ def _facts(
     else:
         facts["training"] |= {"best_epoch": result.best_epoch, "log": result.log}
     return facts
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

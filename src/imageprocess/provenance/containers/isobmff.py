@@ -15,7 +15,7 @@ _XMP_MIME = b"application/rdf+xml"
 
 def walk_isobmff(data: bytes) -> Records:
     records = Records()
-    for kind, start, end in _boxes(data, 0, len(data)):
+    for kind, start, end in walk_boxes(data, 0, len(data)):
         if kind == b"meta":
             _read_meta(data, start + 4, end, records)  # 4: version and flags
         elif kind == b"uuid" and data[start : start + 16] == _C2PA_UUID:
@@ -25,7 +25,7 @@ def walk_isobmff(data: bytes) -> Records:
     return records
 
 
-def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+def walk_boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
     """(type, where its body starts, where it ends) of each box between `start` and `end`."""
     for _ in range(MAX_PARTS):
         if start + 8 > end:
@@ -57,7 +57,7 @@ class _Item:
 
 
 def _read_meta(data: bytes, start: int, end: int, records: Records) -> None:
-    bodies = {kind: (at, stop) for kind, at, stop in _boxes(data, start, end)}
+    bodies = {kind: (at, stop) for kind, at, stop in walk_boxes(data, start, end)}
     if b"iinf" not in bodies or b"iloc" not in bodies:
         return
     items = _item_infos(data, *bodies[b"iinf"])
@@ -79,7 +79,7 @@ def _item_infos(data: bytes, start: int, end: int) -> dict[int, _Item]:
     """Item id -> its type, from the `infe` boxes (versions 2 and 3; older ones name no type)."""
     items: dict[int, _Item] = {}
     count_size = 2 if data[start : start + 1] == b"\0" else 4
-    for kind, at, stop in _boxes(data, start + 4 + count_size, end):
+    for kind, at, stop in walk_boxes(data, start + 4 + count_size, end):
         if kind != b"infe" or data[at] not in (2, 3) or len(items) >= _MAX_ITEMS:
             continue
         id_size = 2 if data[at] == 2 else 4

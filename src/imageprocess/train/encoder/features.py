@@ -10,7 +10,6 @@ is the quantised one that ships: a head that learnt on float features would meet
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -188,8 +187,3 @@ def load_features(store: Path, rows: Sequence[IndexRow], variants: Collection[st
             f"{store}: no features of these pictures; extract them with `imageprocess encoder features`"
         )
     return FeatureSet(**{key: np.concatenate(values) for key, values in parts.items()})
-
-
-def sha256_of(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -14,11 +14,11 @@ from ...model.base.head import Head
 from ...model.base.known_answers import answers
 from ...model.base.quantise import load_quantisation
 from ...model.base.tensors import read_tensors
+from ...model.registry import file_sha256
 from ...model.session import Session
 from ...model.spec import CLASSES, SCHEMA, InputSpec, dump_facts
 from ..calibration import Calibration
 from .card import write_card
-from .features import sha256_of
 
 _KEPT = ("NOTICE", "CARD.md")
 
@@ -52,12 +52,12 @@ def write_recipe(folder: Path, recipe: Recipe, encoder: Path, quantisation: Path
             trial / "model.onnx",
         )
         facts["composed_bytes"] = (trial / "model.onnx").stat().st_size
-        complete = {**facts, "files": {"model.onnx": sha256_of(trial / "model.onnx")}}
+        complete = {**facts, "files": {"model.onnx": file_sha256(trial / "model.onnx")}}
         (trial / "model.json").write_text(dump_facts(complete), encoding="utf-8")
         facts["known_answers"] = answers(Session(trial, threads=1))
     (folder / "CARD.md").write_text(write_card(facts), encoding="utf-8")
     names = ["head.npz", "quantisation.npz", *(name for name in _KEPT if (folder / name).is_file())]
-    facts["files"] = {name: sha256_of(folder / name) for name in names}
+    facts["files"] = {name: file_sha256(folder / name) for name in names}
     (folder / "model.json").write_text(dump_facts(facts), encoding="utf-8")
 
 

@@ -15,19 +15,17 @@ export async function drawPreview(file, canvas, longest) {
   } catch {
     return false;
   }
-  const scale = Math.min(1, longest / Math.max(bitmap.width, bitmap.height));
-  canvas.width = Math.max(1, Math.round(bitmap.width * scale));
-  canvas.height = Math.max(1, Math.round(bitmap.height * scale));
-  const context = canvas.getContext("2d");
-  context.imageSmoothingQuality = "high";
-  context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  drawScaled(bitmap, canvas, longest);
   bitmap.close();
   return true;
 }
 
 /** Draw `from` into `to`, small. */
-export function shrink(from, to) {
-  const scale = Math.min(1, THUMB / Math.max(from.width, from.height));
+export const shrink = (from, to) => drawScaled(from, to, THUMB);
+
+/** Draw `from` into `to`, its longer side at most `longest` pixels. */
+function drawScaled(from, to, longest) {
+  const scale = Math.min(1, longest / Math.max(from.width, from.height));
   to.width = Math.max(1, Math.round(from.width * scale));
   to.height = Math.max(1, Math.round(from.height * scale));
   const context = to.getContext("2d");
