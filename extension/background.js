@@ -32,14 +32,23 @@ async function inPage(tabId, message) {
 }
 
 let starting = null;
+const [ENGINE_TRIES, ENGINE_WAIT_MS] = [400, 50];
 
-/** See to it that engine.html is there. Firefox runs the engine beside this file. */
+/** See to it that engine.html is there and listens. Firefox runs the engine beside this file. */
 async function startEngine() {
-  if (!chrome.offscreen || (await chrome.offscreen.hasDocument())) return;
-  starting ??= chrome.offscreen
-    .createDocument({ url: "engine.html", reasons: ["WORKERS"], justification: "Runs the model in a worker." })
-    .finally(() => (starting = null));
-  await starting;
+  if (!chrome.offscreen) return;
+  if (!(await chrome.offscreen.hasDocument())) {
+    starting ??= chrome.offscreen
+      .createDocument({ url: "engine.html", reasons: ["WORKERS"], justification: "Runs the model in a worker." })
+      .finally(() => (starting = null));
+    await starting;
+  }
+  // The document has loaded before its modules have, which await their texts: until then a question finds nobody.
+  for (let tries = 0; tries < ENGINE_TRIES; tries += 1) {
+    if (await chrome.runtime.sendMessage({ to: "engine", call: "setup" }).catch(() => null)) return;
+    await new Promise((resolve) => setTimeout(resolve, ENGINE_WAIT_MS));
+  }
+  throw new Error("the engine does not answer");
 }
 
 /** The sites that are always checked are those whose permission lasts and that the user switched on. */
