@@ -256,7 +256,9 @@ class Detector:
             status="ok",
             sha256=examined.sha256,
             image=examined.image,
-            verdict=_noted(decide(evidence, question.thresholds), examined.note),
+            verdict=_noted(
+                decide(evidence, question.thresholds, spec.grades if spec else None), examined.note
+            ),
             evidence=tuple(evidence),
             model=spec.info if spec else None,
             elapsed_ms=round((examined.elapsed_s + share_s) * 1000, 3),

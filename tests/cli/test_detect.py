@@ -52,7 +52,9 @@ def test_text_for_a_person(folder: Path, detect: Any) -> None:
     result = detect("bright.png", "dark.jpg")
     assert result.exit_code == 0
     first, second = (line for line in result.stdout.splitlines() if not line.startswith(" "))
-    assert first.startswith("bright.png: looks AI-made") and second.startswith("dark.jpg: looks real")
+    assert first.startswith("bright.png: very likely AI-made") and second.startswith(
+        "dark.jpg: very likely real"
+    )
     assert "\x1b" not in result.output
     assert result.stderr == "2 pictures: 1 AI-made, 1 real\n"
     assert detect("bright.png").stderr == "" and detect("bright.png", "dark.jpg", "-q").stderr == ""

@@ -51,6 +51,9 @@ def testify(output: Output, spec: ModelSpec, thresholds: Thresholds, image: Imag
             "logit": logit,
             "logits": list(output.logits),
             "thresholds": {"ai": thresholds.ai, "real": thresholds.real},
+            "mode_thresholds": {
+                mode: {"ai": cut.ai, "real": cut.real} for mode, cut in spec.thresholds.items()
+            },
             **({"too_small": too_small} if too_small else {}),
         },
     )

@@ -10,7 +10,7 @@ from ..types import Result
 _COLUMNS = (
     "source", "status", "label", "probability_ai", "decided_by", "reason",
     "format", "width", "height", "frames", "bytes", "sha256",
-    "model", "model_version", "elapsed_ms", "evidence", "error_code", "error_message",
+    "model", "model_version", "elapsed_ms", "evidence", "error_code", "error_message", "grade",
 )  # fmt: skip
 # What makes a spreadsheet take a cell for a formula: https://owasp.org/www-community/attacks/CSV_Injection
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -33,6 +33,7 @@ def to_csv_row(result: Result) -> str:
     row += [model.name, model.version] if model else [None] * 2
     row += [result.elapsed_ms, evidence]
     row += [error.code, error.message] if error else [None] * 2
+    row += [verdict.grade if verdict else None]
     return _line(row)
 
 

@@ -79,6 +79,12 @@ export class Model {
     return 1 / (1 + Math.exp(-((ai - real) / temperature + bias)));
   }
 
+  /** What each grade of this model has meant, as records have it (model/spec.py); null where nobody measured. */
+  get grades() {
+    const { by, ...where } = this.spec.measured?.grades ?? {};
+    return by ? Object.fromEntries(Object.entries(by).map(([grade, found]) => [grade, { ...found, ...where }])) : null;
+  }
+
   /** What the network says as evidence. */
   testify(logits, thresholds, image) {
     const { name, training } = this.spec;
@@ -94,6 +100,7 @@ export class Model {
         logit: logits[0] - logits[1],
         logits,
         thresholds: { ai: thresholds.ai, real: thresholds.real },
+        mode_thresholds: this.spec.thresholds,
         ...(side < smallest && { too_small: { side, smallest } }),
       },
     };

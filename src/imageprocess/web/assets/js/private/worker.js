@@ -105,7 +105,7 @@ async function examine(file, mode, began) {
     note = ` The pixels were not looked at: ${error.message.slice(file.name.length + 2)}.`;
     [server, isRead] = [error.server, true];
   }
-  const verdict = decide(evidence, spec.thresholds[mode], await table);
+  const verdict = decide(evidence, spec.thresholds[mode], await table, network.grades);
   const record = {
     schema: 1,
     source: file.name,
