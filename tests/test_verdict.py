@@ -121,6 +121,16 @@ def test_row_6_shows_the_models_disagreement() -> None:
     assert "The model disagrees (97 % AI)" in verdict.reason
 
 
+@pytest.mark.parametrize("p", [0.0, 0.5, 1.0])
+def test_row_7b_in_a_blank_picture_there_is_nothing_to_judge(p: float) -> None:
+    verdict = decide([CAMERA, model(p, blank=True, **SMALL)], BALANCED)
+    assert (verdict.label, verdict.decided_by, verdict.probability_ai) == ("unsure", "abstain", None)
+    assert "nothing to judge" in verdict.reason and verdict.advice == ("another",)
+    forced = decide([model(0.9, blank=True)], GUESS)
+    assert forced.label == "ai" and "blank" in forced.reason
+    assert decide([model(p, blank=True), WORKFLOW], GUESS).label == "ai"
+
+
 SMALL = {"too_small": {"side": 199, "smallest": 200}}
 
 

@@ -11,6 +11,7 @@ IPTC value, an intact manifest by an untrusted signer, a manifest that nothing c
     4    an AI claim, and the model is sure of the contrary        unsure  abstain     the model's     cannot tell
     5    an AI claim                                               ai      metadata    counted         likely AI
     6    trusted C2PA capture, untouched                           real    c2pa        0.0             very likely real
+    7b   model: on a picture that is blank, or nearly so           unsure  abstain     None            cannot tell
     7a   model: on a picture smaller than any it was trained on    unsure  abstain     the model's     cannot tell
     7    model: probability_ai >= thresholds.ai                    ai      model       the model's     the model's
     8    model: probability_ai <= thresholds.real                  real    model       the model's     the model's
@@ -29,8 +30,8 @@ mode. Each model's own calibration sets it: of the AI pictures that the calibrat
 lies there (train/calibration.py). The mode's own threshold would not do: it says how many mistakes a person accepts
 where pixels are all there is, and honest records would be doubted by the dozen. A mode that never abstains
 (thresholds.ai == thresholds.real) has to pick a side in row 4 as well: it follows the claim, and the reason shows
-both. Nor does it know row 7a, which is there because the smaller a picture, the more "real" it looks (measured:
-docs/experiments.md).
+both. Nor does it know rows 7b and 7a; the latter is there because the smaller a picture, the more "real" it looks
+(measured: docs/experiments.md).
 
 Anyone can type a claim, so row 5 states no certainty but how often such claims were true where we could count
 (`claims` in verdict.json, written by bench/claims.py). Whatever speaks against an "ai" that a record or a mark decides
@@ -72,6 +73,7 @@ class _Model:
     thresholds: Thresholds  # of the mode asked for
     modes: Mapping[str, Mapping[str, float]]  # every mode's
     too_small: Mapping[str, int] | None
+    blank: bool
 
     @property
     def grade(self) -> Grade:
@@ -88,6 +90,7 @@ class _Model:
             "leans_ai": self.grade.endswith("_ai"),
             "leans_real": self.grade.endswith("_real"),
             "too_small": self.too_small is not None,
+            "blank": self.blank,
         }
         return {name for name, holds in facts.items() if holds}
 
@@ -170,8 +173,9 @@ def _model(evidence: Sequence[Evidence], thresholds: Thresholds | None) -> _Mode
         return None
     told = item.detail
     return _Model(
-        float(told["probability_ai"]), thresholds, told.get("mode_thresholds", {}), told.get("too_small")
-    )
+        float(told["probability_ai"]), thresholds, told.get("mode_thresholds", {}), told.get("too_small"),
+        bool(told.get("blank")),
+    )  # fmt: skip
 
 
 def _deciding(evidence: Sequence[Evidence]) -> dict[str, Evidence | None]:
@@ -197,7 +201,9 @@ def _beside(evidence: Sequence[Evidence], row: dict[str, Any], facts: set[str]) 
     if not is_ai:
         found["edited"] = _first(evidence, lambda e: e.points_to == "ai_edited" and e.trust != "broken")
     found["broken"] = _first(evidence, lambda e: e.trust == "broken")
-    told = {name: item for name, item in found.items() if item and item.kind != "model"}
+    told: dict[str, Evidence | None] = {name: item for name, item in found.items() if item}
+    if "blank" in facts and row["row"] != "7b":
+        told["blank"] = None
     against = is_ai and row["decided_by"] != "model" and "model_real" in facts
     return {**({"model_against": None} if against else {}), **told}
 

@@ -373,7 +373,9 @@ def test_the_switch_between_browser_and_service(open_page: Open, drawn: Drawn, a
     page.get_by_role("article", name="scan.tif").get_by_role(
         "button", name="Send this one to the service"
     ).click()
-    expect(page.get_by_role("article", name="scan.tif").get_by_role("heading")).to_have_text("Looks AI-made")
+    expect(page.get_by_role("article", name="scan.tif").get_by_role("heading")).to_have_text(
+        "Very likely AI-made"
+    )
     # This one, and no other, now or later.
     expect(page.locator("#where-browser")).to_be_checked()
     page.set_input_files("#files", drawn["=cmd.png"])
@@ -391,7 +393,7 @@ def test_where_private_mode_is_not_built_the_page_says_so(
         expect(page.locator("#where")).to_be_hidden()
         page.set_input_files("#files", drawn["bright.jpg"])
         page.get_by_role("button", name="Check picture").click()
-        expect(page.locator("h2.verdict")).to_have_text("Looks AI-made")
+        expect(page.locator("h2.verdict")).to_have_text("Very likely AI-made")
 
 
 def test_a_site_without_its_network_says_so(open_static: Open, drawn: Drawn) -> None:

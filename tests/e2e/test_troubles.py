@@ -85,7 +85,7 @@ def test_where_nothing_may_be_kept_pictures_are_checked(browser: Browser, addres
         expect(page.locator("#history-keep")).to_be_hidden()
         choose(page, drawn["bright.jpg"])
         check(page)
-        expect(page.locator("h2.verdict")).to_have_text("Looks AI-made")
+        expect(page.locator("h2.verdict")).to_have_text("Very likely AI-made")
 
 
 def _busy(wait_s: int, status: int, code: str) -> dict[str, Any]:
@@ -122,7 +122,7 @@ def test_a_pause_that_the_service_asks_for_is_made_and_said(
         }"""
     )
     check(page)
-    expect(page.locator("h2.verdict")).to_have_text("Looks AI-made")
+    expect(page.locator("h2.verdict")).to_have_text("Very likely AI-made")
     paused = [height for text, height in page.evaluate("said") if "Next try in 1 s; 0 of 1 checked" in text]
     assert paused and paused[-1] > 10  # to be seen, beside a single picture as well
 
@@ -195,7 +195,7 @@ def test_a_key_in_any_script(open_page: Open, drawn: Drawn, tiny_model_dir: Path
         page.get_by_label("This service asks for a key").fill(key)
         page.get_by_role("button", name="Use it").click()
         if key == "סומסום היפתח":
-            expect(page.locator("h2.verdict")).to_have_text("Looks AI-made")
+            expect(page.locator("h2.verdict")).to_have_text("Very likely AI-made")
         else:
             expect(page.locator("#problem")).to_have_text("This key is not known to the service.")
             expect(page.get_by_label("This service asks for a key")).to_be_focused()

@@ -40,7 +40,7 @@ def _findings(result: Result) -> dict[str, Any]:
             "reason": verdict.reason,
             "grade": verdict.grade,
             "advice": verdict.advice,
-            "measured": verdict.measured,
+            **({"measured": verdict.measured} if verdict.measured else {}),
         },
         "evidence": [_evidence(item) for item in result.evidence],
         "model": model and {"name": model.name, "version": model.version, "sha256": model.sha256},

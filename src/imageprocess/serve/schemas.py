@@ -74,8 +74,8 @@ class Verdict(TypedDict):
             description="What a person can do now, by name.", examples=[["reverse_search", "look_closely"]]
         ),
     ]
-    measured: Annotated[
-        Measured | None, Field(description="Null where nobody measured, or the model did not give the grade.")
+    measured: NotRequired[
+        Annotated[Measured, Field(description="Where it was measured and the model gave the grade.")]
     ]
 
 

@@ -1,6 +1,7 @@
 // A file -> the small picture that the network sees, as decode/decode.py and model/preprocess.py make it: oriented,
 // laid over white, the colour profile ignored, Pillow's resampling. The browser decodes; nothing of it scales.
 
+import { BlankReader } from "./blank.js";
 import { Resampler } from "./resample.js";
 import { MIME } from "./sniff.js";
 import { MarkReader, readStealth } from "./watermark.js";
@@ -11,7 +12,8 @@ export class DecodeError extends Error {}
 
 /**
  * `data`: the file without its EXIF turn, which `orientation` is; an AVIF's turns are its container's, and the browser's.
- * -> {pixels (height x width x 3), width, height as a person sees the picture, mark, hidden: what watermark.js found}. Throws a DecodeError.
+ * -> {pixels (height x width x 3), width, height as a person sees the picture, mark, hidden: what watermark.js found,
+ * blank: whether there is anything to judge}. Throws a DecodeError.
  */
 export async function decode(data, format, orientation, input, reduced = null) {
   const bitmap = await open(data, format, reduced);
@@ -41,14 +43,16 @@ function read(bitmap, orientation, input) {
   const [width, height] = orientation >= 5 ? [bitmap.height, bitmap.width] : [bitmap.width, bitmap.height];
   const resampler = new Resampler(width, height, input);
   const marks = new MarkReader(width, height);
+  const blank = new BlankReader(width, height);
   const rows = Math.max(8, Math.floor(STRIP_PIXELS / width / 8) * 8); // whole rows of the mark's blocks
   for (let top = 0; top < height; top += rows) {
     const count = Math.min(rows, height - top);
     const rgba = strip(bitmap, orientation, top, count, width);
     resampler.push(rgba, count);
     marks.push(rgba, count);
+    blank.push(rgba, count);
   }
-  return { pixels: resampler.finish(), width, height, mark: marks.finish() };
+  return { pixels: resampler.finish(), width, height, mark: marks.finish(), blank: blank.finish() };
 }
 
 /** The whole picture, upright and over white: height x width x 3 bytes. */

@@ -86,7 +86,7 @@ export class Model {
   }
 
   /** What the network says as evidence. */
-  testify(logits, thresholds, image) {
+  testify(logits, thresholds, image, blank) {
     const { name, training } = this.spec;
     const p = this.probability(logits);
     const [side, smallest] = [Math.max(image.width, image.height), training?.smallest_px ?? 0];
@@ -102,6 +102,7 @@ export class Model {
         thresholds: { ai: thresholds.ai, real: thresholds.real },
         mode_thresholds: this.spec.thresholds,
         ...(side < smallest && { too_small: { side, smallest } }),
+        ...(blank && { blank }),
       },
     };
   }

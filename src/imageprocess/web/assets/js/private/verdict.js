@@ -39,7 +39,7 @@ const AGAINST = ["model_against", "camera", "says_real"];
 function modelOf(evidence, thresholds, table) {
   const item = thresholds && first(evidence, ({ kind }) => kind === "model");
   if (!item) return null;
-  const { probability_ai: p, mode_thresholds: modes = {}, too_small } = item.detail;
+  const { probability_ai: p, mode_thresholds: modes = {}, too_small, blank } = item.detail;
   const sure = modes[table.sure_of_real];
   const told = grade(p, modes, table.grades);
   return {
@@ -53,6 +53,7 @@ function modelOf(evidence, thresholds, table) {
       leans_ai: told.endsWith("_ai"),
       leans_real: told.endsWith("_real"),
       too_small,
+      blank,
     },
   };
 }
@@ -68,6 +69,7 @@ function besideOf(evidence, row, facts) {
     broken: first(evidence, ({ trust }) => trust === "broken"),
   };
   const told = Object.fromEntries(Object.entries(found).filter(([, item]) => item));
+  if (facts.blank && row.row !== "7b") told.blank = null;
   return isAi && row.decided_by !== "model" && facts.model_real ? { model_against: null, ...told } : told;
 }
 
@@ -113,6 +115,6 @@ export function decide(evidence, thresholds, table, measured = null) {
     reason: template.replace(/\{(\w+)\}/g, (whole, name) => words[name]),
     grade: agreed,
     advice: row.advice,
-    measured: (row.measured && agreed === told && measured?.[agreed]) || null,
+    ...(row.measured && agreed === told && measured?.[agreed] && { measured: measured[agreed] }),
   };
 }

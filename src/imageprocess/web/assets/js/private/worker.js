@@ -94,7 +94,7 @@ async function examine(file, mode, began) {
     }
     const output = await network.run(seen.pixels);
     heatmap = output.heatmap;
-    const testimony = network.testify(output.logits, spec.thresholds[mode], image);
+    const testimony = network.testify(output.logits, spec.thresholds[mode], image, seen.blank);
     evidence = [...readProvenance(told, image), ...readWatermarks(seen.mark, seen.hidden, image), testimony];
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
