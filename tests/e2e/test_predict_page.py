@@ -153,7 +153,7 @@ def test_several_pictures_one_table_and_a_csv(open_page: Open, drawn: Drawn, add
         ["notes.txt", "Could not be checked"],
     ]
     expect(page.get_by_role("status")).to_have_text(
-        "5 pictures checked: 2 AI-made, 1 real, 0 cannot tell, 2 failed."
+        "5 pictures checked. Very likely AI-made: 2, Very likely real: 1, Could not be checked: 2."
     )
 
     text = _saved(page, "Save as CSV", "verdicts.csv")

@@ -38,7 +38,7 @@ def test_a_file_that_cannot_be_read_any_more_fails_alone(
     os.utime(files[0], (1, 1))  # a browser goes by the time
     check(page)
     expect(page.get_by_role("status")).to_have_text(
-        "3 pictures checked: 0 AI-made, 2 real, 0 cannot tell, 1 failed."
+        "3 pictures checked. Very likely real: 2, Could not be checked: 1."
     )
     card = page.get_by_role("article", name="changed.png")
     expect(card.locator(".reason")).to_contain_text("The file cannot be read.")

@@ -3,7 +3,7 @@
 
 import { el, icon } from "./dom.js";
 import { has, number, t } from "./texts.js";
-import { gradeOf, headline, reason } from "./wording.js";
+import { GRADES, gradeOf, headline, reason } from "./wording.js";
 
 /** The attributes that give an element the verdict's colour. */
 export const toneOf = (record) => ({ "data-label": record.verdict?.label ?? "error", "data-grade": record.verdict ? gradeOf(record) : null });
@@ -13,6 +13,14 @@ export function drawing(record) {
   if (!record.verdict) return icon("error");
   const grade = gradeOf(record);
   return icon(/^leaning|^cannot/.test(grade) ? "unsure" : record.verdict.label === "unsure" ? grade.split("_").pop() : record.verdict.label);
+}
+
+/** [[grade in words, how many]], the strongest for AI first, those that failed last. */
+export function counted(records) {
+  const grades = records.map((record) => (record.verdict ? gradeOf(record) : "failed"));
+  const count = (grade) => grades.filter((found) => found === grade).length;
+  const told = [...GRADES.map((grade) => [t(`grade.${grade}`), count(grade)]), [t("verdict.error"), count("failed")]];
+  return told.filter(([, many]) => many > 0);
 }
 
 export const heading = (record, level = "h2") => el(level, { class: "verdict" }, drawing(record), headline(record));

@@ -1,5 +1,6 @@
 // The page that checks pictures: files come in, wait as cards, are looked at one after another, and become verdicts.
 
+import { counted } from "./answer.js";
 import { Card } from "./card.js";
 import { byId } from "./dom.js";
 import { remember, wireHistory } from "./history.js";
@@ -245,13 +246,10 @@ function takeKey(event) {
 }
 
 function summarise(checked) {
-  const labels = checked.map(({ record }) => record.verdict?.label ?? "failed");
-  const count = (label) => labels.filter((found) => found === label).length;
   if (checked.length === 1) tell("finished.one", { name: checked[0].name, verdict: headline(checked[0].record) });
   else if (checked.length) {
-    tell("finished.other", {
-      count: checked.length, ai: count("ai"), real: count("real"), unsure: count("unsure"), failed: count("failed"),
-    });
+    const found = counted(checked.map(({ record }) => record)).map(([grade, count]) => t("finished.grade", { grade, count: number(count) }));
+    tell("finished.other", { count: number(checked.length), found: `${found.join(", ")}.` });
   }
 }
 

@@ -3,9 +3,7 @@
 import { drawing, toneOf } from "./answer.js";
 import { byId, el, icon } from "./dom.js";
 import { number, percent, t } from "./texts.js";
-import { failure, gradeOf, headline } from "./wording.js";
-
-const GRADES = ["very_likely_ai", "likely_ai", "leaning_ai", "cannot_tell", "leaning_real", "likely_real", "very_likely_real"];
+import { GRADES, failure, gradeOf, headline } from "./wording.js";
 
 const COLUMNS = {
   source: ({ name }) => name.toLocaleLowerCase(),

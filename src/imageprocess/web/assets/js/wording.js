@@ -24,6 +24,7 @@ export function headline(record) {
   return t(by in STATED && has(stated) ? stated : `grade.${gradeOf(record)}`);
 }
 
+export const GRADES = ["very_likely_ai", "likely_ai", "leaning_ai", "cannot_tell", "leaning_real", "likely_real", "very_likely_real"];
 const UNGRADED = { ai: "likely_ai", real: "likely_real", unsure: "cannot_tell" };
 
 /** How strongly the verdict speaks for its side. One that was kept before there were grades has none. */
