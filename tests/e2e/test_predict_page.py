@@ -33,7 +33,7 @@ def test_one_picture_from_file_to_verdict(open_page: Open, drawn: Drawn) -> None
     card = page.get_by_role("article", name="bright.jpg")
     expect(card.get_by_role("heading")).to_have_text("Very likely AI-made")
     expect(card.locator(".reason")).to_contain_text("chance that an AI made it")
-    expect(card.locator(".decided")).to_have_text("Decided by the network, from the pixels alone")
+    expect(card.locator(".decided")).to_have_text("Based on the model, from the pixels alone")
     expect(card.locator(".facts")).to_contain_text("JPEG · 600 × 400")
     card.get_by_text("Evidence").click()
     expect(card.get_by_role("listitem")).to_contain_text("it proves nothing alone")
@@ -73,7 +73,7 @@ def test_the_mode_is_the_services(open_page: Open, drawn: Drawn) -> None:
     check(page)
     expect(page.locator("h2.verdict")).to_have_text("Cannot tell")
     page.get_by_label("How sure an answer must be").select_option("best-guess")
-    expect(page.locator("h2.verdict")).to_have_text(re.compile("Looks"))  # at once
+    expect(page.locator("h2.verdict")).to_have_text(re.compile("Leaning"))  # at once
 
 
 def test_another_mode_sends_nothing_that_was_not_sent(open_page: Open, drawn: Drawn) -> None:
@@ -83,7 +83,7 @@ def test_another_mode_sends_nothing_that_was_not_sent(open_page: Open, drawn: Dr
     check(page)
     choose(page, drawn["dark.png"])  # waits for the button
     page.get_by_label("How sure an answer must be").select_option("best-guess")
-    expect(page.locator("h2.verdict")).to_have_text(re.compile("Looks"))
+    expect(page.locator("h2.verdict")).to_have_text(re.compile("Leaning"))
     expect(page.get_by_role("article", name="dark.png")).to_contain_text("Ready to be checked.")
     assert sum("v1/detect" in url for url in watched.asked) == 2
 
@@ -304,7 +304,7 @@ def test_keyboard_alone(open_page: Open, drawn: Drawn) -> None:
     expect(slider).to_have_value("100")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("listitem")).to_be_visible()
+    expect(page.locator(".evidence").get_by_role("listitem")).to_be_visible()
     _tab_to(page, "Start over", back=True)
     page.keyboard.press("Enter")
     expect(page.get_by_role("article")).to_have_count(0)
@@ -428,5 +428,7 @@ def test_statements_are_told_as_statements(open_page: Open, address: str, tmp_pa
     check(page)
     expect(page.locator("h2.verdict")).to_have_text("Made with Stable Diffusion web UI, says the file")
     expect(page.locator(".decided b")).to_have_text("what the file says of itself")
-    expect(page.get_by_role("meter")).to_have_attribute("aria-valuetext", "100%, as stated; not an estimate")
+    expect(page.get_by_role("meter")).to_have_attribute(
+        "aria-valuetext", "97%, how often such records were true"
+    )
     assert httpx.get(f"{address}/readyz").status_code == 200

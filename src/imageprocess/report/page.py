@@ -144,8 +144,9 @@ def _meter(record: Mapping[str, Any]) -> str:
     model = next((item for item in record["evidence"] if item["kind"] == "model"), None)
     band = model["detail"].get("thresholds") if model and estimate else None
     low, high = (band["real"], band["ai"]) if band else (0.5, 0.5)
-    label = t("meter.label" if estimate else "meter.label.stated")
-    shown = _percent(p) if estimate else f"{p:.0%}"
+    by_count = verdict["decided_by"] == "metadata"
+    label = t("meter.label" if estimate else "meter.label.counted" if by_count else "meter.label.stated")
+    shown = _percent(p) if estimate or by_count else f"{p:.0%}"
     unsure = f'<span class="unsure">{escape(t("meter.unsure"))}</span>' if low < high else ""
     return (
         f'<div class="meter" style="--p: {p}; --low: {low}; --high: {high}">'
