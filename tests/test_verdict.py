@@ -100,6 +100,9 @@ def test_the_model_against_a_record_or_a_mark_is_named() -> None:
         assert (verdict.label, verdict.grade) == ("ai", weaker)
     verdict = decide([CAMERA, model(0.97)], BALANCED)  # its own word, against a camera's facts
     assert verdict.label == "ai" and CAMERA.claim in verdict.reason
+    leaning = decide([CAMERA, model(0.7)], BALANCED)
+    assert leaning.grade == "leaning_ai" and CAMERA.claim in leaning.reason
+    assert CAMERA.claim not in decide([CAMERA, model(0.3)], BALANCED).reason
 
 
 def test_row_5_a_mode_that_never_abstains_follows_the_claim_and_shows_both() -> None:

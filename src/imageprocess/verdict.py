@@ -193,7 +193,7 @@ def _beside(evidence: Sequence[Evidence], row: dict[str, Any], facts: set[str]) 
     """What did not decide, but a person must hear beside the answer: the table's asides, each with its item."""
     is_ai = row["label"] == "ai"
     found: dict[str, Evidence | None] = {}
-    if is_ai or "claim" in row["when"]:
+    if is_ai or not {"claim", "leans_ai"}.isdisjoint(row["when"]):
         found["camera"] = _first(evidence, lambda e: e.kind == "exif" and e.points_to == "real")
         found["says_real"] = _first(
             evidence, lambda e: e.kind != "exif" and e.points_to == "real" and not _is_signed(e)

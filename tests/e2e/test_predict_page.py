@@ -36,7 +36,7 @@ def test_one_picture_from_file_to_verdict(open_page: Open, drawn: Drawn) -> None
     expect(card.locator(".decided")).to_have_text("Based on the model, from the pixels alone")
     expect(card.locator(".facts")).to_contain_text("JPEG · 600 × 400")
     card.get_by_text("Evidence").click()
-    expect(card.get_by_role("listitem")).to_contain_text("it proves nothing alone")
+    expect(card.locator(".evidence").get_by_role("listitem")).to_contain_text("it proves nothing alone")
     expect(page.get_by_role("status")).to_have_text("bright.jpg: Very likely AI-made")
 
 

@@ -61,7 +61,7 @@ function modelOf(evidence, thresholds, table) {
 /** What did not decide, but a person must hear beside the answer: names of the table's asides, each with its item. */
 function besideOf(evidence, row, facts) {
   const isAi = row.label === "ai";
-  const isAgainst = isAi || row.when.includes("claim");
+  const isAgainst = isAi || row.when.some((name) => name === "claim" || name === "leans_ai");
   const found = {
     camera: isAgainst && first(evidence, ({ kind, points_to: points }) => kind === "exif" && points === "real"),
     says_real: isAgainst && first(evidence, (item) => !["exif", "model"].includes(item.kind) && item.points_to === "real" && !isSigned(item)),
