@@ -40,7 +40,8 @@ def lake() -> bytes:
     stream = io.BytesIO()
     picture.quantize(48, dither=Image.Dither.NONE).save(stream, "PNG", optimize=True)
     signer = authority("imageprocess example", timedelta(days=3650))
-    return sign(stream.getvalue(), [created("trainedAlgorithmicMedia")], mime="image/png", by=signer)
+    says = [created("trainedAlgorithmicMedia")]
+    return sign(stream.getvalue(), says, mime="image/png", by=signer, generator="Example Generator")
 
 
 def street() -> bytes:
