@@ -50,12 +50,12 @@ def inspect_file(
             for text in file.texts.all
         ],
         "exposure": file.exif.numbers,
-        "manifests": _manifests(file.manifest_store),
+        "manifests": list_manifests(file.manifest_store),
     }  # fmt: skip
     return report, evidence
 
 
-def _manifests(store: bytes | None) -> list[dict[str, Any]]:
+def list_manifests(store: bytes | None) -> list[dict[str, Any]]:
     """The manifests of the file's credentials, the active one first, as they are written: nothing is verified here.
     Their state of trust stands in the evidence."""
     from .c2pa.claims import read_claims
