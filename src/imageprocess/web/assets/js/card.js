@@ -8,7 +8,7 @@ import { drawHeat, drawPreview, heatLegend, shrink } from "./picture.js";
 import { bytes, number, t } from "./texts.js";
 import { failure, headline } from "./wording.js";
 
-const ACTIONS = { report: "report.save", print: "card.print", wrong: "card.wrong" };
+const ACTIONS = { report: "report.save", print: "card.print", inspect: "card.inspect", wrong: "card.wrong" };
 
 let lastCard = 0;
 
@@ -80,6 +80,7 @@ export class Card {
       el("h2", { class: "verdict" }, icon("error"), headline(record)),
       el("p", { class: "reason" }, why),
       item.unreadable && actions.send && button("send", () => actions.send(item)),
+      actions.inspect && button(ACTIONS.inspect, () => actions.inspect(item)),
     ].filter(Boolean);
   }
 

@@ -76,5 +76,8 @@ export async function detect(file, { mode, signal }) {
 /** SHA-256 of a file's pixels. */
 export const pixelHash = (file) => ask("pixels", { file });
 
+/** All that a file says of itself, or {error}; no network is needed for it. */
+export const inspect = (file) => ask("inspect", { file });
+
 /** What the blocks of the drawn network see in `file`. `folder`: "model/" or "network/". */
 export const features = (file, folder) => ask("features", { file, folder });

@@ -3,6 +3,7 @@
 import { readRecords } from "./containers.js";
 import { sha256 } from "./digest.js";
 import { decode, DecodeError, isFaithful, rgb } from "./decode.js";
+import { inspection } from "./inspection.js";
 import { Model } from "./model.js";
 import { readExif } from "./exif.js";
 import { readFile, readProvenance } from "./provenance.js";
@@ -55,6 +56,16 @@ const calls = {
   async pixels({ file }) {
     const { upright, format, orientation } = checked(file, await opened(file));
     return sha256(await rgb(upright, format, orientation));
+  },
+
+  /** All that the file says of itself; {error} where it is none that is read here. */
+  async inspect({ file }) {
+    try {
+      return inspection((await opened(file)).told);
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      return { error: error.message };
+    }
   },
 
   /** What each block of the drawn network sees in `file`: its feature maps, and the answer. */
