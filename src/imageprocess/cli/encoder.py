@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from .output import progress_bar
+from .taps import block_numbers
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -26,29 +27,44 @@ def encoder() -> None:
 @click.option("--out", type=_FOLDER, required=True, help="The store; an interrupted run goes on in it.")
 @click.option("--quantisation", type=_FILE, help="Default: fitted on training pictures, kept in the store.")
 @click.option(
-    "--per-source", type=click.IntRange(1), default=60, show_default=True, help="Pictures a source."
+    "--taps", metavar="5,6,9-11", help="The blocks whose tokens are kept, 1 = the first. Default: 5-11."
 )
+@click.option(
+    "--per-source", type=click.IntRange(1), default=60, show_default=True,
+    help="Pictures of each class a source.",
+)  # fmt: skip
 @click.option("--jobs", type=click.IntRange(1), default=2, show_default=True)
 def features(
-    data: Path, weights: Path, out: Path, quantisation: Path | None, per_source: int, jobs: int
+    data: Path,
+    weights: Path,
+    out: Path,
+    quantisation: Path | None,
+    taps: str | None,
+    per_source: int,
+    jobs: int,
 ) -> None:
     """Keep the features of a data set's pictures, of every view and of several degraded copies."""
     from ..data.index import read_index
+    from ..model.base.quantise import load_quantisation
+    from ..model.base.tensors import read_tensors
+    from ..model.base.vit import ClipTower
     from ..model.registry import file_sha256
     from ..train.encoder import clip
     from ..train.encoder.features import FeatureSpec, build_extractor, extract
     from ..train.encoder.ranges import fit_quantisation
 
+    blocks = block_numbers(taps) if taps else clip.TAPS
     out.mkdir(parents=True, exist_ok=True)
     if quantisation is None:
         quantisation = out / "quantisation.npz"
         if not quantisation.exists():
             click.echo("fitting the quantisation", err=True)
-            fit_quantisation(weights, clip.TAPS, data, read_index(data), clip.INPUT, quantisation)
-    spec = FeatureSpec(file_sha256(weights), file_sha256(quantisation), clip.TAPS, clip.INPUT, clip.CROPS)
-    with tempfile.TemporaryDirectory() as temporary, progress_bar("sources") as progress:
+            fit_quantisation(weights, blocks, data, read_index(data), clip.INPUT, quantisation)
+    spec = FeatureSpec(file_sha256(weights), file_sha256(quantisation), blocks, clip.INPUT, clip.CROPS)
+    tower = ClipTower(read_tensors(weights), blocks, load_quantisation(quantisation))
+    with tempfile.TemporaryDirectory() as temporary, progress_bar("features") as progress:
         graph = Path(temporary) / "features.onnx"
-        build_extractor(weights, quantisation, clip.TAPS, graph)
+        build_extractor(tower, graph)
         failed = extract(data, out, graph, spec, per_source=per_source, jobs=jobs, progress=progress)
     for name, reason in failed.items():
         click.echo(f"source {name} failed: {reason}", err=True)

@@ -15,6 +15,7 @@ from ...errors import ModelError
 from .graph import CONTRIB, GraphBuilder
 from .quantise import Float, Key, LayerQuantisation, quantise_weight
 from .tensors import Tensors, count_blocks
+from .tower import TokenLayout
 
 HEAD_WIDTH = 64
 _EPSILON = 1e-5
@@ -75,6 +76,27 @@ def add_vit(
         if number + 1 in taps:
             tapped.append(tokens)
     return tapped
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClipTower:
+    """The CLIP tower as a head's encoder, see `tower.Tower`."""
+
+    tensors: Tensors
+    taps: tuple[int, ...]
+    quantisation: Mapping[Key, LayerQuantisation] | None
+
+    @property
+    def layout(self) -> TokenLayout:
+        shape = shape_of(self.tensors)
+        return TokenLayout(shape.side, shape.grid, shape.width)
+
+    @property
+    def tap_count(self) -> int:
+        return len(self.taps)
+
+    def add_to(self, graph: GraphBuilder, pixels: str) -> list[str]:
+        return add_vit(graph, pixels, self.tensors, self.taps, self.quantisation)
 
 
 def _embed(graph: GraphBuilder, pixels: str, tensors: Tensors, shape: Shape) -> str:

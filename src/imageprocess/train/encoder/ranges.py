@@ -37,7 +37,7 @@ def fit_quantisation(
         graph = Path(temporary) / "observer.onnx"
         session = open_graph(graph.read_bytes(), str(graph))
         names = [f"{bound}.{key}" for key in keys for bound in ("min", "max")]
-        for number, row in enumerate(_spread(rows)[:PICTURES]):
+        for number, row in enumerate(spread(rows)[:PICTURES]):
             pixels = decode((data / row.path).read_bytes(), name=row.path).pixels
             views = cut_views(degrade(pixels, number, light=number % 4 == 0), spec, 1)
             batch = np.stack([normalise(view, spec) for view in views])
@@ -51,7 +51,7 @@ def fit_quantisation(
     save_quantisation(onto, layers)
 
 
-def _spread(rows: Sequence[IndexRow]) -> list[IndexRow]:
+def spread(rows: Sequence[IndexRow]) -> list[IndexRow]:
     """Training pictures, one of each source, then the second of each..."""
     by_source: dict[str, list[IndexRow]] = {}
     for row in rows:

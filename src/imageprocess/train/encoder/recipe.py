@@ -62,12 +62,35 @@ def write_recipe(folder: Path, recipe: Recipe, encoder: Path, quantisation: Path
 
 
 def _facts(recipe: Recipe) -> dict[str, Any]:
-    spec, calibration = recipe.input, recipe.calibration
+    title, taps = recipe.base["title"], recipe.base["taps"]
+    architecture = f"{title} cut after block {taps[-1]}, an MLP on its CLS tokens"
+    facts = model_facts(
+        recipe.name,
+        recipe.version,
+        architecture,
+        recipe.input,
+        recipe.crops,
+        recipe.calibration,
+        recipe.training,
+    )
+    return {**facts, "base": dict(recipe.base)}
+
+
+def model_facts(
+    name: str,
+    version: str,
+    architecture: str,
+    spec: InputSpec,
+    crops: int,
+    calibration: Calibration,
+    training: Mapping[str, Any],
+) -> dict[str, Any]:
+    """model.json of a head on an encoder, without what says where the encoder is from, and without `files`."""
     return {
         "schema": SCHEMA,
-        "name": recipe.name,
-        "version": recipe.version,
-        "architecture": f"{recipe.base['title']} cut after block {recipe.base['taps'][-1]}, an MLP on its CLS tokens",
+        "name": name,
+        "version": version,
+        "architecture": architecture,
         "classes": list(CLASSES),
         "input": {
             "width": spec.width,
@@ -76,14 +99,13 @@ def _facts(recipe: Recipe) -> dict[str, Any]:
             "mean": list(spec.mean),
             "std": list(spec.std),
         },
-        "views": {"crops": recipe.crops},
+        "views": {"crops": crops},
         "outputs": ["logits", "view_logits", "heatmap"],
-        "base": dict(recipe.base),
         "calibration": {
             "temperature": calibration.temperature,
             "bias": calibration.bias,
             "fitted_on": calibration.fitted_on,
         },
         "thresholds": calibration.thresholds,
-        "training": dict(recipe.training),
+        "training": dict(training),
     }
