@@ -39,7 +39,7 @@ def make(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """AI pictures are noisy and dark, real ones soft; one source, as `data import` makes it, with a split to test on."""
+    """AI pictures are noisy and dark, real ones soft; one source, as `data import` makes it, with a split test."""
     folder = tmp_path_factory.mktemp("data")
     rng, rows = np.random.default_rng(0), []
     for number in range(48):

@@ -18,7 +18,7 @@ from .tensors import Tensors, count_blocks
 from .tower import TokenLayout
 
 HEAD_WIDTH = 64
-_EPSILON = 1e-5
+EPSILON = 1e-5
 Observe = Callable[[Key, str], None]
 
 
@@ -121,7 +121,7 @@ def _embed(graph: GraphBuilder, pixels: str, tensors: Tensors, shape: Shape) -> 
         tensors["pre_layrnorm.weight"],  # the checkpoint's own spelling
         tensors["pre_layrnorm.bias"],
         axis=-1,
-        epsilon=_EPSILON,
+        epsilon=EPSILON,
     )
 
 
@@ -165,7 +165,7 @@ class _Block:
             (self._tensors[f"{name}.weight"] / smoothing).astype(np.float32),
             (self._tensors[f"{name}.bias"] / smoothing).astype(np.float32),
             axis=-1,
-            epsilon=_EPSILON,
+            epsilon=EPSILON,
         )
 
     def _linear(self, value: str, weight: Float, bias: Float, key: Key) -> str:

@@ -18,7 +18,7 @@ def write_card(facts: Mapping[str, Any]) -> str:
         f"squashed, and {facts['views']['crops']} native crop(s) where there is most texture.",
         "",
         _origin(facts),
-        f"- Trained here: the head ({_parameters(training)}), on frozen features. The base is not changed.",
+        f"- Trained here: the head ({_parameters(training)}). {_adapted(facts)}",
         f"- Data: {images['train']:,} degraded copies of pictures of {images['sources']} sources; data id "
         f"{training['data_id']} (docs/DATA_CARD.md).",
         f"- Calibration and thresholds: {facts['calibration']['fitted_on']}.",
@@ -35,6 +35,12 @@ def write_card(facts: Mapping[str, Any]) -> str:
         lines += _test_sets(measured, names)
     lines += ["## Limits", "", f"{_LIMITS} {_BASE_LIMITS}" if "base" in facts else _LIMITS, ""]
     return "\n".join(lines)
+
+
+def _adapted(facts: Mapping[str, Any]) -> str:
+    if facts.get("adapted"):
+        return "Low-rank adapters that were trained here are merged into the base."
+    return "The encoder is not changed."
 
 
 def _origin(facts: Mapping[str, Any]) -> str:

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from ...data.index import IndexRow, data_id, read_index
+from ...errors import UsageError
 from ...model.base.head import Head
+from ...model.registry import file_sha256
 from ..calibration import Calibration, calibrate
 from . import clip
 from .features import TRAIN_VARIANTS, FeatureSpec, load_features
@@ -36,16 +38,29 @@ def train(
     out: Path,
     version: str,
     *,
+    adapter: Path | None = None,
     options: HeadOptions | None = None,
     progress: Progress = lambda text: None,
 ) -> None:
     """Write the recipe folder `out`. Everything is chosen out of fold; `open_test` is measured and nothing else."""
     rows = read_index(data)
     spec = FeatureSpec.of(store)
+    if spec.adapter_sha256 != (file_sha256(adapter) if adapter else ""):
+        raise UsageError(
+            f"{store}: its features are of another adapter than {adapter or 'none'}; give it --adapter"
+        )
     fitted = fit(rows, store, options or HeadOptions(), progress)
     base = {**clip.BASE, "taps": list(spec.taps)}
     recipe = Recipe(
-        "clip", version, base, spec.input, spec.crops, fitted.head, fitted.calibration, fitted.training
+        "clip",
+        version,
+        base,
+        spec.input,
+        spec.crops,
+        fitted.head,
+        fitted.calibration,
+        fitted.training,
+        adapter,
     )
     write_recipe(out, recipe, encoder, quantisation)
 

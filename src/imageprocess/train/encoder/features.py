@@ -52,6 +52,7 @@ class FeatureSpec:
     crops: int
     degradation: int = VERSION
     pool: Pool = "cls"
+    adapter_sha256: str = ""  # of what is merged into the encoder
 
     @classmethod
     def of(cls, store: Path) -> FeatureSpec:
@@ -74,7 +75,8 @@ class FeatureSpec:
         """Write `store`/meta.json, or compare it. Raises DataError where the store holds other features."""
         path, mine = store / "meta.json", json.loads(json.dumps(asdict(self)))
         if path.exists():
-            theirs = {"pool": "cls", **json.loads(path.read_text("utf-8"))}  # stores of before name none
+            before = {"pool": "cls", "adapter_sha256": ""}  # older stores do not say so
+            theirs = {**before, **json.loads(path.read_text("utf-8"))}
             if differing := sorted(key for key in mine if theirs.get(key) != mine[key]):
                 raise DataError(
                     f"{store}: its features differ in {', '.join(differing)}; choose another folder"

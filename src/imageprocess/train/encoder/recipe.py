@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...model.base.adapter import FILE_NAME, read_adapted
 from ...model.base.compose import compose
 from ...model.base.head import Head
 from ...model.base.known_answers import answers
@@ -33,6 +34,7 @@ class Recipe:
     head: Head
     calibration: Calibration
     training: Mapping[str, Any]
+    adapter: Path | None = None  # merged into the encoder before it is quantised
 
 
 def write_recipe(folder: Path, recipe: Recipe, encoder: Path, quantisation: Path) -> None:
@@ -41,11 +43,13 @@ def write_recipe(folder: Path, recipe: Recipe, encoder: Path, quantisation: Path
     recipe.head.save(folder / "head.npz")
     if quantisation.resolve() != (folder / "quantisation.npz").resolve():
         shutil.copyfile(quantisation, folder / "quantisation.npz")
+    if recipe.adapter and recipe.adapter.resolve() != (folder / FILE_NAME).resolve():
+        shutil.copyfile(recipe.adapter, folder / FILE_NAME)
     facts = _facts(recipe)
     with tempfile.TemporaryDirectory() as temporary:
         trial = Path(temporary)
         compose(
-            read_tensors(encoder),
+            read_adapted(read_tensors(encoder), recipe.adapter),
             list(recipe.base["taps"]),
             recipe.head,
             load_quantisation(quantisation),
@@ -56,7 +60,8 @@ def write_recipe(folder: Path, recipe: Recipe, encoder: Path, quantisation: Path
         (trial / "model.json").write_text(dump_facts(complete), encoding="utf-8")
         facts["known_answers"] = answers(Session(trial, threads=1))
     (folder / "CARD.md").write_text(write_card(facts), encoding="utf-8")
-    names = ["head.npz", "quantisation.npz", *(name for name in _KEPT if (folder / name).is_file())]
+    made = ["head.npz", "quantisation.npz", *([FILE_NAME] if recipe.adapter else [])]
+    names = [*made, *(name for name in _KEPT if (folder / name).is_file())]
     facts["files"] = {name: file_sha256(folder / name) for name in names}
     (folder / "model.json").write_text(dump_facts(facts), encoding="utf-8")
 
@@ -73,7 +78,7 @@ def _facts(recipe: Recipe) -> dict[str, Any]:
         recipe.calibration,
         recipe.training,
     )
-    return {**facts, "base": dict(recipe.base)}
+    return {**facts, "base": dict(recipe.base), **({"adapted": True} if recipe.adapter else {})}
 
 
 def model_facts(
