@@ -128,7 +128,7 @@ def head(
 @click.option("--fold", type=click.IntRange(1), help="Hold the sources of this fold out and measure on them.")
 @click.option(
     "--precision", type=click.Choice(["auto", "float32", "bf16"]), default="auto", show_default=True,
-    help="auto: bf16 where the processor multiplies it.",
+    help="auto: bf16 on GPUs and processors that multiply matrices of it (AMX).",
 )  # fmt: skip
 @click.option("--workers", type=click.IntRange(0), default=2, show_default=True)
 def adapt(
