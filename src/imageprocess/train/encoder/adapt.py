@@ -279,8 +279,7 @@ def _plain(options: AdaptOptions) -> dict[str, Any]:
 
 
 def _precision(options: AdaptOptions, device: torch.device) -> Literal["float32", "bf16"]:
-    """bf16 where the processor multiplies matrices of it. With AVX-512's instructions alone it took 1.7 times as long as
-    float32."""
+    """bf16 where the processor multiplies matrices of it; with AVX-512 alone it took 1.7 times as long as float32."""
     if options.precision != "auto":
         return options.precision
     if device.type == "cuda":
