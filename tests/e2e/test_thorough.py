@@ -23,7 +23,8 @@ from imageprocess.model.views import cut_views
 from imageprocess.report.records import to_record
 from imageprocess.types import Source
 from imageprocess.web import site
-from service import files_served, running
+from service import running
+from serving import serving_files
 
 pytestmark = pytest.mark.e2e
 FIXTURES = Path(__file__).resolve().parents[3] / "shared" / "fixtures" / "open-pack"
@@ -154,7 +155,7 @@ def test_the_default_model_may_look_at_several_views(
     assert site.browser_model(str(model)) == model and site.thorough_model(str(model)) is None
     site.build(tmp_path / "www", model)
     pictures = dict(list(golden_pictures().items())[:12])
-    with files_served(tmp_path / "www") as at, watching(browser, at) as watched:
+    with serving_files(tmp_path / "www") as at, watching(browser, at) as watched:
         watched.page.goto(f"{at}/predict.html")
         expect(watched.page.locator("#thorough")).to_be_hidden()
         _compare(_records(watched.page, pictures), Detector(str(model)), pictures)
@@ -213,7 +214,7 @@ def test_it_is_kept_without_a_network_and_used_again(
 ) -> None:
     """From a plain file server, which gives no parts."""
     site.build(tmp_path / "www", site.browser_model(), thorough=large_model)
-    with files_served(tmp_path / "www") as at, watching(browser, at) as watched:
+    with serving_files(tmp_path / "www") as at, watching(browser, at) as watched:
         page = watched.page
         page.goto(f"{at}/predict.html")
         page.wait_for_function(
@@ -238,7 +239,7 @@ def test_another_file_than_the_one_that_was_named_is_refused(
     network[len(network) // 2] ^= 1
     (below / "thorough/model.onnx").write_bytes(network)
     assert hashlib.sha256(network).hexdigest() != registry.file_sha256(large_model / "model.onnx")
-    with files_served(below) as at, watching(browser, at) as watched:
+    with serving_files(below) as at, watching(browser, at) as watched:
         page = watched.page
         page.goto(f"{at}/predict.html")
         page.locator("#thorough-on").click()
@@ -254,11 +255,10 @@ def test_forty_pictures_as_the_composed_model_judges_them(
     clip = registry.installed("clip")
     assert clip is not None
     site.build(tmp_path / "www", site.browser_model(), thorough=clip)
-    pictures = golden_pictures() | {
-        path.name: path.read_bytes() for path in sorted(FIXTURES.glob("*/*"))[::2]
-    }
+    real = [path for path in sorted(FIXTURES.rglob("*")) if path.suffix in (".jpg", ".jpeg", ".png", ".webp")]
+    pictures = golden_pictures() | {path.name: path.read_bytes() for path in real[:: max(1, len(real) // 12)]}
     assert len(pictures) >= 40
-    with files_served(tmp_path / "www") as at, watching(browser, at) as watched:
+    with serving_files(tmp_path / "www") as at, watching(browser, at) as watched:
         page = watched.page
         page.set_default_timeout(600_000)
         page.goto(f"{at}/predict.html")
