@@ -26,25 +26,25 @@ class InputError extends Error {
   }
 }
 
-function model(folder, report) {
+function model(folder, report, site) {
   if (!models.has(folder)) {
-    models.set(folder, Model.load(folder, report));
+    models.set(folder, Model.load(folder, report, site));
     models.get(folder).catch(() => models.delete(folder)); // so that another try is a new one
   }
   return models.get(folder);
 }
 
 const calls = {
-  async load({ report }) {
+  async load({ folder, site, report }) {
     table ??= fetch(new URL("verdict.json", ROOT), { cache: "no-cache" }).then((response) => response.json());
-    const [{ spec }, faithful] = await Promise.all([model("model/", report), isFaithful(), table, loadTable()]);
+    const [{ spec }, faithful] = await Promise.all([model(folder, report, site), isFaithful(), table, loadTable()]);
     return { spec, faithful };
   },
 
-  async detect({ file, mode }) {
+  async detect({ file, mode, folder, site }) {
     const began = performance.now();
     try {
-      return await examine(file, mode, began);
+      return await examine(file, mode, await model(folder, undefined, site), began);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       const { code, message, server } = error;
@@ -74,14 +74,13 @@ const calls = {
     plain.drawn ??= plain.withBlocks();
     const network = await plain.drawn;
     const { upright, format, orientation, reduced } = checked(file, await opened(file));
-    const { pixels } = await decode(upright, format, orientation, network.spec.input, reduced);
+    const { pixels } = await decode(upright, format, orientation, network.spec, reduced);
     const { logits, blocks } = await network.run(pixels);
     return { blocks, probability: network.probability(logits), spec: network.spec, pixels };
   },
 };
 
-async function examine(file, mode, began) {
-  const network = await model("model/");
+async function examine(file, mode, network, began) {
   await loadTable();
   const { spec } = network;
   const input = await opened(file);
@@ -92,7 +91,7 @@ async function examine(file, mode, began) {
   let [note, server, isRead] = ["", false, false]; // isRead: by its records alone
   try {
     const { upright, reduced } = checked(file, input);
-    const seen = await decode(upright, format, orientation, spec.input, reduced).catch((error) => {
+    const seen = await decode(upright, format, orientation, spec, reduced).catch((error) => {
       if (!(error instanceof DecodeError)) throw error;
       throw new InputError("corrupt", `${file.name}: the ${format} data does not decode (${error.message})`);
     });
