@@ -21,7 +21,14 @@ const COLUMNS = {
   evidence: (r) => r.evidence?.map((item) => `${item.kind} (${item.trust}): ${item.claim}`).join(" | "),
   error_code: (r) => r.error?.code,
   error_message: (r) => r.error?.message,
+  maker: (r) => maker(r.evidence?.find((item) => item.kind === "model")?.detail?.maker),
 };
+
+/** The generator's family, where the model's evidence names one. */
+function maker(given) {
+  const name = typeof given === "object" ? given?.name : given;
+  return typeof name === "string" ? name : undefined;
+}
 
 function toCsv(records) {
   const rows = records.map((record) => Object.values(COLUMNS).map((read) => cell(read(record))));
