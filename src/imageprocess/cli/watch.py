@@ -59,7 +59,7 @@ class Settling:
     def forget_missing(self, present: set[Path]) -> None:
         for known in (self._growing, self._done):
             for path in known.keys() - present:
-                del known[path]  # type: ignore[attr-defined]
+                del known[path]
 
 
 def _stamp(path: Path) -> _Stamp | None:
@@ -77,7 +77,9 @@ def _stamp(path: Path) -> _Stamp | None:
     help="Append a row for each picture to FILE; pictures that are in it already are skipped.",
 )  # fmt: skip
 @click.option("-r", "--recursive", is_flag=True, help="Watch the folders of DIR too.")
-@click.option("--sidecar", is_flag=True, help="Also write each record to NAME.imageprocess.json beside its picture.")
+@click.option(
+    "--sidecar", is_flag=True, help="Also write each record to NAME.imageprocess.json beside its picture."
+)
 @click.option(
     "--mode", type=click.Choice(MODES), default="balanced", show_default=True,
     help="How sure the model must be; best-guess never answers 'unsure' for want of certainty.",

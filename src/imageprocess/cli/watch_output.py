@@ -40,6 +40,9 @@ class Output:
                 self._write(csv_header())
         except OSError as error:
             raise click.FileError(str(self._path), error.strerror or str(error)) from error
+        except click.UsageError:
+            self._stream.close()
+            raise
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
