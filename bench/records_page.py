@@ -5,12 +5,14 @@ python -m bench.records_page
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from imageprocess.provenance.table import TABLE
 
+CLAIMS = Path(__file__).with_name("results") / "camera_claims.json"
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "records.md"
 
 _HEAD = """# Records that are read
@@ -46,6 +48,24 @@ One reader gives every named text of a file, whatever the container; the readers
 - **`algorithmicMedia`** points to nothing. By IPTC's definition the algorithm was not trained on sampled data
   (fractals, patterns), so it is no generative AI, and no camera's work either.
 
+## Whose signature counts
+
+| state | signer | counts as |
+|---|---|---|
+| `trusted` | on the conformance list (`imageprocess trust update`) | trusted |
+| `legacy` | on the frozen interim list alone (`imageprocess trust update --interim`) | trusted, and told as legacy |
+| `untrusted` | on neither, or its certificate was not valid when it signed | a claim that anyone can make |
+
+A signature made while its certificate was valid stays trusted after the certificate's end where a trusted time stamp
+says when it was made; without one, the certificate has to be valid today. Of the interim list the authorities are read,
+not its list of single certificates. Names in CAWG identities are shown as written; their signatures are not checked.
+A browser checks no signature.
+
+## ComfyUI's control maps
+
+Edges, depth or a pose taken from a picture (by the node's class), and a ready map that conditions a model made for one
+(by the name of the model's file), let no pixel of that picture through: the result is told as made, not as edited.
+
 ## Tools
 
 "Says" is what the record says of the picture: made by AI, edited with AI, or not clear.
@@ -68,7 +88,30 @@ def page() -> str:
         "",
         "IPTC 2025.1: `AISystemUsed`, `AISystemVersionUsed`, `AIPromptInformation`, `AIPromptWriterName`.",
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_camera_claims()]) + "\n"
+
+
+def _camera_claims() -> Iterator[str]:
+    """What `python -m bench.camera_claims` measured."""
+    if not CLAIMS.is_file():
+        return
+    measured = json.loads(CLAIMS.read_text(encoding="utf-8"))
+    yield from (
+        "",
+        "## False claims of AI",
+        "",
+        "Public collections of photos, and hostile files, read by their records",
+    )
+    yield "alone (`python -m bench.camera_claims`). The time is the slowest file's without a manifest, CPU."
+    yield from (
+        "",
+        "| collection | files | name a camera | claims of AI | slowest, ms |",
+        "|---|---|---|---|---|",
+    )
+    for name, one in measured.items():
+        claims = len(one["claims_of_ai"])
+        slowest = one["slowest_without_manifest_cpu_ms"]
+        yield _row(name, str(one["files"]), str(one["name_a_camera"]), str(claims), str(slowest))
 
 
 def _rows() -> Iterator[tuple[str, ...]]:

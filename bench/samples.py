@@ -2,7 +2,7 @@
 
     python -m bench.samples
 
-Writes src/imageprocess/web/assets/samples/. The first carries a generator's note, the second a camera's facts and the
+Writes src/imageprocess/web/assets/samples/. The first is signed as an AI's work, the second a camera's facts and the
 IPTC field for an AI edit, all made up; the third hides the mark of Stable Diffusion XL in its pixels. So a visitor
 sees what each kind of evidence looks like, what it proves and what it does not.
 """
@@ -10,13 +10,15 @@ sees what each kind of evidence looks like, what it proves and what it does not.
 from __future__ import annotations
 
 import io
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 from bench.figure import draw_scene
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFilter, PngImagePlugin
+from PIL import Image, ImageDraw, ImageFilter
 from PIL.TiffImagePlugin import IFDRational
+from tests.credentials import authority, created, sign
 from tests.marks import embed_dwt_dct
 
 from imageprocess.watermark.payloads import PAYLOADS
@@ -32,17 +34,14 @@ _EDITED = (
 
 
 def lake() -> bytes:
-    """The figure's lake, with a note in the manner of Stable Diffusion's web UIs. 64 colours: PNG is not for photos."""
-    note = PngImagePlugin.PngInfo()
-    note.add_text(
-        "parameters",
-        "a boat on a mountain lake in the evening, soft light\nNegative prompt: people, text\n"
-        "Steps: 28, Sampler: Euler a, CFG scale: 6.5, Seed: 1234567, Size: 320x240, Model: an example",
-    )
+    """The figure's lake, with signed Content Credentials that say that an AI made it. Nobody knows the signer, so that
+    the signature holds and is not trusted. 48 colours: PNG is not for photos."""
     picture = draw_scene().crop((0, 112, 896, 784)).resize(SIZE, Image.Resampling.LANCZOS)
     stream = io.BytesIO()
-    picture.quantize(48, dither=Image.Dither.NONE).save(stream, "PNG", pnginfo=note, optimize=True)
-    return stream.getvalue()
+    picture.quantize(48, dither=Image.Dither.NONE).save(stream, "PNG", optimize=True)
+    signer = authority("imageprocess example", timedelta(days=3650))
+    says = [created("trainedAlgorithmicMedia")]
+    return sign(stream.getvalue(), says, mime="image/png", by=signer, generator="Example Generator")
 
 
 def street() -> bytes:

@@ -57,14 +57,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = _folder(Path(scratch))
         for part in asked:
-            facts |= {"machine": _machine(), "default_model": DEFAULT_MODEL, part: PARTS[part](folder)}
+            facts |= {"machine": machine(), "default_model": DEFAULT_MODEL, part: PARTS[part](folder)}
             RESULTS.parent.mkdir(parents=True, exist_ok=True)
             RESULTS.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
             print(part, time.strftime("%H:%M:%S"), flush=True)
     table.write(ROOT / "README.md", facts)
 
 
-def _machine() -> Facts:
+def machine() -> Facts:
     return {"cpus": os.cpu_count(), "processor": _processor(), "python": platform.python_version()}
 
 

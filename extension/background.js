@@ -34,9 +34,9 @@ async function inPage(tabId, message) {
 let starting = null;
 const [ENGINE_TRIES, ENGINE_WAIT_MS] = [400, 50];
 
-/** See to it that engine.html is there and listens. Firefox runs the engine beside this file. */
+/** See to it that engine.html is there and listens. Firefox runs the engine beside this file, where it may still be loading. */
 async function startEngine() {
-  if (!chrome.offscreen) return;
+  if (!chrome.offscreen) return void (await import("./engine.js"));
   if (!(await chrome.offscreen.hasDocument())) {
     starting ??= chrome.offscreen
       .createDocument({ url: "engine.html", reasons: ["WORKERS"], justification: "Runs the model in a worker." })

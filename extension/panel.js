@@ -1,11 +1,12 @@
 // The panel beside a picture: shows what page/panel.js sends. The pages' own modules draw it.
 
+import { heading, toneOf, why } from "./assets/js/answer.js";
 import { byId, el, icon } from "./assets/js/dom.js";
 import { evidence } from "./assets/js/evidence.js";
 import { meter } from "./assets/js/meter.js";
 import { saveReport } from "./assets/js/report.js";
 import { bytes, number, t } from "./assets/js/texts.js";
-import { failure, headline, reason } from "./assets/js/wording.js";
+import { failure } from "./assets/js/wording.js";
 
 const OWN = new Set(["c2pa", "iptc", "generator_metadata", "exif"]); // the kinds that are a file's own records
 
@@ -53,15 +54,13 @@ function needs(origin) {
 
 function judged(told) {
   const { record } = told;
-  const { label, decided_by: by } = record.verdict;
   const { format, width, height } = record.image;
   return [
     el(
-      "div", { "data-label": label, class: "finding" },
-      el("h2", { class: "verdict" }, icon(label), headline(record)),
+      "div", { ...toneOf(record), class: "finding" },
+      heading(record),
       meter(record),
-      el("p", { class: "reason" }, reason(record)),
-      el("p", { class: "decided" }, `${t("decided")} `, el("b", {}, t(`decided.${by}`))),
+      why(record),
     ),
     prompt(record),
     !record.evidence.some(({ kind }) => OWN.has(kind)) && el("p", { class: "stripped" }, t("panel.stripped")),

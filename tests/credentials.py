@@ -67,12 +67,13 @@ def sign(
     *,
     by: Authority | None = None,
     ingredients: Sequence[tuple[str, bytes]] = (),
+    generator: str = "imageprocess tests",
 ) -> bytes:
     """`picture` with a manifest of `actions`; `ingredients`: (relationship, a picture, signed or not)."""
     by = by or authority()
     signer = c2pa.Signer.from_info(c2pa.C2paSignerInfo("es256", by.chain_pem, by.key_pem, None))
     definition = {
-        "claim_generator_info": [{"name": "imageprocess tests", "version": "1"}],
+        "claim_generator_info": [{"name": generator, "version": "1"}],
         "title": "picture",
         "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": list(actions)}}],
     }

@@ -15,8 +15,14 @@ def gradient(width: int = 64, height: int = 48) -> Image.Image:
     return Image.fromarray(np.stack([x, y, np.full_like(x, 90)], axis=2).astype(np.uint8))
 
 
-def plain(brightness: int, width: int = 64, height: int = 48) -> Image.Image:
+def blank(brightness: int, width: int = 64, height: int = 48) -> Image.Image:
     return Image.new("RGB", (width, height), (brightness,) * 3)
+
+
+def plain(brightness: int, width: int = 64, height: int = 48) -> Image.Image:
+    """Grey grain of one brightness: to the eye one colour, but not blank."""
+    grain = np.random.default_rng(brightness).integers(-20, 21, (height, width, 1))
+    return Image.fromarray(np.clip(brightness + grain.repeat(3, axis=2), 0, 255).astype(np.uint8))
 
 
 def scene(seed: int, width: int = 320, height: int = 240) -> Image.Image:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import struct
 import zlib
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from PIL import Image
 
@@ -156,7 +158,56 @@ def _box(kind: bytes, body: bytes) -> bytes:
 
 
 def _superbox(label: bytes, *content: bytes) -> bytes:
-    return _box(b"jumb", _box(b"jumd", bytes(16) + b"\3" + label + b"\0") + b"".join(content))
+    kind = (b"c2pa" if label == b"c2pa" else b"").ljust(16, b"\0")
+    return _box(b"jumb", _box(b"jumd", kind + b"\3" + label + b"\0") + b"".join(content))
+
+
+def cbor(value: Any) -> bytes:
+    """RFC 8949, of texts, bytes, whole numbers, lists and dicts."""
+
+    def head(major: int, length: int) -> bytes:
+        return bytes([major << 5 | 25]) + struct.pack(">H", length)
+
+    if isinstance(value, dict):
+        return head(5, len(value)) + b"".join(cbor(key) + cbor(item) for key, item in value.items())
+    if isinstance(value, list):
+        return head(4, len(value)) + b"".join(map(cbor, value))
+    if isinstance(value, bytes):
+        return head(2, len(value)) + value
+    if isinstance(value, str):
+        return head(3, len(value.encode())) + value.encode()
+    return head(0, int(value))
+
+
+_NAMED = {
+    "credentialSubject": {"verifiedIdentities": [{"name": "Ada Example", "provider": {"name": "ID Desk"}}]}
+}
+IDENTITY = {
+    "signer_payload": {"sig_type": "cawg.identity_claims_aggregation", "role": ["cawg.creator"]},
+    "signature": cbor([b"", {}, json.dumps(_NAMED).encode(), b"signature"]),
+}
+
+
+def store_of_two() -> bytes:
+    """Two manifests: an AI's picture, and one that was made of it, with an identity and a soft binding."""
+
+    def assertion(label: str, value: Any) -> bytes:
+        return _superbox(label.encode(), _box(b"cbor", cbor(value)))
+
+    def claim(name: str) -> bytes:
+        return _superbox(b"c2pa.claim.v2", _box(b"cbor", cbor({"claim_generator_info": {"name": name}})))
+
+    made = _superbox(b"c2pa.actions.v2", _box(b"cbor", C2PA_ACTIONS))
+    first = _superbox(b"urn:first", _superbox(b"c2pa.assertions", made), claim("Painter"))
+    parent = {"dc:title": "draft.png", "relationship": "parentOf",
+              "activeManifest": {"url": "self#jumbf=/c2pa/urn:first"}}  # fmt: skip
+    second = _superbox(
+        b"c2pa.assertions",
+        assertion("c2pa.ingredient.v3", parent),
+        assertion("cawg.identity", IDENTITY),
+        assertion("c2pa.soft-binding", {"alg": "com.adobe.trustmark.P"}),
+    )
+    return _superbox(b"c2pa", first, _superbox(b"urn:second", second, claim("Editor")))
 
 
 def store_with_claim() -> bytes:

@@ -1,4 +1,4 @@
-"""The real service, or files alone, on a free port of 127.0.0.1: for the tests of the API and of the pages."""
+"""The real service on a free port of 127.0.0.1: for the tests of the API and of the pages."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -43,22 +41,3 @@ def running(
     finally:
         server.should_exit = True
         thread.join()
-
-
-@contextmanager
-def files_served(folder: Path, port: int = 0) -> Iterator[str]:
-    """A plain file server -> its address. No header but what such servers send."""
-    server = ThreadingHTTPServer(("127.0.0.1", port), partial(_Quiet, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *said: object) -> None:
-        pass

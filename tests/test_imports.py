@@ -41,7 +41,8 @@ ALLOWED = {
 CONFINED = {
     "torch": "train",
     "lightning": "train",
-    "onnxruntime": ("model/session.py", "evaluate"),  # evaluate runs other people's models too
+    # evaluate runs other people's models too; quantisation uses its quantiser
+    "onnxruntime": ("model/session.py", "evaluate", "train/encoder/quantisation.py"),
     "pi_heif": "decode/heic.py",
     "c2pa": "provenance",
     "simplejpeg": "decode/jpeg.py",

@@ -5,11 +5,16 @@ from __future__ import annotations
 import pytest
 
 from imageprocess.model.spec import Thresholds
-from imageprocess.types import Evidence
-from imageprocess.verdict import decide
+from imageprocess.types import GRADES, Evidence
+from imageprocess.verdict import decide, grade
 
 BALANCED = Thresholds(ai=0.8, real=0.2)
 GUESS = Thresholds(ai=0.5, real=0.5)
+MODES = {
+    "high-confidence": {"ai": 0.95, "real": 0.05},
+    "balanced": {"ai": 0.8, "real": 0.2},
+    "best-guess": {"ai": 0.5, "real": 0.5},
+}
 
 SIGNED_AI = Evidence("c2pa", "Signed AI.", "trusted", "ai")
 CAPTURE = Evidence("c2pa", "Signed capture.", "trusted", "real")
@@ -26,7 +31,8 @@ CAMERA = Evidence("exif", "A camera.", "unsigned", "real")
 
 
 def model(p: float, **detail: object) -> Evidence:
-    return Evidence("model", f"{p}", "measured", "nothing", {"probability_ai": p, "logit": 0.0, **detail})
+    told = {"probability_ai": p, "logit": 0.0, "mode_thresholds": MODES, **detail}
+    return Evidence("model", f"{p}", "measured", "nothing", told)
 
 
 @pytest.mark.parametrize("says_ai", [SIGNED_AI, MARK, UNTRUSTED_AI, WORKFLOW, IPTC_AI])
@@ -50,7 +56,7 @@ def test_row_3_a_watermark_decides(others: list[Evidence]) -> None:
 
 @pytest.mark.parametrize("claim", [UNTRUSTED_AI, WORKFLOW, IPTC_AI])
 @pytest.mark.parametrize("thresholds", [BALANCED, Thresholds(ai=0.99, real=0.001)])
-@pytest.mark.parametrize("p", [0.0, 0.001, 0.01])
+@pytest.mark.parametrize("p", [0.0, 0.01, 0.05])
 def test_row_4_a_claim_of_ai_against_a_sure_model_is_unsure_with_both_sides(
     claim: Evidence, p: float, thresholds: Thresholds
 ) -> None:
@@ -60,18 +66,48 @@ def test_row_4_a_claim_of_ai_against_a_sure_model_is_unsure_with_both_sides(
 
 
 @pytest.mark.parametrize("claim", [UNTRUSTED_AI, WORKFLOW, IPTC_AI])
-@pytest.mark.parametrize(
-    "others", [[], [model(0.011)], [model(0.19)], [model(0.99)], [CAMERA], [UNTRUSTED_CAPTURE], [IPTC_EDIT]]
-)
+@pytest.mark.parametrize("others", [[], [model(0.21)], [model(0.5)], [model(0.99)], [IPTC_EDIT]])
 def test_row_5_a_claim_of_ai_decides_and_is_told_as_a_claim(claim: Evidence, others: list[Evidence]) -> None:
     verdict = decide([*others, claim], BALANCED)
-    assert (verdict.label, verdict.decided_by, verdict.probability_ai) == ("ai", "metadata", 1.0)
+    assert (verdict.label, verdict.decided_by, verdict.grade) == ("ai", "metadata", "likely_ai")
     assert "Anyone can write" in verdict.reason
+
+
+@pytest.mark.parametrize("against", [CAMERA, UNTRUSTED_CAPTURE, IPTC_CAPTURE])
+@pytest.mark.parametrize("claim", [UNTRUSTED_AI, WORKFLOW, IPTC_AI])
+@pytest.mark.parametrize("others", [[], [model(0.6)], [model(0.01)]])
+def test_what_speaks_against_a_claim_is_named_beside_it(
+    claim: Evidence, against: Evidence, others: list[Evidence]
+) -> None:
+    verdict = decide([against, *others, claim], BALANCED)
+    assert claim.claim in verdict.reason and against.claim in verdict.reason
+    assert verdict.grade == ("cannot_tell" if verdict.label == "unsure" else "leaning_ai")
+
+
+def test_a_claim_is_as_probable_as_such_claims_were_where_they_were_counted() -> None:
+    """Anyone can type a note: it never states certainty, and nothing where other evidence speaks against it."""
+    for evidence in ([WORKFLOW], [WORKFLOW, model(0.3)], [UNTRUSTED_AI, model(0.99)]):
+        probability = decide(evidence, BALANCED).probability_ai
+        assert probability and 0.9 < probability < 0.99
+    for evidence in ([WORKFLOW, CAMERA], [WORKFLOW, IPTC_CAPTURE, model(0.9)], [IPTC_AI, model(0.1)]):
+        assert decide(evidence, BALANCED).probability_ai is None
+
+
+def test_the_model_against_a_record_or_a_mark_is_named() -> None:
+    for item, weaker in ((WORKFLOW, "leaning_ai"), (MARK, "likely_ai"), (SIGNED_AI, "very_likely_ai")):
+        verdict = decide([item, model(0.15)], BALANCED)
+        assert "the model takes it for a real picture (15 % AI)" in verdict.reason
+        assert (verdict.label, verdict.grade) == ("ai", weaker)
+    verdict = decide([CAMERA, model(0.97)], BALANCED)  # its own word, against a camera's facts
+    assert verdict.label == "ai" and CAMERA.claim in verdict.reason
+    leaning = decide([CAMERA, model(0.7)], BALANCED)
+    assert leaning.grade == "leaning_ai" and CAMERA.claim in leaning.reason
+    assert CAMERA.claim not in decide([CAMERA, model(0.3)], BALANCED).reason
 
 
 def test_row_5_a_mode_that_never_abstains_follows_the_claim_and_shows_both() -> None:
     verdict = decide([WORKFLOW, model(0.004)], GUESS)
-    assert (verdict.label, verdict.decided_by) == ("ai", "metadata")
+    assert (verdict.label, verdict.decided_by, verdict.grade) == ("ai", "metadata", "leaning_ai")
     assert "real picture (under 1 % AI)" in verdict.reason
 
 
@@ -86,6 +122,16 @@ def test_row_6_shows_the_models_disagreement() -> None:
     verdict = decide([CAPTURE, model(0.97)], BALANCED)
     assert (verdict.label, verdict.decided_by, verdict.probability_ai) == ("real", "c2pa", 0.0)
     assert "The model disagrees (97 % AI)" in verdict.reason
+
+
+@pytest.mark.parametrize("p", [0.0, 0.5, 1.0])
+def test_row_7b_in_a_blank_picture_there_is_nothing_to_judge(p: float) -> None:
+    verdict = decide([CAMERA, model(p, blank=True, **SMALL)], BALANCED)
+    assert (verdict.label, verdict.decided_by, verdict.probability_ai) == ("unsure", "abstain", None)
+    assert "nothing to judge" in verdict.reason and verdict.advice == ("another",)
+    forced = decide([model(0.9, blank=True)], GUESS)
+    assert forced.label == "ai" and "blank" in forced.reason
+    assert decide([model(p, blank=True), WORKFLOW], GUESS).label == "ai"
 
 
 SMALL = {"too_small": {"side": 199, "smallest": 200}}
@@ -149,3 +195,52 @@ def test_a_reason_never_puts_a_bare_percentage_beside_the_opposite_word(p: float
         assert "chance that an AI made it" in reason
         if p not in (0.0, 1.0):
             assert "at 0 %" not in reason and "at 100 %" not in reason
+
+
+@pytest.mark.parametrize(
+    ("p", "expected"),
+    [
+        (1.0, "very_likely_ai"), (0.95, "very_likely_ai"), (0.94, "likely_ai"), (0.8, "likely_ai"),
+        (0.79, "leaning_ai"), (0.56, "leaning_ai"), (0.54, "cannot_tell"), (0.5, "cannot_tell"),
+        (0.46, "cannot_tell"), (0.44, "leaning_real"), (0.21, "leaning_real"), (0.2, "likely_real"),
+        (0.06, "likely_real"), (0.05, "very_likely_real"), (0.0, "very_likely_real"),
+    ],
+)  # fmt: skip
+def test_the_models_word_is_graded_by_its_probability_whatever_mode_is_asked(p: float, expected: str) -> None:
+    assert grade(p, MODES) == expected
+    for thresholds in (BALANCED, Thresholds(0.95, 0.05)):
+        assert decide([CAMERA, model(p)], thresholds).grade == expected
+    assert decide([model(p, **SMALL)], BALANCED).grade == "cannot_tell"
+
+
+@pytest.mark.parametrize("p", [index / 50 for index in range(51)])
+@pytest.mark.parametrize("cut", [0.02, 0.3, 0.5, 0.7, 0.98])
+def test_a_grade_never_contradicts_the_label(p: float, cut: float) -> None:
+    for evidence in ([model(p)], [model(p), WORKFLOW], [model(p), CAPTURE], [model(p, **SMALL)]):
+        for thresholds in (Thresholds(cut, cut), BALANCED):
+            verdict = decide(evidence, thresholds)
+            assert verdict.grade in GRADES
+            if verdict.label != "unsure":
+                assert verdict.grade and verdict.grade.endswith(f"_{verdict.label}")
+
+
+def test_what_a_grade_has_meant_stands_beside_the_models_word_alone() -> None:
+    measured = {name: {"ai_share": 0.5, "pictures": 99, "grade": name} for name in GRADES}
+    for p in (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0):
+        verdict = decide([model(p)], BALANCED, measured)
+        assert verdict.measured and verdict.measured["grade"] == verdict.grade
+    for evidence, thresholds in (
+        ([model(0.9), WORKFLOW], BALANCED),  # a record decides
+        ([model(0.9, **SMALL)], BALANCED),  # the model has not learnt from such
+        ([model(0.52)], GUESS),  # it had to pick a side
+        ([], None),
+    ):
+        assert decide(evidence, thresholds, measured).measured is None
+    assert decide([model(0.9)], BALANCED, {}).measured is None
+
+
+@pytest.mark.parametrize(
+    "evidence", [[], [model(0.5)], [model(0.9)], [WORKFLOW], [MARK], [CAPTURE], [SIGNED_AI]]
+)
+def test_every_answer_says_what_a_person_can_do(evidence: list[Evidence]) -> None:
+    assert decide(evidence, BALANCED).advice

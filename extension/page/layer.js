@@ -17,6 +17,8 @@ imageprocess.layer ??= (() => {
     [data-label=ai] { --tone: light-dark(#6d28d9, #b794ff); }
     [data-label=real] { --tone: light-dark(#0b7259, #4fd1ae); }
     [data-label=unsure] { --tone: light-dark(#8a5a00, #f0b85a); }
+    [data-grade=leaning_ai] { --tone: light-dark(#6d28d9, #b794ff); font-weight: 450; }
+    [data-grade=leaning_real] { --tone: light-dark(#0b7259, #4fd1ae); font-weight: 450; }
     [data-label=none] { --tone: light-dark(#5c606b, #a3a7b1); }
     iframe { all: unset; position: absolute; z-index: 1; outline: 1px solid light-dark(#d8d8d0, #3a3e47); width: 390px; max-width: calc(100vw - 16px); height: 220px; border-radius: 14px; box-shadow: 0 8px 40px #0007; background: light-dark(#fafaf7, #111215); color-scheme: light dark; }
     .picker { position: fixed; inset: 0; cursor: crosshair; }

@@ -83,6 +83,7 @@ imageprocess.scan ??= (() => {
     const node = document.createElement("button");
     node.className = "badge";
     node.dataset.label = record?.verdict?.label ?? "none";
+    node.dataset.grade = record?.verdict?.grade ?? ""; // a weak one is light, in the colour that it leans to
     const text = document.createElement("span");
     text.textContent = record?.verdict ? headline : words[needs ? "needs" : "unread"];
     node.append(text);

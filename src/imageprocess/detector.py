@@ -20,6 +20,7 @@ from . import sources
 from .decode import DETECTOR_LIMITS, Limits, decode
 from .errors import CrashedError, ImageProcessError, InputError, InputNotFoundError, UsageError
 from .model import registry
+from .model.blank import is_blank
 from .model.calibrate import testify
 from .model.heatmap import to_display
 from .model.session import Output, Session
@@ -52,6 +53,7 @@ class _Examined:
     evidence: list[Evidence]
     pixels: NDArray[np.uint8] | None  # prepared for the model; None where it is not asked
     elapsed_s: float
+    blank: bool = False  # there is nothing in it to judge
     note: str | None = None  # what the verdict's reason must say of the pixels
 
 
@@ -208,8 +210,9 @@ class Detector:
         if "watermark" in question.witnesses:
             evidence += read_watermarks(image)
         pixels = self.session.prepare(image.pixels) if question.thresholds else None
+        blank = pixels is not None and is_blank(image.pixels)
         elapsed_s = time.perf_counter() - began
-        return _Examined(source.name, digest, image.facts, evidence, pixels, elapsed_s, image.note)
+        return _Examined(source.name, digest, image.facts, evidence, pixels, elapsed_s, blank, image.note)
 
     def _by_records(
         self, name: str, data: bytes, digest: str, question: _Question, error: InputError
@@ -217,7 +220,7 @@ class Detector:
         """Where the pixels cannot be had, but the file's own records say how it was made; None where they do not."""
         told = read_without_pixels(data, self.limits) if "provenance" in question.witnesses else None
         note = f"The pixels were not looked at: {str(error).removeprefix(f'{name}: ')}."
-        return told and _Examined(name, digest, *told, None, 0.0, note)
+        return told and _Examined(name, digest, *told, None, 0.0, note=note)
 
     def _try_examine(self, source: Source | Result, question: _Question) -> _Examined | Result:
         if isinstance(source, Result):
@@ -239,9 +242,7 @@ class Detector:
             for at, output in zip(asked, told, strict=True):
                 outputs[at] = output
         share_s = (time.perf_counter() - began) / max(1, len(examined))
-        return [
-            self._judge(e, output, question, share_s) for e, output in zip(examined, outputs, strict=True)
-        ]
+        return [self._judge(e, told, question, share_s) for e, told in zip(examined, outputs, strict=True)]
 
     def _judge(
         self, examined: _Examined, output: Output | None, question: _Question, share_s: float
@@ -249,14 +250,15 @@ class Detector:
         evidence = list(examined.evidence)
         spec = self.session.spec if output else None
         if output and spec and question.thresholds:
-            evidence.append(testify(output, spec, question.thresholds, examined.image))
+            evidence.append(testify(output, spec, question.thresholds, examined.image, blank=examined.blank))
+        verdict = decide(evidence, question.thresholds, spec.grades if spec else None)
         heat = output.heatmap if output and question.heatmap else None
         result = Result(
             source=examined.source,
             status="ok",
             sha256=examined.sha256,
             image=examined.image,
-            verdict=_noted(decide(evidence, question.thresholds), examined.note),
+            verdict=_noted(verdict, examined.note),
             evidence=tuple(evidence),
             model=spec.info if spec else None,
             elapsed_ms=round((examined.elapsed_s + share_s) * 1000, 3),

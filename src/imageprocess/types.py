@@ -16,6 +16,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Label = Literal["ai", "real", "unsure"]
+# How strongly a verdict speaks for its side; `label` says which side, or that the mode asked for gives no answer.
+Grade = Literal[
+    "very_likely_ai",
+    "likely_ai",
+    "leaning_ai",
+    "cannot_tell",
+    "leaning_real",
+    "likely_real",
+    "very_likely_real",
+]
 Mode = Literal["high-confidence", "balanced", "best-guess"]
 Status = Literal["ok", "error"]
 DecidedBy = Literal["c2pa", "watermark", "metadata", "model", "abstain"]
@@ -26,6 +36,7 @@ PointsTo = Literal["ai", "ai_edited", "real", "nothing"]
 # Which rooms may testify (`--only`).
 Witness = Literal["provenance", "watermark", "model"]
 
+GRADES: tuple[Grade, ...] = get_args(Grade)
 MODES: tuple[Mode, ...] = get_args(Mode)
 WITNESSES: tuple[Witness, ...] = get_args(Witness)
 RECORD_SCHEMA = 1
@@ -81,14 +92,20 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer. `probability_ai` is the model's calibrated probability where the model decides or abstains;
-    where a record or a mark decides it is 1.0 or 0.0 (a statement taken at its word, not an estimate), and the
-    model's own estimate stays in its evidence. None only when nothing was asked that could give one."""
+    """The answer. `probability_ai` is the model's calibrated probability where the model decides or abstains. Where a
+    trusted signature or a watermark decides it is 1.0 or 0.0 (a statement taken at its word, not an estimate); where a
+    record that anyone could have typed does, how often such records were true, or None where other evidence speaks
+    against it. The model's own estimate stays in its evidence."""
 
     label: Label
     probability_ai: float | None
     decided_by: DecidedBy
     reason: str
+    grade: Grade | None = None  # None only where a Verdict is made by hand
+    advice: tuple[str, ...] = ()  # what a person can do now: names of texts (web/assets/texts, "advice.NAME")
+    # What this grade of this model has meant on pictures of known origin, see evaluate/grades.py; None: not measured,
+    # or the model did not give the grade.
+    measured: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

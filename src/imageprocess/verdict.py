@@ -4,27 +4,39 @@ The truth table, first row that fits; verdict.json holds it, with the reasons, a
 An "AI claim" is an item that points to "ai" and that anyone could have written: a generator's own metadata, an
 IPTC value, an intact manifest by an untrusted signer, a manifest that nothing could verify.
 
-    row  evidence                                                     label   decided_by  probability_ai
-    1    trusted C2PA capture, and a trusted or marked or claimed AI  unsure  abstain     the model's
-    2    trusted C2PA that says "made by an AI"                       ai      c2pa        1.0
-    3    a watermark                                                  ai      watermark   1.0
-    4    an AI claim, and the model is sure of the contrary           unsure  abstain     the model's
-    5    an AI claim                                                  ai      metadata    1.0
-    6    trusted C2PA capture, untouched                              real    c2pa        0.0
-    7a   model: on a picture smaller than any it was trained on       unsure  abstain     the model's
-    7    model: probability_ai >= thresholds.ai                       ai      model       the model's
-    8    model: probability_ai <= thresholds.real                     real    model       the model's
-    9    model: between the two                                       unsure  abstain     the model's
-    10   nothing of these                                             unsure  abstain     None
+    row  evidence                                                  label   decided_by  probability_ai  grade
+    1    trusted C2PA capture, and trusted, marked or claimed AI    unsure  abstain     the model's     cannot tell
+    2    trusted C2PA that says "made by an AI"                    ai      c2pa        1.0             very likely AI
+    3    a watermark                                               ai      watermark   1.0             very likely AI
+    4    an AI claim, and the model is sure of the contrary        unsure  abstain     the model's     cannot tell
+    5    an AI claim                                               ai      metadata    counted         likely AI
+    6    trusted C2PA capture, untouched                           real    c2pa        0.0             very likely real
+    7b   model: on a picture that is blank, or nearly so           unsure  abstain     None            cannot tell
+    7a   model: on a picture smaller than any it was trained on    unsure  abstain     the model's     cannot tell
+    7    model: probability_ai >= thresholds.ai                    ai      model       the model's     the model's
+    8    model: probability_ai <= thresholds.real                  real    model       the model's     the model's
+    9a   model: between the two, nearer to AI                      unsure  abstain     the model's     the model's
+    9b   model: between the two, nearer to real                    unsure  abstain     the model's     the model's
+    9    model: between the two, near a half                       unsure  abstain     the model's     cannot tell
+    10   nothing of these                                          unsure  abstain     None            cannot tell
 
-"Sure of the contrary" is probability_ai <= 0.01 in every mode, not the mode's own threshold for "real": that one
-says how many mistakes a person accepts where pixels are all there is, and with a weak model it lies so high that
-honest records would be doubted by the dozen. Nobody gains much by writing a generator's record into a photograph,
-so such a record is rarely false. A calibrated 0.01 (of a set half AI, half real) is 99 to 1 against an AI: it
-outweighs a record only where at least one in a hundred such records is false, and a lesser certainty does not.
-A mode that never abstains (thresholds.ai == thresholds.real) has to pick a side in row 4 as well: it follows the
-claim, and the reason shows both. Nor does it know row 7a, which is there because the smaller a picture, the more
-"real" it looks (measured: docs/experiments.md).
+The grade of the model's word follows from its calibrated probability and from the thresholds of two modes, whatever
+mode was asked for: "very likely" beyond those of high-confidence, "likely" beyond those of balanced, "leaning" from
+there to within 0.05 of a half, where it cannot tell. A grade never contradicts the label: a mode that always picks a
+side makes it at least "leaning" to that side.
+
+"Sure of the contrary" is probability_ai at or below the threshold for "real" of the high-confidence mode, in every
+mode. Each model's own calibration sets it: of the AI pictures that the calibration is fitted on, at most one in 200
+lies there (train/calibration.py). The mode's own threshold would not do: it says how many mistakes a person accepts
+where pixels are all there is, and honest records would be doubted by the dozen. A mode that never abstains
+(thresholds.ai == thresholds.real) has to pick a side in row 4 as well: it follows the claim, and the reason shows
+both. Nor does it know rows 7b and 7a; the latter is there because the smaller a picture, the more "real" it looks
+(measured: docs/experiments.md).
+
+Anyone can type a claim, so row 5 states no certainty but how often such claims were true where we could count
+(`claims` in verdict.json, written by bench/claims.py). Whatever speaks against an "ai" that a record or a mark decides
+is named in the reason (a camera's facts, a claim of being real, the model); the grade is one weaker for it, and a
+claim then has no probability, for nothing like it could be counted. What the model estimates stays in its evidence.
 
 What never decides, whatever it says: EXIF camera facts; a claim of being real without a trusted signature; a
 record that says "edited with an AI" (the reason tells it; who made the picture is left to the model); a
@@ -34,38 +46,136 @@ broken manifest (the reason warns of it); the absence of any mark.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .model.calibrate import percent
 from .model.spec import Thresholds
-from .types import Evidence, Verdict
+from .types import Evidence, Grade, Label, Verdict
 
-__all__ = ["decide"]
+__all__ = ["decide", "grade", "is_ai_claim"]
 
+_AGAINST = (
+    "model_against",
+    "camera",
+    "says_real",
+)  # asides that weaken the grade of an "ai" that no model decided
 _TABLE: dict[str, Any] = json.loads(Path(__file__).with_name("verdict.json").read_text(encoding="utf-8"))
 
 
-def decide(evidence: Sequence[Evidence], thresholds: Thresholds | None) -> Verdict:
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """The model's word, as the table's rows ask for it."""
+
+    p: float
+    thresholds: Thresholds  # of the mode asked for
+    modes: Mapping[str, Mapping[str, float]]  # every mode's
+    too_small: Mapping[str, int] | None
+    blank: bool
+
+    @property
+    def grade(self) -> Grade:
+        return grade(self.p, self.modes)
+
+    def facts(self) -> set[str]:
+        sure = self.modes.get(_TABLE["sure_of_real"])
+        facts = {
+            "model": True,
+            "model_ai": self.p >= self.thresholds.ai,
+            "model_real": self.p <= self.thresholds.real,
+            "model_sure_of_real": sure is not None and self.p <= sure["real"],
+            "may_abstain": self.thresholds.real < self.thresholds.ai,
+            "leans_ai": self.grade.endswith("_ai"),
+            "leans_real": self.grade.endswith("_real"),
+            "too_small": self.too_small is not None,
+            "blank": self.blank,
+        }
+        return {name for name, holds in facts.items() if holds}
+
+    def words(self) -> dict[str, str]:
+        cuts = self.thresholds
+        told = {"p": percent(self.p), "low": percent(cuts.real), "high": percent(cuts.ai)}
+        return told | {name: str(px) for name, px in (self.too_small or {}).items()}
+
+
+def decide(
+    evidence: Sequence[Evidence],
+    thresholds: Thresholds | None,
+    measured: Mapping[str, Any] | None = None,
+) -> Verdict:
     """The verdict on one picture. `thresholds` are those of the mode asked for, None when the model was not
-    asked: a model's evidence without thresholds does not count.
+    asked: a model's evidence without thresholds does not count. `measured`: what each grade has meant, of the
+    model that was asked (`grades` of its measurements).
     """
-    model = next((item for item in evidence if item.kind == "model"), None) if thresholds else None
-    p = None if model is None else float(model.detail["probability_ai"])
+    model = _model(evidence, thresholds)
     items = _deciding(evidence)
-    too_small = model.detail.get("too_small") if model else None
-    facts = {name for name, item in items.items() if item} | _about_the_model(p, thresholds)
-    if too_small:
-        facts.add("too_small")
+    facts = {name for name, item in items.items() if item} | (model.facts() if model else {"may_abstain"})
     row = next(row for row in _TABLE["rows"] if facts.issuperset(row["when"]))
-    words = {name: item.claim for name, item in items.items() if item}
-    words |= {name: str(px) for name, px in (too_small or {}).items()}
-    if p is not None and thresholds is not None:
-        words |= {"p": percent(p), "low": percent(thresholds.real), "high": percent(thresholds.ai)}
-    reason = " ".join([row["reason"], *_asides(evidence, row["label"], words)])
-    probability = p if row["probability_ai"] == "model" else row["probability_ai"]
-    return Verdict(row["label"], probability, row["decided_by"], _filled(reason, words))
+    beside = _beside(evidence, row, facts)
+    words = {name: item.claim for name, item in (items | beside).items() if item}
+    words |= model.words() if model else {}
+    reason = " ".join([row["reason"], *(_TABLE["asides"][name] for name in beside)])
+    told = row["grade"] if row["grade"] != "model" or model is None else model.grade
+    if "contested" in row and not beside.keys().isdisjoint(_AGAINST):
+        told = row["contested"]
+    agreed = _agreeing(told, row["label"])
+    is_estimate = row.get("measured", False) and agreed == told
+    return Verdict(
+        label=row["label"],
+        probability_ai=_probability(row, model, contested=told == row.get("contested")),
+        decided_by=row["decided_by"],
+        reason=_filled(reason, words),
+        grade=agreed,
+        advice=tuple(row["advice"]),
+        measured=measured.get(agreed) if measured and is_estimate else None,
+    )
+
+
+def _probability(row: dict[str, Any], model: _Model | None, *, contested: bool) -> float | None:
+    stated: float | str | None = row["probability_ai"]
+    if stated == "model":
+        return model.p if model else None
+    if stated == "claims":
+        counted: float | None = _TABLE["claims"]["probability_ai"]
+        return None if contested else counted
+    return float(stated) if stated is not None else None
+
+
+def grade(p: float, modes: Mapping[str, Mapping[str, float]]) -> Grade:
+    """What a probability comes to, by the thresholds of the modes (mode -> "ai" and "real")."""
+    rules = _TABLE["grades"]
+    for word in ("very_likely", "likely"):
+        cuts = modes.get(rules[word])
+        if cuts and p >= cuts["ai"] > cuts["real"]:
+            return _grade(word, "ai")
+        if cuts and p <= cuts["real"] < cuts["ai"]:
+            return _grade(word, "real")
+    if abs(p - 0.5) < rules["leaning"]:
+        return "cannot_tell"
+    return _grade("leaning", "ai" if p > 0.5 else "real")
+
+
+def _grade(word: str, side: str) -> Grade:
+    found: Grade = f"{word}_{side}"  # type: ignore[assignment]
+    return found
+
+
+def _agreeing(told: Grade, label: Label) -> Grade:
+    """Of an answer that had to pick a side, at least "leaning" to it."""
+    return told if label == "unsure" or told.endswith(f"_{label}") else _grade("leaning", label)
+
+
+def _model(evidence: Sequence[Evidence], thresholds: Thresholds | None) -> _Model | None:
+    item = _first(evidence, lambda e: e.kind == "model")
+    if item is None or thresholds is None:
+        return None
+    told = item.detail
+    return _Model(
+        float(told["probability_ai"]), thresholds, told.get("mode_thresholds", {}), told.get("too_small"),
+        bool(told.get("blank")),
+    )  # fmt: skip
 
 
 def _deciding(evidence: Sequence[Evidence]) -> dict[str, Evidence | None]:
@@ -74,22 +184,28 @@ def _deciding(evidence: Sequence[Evidence]) -> dict[str, Evidence | None]:
         "signed_ai": _first(evidence, lambda e: _is_signed(e) and e.points_to == "ai"),
         "capture": _first(evidence, lambda e: _is_signed(e) and e.points_to == "real"),
         "mark": _first(evidence, lambda e: e.kind == "watermark" and e.points_to == "ai"),
-        "claim": _first(evidence, _is_ai_claim),
+        "claim": _first(evidence, is_ai_claim),
     }
     return {**items, "says_ai": items["signed_ai"] or items["mark"] or items["claim"]}
 
 
-def _about_the_model(p: float | None, thresholds: Thresholds | None) -> set[str]:
-    if p is None or thresholds is None:
-        return {"may_abstain"}
-    facts = {
-        "model": True,
-        "model_ai": p >= thresholds.ai,
-        "model_real": p <= thresholds.real,
-        "model_sure_of_real": p <= _TABLE["sure_of_real"],
-        "may_abstain": thresholds.real < thresholds.ai,
-    }
-    return {name for name, holds in facts.items() if holds}
+def _beside(evidence: Sequence[Evidence], row: dict[str, Any], facts: set[str]) -> dict[str, Evidence | None]:
+    """What did not decide, but a person must hear beside the answer: the table's asides, each with its item."""
+    is_ai = row["label"] == "ai"
+    found: dict[str, Evidence | None] = {}
+    if is_ai or not {"claim", "leans_ai"}.isdisjoint(row["when"]):
+        found["camera"] = _first(evidence, lambda e: e.kind == "exif" and e.points_to == "real")
+        found["says_real"] = _first(
+            evidence, lambda e: e.kind != "exif" and e.points_to == "real" and not _is_signed(e)
+        )
+    if not is_ai:
+        found["edited"] = _first(evidence, lambda e: e.points_to == "ai_edited" and e.trust != "broken")
+    found["broken"] = _first(evidence, lambda e: e.trust == "broken")
+    told: dict[str, Evidence | None] = {name: item for name, item in found.items() if item}
+    if "blank" in facts and row["row"] != "7b":
+        told["blank"] = None
+    against = is_ai and row["decided_by"] != "model" and "model_real" in facts
+    return {**({"model_against": None} if against else {}), **told}
 
 
 def _first(evidence: Sequence[Evidence], fits: Callable[[Evidence], bool]) -> Evidence | None:
@@ -100,24 +216,13 @@ def _is_signed(item: Evidence) -> bool:
     return item.kind == "c2pa" and item.trust == "trusted"
 
 
-def _is_ai_claim(item: Evidence) -> bool:
+def is_ai_claim(item: Evidence) -> bool:
+    """Says that an AI made the picture, and could have been written by anyone."""
     if item.points_to != "ai":
         return False
     if item.kind == "c2pa":
         return item.trust in ("valid_untrusted", "unsigned")
     return item.kind in ("iptc", "generator_metadata")
-
-
-def _asides(evidence: Sequence[Evidence], label: str, words: dict[str, str]) -> list[str]:
-    """What did not decide, but a person must hear beside the answer. Adds its claims to `words`."""
-    found = {
-        "edited": _first(evidence, lambda e: e.points_to == "ai_edited" and e.trust != "broken"),
-        "broken": _first(evidence, lambda e: e.trust == "broken"),
-    }
-    if label == "ai":
-        del found["edited"]
-    words.update({name: item.claim for name, item in found.items() if item})
-    return [_TABLE["asides"][name] for name, item in found.items() if item]
 
 
 def _filled(template: str, words: dict[str, str]) -> str:

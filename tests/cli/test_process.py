@@ -60,7 +60,7 @@ def test_colour_on_a_terminal_and_not_with_no_color(tiny_model_dir: Path, tmp_pa
     path = tmp_path / "a.png"
     path.write_bytes(encode(plain(255), "PNG"))
     arguments = ["detect", "--model", str(tiny_model_dir), str(path)]
-    assert "\x1b[1;31mlooks AI-made\x1b[0m" in _on_a_terminal(arguments)
+    assert "\x1b[1;31mvery likely AI-made\x1b[0m" in _on_a_terminal(arguments)
     assert "\x1b" not in _on_a_terminal(arguments, NO_COLOR="1")
 
 

@@ -19,7 +19,7 @@ from imageprocess.errors import (
     TooManyPixelsError,
     UnsupportedFormatError,
 )
-from pictures import corners, encode, gradient, plain
+from pictures import blank, corners, encode, gradient
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 LOSSLESS = {"PNG": {}, "BMP": {}, "TIFF": {}, "WEBP": {"lossless": True}}
@@ -110,8 +110,8 @@ def test_palette_with_a_transparent_colour(form: str) -> None:
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "YCbCr"])
 def test_other_colour_modes(mode: str) -> None:
-    image = plain(255).convert(mode)
-    image.paste(plain(0, width=32).convert(mode), (0, 0))
+    image = blank(255).convert(mode)
+    image.paste(blank(0, width=32).convert(mode), (0, 0))
     found = corners(decode(encode(image, "TIFF")).pixels)
     assert [
         max(abs(v - want) for v in corner) < 5 for corner, want in zip(found, (0, 255) * 2, strict=True)
@@ -119,7 +119,7 @@ def test_other_colour_modes(mode: str) -> None:
 
 
 def test_cmyk_jpeg_is_not_inverted() -> None:
-    assert decode(encode(plain(255).convert("CMYK"), "JPEG", quality=95)).pixels.min() > 245
+    assert decode(encode(blank(255).convert("CMYK"), "JPEG", quality=95)).pixels.min() > 245
 
 
 @pytest.mark.parametrize("form", ["PNG", "TIFF"])
@@ -173,14 +173,14 @@ def test_tones_of_another_scale_are_no_picture_of_ours(tones: np.ndarray) -> Non
 
 @pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG", "TIFF", "AVIF"])
 def test_the_first_frame_of_many_is_looked_at(form: str) -> None:
-    frames = [plain(250), plain(120), plain(5)]
+    frames = [blank(250), blank(120), blank(5)]
     decoded = decode(encode(frames[0], form, save_all=True, append_images=frames[1:]))
     assert decoded.facts.frames == 3
     assert decoded.pixels.min() > 240
 
 
 def test_a_phones_jpeg_with_a_second_picture_behind_it_is_one_jpeg() -> None:
-    data = encode(plain(250), "MPO", save_all=True, append_images=[plain(5)])
+    data = encode(blank(250), "MPO", save_all=True, append_images=[blank(5)])
     decoded = decode(data)
     assert (decoded.facts.format, decoded.facts.frames) == ("JPEG", 1)
     assert decoded.pixels.min() > 240

@@ -10,13 +10,13 @@ from PIL import Image
 
 from imageprocess.decode import Limits, decode
 from imageprocess.decode.frames import count_gif_frames, count_tiff_frames
-from pictures import encode, plain
+from pictures import blank, encode
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])
 @pytest.mark.parametrize("form", ["GIF", "TIFF"])
 def test_as_pillow_counts(form: str, count: int) -> None:
-    frames = [plain(30 * i) for i in range(count)]
+    frames = [blank(30 * i) for i in range(count)]
     data = encode(frames[0], form, save_all=True, append_images=frames[1:])
     counter = count_gif_frames if form == "GIF" else count_tiff_frames
     assert counter(data, 100) == count
@@ -24,7 +24,7 @@ def test_as_pillow_counts(form: str, count: int) -> None:
 
 
 def test_big_tiff() -> None:
-    data = encode(plain(9), "TIFF", save_all=True, append_images=[plain(8)], big_tiff=True)
+    data = encode(blank(9), "TIFF", save_all=True, append_images=[blank(8)], big_tiff=True)
     assert data[2:4] == b"+\0"
     assert count_tiff_frames(data, 100) == 2
 
@@ -35,7 +35,7 @@ def test_motorola_order() -> None:
 
 
 def test_a_cut_off_animation_keeps_its_first_frame() -> None:
-    frames = [plain(200), *(Image.effect_noise((64, 48), 90) for _ in range(3))]
+    frames = [blank(200), *(Image.effect_noise((64, 48), 90) for _ in range(3))]
     data = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
     decoded = decode(data[: len(data) // 2])
     assert decoded.pixels.min() > 190
@@ -56,7 +56,7 @@ def test_large_frames_are_not_decoded_to_be_counted() -> None:
 
 
 def test_a_gif_of_tiny_sub_blocks_ends_soon() -> None:
-    head = encode(plain(1), "GIF")[:13]
+    head = encode(blank(1), "GIF")[:13]
     flags = head[10]
     palette = bytes(3 << (flags & 7) + 1) if flags & 0x80 else b""
     frame = b"," + bytes(8) + b"\0\x02"
@@ -67,5 +67,5 @@ def test_a_gif_of_tiny_sub_blocks_ends_soon() -> None:
 
 
 def test_the_limit_is_the_callers() -> None:
-    data = encode(plain(9), "GIF", save_all=True, append_images=[plain(8), plain(7)])
+    data = encode(blank(9), "GIF", save_all=True, append_images=[blank(8), blank(7)])
     assert decode(data, limits=Limits(max_frames=2)).facts.frames == 2

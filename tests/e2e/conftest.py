@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,34 +10,24 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from browsing import TIMEOUT_MS, Open, Watched, watching
+from browsing import CHROMIUM_ARGUMENTS, TIMEOUT_MS, Open, Watched, chromium_path, watching
 from imageprocess.serve.app import create_app
 from imageprocess.serve.settings import Settings
 from imageprocess.web import site
 from pictures import encode, plain
-from service import files_served, running
+from service import running
+from serving import serving_files
 
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+ARGUMENTS = [*CHROMIUM_ARGUMENTS, "--headless"]
 
 
 # One a file, not one a run: Playwright keeps an event loop running in the main thread for as long as it lives,
 # and the rooms that come after run loops of their own.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    assert path, "no Chromium: `make test` installs Debian's, or `apt-get install chromium`"
     expect.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
         yield browser
         browser.close()
 
@@ -80,7 +69,7 @@ def static_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def static_address(static_dir: Path) -> Iterator[str]:
-    with files_served(static_dir) as address:
+    with serving_files(static_dir) as address:
         yield f"{address}/below"
 
 

@@ -118,10 +118,10 @@ def test_hebrew_is_chosen_by_the_browser_or_by_hand_and_kept(open_static: Open, 
     expect(page.locator("html")).to_have_attribute("dir", "rtl")
     _judged(page, SAMPLES / "lake.png", drawn["notes.txt"], drawn["scan.tif"])
     text = page.locator("#cards").inner_text()
-    assert "נוצרה עם Stable Diffusion web UI" in text and "רשומה של" in text and "TIFF" in text
+    assert "נוצרה עם Example Generator" in text and "אישורי התוכן שבקובץ" in text and "TIFF" in text
     page.locator("#cards .evidence > summary").first.click()
     words = page.locator("#cards .evidence").first.inner_text()
-    assert "היא אינה חתומה" in words and "It proves" not in words and "That the" not in words
+    assert "שום דבר ממה שנאמר בהם" in words and "It proves" not in words and "That the" not in words
 
 
 def test_english_is_saved_whatever_the_pages_language(open_static: Open) -> None:
@@ -130,9 +130,7 @@ def test_english_is_saved_whatever_the_pages_language(open_static: Open) -> None
     _judged(page, SAMPLES / "lake.png")
     with page.expect_download() as saving:
         page.locator("#json").click()
-    assert "says that this picture was generated with AI" in Path(saving.value.path()).read_text(
-        encoding="utf-8"
-    )
+    assert "was made by a generative AI" in Path(saving.value.path()).read_text(encoding="utf-8")
 
 
 def test_keyboard_alone_in_private_mode(open_static: Open, drawn: Drawn) -> None:

@@ -21,7 +21,7 @@ from imageprocess.detector import Detector
 from imageprocess.model.preprocess import resize
 from imageprocess.model.spec import InputSpec, Thresholds
 from imageprocess.report.records import to_record
-from imageprocess.types import Evidence, Source
+from imageprocess.types import GRADES, Evidence, Source
 from imageprocess.verdict import decide
 from imageprocess.watermark.payloads import PAYLOADS
 from marks import Way, embed_dwt_dct, embed_stealth
@@ -30,6 +30,7 @@ from record_rows import rows
 from records import IPTC, jpeg, jpeg_xmp, png_texts, xmp, xmp_source_type
 
 pytestmark = pytest.mark.e2e
+MODES = {"high-confidence": {"ai": 0.95, "real": 0.04}, "balanced": {"ai": 0.8, "real": 0.2}}
 FILTERS = ("box", "bilinear", "bicubic", "lanczos")
 SIZES = [
     # both ways; much and little; enlarged; one side kept; where Pillow begins with the other pass
@@ -337,28 +338,40 @@ def test_one_table_decides_in_both_languages(open_static: Open) -> None:
     cases: list[tuple[list[Evidence], Thresholds | None]] = []
     for size in range(4):
         for chosen in itertools.combinations(items, size):
-            for p in (None, 0.0, 0.005, 0.01, 0.125, 0.5, 0.805, 0.9999):
+            for p in (None, 0.0, 0.03, 0.125, 0.3, 0.46, 0.5, 0.6, 0.805, 0.9999):
                 model = (
                     []
                     if p is None
-                    else [Evidence("model", "m", "measured", "nothing", {"probability_ai": p})]
+                    else [
+                        Evidence(
+                            "model",
+                            "m",
+                            "measured",
+                            "nothing",
+                            {"probability_ai": p, "mode_thresholds": MODES},
+                        )
+                    ]
                 )
                 cases += [([*chosen, *model], thresholds) for thresholds in settings]
-    expected = [asdict(decide(evidence, thresholds)) for evidence, thresholds in cases]
+    measured = {grade: {"ai_share": 0.5, "of": grade} for grade in GRADES}
+    expected = [asdict(decide(evidence, thresholds, measured)) for evidence, thresholds in cases]
     page = open_static("docs.html").page
     found = page.evaluate(
-        """async (cases) => {
+        """async ([cases, measured]) => {
             const { decide } = await import("./assets/js/private/verdict.js");
             const table = await (await fetch("verdict.json")).json();
-            return cases.map(([evidence, thresholds]) => decide(evidence, thresholds, table));
+            return cases.map(([evidence, thresholds]) => decide(evidence, thresholds, table, measured));
         }""",
         [
-            [[asdict(item) for item in evidence], thresholds and asdict(thresholds)]
-            for evidence, thresholds in cases
+            [
+                [[asdict(item) for item in evidence], thresholds and asdict(thresholds)]
+                for evidence, thresholds in cases
+            ],
+            measured,
         ],
     )
     assert len(cases) > 2500
-    assert found == expected
+    assert [{"measured": None, **verdict} for verdict in found] == json.loads(json.dumps(expected))
 
 
 def test_a_file_is_named_by_its_sha256_without_the_browsers_help(open_static: Open) -> None:

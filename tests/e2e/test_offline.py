@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from browsing import Open, Watched, choose_private, saved_records, watching
 from imageprocess.web import site
-from service import files_served
+from serving import serving_files
 
 pytestmark = pytest.mark.e2e
 Drawn = dict[str, Path]
@@ -43,7 +43,7 @@ def _kept(page: Page) -> list[str]:
 def test_after_one_visit_it_works_without_a_network(browser: Browser, static_dir: Path, drawn: Drawn) -> None:
     """The first page alone is visited; the other is never seen online."""
     drawn_apart = (static_dir / "below/network/model.onnx").exists()
-    with files_served(static_dir) as served, watching(browser, served) as watched:
+    with serving_files(static_dir) as served, watching(browser, served) as watched:
         page = watched.page
         page.goto(f"{served}/below/index.html")
         _settled(page, "/ort/", "/model/model.onnx", *(["/network/model.onnx"] if drawn_apart else []))
@@ -67,7 +67,7 @@ def _go_on(page: Page, served: str, drawn: Drawn) -> None:
 def _own_site(browser: Browser, static_dir: Path, tmp_path: Path) -> Iterator[tuple[Path, Watched]]:
     """A copy of the site that may be changed, and its page of verdicts open."""
     shutil.copytree(static_dir, tmp_path / "site")
-    with files_served(tmp_path / "site") as served, watching(browser, served) as watched:
+    with serving_files(tmp_path / "site") as served, watching(browser, served) as watched:
         watched.page.goto(f"{served}/below/predict.html")
         yield tmp_path / "site/below", watched
 

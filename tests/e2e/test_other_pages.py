@@ -77,7 +77,7 @@ def test_a_picture_of_ones_own_on_the_first_page(open_page: Open, drawn: dict[st
     where = "stay in this browser" if site.has_private_mode() else "The service runs on this computer"
     expect(page.locator("#privacy")).to_contain_text(where)
     page.set_input_files("#files", drawn["bright.jpg"])
-    expect(page.locator("#tried .verdict")).to_have_text("Looks AI-made")
+    expect(page.locator("#tried .verdict")).to_have_text("Very likely AI-made")
     expect(page.get_by_role("img", name="Preview of bright.jpg")).to_be_visible()
     page.set_input_files("#files", drawn["notes.txt"])
     expect(page.locator("#tried .warning")).to_have_text("Not an image format that is read here.")

@@ -38,7 +38,7 @@ def test_a_file_that_cannot_be_read_any_more_fails_alone(
     os.utime(files[0], (1, 1))  # a browser goes by the time
     check(page)
     expect(page.get_by_role("status")).to_have_text(
-        "3 pictures checked: 0 AI-made, 2 real, 0 cannot tell, 1 failed."
+        "3 pictures checked. Very likely real: 2, Could not be checked: 1."
     )
     card = page.get_by_role("article", name="changed.png")
     expect(card.locator(".reason")).to_contain_text("The file cannot be read.")
@@ -85,7 +85,7 @@ def test_where_nothing_may_be_kept_pictures_are_checked(browser: Browser, addres
         expect(page.locator("#history-keep")).to_be_hidden()
         choose(page, drawn["bright.jpg"])
         check(page)
-        expect(page.locator("h2.verdict")).to_have_text("Looks AI-made")
+        expect(page.locator("h2.verdict")).to_have_text("Very likely AI-made")
 
 
 def _busy(wait_s: int, status: int, code: str) -> dict[str, Any]:
@@ -122,7 +122,7 @@ def test_a_pause_that_the_service_asks_for_is_made_and_said(
         }"""
     )
     check(page)
-    expect(page.locator("h2.verdict")).to_have_text("Looks AI-made")
+    expect(page.locator("h2.verdict")).to_have_text("Very likely AI-made")
     paused = [height for text, height in page.evaluate("said") if "Next try in 1 s; 0 of 1 checked" in text]
     assert paused and paused[-1] > 10  # to be seen, beside a single picture as well
 
@@ -195,7 +195,7 @@ def test_a_key_in_any_script(open_page: Open, drawn: Drawn, tiny_model_dir: Path
         page.get_by_label("This service asks for a key").fill(key)
         page.get_by_role("button", name="Use it").click()
         if key == "סומסום היפתח":
-            expect(page.locator("h2.verdict")).to_have_text("Looks AI-made")
+            expect(page.locator("h2.verdict")).to_have_text("Very likely AI-made")
         else:
             expect(page.locator("#problem")).to_have_text("This key is not known to the service.")
             expect(page.get_by_label("This service asks for a key")).to_be_focused()

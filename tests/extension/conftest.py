@@ -13,21 +13,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, Worker, expect, sync_playwright
 
-from browsing import DESKTOP, TIMEOUT_MS
+from browsing import CHROMIUM_ARGUMENTS, DESKTOP, TIMEOUT_MS, chromium_path
 from imageprocess.web import site
 from picture_site import Site
 
-ARGUMENTS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--lang=en",
-]
+ARGUMENTS = [*CHROMIUM_ARGUMENTS, "--headless=new", "--lang=en"]
 EXTENSION = Path(__file__).parents[2] / "extension"
 
 
@@ -121,8 +111,6 @@ def start(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """start(allowed=[match patterns], more=(arguments,), ...): `allowed` stands for what a person grants, by a click or
     for good.
     """
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-    assert path, "no Chromium: `make test` installs Debian's"
     expect.set_options(timeout=TIMEOUT_MS)
     contexts: list[BrowserContext] = []
     with sync_playwright() as playwright:
@@ -140,7 +128,7 @@ def start(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             loaded = [f"--disable-extensions-except={folder}", f"--load-extension={folder}"]
             context = playwright.chromium.launch_persistent_context(
                 str(tmp_path_factory.mktemp("profile")),
-                executable_path=path,
+                executable_path=chromium_path(),
                 args=[*ARGUMENTS, *loaded, *more],
                 ignore_default_args=["--disable-extensions"],
                 **{"viewport": DESKTOP, "accept_downloads": True, **options},

@@ -34,6 +34,7 @@ from imageprocess.provenance.c2pa.jumbf import is_sane
 from imageprocess.provenance.containers import Text, read_records
 from imageprocess.provenance.exif import read_exif
 from imageprocess.provenance.generators import read_generators
+from imageprocess.provenance.inspection import list_manifests
 from imageprocess.provenance.iptc import read_iptc
 from imageprocess.provenance.texts import collect
 from imageprocess.provenance.xmp import read_xmp
@@ -53,6 +54,7 @@ from records import (
     png,
     raw_profile,
     samsung_trailer,
+    store_of_two,
     store_with_claim,
     webp,
     with_exif,
@@ -157,7 +159,7 @@ def seeds(target: str) -> list[bytes]:
             bytes.fromhex("c074323031332d30332d32315432303a30343a30305a"),
         ]
     if target == "claims":
-        return [store_with_claim()]
+        return [store_with_claim(), store_of_two()]
     if target == "generators":
         return [
             A1111.encode(),
@@ -253,6 +255,7 @@ def _claims(data: bytes) -> None:
     report = read_claims(data) if is_sane(data) else None
     if report:
         tell(report["manifests"], report["active_manifest"], report["manifests"].keys())
+        list_manifests(data)
 
 
 TARGETS: dict[str, Callable[[bytes], object]] = {

@@ -26,6 +26,7 @@ from imageprocess.model.base.tensors import read_tensors
 from imageprocess.model.base.vit import add_vit, linear_layer
 from imageprocess.model.session import Session, open_graph
 from imageprocess.model.spec import dump_facts, load_spec
+from tiny_head import random_head
 from tiny_vit import BLOCKS, GRID, SIDE, WIDTH, tiny_tensors, write_safetensors
 
 pytestmark = pytest.mark.torch
@@ -142,17 +143,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
 
 
 def _head() -> Head:
-    rng = np.random.default_rng(5)
-    features, hidden = len(TAPS) * WIDTH, 6
-    return Head(
-        hidden=rng.integers(-127, 128, (2, features, hidden)).astype(np.int8),
-        hidden_scale=np.full(hidden, 0.001, np.float32),
-        hidden_bias=rng.normal(0, 0.1, hidden).astype(np.float32),
-        output=rng.normal(0, 1, hidden).astype(np.float32),
-        output_bias=np.float32(0.3),
-        patches=rng.normal(0, 0.1, features).astype(np.float32),
-        patches_bias=np.float32(-0.2),
-    )
+    return random_head(len(TAPS) * WIDTH)
 
 
 def test_the_head_judges_each_crop_beside_the_whole(base: Path, tmp_path: Path, quantisation: Any) -> None:

@@ -128,6 +128,34 @@ def test_an_expired_signer_is_untrusted_though_on_the_list(photo: bytes, tmp_pat
 
 
 @needs_extra
+def test_a_signer_on_the_interim_list_alone_is_legacy(
+    photo: bytes, trusting: Path, suspicious: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = sign(photo, [created(GENERATED)])
+    part = sign(photo, [created(GENERATED)], by=authority("Somebody Else"))
+    edited = sign(photo, [opened()], ingredients=[("parentOf", part)])
+    monkeypatch.setenv("IMAGEPROCESS_INTERIM_TRUST_LIST", str(trusting))
+    for data in (made, edited):
+        item = only(data, suspicious)
+        assert (item.trust, item.detail["state"], item.points_to) == ("trusted", "legacy", "ai")
+        assert "frozen interim trust list (legacy)" in item.claim
+    assert only(made, trusting).detail["state"] == "trusted"  # on both: the conformance list counts
+    assert only(part, trusting).trust == "valid_untrusted"  # on neither
+    cut = made.replace(b"trainedAlgorithmicMedia", b"trainedAlgorithmicMedib")
+    assert only(cut, suspicious).trust == "broken"
+
+
+@needs_extra
+def test_a_signature_made_while_its_certificate_was_valid_stays_trusted(shared_dir: Path) -> None:
+    """A real file: its signer's certificate has expired since, and its time stamp is by a trusted authority."""
+    data = (shared_dir / "fixtures" / "provenance" / "google-whisk-1.jpeg").read_bytes()
+    item = only(data, shared_dir / "fixtures" / "trust" / "C2PA-TRUST-LIST.pem")
+    assert (item.trust, item.points_to) == ("trusted", "ai") and item.detail["signed_at"].startswith(
+        "2025-11-23"
+    )
+
+
+@needs_extra
 def test_tampering_breaks_it_and_decides_nothing(photo: bytes, trusting: Path) -> None:
     signed = sign(photo, [created(GENERATED)])
     claim = signed.index(GENERATED.encode())

@@ -9,8 +9,10 @@ import pytest
 from imageprocess.provenance.c2pa.cbor import MalformedError, decode_cbor
 from imageprocess.provenance.c2pa.claims import read_claims
 from imageprocess.provenance.c2pa.history import tell
+from imageprocess.provenance.c2pa.identities import read_identities
 from imageprocess.provenance.file import read_file
-from records import C2PA_ACTIONS, store_with_claim
+from imageprocess.provenance.inspection import inspect_file
+from records import C2PA_ACTIONS, IDENTITY, cbor, png_chunk, png_texts, store_of_two, store_with_claim
 
 
 def test_a_store_is_read_without_the_library() -> None:
@@ -49,3 +51,33 @@ def test_real_stores_say_that_an_ai_made_them(name: str, shared_dir: Path) -> No
     report = read_claims(store)
     assert report is not None
     assert tell(report["manifests"], report["active_manifest"], report["manifests"].keys()).points_to == "ai"
+
+
+def test_an_inspection_draws_the_chain_with_identities_and_soft_bindings() -> None:
+    plain = png_texts({})
+    data = plain[:33] + png_chunk(b"caBX", store_of_two()) + plain[33:]
+    report, _ = inspect_file(data, None, "PNG")
+    second, first = report["manifests"]
+    assert (second["claim_generator"], second["active"], second["says"]) == ("Editor", True, "ai")
+    assert second["identities"] == ["Ada Example by ID Desk, creator (cawg.identity_claims_aggregation)"]
+    assert second["soft_bindings"] == ["Adobe TrustMark"]
+    (parent,) = second["ingredients"]
+    assert (parent["title"], parent["manifest"]) == ("draft.png", first["label"])
+    assert (first["claim_generator"], first["active"], first["says"]) == ("Painter", False, "ai")
+
+
+@pytest.mark.parametrize(
+    ("signature", "told"),
+    [
+        (cbor([b"", {}, b"{", b""]), "no name, creator (cawg.identity_claims_aggregation)"),
+        (b"\x9f", "no name, creator (cawg.identity_claims_aggregation)"),
+        (
+            cbor([b"", {}, b'{"credentialSubject": [1]}', b""]),
+            "no name, creator (cawg.identity_claims_aggregation)",
+        ),
+    ],
+)
+def test_a_damaged_identity_names_nobody(signature: bytes, told: str) -> None:
+    data = {**IDENTITY, "signature": signature}
+    assert read_identities({"assertions": [{"label": "cawg.identity", "data": data}]}) == [told]
+    assert read_identities({"assertions": [{"label": "cawg.identity", "data": None}]}) == ["unreadable"]

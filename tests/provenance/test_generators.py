@@ -134,6 +134,52 @@ SERVICE_EDIT = {
         n1=("OpenAIGPTImage1", {"prompt": "a hat", "image": ["3", 0]}), n3=("LoadImage", {"image": "me.jpg"})
     ),
 }
+STRUCTURE = {
+    **MADE,
+    **graph(
+        n3=("KSampler", {**SAMPLER, "positive": ["11", 0], "latent_image": ["11", 2]}),
+        n10=("LoadImage", {"image": "room.png"}),
+        n11=("InstructPixToPixConditioning", {"positive": ["6", 0], "pixels": ["12", 0], "vae": ["4", 2]}),
+        n12=("Canny", {"image": ["10", 0], "low_threshold": 0.1}),
+    ),
+}
+READY_MAP = {
+    **STRUCTURE,
+    **graph(
+        n3=("KSampler", {**SAMPLER, "model": ["13", 0], "positive": ["11", 0], "latent_image": ["11", 2]}),
+        n11=("InstructPixToPixConditioning", {"positive": ["6", 0], "pixels": ["10", 0], "vae": ["4", 2]}),
+        n13=("LoraLoaderModelOnly", {"model": ["4", 0], "lora_name": "flux1-depth-dev-lora.safetensors"}),
+    ),
+}
+INSTRUCTED = {**READY_MAP, **graph(n13=("LoraLoaderModelOnly", {"model": ["4", 0], "lora_name": "ip2p.pt"}))}
+REFERENCE_MAP = {
+    **KONTEXT,
+    **graph(
+        n12=("VAEEncode", {"pixels": ["13", 0]}),
+        n13=("DWPreprocessor_dwpose_PoseDetector", {"image": ["10", 0]}),
+    ),
+}
+MAP_OVER_PHOTO = {
+    **EDITED,
+    **graph(
+        n3=("KSampler", {**SAMPLER, "positive": ["11", 0]}),
+        n11=("ControlNetApply", {"conditioning": ["6", 0], "image": ["12", 0]}),
+        n12=("Canny", {"image": ["10", 0]}),
+    ),
+}
+OWN_REFERENCE = {
+    **CONTROL_NET,
+    **graph(
+        n3=("KSampler", {**SAMPLER, "positive": ["12", 0]}),
+        n12=("ReferenceLatent", {"conditioning": ["11", 0], "latent": ["13", 0]}),
+        n13=("KSampler", SAMPLER),
+    ),
+}
+ONLY_A_MAP = graph(
+    n1=("LoadImage", {"image": "room.png"}),
+    n2=("Canny", {"image": ["1", 0]}),
+    n3=("SaveImage", {"images": ["2", 0]}),
+)
 NO_SAMPLER = graph(
     n1=("SomeNode", {}), n2=("ImageBlur", {"image": ["1", 0]}), n3=("SaveImage", {"images": ["2", 0]})
 )
@@ -142,8 +188,12 @@ NO_SAMPLER = graph(
 @pytest.mark.parametrize(
     ("ran", "points_to"),
     [(MADE, "ai"), (CONTROL_NET, "ai"), (EDITED, "ai_edited"), (FACE_SWAP, "ai_edited"), (KONTEXT, "ai_edited"),
-     (SERVICE, "ai"), (SERVICE_EDIT, "ai_edited"), (NO_SAMPLER, "nothing")],
-    ids=["made", "control-net", "img2img", "face-swap", "kontext", "service", "service-edit", "no-sampler"],
+     (SERVICE, "ai"), (SERVICE_EDIT, "ai_edited"), (NO_SAMPLER, "nothing"), (STRUCTURE, "ai"), (READY_MAP, "ai"),
+     (INSTRUCTED, "ai_edited"), (REFERENCE_MAP, "ai"), (MAP_OVER_PHOTO, "ai_edited"), (OWN_REFERENCE, "ai"),
+     (ONLY_A_MAP, "nothing")],
+    ids=["made", "control-net", "img2img", "face-swap", "kontext", "service", "service-edit", "no-sampler", "edges",
+         "ready-depth-map", "instructed", "pose-as-reference", "edges-of-the-photo-itself", "own-reference",
+         "only-a-map"],
 )  # fmt: skip
 def test_a_comfyui_graph_tells_what_became_of_the_pixels(ran: dict[str, Any], points_to: PointsTo) -> None:
     assert only(png_texts({"prompt": json.dumps(ran)})).points_to == points_to

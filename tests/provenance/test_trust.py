@@ -15,9 +15,11 @@ from imageprocess.cli import main
 from imageprocess.detector import Detector
 from imageprocess.errors import DataError, UsageError
 from imageprocess.provenance.trust import (
+    INTERIM_SETTING,
     OFFICIAL_LIST,
     SETTING,
     default_path,
+    find_interim_list,
     find_trust_list,
     load_trust_list,
     path_in_use,
@@ -166,6 +168,24 @@ def test_the_command_updates_and_shows(served: tuple[str, Path], pem: bytes, her
     failed = run(main, ["trust", "update", "--from", f"{address}/missing.pem"])
     assert failed.exit_code == 1 and "cannot be fetched" in failed.output
     assert run(main, ["trust", "info"]).output == shown.output
+
+
+def test_the_interim_list_is_kept_and_shown_apart(
+    pem: bytes, tmp_path: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(INTERIM_SETTING, raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    (tmp_path / "list.pem").write_bytes(pem)
+    run = CliRunner().invoke
+    update = ["trust", "update", "--from", str(tmp_path / "list.pem")]
+    assert run(main, update).exit_code == 0 and find_interim_list() is None
+    assert run(main, [*update, "--interim"]).exit_code == 0
+    found = find_interim_list()
+    assert found is not None and found.is_interim and found.path != here
+    assert "(legacy)" in run(main, ["trust", "info"]).output
+    monkeypatch.setenv(INTERIM_SETTING, str(tmp_path / "absent.pem"))
+    with pytest.raises(UsageError, match=INTERIM_SETTING):
+        find_interim_list()
 
 
 def test_the_official_list_is_read(shared_dir: Path) -> None:

@@ -44,7 +44,7 @@ def ok(source: str = "a.png", label: Label = "real", probability: float | None =
 
 
 def test_text_says_verdict_reason_and_evidence() -> None:
-    assert to_text(ok()) == "a.png: looks real\n  Looks real, mostly.\n  - exif (unsigned): Camera: Acme."
+    assert to_text(ok()) == "a.png: likely real\n  Looks real, mostly.\n  - exif (unsigned): Camera: Acme."
     assert to_text(ok(label="unsure", probability=None)).splitlines()[0] == "a.png: cannot tell"
     by_record = Verdict("ai", 1.0, "metadata", "It says so.")  # a statement, not an estimate of 100 %
     told = replace(ok(), verdict=by_record, evidence=(MODEL,))
@@ -58,7 +58,7 @@ def test_text_says_verdict_reason_and_evidence() -> None:
         ("generator_metadata", "metadata", "made with Midjourney, says the file"),
         ("c2pa", "c2pa", "made with Midjourney, says the file"),
         ("watermark", "watermark", "made with Midjourney, says its watermark"),
-        ("generator_metadata", "model", "looks AI-made"),
+        ("generator_metadata", "model", "likely AI-made"),
         ("exif", "metadata", "marked as AI-made"),
     ],
 )
@@ -66,6 +66,17 @@ def test_the_headline_names_the_maker(kind: EvidenceKind, decided_by: DecidedBy,
     item = Evidence(kind, "It says so.", "unsigned", "ai", {"generator": "Midjourney (v7)"})
     assert headline(Verdict("ai", 1.0, decided_by, "It says so."), [item]) == says
     assert headline(Verdict("real", 0.0, "c2pa", "Signed."), [item]) == "signed as real"
+
+
+def test_text_grades_the_models_word_and_says_what_it_has_meant() -> None:
+    measured = {"ai_share": 0.234, "pictures": 1234, "sources": 56}
+    told = Verdict("unsure", 0.3, "abstain", "Why.", "leaning_real", ("original", "look_closely"), measured)
+    first, second, third, *_, last = to_text(replace(ok(), verdict=told)).splitlines()
+    assert (first, second) == ("a.png: leaning real", "  Why.")
+    assert "77 of 100" in third and "were real" in third and "1,234 pictures from 56 sources" in third
+    assert last.startswith("  What you can do: Ask for the original file") and "hands" in last
+    one_sided = replace(told, grade="very_likely_ai", label="ai", measured={**measured, "ai_share": 1.0})
+    assert "over 99 of 100" in to_text(replace(ok(), verdict=one_sided))
 
 
 def test_text_says_what_an_item_proves_and_what_a_generator_left() -> None:
@@ -99,7 +110,7 @@ def test_colour_is_only_paint(result: Result) -> None:
 
 def test_a_strangers_name_cannot_drive_the_terminal() -> None:
     text = to_text(ok(source="a\x1b[2J\nb\r\u202eгиф\ud800.png"))
-    assert text.splitlines()[0] == "a\\x1b[2J\\nb\\r\\u202eгиф\\ud800.png: looks real"
+    assert text.splitlines()[0] == "a\\x1b[2J\\nb\\r\\u202eгиф\\ud800.png: likely real"
 
 
 @given(st.text())
@@ -120,6 +131,16 @@ def test_csv_is_a_table() -> None:
     assert first["evidence"] == "exif (unsigned): Camera: Acme."
     assert (second["status"], second["label"], second["error_code"]) == ("error", "", "corrupt")
     assert None not in first and None not in second and None not in first.values()
+
+
+@pytest.mark.parametrize(
+    ("maker", "cell"),
+    [("flux", "flux"), ({"name": "flux", "top": []}, "flux"), ({"name": None}, ""), (None, "")],
+)
+def test_csv_names_the_maker_where_the_model_does(maker: object, cell: str) -> None:
+    model = replace(MODEL, detail={**MODEL.detail, "maker": maker})
+    (row,) = csv.DictReader(io.StringIO("".join(render([replace(ok(), evidence=(EVIDENCE, model))], "csv"))))
+    assert row["maker"] == cell
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝"])

@@ -47,7 +47,7 @@ def test_a_report_is_one_file_of_html_without_the_picture_unless_asked_for(clien
     response = client.post("/v1/report", files={"file": ("a&b.png", BRIGHT)})
     assert response.status_code == 200 and response.headers["content-type"].startswith("text/html")
     assert "attachment" in response.headers["content-disposition"]
-    assert "a&amp;b.png" in response.text and "Looks AI-made" in response.text
+    assert "a&amp;b.png" in response.text and "ery likely AI-made" in response.text
     picture = base64.b64encode(BRIGHT).decode()
     assert picture not in response.text
     with_it = client.post("/v1/report?picture=1", files={"file": ("a.png", BRIGHT)})

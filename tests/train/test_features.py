@@ -14,6 +14,8 @@ from imageprocess.data.index import IndexRow, read_index, write_index
 from imageprocess.decode import decode
 from imageprocess.errors import DataError
 from imageprocess.model.base.quantise import load_quantisation
+from imageprocess.model.base.tensors import read_tensors
+from imageprocess.model.base.vit import ClipTower
 from imageprocess.model.preprocess import normalise
 from imageprocess.model.session import open_graph
 from imageprocess.model.spec import InputSpec
@@ -61,7 +63,8 @@ def tower(tmp_path_factory: pytest.TempPathFactory, data: Path) -> dict[str, Pat
     base = write_safetensors(folder / "base.safetensors", tiny_tensors())
     rows = [row for row in read_index(data) if row.path != "1.jpg"]
     fit_quantisation(base, TAPS, data, rows, SPEC, folder / "quantisation.npz")
-    build_extractor(base, folder / "quantisation.npz", TAPS, folder / "features.onnx")
+    tower = ClipTower(read_tensors(base), TAPS, load_quantisation(folder / "quantisation.npz"))
+    build_extractor(tower, folder / "features.onnx")
     return {"graph": folder / "features.onnx", "quantisation": folder / "quantisation.npz"}
 
 

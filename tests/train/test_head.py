@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from imageprocess.train.encoder.features import FeatureSet
-from imageprocess.train.encoder.head import HeadOptions, out_of_fold, source_folds, train_head
+from imageprocess.train.encoder.head import HeadOptions, choose_folds, out_of_fold, source_folds, train_head
 
 pytestmark = pytest.mark.torch
 OPTIONS = HeadOptions(hidden=8, seeds=2, epochs=20, batch_size=64)
@@ -24,7 +26,8 @@ def _features(informative: bool) -> FeatureSet:
         features[is_ai, :, : WIDTH // 2] += 1.2
     category = np.repeat(["photo" if number < 10 else "art" for number in range(20)], 20)
     stored = features.astype(np.float16)
-    return FeatureSet(stored, stored, is_ai, sources, np.repeat("degraded_0", 400), category)
+    groups = np.array([f"g{number // 2}" for number in range(400)])
+    return FeatureSet(stored, stored, is_ai, sources, np.repeat("degraded_0", 400), category, groups)
 
 
 def _auroc(data: FeatureSet, scores: np.ndarray) -> float:
@@ -38,6 +41,15 @@ def test_folds_keep_sources_and_repositories_whole() -> None:
     assert all(len(set(folds[data.source == name])) == 1 for name in np.unique(data.source))
     assert folds[data.source == "s0"][0] == folds[data.source == "s2"][0]
     assert set(folds) == {0, 1, 2, 3}
+
+
+def test_a_class_of_few_sources_has_folds_of_groups() -> None:
+    data = _features(informative=True)
+    assert choose_folds(data, {}, 4)[1] == "sources"
+    one = replace(data, source=np.repeat("mine", 400))
+    folds, unit = choose_folds(one, {}, 4)
+    assert unit == "pictures" and all(len(set(folds[data.group == name])) == 1 for name in data.group)
+    assert all(set(data.is_ai[folds == fold]) == {True, False} for fold in range(4))
 
 
 def test_out_of_fold_scores_find_the_class_and_not_the_source() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from imageprocess.types import GRADES
 from imageprocess.web import site
 
 TEXTS = site.WEB / "assets/texts"
@@ -82,3 +83,22 @@ def test_no_visitor_is_told_to_run_a_command() -> None:
     assert all(
         "no trust list" in claim or "correct it" in claim for claim in claims
     )  # the command line's errors
+
+
+def test_every_row_of_the_verdict_has_its_words_in_both_languages() -> None:
+    """Reasons are English in the table and said anew in Hebrew; grades and advice are texts in both."""
+    table = json.loads((site.WEB.parent / "verdict.json").read_text("utf-8"))
+    reasons = [f"reason.{row['row']}" for row in table["rows"]] + [
+        f"reason.{name}" for name in table["asides"]
+    ]
+    assert [key for key in reasons if key not in HE] == []
+    english = {f"reason.{row['row']}": row["reason"] for row in table["rows"]} | {
+        f"reason.{name}": text for name, text in table["asides"].items()
+    }
+    places = re.compile(r"{(\w+)}")
+    assert [key for key in reasons if set(places.findall(english[key])) != set(places.findall(HE[key]))] == []
+    advised = {f"advice.{name}" for row in table["rows"] for name in row["advice"]}
+    graded = {f"grade.{grade}" for grade in GRADES}
+    for texts in (EN, HE):
+        assert (advised | graded) - texts.keys() == set()
+        assert len({texts[key] for key in graded}) == len(graded)

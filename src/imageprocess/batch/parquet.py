@@ -143,6 +143,7 @@ _COLUMNS: dict[str, tuple[str, tuple[str, ...]]] = {
     "model_version": ("string", ("model", "version")),
     "model_sha256": ("string", ("model", "sha256")),
     "elapsed_ms": ("float64", ("elapsed_ms",)),
+    "grade": ("string", ("verdict", "grade")),
 }
 
 

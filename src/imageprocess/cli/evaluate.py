@@ -52,6 +52,13 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     "--write-card", is_flag=True, help="Measure every split and write CARD.md and model.json's figures."
 )
 @click.option(
+    "--write-grades", is_flag=True,
+    help="Write into model.json what each grade of the answer has meant on open_test, and nothing else.",
+)  # fmt: skip
+@click.option(
+    "--per-source", type=click.IntRange(1), metavar="N", help="Measure at most N pictures of each source."
+)
+@click.option(
     "--readme", type=_FILE, metavar="README.md", help="With --write-card: write the table in it, too."
 )
 @click.option(
@@ -91,6 +98,8 @@ def evaluate(
     report: Path | None,
     json_out: Path | None,
     write_card: bool,
+    write_grades: bool,
+    per_source: int | None,
     readme: Path | None,
     resamples: int,
     leave_one_out: bool,
@@ -105,6 +114,7 @@ def evaluate(
         besides = {
             "--model": models, "--command": commands, "--split": split, "--tiers": tiers,
             "--report": report, "--write-card": write_card, "--readme": readme,
+            "--write-grades": write_grades, "--per-source": per_source,
         }  # fmt: skip
         if given := [name for name, value in besides.items() if value]:
             raise click.UsageError(
@@ -112,7 +122,7 @@ def evaluate(
             )
         _leave_one_out(data, net, epochs, sample, resamples, jobs, json_out)
         return
-    from ..evaluate import card, study
+    from ..evaluate import card, grades, study
     from ..evaluate.pictures import read_dataset
     from ..model import registry
 
@@ -125,7 +135,7 @@ def evaluate(
     render_page = _import_page() if report else None
     studies = []
     for one_split, one_tiers in _plan(data, split, tiers, whole=write_card):
-        dataset = read_dataset(data, one_split)
+        dataset = read_dataset(data, one_split, per_source=per_source)
         with progress_bar(f"{dataset.name} {dataset.split}".strip()) as progress:
             found = study.evaluate(
                 dataset,
@@ -144,6 +154,9 @@ def evaluate(
             card.write_card(folder, records, index)
         if readme:
             card.write_readme(readme, registry.shipped() or folders)
+    if write_grades:
+        for index, folder in enumerate(folders):
+            grades.write_grades(folder, records, index)
     if json_out:
         _write_json(json_out, {"schema": 1, "splits": records})
     if report and render_page:

@@ -7,9 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from ..errors import remedy_in
-from ..types import Result
+from ..types import GRADES, Result
 
-_WORDS = {"ai": "AI-made", "real": "real", "unsure": "cannot tell", "failed": "failed"}
 _ALL_ANALYSED, _SOME_FAILED, _MATCHED = 0, 1, 3
 
 
@@ -18,6 +17,7 @@ class Tally:
         self.total = 0
         self.failed = False  # an input, or its heat map
         self._labels: Counter[str] = Counter()
+        self._grades: Counter[str] = Counter()
         self.remedies: Counter[str] = Counter()  # command -> pictures that it would have told more about
         self._fatal = {"ai": {"ai"}, "unsure": {"ai", "unsure"}}.get(fail_on or "", set())
 
@@ -26,6 +26,7 @@ class Tally:
             self.total += 1
             self.failed |= result.status == "error"
             self._labels[result.verdict.label if result.verdict else "failed"] += 1
+            self._grades[_grade(result)] += 1
             self.remedies.update(_remedies(result))
             yield result
 
@@ -36,9 +37,19 @@ class Tally:
         return _SOME_FAILED if self.failed or not self.total else _ALL_ANALYSED
 
     def __str__(self) -> str:
-        """As "7 pictures: 2 AI-made, 4 real, 1 cannot tell"."""
-        told = [f"{self._labels[label]:,} {word}" for label, word in _WORDS.items() if self._labels[label]]
+        """As "7 pictures: 2 likely AI-made, 4 very likely real, 1 cannot tell"."""
+        from ..report.words import t
+
+        words = {grade: t(f"grade.{grade}") for grade in GRADES} | {"failed": "failed"}
+        words = {grade: word[0].lower() + word[1:] for grade, word in words.items()}
+        told = [f"{self._grades[grade]:,} {word}" for grade, word in words.items() if self._grades[grade]]
         return f"{self.total:,} pictures: {', '.join(told)}"
+
+
+def _grade(result: Result) -> str:
+    from ..report.words import grade_of
+
+    return grade_of(result.verdict.label, result.verdict.grade) if result.verdict else "failed"
 
 
 def _remedies(result: Result) -> set[str]:

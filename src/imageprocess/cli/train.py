@@ -13,7 +13,20 @@ if TYPE_CHECKING:
     from ..train.loop import Progress, TrainResult
 
 
-@click.command()
+class _Train(click.Command):
+    """With --encoder it is another command, with options of its own."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        if any(arg == "--encoder" or arg.startswith("--encoder=") for arg in args):
+            from .own_encoder import train_on_encoder
+
+            return train_on_encoder.make_context(info_name, args, parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@click.command(cls=_Train)
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True,
               help="A folder made by `data build` or `data import`.")  # fmt: skip
 @click.option(
@@ -90,7 +103,10 @@ def train(
     members: tuple[str, ...],
     blind: bool,
 ) -> None:
-    """Train a network; OUT/model is the model folder, OUT/curves.png how it went."""
+    """Train a network; OUT/model is the model folder, OUT/curves.png how it went.
+
+    With --encoder FILE.onnx: a head on a vision transformer of your own; its options: `train --encoder FILE --help`.
+    """
     try:
         from ..train.devices import is_follower
         from ..train.export import export

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import ModelError, UsageError
 from ..model.spec import dump_facts
+from .grades import grades_section, measured_grades
 from .groups import DEFAULT_MODE
 from .metrics import BEST_GUESS
 
@@ -57,7 +58,9 @@ def measured(records: Sequence[Record], model: int) -> dict[str, Any]:
         rows = {name: {**counts, **_figures(tier)} for name, tier in tiers.items()}
         only = next(iter(rows)) if len(rows) == 1 else None
         splits[data["split"] or "all"] = {"tier": only, **rows[only]} if only else rows
-    return {"data_id": records[0]["data"]["id"], "date": records[0]["date"], "splits": splits}
+    found = {"data_id": records[0]["data"]["id"], "date": records[0]["date"], "splits": splits}
+    grades = measured_grades(records, model)
+    return {**found, "grades": grades} if grades else found
 
 
 def _figures(tier: Record) -> dict[str, Any]:
@@ -119,6 +122,7 @@ def render_card(facts: Record, records: Sequence[Record], model: int) -> str:
         " pictures called AI in the default mode, answered is the share that it does not call unsure. ECE weighs both"
         " classes alike, as the calibration does.",
         _table(_MEASURED_HEAD, [row for record in records for row in _measured_rows(record, model)]),
+        grades_section(facts["measured"].get("grades"), _SPLIT_NAMES),
         *(_details(record, model) for record in records),
         _training(facts),
         _LIMITS,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ..data.categories import CATEGORIES, EDIT_SET, GENERATORS, UNKNOWN
@@ -37,11 +38,12 @@ class Dataset:
     pictures: tuple[Picture, ...]
 
 
-def read_dataset(folder: Path, split: str | None = None) -> Dataset:
+def read_dataset(folder: Path, split: str | None = None, *, per_source: int | None = None) -> Dataset:
     """The pictures of one split: `split`, or open_test where there is one, else test, else a folder without splits.
 
     `split` may name one of the test sets of open_test. The edits are measured apart: they are no part of open_test, and
-    their own set holds its real photographs and portraits beside them.
+    their own set holds its real photographs and portraits beside them. `per_source`: at most so many pictures of each
+    source, the first ones.
 
     Raises DataError where the folder holds no such split, or only one of the two classes.
     """
@@ -49,7 +51,7 @@ def read_dataset(folder: Path, split: str | None = None) -> Dataset:
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder")
     read = _read_indexed if (folder / INDEX_NAME).is_file() else _read_folders
-    dataset = read(folder, split)
+    dataset = _limited(read(folder, split), per_source)
     classes = {picture.is_ai for picture in dataset.pictures}
     if classes != {True, False}:
         missing = "ai" if True not in classes else "real"
@@ -57,6 +59,18 @@ def read_dataset(folder: Path, split: str | None = None) -> Dataset:
             f"{folder}: no {missing} pictures in {dataset.split or 'it'}; an evaluation needs both classes"
         )
     return dataset
+
+
+def _limited(dataset: Dataset, per_source: int | None) -> Dataset:
+    if per_source is None:
+        return dataset
+    seen: Counter[tuple[str, bool]] = Counter()
+    kept = []
+    for picture in dataset.pictures:
+        seen[picture.source, picture.is_ai] += 1
+        if seen[picture.source, picture.is_ai] <= per_source:
+            kept.append(picture)
+    return replace(dataset, pictures=tuple(kept))
 
 
 def splits_of(folder: Path) -> list[str]:

@@ -18,6 +18,7 @@ from ..data.tiers import TIERS
 from ..errors import DataError, MissingExtraError
 from . import honesty, runner
 from .commands import Command, score_by_command
+from .grades import grade_table
 from .groups import consistency, group_rows, keys_of
 from .metrics import Measured, Scored, confusion, measure_with_intervals
 from .pictures import Dataset, Picture
@@ -140,6 +141,7 @@ def _measure_model(
                 measure_with_intervals(scored, facts.thresholds, resamples=resamples, by_source=True)
             ),
             "confusion": confusion(scored, facts.thresholds),
+            "grades": grade_table(scored, facts.thresholds),
             "groups": {
                 key: [row.as_record() for row in group_rows(scored, names, facts.thresholds, resamples)]
                 for key, names in keys.items()

@@ -30,8 +30,11 @@ def percent(p: float) -> str:
     return f"{100 * p:.0f} %"
 
 
-def testify(output: Output, spec: ModelSpec, thresholds: Thresholds, image: ImageFacts) -> Evidence:
-    """The network's word on one picture as evidence. `detail.too_small` where it was trained on none so small."""
+def testify(
+    output: Output, spec: ModelSpec, thresholds: Thresholds, image: ImageFacts, *, blank: bool = False
+) -> Evidence:
+    """The network's word on one picture as evidence. `detail.too_small` where it was trained on none so small,
+    `detail.blank` where there is nothing in it to judge."""
     logit = output.logits[0] - output.logits[1]
     probability = probability_ai(logit, spec.temperature, spec.bias)
     points_to: PointsTo = "nothing"
@@ -51,6 +54,10 @@ def testify(output: Output, spec: ModelSpec, thresholds: Thresholds, image: Imag
             "logit": logit,
             "logits": list(output.logits),
             "thresholds": {"ai": thresholds.ai, "real": thresholds.real},
+            "mode_thresholds": {
+                mode: {"ai": cut.ai, "real": cut.real} for mode, cut in spec.thresholds.items()
+            },
             **({"too_small": too_small} if too_small else {}),
+            **({"blank": True} if blank else {}),
         },
     )

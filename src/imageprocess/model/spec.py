@@ -74,6 +74,13 @@ class ModelSpec:
         return self.folder / "model.onnx"
 
     @property
+    def grades(self) -> Mapping[str, Mapping[str, Any]] | None:
+        """Grade -> what it has meant on pictures of known origin, as records have it; None where nobody measured."""
+        found = dict(self.facts.get("measured", {}).get("grades", {}))
+        by = found.pop("by", None)
+        return by and {grade: {**figures, **found} for grade, figures in by.items()}
+
+    @property
     def info(self) -> ModelInfo:
         return ModelInfo(self.name, self.version, self.onnx_sha256)
 

@@ -26,7 +26,7 @@ def read_file(data: bytes, image_format: str) -> FileRecords:
     exif = read_exif(records.exif)
     xmp: Properties = {}
     for packet in [*records.xmp, *([exif.xmp] if exif.xmp else [])]:
-        xmp = {**read_xmp(packet), **xmp}
+        xmp |= {name: value for name, value in read_xmp(packet).items() if name not in xmp}
     iim = records.iptc_iim or exif.iptc_iim
     texts = [
         *records.texts,

@@ -50,20 +50,22 @@ def inspect_file(
             for text in file.texts.all
         ],
         "exposure": file.exif.numbers,
-        "manifests": _manifests(file.manifest_store),
+        "manifests": list_manifests(file.manifest_store),
     }  # fmt: skip
     return report, evidence
 
 
-def _manifests(store: bytes | None) -> list[dict[str, Any]]:
+def list_manifests(store: bytes | None) -> list[dict[str, Any]]:
     """The manifests of the file's credentials, the active one first, as they are written: nothing is verified here.
     Their state of trust stands in the evidence."""
     from .c2pa.claims import read_claims
     from .c2pa.history import tell
+    from .c2pa.identities import read_identities
     from .c2pa.jumbf import is_sane
+    from .containers.jpeg import is_c2pa_store
     from .table import TABLE
 
-    report = read_claims(store) if store and is_sane(store) else None
+    report = read_claims(store) if store and is_c2pa_store(store) and is_sane(store) else None
     if report is None:
         return []
     found = []
@@ -78,7 +80,7 @@ def _manifests(store: bytes | None) -> list[dict[str, Any]]:
                 "says": story.points_to,
                 "software": [printable(agent, 200) for agent in story.agents],
                 "assertions": [printable(one, 100) for one in labels],
-                "identities": [printable(one, 100) for one in labels if one.startswith("cawg.identity")],
+                "identities": read_identities(manifest),
                 "soft_bindings": _soft_bindings(manifest, TABLE["c2pa"]["soft_bindings"]),
                 "ingredients": [
                     {

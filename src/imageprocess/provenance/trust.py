@@ -1,5 +1,8 @@
-"""The C2PA trust list: whose signatures count. Kept in the user's data folder; a wheel carries the list of its day,
-which counts where there is no other.
+"""The C2PA trust lists: whose signatures count. Kept in the user's data folder; a wheel carries the conformance list
+of its day, which counts where there is no other.
+
+The interim list came before the conformance list and is frozen. What its signers signed is still valid, but has to be
+told apart (so says the list's own head): as "legacy".
 
 A PEM file. The first lines of a downloaded one are comments: when it was fetched, from where, its sha256, and whose it
 is.
@@ -12,7 +15,7 @@ import os
 import ssl
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -22,10 +25,12 @@ from ..errors import DataError, UsageError
 from ..home import data_folder
 
 SETTING = "IMAGEPROCESS_TRUST_LIST"  # names another file
+INTERIM_SETTING = "IMAGEPROCESS_INTERIM_TRUST_LIST"
 # CC BY 4.0
 OFFICIAL_LIST = (
     "https://raw.githubusercontent.com/c2pa-org/conformance-public/main/trust-list/C2PA-TRUST-LIST.pem"
 )
+INTERIM_LIST = "https://raw.githubusercontent.com/contentauth/verify-site/main/static/trust/anchors.pem"
 _MAX_BYTES = 4_000_000
 _TIMEOUT_S = 30
 _ATTRIBUTION = (
@@ -50,6 +55,7 @@ class TrustList:
     signers: tuple[Signer, ...]
     fetched: str | None  # ISO 8601, where the file says so
     source: str | None
+    is_interim: bool = False
 
     def describe(self) -> str:
         return f"{len(self.signers)} certificates" + (f", fetched {self.fetched}" if self.fetched else "")
@@ -61,6 +67,11 @@ def default_path() -> Path:
     if named:
         return Path(named)
     return data_folder() / "C2PA-TRUST-LIST.pem"
+
+
+def interim_path() -> Path:
+    named = os.environ.get(INTERIM_SETTING)
+    return Path(named) if named else data_folder() / "C2PA-INTERIM-TRUST-LIST.pem"
 
 
 def path_in_use() -> Path:
@@ -84,6 +95,22 @@ def find_trust_list(path: Path | None = None) -> TrustList | None:
         reason = f"{path}: {error.strerror}" if isinstance(error, OSError) else error
         raise UsageError(
             f"{SETTING} names no trust list ({reason}); correct it, or run: imageprocess trust update"
+        ) from error
+
+
+def find_interim_list() -> TrustList | None:
+    """The frozen interim list, or None where there is none. Raises UsageError where its setting names an unreadable
+    one."""
+    path = interim_path()
+    if not path.exists() and not os.environ.get(INTERIM_SETTING):
+        return None
+    try:
+        return replace(_cached(path, path.stat().st_mtime_ns), is_interim=True)
+    except (OSError, DataError) as error:
+        if not os.environ.get(INTERIM_SETTING):
+            return None
+        raise UsageError(
+            f"{INTERIM_SETTING} names no trust list ({error}); correct it or unset it"
         ) from error
 
 

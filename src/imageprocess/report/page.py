@@ -16,8 +16,9 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..types import DecodedImage, Result
+from ..types import DecodedImage, Grade, Result
 from .records import to_record
+from .words import STATED, basis, grade_of, headline, meaning, t, texts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
 _ASSETS = Path(__file__).parents[1] / "web" / "assets"
 _MAX_SIDE = 1200  # pixels of the heat map's longer side in the report
-# What decides by a statement, not by an estimate, and the kinds of evidence that such a statement comes from.
-_STATED = {"c2pa": ("c2pa",), "watermark": ("watermark",), "metadata": ("iptc", "generator_metadata", "c2pa")}
-_MAX_MAKER = 60  # characters of a headline
 _GENERATOR = ("generator", "model", "prompt", "negative_prompt", "seed", "sampler")
 _CAMERA = (
     "make", "model", "lens", "taken", "changed", "software", "exposure_time_s", "f_number", "iso", "focal_length_mm",
@@ -51,23 +49,22 @@ def to_html(
     `picture`: the media type and bytes of the picture itself, which is in the report only when given.
     """
     verdict = record["verdict"]
-    by = verdict["decided_by"]
     slots = {
         "lang": "en",
         "dir": "ltr",
-        "title": escape(f"{_t('report.title')}: {record['source']}"),
+        "title": escape(f"{t('report.title')}: {record['source']}"),
         "label": verdict["label"],
+        "grade": _grade(record),
         "headline": escape(_headline(record)),
         "meter": _meter(record),
-        "reason": escape(verdict["reason"]),
-        "decided": escape(f"{_t('decided')} {_t(f'decided.{by}')}"),
+        "why": _why(record),
         "figures": _figures(record, heat, picture),
-        "identity_title": escape(_t("report.identity")),
+        "identity_title": escape(t("report.identity")),
         "identity": _identity(record, pixels),
-        "identity_note": escape(_t("report.identity.note")),
+        "identity_note": escape(t("report.identity.note")),
         "evidence": _evidence(record["evidence"]),
-        "limits_title": escape(_t("report.limits")),
-        "limits": escape(_t("report.limits.text")),
+        "limits_title": escape(t("report.limits")),
+        "limits": escape(t("report.limits.text")),
         "made": escape(_made(record, made)),
         "record": _embedded({**record, **({"pixels_sha256": pixels} if pixels else {})}),
     }
@@ -108,27 +105,29 @@ def _template() -> str:
     return (_ASSETS / "report.html").read_text(encoding="utf-8")
 
 
-@cache
-def _texts() -> dict[str, str]:
-    parts = (_ASSETS / "texts" / name for name in ("en.json", "report.en.json"))
-    return {key: text for part in parts for key, text in json.loads(part.read_text(encoding="utf-8")).items()}
-
-
-def _t(key: str, **values: object) -> str:
-    text = _texts().get(key, key)
-    return re.sub(r"\{(\w+)\}", lambda found: str(values.get(found[1], found[0])), text)
-
-
 def _headline(record: Mapping[str, Any]) -> str:
-    """As wording.js says it: with the maker's name where a record or a mark gives one."""
-    label, by = record["verdict"]["label"], record["verdict"]["decided_by"]
-    for item in record["evidence"] if label == "ai" else ():
-        maker = item["detail"].get("generator")
-        if item["kind"] in _STATED.get(by, ()) and item.get("points_to") == "ai" and maker:
-            maker = re.sub(r" \(.*\)$", "", str(maker))[:_MAX_MAKER]
-            return _t("verdict.ai.mark" if by == "watermark" else "verdict.ai.file", maker=maker)
-    stated = f"verdict.{label}.stated"
-    return _t(stated if by in _STATED and stated in _texts() else f"verdict.{label}")
+    verdict = record["verdict"]
+    items = [(item["kind"], item.get("points_to"), item["detail"]) for item in record["evidence"]]
+    return headline(verdict["label"], verdict["decided_by"], verdict.get("grade"), items)
+
+
+def _grade(record: Mapping[str, Any]) -> Grade:
+    return grade_of(record["verdict"]["label"], record["verdict"].get("grade"))
+
+
+def _why(record: Mapping[str, Any]) -> str:
+    """The reason, what the grade has meant, on what grounds, and what a person can do, as answer.js lists them."""
+    verdict = record["verdict"]
+    measured = verdict.get("measured")
+    parts = [f'<p class="reason">{escape(verdict["reason"])}</p>']
+    if measured:
+        told = escape(meaning(measured, _grade(record)))
+        parts.append(f'<p class="meaning">{told} <span class="hint">{escape(basis(measured))}</span></p>')
+    decided = escape(t(f"decided.{verdict['decided_by']}"))
+    parts.append(f'<p class="decided">{escape(t("decided"))} <b>{decided}</b></p>')
+    if advice := "".join(f"<li>{escape(t(f'advice.{name}'))}</li>" for name in verdict.get("advice", ())):
+        parts.append(f'<div class="advice"><p><b>{escape(t("advice"))}</b></p><ul>{advice}</ul></div>')
+    return "\n".join(parts)
 
 
 def _percent(p: float) -> str:
@@ -141,19 +140,20 @@ def _meter(record: Mapping[str, Any]) -> str:
     p = verdict["probability_ai"]
     if p is None:
         return ""
-    estimate = verdict["decided_by"] not in _STATED
+    estimate = verdict["decided_by"] not in STATED
     model = next((item for item in record["evidence"] if item["kind"] == "model"), None)
     band = model["detail"].get("thresholds") if model and estimate else None
     low, high = (band["real"], band["ai"]) if band else (0.5, 0.5)
-    label = _t("meter.label" if estimate else "meter.label.stated")
-    shown = _percent(p) if estimate else f"{p:.0%}"
-    unsure = f'<span class="unsure">{escape(_t("meter.unsure"))}</span>' if low < high else ""
+    by_count = verdict["decided_by"] == "metadata"
+    label = t("meter.label" if estimate else "meter.label.counted" if by_count else "meter.label.stated")
+    shown = _percent(p) if estimate or by_count else f"{p:.0%}"
+    unsure = f'<span class="unsure">{escape(t("meter.unsure"))}</span>' if low < high else ""
     return (
         f'<div class="meter" style="--p: {p}; --low: {low}; --high: {high}">'
         f'<p class="meter-head"><span>{escape(label)}</span><strong>{escape(shown)}</strong></p>'
         f'<div class="track" role="img" aria-label="{escape(shown)}"><span class="needle"></span></div>'
-        f'<p class="scale" aria-hidden="true"><span>{escape(_t("meter.real"))}</span>{unsure}'
-        f"<span>{escape(_t('meter.ai'))}</span></p></div>"
+        f'<p class="scale" aria-hidden="true"><span>{escape(t("meter.real"))}</span>{unsure}'
+        f"<span>{escape(t('meter.ai'))}</span></p></div>"
     )
 
 
@@ -163,7 +163,7 @@ def _figures(record: Mapping[str, Any], heat: bytes | None, picture: tuple[str, 
     if picture:
         shown.append(f'<figure><div class="frame">{_image(*picture, name)}</div></figure>')
     if heat:
-        caption = escape(_t("heat.caption"))
+        caption = escape(t("heat.caption"))
         image = _image("image/png", heat, "")
         shown.append(f'<figure><div class="frame">{image}</div><figcaption>{caption}</figcaption></figure>')
     return f'<section class="figures">{"".join(shown)}</section>' if shown else ""
@@ -182,7 +182,7 @@ def _identity(record: Mapping[str, Any], pixels: str | None) -> str:
         "pixels": pixels,
         "model": model and f"{model['name']} {model['version']} · {model['sha256']}",
     }
-    return "".join(_entry(_t(f"report.{key}"), value) for key, value in facts.items() if value)
+    return "".join(_entry(t(f"report.{key}"), value) for key, value in facts.items() if value)
 
 
 def _entry(name: str, value: object) -> str:
@@ -191,20 +191,20 @@ def _entry(name: str, value: object) -> str:
 
 def _evidence(items: Iterable[Mapping[str, Any]]) -> str:
     listed = "".join(_listed(item) for item in items)
-    body = f"<ul>{listed}</ul>" if listed else f"<p>{escape(_t('evidence.none'))}</p>"
-    return f'<h2>{escape(_t("evidence"))}</h2>{body}<p class="hint">{escape(_t("evidence.unchecked"))}</p>'
+    body = f"<ul>{listed}</ul>" if listed else f"<p>{escape(t('evidence.none'))}</p>"
+    return f'<h2>{escape(t("evidence"))}</h2>{body}<p class="hint">{escape(t("evidence.unchecked"))}</p>'
 
 
 def _listed(item: Mapping[str, Any]) -> str:
     kind, trust, detail = item["kind"], item["trust"], item["detail"]
-    head = f"<b>{escape(_t(f'kind.{kind}'))}</b> · {escape(_t(f'trust.{trust}'))}"
-    head += f" · {escape(_t('points.' + item['points_to']))}" if "points_to" in item else ""
+    head = f"<b>{escape(t(f'kind.{kind}'))}</b> · {escape(t(f'trust.{trust}'))}"
+    head += f" · {escape(t('points.' + item['points_to']))}" if "points_to" in item else ""
     group, names = ("camera", _CAMERA) if kind == "exif" else ("record", _GENERATOR)
-    facts = "".join(_entry(_t(f"{group}.{name}"), detail[name]) for name in names if detail.get(name))
+    facts = "".join(_entry(t(f"{group}.{name}"), detail[name]) for name in names if detail.get(name))
     facts += "".join(_entry(name, value) for name, value in dict(detail.get("settings") or {}).items())
-    proves = _texts().get(f"worth.{kind}", "")
+    proves = texts().get(f"worth.{kind}", "")
     if detail.get("proves"):
-        proves = f"{_t('proves')} {detail['proves']} {_t('proves.not')} {detail.get('does_not_prove', '–')}"
+        proves = f"{t('proves')} {detail['proves']} {t('proves.not')} {detail.get('does_not_prove', '–')}"
     return (
         f'<li><p class="kind">{head}</p><p>{escape(item["claim"])}</p>'
         + (f'<dl class="record">{facts}</dl>' if facts else "")
@@ -214,7 +214,7 @@ def _listed(item: Mapping[str, Any]) -> str:
 
 def _made(record: Mapping[str, Any], made: datetime) -> str:
     model = record.get("model") or {"name": "–", "version": ""}
-    return _t(
+    return t(
         "report.made",
         date=made.strftime("%d %B %Y, %H:%M %Z").strip(", "),
         model=f"{model['name']} {model['version']}",

@@ -11,7 +11,7 @@ from ..types import Result
 _COLUMNS = (
     "source", "status", "label", "probability_ai", "decided_by", "reason",
     "format", "width", "height", "frames", "bytes", "sha256",
-    "model", "model_version", "elapsed_ms", "evidence", "error_code", "error_message",
+    "model", "model_version", "elapsed_ms", "evidence", "error_code", "error_message", "grade",
     "maker",
 )  # fmt: skip
 # What makes a spreadsheet take a cell for a formula: https://owasp.org/www-community/attacks/CSV_Injection
@@ -35,19 +35,17 @@ def to_csv_row(result: Result) -> str:
     row += [model.name, model.version] if model else [None] * 2
     row += [result.elapsed_ms, evidence]
     row += [error.code, error.message] if error else [None] * 2
-    row += [_maker(result)]
+    row += [verdict.grade if verdict else None, _maker(result)]
     return _line(row)
 
 
 def _maker(result: Result) -> str | None:
-    """The generator's family, where the model's evidence names one."""
+    """The generator's family, where the model's evidence names one: a text, or a mapping with a `name`."""
     for item in result.evidence:
-        if item.kind == "model" and isinstance(maker := item.detail.get("maker"), Mapping):
-            maker = maker.get("name")
-        elif item.kind != "model":
-            continue
-        if isinstance(maker, str):
-            return maker
+        if item.kind == "model":
+            maker = item.detail.get("maker")
+            name = maker.get("name") if isinstance(maker, Mapping) else maker
+            return name if isinstance(name, str) else None
     return None
 
 

@@ -2,57 +2,54 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from ..model.calibrate import percent
-from ..types import Evidence, Label, Result, Verdict
+from ..types import Evidence, Grade, Result, Verdict
+from . import words
 from .marks import find_marks, marks_line
 
-# The pages' words too (web/assets/js/wording.js): what a statement decides sounds different from what the model
-# estimates.
-_LABELS: dict[Label, str] = {"ai": "looks AI-made", "real": "looks real", "unsure": "cannot tell"}
-_STATED = {"ai": "marked as AI-made", "real": "signed as real"}
-_DECIDING = {
-    "c2pa": ("c2pa",),
-    "watermark": ("watermark",),
-    "metadata": ("iptc", "generator_metadata", "c2pa"),
-}
 # Of an item's detail: what a person is told of a generator's own record, and how much of each.
 _RECORD = ("generator", "model", "prompt", "negative_prompt", "seed", "sampler")
 _MAX_SHOWN = 200
-_COLOURS: dict[Label, str] = {"ai": "31", "real": "32", "unsure": "33"}  # ANSI: red, green, yellow
+# ANSI: red, green, yellow; a weak grade is not bold.
+_COLOURS: dict[Grade, str] = {
+    "very_likely_ai": "1;31", "likely_ai": "1;31", "leaning_ai": "31", "cannot_tell": "33",
+    "leaning_real": "32", "likely_real": "1;32", "very_likely_real": "1;32",
+}  # fmt: skip
 
 
 def to_text(result: Result, *, colour: bool = False, marks: bool = False) -> str:
     """The verdict in words, its reason, and each item of evidence; no line break at the end. `marks`: with a line on
     the machine-readable marks, where all of them were looked for."""
     if result.error is not None:
-        word = _paint(f"failed ({result.error.code})", "35", colour)
+        word = _paint(f"failed ({result.error.code})", "1;35", colour)
         return f"{escaped(result.source)}: {word}\n  {escaped(result.error.message)}"
     assert result.verdict is not None  # types.Result's promise
     verdict = result.verdict
-    word = _paint(escaped(headline(verdict, result.evidence)), _COLOURS[verdict.label], colour)
+    grade = words.grade_of(verdict.label, verdict.grade)
+    word = _paint(escaped(headline(verdict, result.evidence)), _COLOURS[grade], colour)
     lines = [f"{escaped(result.source)}: {word}", f"  {escaped(verdict.reason)}"]
+    if verdict.measured:
+        lines.append(f"  {words.meaning(verdict.measured, grade)} ({words.basis(verdict.measured)})")
     for item in result.evidence:
         if _is_told(item, verdict):
             continue
         lines += [f"  - {item.kind} ({item.trust}): {escaped(item.claim)}", *_detail(item)]
+    if verdict.advice:
+        lines.append(
+            f"  {words.t('advice')} {' '.join(words.t(f'advice.{name}') for name in verdict.advice)}"
+        )
     if marks:
         lines.append(f"  {marks_line(find_marks(result.evidence))}")
     return "\n".join(lines)
 
 
 def headline(verdict: Verdict, evidence: Sequence[Evidence]) -> str:
-    """The verdict in a few words, with the maker's name where a record or a mark gives it."""
-    kinds = _DECIDING.get(verdict.decided_by, ())
-    if verdict.label == "ai":
-        for item in evidence:
-            if item.kind in kinds and item.points_to == "ai" and item.detail.get("generator"):
-                maker = re.sub(r" \(.*\)$", "", str(item.detail["generator"]))
-                says = "its watermark" if verdict.decided_by == "watermark" else "the file"
-                return f"made with {_cut(maker)}, says {says}"
-    return _STATED.get(verdict.label, "cannot tell") if kinds else _LABELS[verdict.label]
+    """The verdict in a few words, as it stands behind a picture's name."""
+    items = [(item.kind, item.points_to, item.detail) for item in evidence]
+    said = words.headline(verdict.label, verdict.decided_by, verdict.grade, items)
+    return said[0].lower() + said[1:]
 
 
 def _is_told(item: Evidence, verdict: Verdict) -> bool:
@@ -76,7 +73,7 @@ def _cut(text: str) -> str:
 
 
 def _paint(text: str, code: str, colour: bool) -> str:
-    return f"\x1b[1;{code}m{text}\x1b[0m" if colour else text
+    return f"\x1b[{code}m{text}\x1b[0m" if colour else text
 
 
 def escaped(text: str) -> str:

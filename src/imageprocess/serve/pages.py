@@ -60,13 +60,14 @@ async def docs(request: Request) -> Response:
 @pages.api_route("/site.json", methods=["GET", "HEAD"])
 def facts(request: Request) -> Response:
     issues = request.app.state.settings.issues
-    return JSONResponse(site.facts(service=True, issues=issues), headers=_REVALIDATE)
+    found = site.facts(service=True, issues=issues, thorough=_thorough(request))
+    return JSONResponse(found, headers=_REVALIDATE)
 
 
 @pages.api_route("/shell.json", methods=["GET", "HEAD"])
 def shell(request: Request) -> Response:
     issues = request.app.state.settings.issues
-    return JSONResponse(site.shell(_model(request), issues=issues), headers=_REVALIDATE)
+    return JSONResponse(site.shell(_model(request), _thorough(request), issues=issues), headers=_REVALIDATE)
 
 
 @pages.api_route("/sw.js", methods=["GET", "HEAD"])
@@ -75,9 +76,10 @@ def shell(request: Request) -> Response:
 @pages.api_route("/tools.json", methods=["GET", "HEAD"])
 @pages.api_route("/model/{name}", methods=["GET", "HEAD"])
 @pages.api_route("/network/{name}", methods=["GET", "HEAD"])
+@pages.api_route("/thorough/{name}", methods=["GET", "HEAD"])
 def private_mode(request: Request) -> Response:
     """What runs the model in the browser, and the service worker."""
-    path = _files(_model(request)).get(request.url.path.removeprefix("/"))
+    path = _files(_model(request), _thorough(request)).get(request.url.path.removeprefix("/"))
     if path is None:
         raise HTTPException(404)
     return _file(request, path)
@@ -87,9 +89,13 @@ def _model(request: Request) -> Path:
     return site.browser_model(request.app.state.settings.model)
 
 
+def _thorough(request: Request) -> Path | None:
+    return site.thorough_model(request.app.state.settings.model)
+
+
 @lru_cache(maxsize=4)
-def _files(model: Path) -> dict[str, Path]:
-    return site.files(model)
+def _files(model: Path, thorough: Path | None) -> dict[str, Path]:
+    return site.files(model, thorough)
 
 
 def _page(request: Request, name: str) -> Response:

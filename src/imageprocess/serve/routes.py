@@ -156,9 +156,9 @@ async def detect_base64(
 )
 async def predict(request: Request, body: Body) -> Response:
     """AI-generated or Real, nothing between. `/v1/detect/base64` says more."""
-    verdict = (await _one(request, body, "best-guess"))["verdict"]
+    record = await _one(request, body, "best-guess")
+    verdict, probability = record["verdict"], _probability_ai(record)
     is_ai = verdict["label"] == "ai"
-    probability = verdict["probability_ai"]
     return JSONResponse(
         {
             "label_name": "AI-generated" if is_ai else "Real",
@@ -168,6 +168,16 @@ async def predict(request: Request, body: Body) -> Response:
             "class_name": "ai_image" if is_ai else "real_image",
         }
     )
+
+
+def _probability_ai(record: dict[str, Any]) -> float:
+    """Where a record that anyone could have typed decides, nothing estimates how often such are true: the model's own
+    word, or a half where that speaks against it."""
+    stated: float | None = record["verdict"]["probability_ai"]
+    if stated is not None:
+        return stated
+    told = (item["detail"]["probability_ai"] for item in record["evidence"] if item["kind"] == "model")
+    return max(0.5, next(told, 0.5))
 
 
 async def _one(request: Request, body: bytes, mode: Mode, heatmap: bool = False) -> dict[str, Any]:

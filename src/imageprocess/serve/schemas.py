@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict  # pydantic cannot read typing's before Python 3.12
 
-from ..types import DecidedBy, EvidenceKind, Label, PointsTo, Trust
+from ..types import DecidedBy, EvidenceKind, Grade, Label, PointsTo, Trust
 
 _ONE_PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
 
@@ -31,18 +31,52 @@ class Image(TypedDict):
     bytes: int
 
 
+class Measured(TypedDict):
+    """What a grade of this model has meant on pictures of known origin, half of them AI-made; sources weigh alike."""
+
+    ai_share: Annotated[
+        float, Field(description="Of the pictures that got this grade, how many were AI-made.", ge=0, le=1)
+    ]
+    pictures: Annotated[int, Field(description="That got this grade.")]
+    sources: Annotated[int, Field(description="From which those came.")]
+    split: Annotated[str, Field(description="Which pictures: `open_test` is of sources never trained on.")]
+    tier: Annotated[str, Field(description="How they were delivered: `web` is re-saved as on the web.")]
+
+
 class Verdict(TypedDict):
-    label: Label
+    label: Annotated[
+        Label,
+        Field(
+            description="`unsure` where the mode asked for gives no answer; `grade` says what it leans to."
+        ),
+    ]
     probability_ai: Annotated[
         float | None,
         Field(
-            description="Calibrated where the model decides; 1 or 0 where a record or a mark does.",
+            description="Calibrated where the model decides; 1 or 0 where a trusted signature or a watermark does; "
+            "how often such records were true where one does that anyone could have typed, null where other "
+            "evidence speaks against it.",
             ge=0,
             le=1,
         ),
     ]
     decided_by: DecidedBy
     reason: Annotated[str, Field(description="One sentence for a person.")]
+    grade: Annotated[
+        Grade,
+        Field(
+            description="How strongly it speaks for its side; the same in every mode for the same picture."
+        ),
+    ]
+    advice: Annotated[
+        list[str],
+        Field(
+            description="What a person can do now, by name.", examples=[["reverse_search", "look_closely"]]
+        ),
+    ]
+    measured: NotRequired[
+        Annotated[Measured, Field(description="Where it was measured and the model gave the grade.")]
+    ]
 
 
 class Evidence(TypedDict):

@@ -1,5 +1,5 @@
-"""python -m imageprocess.web OUT [--model NAME|DIR] [--issues ADDRESS] [--openapi FILE]: the static site, ready for any
-file server."""
+"""python -m imageprocess.web OUT [--model NAME|DIR] [--issues ADDRESS] [--openapi FILE] [--no-thorough]: the static
+site, ready for any file server."""
 
 from __future__ import annotations
 
@@ -22,12 +22,21 @@ from . import site
 @click.option(
     "--openapi", type=click.File(encoding="utf-8"), help="The API's document, which its page shows."
 )
-def main(out: Path, model: str | None, issues: str | None, openapi: TextIO | None) -> None:
+@click.option(
+    "--thorough/--no-thorough",
+    default=True,
+    help="Whether to add the large model that a browser downloads on request, where it is installed.",
+)
+def main(out: Path, model: str | None, issues: str | None, openapi: TextIO | None, thorough: bool) -> None:
     if not site.has_private_mode():
         sys.exit("private mode is not built: run `make web` first (it needs npm)")
     try:
         written = site.build(
-            out, site.browser_model(model), issues=issues, openapi=openapi.read() if openapi else None
+            out,
+            site.browser_model(model),
+            thorough=site.thorough_model(model) if thorough else None,
+            issues=issues,
+            openapi=openapi.read() if openapi else None,
         )
     except ModelError as error:
         sys.exit(str(error))

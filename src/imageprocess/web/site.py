@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ..errors import ModelError
 from ..model import registry
 from ..model.spec import load_spec
 
@@ -20,17 +21,23 @@ _TABLES = {
     "tools.json": WEB.parent / "provenance" / "tools.json",
 }
 _MODEL_FILES = ("model.json", "model.onnx")
+_MOST_BYTES = 20_000_000  # what private mode fetches before its first picture, without asking
 _RUNTIME_FILES = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm", "runtime.json")
 
 
-def files(model: Path) -> dict[str, Path]:
-    """Address below the site's root -> file. `model`: the folder of the model that private mode runs."""
+def files(model: Path, thorough: Path | None = None) -> dict[str, Path]:
+    """Address below the site's root -> file. `model`: the folder of the model that private mode runs; `thorough`: of
+    the one that it runs on request.
+    """
     found = {name: WEB / name for name in (*PAGES, "sw.js", "manifest.webmanifest")}
     for path in sorted((WEB / "assets").rglob("*")):
         if path.is_file():
             found[path.relative_to(WEB).as_posix()] = path
     found |= _TABLES
     found |= {f"model/{name}": model / name for name in _MODEL_FILES}
+    if thorough:
+        told = (*_MODEL_FILES, "NOTICE")
+        found |= {f"thorough/{name}": thorough / name for name in told if (thorough / name).is_file()}
     drawn = registry.resolve(DRAWN_MODEL)
     # Where the two are one network, the page takes the first; its weights are not there twice.
     wanted = _MODEL_FILES if drawn.resolve() != model.resolve() else ("model.json",)
@@ -39,10 +46,25 @@ def files(model: Path) -> dict[str, Path]:
 
 def browser_model(model: str | None = None) -> Path:
     """The folder of the model that runs in a browser, beside the service, on the static site and in the extension:
-    `model`, or the one that ships where none is named or the named one looks at several views. Raises ModelError.
+    `model`, or the one that ships where none is named or the named one is large. Raises ModelError.
     """
     folder = registry.resolve(model or registry.DEFAULT_MODEL)
-    return registry.resolve(registry.DEFAULT_MODEL) if load_spec(folder).views else folder
+    return registry.resolve(registry.DEFAULT_MODEL) if _is_large(folder) else folder
+
+
+def thorough_model(model: str | None = None) -> Path | None:
+    """The folder of the model that a browser downloads on request: `model` where it is too large to be fetched with
+    the page, else the best one where it was got. Raises ModelError.
+    """
+    named = registry.resolve(model) if model else None
+    return named if named and _is_large(named) else registry.installed(registry.BEST_MODEL)
+
+
+def _is_large(folder: Path) -> bool:
+    try:
+        return load_spec(folder).onnx_path.stat().st_size > _MOST_BYTES
+    except OSError as error:
+        raise ModelError(f"{folder}: model.onnx cannot be read ({error.strerror})") from error
 
 
 def has_private_mode() -> bool:
@@ -50,35 +72,52 @@ def has_private_mode() -> bool:
     return all((RUNTIME / name).is_file() for name in _RUNTIME_FILES)
 
 
-def facts(*, service: bool, issues: str | None = None) -> dict[str, Any]:
+def facts(*, service: bool, issues: str | None = None, thorough: Path | None = None) -> dict[str, Any]:
     """site.json: what the pages ask first. `issues`: where a wrong verdict can be reported, a page that takes
-    `title` and `body` in its query, or mailto:...; without one a page offers its report as a file.
+    `title` and `body` in its query, or mailto:...; without one a page offers its report as a file. `thorough`: the
+    folder of the model that is downloaded on request.
     """
-    return {"service": service, "private": has_private_mode(), "issues": issues}
+    bytes_thorough = load_spec(thorough).onnx_path.stat().st_size if thorough else None
+    return {
+        "service": service,
+        "private": has_private_mode(),
+        "issues": issues,
+        "thorough": bytes_thorough and {"bytes": bytes_thorough},
+    }
 
 
-def shell(model: Path, *, issues: str | None = None) -> dict[str, str]:
+def shell(model: Path, thorough: Path | None = None, *, issues: str | None = None) -> dict[str, str]:
     """shell.json: what the service worker keeps for when the network is away, each with what changes when its content
     does. The large files are kept by the page that needs them, under their versions.
     """
     large = (".onnx", ".wasm")
-    kept = {address: path for address, path in files(model).items() if not address.endswith(large)}
+    kept = {address: path for address, path in files(model, thorough).items() if not address.endswith(large)}
     hashes = {address: hashlib.sha256(path.read_bytes()).hexdigest()[:16] for address, path in kept.items()}
     return {"site.json": issues or "", **hashes}
 
 
-def build(out: Path, model: Path, *, issues: str | None = None, openapi: str | None = None) -> int:
-    """Write the static site into `out`; returns the bytes written. `openapi`: the API's document for its page. Raises
-    OSError.
+def build(
+    out: Path,
+    model: Path,
+    *,
+    thorough: Path | None = None,
+    issues: str | None = None,
+    openapi: str | None = None,
+) -> int:
+    """Write the static site into `out`; returns the bytes written. `thorough`: the model that is downloaded on
+    request; `openapi`: the API's document for its page. Raises OSError.
     """
     written = 0
-    for address, path in files(model).items():
+    for address, path in files(model, thorough).items():
         target = out / address
         target.parent.mkdir(parents=True, exist_ok=True)
         written += target.write_bytes(path.read_bytes())
     if openapi is not None:
         written += (out / "openapi.json").write_text(openapi, encoding="utf-8")
-    told = {"site.json": facts(service=False, issues=issues), "shell.json": shell(model, issues=issues)}
+    told = {
+        "site.json": facts(service=False, issues=issues, thorough=thorough),
+        "shell.json": shell(model, thorough, issues=issues),
+    }
     return written + sum(
         (out / name).write_text(json.dumps(what, indent=1) + "\n", encoding="utf-8")
         for name, what in told.items()

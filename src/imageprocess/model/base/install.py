@@ -19,6 +19,7 @@ from ...home import models_home
 from ..registry import file_sha256, recipe_id
 from ..session import Session
 from ..spec import ModelSpec, dump_facts, load_spec
+from .adapter import FILE_NAME, read_adapted
 from .compose import compose
 from .download import download_base, take_base
 from .head import load_head
@@ -60,8 +61,9 @@ def _fill(part: Path, spec: ModelSpec, given: Path | None) -> None:
     folder = part / "model"
     folder.mkdir()
     source = take_base(given, spec.base, part) if given else download_base(spec.base, part)
+    adapter = spec.folder / FILE_NAME
     compose(
-        read_tensors(source),
+        read_adapted(read_tensors(source), adapter if adapter.name in spec.facts["files"] else None),
         spec.base.taps,
         load_head(spec.folder / "head.npz"),
         load_quantisation(spec.folder / "quantisation.npz"),

@@ -15,9 +15,10 @@ from ...errors import ModelError
 from .graph import CONTRIB, GraphBuilder
 from .quantise import Float, Key, LayerQuantisation, quantise_weight
 from .tensors import Tensors, count_blocks
+from .tower import TokenLayout
 
 HEAD_WIDTH = 64
-_EPSILON = 1e-5
+EPSILON = 1e-5
 Observe = Callable[[Key, str], None]
 
 
@@ -77,6 +78,27 @@ def add_vit(
     return tapped
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ClipTower:
+    """The CLIP tower as a head's encoder, see `tower.Tower`."""
+
+    tensors: Tensors
+    taps: tuple[int, ...]
+    quantisation: Mapping[Key, LayerQuantisation] | None
+
+    @property
+    def layout(self) -> TokenLayout:
+        shape = shape_of(self.tensors)
+        return TokenLayout(shape.side, shape.grid, shape.width)
+
+    @property
+    def tap_count(self) -> int:
+        return len(self.taps)
+
+    def add_to(self, graph: GraphBuilder, pixels: str) -> list[str]:
+        return add_vit(graph, pixels, self.tensors, self.taps, self.quantisation)
+
+
 def _embed(graph: GraphBuilder, pixels: str, tensors: Tensors, shape: Shape) -> str:
     patches = graph.add(
         "Conv",
@@ -99,7 +121,7 @@ def _embed(graph: GraphBuilder, pixels: str, tensors: Tensors, shape: Shape) -> 
         tensors["pre_layrnorm.weight"],  # the checkpoint's own spelling
         tensors["pre_layrnorm.bias"],
         axis=-1,
-        epsilon=_EPSILON,
+        epsilon=EPSILON,
     )
 
 
@@ -143,7 +165,7 @@ class _Block:
             (self._tensors[f"{name}.weight"] / smoothing).astype(np.float32),
             (self._tensors[f"{name}.bias"] / smoothing).astype(np.float32),
             axis=-1,
-            epsilon=_EPSILON,
+            epsilon=EPSILON,
         )
 
     def _linear(self, value: str, weight: Float, bias: Float, key: Key) -> str:

@@ -1,6 +1,7 @@
-"""Content Credentials (C2PA) -> [Evidence], in one of four states:
+"""Content Credentials (C2PA) -> [Evidence], in one of five states:
 
     trusted    content and claim match the signature, and the signer is on the trust list
+    legacy     the same, but the signer is on the frozen interim list alone
     untrusted  they match, but the signer is unknown, expired, of an obsolete profile, or breaks the standard's rules
     broken     they do not match: the file or its manifest was changed after signing
     none       no manifest: no evidence
@@ -19,7 +20,7 @@ from ...errors import MissingExtraError
 from ...types import Evidence, PointsTo, Trust
 from ..containers.jpeg import is_c2pa_store
 from ..statements import evidence, printable
-from ..trust import TrustList, find_trust_list
+from ..trust import TrustList, find_interim_list, find_trust_list
 from .claims import read_claims
 from .history import Story, tell
 from .jumbf import is_sane
@@ -57,7 +58,13 @@ def read_c2pa(
         return [_claimed(store, error.reason, error.remedy)]
     except UnreadableManifestError as error:
         return [_unreadable(f"the library that reads them says: {printable(str(error), 200)}")]
-    return _judge(report, signers)
+    found = _judge(report, signers)
+    interim = find_interim_list()
+    if interim and "signingCredential.untrusted" in found[0].detail.get("codes", []):
+        both = interim.pem + (signers.pem if signers else "")
+        legacy = _judge(read_manifest_store(data, image_format, both), interim)
+        found = legacy if legacy[0].trust == "trusted" else found
+    return found
 
 
 def _judge(report: Mapping[str, Any], signers: TrustList | None) -> list[Evidence]:
@@ -116,7 +123,8 @@ def _intact(
 ) -> Evidence:
     signer = printable(str(facts.get("signer") or "an unnamed signer"), 120)
     if state == "trusted":
-        who = f"Content Credentials signed by {signer}, who is on the trust list, say"
+        which = "frozen interim trust list (legacy)" if signers and signers.is_interim else "trust list"
+        who = f"Content Credentials signed by {signer}, who is on the {which}, say"
         does_not_prove = "That the signer told the truth or was not deceived, or what the picture shows."
     elif _FROM_INGREDIENT in failures:
         who = "A part's own Content Credentials, by a signer whom we cannot trust, say"
@@ -133,7 +141,7 @@ def _intact(
         story.points_to,
         proves="That neither the picture nor this record was changed since it was signed.",
         does_not_prove=does_not_prove,
-        state=state,
+        state="legacy" if state == "trusted" and signers and signers.is_interim else state,
         generator=facts.get("generator"),
         model=", ".join(story.agents),
         signals=story.signals,

@@ -92,14 +92,30 @@ def _ends(graph: Graph) -> list[str]:
 
 def _how(graph: Graph, path: list[str]) -> How:
     nodes = [graph[i] for i in path]
-    modelled = any(_samples(node) or _asks_service(node) or _touches(node) for node in nodes)
-    if any(_is_loader(node) for node in nodes):
-        return "edited" if modelled else "unclear"
-    if not any(_samples(node) or _asks_service(node) for node in nodes):
+    makes = any(_samples(node) or _asks_service(node) for node in nodes)
+    pixels = _without_maps(graph, path)
+    if any(_is_loader(pixels[i]) for i in walk_back(pixels, path[:1], _is_picture)):
+        return "edited" if makes or any(_touches(node) for node in nodes) else "unclear"
+    if not makes:
         return "unclear"
+    behind = walk_back(graph, path, lambda _: True)
+    references = [i for i in behind if _P["edits_reference"].search(graph[i].kind)]
+    referred = walk_back(pixels, references, _is_picture)
+    return "edited" if any(_is_loader(pixels[i]) for i in referred) else "made"
+
+
+def _without_maps(graph: Graph, path: list[str]) -> Graph:
+    """The graph without the nodes that let only a control map through (edges, depth, a pose): of the picture that the
+    map was taken from, no pixel reaches the result. Such a map may also come ready from a file: then the model that is
+    conditioned by it tells what it is."""
     behind = [graph[i] for i in walk_back(graph, path, lambda _: True)]
-    refers = any(_P["edits_reference"].search(node.kind) for node in behind)
-    return "edited" if refers and any(_is_loader(node) for node in behind) else "made"
+    weights = [value for node in behind for value in node.inputs.values() if isinstance(value, str)]
+    takes_map = any(_P["structure_models"].search(value) for value in weights)
+    return {
+        i: node
+        for i, node in graph.items()
+        if not _is(node, "structure") and not (takes_map and _is(node, "conditions_on_structure"))
+    }
 
 
 def _is(node: Node, pattern: str) -> bool:

@@ -8,17 +8,17 @@ from typing import Any
 
 def write_card(facts: Mapping[str, Any]) -> str:
     """model.json's facts -> CARD.md. No figure is typed by hand."""
-    base, training = facts["base"], facts["training"]
+    training = facts["training"]
     measured, images = training["measured"], training["images"]
+    unit = training.get("folds_of", "sources")
     lines = [
         f"# {facts['name']} {facts['version']}",
         "",
         f"{facts['architecture']}. Input {facts['input']['width']} x {facts['input']['height']}: the whole picture "
         f"squashed, and {facts['views']['crops']} native crop(s) where there is most texture.",
         "",
-        f"- Base: {base['title']} ({base['source']}), {base['licence']}; fetched by hash from the package "
-        f"{base['package']} {base['version']}, never part of this repository. See NOTICE.",
-        f"- Trained here: the head ({_parameters(training)}), on frozen features. The base is not changed.",
+        _origin(facts),
+        f"- Trained here: the head ({_parameters(training)}). {_adapted(facts)}",
         f"- Data: {images['train']:,} degraded copies of pictures of {images['sources']} sources; data id "
         f"{training['data_id']} (docs/DATA_CARD.md).",
         f"- Calibration and thresholds: {facts['calibration']['fitted_on']}.",
@@ -26,28 +26,56 @@ def write_card(facts: Mapping[str, Any]) -> str:
         "",
         "## Out of fold",
         "",
-        "AUROC on training sources by heads that saw none of them, sources weighing alike:",
+        f"AUROC on training {unit} by heads that saw none of them, sources weighing alike:",
         "",
-        *_table([measured["out_of_fold"]], ["training sources"]),
+        *_table([measured["out_of_fold"]], [f"training {unit}"]),
         "",
+    ]
+    if names := [name for name in measured if name != "out_of_fold"]:
+        lines += _test_sets(measured, names)
+    lines += ["## Limits", "", f"{_LIMITS} {_BASE_LIMITS}" if "base" in facts else _LIMITS, ""]
+    return "\n".join(lines)
+
+
+def _adapted(facts: Mapping[str, Any]) -> str:
+    if facts.get("adapted"):
+        return "Low-rank adapters that were trained here are merged into the base."
+    return "The encoder is not changed."
+
+
+def _origin(facts: Mapping[str, Any]) -> str:
+    if "base" in facts:
+        base = facts["base"]
+        return (
+            f"- Base: {base['title']} ({base['source']}), {base['licence']}; fetched by hash from the package "
+            f"{base['package']} {base['version']}, never part of this repository. See NOTICE."
+        )
+    own = facts["encoder"]
+    return (
+        f"- Encoder: {own['title']} (`{own['file']}`, sha256 {own['sha256'][:12]}), {own['precision']}, a file of its "
+        "user's: its licence holds for model.onnx, which contains its weights."
+    )
+
+
+def _test_sets(measured: Mapping[str, Any], names: list[str]) -> list[str]:
+    lines = [
         "## Test sets",
         "",
         "Sources whose every picture stayed out of training, selection and calibration. `clean` is JPEG 95, `web` two "
         "rounds of JPEG at 1024 px, `hard` JPEG 40. AUROC, sources weighing alike:",
         "",
     ]
-    names = [name for name in measured if name != "out_of_fold"]
     both = [name for name in names if measured[name]["auroc"]]
     lines += _table([measured[name]["auroc"] for name in both], both)
-    lines += ["", *_answers(measured, names), "", "## Limits", "", _LIMITS, ""]
-    return "\n".join(lines)
+    return [*lines, "", *_answers(measured, names), ""]
 
 
 _LIMITS = (
     "Generators newer than the training set, pictures of which only a part was edited, and pictures far smaller than "
     "a crop are judged less well. A probability is no proof: records and Content Credentials, where a file has them, "
-    "say more than any model. The base was trained on pictures of the web up to 2021 and carries their bias."
+    "say more than any model."
 )
+_BASE_LIMITS = "The base was trained on pictures of the web up to 2021 and carries their bias."
 
 
 def _parameters(training: Mapping[str, Any]) -> str:

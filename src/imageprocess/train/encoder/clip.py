@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from ...model.base.tensors import Tensors
+from ...model.base.vit import shape_of
 from ...model.spec import InputSpec
 
 TAPS = (5, 6, 7, 8, 9, 10, 11)  # middle blocks know more of generators than the last; seven more than three
@@ -27,3 +30,9 @@ BASE: dict[str, Any] = {
     "source": "https://github.com/openai/CLIP",
     "taps": list(TAPS),
 }
+
+
+def input_of(tensors: Tensors) -> InputSpec:
+    """CLIP's input in the size that `tensors` are for."""
+    side = shape_of(tensors).side
+    return replace(INPUT, width=side, height=side)

@@ -1,20 +1,33 @@
-"""From a feature store to a recipe folder: folds, head, calibration, what was measured."""
+"""From a feature store to a head: folds, calibration, what was measured; and the recipe folder of the model `clip`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from ...data.index import data_id, read_index
-from ..calibration import calibrate
+from ...data.index import IndexRow, data_id, read_index
+from ...errors import UsageError
+from ...model.base.head import Head
+from ...model.registry import file_sha256
+from ..calibration import Calibration, calibrate
 from . import clip
-from .features import TRAIN_VARIANTS, load_features
-from .head import HeadOptions, out_of_fold, source_folds, train_head
+from .features import TRAIN_VARIANTS, FeatureSpec, load_features
+from .head import HeadOptions, choose_folds, out_of_fold, train_head
 from .measure import auroc_by_variant, measure_test_sets
 from .recipe import Recipe, write_recipe
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    head: Head
+    calibration: Calibration
+    training: dict[str, Any]  # `training` of model.json
 
 
 def train(
@@ -25,22 +38,49 @@ def train(
     out: Path,
     version: str,
     *,
+    adapter: Path | None = None,
     options: HeadOptions | None = None,
-    progress: Callable[[str], None] = lambda text: None,
+    progress: Progress = lambda text: None,
 ) -> None:
     """Write the recipe folder `out`. Everything is chosen out of fold; `open_test` is measured and nothing else."""
-    options = options or HeadOptions()
     rows = read_index(data)
-    trained = [row for row in rows if row.split in ("train", "val", "test")]
+    spec = FeatureSpec.of(store)
+    if spec.adapter_sha256 != (file_sha256(adapter) if adapter else ""):
+        raise UsageError(
+            f"{store}: its features are of another adapter than {adapter or 'none'}; give it --adapter"
+        )
+    fitted = fit(rows, store, options or HeadOptions(), progress)
+    base = {**clip.BASE, "taps": list(spec.taps)}
+    recipe = Recipe(
+        "clip",
+        version,
+        base,
+        spec.input,
+        spec.crops,
+        fitted.head,
+        fitted.calibration,
+        fitted.training,
+        adapter,
+    )
+    write_recipe(out, recipe, encoder, quantisation)
+
+
+def fit(rows: Sequence[IndexRow], store: Path, options: HeadOptions, progress: Progress) -> Fitted:
+    """The head on the features of `rows` in `store`, calibrated out of fold.
+
+    `open_test` is measured and nothing else. A set without it keeps its split `test` for `evaluate`.
+    """
+    splits = ("train", "val", "test") if any(row.split == "open_test" for row in rows) else ("train", "val")
+    trained = [row for row in rows if row.split in splits]
     training = load_features(store, trained, TRAIN_VARIANTS)
-    folds = source_folds(training, _repositories(), options.folds)
+    folds, fold_unit = choose_folds(training, _repositories(), options.folds)
     scores = out_of_fold(training, folds, options, progress)
     logits = np.stack([scores / 2, -scores / 2], axis=1).astype(np.float32)
     labels = (~training.is_ai).astype(np.int64)
     calibration = calibrate(
         logits,
         labels,
-        fitted_on=f"out-of-fold logits of {options.folds} folds of training sources, all degradations",
+        fitted_on=f"out-of-fold logits of {options.folds} folds of training {fold_unit}, all degradations",
     )
     head, score = train_head(training, options, progress)
     measured = {
@@ -51,12 +91,11 @@ def train(
         "data_id": data_id(rows),
         "images": {"train": len(training.cls), "sources": len(np.unique(training.source))},
         "smallest_px": min(max(row.width, row.height) for row in trained),
+        "folds_of": fold_unit,
         "recipe": asdict(options),
         "measured": measured,
     }
-    base = {**clip.BASE, "taps": list(clip.TAPS)}
-    recipe = Recipe("clip", version, base, clip.INPUT, clip.CROPS, head, calibration, facts)
-    write_recipe(out, recipe, encoder, quantisation)
+    return Fitted(head, calibration, facts)
 
 
 def _repositories() -> dict[str, str]:

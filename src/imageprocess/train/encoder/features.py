@@ -4,16 +4,19 @@ STORE/meta.json            encoder, quantisation, taps, views and degradation ve
 STORE/<source>.npz         cls, patches (N, V, taps * width) float16: the CLS tokens, and the means of the patch tokens;
                            sha256 (N,), variant (N,)
 
-A source is written when all of its pictures are done, so that a run that was interrupted goes on behind it. The graph
-is the quantised one that ships: a head that learnt on float features would meet other ones.
+A source of many pictures has several files (<source>+1.npz...). A file is written when all of its pictures are done,
+so that a run that was interrupted goes on behind it. The graph is the quantised one that ships: a head that learnt on
+float features would meet other ones.
 """
 
 from __future__ import annotations
 
+import glob
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +28,8 @@ from ...data.index import IndexRow, read_index
 from ...data.tiers import Original, deliver, open_original
 from ...errors import DataError, InputError
 from ...model.base.graph import GraphBuilder
-from ...model.base.quantise import load_quantisation
 from ...model.base.requirements import require_onnx
-from ...model.base.tensors import read_tensors
-from ...model.base.vit import add_vit, shape_of
+from ...model.base.tower import Pool, Tower, add_pooled
 from ...model.preprocess import normalise
 from ...model.session import open_graph
 from ...model.spec import InputSpec
@@ -36,7 +37,8 @@ from ...model.views import cut_views
 
 TRAIN_VARIANTS = ("degraded_0", "degraded_1")  # the first is the light one
 TEST_VARIANTS = ("clean", "web", "hard")  # tiers of `evaluate`
-Progress = Callable[[int, int], None]  # (sources done, of)
+Progress = Callable[[int, int], None]  # (files done, of)
+_FILE_PICTURES = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +47,36 @@ class FeatureSpec:
 
     encoder_sha256: str
     quantisation_sha256: str
-    taps: tuple[int, ...]
+    taps: tuple[int | str, ...]  # block numbers, or names of tensors in the encoder's own graph
     input: InputSpec
     crops: int
     degradation: int = VERSION
+    pool: Pool = "cls"
+    adapter_sha256: str = ""  # of what is merged into the encoder
+
+    @classmethod
+    def of(cls, store: Path) -> FeatureSpec:
+        """What `store` holds. Raises DataError where it is no store."""
+        path = store / "meta.json"
+        try:
+            facts = json.loads(path.read_text("utf-8"))
+            given = {
+                **facts["input"],
+                "mean": tuple(facts["input"]["mean"]),
+                "std": tuple(facts["input"]["std"]),
+            }
+            return cls(**{**facts, "taps": tuple(facts["taps"]), "input": InputSpec(**given)})
+        except FileNotFoundError as error:
+            raise DataError(f"{store}: no store of features (no meta.json in it)") from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{path}: cannot be read ({error!r})") from error
 
     def check(self, store: Path) -> None:
         """Write `store`/meta.json, or compare it. Raises DataError where the store holds other features."""
         path, mine = store / "meta.json", json.loads(json.dumps(asdict(self)))
         if path.exists():
-            theirs = json.loads(path.read_text("utf-8"))
+            before = {"pool": "cls", "adapter_sha256": ""}  # older stores do not say so
+            theirs = {**before, **json.loads(path.read_text("utf-8"))}
             if differing := sorted(key for key in mine if theirs.get(key) != mine[key]):
                 raise DataError(
                     f"{store}: its features differ in {', '.join(differing)}; choose another folder"
@@ -64,20 +86,18 @@ class FeatureSpec:
         path.write_text(json.dumps(mine, indent=1), encoding="utf-8")
 
 
-def build_extractor(encoder: Path, quantisation: Path, taps: Sequence[int], onto: Path) -> None:
-    """Write a graph: `pixels` (B, 3, side, side) -> `cls`, `patches` (B, taps * width): CLS token, mean of patches."""
+def build_extractor(tower: Tower, onto: Path) -> None:
+    """Write a graph: `pixels` (B, 3, side, side) -> `cls`, `patches` (B, taps * width): what the head reads (the CLS
+    token, or the mean of the patch tokens), and the mean of the patch tokens."""
     onnx = require_onnx()
-    tensors = read_tensors(encoder)
-    shape = shape_of(tensors)
-    graph = GraphBuilder()
-    tapped = add_vit(graph, "pixels", tensors, taps, load_quantisation(quantisation))
-    tokens = graph.add("Concat", *tapped, axis=2)
-    graph.rename(graph.add("Gather", tokens, np.int64(0), axis=1), "cls")
-    one = np.array([1], np.int64)
-    patches = graph.add("Slice", tokens, one, np.array([1 << 31], np.int64), one)
-    graph.rename(graph.add("ReduceMean", patches, one, keepdims=0), "patches")
-    pixels: list[Any] = ["b", 3, shape.side, shape.side]
-    outputs: dict[str, list[Any]] = {name: ["b", len(taps) * shape.width] for name in ("cls", "patches")}
+    graph, layout = GraphBuilder(), tower.layout
+    tokens = graph.add("Concat", *tower.add_to(graph, "pixels"), axis=2)
+    graph.rename(add_pooled(graph, tokens, layout), "cls")
+    graph.rename(add_pooled(graph, tokens, replace(layout, pool="mean")), "patches")
+    pixels: list[Any] = ["b", 3, layout.side, layout.side]
+    outputs: dict[str, list[Any]] = {
+        name: ["b", tower.tap_count * layout.width] for name in ("cls", "patches")
+    }
     onnx.save(graph.model("features", {"pixels": pixels}, outputs), str(onto))
 
 
@@ -87,23 +107,28 @@ def extract(
     extractor: Path,
     spec: FeatureSpec,
     *,
-    per_source: int,
+    per_source: int | None,
     jobs: int = 2,
     progress: Progress = lambda done, of: None,
 ) -> dict[str, str]:
-    """Fill `store` from the pictures that `data`/index.csv names; source -> why it failed."""
+    """Fill `store` from the pictures that `data`/index.csv names; source -> why it failed.
+
+    `per_source`: at most so many of each class of a source.
+    """
     spec.check(store)
-    sources: dict[str, list[IndexRow]] = {}
-    for row in read_index(data):
-        sources.setdefault(row.source, []).append(row)
-    todo = {name: rows[:per_source] for name, rows in sources.items() if not _path(store, name).exists()}
+    files = {
+        (name, _path(store, name, number)): rows
+        for name, taken in _taken(read_index(data), per_source).items()
+        for number, rows in enumerate(_pieces(taken))
+    }
+    todo = {key: rows for key, rows in files.items() if not key[1].exists()}
     failed: dict[str, str] = {}
-    done = len(sources) - len(todo)
-    progress(done, len(sources))
+    done = len(files) - len(todo)
+    progress(done, len(files))
     with ProcessPoolExecutor(jobs) as pool:
         futures = {
-            pool.submit(_extract_source, data, _path(store, name), extractor, spec, rows): name
-            for name, rows in todo.items()
+            pool.submit(_extract_file, data, path, extractor, spec, rows): name
+            for (name, path), rows in todo.items()
         }
         for future in as_completed(futures):
             try:
@@ -111,15 +136,35 @@ def extract(
             except (DataError, OSError) as error:
                 failed[futures[future]] = str(error)
             done += 1
-            progress(done, len(sources))
+            progress(done, len(files))
     return failed
 
 
-def _path(store: Path, source: str) -> Path:
-    return store / f"{source}.npz"
+def _taken(rows: Sequence[IndexRow], per_source: int | None) -> dict[str, list[IndexRow]]:
+    taken: dict[str, list[IndexRow]] = {}
+    counts: Counter[tuple[str, str]] = Counter()
+    for row in rows:
+        counts[row.source, row.label] += 1
+        if per_source is None or counts[row.source, row.label] <= per_source:
+            taken.setdefault(row.source, []).append(row)
+    return taken
 
 
-def _extract_source(
+def _pieces(rows: Sequence[IndexRow]) -> list[Sequence[IndexRow]]:
+    return [rows[start : start + _FILE_PICTURES] for start in range(0, len(rows), _FILE_PICTURES)]
+
+
+def _path(store: Path, source: str, number: int) -> Path:
+    return store / (f"{source}+{number}.npz" if number else f"{source}.npz")
+
+
+def _stored(store: Path, source: str) -> Iterator[Path]:
+    """The files of `source` that are there: another one may be done before the first."""
+    yield from (path for path in [_path(store, source, 0)] if path.exists())
+    yield from sorted(store.glob(f"{glob.escape(source)}+*.npz"))
+
+
+def _extract_file(
     data: Path, target: Path, extractor: Path, spec: FeatureSpec, rows: Sequence[IndexRow]
 ) -> None:
     session = open_graph(extractor.read_bytes(), str(extractor), threads=1)
@@ -163,6 +208,7 @@ class FeatureSet:
     source: NDArray[np.str_]
     variant: NDArray[np.str_]
     category: NDArray[np.str_]
+    group: NDArray[np.str_]  # near-duplicates share one
 
 
 def load_features(store: Path, rows: Sequence[IndexRow], variants: Collection[str]) -> FeatureSet:
@@ -172,16 +218,17 @@ def load_features(store: Path, rows: Sequence[IndexRow], variants: Collection[st
         by_source.setdefault(row.source, {})[row.sha256] = row  # type: ignore[index]
     parts: dict[str, list[Any]] = {field.name: [] for field in fields(FeatureSet)}
     for name, wanted in sorted(by_source.items()):
-        if not _path(store, name).exists():
-            continue
-        with np.load(_path(store, name)) as arrays:
-            kept = np.isin(arrays["variant"], list(variants)) & np.isin(arrays["sha256"], list(wanted))
-            for key in ("cls", "patches", "variant"):
-                parts[key].append(arrays[key][kept])
-        some = next(iter(wanted.values()))
-        parts["is_ai"].append(np.full(kept.sum(), some.label == "ai"))
-        parts["source"].append(np.full(kept.sum(), name))
-        parts["category"].append(np.full(kept.sum(), some.category))
+        for path in _stored(store, name):
+            with np.load(path) as arrays:
+                kept = np.isin(arrays["variant"], list(variants)) & np.isin(arrays["sha256"], list(wanted))
+                for key in ("cls", "patches", "variant"):
+                    parts[key].append(arrays[key][kept])
+                found = [wanted[digest] for digest in arrays["sha256"][kept].tolist()]
+            # A source of `data import` holds both classes.
+            parts["is_ai"].append(np.array([row.label == "ai" for row in found], bool))
+            parts["source"].append(np.full(len(found), name))
+            parts["category"].append(np.array([row.category for row in found], np.str_))
+            parts["group"].append(np.array([row.group for row in found], np.str_))
     if not any(len(part) for part in parts["cls"]):
         raise DataError(
             f"{store}: no features of these pictures; extract them with `imageprocess encoder features`"

@@ -20,7 +20,7 @@ from .features import FeatureSet
 
 Progress = Callable[[str], None]
 Float = NDArray[np.float32]
-_HEATMAP_STEPS = 200  # at least
+_LEAST_STEPS = 200  # a set of a hundred pictures has two batches in all its epochs
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,21 @@ def source_folds(data: FeatureSet, repositories: Mapping[str, str], folds: int) 
         for name in rng.permutation(strata[key]):
             fold_of[name] = by_repository.setdefault(repositories.get(name, name), len(fold_of) % folds)
     return np.array([fold_of[name] for name in data.source])
+
+
+def choose_folds(
+    data: FeatureSet, repositories: Mapping[str, str], folds: int
+) -> tuple[NDArray[np.int64], str]:
+    """(N,) the fold of each picture, and of what folds are: of sources, or of groups of near-duplicates where a class
+    has fewer sources than there are folds, as sets of `data import` do."""
+    if all(len(np.unique(data.source[data.is_ai == label])) >= folds for label in (True, False)):
+        return source_folds(data, repositories, folds), "sources"
+    rng = np.random.default_rng(1)
+    fold_of: dict[str, int] = {}
+    for label in (True, False):
+        for name in rng.permutation(np.unique(data.group[data.is_ai == label])):
+            fold_of.setdefault(str(name), len(fold_of) % folds)
+    return np.array([fold_of[name] for name in data.group]), "pictures"
 
 
 def out_of_fold(
@@ -122,9 +137,9 @@ def _fit(
     fitted = _Fitted(
         mean, deviation, nn.Linear(features.shape[1], options.hidden), nn.Linear(options.hidden, 1)
     )
-    weights = torch.from_numpy(_weights(is_ai, source, options.source_power))
+    weights = torch.from_numpy(sampling_weights(is_ai, source, options.source_power))
     optimiser = _optimiser(fitted, options)
-    steps = max(1, options.epochs * len(features) // options.batch_size)
+    steps = max(_LEAST_STEPS, options.epochs * len(features) // options.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, options.learning_rate, total_steps=steps)
     for _ in range(steps):
         chosen = torch.multinomial(weights, options.batch_size, replacement=True)
@@ -151,9 +166,9 @@ def _fit_patches(data: FeatureSet, options: HeadOptions) -> tuple[Float, float]:
     layer = nn.Linear(views.shape[1], 1)
     nn.init.zeros_(layer.weight)  # what training does not reach must not speckle the map
     optimiser = torch.optim.AdamW(layer.parameters(), lr=1e-3, weight_decay=1.0)
-    weights = torch.from_numpy(_weights(is_ai, source, options.source_power))
+    weights = torch.from_numpy(sampling_weights(is_ai, source, options.source_power))
     labels = torch.from_numpy(is_ai.astype(np.float32))
-    for _ in range(max(_HEATMAP_STEPS, 4 * len(data.patches) // options.batch_size)):
+    for _ in range(max(_LEAST_STEPS, 4 * len(data.patches) // options.batch_size)):
         chosen = torch.multinomial(weights, options.batch_size, replacement=True)
         batch = nn.functional.dropout((views[chosen].float() - mean) / deviation, options.feature_dropout)
         loss = nn.functional.binary_cross_entropy_with_logits(layer(batch)[:, 0], labels[chosen])
@@ -185,7 +200,7 @@ def _mixed(batch: torch.Tensor, labels: torch.Tensor, alpha: float) -> tuple[tor
     return mixed, share[:, 0] * labels + (1 - share[:, 0]) * labels[other]
 
 
-def _weights(is_ai: NDArray[np.bool_], source: NDArray[np.str_], power: float) -> NDArray[np.float64]:
+def sampling_weights(is_ai: NDArray[np.bool_], source: NDArray[np.str_], power: float) -> NDArray[np.float64]:
     """Sampling weights: by the size of the source, the classes alike."""
     _, index, counts = np.unique(source, return_inverse=True, return_counts=True)
     weights = counts[index].astype(np.float64) ** -power

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ...data.degrade import degrade
 from ...data.index import IndexRow
 from ...decode import decode
+from ...model.base.adapter import read_adapted
 from ...model.base.graph import GraphBuilder
 from ...model.base.quantise import LayerQuantisation, fit_layer, save_quantisation
 from ...model.base.requirements import require_onnx
@@ -27,17 +28,24 @@ _AXES = np.array([0, 1], np.int64)
 
 
 def fit_quantisation(
-    encoder: Path, taps: Sequence[int], data: Path, rows: Sequence[IndexRow], spec: InputSpec, onto: Path
+    encoder: Path,
+    taps: Sequence[int],
+    data: Path,
+    rows: Sequence[IndexRow],
+    spec: InputSpec,
+    onto: Path,
+    *,
+    adapter: Path | None = None,
 ) -> None:
     """Write `onto` from PICTURES training pictures of as many sources as there are, one after another."""
-    tensors = read_tensors(encoder)
+    tensors = read_adapted(read_tensors(encoder), adapter)
     ranges: dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
     with tempfile.TemporaryDirectory() as temporary:
         keys = _build_observer(tensors, taps, Path(temporary) / "observer.onnx")
         graph = Path(temporary) / "observer.onnx"
         session = open_graph(graph.read_bytes(), str(graph))
         names = [f"{bound}.{key}" for key in keys for bound in ("min", "max")]
-        for number, row in enumerate(_spread(rows)[:PICTURES]):
+        for number, row in enumerate(spread(rows)[:PICTURES]):
             pixels = decode((data / row.path).read_bytes(), name=row.path).pixels
             views = cut_views(degrade(pixels, number, light=number % 4 == 0), spec, 1)
             batch = np.stack([normalise(view, spec) for view in views])
@@ -51,7 +59,7 @@ def fit_quantisation(
     save_quantisation(onto, layers)
 
 
-def _spread(rows: Sequence[IndexRow]) -> list[IndexRow]:
+def spread(rows: Sequence[IndexRow]) -> list[IndexRow]:
     """Training pictures, one of each source, then the second of each..."""
     by_source: dict[str, list[IndexRow]] = {}
     for row in rows:

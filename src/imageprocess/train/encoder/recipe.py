@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...model.base.adapter import FILE_NAME, read_adapted
 from ...model.base.compose import compose
 from ...model.base.head import Head
 from ...model.base.known_answers import answers
@@ -33,6 +34,7 @@ class Recipe:
     head: Head
     calibration: Calibration
     training: Mapping[str, Any]
+    adapter: Path | None = None  # merged into the encoder before it is quantised
 
 
 def write_recipe(folder: Path, recipe: Recipe, encoder: Path, quantisation: Path) -> None:
@@ -41,11 +43,13 @@ def write_recipe(folder: Path, recipe: Recipe, encoder: Path, quantisation: Path
     recipe.head.save(folder / "head.npz")
     if quantisation.resolve() != (folder / "quantisation.npz").resolve():
         shutil.copyfile(quantisation, folder / "quantisation.npz")
+    if recipe.adapter and recipe.adapter.resolve() != (folder / FILE_NAME).resolve():
+        shutil.copyfile(recipe.adapter, folder / FILE_NAME)
     facts = _facts(recipe)
     with tempfile.TemporaryDirectory() as temporary:
         trial = Path(temporary)
         compose(
-            read_tensors(encoder),
+            read_adapted(read_tensors(encoder), recipe.adapter),
             list(recipe.base["taps"]),
             recipe.head,
             load_quantisation(quantisation),
@@ -56,18 +60,42 @@ def write_recipe(folder: Path, recipe: Recipe, encoder: Path, quantisation: Path
         (trial / "model.json").write_text(dump_facts(complete), encoding="utf-8")
         facts["known_answers"] = answers(Session(trial, threads=1))
     (folder / "CARD.md").write_text(write_card(facts), encoding="utf-8")
-    names = ["head.npz", "quantisation.npz", *(name for name in _KEPT if (folder / name).is_file())]
+    made = ["head.npz", "quantisation.npz", *([FILE_NAME] if recipe.adapter else [])]
+    names = [*made, *(name for name in _KEPT if (folder / name).is_file())]
     facts["files"] = {name: file_sha256(folder / name) for name in names}
     (folder / "model.json").write_text(dump_facts(facts), encoding="utf-8")
 
 
 def _facts(recipe: Recipe) -> dict[str, Any]:
-    spec, calibration = recipe.input, recipe.calibration
+    title, taps = recipe.base["title"], recipe.base["taps"]
+    architecture = f"{title} cut after block {taps[-1]}, an MLP on its CLS tokens"
+    facts = model_facts(
+        recipe.name,
+        recipe.version,
+        architecture,
+        recipe.input,
+        recipe.crops,
+        recipe.calibration,
+        recipe.training,
+    )
+    return {**facts, "base": dict(recipe.base), **({"adapted": True} if recipe.adapter else {})}
+
+
+def model_facts(
+    name: str,
+    version: str,
+    architecture: str,
+    spec: InputSpec,
+    crops: int,
+    calibration: Calibration,
+    training: Mapping[str, Any],
+) -> dict[str, Any]:
+    """model.json of a head on an encoder, without what says where the encoder is from, and without `files`."""
     return {
         "schema": SCHEMA,
-        "name": recipe.name,
-        "version": recipe.version,
-        "architecture": f"{recipe.base['title']} cut after block {recipe.base['taps'][-1]}, an MLP on its CLS tokens",
+        "name": name,
+        "version": version,
+        "architecture": architecture,
         "classes": list(CLASSES),
         "input": {
             "width": spec.width,
@@ -76,14 +104,13 @@ def _facts(recipe: Recipe) -> dict[str, Any]:
             "mean": list(spec.mean),
             "std": list(spec.std),
         },
-        "views": {"crops": recipe.crops},
+        "views": {"crops": crops},
         "outputs": ["logits", "view_logits", "heatmap"],
-        "base": dict(recipe.base),
         "calibration": {
             "temperature": calibration.temperature,
             "bias": calibration.bias,
             "fitted_on": calibration.fitted_on,
         },
         "thresholds": calibration.thresholds,
-        "training": dict(recipe.training),
+        "training": dict(training),
     }

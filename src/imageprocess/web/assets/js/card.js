@@ -1,13 +1,14 @@
 // One picture's card: preview at its side, then what is known of it so far.
 
+import { heading, toneOf, why } from "./answer.js";
 import { el, icon } from "./dom.js";
 import { evidence } from "./evidence.js";
 import { meter } from "./meter.js";
 import { drawHeat, drawPreview, heatLegend, shrink } from "./picture.js";
 import { bytes, number, t } from "./texts.js";
-import { failure, headline, reason } from "./wording.js";
+import { failure, headline } from "./wording.js";
 
-const ACTIONS = { report: "report.save", print: "card.print", wrong: "card.wrong" };
+const ACTIONS = { report: "report.save", print: "card.print", inspect: "card.inspect", wrong: "card.wrong" };
 
 let lastCard = 0;
 
@@ -56,7 +57,8 @@ export class Card {
   update() {
     const { state, record } = this.item;
     this.element.dataset.state = state;
-    this.element.dataset.label = record ? (record.verdict?.label ?? "error") : "";
+    const { "data-label": label = "", "data-grade": grade } = record ? toneOf(record) : {};
+    Object.assign(this.element.dataset, { label, grade: grade ?? "" });
     this.element.setAttribute("aria-busy", state === "running");
     this.heat?.remove();
     this.heat = null;
@@ -78,18 +80,17 @@ export class Card {
       el("h2", { class: "verdict" }, icon("error"), headline(record)),
       el("p", { class: "reason" }, why),
       item.unreadable && actions.send && button("send", () => actions.send(item)),
+      actions.inspect && button(ACTIONS.inspect, () => actions.inspect(item)),
     ].filter(Boolean);
   }
 
   judged(record) {
-    const { label, decided_by: by } = record.verdict;
     const { item, actions } = this;
     return [
-      el("div", {}, el("h2", { class: "verdict" }, icon(label), headline(record)), meter(record)),
+      el("div", {}, heading(record), meter(record)),
       el(
         "div", {},
-        el("p", { class: "reason" }, reason(record)),
-        el("p", { class: "decided" }, `${t("decided")} `, el("b", {}, t(`decided.${by}`))),
+        why(record),
         record.heatmap && this.hasPreview !== false && this.heatControls(record.heatmap),
       ),
       evidence(record, item.where),

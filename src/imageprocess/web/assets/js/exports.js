@@ -21,6 +21,7 @@ const COLUMNS = {
   evidence: (r) => r.evidence?.map((item) => `${item.kind} (${item.trust}): ${item.claim}`).join(" | "),
   error_code: (r) => r.error?.code,
   error_message: (r) => r.error?.message,
+  grade: (r) => r.verdict?.grade,
   maker: (r) => maker(r.evidence?.find((item) => item.kind === "model")?.detail?.maker),
 };
 

@@ -1,11 +1,12 @@
 // A history of verdicts, kept in this browser alone and only where a person switches it on: IndexedDB holds each record
 // without its heat map, and a small preview.
 
-import { byId, el, icon } from "./dom.js";
+import { drawing, toneOf, why } from "./answer.js";
+import { byId, el } from "./dom.js";
 import { language, percent, plural, t } from "./texts.js";
 import { evidence } from "./evidence.js";
 import { meter } from "./meter.js";
-import { failure, headline, reason } from "./wording.js";
+import { failure, headline } from "./wording.js";
 
 const SWITCH = "history"; // in localStorage: "on", or nothing
 const STORE = "verdicts";
@@ -72,7 +73,6 @@ async function show() {
 function entry({ at, record, preview }) {
   const canvas = el("canvas", { width: preview?.width ?? 1, height: preview?.height ?? 1, "aria-hidden": "true" });
   if (preview) canvas.getContext("2d").putImageData(preview, 0, 0);
-  const label = record.verdict?.label ?? "error";
   const p = record.verdict?.decided_by === "model" ? ` · ${percent(record.verdict.probability_ai)}` : "";
   const details = el(
     "details", {},
@@ -80,18 +80,18 @@ function entry({ at, record, preview }) {
       "summary", {},
       canvas,
       el("bdi", {}, record.source),
-      el("span", { class: "verdict" }, icon(label), `${headline(record)}${p}`),
+      el("span", { class: "verdict" }, drawing(record), `${headline(record)}${p}`),
       el("time", { datetime: new Date(at).toISOString() }, new Date(at).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" })),
     ),
   );
   details.addEventListener("toggle", () => details.append(...told(record)), { once: true });
-  return el("li", { "data-label": label }, details);
+  return el("li", toneOf(record), details);
 }
 
 /** All that was kept of one picture. */
 function told(record) {
   if (record.status === "error") return [el("p", { class: "reason" }, failure(record.error))];
-  return [el("p", { class: "reason" }, reason(record)), meter(record), evidence(record, null)].filter(Boolean);
+  return [meter(record), ...why(record), evidence(record, null)].filter(Boolean);
 }
 
 async function clear() {

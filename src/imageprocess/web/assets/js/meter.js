@@ -10,16 +10,17 @@ export function meter(record) {
   if (p === null) return null;
   const estimate = by === "model" || by === "abstain";
   const band = estimate ? (thresholdsOf(record) ?? undefined) : undefined; // what it was held against
-  const shown = percent(p, estimate);
+  const kind = estimate ? "" : by === "metadata" ? ".counted" : ".stated";
+  const shown = percent(p, kind !== ".stated");
   const track = el("div", {
     class: "track", role: "meter", "aria-label": t("meter.label"),
     "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": Math.round(100 * p),
-    "aria-valuetext": spoken(shown, band),
+    "aria-valuetext": spoken(shown, band, by),
   });
   track.append(el("span", { class: "needle" }));
   const bar = el(
     "div", { class: "meter" },
-    el("p", { class: "meter-head" }, el("span", {}, t(estimate ? "meter.label" : "meter.label.stated")), el("strong", {}, shown)),
+    el("p", { class: "meter-head" }, el("span", {}, t({ "": "meter.label", ".stated": "meter.label.stated", ".counted": "meter.label.counted" }[kind])), el("strong", {}, shown)),
     track,
     el(
       "p", { class: "scale", "aria-hidden": "true" },
@@ -34,8 +35,8 @@ export function meter(record) {
   return bar;
 }
 
-function spoken(shown, band) {
-  if (!band) return t("meter.stated", { percent: shown });
+function spoken(shown, band, by) {
+  if (!band) return t(by === "metadata" ? "meter.counted" : "meter.stated", { percent: shown });
   const values = { percent: shown, low: percent(band.real), high: percent(band.ai) };
   return t(band.real < band.ai ? "meter.spoken" : "meter.never-unsure", values);
 }

@@ -1,5 +1,6 @@
 // The page that checks pictures: files come in, wait as cards, are looked at one after another, and become verdicts.
 
+import { counted } from "./answer.js";
 import { Card } from "./card.js";
 import { byId } from "./dom.js";
 import { remember, wireHistory } from "./history.js";
@@ -7,6 +8,7 @@ import { wireIntake } from "./intake.js";
 import { ServiceError } from "./service.js";
 import { site } from "./site.js";
 import { showTable, wireTable } from "./table.js";
+import { wireThorough } from "./thorough.js";
 import { bytes, number, plural, privacyOf, t } from "./texts.js";
 import { browser, service } from "./witnesses.js";
 import { failure, headline } from "./wording.js";
@@ -15,6 +17,7 @@ const leaving = {
   zoom: async (item) => (await import("./zoom.js")).zoom(item),
   report: async (item) => (await import("./report.js")).openReport(item),
   print: async (item) => (await import("./leaving.js")).printReport(item),
+  inspect: async (item) => (await import("./inspect.js")).openInspection(item),
   wrong: async (item) => (await import("./leaving.js")).openWrong(item),
 };
 
@@ -24,7 +27,7 @@ const items = []; // {name, file, state: "waiting" | "running" | "done", record,
 let witness = site.private && !site.service ? browser : service;
 let running = null; // the AbortController of the run in progress
 
-function start() {
+async function start() {
   wireIntake(add, tellLink);
   wireTable(() => items);
   wireHistory();
@@ -41,6 +44,7 @@ function start() {
     choice.addEventListener("change", () => choose(byId("where-browser").checked ? browser : service));
   }
   render();
+  if (site.thorough && site.private) await wireThorough(changeModel);
   const ready = choose(witness);
   if (location.hash) import("./arrivals.js").then(({ takeArrivals }) => takeArrivals(add, tellProblem));
   return ready;
@@ -48,18 +52,29 @@ function start() {
 
 const tellProblem = (textContent) => Object.assign(byId("problem"), { hidden: false, textContent });
 
-/** Switch to the browser or the service, say where pictures go, and get ready. */
+/** Switch to the browser or the service, say where pictures go, and get ready. Tells whether that worked. */
 async function choose(chosen) {
   witness = chosen;
+  byId("thorough").hidden = !(site.thorough && site.private && witness === browser);
   byId("privacy").textContent = privacy();
   byId("limits").textContent = "";
-  for (const id of ["problem", "loading", "noisy"]) byId(id).hidden = true;
+  for (const id of ["problem", "loading", "fetched", "noisy"]) byId(id).hidden = true;
   try {
     await prepare();
+    return true;
   } catch (error) {
     // Told where it matters: when a picture is to be checked, or here for want of a service.
-    if (witness === chosen) byId("limits").textContent = told(error);
+    if (witness === chosen && error.name !== "AbortError") byId("limits").textContent = told(error);
+    return error.name === "AbortError"; // another choice was made meanwhile
   }
+}
+
+/** Another model looks at what was checked already, at once. */
+async function changeModel() {
+  running?.abort();
+  const ready = await choose(browser);
+  if (ready) judgeAgain();
+  return ready;
 }
 
 function privacy() {
@@ -74,7 +89,7 @@ async function prepare() {
       const { faithful } = await browser.load(tellLoading);
       Object.assign(byId("noisy"), { hidden: faithful || witness !== browser, textContent: t("noisy") });
     } finally {
-      byId("loading").hidden = true;
+      for (const id of ["loading", "fetched"]) byId(id).hidden = true;
     }
     return;
   }
@@ -87,6 +102,7 @@ async function prepare() {
 function tellLoading(done, total) {
   byId("loading").hidden = witness !== browser || done >= total;
   byId("loading").textContent = t("loading", { done: bytes(done), total: bytes(total) });
+  Object.assign(byId("fetched"), { hidden: byId("loading").hidden, max: total, value: done });
 }
 
 const told = (error) => (error instanceof ServiceError ? failure(error) : t("load.failed", { why: error.message }));
@@ -245,13 +261,10 @@ function takeKey(event) {
 }
 
 function summarise(checked) {
-  const labels = checked.map(({ record }) => record.verdict?.label ?? "failed");
-  const count = (label) => labels.filter((found) => found === label).length;
   if (checked.length === 1) tell("finished.one", { name: checked[0].name, verdict: headline(checked[0].record) });
   else if (checked.length) {
-    tell("finished.other", {
-      count: checked.length, ai: count("ai"), real: count("real"), unsure: count("unsure"), failed: count("failed"),
-    });
+    const found = counted(checked.map(({ record }) => record)).map(([grade, count]) => t("finished.grade", { grade, count: number(count) }));
+    tell("finished.other", { count: number(checked.length), found: `${found.join(", ")}.` });
   }
 }
 

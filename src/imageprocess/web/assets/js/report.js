@@ -1,13 +1,14 @@
 // One picture's report as a file to pass on: one HTML page that asks for nothing and runs nothing (report/page.py fills
 // the same template). The picture is in it only where a person ticks that.
 
+import { toneOf, why } from "./answer.js";
 import { el } from "./dom.js";
 import { evidence } from "./evidence.js";
 import { meter } from "./meter.js";
 import { drawHeat } from "./picture.js";
 import { pixelHash } from "./private/client.js";
 import { addTexts, bytes, language, number, t } from "./texts.js";
-import { headline, reason } from "./wording.js";
+import { headline } from "./wording.js";
 
 await addTexts("report");
 
@@ -26,10 +27,10 @@ export async function reportText(record, { file, withPicture = false, where, fou
     dir: document.documentElement.dir || "ltr",
     title: text(`${t("report.title")}: ${record.source}`),
     label: record.verdict.label,
+    grade: toneOf(record)["data-grade"],
     headline: text(headline(record)),
     meter: meter(record)?.outerHTML ?? "",
-    reason: text(reason(record)),
-    decided: text(`${t("decided")} ${t(`decided.${record.verdict.decided_by}`)}`),
+    why: why(record).map((part) => part.outerHTML).join("\n"),
     figures: await figures(record, withPicture ? file : null),
     identity_title: text(t("report.identity")),
     identity: identity(record, pixels, found),

@@ -1,12 +1,13 @@
 // All results as one table: sorted by any column, each row leading to its card.
 
+import { drawing, toneOf } from "./answer.js";
 import { byId, el, icon } from "./dom.js";
 import { number, percent, t } from "./texts.js";
-import { failure, headline } from "./wording.js";
+import { GRADES, failure, gradeOf, headline } from "./wording.js";
 
 const COLUMNS = {
   source: ({ name }) => name.toLocaleLowerCase(),
-  verdict: ({ record }) => ["ai", "unsure", "real"].indexOf(record.verdict?.label ?? "") >>> 0, // failed ones last
+  verdict: ({ record }) => (record.verdict ? GRADES.indexOf(gradeOf(record)) : GRADES.length), // failed ones last
   probability: ({ record }) => record.verdict?.probability_ai ?? -1,
   decided: ({ record }) => (record.verdict ? t(`decided.${record.verdict.decided_by}`) : "\uffff"),
   size: ({ record }) => (record.image ? record.image.width * record.image.height : -1),
@@ -49,9 +50,9 @@ function row({ name, file, record, card, limit }) {
   const broken = record.status === "error";
   const estimate = verdict?.decided_by === "model" || verdict?.decided_by === "abstain";
   return el(
-    "tr", { "data-label": verdict?.label ?? "error" },
+    "tr", toneOf(record),
     el("th", { scope: "row" }, el("a", { href: `#${card.element.id}` }, card.thumb, el("bdi", {}, name))),
-    el("td", { class: "verdict" }, icon(verdict?.label ?? "error"), headline(record)),
+    el("td", { class: "verdict" }, drawing(record), headline(record)),
     el("td", { class: "number" }, broken || verdict.probability_ai === null ? "–" : percent(verdict.probability_ai, estimate)),
     el("td", {}, broken ? failure(record.error, { limit, size: file.size }) : t(`decided.${verdict.decided_by}`)),
     el("td", { class: "number" }, el("bdi", { dir: "ltr" }, broken ? "–" : `${number(image.width)} × ${number(image.height)}`)),

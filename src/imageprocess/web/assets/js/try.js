@@ -1,7 +1,8 @@
 // A sample or a visitor's own picture, looked at: its verdict with all that goes with it, and what the drawn network sees
 // in it.
 
-import { byId, el, icon } from "./dom.js";
+import { heading, toneOf, why } from "./answer.js";
+import { byId, el } from "./dom.js";
 import { evidence } from "./evidence.js";
 import { drawLive } from "./live.js";
 import { meter } from "./meter.js";
@@ -9,7 +10,7 @@ import { drawPreview } from "./picture.js";
 import { site } from "./site.js";
 import { t } from "./texts.js";
 import { browser, service } from "./witnesses.js";
-import { failure, headline, reason } from "./wording.js";
+import { failure } from "./wording.js";
 
 const witness = site.private ? browser : service;
 
@@ -54,13 +55,12 @@ async function look(chosen, open, count = 1) {
 }
 
 function told(record) {
-  const { label } = record.verdict;
   return [
     el(
-      "div", { "data-label": label },
-      el("h3", { class: "verdict" }, icon(label), headline(record)),
+      "div", toneOf(record),
+      heading(record, "h3"),
       meter(record),
-      el("p", {}, reason(record)),
+      why(record),
       el("p", { class: "hint" }, site.private ? el("a", { href: "#network" }, t("try.network")) : t("try.sent")),
     ),
     evidence(record, site.private ? "browser" : "service"),

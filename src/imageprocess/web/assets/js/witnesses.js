@@ -13,11 +13,14 @@ const isReadable = (file) => file.slice(0, 1).arrayBuffer().then(() => true, () 
 /** The browser's own. */
 export const browser = {
   key: null,
+  which: undefined, // the model, where it is not the quick one
   limit: () => "200 MB",
-  load: here.load,
+  load(report) {
+    return here.load(report, this.which);
+  },
   /** -> {record, unreadable: the format that a browser cannot read, or undefined} */
   async check(file, { mode, signal }) {
-    const { record, server } = await here.detect(file, { mode, signal });
+    const { record, server } = await here.detect(file, { mode, signal, which: this.which });
     return { record, unreadable: server ? /TIFF|HEIC/.exec(record.error.message)[0] : undefined };
   },
 };

@@ -11,7 +11,7 @@ if (language !== "en") await addTexts("evidence");
 const STATED = { c2pa: ["c2pa"], watermark: ["watermark"], metadata: ["iptc", "generator_metadata", "c2pa"] };
 
 /**
- * The verdict in a few words, report/text.py's: what a statement decides sounds different from what the model estimates,
+ * The verdict in a few words, report/words.py's: what a statement decides sounds different from what the model estimates,
  * and names the maker where a record or a mark gives one.
  */
 export function headline(record) {
@@ -21,8 +21,14 @@ export function headline(record) {
   const named = ({ kind, points_to: points, detail }) => STATED[by]?.includes(kind) && points === "ai" && detail.generator;
   const maker = label === "ai" && record.evidence.find(named)?.detail.generator;
   if (maker) return t(by === "watermark" ? "verdict.ai.mark" : "verdict.ai.file", { maker: shortened(maker) });
-  return by in STATED && has(stated) ? t(stated) : t(`verdict.${label}`);
+  return t(by in STATED && has(stated) ? stated : `grade.${gradeOf(record)}`);
 }
+
+export const GRADES = ["very_likely_ai", "likely_ai", "leaning_ai", "cannot_tell", "leaning_real", "likely_real", "very_likely_real"];
+const UNGRADED = { ai: "likely_ai", real: "likely_real", unsure: "cannot_tell" };
+
+/** How strongly the verdict speaks for its side. One that was kept before there were grades has none. */
+export const gradeOf = ({ verdict }) => verdict.grade ?? UNGRADED[verdict.label];
 
 /** Without what it says in brackets, and as long as a headline may be. */
 const shortened = (maker) => String(maker).replace(/ \(.*\)$/, "").slice(0, 60);

@@ -78,7 +78,7 @@ function ingredient({ data }) {
   const link = told.get("activeManifest") || told.get("c2pa_manifest");
   const url = link instanceof Map ? link.get("url") : null;
   const [, rest = ""] = typeof url === "string" ? url.split("/c2pa/") : [];
-  return { relationship: told.get("relationship"), child: rest.split("/")[0] || null };
+  return { relationship: told.get("relationship"), title: told.get("dc:title"), child: rest.split("/")[0] || null };
 }
 
 /** What one manifest, its ingredients included, says: {pointsTo, signals, agents, manifests}. */

@@ -1,6 +1,8 @@
 // Private mode from the page's side: a worker that looks at pictures inside the browser. One at a time; a picture that
 // takes too long, or breaks the worker, costs a new worker and nothing else.
 
+import { forget } from "./store.js";
+
 const TIMEOUT_MS = 120_000;
 const WORKER = new URL("worker.js", import.meta.url);
 
@@ -38,22 +40,42 @@ function ask(call, given = {}, report = undefined) {
   });
 }
 
-let ready = null;
+const QUICK = { folder: "model/" };
+let ready = null; // {folder, answer}: the model in use
 
-/** Fetch and start the network: {spec, faithful}. `report(loaded, total)` in bytes. Once, however often asked. */
-export function load(report) {
-  ready ??= ask("load", {}, report).catch((error) => {
-    ready = null;
-    throw error;
-  });
-  return ready;
+/**
+ * Fetch and start a network: {spec, faithful}. `report(loaded, total)` in bytes. Once, however often asked. `which`:
+ * {folder, site} of model.js. One is in memory at a time.
+ */
+export function load(report, which = QUICK) {
+  if (ready && ready.folder !== which.folder) drop();
+  if (!ready) {
+    const mine = (ready = { folder: which.folder });
+    mine.answer = ask("load", which, report).catch((error) => {
+      if (ready === mine) ready = null;
+      throw error;
+    });
+  }
+  return ready.answer;
+}
+
+/** End what is running, and give back its memory; the next question starts anew. */
+export function drop() {
+  stop(new DOMException("", "AbortError"));
+  ready = null;
+}
+
+/** Drop the downloaded network at `address`, in memory and in the browser's cache. */
+export async function remove(address) {
+  drop();
+  await forget(address);
 }
 
 /** One file's {record, server}; `server`: the service may be able to read what a browser cannot. */
-export async function detect(file, { mode, signal }) {
-  await load();
+export async function detect(file, { mode, signal, which = QUICK }) {
+  await load(undefined, which);
   signal?.throwIfAborted();
-  const answer = ask("detect", { file, mode });
+  const answer = ask("detect", { file, mode, ...which });
   const over = new Promise((_, reject) => {
     const timer = setTimeout(() => reject(new DOMException("", "TimeoutError")), TIMEOUT_MS);
     answer.then(() => clearTimeout(timer), () => clearTimeout(timer));
@@ -75,6 +97,9 @@ export async function detect(file, { mode, signal }) {
 
 /** SHA-256 of a file's pixels. */
 export const pixelHash = (file) => ask("pixels", { file });
+
+/** All that a file says of itself, or {error}; no network is needed for it. */
+export const inspect = (file) => ask("inspect", { file });
 
 /** What the blocks of the drawn network see in `file`. `folder`: "model/" or "network/". */
 export const features = (file, folder) => ask("features", { file, folder });

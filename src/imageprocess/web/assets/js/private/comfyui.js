@@ -71,11 +71,22 @@ function ends(graph) {
 
 function howMade(graph, path) {
   const nodes = path.map((id) => graph.get(id));
-  const makes = (node) => samples(node) || asksService(node);
-  if (nodes.some(isLoader)) return nodes.some((node) => makes(node) || touches(node)) ? "edited" : "unclear";
-  if (!nodes.some(makes)) return "unclear";
+  const makes = nodes.some((node) => samples(node) || asksService(node));
+  const pixels = withoutMaps(graph, path);
+  const loads = (from) => walkBack(pixels, from, isPicture).some((id) => isLoader(pixels.get(id)));
+  if (loads(path.slice(0, 1))) return makes || nodes.some(touches) ? "edited" : "unclear";
+  if (!makes) return "unclear";
+  const references = walkBack(graph, path, () => true).filter((id) => is(graph.get(id), "edits_reference"));
+  return loads(references) ? "edited" : "made";
+}
+
+/** The graph without the nodes that let only a control map through: no pixel of its picture reaches the result. */
+function withoutMaps(graph, path) {
   const behind = walkBack(graph, path, () => true).map((id) => graph.get(id));
-  return behind.some((node) => is(node, "edits_reference")) && behind.some(isLoader) ? "edited" : "made";
+  const weights = behind.flatMap(({ inputs }) => [...inputs.values()]).filter((value) => typeof value === "string");
+  const takesMap = weights.some((value) => fits("structure_models", value));
+  const isMap = (node) => is(node, "structure") || (takesMap && is(node, "conditions_on_structure"));
+  return new Map([...graph].filter(([, node]) => !isMap(node)));
 }
 
 /** ComfyUI's own samplers, and what takes a model, and a seed, a noise or its schedule. */

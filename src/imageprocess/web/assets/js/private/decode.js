@@ -1,8 +1,9 @@
-// A file -> the small picture that the network sees, as decode/decode.py and model/preprocess.py make it: oriented,
+// A file -> the small pictures that the network sees, as decode/decode.py and model/views.py make them: oriented,
 // laid over white, the colour profile ignored, Pillow's resampling. The browser decodes; nothing of it scales.
 
-import { Resampler } from "./resample.js";
+import { BlankReader } from "./blank.js";
 import { MIME } from "./sniff.js";
+import { ViewCutter } from "./views.js";
 import { MarkReader, readStealth } from "./watermark.js";
 
 const STRIP_PIXELS = 4_000_000; // read back at a time
@@ -11,13 +12,14 @@ export class DecodeError extends Error {}
 
 /**
  * `data`: the file without its EXIF turn, which `orientation` is; an AVIF's turns are its container's, and the browser's.
- * -> {pixels (height x width x 3), width, height as a person sees the picture, mark, hidden: what watermark.js found}. Throws a DecodeError.
+ * `spec`: the model's. -> {pixels (views x height x width x 3), width, height as a person sees the picture, mark,
+ * hidden: what watermark.js found, blank: whether there is anything to judge}. Throws a DecodeError.
  */
-export async function decode(data, format, orientation, input, reduced = null) {
+export async function decode(data, format, orientation, spec, reduced = null) {
   const bitmap = await open(data, format, reduced);
   try {
     const turn = format === "AVIF" ? 1 : orientation;
-    const found = read(bitmap, turn, input);
+    const found = read(bitmap, turn, spec);
     // Hidden texts do not outlive a turn, or a format that loses bits.
     const hidden = turn === 1 && format !== "JPEG" ? await readStealth(found.width, found.height, columnsOf(bitmap)) : null;
     return { ...found, hidden };
@@ -37,18 +39,20 @@ async function open(data, format, reduced) {
   }
 }
 
-function read(bitmap, orientation, input) {
+function read(bitmap, orientation, spec) {
   const [width, height] = orientation >= 5 ? [bitmap.height, bitmap.width] : [bitmap.width, bitmap.height];
-  const resampler = new Resampler(width, height, input);
+  const cutter = new ViewCutter(width, height, spec);
   const marks = new MarkReader(width, height);
+  const blank = new BlankReader(width, height);
   const rows = Math.max(8, Math.floor(STRIP_PIXELS / width / 8) * 8); // whole rows of the mark's blocks
   for (let top = 0; top < height; top += rows) {
     const count = Math.min(rows, height - top);
     const rgba = strip(bitmap, orientation, top, count, width);
-    resampler.push(rgba, count);
+    cutter.push(rgba, count);
     marks.push(rgba, count);
+    blank.push(rgba, count);
   }
-  return { pixels: resampler.finish(), width, height, mark: marks.finish() };
+  return { pixels: cutter.finish(), width, height, mark: marks.finish(), blank: blank.finish() };
 }
 
 /** The whole picture, upright and over white: height x width x 3 bytes. */

@@ -1,7 +1,8 @@
 // The shipped network in the browser: ONNX Runtime's WebAssembly build, one thread, SIMD (model/session.py and
 // model/calibrate.py). Files come from this very host.
 
-import { load } from "./store.js";
+import { sha256 } from "./digest.js";
+import { forget, load, loadInParts } from "./store.js";
 import { blockEnds, withOutputs } from "./graph.js";
 import { percent } from "./verdict.js";
 
@@ -29,11 +30,22 @@ async function json(address) {
   return response.json();
 }
 
+/** A network's bytes, which are those that model.json names or none. `inParts`: can go on where it was broken off. */
+async function fetchNetwork(address, hash, inParts, report) {
+  const bytes = await (inParts ? loadInParts : load)(address, hash, report);
+  if ((await sha256(bytes)) === hash) return bytes;
+  await forget(address);
+  throw new Error(`${address}: not the file that model.json names (its SHA-256 differs)`);
+}
+
 export class Model {
-  /** `folder`: "model/" or "network/". `report(loaded, total)` in bytes, over all files. */
-  static async load(folder, report = () => {}) {
-    const address = new URL(folder, ROOT);
-    const spec = await json(new URL("model.json", address));
+  /**
+   * `folder`: "model/", "network/" or "thorough/"; `site`: where its network lies, if not beside these pages.
+   * `report(loaded, total)` in bytes, over all files.
+   */
+  static async load(folder, report = () => {}, site = ROOT) {
+    const spec = await json(new URL("model.json", new URL(folder, ROOT)));
+    const network = new URL("model.onnx", new URL(folder, site));
     const loaded = [0, 0];
     const totals = [0, 0];
     const progress = (file) => (done, total) => {
@@ -42,7 +54,7 @@ export class Model {
       report(loaded[0] + loaded[1], totals[0] + totals[1]);
     };
     const [bytes, ort] = await Promise.all([
-      load(new URL("model.onnx", address), spec.files["model.onnx"], progress(0)),
+      fetchNetwork(network, spec.files["model.onnx"], folder === "thorough/", progress(0)),
       startRuntime(progress(1)),
     ]);
     return Model.open(ort, spec, bytes);
@@ -50,7 +62,8 @@ export class Model {
 
   static async open(ort, spec, bytes, blocks = []) {
     const model = new Model();
-    Object.assign(model, { ort, spec, bytes, blocks });
+    // Only a drawn network is opened again; the large ones are not held twice.
+    Object.assign(model, { ort, spec, blocks, bytes: spec.views ? null : bytes });
     model.session = await ort.InferenceSession.create(bytes, { executionProviders: ["wasm"] });
     return model;
   }
@@ -61,14 +74,16 @@ export class Model {
     return Model.open(this.ort, this.spec, withOutputs(this.bytes, blocks), blocks);
   }
 
-  /** `pixels`: height x width x 3 bytes -> {logits: [ai, real], heatmap, blocks}. */
+  /** `pixels`: views x height x width x 3 bytes -> {logits: [ai, real], heatmap, blocks}. */
   async run(pixels) {
-    const { width, height } = this.spec.input;
-    const found = await this.session.run({ pixels: new this.ort.Tensor("float32", normalise(pixels, this.spec.input), [1, 3, height, width]) });
-    const { heatmap } = found;
+    const { input, views } = this.spec;
+    const { width, height } = input;
+    const count = pixels.length / (3 * width * height);
+    const shape = views ? [1, count, 3, height, width] : [1, 3, height, width];
+    const found = await this.session.run({ pixels: new this.ort.Tensor("float32", normalise(pixels, input), shape) });
     return {
       logits: [...found.logits.data],
-      heatmap: heatmap && { width: heatmap.dims[2], height: heatmap.dims[1], values: toDisplay(heatmap.data) },
+      heatmap: found.heatmap && ofWhole(found.heatmap),
       blocks: this.blocks.map((name) => ({ maps: found[name].dims[1], side: found[name].dims[2], values: found[name].data })),
     };
   }
@@ -79,8 +94,14 @@ export class Model {
     return 1 / (1 + Math.exp(-((ai - real) / temperature + bias)));
   }
 
+  /** What each grade of this model has meant, as records have it (model/spec.py); null where nobody measured. */
+  get grades() {
+    const { by, ...where } = this.spec.measured?.grades ?? {};
+    return by ? Object.fromEntries(Object.entries(by).map(([grade, found]) => [grade, { ...found, ...where }])) : null;
+  }
+
   /** What the network says as evidence. */
-  testify(logits, thresholds, image) {
+  testify(logits, thresholds, image, blank) {
     const { name, training } = this.spec;
     const p = this.probability(logits);
     const [side, smallest] = [Math.max(image.width, image.height), training?.smallest_px ?? 0];
@@ -94,22 +115,32 @@ export class Model {
         logit: logits[0] - logits[1],
         logits,
         thresholds: { ai: thresholds.ai, real: thresholds.real },
+        mode_thresholds: this.spec.thresholds,
         ...(side < smallest && { too_small: { side, smallest } }),
+        ...(blank && { blank }),
       },
     };
   }
 }
 
-/** Height x width x 3 bytes -> 3 x height x width, (x / 255 - mean) / std in single precision, as NumPy does it. */
+/** Views x height x width x 3 bytes -> views x 3 x height x width, (x / 255 - mean) / std in single precision, as NumPy does it. */
 function normalise(pixels, { width, height, mean, std }) {
   const area = width * height;
-  const plane = new Float32Array(3 * area);
+  const planes = new Float32Array(pixels.length);
   for (let channel = 0; channel < 3; channel++) {
     const scale = Math.fround(1 / Math.fround(255 * Math.fround(std[channel])));
     const shift = Math.fround(Math.fround(mean[channel]) / Math.fround(std[channel]));
-    for (let i = 0; i < area; i++) plane[channel * area + i] = Math.fround(pixels[3 * i + channel] * scale) - shift;
+    for (let view = 0; view < pixels.length; view += 3 * area) {
+      for (let i = 0; i < area; i++) planes[view + channel * area + i] = Math.fround(pixels[view + 3 * i + channel] * scale) - shift;
+    }
   }
-  return plane;
+  return planes;
+}
+
+/** The heat map of the first view, which is the whole picture. */
+function ofWhole({ dims, data }) {
+  const [height, width] = dims.slice(-2);
+  return { width, height, values: toDisplay(data.subarray(0, width * height)) };
 }
 
 /** Contributions -> 0 to 1 for the eye: what speaks for a real picture is 0 (model/heatmap.py's to_display). */

@@ -3,6 +3,7 @@
 import { readRecords } from "./containers.js";
 import { sha256 } from "./digest.js";
 import { decode, DecodeError, isFaithful, rgb } from "./decode.js";
+import { inspection } from "./inspection.js";
 import { Model } from "./model.js";
 import { readExif } from "./exif.js";
 import { readFile, readProvenance } from "./provenance.js";
@@ -25,25 +26,25 @@ class InputError extends Error {
   }
 }
 
-function model(folder, report) {
+function model(folder, report, site) {
   if (!models.has(folder)) {
-    models.set(folder, Model.load(folder, report));
+    models.set(folder, Model.load(folder, report, site));
     models.get(folder).catch(() => models.delete(folder)); // so that another try is a new one
   }
   return models.get(folder);
 }
 
 const calls = {
-  async load({ report }) {
+  async load({ folder, site, report }) {
     table ??= fetch(new URL("verdict.json", ROOT), { cache: "no-cache" }).then((response) => response.json());
-    const [{ spec }, faithful] = await Promise.all([model("model/", report), isFaithful(), table, loadTable()]);
+    const [{ spec }, faithful] = await Promise.all([model(folder, report, site), isFaithful(), table, loadTable()]);
     return { spec, faithful };
   },
 
-  async detect({ file, mode }) {
+  async detect({ file, mode, folder, site }) {
     const began = performance.now();
     try {
-      return await examine(file, mode, began);
+      return await examine(file, mode, await model(folder, undefined, site), began);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       const { code, message, server } = error;
@@ -57,20 +58,29 @@ const calls = {
     return sha256(await rgb(upright, format, orientation));
   },
 
+  /** All that the file says of itself; {error} where it is none that is read here. */
+  async inspect({ file }) {
+    try {
+      return inspection((await opened(file)).told);
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      return { error: error.message };
+    }
+  },
+
   /** What each block of the drawn network sees in `file`: its feature maps, and the answer. */
   async features({ file, folder }) {
     const plain = await model(folder);
     plain.drawn ??= plain.withBlocks();
     const network = await plain.drawn;
     const { upright, format, orientation, reduced } = checked(file, await opened(file));
-    const { pixels } = await decode(upright, format, orientation, network.spec.input, reduced);
+    const { pixels } = await decode(upright, format, orientation, network.spec, reduced);
     const { logits, blocks } = await network.run(pixels);
     return { blocks, probability: network.probability(logits), spec: network.spec, pixels };
   },
 };
 
-async function examine(file, mode, began) {
-  const network = await model("model/");
+async function examine(file, mode, network, began) {
   await loadTable();
   const { spec } = network;
   const input = await opened(file);
@@ -81,7 +91,7 @@ async function examine(file, mode, began) {
   let [note, server, isRead] = ["", false, false]; // isRead: by its records alone
   try {
     const { upright, reduced } = checked(file, input);
-    const seen = await decode(upright, format, orientation, spec.input, reduced).catch((error) => {
+    const seen = await decode(upright, format, orientation, spec, reduced).catch((error) => {
       if (!(error instanceof DecodeError)) throw error;
       throw new InputError("corrupt", `${file.name}: the ${format} data does not decode (${error.message})`);
     });
@@ -94,7 +104,7 @@ async function examine(file, mode, began) {
     }
     const output = await network.run(seen.pixels);
     heatmap = output.heatmap;
-    const testimony = network.testify(output.logits, spec.thresholds[mode], image);
+    const testimony = network.testify(output.logits, spec.thresholds[mode], image, seen.blank);
     evidence = [...readProvenance(told, image), ...readWatermarks(seen.mark, seen.hidden, image), testimony];
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
@@ -105,7 +115,7 @@ async function examine(file, mode, began) {
     note = ` The pixels were not looked at: ${error.message.slice(file.name.length + 2)}.`;
     [server, isRead] = [error.server, true];
   }
-  const verdict = decide(evidence, spec.thresholds[mode], await table);
+  const verdict = decide(evidence, spec.thresholds[mode], await table, network.grades);
   const record = {
     schema: 1,
     source: file.name,

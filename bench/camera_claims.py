@@ -1,0 +1,65 @@
+"""How often a file of a camera, or a hostile one, is told as an AI's by its records: it should be never.
+
+    python -m bench.camera_claims FOLDER... [--name NAME]...
+
+Each FOLDER is a collection without generated pictures. Writes bench/results/camera_claims.json, which docs/records.md
+shows. Only records are read, no pixels.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+from imageprocess.decode import read_header, sniff
+from imageprocess.provenance import read_provenance
+
+OUT = Path(__file__).with_name("results") / "camera_claims.json"
+_MAX_BYTES = 200_000_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--name", action="append", default=[], help="what a folder is called in the table")
+    asked = parser.parse_args()
+    warnings.simplefilter("ignore")  # of Pillow, about damaged headers
+    names = [*asked.name, *(folder.name for folder in asked.folders[len(asked.name) :])]
+    found = {name: measure(folder) for name, folder in zip(names, asked.folders, strict=True)}
+    OUT.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(OUT.read_text(encoding="utf-8"))
+
+
+def measure(folder: Path) -> dict[str, Any]:
+    files = cameras = 0
+    claims: list[str] = []
+    slowest_ms = 0.0
+    for path in sorted(folder.rglob("*")):
+        if not path.is_file() or path.stat().st_size > _MAX_BYTES:
+            continue
+        data = path.read_bytes()
+        facts = read_header(data) if sniff(data) else None
+        if facts is None:
+            continue
+        if not files:
+            read_provenance(data, facts)  # imports and first use
+        began = time.process_time()
+        evidence = read_provenance(data, facts)
+        if not any(item.kind == "c2pa" for item in evidence):
+            slowest_ms = max(slowest_ms, 1000 * (time.process_time() - began))
+        files += 1
+        cameras += any(item.kind == "exif" for item in evidence)
+        if any(item.points_to in ("ai", "ai_edited") for item in evidence):
+            claims.append(path.relative_to(folder).as_posix())
+    return {"files": files, "name_a_camera": cameras, "claims_of_ai": claims,
+            "slowest_without_manifest_cpu_ms": round(slowest_ms, 2)}  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""What people read of a record, in English: the pages' own texts (web/assets/texts), so that both say the same."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ..types import Grade
+
+Item = tuple[
+    str, str | None, Mapping[str, Any]
+]  # an item of evidence: its kind, what it points to, its detail
+
+_TEXTS = Path(__file__).parents[1] / "web" / "assets" / "texts"
+# What decides by a statement, not by an estimate, and the kinds of evidence that such a statement comes from.
+STATED = {"c2pa": ("c2pa",), "watermark": ("watermark",), "metadata": ("iptc", "generator_metadata", "c2pa")}
+_MAX_MAKER = 60  # characters of a headline
+_UNGRADED: dict[str, Grade] = {"ai": "likely_ai", "real": "likely_real", "unsure": "cannot_tell"}
+
+
+@cache
+def texts() -> Mapping[str, str]:
+    parts = (_TEXTS / name for name in ("en.json", "report.en.json"))
+    return {key: text for part in parts for key, text in json.loads(part.read_text(encoding="utf-8")).items()}
+
+
+def t(key: str, **values: object) -> str:
+    """The text of `key` with its {places} filled in; the key itself where there is no such text."""
+    text = texts().get(key, key)
+    return re.sub(r"\{(\w+)\}", lambda found: str(values.get(found[1], found[0])), text)
+
+
+def grade_of(label: str, grade: Grade | None) -> Grade:
+    """A verdict made by hand, or kept since before there were grades, has none."""
+    return grade or _UNGRADED[label]
+
+
+def headline(label: str, by: str, grade: Grade | None, items: Iterable[Item]) -> str:
+    """The verdict in a few words, as wording.js says it: what a statement decides sounds different from what the model
+    estimates, and names the maker where a record or a mark gives one."""
+    for kind, points_to, detail in items if label == "ai" else ():
+        maker = detail.get("generator")
+        if kind in STATED.get(by, ()) and points_to == "ai" and maker:
+            maker = re.sub(r" \(.*\)$", "", str(maker))[:_MAX_MAKER]
+            return t("verdict.ai.mark" if by == "watermark" else "verdict.ai.file", maker=maker)
+    stated = f"verdict.{label}.stated"
+    return t(stated if by in STATED and stated in texts() else f"grade.{grade_of(label, grade)}")
+
+
+def meaning(measured: Mapping[str, Any], grade: Grade) -> str:
+    """What the grade has meant on pictures of known origin, as "In our test, 93 of 100 ..."."""
+    is_real = grade.endswith("_real")
+    share = 1 - measured["ai_share"] if is_real else measured["ai_share"]
+    return t("measured.real" if is_real else "measured.ai", count=_of_100(share))
+
+
+def basis(measured: Mapping[str, Any]) -> str:
+    return t("measured.basis", pictures=f"{measured['pictures']:,}", sources=f"{measured['sources']:,}")
+
+
+def _of_100(share: float) -> str:
+    """Never 0 or 100 of 100: the next picture may be the first one."""
+    return "over 99" if share > 0.99 else "under 1" if share < 0.01 else f"{100 * share:.0f}"

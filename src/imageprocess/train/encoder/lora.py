@@ -1,0 +1,147 @@
+"""The CLIP image tower in PyTorch with low-rank adapters on some of its layers; all else is frozen.
+
+The same network as `model.base.vit` builds as a graph; the adapters' file is merged into that one's weights.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ...errors import UsageError
+from ...model.base.adapter import Adapter, LowRank
+from ...model.base.tensors import Tensors
+from ...model.base.vit import EPSILON, HEAD_WIDTH, shape_of
+
+Target = Literal["q", "k", "v", "out", "fc1", "fc2"]
+LAYERS: dict[Target, str] = {
+    "q": "self_attn.q_proj", "k": "self_attn.k_proj", "v": "self_attn.v_proj", "out": "self_attn.out_proj",
+    "fc1": "mlp.fc1", "fc2": "mlp.fc2",
+}  # fmt: skip
+_SCALE = 2.0  # alpha / rank
+
+
+class _Linear(nn.Module):
+    """x @ weight + bias, and x @ down @ up where it is adapted."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, tensors: Tensors, name: str, rank: int) -> None:
+        super().__init__()
+        self.register_buffer("weight", torch.from_numpy(tensors[f"{name}.weight"].T.copy()), persistent=False)
+        self.register_buffer("bias", torch.from_numpy(tensors[f"{name}.bias"].copy()), persistent=False)
+        outputs, inputs = self.weight.shape
+        self.down: nn.Parameter | None = None
+        if rank:
+            self.down = nn.Parameter(torch.randn(inputs, rank) / math.sqrt(inputs))
+            self.up = nn.Parameter(torch.zeros(rank, outputs))  # the network begins as the frozen one
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = functional.linear(x, self.weight, self.bias)
+        if self.down is not None:
+            y = y + (x @ self.down @ self.up) * _SCALE
+        return y
+
+
+class _Norm(nn.Module):
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, tensors: Tensors, name: str) -> None:
+        super().__init__()
+        self.register_buffer("weight", torch.from_numpy(tensors[f"{name}.weight"].copy()), persistent=False)
+        self.register_buffer("bias", torch.from_numpy(tensors[f"{name}.bias"].copy()), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.layer_norm(x, self.weight.shape, self.weight, self.bias, EPSILON)
+
+
+class _Block(nn.Module):
+    def __init__(self, tensors: Tensors, number: int, rank: int, targets: Sequence[Target]) -> None:
+        super().__init__()
+        name = f"encoder.layers.{number}."
+        self.norm1, self.norm2 = (_Norm(tensors, f"{name}layer_norm{part}") for part in (1, 2))
+        self.layers = nn.ModuleDict(
+            {
+                target: _Linear(tensors, name + layer, rank if target in targets else 0)
+                for target, layer in LAYERS.items()
+            }
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, tokens, width = x.shape
+        inside = self.norm1(x)
+        q, k, v = (
+            self.layers[part](inside).reshape(batch, tokens, -1, HEAD_WIDTH).transpose(1, 2) for part in "qkv"
+        )
+        mixed = functional.scaled_dot_product_attention(q, k, v).transpose(1, 2)
+        x = x + self.layers["out"](mixed.reshape(batch, tokens, width))
+        inside = self.layers["fc1"](self.norm2(x))
+        y: Tensor = self.layers["fc2"](inside * torch.sigmoid(1.702 * inside))
+        return x + y
+
+
+class AdaptedTower(nn.Module):
+    """`forward` gives the CLS token behind each tapped block, (B, taps * width)."""
+
+    kernel: Tensor
+    first: Tensor
+    places: Tensor
+
+    def __init__(
+        self,
+        tensors: Tensors,
+        taps: Sequence[int],
+        *,
+        rank: int,
+        blocks: Sequence[int],
+        targets: Sequence[Target],
+    ) -> None:
+        """`blocks`: the adapted ones, 1 = the first. Rank 0 adapts nothing."""
+        super().__init__()
+        shape = shape_of(tensors)
+        if wrong := [number for number in (*taps, *blocks) if not 1 <= number <= shape.blocks]:
+            raise UsageError(f"there is no block {wrong[0]} in the encoder, which has {shape.blocks}")
+        if rank and not any(number <= max(taps) for number in blocks):
+            raise UsageError(f"blocks {list(blocks)} come after the last tap, {max(taps)}")
+        self.taps, self.patch = tuple(taps), shape.patch
+        kernel = tensors["embeddings.patch_embedding.weight"]
+        positions = tensors["embeddings.position_embedding.weight"]
+        first = tensors["embeddings.class_embedding"] + positions[0]
+        for name, value in {"kernel": kernel, "first": first[None, None], "places": positions[1:]}.items():
+            self.register_buffer(name, torch.from_numpy(np.array(value)), persistent=False)
+        self.norm = _Norm(tensors, "pre_layrnorm")
+        self.blocks = nn.ModuleList(
+            _Block(tensors, number, rank if number + 1 in blocks else 0, targets)
+            for number in range(max(taps))
+        )
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        patches = functional.conv2d(pixels, self.kernel, stride=self.patch).flatten(2).transpose(1, 2)
+        first = self.first.expand(pixels.shape[0], -1, -1)
+        x = self.norm(torch.cat([first, patches + self.places], 1))
+        found = []
+        for number, block in enumerate(self.blocks):
+            x = block(x)
+            if number + 1 in self.taps:
+                found.append(x[:, 0])
+        return torch.cat(found, 1)
+
+    def adapter(self) -> Adapter:
+        """What was learnt, as it is stored."""
+        found: dict[str, LowRank] = {}
+        for name, layer in self.named_modules():
+            if isinstance(layer, _Linear) and layer.down is not None:
+                _, number, _, target = name.split(".")
+                down, up = layer.down.detach().cpu().numpy(), layer.up.detach().cpu().numpy()
+                found[f"encoder.layers.{number}.{LAYERS[target]}"] = LowRank(
+                    down.astype(np.float16), (up * _SCALE).astype(np.float16)
+                )
+        return found

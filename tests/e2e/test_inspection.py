@@ -1,0 +1,106 @@
+"""The panel of what a file says of itself: in both modes, and the same that `imageprocess inspect` tells."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from browsing import Open, check, choose, choose_private
+from imageprocess.decode import sniff
+from imageprocess.provenance.inspection import inspect_file
+from pictures import encode, scene
+from records import png_chunk, png_texts, store_of_two
+
+pytestmark = pytest.mark.e2e
+SETTINGS = "a <b>cat</b>\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 42, Model: x"
+BUTTON = "What the file says of itself"
+
+
+@pytest.fixture
+def signed(tmp_path: Path) -> Path:
+    plain = png_texts({"parameters": SETTINGS})
+    path = tmp_path / "signed.png"
+    path.write_bytes(plain[:33] + png_chunk(b"caBX", store_of_two()) + plain[33:])
+    return path
+
+
+def _look_at_panel(page: Page) -> None:
+    page.get_by_role("button", name=BUTTON).click()
+    panel = page.get_by_role("dialog", name="What this file says of itself")
+    expect(panel).to_contain_text("signed.png")
+    expect(panel.locator("[data-mark=generator_metadata]")).to_have_text("says AI")
+    expect(panel.locator("[data-mark=watermark]")).to_have_text("not found")
+    expect(panel.locator("[data-mark=c2pa]")).not_to_have_text("not found")
+    chain = panel.locator(".chain")
+    expect(chain.locator("li li li").filter(has_text="Painter")).to_contain_text("made by AI")
+    expect(chain).to_contain_text("Identity: Ada Example by ID Desk, creator")
+    expect(chain).to_contain_text("Soft binding: Adobe TrustMark")
+    panel.get_by_text("PNG text").click()
+    expect(panel.locator("pre")).to_have_text(SETTINGS)  # as text: nothing in it is markup
+    panel.get_by_role("button", name="Close").click()
+    expect(panel).to_have_count(0)
+
+
+def test_the_panel_in_private_mode(open_static: Open, signed: Path) -> None:
+    page = open_static().page
+    choose_private(page, signed)
+    _look_at_panel(page)
+
+
+def test_the_panel_on_the_service_sends_the_file_no_second_time(open_page: Open, signed: Path) -> None:
+    watched = open_page()
+    choose(watched.page, signed)
+    check(watched.page)
+    asked: list[str] = []
+    watched.page.on("request", lambda request: asked.append(request.method))
+    _look_at_panel(watched.page)
+    assert set(asked) == {"GET"}
+
+
+def test_a_file_without_pixels_still_tells_its_texts(open_page: Open, tmp_path: Path) -> None:
+    path = tmp_path / "cut.png"
+    path.write_bytes(png_texts({"Comment": "seen"})[:120])
+    page = open_page().page
+    choose(page, path)
+    check(page)
+    page.get_by_role("button", name=BUTTON).click()
+    expect(page.get_by_role("dialog")).to_contain_text("Comment")
+
+
+def test_the_browser_tells_what_the_command_tells(open_static: Open, signed: Path, shared_dir: Path) -> None:
+    page = open_static("docs.html").page
+    folder = shared_dir / "fixtures"
+    paths = [
+        signed,
+        *sorted((folder / "records").glob("*/*.*")),
+        *sorted((folder / "provenance").glob("*.*")),
+    ]
+    for path in paths:
+        data = path.read_bytes()
+        kind = sniff(data)
+        if kind is None:
+            continue
+        found = page.evaluate(
+            """async ([data, name]) => {
+                const { inspect } = await import("./assets/js/private/client.js");
+                return inspect(new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], name));
+            }""",
+            [base64.b64encode(data).decode(), path.name],
+        )
+        expected, _ = inspect_file(data, None, kind)
+        assert found.get("texts") == expected["texts"], path.name
+        assert found.get("manifests") == expected["manifests"], path.name
+
+
+def test_a_photo_has_no_mark_and_that_is_no_verdict(open_static: Open, tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(encode(scene(1), "JPEG"))
+    page = open_static().page
+    choose_private(page, path)
+    page.get_by_role("button", name=BUTTON).click()
+    panel = page.get_by_role("dialog")
+    expect(panel.locator("[data-state=absent]")).to_have_count(5)
+    expect(panel).to_contain_text("No mark found is no verdict")

@@ -1,0 +1,85 @@
+"""What a grade has meant is counted as it is told: sources alike, classes alike, and nothing of a handful."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from imageprocess.detector import Detector
+from imageprocess.errors import UsageError
+from imageprocess.evaluate.grades import grade_table, grades_section, measured_grades, write_grades
+from imageprocess.evaluate.metrics import Scored
+from imageprocess.model.spec import Thresholds, load_spec
+from imageprocess.report.text import to_text
+from pictures import encode, scene
+from tiny_model import write_tiny_model
+
+CUTS = {
+    "high-confidence": Thresholds(0.95, 0.05),
+    "balanced": Thresholds(0.8, 0.2),
+    "best-guess": Thresholds(0.5, 0.5),
+}
+
+
+def _scored(rows: list[tuple[bool, str, float, int]]) -> Scored:
+    """(is_ai, source, score, how often)"""
+    listed = [row[:3] for row in rows for _ in range(row[3])]
+    is_ai, sources, scores = (np.array(column) for column in zip(*listed, strict=True))
+    return Scored(is_ai, scores, sources)
+
+
+def test_sources_and_classes_weigh_alike() -> None:
+    """Five AI sources that lean, one of them huge; five real ones, of which one leans that way with half of its own."""
+    rows = [(True, f"a{i}", 0.7, 1000 if i == 0 else 10) for i in range(5)]
+    rows += [(False, f"r{i}", 0.3, 10) for i in range(4)] + [(False, "r4", 0.3, 50), (False, "r4", 0.7, 50)]
+    found = grade_table(_scored(rows), CUTS)
+    assert list(found) == ["leaning_ai", "leaning_real"]
+    assert found["leaning_ai"]["ai_share"] == pytest.approx(
+        1 / 1.1, abs=1e-4
+    )  # r4 is a fifth, half of it here
+    assert (found["leaning_ai"]["pictures"], found["leaning_ai"]["sources"]) == (1090, 6)
+    assert found["leaning_real"]["ai_share"] == 0
+
+
+def test_of_a_handful_nothing_is_claimed() -> None:
+    rows = [(True, f"a{i}", 0.7, 10) for i in range(5)] + [(False, f"r{i}", 0.1, 10) for i in range(5)]
+    rows += [(True, "a0", 0.99, 100), (False, "r0", 0.5, 3), (False, "r1", 0.5, 3)]
+    assert list(grade_table(_scored(rows), CUTS)) == ["leaning_ai", "likely_real"]
+
+
+def test_a_picture_too_small_to_be_judged_counts_for_no_grade() -> None:
+    scored = _scored(
+        [(True, f"a{i}", 0.7, 10) for i in range(5)] + [(False, f"r{i}", 0.1, 10) for i in range(5)]
+    )
+    small = Scored(scored.is_ai, scored.scores, scored.sources, scored.is_ai)
+    assert list(grade_table(small, CUTS)) == ["likely_real"]
+
+
+def _records(spec: Any, split: str = "open_test", tier: str = "web") -> list[dict[str, Any]]:
+    by = {"very_likely_ai": {"ai_share": 0.93, "pictures": 412, "sources": 31}}
+    tiers = {"raw": {"grades": {}}, tier: {"grades": by}}
+    model = {"sha256": spec.onnx_sha256, "tiers": tiers}
+    return [{"data": {"split": split, "id": "0" * 12}, "date": "2026-01-01", "models": [model]}]
+
+
+def test_what_was_measured_reaches_the_answer(tmp_path: Path) -> None:
+    folder = write_tiny_model(tmp_path / "tiny")
+    write_grades(folder, _records(load_spec(folder)), 0)
+    result = Detector(folder).detect(encode(scene(1).point(lambda value: 200 + value // 5), "PNG"))
+    assert result.verdict and result.verdict.measured
+    assert result.verdict.measured["ai_share"] == 0.93 and result.verdict.measured["split"] == "open_test"
+    assert "93 of 100" in to_text(result)
+    kept = json.loads((folder / "model.json").read_text("utf-8"))["measured"]["grades"]
+    assert kept["tier"] == "web" and "very_likely_ai | 93.0 | 412 | 31" in grades_section(kept, {})
+
+
+def test_grades_of_other_splits_are_not_written(tmp_path: Path) -> None:
+    folder = write_tiny_model(tmp_path / "tiny")
+    spec = load_spec(folder)
+    assert measured_grades(_records(spec, split="val"), 0) is None
+    with pytest.raises(UsageError, match="open_test"):
+        write_grades(folder, _records(spec, split="val"), 0)

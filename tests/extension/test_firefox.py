@@ -1,0 +1,89 @@
+"""The extension in a real Firefox: its engine, the scan of a page with frames of another site, the panel."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from firefox import Firefox, firefox_running
+from imageprocess.detector import Detector
+from picture_site import Site
+from pictures import encode, gradient, scene
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def firefox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
+    if not (shutil.which("firefox") or shutil.which("firefox-esr")):
+        pytest.skip("no Firefox here: `apt-get install firefox-esr`")
+    with firefox_running(tmp_path_factory.mktemp("profile")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def root(firefox: Firefox, packages: Path) -> str:
+    """The address of the extension's own pages."""
+    (package,) = packages.glob("*-firefox.zip")
+    return firefox.install(package)
+
+
+def test_it_judges_as_the_command_does(firefox: Firefox, root: str) -> None:
+    data = encode(scene(3, 640, 480), "JPEG", quality=90)
+    firefox.open(f"{root}popup.html")
+    answer = firefox.ask(
+        """const question = {to: "engine", call: "check", name: "a.jpg", mode: "balanced", url: arguments[0]};
+        return browser.runtime.sendMessage({to: "background", call: "start"})
+            .then(() => browser.runtime.sendMessage(question))""",
+        "data:image/jpeg;base64," + base64.b64encode(data).decode(),
+    )
+    expected = Detector().detect(data)
+    assert answer["record"]["verdict"]["label"] == expected.verdict.label  # type: ignore[union-attr]
+    told = next(item for item in answer["record"]["evidence"] if item["kind"] == "model")
+    own = next(item for item in expected.evidence if item.kind == "model")
+    assert abs(told["detail"]["probability_ai"] - own.detail["probability_ai"]) < 0.01
+
+
+def _scan(firefox: Firefox, root: str, address: str) -> dict[str, Any]:
+    """Ask for a scan of a page, as the popup does; what it tells when all is done."""
+    page = firefox.open(address)
+    firefox.open(f"{root}popup.html")
+    tab = firefox.ask(
+        "return browser.tabs.query({}).then((tabs) => tabs.find(({ url }) => url === arguments[0]).id)",
+        address,
+    )
+    reached = firefox.ask(
+        """return browser.runtime.sendMessage({to: "background", call: "scan", tabId: arguments[0]})""", tab
+    )
+    assert reached == {"value": True}
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        told: dict[str, Any] = firefox.ask(
+            """return browser.tabs.sendMessage(arguments[0], {call: "progress"}, {frameId: 0})""", tab
+        )
+        if told["checked"] and not told["running"]:
+            firefox.switch(page)
+            return told
+        time.sleep(0.2)
+    raise AssertionError(f"the scan does not end: {told}")
+
+
+def test_a_page_is_scanned_within_what_was_allowed(
+    firefox: Firefox, root: str, sites: tuple[Site, Site]
+) -> None:
+    first, second = sites
+    firefox.allow("*://127.0.0.1/*")
+    near = [first.picture(f"/ff-{i}.png", encode(scene(i, 300, 200), "PNG")) for i in range(3)]
+    far = second.picture("/ff-far.jpg", encode(gradient(300, 200), "JPEG"))
+    page = first.page("".join(f'<img src="{url}" width=300 height=200>' for url in [*near, far]))
+    told = _scan(firefox, root, page)
+    assert told["checked"] == 4 and told["needs"] == ["http://localhost/*"]
+    firefox.allow("*://localhost/*")
+    told = _scan(firefox, root, page + "?again")
+    assert told["checked"] == 4 and told["needs"] == []
