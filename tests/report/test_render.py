@@ -133,6 +133,16 @@ def test_csv_is_a_table() -> None:
     assert None not in first and None not in second and None not in first.values()
 
 
+@pytest.mark.parametrize(
+    ("maker", "cell"),
+    [("flux", "flux"), ({"name": "flux", "top": []}, "flux"), ({"name": None}, ""), (None, "")],
+)
+def test_csv_names_the_maker_where_the_model_does(maker: object, cell: str) -> None:
+    model = replace(MODEL, detail={**MODEL.detail, "maker": maker})
+    (row,) = csv.DictReader(io.StringIO("".join(render([replace(ok(), evidence=(EVIDENCE, model))], "csv"))))
+    assert row["maker"] == cell
+
+
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝"])
 def test_no_cell_of_a_strangers_is_a_formula(start: str) -> None:
     (row,) = csv.reader(io.StringIO(to_csv_row(ok(source=start + 'cmd|" /C calc"!A0')), newline=""))

@@ -22,6 +22,7 @@ _VERBS = {
     "inspect": "Show all that a file says of itself, without the model.",
     "serve": "Run the HTTP service and its pages.",
     "batch": "Go through very many pictures, resumable, on one machine or on Ray.",
+    "watch": "Analyse new pictures of a folder as they arrive.",
     "data": "Build, audit, import and describe training sets.",
     "train": "Train a network on a data set.",
     "encoder": "Extract features of a pretrained encoder and train a head on them.",

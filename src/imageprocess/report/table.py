@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping
 
 from ..types import Result
 
@@ -11,6 +12,7 @@ _COLUMNS = (
     "source", "status", "label", "probability_ai", "decided_by", "reason",
     "format", "width", "height", "frames", "bytes", "sha256",
     "model", "model_version", "elapsed_ms", "evidence", "error_code", "error_message", "grade",
+    "maker",
 )  # fmt: skip
 # What makes a spreadsheet take a cell for a formula: https://owasp.org/www-community/attacks/CSV_Injection
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -33,17 +35,27 @@ def to_csv_row(result: Result) -> str:
     row += [model.name, model.version] if model else [None] * 2
     row += [result.elapsed_ms, evidence]
     row += [error.code, error.message] if error else [None] * 2
-    row += [verdict.grade if verdict else None]
+    row += [verdict.grade if verdict else None, _maker(result)]
     return _line(row)
+
+
+def _maker(result: Result) -> str | None:
+    """The generator's family, where the model's evidence names one: a text, or a mapping with a `name`."""
+    for item in result.evidence:
+        if item.kind == "model":
+            maker = item.detail.get("maker")
+            name = maker.get("name") if isinstance(maker, Mapping) else maker
+            return name if isinstance(name, str) else None
+    return None
 
 
 def _line(cells: list[str | int | float | None] | list[str]) -> str:
     stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerow(_defuse(cell) for cell in cells)
+    csv.writer(stream, lineterminator="\n").writerow(defuse(cell) for cell in cells)
     return stream.getvalue()
 
 
-def _defuse(cell: str | int | float | None) -> str | int | float | None:
+def defuse(cell: str | int | float | None) -> str | int | float | None:
     """A leading apostrophe tells spreadsheets that the cell is text."""
     if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS):
         return "'" + cell

@@ -22,7 +22,14 @@ const COLUMNS = {
   error_code: (r) => r.error?.code,
   error_message: (r) => r.error?.message,
   grade: (r) => r.verdict?.grade,
+  maker: (r) => maker(r.evidence?.find((item) => item.kind === "model")?.detail?.maker),
 };
+
+/** The generator's family, where the model's evidence names one. */
+function maker(given) {
+  const name = typeof given === "object" ? given?.name : given;
+  return typeof name === "string" ? name : undefined;
+}
 
 function toCsv(records) {
   const rows = records.map((record) => Object.values(COLUMNS).map((read) => cell(read(record))));
