@@ -25,6 +25,7 @@ from sklearn.metrics import roc_auc_score
 from imageprocess.data.index import IndexRow, data_id, read_index
 
 RESULTS = Path(__file__).parent / "results" / "peer.json"
+_FORMATS = ("JPEG", "PNG", "WEBP")  # what both read
 # One answer a line: probability of "AI", milliseconds.
 _LOOP = """
 import sys, time
@@ -90,7 +91,7 @@ def main() -> None:
 def _chosen(rows: list[IndexRow], per_source: int) -> list[IndexRow]:
     sources: dict[str, list[IndexRow]] = {}
     for row in rows:
-        if row.split == "open_test" and row.category != "edit":
+        if row.split == "open_test" and row.category != "edit" and row.format in _FORMATS:
             sources.setdefault(row.source, []).append(row)
     return [row for _, held in sorted(sources.items()) for row in held[:per_source]]
 
