@@ -77,7 +77,7 @@ def test_stopping_and_going_on(open_static: Open, drawn: Drawn) -> None:
     expect(page.get_by_role("status")).to_contain_text("Stopped.")
     done = page.locator("h2.verdict").count()
     assert 1 <= done < 60
-    expect(page.locator("progress")).to_be_hidden()
+    expect(page.locator("#progress")).to_be_hidden()
     page.get_by_role("button", name=f"Check {60 - done} picture").click()
     expect(page.locator("h2.verdict")).to_have_count(60)
 

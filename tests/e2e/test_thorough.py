@@ -196,11 +196,11 @@ def test_a_download_goes_on_where_it_was_broken_off_and_can_be_removed(
         expect(page.locator("#thorough-on")).not_to_be_checked()
         _switch(page)
         size = (large_model / "model.onnx").stat().st_size
+        choose_private(page, drawn["bright.jpg"])
+        assert saved_records(page)[0]["model"]["sha256"] == registry.file_sha256(large_model / "model.onnx")
         assert (
             asked == [f"bytes={at}-{at + PART - 1}" for at in (0, PART, PART, 2 * PART)] and size < 3 * PART
         )
-        choose_private(page, drawn["bright.jpg"])
-        assert saved_records(page)[0]["model"]["sha256"] == registry.file_sha256(large_model / "model.onnx")
         page.get_by_role("button", name="Remove the download").click()
         for _ in range(100):
             page.get_by_role("button", name="again").wait_for()
