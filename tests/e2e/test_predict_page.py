@@ -52,7 +52,9 @@ def test_the_bar_shows_the_probability_and_the_band_of_unsure(
     assert 0.6 < probability < 0.8
     meter = page.get_by_role("meter")
     expect(meter).to_have_attribute("aria-valuenow", str(round(100 * probability)))
-    expect(meter).to_have_attribute("aria-valuetext", re.compile("20% to 80% this setting gives no firm answer"))
+    expect(meter).to_have_attribute(
+        "aria-valuetext", re.compile("20% to 80% this setting gives no firm answer")
+    )
     style = page.locator(".meter").get_attribute("style")
     assert style and "--low: 0.2" in style and "--high: 0.8" in style
     assert _needle(page) == pytest.approx(probability, abs=0.01)
