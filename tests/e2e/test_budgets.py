@@ -27,4 +27,4 @@ def test_a_megapixel_in_four_tenths_of_a_second(browser: Browser, static_address
 def test_a_page_without_its_model_is_under_100_kb(
     browser: Browser, static_address: str, name: str, locale: str
 ) -> None:
-    assert weight_bytes(browser, f"{static_address}/{name}", locale) < 100 * 1024
+    assert weight_bytes(browser, f"{static_address}/{name}", locale) < 100_000

@@ -177,7 +177,7 @@ def test_weight_of_styles(name: str) -> None:
     styles = sum(
         (WEB / str(a["href"])).stat().st_size for t, a in _tags(name) if a.get("rel") == "stylesheet"
     )
-    assert styles <= 14_000, styles
+    assert styles <= 13_000, styles
 
 
 def test_the_network_drawn_is_the_network_shipped() -> None:

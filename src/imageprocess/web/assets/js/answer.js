@@ -12,7 +12,7 @@ export const toneOf = (record) => ({ "data-label": record.verdict?.label ?? "err
 export function drawing(record) {
   if (!record.verdict) return icon("error");
   const grade = gradeOf(record);
-  return icon(/^leaning|^cannot/.test(grade) ? "unsure" : record.verdict.label === "unsure" ? grade.split("_").pop() : record.verdict.label);
+  return icon(/^leaning|^cannot/.test(grade) ? "unsure" : grade.split("_").pop());
 }
 
 /** [[grade in words, how many]], the strongest for AI first, those that failed last. */

@@ -14,6 +14,10 @@ export function el(tag, attributes = {}, ...children) {
   return element;
 }
 
+/** Fetch a stylesheet that only some visits need; done when it applies, or cannot be had. */
+export const addStyle = (name) =>
+  new Promise((done) => document.head.append(el("link", { rel: "stylesheet", href: `assets/${name}`, onload: done, onerror: done })));
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /** A drawing of icons.svg, in the colour of the text around it. Decoration: words stand beside it. */

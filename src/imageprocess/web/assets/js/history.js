@@ -6,17 +6,13 @@ import { byId, el } from "./dom.js";
 import { language, percent, plural, t } from "./texts.js";
 import { evidence } from "./evidence.js";
 import { meter } from "./meter.js";
+import { storage } from "./storage.js";
 import { failure, headline } from "./wording.js";
 
 const SWITCH = "history"; // in localStorage: "on", or nothing
 const STORE = "verdicts";
 const MOST = 500; // entries kept; the oldest go first
 const SIDE = 96;
-
-let storage = null;
-try {
-  storage = localStorage;
-} catch {} // naming it throws where a browser keeps nothing for the page
 
 const isOn = () => storage?.getItem(SWITCH) === "on";
 

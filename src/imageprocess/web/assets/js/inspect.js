@@ -2,11 +2,11 @@
 // manifests and every text in it. The file is read in this page, wherever the verdict came from. Fetched when first
 // asked for.
 
-import { byId, el } from "./dom.js";
+import { addStyle, byId, el } from "./dom.js";
 import { inspect } from "./private/client.js";
 import { addTexts, number, t } from "./texts.js";
 
-document.head.append(el("link", { rel: "stylesheet", href: "assets/inspect.css" }));
+addStyle("inspect.css");
 await addTexts("inspect");
 
 const MARKS = ["c2pa", "iptc", "aigc", "watermark", "generator_metadata"];

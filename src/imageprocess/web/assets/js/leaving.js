@@ -1,13 +1,13 @@
 // What a person takes away from one picture: a printed report, or the text of a report that a verdict is wrong. Fetched
 // when first asked for.
 
-import { byId, el } from "./dom.js";
+import { addStyle, byId, el } from "./dom.js";
 import { download } from "./exports.js";
 import { site } from "./site.js";
 import { addTexts, bytes, language, number, t } from "./texts.js";
 import { headline } from "./wording.js";
 
-await Promise.all(["report", language !== "en" && "leaving"].filter(Boolean).map(addTexts));
+await Promise.all([addStyle("print.css"), ...["report", language !== "en" && "leaving"].filter(Boolean).map(addTexts)]);
 
 /** Print one card, with what identifies the file and the model, and nothing else of the page. */
 export function printReport(item) {

@@ -8,7 +8,6 @@ import { wireIntake } from "./intake.js";
 import { ServiceError } from "./service.js";
 import { site } from "./site.js";
 import { showTable, wireTable } from "./table.js";
-import { wireThorough } from "./thorough.js";
 import { bytes, number, plural, privacyOf, t } from "./texts.js";
 import { browser, service } from "./witnesses.js";
 import { failure, headline } from "./wording.js";
@@ -44,7 +43,7 @@ async function start() {
     choice.addEventListener("change", () => choose(byId("where-browser").checked ? browser : service));
   }
   render();
-  if (site.thorough && site.private) await wireThorough(changeModel);
+  if (site.thorough && site.private) await (await import("./thorough.js")).wireThorough(changeModel);
   const ready = choose(witness);
   if (location.hash) import("./arrivals.js").then(({ takeArrivals }) => takeArrivals(add, tellProblem));
   return ready;

@@ -4,17 +4,13 @@ import { byId } from "./dom.js";
 import { remove } from "./private/client.js";
 import { isKept } from "./private/store.js";
 import { site } from "./site.js";
+import { storage } from "./storage.js";
 import { bytes, t } from "./texts.js";
 import { browser } from "./witnesses.js";
 
 const FOLDER = "thorough/";
 const NETWORK = new URL(`${FOLDER}model.onnx`, document.baseURI).href;
 const SWITCH = "thorough"; // in localStorage: "on", or nothing
-
-let storage = null;
-try {
-  storage = localStorage;
-} catch {} // naming it throws where a browser keeps nothing for the page
 
 function set(on) {
   browser.which = on ? { folder: FOLDER } : undefined;

@@ -1,10 +1,10 @@
 // One picture, large, with the heat map over it where there is one. Fetched when first asked for.
 
-import { byId, el } from "./dom.js";
+import { addStyle, byId, el } from "./dom.js";
 import { drawHeat, drawPreview, heatLegend } from "./picture.js";
 import { t } from "./texts.js";
 
-document.head.append(el("link", { rel: "stylesheet", href: "assets/zoom.css" }));
+addStyle("zoom.css");
 
 const LONGEST = 4096; // pixels drawn: canvases have limits
 
