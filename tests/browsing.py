@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
+from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page
 
 DESKTOP = {"width": 1280, "height": 900}
@@ -106,3 +109,21 @@ def probability(record: dict[str, Any]) -> float:
     """The network's word, whatever decided."""
     told = next(item for item in record["evidence"] if item["kind"] == "model")
     return float(told["detail"]["probability_ai"])
+
+
+def pushed_in_strips(page: Page, cutter: str, rgba: NDArray[np.uint8], spec: dict[str, Any]) -> bytes:
+    """What `cutter`, a class of private mode ("resample.js Resampler"), gives of (H, W, 4) pixels that come in two
+    strips, as those of a large picture do."""
+    height, width = rgba.shape[:2]
+    found = page.evaluate(
+        """async ([file, name, rgba, width, height, spec]) => {
+            const cutter = new (await import(`./assets/js/private/${file}`))[name](width, height, spec);
+            const rows = Uint8Array.from(atob(rgba), (c) => c.charCodeAt(0));
+            const half = Math.ceil(height / 2);
+            cutter.push(rows.subarray(0, half * width * 4), half);
+            cutter.push(rows.subarray(half * width * 4), height - half);
+            return btoa(Array.from(cutter.finish(), (byte) => String.fromCharCode(byte)).join(""));
+        }""",
+        [*cutter.split(), base64.b64encode(rgba.tobytes()).decode(), width, height, spec],
+    )
+    return base64.b64decode(found)

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page
 
-from browsing import Open, choose_private, probability, saved_records
+from browsing import Open, choose_private, probability, pushed_in_strips, saved_records
 from golden_pictures import golden_picture, golden_pictures
 from imageprocess.detector import Detector
 from imageprocess.model.preprocess import resize
@@ -73,19 +73,8 @@ def _compare_resampling(
     rgba = rng.integers(0, 256, (height, width, 4), dtype=np.uint8)
     spec = InputSpec(to_width, to_height, name, (0.0,) * 3, (1.0,) * 3, gap)
     expected = resize(np.ascontiguousarray(rgba[..., :3]), spec)
-    found = page.evaluate(
-        """async ([rgba, width, height, input]) => {
-            const { Resampler } = await import("./assets/js/private/resample.js");
-            const rows = Uint8Array.from(atob(rgba), (c) => c.charCodeAt(0));
-            const resampler = new Resampler(width, height, input);
-            const half = Math.ceil(height / 2); // in two strips, as a large picture comes
-            resampler.push(rows.subarray(0, half * width * 4), half);
-            resampler.push(rows.subarray(half * width * 4), height - half);
-            return btoa(Array.from(resampler.finish(), (byte) => String.fromCharCode(byte)).join(""));
-        }""",
-        [base64.b64encode(rgba.tobytes()).decode(), width, height, asdict(spec)],
-    )
-    assert base64.b64decode(found) == expected.tobytes(), (name, gap, size)
+    found = pushed_in_strips(page, "resample.js Resampler", rgba, asdict(spec))
+    assert found == expected.tobytes(), (name, gap, size)
 
 
 def test_forty_pictures_of_every_format(open_static: Open, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from playwright.sync_api import Browser, Page, Route, expect
 
-from browsing import Open, choose_private, probability, saved_records, watching
+from browsing import Open, choose_private, probability, pushed_in_strips, saved_records, watching
 from golden_pictures import golden_pictures
 from imageprocess.detector import Detector
 from imageprocess.model import registry
@@ -53,25 +53,10 @@ def test_views_are_those_of_python_to_the_last_bit(open_static: Open, crops: int
     for width, height in SIZES:
         rgba = rng.integers(0, 256, (height, width, 4), dtype=np.uint8)
         rgba[: height // 2, : width // 2] //= 4  # less texture here than there
-        found = page.evaluate(
-            """async ([rgba, width, height, spec]) => {
-                const { ViewCutter } = await import("./assets/js/private/views.js");
-                const rows = Uint8Array.from(atob(rgba), (c) => c.charCodeAt(0));
-                const cutter = new ViewCutter(width, height, spec);
-                const half = Math.ceil(height / 2); // in two strips, as a large picture comes
-                cutter.push(rows.subarray(0, half * width * 4), half);
-                cutter.push(rows.subarray(half * width * 4), height - half);
-                return btoa(Array.from(cutter.finish(), (byte) => String.fromCharCode(byte)).join(""));
-            }""",
-            [
-                base64.b64encode(rgba.tobytes()).decode(),
-                width,
-                height,
-                {"input": asdict(spec), "views": {"crops": crops}},
-            ],
-        )
+        facts = {"input": asdict(spec), "views": {"crops": crops}}
+        found = pushed_in_strips(page, "views.js ViewCutter", rgba, facts)
         expected = cut_views(np.ascontiguousarray(rgba[..., :3]), spec, crops)
-        assert base64.b64decode(found) == expected.tobytes(), (width, height)
+        assert found == expected.tobytes(), (width, height)
 
 
 def write_views_model(folder: Path, source: Path, padding: int = 0) -> Path:
