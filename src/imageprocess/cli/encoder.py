@@ -12,6 +12,12 @@ from .taps import block_numbers
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_DATA = click.option(
+    "--data", type=_FOLDER, required=True, help="A folder made by `data build` or `data import`."
+)
+_ENCODER = click.option(
+    "--encoder", "weights", type=_FILE, required=True, help="The encoder's file (ONNX or safetensors)."
+)
 
 
 @click.group()
@@ -20,10 +26,8 @@ def encoder() -> None:
 
 
 @encoder.command()
-@click.option("--data", type=_FOLDER, required=True, help="A folder made by `data build` or `data import`.")
-@click.option(
-    "--encoder", "weights", type=_FILE, required=True, help="The encoder's file (ONNX or safetensors)."
-)
+@_DATA
+@_ENCODER
 @click.option("--out", type=_FOLDER, required=True, help="The store; an interrupted run goes on in it.")
 @click.option("--quantisation", type=_FILE, help="Default: fitted on training pictures, kept in the store.")
 @click.option(
@@ -84,9 +88,7 @@ def features(
 @click.option(
     "--features", "store", type=_FOLDER, required=True, help="The store that `encoder features` filled."
 )
-@click.option(
-    "--encoder", "weights", type=_FILE, required=True, help="The encoder's file (ONNX or safetensors)."
-)
+@_ENCODER
 @click.option("--quantisation", type=_FILE, help="Default: the store's own.")
 @click.option("--adapter", type=_FILE, help="The one that the features were extracted with.")
 @click.option("--out", type=_FOLDER, required=True, help="The recipe folder to write.")
@@ -110,10 +112,8 @@ def head(
 
 
 @encoder.command()
-@click.option("--data", type=_FOLDER, required=True, help="A folder made by `data build` or `data import`.")
-@click.option(
-    "--encoder", "weights", type=_FILE, required=True, help="The encoder's file (ONNX or safetensors)."
-)
+@_DATA
+@_ENCODER
 @click.option("--out", type=_FOLDER, required=True, help="An interrupted run goes on in it.")
 @click.option("--adapt", "method", type=click.Choice(["lora"]), default="lora", show_default=True)
 @click.option("--taps", metavar="5,6,9-11", help="The blocks whose tokens the head sees. Default: 5-11.")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import TypeVar
 
 from ..errors import DataError
 
+_Item = TypeVar("_Item")
 INDEX_NAME = "index.csv"
 SPLITS = ("train", "val", "test", "open_test")
 
@@ -66,6 +69,22 @@ def write_index(folder: Path, rows: Sequence[IndexRow], name: str = INDEX_NAME) 
         stream.flush()
         os.fsync(stream.fileno())
     part.replace(path)
+
+
+def first_of_each(items: Iterable[_Item], most: int | None, key: Callable[[_Item], Hashable]) -> list[_Item]:
+    """At most `most` items of each `key`, the first ones, in order; None: all."""
+    counts: Counter[Hashable] = Counter()
+    kept = []
+    for item in items:
+        counts[key(item)] += 1
+        if most is None or counts[key(item)] <= most:
+            kept.append(item)
+    return kept
+
+
+def source_and_class(row: IndexRow) -> tuple[str, str]:
+    """A source of `data import` holds both classes."""
+    return row.source, row.label
 
 
 def data_id(rows: Iterable[IndexRow]) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ..data.categories import CATEGORIES, EDIT_SET, GENERATORS, UNKNOWN
-from ..data.index import INDEX_NAME, SPLITS, IndexRow, data_id, read_index
+from ..data.index import INDEX_NAME, SPLITS, IndexRow, data_id, first_of_each, read_index
 from ..data.layout import LABELS, Place, arrange
 from ..errors import DataError
 
@@ -51,7 +50,9 @@ def read_dataset(folder: Path, split: str | None = None, *, per_source: int | No
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder")
     read = _read_indexed if (folder / INDEX_NAME).is_file() else _read_folders
-    dataset = _limited(read(folder, split), per_source)
+    dataset = read(folder, split)
+    limited = first_of_each(dataset.pictures, per_source, lambda picture: (picture.source, picture.is_ai))
+    dataset = replace(dataset, pictures=tuple(limited))
     classes = {picture.is_ai for picture in dataset.pictures}
     if classes != {True, False}:
         missing = "ai" if True not in classes else "real"
@@ -59,18 +60,6 @@ def read_dataset(folder: Path, split: str | None = None, *, per_source: int | No
             f"{folder}: no {missing} pictures in {dataset.split or 'it'}; an evaluation needs both classes"
         )
     return dataset
-
-
-def _limited(dataset: Dataset, per_source: int | None) -> Dataset:
-    if per_source is None:
-        return dataset
-    seen: Counter[tuple[str, bool]] = Counter()
-    kept = []
-    for picture in dataset.pictures:
-        seen[picture.source, picture.is_ai] += 1
-        if seen[picture.source, picture.is_ai] <= per_source:
-            kept.append(picture)
-    return replace(dataset, pictures=tuple(kept))
 
 
 def splits_of(folder: Path) -> list[str]:

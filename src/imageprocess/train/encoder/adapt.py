@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from ...data.degrade import degrade
-from ...data.index import IndexRow, rows_id
+from ...data.index import IndexRow, first_of_each, rows_id, source_and_class
 from ...decode import decode
 from ...errors import DataError, InputError, UsageError
 from ...model.base.adapter import FILE_NAME, save_adapter
@@ -115,12 +115,8 @@ def _batches(views: _Views, options: AdaptOptions, workers: int) -> DataLoader[t
 
 def _split(rows: Sequence[IndexRow], options: AdaptOptions) -> tuple[list[IndexRow], list[IndexRow]]:
     """Training pictures, and those of the fold that is held out; `per_source` of each class of a source."""
-    taken, counts = list[IndexRow](), dict[tuple[str, str], int]()
-    for row in rows:
-        if row.split in ("train", "val"):
-            counts[row.source, row.label] = counts.get((row.source, row.label), 0) + 1
-            if counts[row.source, row.label] <= options.per_source:
-                taken.append(row)
+    learnt = [row for row in rows if row.split in ("train", "val")]
+    taken = first_of_each(learnt, options.per_source, source_and_class)
     if len({row.label for row in taken}) < 2:
         raise DataError("training pictures of both classes are needed")
     if options.fold is None:

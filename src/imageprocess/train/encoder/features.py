@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import glob
 import json
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, fields, replace
@@ -24,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.degrade import VERSION, degrade
-from ...data.index import IndexRow, read_index
+from ...data.index import IndexRow, first_of_each, read_index, source_and_class
 from ...data.tiers import Original, deliver, open_original
 from ...errors import DataError, InputError
 from ...model.base.graph import GraphBuilder
@@ -73,17 +72,17 @@ class FeatureSpec:
 
     def check(self, store: Path) -> None:
         """Write `store`/meta.json, or compare it. Raises DataError where the store holds other features."""
-        path, mine = store / "meta.json", json.loads(json.dumps(asdict(self)))
+        path = store / "meta.json"
         if path.exists():
-            before = {"pool": "cls", "adapter_sha256": ""}  # older stores do not say so
-            theirs = {**before, **json.loads(path.read_text("utf-8"))}
-            if differing := sorted(key for key in mine if theirs.get(key) != mine[key]):
+            theirs = FeatureSpec.of(store)
+            names = (field.name for field in fields(self))
+            if differing := sorted(name for name in names if getattr(theirs, name) != getattr(self, name)):
                 raise DataError(
                     f"{store}: its features differ in {', '.join(differing)}; choose another folder"
                 )
             return
         store.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(mine, indent=1), encoding="utf-8")
+        path.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
 
 
 def build_extractor(tower: Tower, onto: Path) -> None:
@@ -142,11 +141,8 @@ def extract(
 
 def _taken(rows: Sequence[IndexRow], per_source: int | None) -> dict[str, list[IndexRow]]:
     taken: dict[str, list[IndexRow]] = {}
-    counts: Counter[tuple[str, str]] = Counter()
-    for row in rows:
-        counts[row.source, row.label] += 1
-        if per_source is None or counts[row.source, row.label] <= per_source:
-            taken.setdefault(row.source, []).append(row)
+    for row in first_of_each(rows, per_source, source_and_class):
+        taken.setdefault(row.source, []).append(row)
     return taken
 
 

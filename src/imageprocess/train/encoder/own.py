@@ -19,10 +19,8 @@ from typing import Any
 from ...data.index import read_index
 from ...errors import UsageError
 from ...model.base.compose import compose_tower
-from ...model.base.known_answers import answers
 from ...model.base.tower import Pool
 from ...model.registry import file_sha256
-from ...model.session import Session
 from ...model.spec import InputSpec, dump_facts
 from .card import write_card
 from .command import Fitted, fit
@@ -30,7 +28,7 @@ from .features import FeatureSpec, build_extractor, extract
 from .head import HeadOptions
 from .onnx_tower import EncoderFile, OnnxTower, default_taps, open_tower, read_encoder
 from .quantisation import Precision, quantise_tower
-from .recipe import model_facts
+from .recipe import add_composed, model_facts
 
 CROPS = 1
 NORMALISATIONS: Mapping[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
@@ -140,12 +138,9 @@ def _write(out: Path, tower: OnnxTower, fitted: Fitted, facts: dict[str, Any]) -
     try:
         part.chmod(0o755)  # mkdtemp's own is for its maker alone
         compose_tower(tower, fitted.head, part / "model.onnx")
-        facts["composed_bytes"] = (part / "model.onnx").stat().st_size
-        facts["files"] = {"model.onnx": file_sha256(part / "model.onnx")}
-        (part / "model.json").write_text(dump_facts(facts), encoding="utf-8")
-        facts["known_answers"] = answers(Session(part, threads=1))
+        add_composed(facts, part)
         (part / "CARD.md").write_text(write_card(facts), encoding="utf-8")
-        facts["files"]["CARD.md"] = file_sha256(part / "CARD.md")
+        facts["files"] = {name: file_sha256(part / name) for name in ("model.onnx", "CARD.md")}
         (part / "model.json").write_text(dump_facts(facts), encoding="utf-8")
         if out.exists():
             shutil.rmtree(out)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -11,15 +11,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.degrade import degrade
 from ...data.index import IndexRow
-from ...decode import decode
 from ...model.base.requirements import require_onnx
-from ...model.preprocess import normalise
 from ...model.spec import InputSpec
-from ...model.views import cut_views
 from .onnx_tower import INPUT, OnnxTower
-from .ranges import spread
+from .ranges import calibration_batches
 
 Precision = Literal["float", "dynamic8", "static8"]
 PRECISIONS: tuple[Precision, ...] = ("float", "dynamic8", "static8")
@@ -60,16 +56,8 @@ class _Calibration:
     """Degraded training pictures, the two views of one after another, as the quantiser asks for them."""
 
     def __init__(self, data: Path, rows: Sequence[IndexRow], spec: InputSpec) -> None:
-        self._batches = self._read(data, spread(rows)[:_CALIBRATION_PICTURES], spec)
+        self._batches = calibration_batches(data, rows, spec, _CALIBRATION_PICTURES)
 
     def get_next(self) -> dict[str, NDArray[np.float32]] | None:
-        return next(self._batches, None)
-
-    @staticmethod
-    def _read(
-        data: Path, rows: Sequence[IndexRow], spec: InputSpec
-    ) -> Iterator[dict[str, NDArray[np.float32]]]:
-        for number, row in enumerate(rows):
-            pixels = decode((data / row.path).read_bytes(), name=row.path).pixels
-            views = cut_views(degrade(pixels, number, light=number % 4 == 0), spec, 1)
-            yield {INPUT: np.stack([normalise(view, spec) for view in views])}
+        batch = next(self._batches, None)
+        return None if batch is None else {INPUT: batch}

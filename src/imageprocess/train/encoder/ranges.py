@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -45,10 +45,7 @@ def fit_quantisation(
         graph = Path(temporary) / "observer.onnx"
         session = open_graph(graph.read_bytes(), str(graph))
         names = [f"{bound}.{key}" for key in keys for bound in ("min", "max")]
-        for number, row in enumerate(spread(rows)[:PICTURES]):
-            pixels = decode((data / row.path).read_bytes(), name=row.path).pixels
-            views = cut_views(degrade(pixels, number, light=number % 4 == 0), spec, 1)
-            batch = np.stack([normalise(view, spec) for view in views])
+        for batch in calibration_batches(data, rows, spec, PICTURES):
             found = dict(zip(names, session.run(names, {"pixels": batch}), strict=True))
             for key in keys:
                 low, high = ranges.get(key, (found[f"min.{key}"], found[f"max.{key}"]))
@@ -59,7 +56,17 @@ def fit_quantisation(
     save_quantisation(onto, layers)
 
 
-def spread(rows: Sequence[IndexRow]) -> list[IndexRow]:
+def calibration_batches(
+    data: Path, rows: Sequence[IndexRow], spec: InputSpec, pictures: int
+) -> Iterator[NDArray[np.float32]]:
+    """(2, 3, side, side) each: the two views of a degraded training picture, of as many sources as there are."""
+    for number, row in enumerate(_spread(rows)[:pictures]):
+        pixels = decode((data / row.path).read_bytes(), name=row.path).pixels
+        views = cut_views(degrade(pixels, number, light=number % 4 == 0), spec, 1)
+        yield np.stack([normalise(view, spec) for view in views])
+
+
+def _spread(rows: Sequence[IndexRow]) -> list[IndexRow]:
     """Training pictures, one of each source, then the second of each..."""
     by_source: dict[str, list[IndexRow]] = {}
     for row in rows:

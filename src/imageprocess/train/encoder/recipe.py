@@ -47,23 +47,23 @@ def write_recipe(folder: Path, recipe: Recipe, encoder: Path, quantisation: Path
         shutil.copyfile(recipe.adapter, folder / FILE_NAME)
     facts = _facts(recipe)
     with tempfile.TemporaryDirectory() as temporary:
-        trial = Path(temporary)
-        compose(
-            read_adapted(read_tensors(encoder), recipe.adapter),
-            list(recipe.base["taps"]),
-            recipe.head,
-            load_quantisation(quantisation),
-            trial / "model.onnx",
-        )
-        facts["composed_bytes"] = (trial / "model.onnx").stat().st_size
-        complete = {**facts, "files": {"model.onnx": file_sha256(trial / "model.onnx")}}
-        (trial / "model.json").write_text(dump_facts(complete), encoding="utf-8")
-        facts["known_answers"] = answers(Session(trial, threads=1))
+        tensors, layers = read_adapted(read_tensors(encoder), recipe.adapter), load_quantisation(quantisation)
+        compose(tensors, list(recipe.base["taps"]), recipe.head, layers, Path(temporary) / "model.onnx")
+        add_composed(facts, Path(temporary))
     (folder / "CARD.md").write_text(write_card(facts), encoding="utf-8")
     made = ["head.npz", "quantisation.npz", *([FILE_NAME] if recipe.adapter else [])]
     names = [*made, *(name for name in _KEPT if (folder / name).is_file())]
     facts["files"] = {name: file_sha256(folder / name) for name in names}
     (folder / "model.json").write_text(dump_facts(facts), encoding="utf-8")
+
+
+def add_composed(facts: dict[str, Any], folder: Path) -> None:
+    """Put the size and the known answers of `folder`/model.onnx into `facts`. Writes a model.json beside it."""
+    graph = folder / "model.onnx"
+    facts["composed_bytes"] = graph.stat().st_size
+    complete = {**facts, "files": {"model.onnx": file_sha256(graph)}}
+    (folder / "model.json").write_text(dump_facts(complete), encoding="utf-8")
+    facts["known_answers"] = answers(Session(folder, threads=1))
 
 
 def _facts(recipe: Recipe) -> dict[str, Any]:
