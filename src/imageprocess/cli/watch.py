@@ -6,7 +6,6 @@ file-system events are often missing, and the sizes have to be polled anyway to 
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 import time
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..types import MODES, Mode, Result, Source
-from .output import name_better_model
+from .output import destination, name_better_model
 from .watch_output import Output
 
 if TYPE_CHECKING:
@@ -154,12 +153,8 @@ def _write_sidecar(source: Source, result: Result) -> None:
 
     assert source.path is not None
     path = source.path.with_name(f"{source.path.name}.imageprocess.json")
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        unfinished.write_text(to_json(result, indent=1) + "\n", encoding="utf-8")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with destination(path) as stream:
+        stream.write(f"{to_json(result, indent=1)}\n".encode())
 
 
 @contextmanager

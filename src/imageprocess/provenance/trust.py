@@ -63,15 +63,16 @@ class TrustList:
 
 def default_path() -> Path:
     """The file that the setting names, or the one in the user's data folder."""
-    named = os.environ.get(SETTING)
-    if named:
-        return Path(named)
-    return data_folder() / "C2PA-TRUST-LIST.pem"
+    return _named(SETTING) or data_folder() / "C2PA-TRUST-LIST.pem"
 
 
 def interim_path() -> Path:
-    named = os.environ.get(INTERIM_SETTING)
-    return Path(named) if named else data_folder() / "C2PA-INTERIM-TRUST-LIST.pem"
+    return _named(INTERIM_SETTING) or data_folder() / "C2PA-INTERIM-TRUST-LIST.pem"
+
+
+def _named(setting: str) -> Path | None:
+    named = os.environ.get(setting)
+    return Path(named) if named else None
 
 
 def path_in_use() -> Path:
@@ -85,33 +86,28 @@ def find_trust_list(path: Path | None = None) -> TrustList | None:
 
     Raises UsageError where the setting names one that cannot be read: nobody would be trusted, and nobody told.
     """
-    named = path is None and bool(os.environ.get(SETTING))
-    path = path or path_in_use()
-    try:
-        return _cached(path, path.stat().st_mtime_ns)
-    except (OSError, DataError) as error:
-        if not named:
-            return None
-        reason = f"{path}: {error.strerror}" if isinstance(error, OSError) else error
-        raise UsageError(
-            f"{SETTING} names no trust list ({reason}); correct it, or run: imageprocess trust update"
-        ) from error
+    if path is not None:
+        return _find(path, SETTING, "", must_be=False)
+    named = _named(SETTING) is not None
+    return _find(path_in_use(), SETTING, "correct it, or run: imageprocess trust update", must_be=named)
 
 
 def find_interim_list() -> TrustList | None:
     """The frozen interim list, or None where there is none. Raises UsageError where its setting names an unreadable
     one."""
-    path = interim_path()
-    if not path.exists() and not os.environ.get(INTERIM_SETTING):
-        return None
+    named = _named(INTERIM_SETTING) is not None
+    found = _find(interim_path(), INTERIM_SETTING, "correct it or unset it", must_be=named)
+    return found and replace(found, is_interim=True)
+
+
+def _find(path: Path, setting: str, remedy: str, *, must_be: bool) -> TrustList | None:
     try:
-        return replace(_cached(path, path.stat().st_mtime_ns), is_interim=True)
+        return _cached(path, path.stat().st_mtime_ns)
     except (OSError, DataError) as error:
-        if not os.environ.get(INTERIM_SETTING):
+        if not must_be:
             return None
-        raise UsageError(
-            f"{INTERIM_SETTING} names no trust list ({error}); correct it or unset it"
-        ) from error
+        reason = f"{path}: {error.strerror}" if isinstance(error, OSError) else error
+        raise UsageError(f"{setting} names no trust list ({reason}); {remedy}") from error
 
 
 @lru_cache(maxsize=4)

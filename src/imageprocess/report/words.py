@@ -64,4 +64,6 @@ def basis(measured: Mapping[str, Any]) -> str:
 
 def _of_100(share: float) -> str:
     """Never 0 or 100 of 100: the next picture may be the first one."""
-    return "over 99" if share > 0.99 else "under 1" if share < 0.01 else f"{100 * share:.0f}"
+    if share > 0.99:
+        return t("measured.over", count=99)
+    return t("measured.under", count=1) if share < 0.01 else f"{100 * share:.0f}"
