@@ -22,7 +22,8 @@ import numpy as np
 from bench.speed import machine
 from sklearn.metrics import roc_auc_score
 
-from imageprocess.data.index import IndexRow, data_id, read_index
+from imageprocess.data.index import IndexRow, data_id, first_of_each, read_index
+from imageprocess.train.encoder.head import sampling_weights
 
 RESULTS = Path(__file__).parent / "results" / "peer.json"
 _FORMATS = ("JPEG", "PNG", "WEBP")  # what both read
@@ -89,20 +90,17 @@ def main() -> None:
 
 
 def _chosen(rows: list[IndexRow], per_source: int) -> list[IndexRow]:
-    sources: dict[str, list[IndexRow]] = {}
-    for row in rows:
-        if row.split == "open_test" and row.category != "edit" and row.format in _FORMATS:
-            sources.setdefault(row.source, []).append(row)
-    return [row for _, held in sorted(sources.items()) for row in held[:per_source]]
+    both = [r for r in rows if r.split == "open_test" and r.category != "edit" and r.format in _FORMATS]
+    return first_of_each(both, per_source, lambda row: row.source)
 
 
 def _figures(rows: list[IndexRow], answers: dict[str, Any]) -> dict[str, Any]:
     """`answers`: name -> (N, 2) of probability and milliseconds. Sources weigh alike in the AUROC."""
     is_ai = np.array([row.label == "ai" for row in rows])
-    _, index, counts = np.unique([row.source for row in rows], return_inverse=True, return_counts=True)
+    weights = sampling_weights(is_ai, np.array([row.source for row in rows]), 1.0)
     found = {
         name: {
-            "auroc": round(float(roc_auc_score(is_ai, values[:, 0], sample_weight=1 / counts[index])), 4),
+            "auroc": round(float(roc_auc_score(is_ai, values[:, 0], sample_weight=weights)), 4),
             "median_ms": round(statistics.median(values[:, 1]), 1),
         }
         for name, values in answers.items()
