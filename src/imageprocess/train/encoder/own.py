@@ -21,6 +21,7 @@ from ...errors import UsageError
 from ...model.base.compose import compose_tower
 from ...model.base.known_answers import answers
 from ...model.base.tower import Pool
+from ...model.nearest import FILE_NAME as SOURCES_NAME
 from ...model.registry import file_sha256
 from ...model.session import Session
 from ...model.spec import InputSpec, dump_facts
@@ -94,7 +95,14 @@ def train_on(
     fitted = fit(rows, work / "features", options or HeadOptions(), said)
     facts = {
         **model_facts(
-            name, version, _architecture(encoder, tower), spec, CROPS, fitted.calibration, fitted.training
+            name,
+            version,
+            _architecture(encoder, tower),
+            spec,
+            CROPS,
+            fitted.calibration,
+            fitted.training,
+            fitted.maker,
         ),
         "encoder": _encoder_facts(encoder, tower, digest),
     }
@@ -139,9 +147,13 @@ def _write(out: Path, tower: OnnxTower, fitted: Fitted, facts: dict[str, Any]) -
     part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
     try:
         part.chmod(0o755)  # mkdtemp's own is for its maker alone
-        compose_tower(tower, fitted.head, part / "model.onnx")
+        maker = fitted.maker
+        compose_tower(tower, fitted.head, part / "model.onnx", maker.head if maker else None)
         facts["composed_bytes"] = (part / "model.onnx").stat().st_size
-        facts["files"] = {"model.onnx": file_sha256(part / "model.onnx")}
+        if maker:
+            maker.sources.save(part / SOURCES_NAME)
+        made = ["model.onnx", *([SOURCES_NAME] if maker else [])]
+        facts["files"] = {name: file_sha256(part / name) for name in made}
         (part / "model.json").write_text(dump_facts(facts), encoding="utf-8")
         facts["known_answers"] = answers(Session(part, threads=1))
         (part / "CARD.md").write_text(write_card(facts), encoding="utf-8")
