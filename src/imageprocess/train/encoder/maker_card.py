@@ -12,9 +12,9 @@ def maker_section(maker: Mapping[str, Any]) -> list[str]:
     lines = [
         "## Which generator",
         "",
-        "A second head names the family of generators of a picture whose verdict leans to AI; it never decides. Families "
-        f'of fewer than {maker["recipe"]["least_sources"]} training sources count as "other", which is never named. A '
-        f"family is named from a probability of {maker['threshold']:.2f} on, chosen on {maker['fitted_on']} so that "
+        "A second head names the family of generators of a picture whose verdict leans to AI; it never decides. "
+        f'Families of fewer than {maker["recipe"]["least_sources"]} training sources count as "other", which is never named. '
+        f"A family is named from a probability of {maker['threshold']:.2f} on, chosen on {maker['fitted_on']} so that "
         f"{maker['recipe']['precision']:.0%} of the names are right there. Pictures whose family is known, sources "
         "weighing alike:",
         "",
@@ -36,18 +36,15 @@ def maker_section(maker: Mapping[str, Any]) -> list[str]:
         lines += [
             "",
             f"Closest training sources ({near['sources']} sources, centroids of half of their pictures): of the other "
-            f"half, {near['own_is_closest']:.1%} lie closest to their own source, {near['own_among_3']:.1%} have it among "
-            f"the first three, and of {near['same_class_closest']:.1%} the closest source has their class.",
+            f"half, {near['own_is_closest']:.1%} lie closest to their own source, {near['own_among_3']:.1%} have it "
+            f"among the first three, and of {near['same_class_closest']:.1%} the closest source has their class.",
         ]
     return [*lines, ""]
 
 
 def _confusion(families: list[str], rows: Mapping[str, Any]) -> list[str]:
-    return [
-        f"| | {' | '.join(families)} | not named |",
-        "|---" * (len(families) + 2) + "|",
-        *(
-            f"| {family} | {' | '.join(f'{100 * share:.0f}' for share in row['taken_for'])} | {100 * row['not_named']:.0f} |"
-            for family, row in rows.items()
-        ),
-    ]
+    lines = [f"| | {' | '.join(families)} | not named |", "|---" * (len(families) + 2) + "|"]
+    for family, row in rows.items():
+        cells = " | ".join(f"{100 * share:.0f}" for share in [*row["taken_for"], row["not_named"]])
+        lines.append(f"| {family} | {cells} |")
+    return lines
