@@ -13,9 +13,9 @@ def maker_section(maker: Mapping[str, Any]) -> list[str]:
         "## Which generator",
         "",
         "A second head names the family of generators of a picture whose verdict leans to AI; it never decides. "
-        f'Families of fewer than {maker["recipe"]["least_sources"]} training sources count as "other", which is never named. '
-        f"A family is named from a probability of {maker['threshold']:.2f} on, chosen on {maker['fitted_on']} so that "
-        f"{maker['recipe']['precision']:.0%} of the names are right there. Pictures whose family is known, sources "
+        f"Families of fewer than {maker['recipe']['least_sources']} training sources are learnt as one, which is never "
+        f"named. A family is named from a probability of {maker['threshold']:.2f} on, chosen on {maker['fitted_on']} so "
+        f"that {maker['recipe']['precision']:.0%} of the names are right there. Pictures whose family is known, sources "
         "weighing alike:",
         "",
         "| | sources | right first | among first 3 | families alike | named | right where named |",
