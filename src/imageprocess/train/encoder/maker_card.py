@@ -13,10 +13,10 @@ def maker_section(maker: Mapping[str, Any]) -> list[str]:
         "## Which generator",
         "",
         "A second head names the family of generators of a picture whose verdict leans to AI; it never decides. "
-        f"Families of fewer than {maker['recipe']['least_sources']} training sources are learnt as one, which is never "
-        f"named. A family is named from a probability of {maker['threshold']:.2f} on, chosen on {maker['fitted_on']} so "
-        f"that {maker['recipe']['precision']:.0%} of the names are right there. Pictures whose family is known, sources "
-        "weighing alike:",
+        f"Families of fewer than {maker['recipe']['least_sources']} training sources are learnt as one (other), "
+        f"which is never named. A family is named from a probability of {maker['threshold']:.2f} on, chosen on "
+        f"{maker['fitted_on']}, so that {maker['recipe']['precision']:.0%} of the names are right there. "
+        "Pictures whose family is known, sources weighing alike:",
         "",
         "| | sources | right first | among first 3 | families alike | named | right where named |",
         "|---|---|---|---|---|---|---|",
