@@ -115,8 +115,8 @@ def _table(found: dict[str, NDArray[np.generic]], leans_real: NDArray[np.bool_])
         f"Photographs: {fit.sum() // 2} of {len(set(source[fit]))} training sources, {shown.sum() // 2} of "
         f"{len(set(source[shown]))} sources of open_test; edits: {edits.sum() // 2} of {len(set(source[edits]))} "
         "sources. Each as it is and as a web copy. The model leans to real for "
-        f"{leans_real[shown].mean():.0%} of the photographs of open_test and {leans_real[edits].mean():.0%} of the edits. "
-        "Flagged:",
+        f"{leans_real[shown].mean():.0%} of the photographs of open_test and {leans_real[edits].mean():.0%} of the "
+        "edits. Flagged:",
         "",
         "| statistic | training photographs | open_test photographs | edits | edits that look real |",
         "|---|---|---|---|---|",
