@@ -31,7 +31,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class MakerOptions:
-    hidden: int = 64
+    hidden: int = 48
     steps: int = 400
     batch_size: int = 256
     learning_rate: float = 3e-3  # the peak of one cycle

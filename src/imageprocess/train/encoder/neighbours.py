@@ -16,7 +16,7 @@ from ...model.base.maker import Linear8
 from ...model.nearest import TrainingSources
 from .features import FeatureSet
 
-DIMENSIONS = 64
+DIMENSIONS = 32
 Float = NDArray[np.float32]
 
 
