@@ -42,6 +42,15 @@ def test_an_answer_that_hangs_on_the_edges_does_not_hold_without_them(session: S
     assert [one["copy"] for one in each if one["probability_ai"] < 0.5] == ["edges cut off, JPEG 85"]
 
 
+def test_a_picture_near_a_half_has_a_range_and_no_side(session: Session) -> None:
+    pixels = np.full((90, 120, 3), 128, np.uint8)
+    told = explain(pixels, session.run([session.prepare(pixels)])[0], session)
+    copies = told["copies"]
+    assert copies["side"] == "neither" and copies["same_side"] is None
+    assert 0.45 < copies["lowest"] <= copies["highest"] < 0.55
+    assert "between" in words.explained(told)[0]
+
+
 @pytest.mark.parametrize("size", [(1, 1), (3, 400), (2000, 30)])
 def test_copies_of_any_size_can_be_made_and_are_no_larger(size: tuple[int, int]) -> None:
     image = Image.new("RGB", size, (90, 120, 40))
@@ -56,6 +65,10 @@ def test_views_and_sources_are_told_where_the_model_has_them(session: Session) -
     plain = explain(pixels, output, session)
     assert set(plain) == {"copies"}
     several = replace(output, view_readings=(1.5, -0.1), view_logits=(2.0,))
+    uncut = explain(pixels, several, session)
+    assert "side" not in uncut["views"][0] and len(words.explained(uncut)) == 1
+    cuts = {"whole": {"ai": 1.0, "real": -1.0}, "crop": {"ai": 2.0, "real": -0.5}}
+    session.spec = replace(session.spec, facts={**session.spec.facts, "training": {"views_alone": cuts}})
     told = explain(pixels, several, session)
     assert told["views"] == [
         {"view": "whole", "reading": 1.5, "side": "ai"},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,8 @@ from imageprocess.train.encoder.features import FeatureSet
 from imageprocess.train.encoder.maker import MakerOptions, choose_families, family_folds, train_maker
 from imageprocess.train.encoder.maker_card import maker_section
 from imageprocess.train.encoder.maker_measure import NEVER, measure_maker, named_from, softmax, temperature_of
+from imageprocess.train.encoder.view_cuts import fit_view_cuts
+from tiny_head import random_head
 
 pytestmark = pytest.mark.torch
 TAPS, WIDTH = 5, 8
@@ -72,6 +76,23 @@ def test_it_finds_the_family_of_sources_that_it_never_saw_and_nothing_in_noise()
     assert len(good.sources.names) == 20 and list(good.head.slots) == [1, 2, 3]
     card = "\n".join(maker_section(good.facts))
     assert f"{good.facts['measured']['out_of_fold']['top1']:.1%}" in card and "| flux |" in card
+
+
+def test_a_view_is_said_to_look_ai_made_only_beyond_what_real_ones_reach() -> None:
+    data = _features()
+    rng = np.random.default_rng(1)
+    patches = rng.normal(0, 1, data.patches.shape).astype(np.float16)
+    patches[data.is_ai, :, 0] += 4
+    data = replace(data, patches=patches)
+    head = replace(
+        random_head(TAPS * WIDTH),
+        patches=np.eye(TAPS * WIDTH, dtype=np.float32)[0],
+        patches_bias=np.float32(0),
+    )
+    cuts = fit_view_cuts(data, head, {"again": data})
+    for view, cut in cuts.items():
+        assert 1.5 < cut["ai"] < 2.7 and 1.3 < cut["real"] < 2.5, view
+        assert all(0 < share <= 0.025 for share in cut["measured"]["again"].values())
 
 
 def test_there_is_no_maker_head_without_two_families() -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Pixels = NDArray[np.uint8]  # (H, W, 3)
 CLOSEST = 3
-_NEITHER = 0.25  # a view's reading that is nearer to nought speaks for neither side
+_NEAR_HALF = 0.05  # a chance that is nearer to a half is on neither side, as in verdict.json
 
 
 def explain(pixels: Pixels, output: Output, session: Session) -> dict[str, Any]:
@@ -29,18 +29,21 @@ def explain(pixels: Pixels, output: Output, session: Session) -> dict[str, Any]:
     spec = session.spec
     told: dict[str, Any] = {}
     if output.view_readings:
-        told["views"] = _views(output)
+        told["views"] = _views(output, spec.facts.get("training", {}).get("views_alone"))
     if output.embedding is not None and session.training_sources is not None:
         told["closest_sources"] = session.training_sources.closest(output.embedding, CLOSEST)
     outputs = session.run([session.prepare(make(Image.fromarray(pixels))) for make in COPIES.values()])
     chances = [
         probability_ai(copy.logits[0] - copy.logits[1], spec.temperature, spec.bias) for copy in outputs
     ]
-    said_ai = probability_ai(output.logits[0] - output.logits[1], spec.temperature, spec.bias) > 0.5
+    own = probability_ai(output.logits[0] - output.logits[1], spec.temperature, spec.bias)
+    side = "neither" if abs(own - 0.5) < _NEAR_HALF else "ai" if own > 0.5 else "real"
     told["copies"] = {
-        "side": "ai" if said_ai else "real",
-        "same_side": sum((chance > 0.5) == said_ai for chance in chances),
+        "side": side,
+        "same_side": None if side == "neither" else sum((chance > 0.5) == (own > 0.5) for chance in chances),
         "total": len(chances),
+        "lowest": round(min(chances), 4),
+        "highest": round(max(chances), 4),
         "each": [
             {"copy": name, "probability_ai": round(chance, 4)}
             for name, chance in zip(COPIES, chances, strict=True)
@@ -49,13 +52,15 @@ def explain(pixels: Pixels, output: Output, session: Session) -> dict[str, Any]:
     return told
 
 
-def _views(output: Output) -> list[dict[str, Any]]:
+def _views(output: Output, cuts: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     """A view's `reading` is the mean of its heat map, a linear and uncalibrated logit; `logit` is the head's, of a crop
-    beside the whole picture."""
+    beside the whole picture. `cuts`: beyond which readings a `side` is told, by model.json."""
     views: list[dict[str, Any]] = []
     for number, reading in enumerate(output.view_readings):
-        side = "neither" if abs(reading) < _NEITHER else "ai" if reading > 0 else "real"
-        view = {"view": f"crop {number}" if number else "whole", "reading": round(reading, 3), "side": side}
+        view = {"view": f"crop {number}" if number else "whole", "reading": round(reading, 3)}
+        if cuts:
+            cut = cuts["crop" if number else "whole"]
+            view["side"] = "ai" if reading > cut["ai"] else "real" if reading < cut["real"] else "neither"
         if number and number <= len(output.view_logits):
             view["logit"] = round(output.view_logits[number - 1], 3)
         views.append(view)

@@ -66,8 +66,10 @@ def maker(told: Mapping[str, Any]) -> str | None:
 def explained(told: Mapping[str, Any]) -> list[str]:
     """`detail.explain` in sentences: the copies, each view, the closest training sources."""
     copies = told["copies"]
-    said = [t(f"explain.copies.{copies['side']}", same=copies["same_side"], total=copies["total"])]
-    if views := told.get("views"):
+    low, high = percent(copies["lowest"]), percent(copies["highest"])
+    told_of = {"same": copies["same_side"], "total": copies["total"], "low": low, "high": high}
+    said = [t(f"explain.copies.{copies['side']}", **told_of)]
+    if views := [view for view in told.get("views", ()) if "side" in view]:
         names = [
             t("explain.view.crop" if number else "explain.view.whole", number=number)
             for number in range(len(views))

@@ -21,6 +21,7 @@ from .head import HeadOptions, choose_folds, out_of_fold, train_head
 from .maker import Maker, MakerOptions, train_maker
 from .measure import auroc_by_variant, measure_test_sets
 from .recipe import Recipe, write_recipe
+from .view_cuts import fit_view_cuts
 
 Progress = Callable[[str], None]
 
@@ -99,21 +100,21 @@ def fit(rows: Sequence[IndexRow], store: Path, options: HeadOptions, progress: P
         "recipe": asdict(options),
         "measured": measured,
     }
-    maker = _train_maker(rows, store, training, progress)
+    tests = _test_sets(rows, store)
+    facts["views_alone"] = fit_view_cuts(training, head, tests)
+    generators = {row.source: row.generator for row in rows if row.label == "ai"}
+    taps = len(FeatureSpec.of(store).taps)
+    maker = train_maker(training, tests, generators, _repositories(), taps, MakerOptions(), progress)
     return Fitted(head, calibration, facts, maker)
 
 
-def _train_maker(
-    rows: Sequence[IndexRow], store: Path, training: FeatureSet, progress: Progress
-) -> Maker | None:
-    generators = {row.source: row.generator for row in rows if row.label == "ai"}
-    names = sorted({row.test_set for row in rows if row.split == "open_test" and row.category != EDIT})
-    tests = {
-        name: load_features(store, [row for row in rows if row.test_set == name], TEST_VARIANTS)
-        for name in names
+def _test_sets(rows: Sequence[IndexRow], store: Path) -> dict[str, FeatureSet]:
+    """Those that are measured, by name; edits apart from them are measured by `measure_test_sets` alone."""
+    shown = [row for row in rows if row.split == "open_test" and row.category != EDIT]
+    return {
+        name: load_features(store, [row for row in shown if row.test_set == name], TEST_VARIANTS)
+        for name in sorted({row.test_set for row in shown})
     }
-    taps = len(FeatureSpec.of(store).taps)
-    return train_maker(training, tests, generators, _repositories(), taps, MakerOptions(), progress)
 
 
 def _repositories() -> dict[str, str]:

@@ -54,11 +54,13 @@ function made({ family, name, probability, top3 }) {
 }
 
 function explained({ copies, views = [], closest_sources: sources = [] }) {
+  const range = { low: percent(copies.lowest), high: percent(copies.highest) };
+  const told = views.filter((view) => view.side);
   const nameOf = (index) => t(index ? "explain.view.crop" : "explain.view.whole", { number: index });
-  const each = views.map(({ side }, index) => t(`explain.side.${side}`, { view: nameOf(index) }));
+  const each = told.map(({ side }, index) => t(`explain.side.${side}`, { view: nameOf(index) }));
   const names = sources.map(({ source, label }) => t(`explain.source.${label}`, { name: source }));
   return [
-    t(`explain.copies.${copies.side}`, { same: copies.same_side, total: copies.total }),
+    t(`explain.copies.${copies.side}`, { same: copies.same_side, total: copies.total, ...range }),
     each.length > 0 && t("explain.views", { views: each.join("; ") }),
     names.length > 0 && t("explain.sources", { names: names.join(", ") }),
   ];
