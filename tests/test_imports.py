@@ -14,7 +14,18 @@ import imageprocess
 
 PACKAGE = Path(imageprocess.__file__).parent
 _BASE = {"types", "errors", "home"}
-_STREET = {*_BASE, "sources", "decode", "provenance", "watermark", "model", "verdict", "report", "detector"}
+_STREET = {
+    *_BASE,
+    "sources",
+    "decode",
+    "provenance",
+    "watermark",
+    "model",
+    "verdict",
+    "report",
+    "question",
+    "detector",
+}
 # room -> the rooms that it may import
 ALLOWED = {
     "types": {"report"},  # inside Result.to_dict alone
@@ -27,6 +38,7 @@ ALLOWED = {
     "model": {*_BASE, "decode"},
     "verdict": {*_BASE, "model"},
     "report": {*_BASE, "model", "verdict"},
+    "question": {*_BASE, "model"},
     "detector": _STREET,
     "api": _STREET,
     "web": {*_BASE, "model"},

@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
-from numbers import Real
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,24 +23,18 @@ from .model import registry
 from .model.blank import is_blank
 from .model.calibrate import testify
 from .model.heatmap import to_display
+from .model.looks import explain as look_again
+from .model.maker import maker_detail
 from .model.session import Output, Session
-from .model.spec import ModelSpec, Thresholds, load_spec
+from .model.spec import ModelSpec, load_spec
 from .provenance import check_trust_list, read_provenance, read_without_pixels
+from .question import Question, ask
 from .sources import Picture
-from .types import MODES, WITNESSES, ErrorInfo, Evidence, ImageFacts, Mode, Result, Source, Verdict, Witness
+from .types import ErrorInfo, Evidence, ImageFacts, Mode, Result, Source, Verdict, Witness
 from .verdict import decide
 from .watermark import read_watermarks
 
 __all__ = ["Detector", "failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """What was asked, checked."""
-
-    witnesses: frozenset[Witness]
-    thresholds: Thresholds | None  # None: the model is not asked
-    heatmap: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +49,7 @@ class _Examined:
     elapsed_s: float
     blank: bool = False  # there is nothing in it to judge
     note: str | None = None  # what the verdict's reason must say of the pixels
+    original: NDArray[np.uint8] | None = None  # as decoded; where second looks are asked for
 
 
 class Detector:
@@ -76,7 +71,7 @@ class Detector:
         self._session: Session | None = None
         self._lock = threading.Lock()
         self._remember = remember
-        self._known: OrderedDict[tuple[str, _Question], Result] = OrderedDict()  # the last used at the end
+        self._known: OrderedDict[tuple[str, Question], Result] = OrderedDict()  # the last used at the end
 
     @property
     def session(self) -> Session:
@@ -99,14 +94,15 @@ class Detector:
         threshold: float | None = None,
         only: Collection[Witness] | None = None,
         heatmap: bool = False,
+        explain: bool = False,
     ) -> Result:
         """One picture: a path, an http(s) address, bytes, a binary stream, a PIL image, an array (H, W, 3) uint8 in
         RGB order, or a Source. Of an image or an array only the pixels can be judged. `threshold` overrides `mode`: at
-        or above it is "ai", below it "real", never "unsure".
+        or above it is "ai", below it "real", never "unsure". `explain`: see model/looks.py.
 
         Raises an InputError that says what is wrong with the picture, a ModelError or a UsageError.
         """
-        question = self._ask(mode, threshold, only, heatmap)
+        question = self._ask(mode, threshold, only, heatmap, explain)
         source = sources.to_source(picture, max_bytes=self.limits.max_bytes)
         examined = self._examine(source, question)
         return examined if isinstance(examined, Result) else self._conclude([examined], question)[0]
@@ -119,6 +115,7 @@ class Detector:
         threshold: float | None = None,
         only: Collection[Witness] | None = None,
         heatmap: bool = False,
+        explain: bool = False,
         batch_size: int = 16,
         jobs: int = 1,
     ) -> Iterator[Result]:
@@ -132,7 +129,7 @@ class Detector:
             raise UsageError(
                 f"{sources.name_of(given)}: detect_many takes many pictures; give [it], or call detect"
             )
-        question = self._ask(mode, threshold, only, heatmap)
+        question = self._ask(mode, threshold, only, heatmap, explain)
         if batch_size < 1 or jobs < 1:
             raise UsageError("batch_size and jobs must be at least 1")
         return self._stream(map(self._take, given), question, batch_size, jobs)
@@ -151,7 +148,7 @@ class Detector:
             return failed("stream", CrashedError(f"{type(error).__name__}: {error}"))
 
     def _stream(
-        self, given: Iterator[Source | Result], question: _Question, batch_size: int, jobs: int
+        self, given: Iterator[Source | Result], question: Question, batch_size: int, jobs: int
     ) -> Iterator[Result]:
         with ThreadPoolExecutor(jobs, thread_name_prefix="decode") as pool:
             ahead: deque[Future[_Examined | Result]] = deque()
@@ -171,26 +168,14 @@ class Detector:
                     future.cancel()
 
     def _ask(
-        self, mode: Mode, threshold: float | None, only: Collection[Witness] | None, heatmap: bool
-    ) -> _Question:
-        if mode not in MODES:
-            raise UsageError(f"mode is {mode!r}; it must be one of {', '.join(MODES)}")
-        if threshold is not None and not _is_share(threshold):
-            raise UsageError(f"threshold is {threshold!r}; it must be a number between 0 and 1")
-        witnesses = frozenset(WITNESSES if only is None else only)
-        if not witnesses or not witnesses <= set(WITNESSES):
-            raise UsageError(f"only must name at least one of {', '.join(WITNESSES)}, and nothing else")
-        if "provenance" in witnesses:
+        self, mode: Mode, threshold: float | None, only: Collection[Witness] | None, heatmap: bool, explain: bool
+    ) -> Question:  # fmt: skip
+        question = ask(lambda: self.session.spec, mode, threshold, only, heatmap=heatmap, explain=explain)
+        if "provenance" in question.witnesses:
             check_trust_list()  # before the first picture
-        if "model" not in witnesses:
-            return _Question(witnesses, None, False)
-        spec = self.session.spec  # loads the network, so that a broken one is told before the first picture
-        if heatmap and not spec.has_heatmap:
-            raise UsageError(f"the model {spec.name} gives no heat map")
-        thresholds = spec.thresholds[mode] if threshold is None else Thresholds(ai=threshold, real=threshold)
-        return _Question(witnesses, thresholds, heatmap)
+        return question
 
-    def _examine(self, source: Source, question: _Question) -> _Examined | Result:
+    def _examine(self, source: Source, question: Question) -> _Examined | Result:
         began = time.perf_counter()
         data = sources.read(source, max_bytes=self.limits.max_bytes)
         digest = hashlib.sha256(data).hexdigest()
@@ -212,17 +197,20 @@ class Detector:
         pixels = self.session.prepare(image.pixels) if question.thresholds else None
         blank = pixels is not None and is_blank(image.pixels)
         elapsed_s = time.perf_counter() - began
-        return _Examined(source.name, digest, image.facts, evidence, pixels, elapsed_s, blank, image.note)
+        return _Examined(
+            source.name, digest, image.facts, evidence, pixels, elapsed_s, blank, image.note,
+            image.pixels if question.explain else None,
+        )  # fmt: skip
 
     def _by_records(
-        self, name: str, data: bytes, digest: str, question: _Question, error: InputError
+        self, name: str, data: bytes, digest: str, question: Question, error: InputError
     ) -> _Examined | None:
         """Where the pixels cannot be had, but the file's own records say how it was made; None where they do not."""
         told = read_without_pixels(data, self.limits) if "provenance" in question.witnesses else None
         note = f"The pixels were not looked at: {str(error).removeprefix(f'{name}: ')}."
         return told and _Examined(name, digest, *told, None, 0.0, note=note)
 
-    def _try_examine(self, source: Source | Result, question: _Question) -> _Examined | Result:
+    def _try_examine(self, source: Source | Result, question: Question) -> _Examined | Result:
         if isinstance(source, Result):
             return source
         try:
@@ -232,7 +220,7 @@ class Detector:
         except Exception as error:  # noqa: BLE001 (one picture must not end a run over a million)
             return failed(source.name, CrashedError(f"{source.name}: {type(error).__name__}: {error}"))
 
-    def _conclude(self, examined: list[_Examined], question: _Question) -> list[Result]:
+    def _conclude(self, examined: list[_Examined], question: Question) -> list[Result]:
         """Ask the network about a batch, and decide each."""
         began = time.perf_counter()
         outputs: list[Output | None] = [None] * len(examined)
@@ -245,13 +233,18 @@ class Detector:
         return [self._judge(e, told, question, share_s) for e, told in zip(examined, outputs, strict=True)]
 
     def _judge(
-        self, examined: _Examined, output: Output | None, question: _Question, share_s: float
+        self, examined: _Examined, output: Output | None, question: Question, share_s: float
     ) -> Result:
         evidence = list(examined.evidence)
         spec = self.session.spec if output else None
         if output and spec and question.thresholds:
             evidence.append(testify(output, spec, question.thresholds, examined.image, blank=examined.blank))
         verdict = decide(evidence, question.thresholds, spec.grades if spec else None)
+        if output and spec:
+            maker = maker_detail(evidence, verdict, output, spec)
+            pixels = examined.original
+            looks = None if pixels is None else look_again(pixels, output, self.session)
+            evidence[-1] = _beside(evidence[-1], maker=maker, explain=looks)
         heat = output.heatmap if output and question.heatmap else None
         result = Result(
             source=examined.source,
@@ -267,14 +260,14 @@ class Detector:
         self._keep(result, question)
         return result
 
-    def _recall(self, digest: str, question: _Question) -> Result | None:
+    def _recall(self, digest: str, question: Question) -> Result | None:
         with self._lock:
             known = self._known.get((digest, question))
             if known:
                 self._known.move_to_end((digest, question))
             return known
 
-    def _keep(self, result: Result, question: _Question) -> None:
+    def _keep(self, result: Result, question: Question) -> None:
         if not self._remember or question.heatmap or result.sha256 is None:
             return
         with self._lock:
@@ -287,8 +280,10 @@ def _noted(verdict: Verdict, note: str | None) -> Verdict:
     return replace(verdict, reason=f"{verdict.reason} {note}") if note else verdict
 
 
-def _is_share(value: object) -> bool:
-    return isinstance(value, Real) and 0 <= float(value) <= 1
+def _beside(item: Evidence, **details: dict[str, Any] | None) -> Evidence:
+    """`item` with what is told beside what it testifies."""
+    told = {name: detail for name, detail in details.items() if detail}
+    return replace(item, detail={**item.detail, **told}) if told else item
 
 
 def _elapsed_ms(began_s: float) -> float:

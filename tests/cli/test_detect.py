@@ -345,3 +345,12 @@ def test_unverified_credentials_name_the_extra(
     assert "this adds it: pip install 'imageprocess[c2pa]'" in found.stderr
     assert "c2pa-python, which verifies Content Credentials, is not installed." in found.stdout
     assert "pip install" not in found.stdout
+
+
+def test_explain_says_whether_the_answer_holds_in_copies(folder: Path, detect: Any) -> None:
+    said = detect("bright.png", "--explain").stdout
+    assert "8 of 8 stay on the AI side." in said and "stay on" not in detect("bright.png").stdout
+    record = _records(detect("dark.jpg", "--explain", "--format", "jsonl"))[0]
+    copies = record["evidence"][-1]["detail"]["explain"]["copies"]
+    assert copies["side"] == "real" and copies["same_side"] == copies["total"] == len(copies["each"]) == 8
+    assert detect("bright.png", "--explain", "--only", "provenance").exit_code == 2

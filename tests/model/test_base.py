@@ -20,10 +20,12 @@ from imageprocess.model.base.graph import GraphBuilder
 from imageprocess.model.base.head import Head, load_head
 from imageprocess.model.base.install import install
 from imageprocess.model.base.known_answers import answers
+from imageprocess.model.base.maker import Linear8, MakerHead
 from imageprocess.model.base.quantise import fit_layer, load_quantisation, quantise_weight, save_quantisation
 from imageprocess.model.base.spec import parse_base
 from imageprocess.model.base.tensors import read_tensors
 from imageprocess.model.base.vit import add_vit, linear_layer
+from imageprocess.model.nearest import TrainingSources
 from imageprocess.model.session import Session, open_graph
 from imageprocess.model.spec import dump_facts, load_spec
 from tiny_head import random_head
@@ -162,6 +164,29 @@ def test_the_head_judges_each_crop_beside_the_whole(base: Path, tmp_path: Path, 
     assert heat.shape == (1, 3, GRID, GRID)
 
 
+def _maker() -> MakerHead:
+    rng = np.random.default_rng(8)
+    hidden, embedding = (
+        Linear8.of(rng.normal(0, 0.1, (2 * WIDTH, count)).astype(np.float32), np.ones(count, np.float32))
+        for count in (5, 4)
+    )
+    output = rng.normal(0, 1, (5, 3)).astype(np.float32)
+    return MakerHead(np.array([1]), hidden, output, np.zeros(3, np.float32), embedding)
+
+
+def test_the_maker_head_sees_the_whole_and_the_first_crop(
+    base: Path, tmp_path: Path, quantisation: Any
+) -> None:
+    maker, tensors = _maker(), read_tensors(base)
+    compose(tensors, TAPS, _head(), quantisation, tmp_path / "model.onnx", maker)
+    views = _pixels(3)[None]
+    session = open_graph((tmp_path / "model.onnx").read_bytes(), "composed")
+    logits, embedding = session.run(["maker_logits", "embedding"], {"pixels": views})
+    cls = _run(tensors, views[0], quantisation)[1][:2, 0].reshape(1, -1)
+    np.testing.assert_allclose(logits, maker.logits(cls), atol=1e-3)
+    np.testing.assert_allclose(embedding, maker.embedding.apply(cls), atol=1e-3)
+
+
 @pytest.fixture
 def recipe(base: Path, tmp_path: Path, quantisation: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A shipped recipe "tower" for the tiny base, in a registry of its own, and a home of its own."""
@@ -218,6 +243,29 @@ def test_get_installs_and_the_registry_finds_it(
     facts = json.loads((recipe / "model.json").read_text())
     (recipe / "model.json").write_text(dump_facts({**facts, "version": "2"}))
     assert registry.installed("tower") is None  # composed for an older head
+
+
+def test_get_takes_the_maker_head_and_the_training_sources(recipe: Path, base: Path) -> None:
+    without = Session(install(recipe, given=base).folder)
+    output = without.run([without.prepare(np.full((40, 60, 3), 90, np.uint8))])[0]
+    assert output.maker_logits == () and output.embedding is None and without.training_sources is None
+    _maker().save(recipe / "maker.npz")
+    centroids = np.ones((2, 4), np.int8)
+    sources = TrainingSources(
+        np.array(["a", "b"]), np.array([True, False]), np.array(["flux", ""]), centroids, np.float32(1)
+    )
+    sources.save(recipe / "sources.npz")
+    facts = json.loads((recipe / "model.json").read_text())
+    facts["files"] |= {name: _sha256(recipe / name) for name in ("maker.npz", "sources.npz")}
+    facts["outputs"] += ["maker_logits", "embedding"]
+    (recipe / "model.json").write_text(dump_facts(facts))
+    folder = install(recipe, given=base).folder
+    registry.verify(folder)
+    session = Session(folder)
+    output = session.run([session.prepare(np.full((40, 60, 3), 90, np.uint8))])[0]
+    assert len(output.maker_logits) == 3 and len(output.view_readings) == 2
+    assert session.training_sources is not None and output.embedding is not None
+    assert len(session.training_sources.closest(output.embedding, 2)) == 2
 
 
 def test_another_encoder_is_refused_and_the_old_model_stays(recipe: Path, base: Path, tmp_path: Path) -> None:

@@ -181,3 +181,11 @@ def test_one_picture_that_fails_is_a_problem(
 def test_malformed_requests(client: httpx.Client, sent: dict[str, Any], status: int, code: str) -> None:
     response = client.post("/v1/detect", **sent)
     assert (response.status_code, response.json()["code"]) == (status, code)
+
+
+def test_second_looks_only_when_asked_for(client: httpx.Client) -> None:
+    told = post(client, ("a.png", BRIGHT), explain="true")[0]["evidence"][-1]["detail"]
+    assert told["explain"]["copies"]["same_side"] == 8
+    assert "explain" not in post(client, ("a.png", BRIGHT))[0]["evidence"][-1]["detail"]
+    response = client.post("/v1/detect/base64?explain=true", json=as_base64(DARK))
+    assert response.json()["evidence"][-1]["detail"]["explain"]["copies"]["side"] == "real"

@@ -81,7 +81,7 @@ def _question(job: Job) -> dict[str, object]:
     """What rows depend on, beside the inputs' names."""
     task = job.task
     asked = asdict(task) | {"image_column": job.inputs.column}
-    del asked["reuse"], asked["model"], asked["heatmap"]
+    del asked["reuse"], asked["model"], asked["heatmap"], asked["explain"]
     if task.only is None or "model" in task.only:
         asked["model"] = load_spec(registry.resolve(task.model)).onnx_sha256
     plain: dict[str, object] = json.loads(json.dumps(asked))

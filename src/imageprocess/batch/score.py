@@ -25,6 +25,7 @@ class Task:
     only: tuple[Witness, ...] | None = None
     limits: Limits = DETECTOR_LIMITS
     heatmap: bool = False  # Results carry maps; rows do not
+    explain: bool = False  # second looks at re-saved copies, see model/looks.py
     reuse: bool = True  # bytes that a worker has seen before get the same result
 
     @property
@@ -53,6 +54,6 @@ class Scorer:
         return list(
             self._detector.detect_many(
                 given, mode=task.mode, threshold=task.threshold, only=task.only, heatmap=task.heatmap,
-                batch_size=max(1, len(given)), jobs=_READERS if remote else 1,
+                explain=task.explain, batch_size=max(1, len(given)), jobs=_READERS if remote else 1,
             )
         )  # fmt: skip

@@ -82,6 +82,11 @@ def parse_only(_: click.Context, __: click.Parameter, value: str | None) -> tupl
 )  # fmt: skip
 @click.option("--report-with-picture", is_flag=True, help="Put the picture itself into its report.")
 @click.option(
+    "--explain", is_flag=True,
+    help="Tell more of the model: each view, the closest training sources, and whether re-saved copies get the same"
+    " answer.",
+)  # fmt: skip
+@click.option(
     "--jobs", type=click.IntRange(1, _MAX_JOBS), default=lambda: min(_MAX_DEFAULT_JOBS, os.cpu_count() or 1),
     show_default=f"the number of cores, {_MAX_DEFAULT_JOBS} at most", metavar="N",
     help=f"Look at N pictures at a time; where there are more than {_FEW}, each in a process of its own.",
@@ -116,6 +121,7 @@ def detect(
     heatmap: Path | None,
     report: Path | None,
     report_with_picture: bool,
+    explain: bool,
     jobs: int,
     batch_size: int,
     fail_on: str | None,
@@ -136,10 +142,12 @@ def detect(
         raise click.UsageError("nothing to look at: give a path, a folder, a glob, '-' or --from-list")
     if heatmap and only and "model" not in only:
         raise click.UsageError("--heatmap shows what the model sees; add it to --only")
+    if explain and only and "model" not in only:
+        raise click.UsageError("--explain tells more of what the model sees; add it to --only")
     named = _Inputs(inputs, recursive, from_list, allow_private, quiet)
     if report and reports.is_page(report) and (named.known_total() or 1) > 1:
         raise click.UsageError(f"--report {report}: one file holds one picture; name a folder for several")
-    task = _task(model, mode, threshold, only, heatmap, report, max_pixels)
+    task = _task(model, mode, threshold, only, heatmap, report, explain, max_pixels)
     if not quiet and (only is None or "model" in only):
         name_better_model(model)
     # A map or a report is made of its picture, so the sources are needed once more for each.
@@ -222,7 +230,7 @@ class _Inputs:
 
 def _task(
     model: str | None, mode: Mode, threshold: float | None, only: tuple[Witness, ...] | None,
-    heatmap: Path | None, report: Path | None, max_pixels: int | None,
+    heatmap: Path | None, report: Path | None, explain: bool, max_pixels: int | None,
 ) -> Task:  # fmt: skip
     """A report shows a map where the model gives one; --heatmap insists on it."""
     from ..batch.score import Task
@@ -233,7 +241,7 @@ def _task(
     limits = dataclasses.replace(DETECTOR_LIMITS, max_pixels=max_pixels) if max_pixels else DETECTOR_LIMITS
     shown = report is not None and (only is None or "model" in only)
     with_map = heatmap is not None or (shown and load_spec(registry.resolve(model)).has_heatmap)
-    return Task(model, mode, threshold, only, heatmap=with_map, limits=limits)
+    return Task(model, mode, threshold, only, heatmap=with_map, explain=explain, limits=limits)
 
 
 def _judge(given: Iterator[Source | Result], task: Task, jobs: int, batch_size: int) -> Iterator[Result]:
@@ -249,5 +257,5 @@ def _judge(given: Iterator[Source | Result], task: Task, jobs: int, batch_size: 
 
     return Detector(task.model, limits=task.limits).detect_many(
         given, mode=task.mode, threshold=task.threshold, only=task.only,
-        heatmap=task.heatmap, batch_size=batch_size, jobs=jobs,
+        heatmap=task.heatmap, explain=task.explain, batch_size=batch_size, jobs=jobs,
     )  # fmt: skip

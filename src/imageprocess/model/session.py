@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelError
+from .nearest import FILE_NAME as SOURCES_NAME
+from .nearest import TrainingSources, load_sources
 from .preprocess import normalise
 from .spec import ModelSpec, load_spec
 from .views import prepare
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
-_OPTIONAL = ("heatmap", "view_logits")
+_OPTIONAL = ("heatmap", "view_logits", "maker_logits", "embedding")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +41,9 @@ class Output:
     view_logits: tuple[
         float, ...
     ] = ()  # of a model of several views: logit(ai) - logit(real) beside each crop
+    view_readings: tuple[float, ...] = ()  # of each view alone, the whole first: the mean of its heat map
+    maker_logits: tuple[float, ...] = ()  # of the families of generators that model.json lists
+    embedding: NDArray[np.float32] | None = None  # (E,), see `nearest`
 
 
 class Session:
@@ -51,6 +56,8 @@ class Session:
         """
         self.spec: ModelSpec = load_spec(folder)
         self._runtime = _open(self.spec, threads)
+        sources = folder / SOURCES_NAME
+        self.training_sources: TrainingSources | None = load_sources(sources) if sources.is_file() else None
         self._outputs = ["logits", *(name for name in _OPTIONAL if name in self.spec.facts["outputs"])]
 
     def prepare(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -79,10 +86,13 @@ class Session:
     def _output(self, found: Mapping[str, NDArray[np.float32]], index: int) -> Output:
         ai, real = (float(logit) for logit in found["logits"][index])
         heatmap = found["heatmap"][index] if "heatmap" in found else None
+        readings: list[float] = []
         if heatmap is not None and self.spec.views:
-            heatmap = heatmap[0]
+            readings, heatmap = heatmap.mean(axis=(1, 2)).tolist(), heatmap[0]
         views = found["view_logits"][index].tolist() if "view_logits" in found else ()
-        return Output((ai, real), heatmap, tuple(views))
+        makers = found["maker_logits"][index].tolist() if "maker_logits" in found else ()
+        embedding = found["embedding"][index] if "embedding" in found else None
+        return Output((ai, real), heatmap, tuple(views), tuple(readings), tuple(makers), embedding)
 
 
 def _open(spec: ModelSpec, threads: int | None) -> onnxruntime.InferenceSession:

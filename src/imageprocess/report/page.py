@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..types import DecodedImage, Grade, Result
 from .records import to_record
-from .words import STATED, basis, grade_of, headline, meaning, t, texts
+from .words import STATED, basis, explained, grade_of, headline, maker, meaning, t, texts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -123,11 +123,20 @@ def _why(record: Mapping[str, Any]) -> str:
     if measured:
         told = escape(meaning(measured, _grade(record)))
         parts.append(f'<p class="meaning">{told} <span class="hint">{escape(basis(measured))}</span></p>')
+    parts += [f'<p class="beside">{escape(said)}</p>' for said in _beside_the_model(record)]
     decided = escape(t(f"decided.{verdict['decided_by']}"))
     parts.append(f'<p class="decided">{escape(t("decided"))} <b>{decided}</b></p>')
     if advice := "".join(f"<li>{escape(t(f'advice.{name}'))}</li>" for name in verdict.get("advice", ())):
         parts.append(f'<div class="advice"><p><b>{escape(t("advice"))}</b></p><ul>{advice}</ul></div>')
     return "\n".join(parts)
+
+
+def _beside_the_model(record: Mapping[str, Any]) -> list[str]:
+    """The maker and second looks, where the model's evidence has them."""
+    details = [item["detail"] for item in record["evidence"] if item["kind"] == "model"]
+    makers = [maker(detail["maker"]) for detail in details if "maker" in detail]
+    looks = [said for detail in details if "explain" in detail for said in explained(detail["explain"])]
+    return [*(said for said in makers if said), *looks]
 
 
 def _percent(p: float) -> str:

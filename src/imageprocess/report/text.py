@@ -32,6 +32,7 @@ def to_text(result: Result, *, colour: bool = False, marks: bool = False) -> str
     lines = [f"{escaped(result.source)}: {word}", f"  {escaped(verdict.reason)}"]
     if verdict.measured:
         lines.append(f"  {words.meaning(verdict.measured, grade)} ({words.basis(verdict.measured)})")
+    lines += [f"  {escaped(said)}" for item in result.evidence for said in _beside_the_model(item)]
     for item in result.evidence:
         if _is_told(item, verdict):
             continue
@@ -56,6 +57,13 @@ def _is_told(item: Evidence, verdict: Verdict) -> bool:
     """The model's probability stands in the reason where the model decides or abstains: once is enough."""
     probability = item.detail.get("probability_ai") if item.kind == "model" else None
     return probability is not None and percent(probability) in verdict.reason
+
+
+def _beside_the_model(item: Evidence) -> list[str]:
+    """What stands in the model's evidence beside its probability: the maker, and second looks."""
+    maker = words.maker(item.detail["maker"]) if "maker" in item.detail else None
+    looks = words.explained(item.detail["explain"]) if "explain" in item.detail else []
+    return [*([maker] if maker else []), *looks]
 
 
 def _detail(item: Evidence) -> list[str]:

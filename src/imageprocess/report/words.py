@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ..model.calibrate import percent
 from ..types import Grade
 
 Item = tuple[
@@ -19,6 +20,7 @@ _TEXTS = Path(__file__).parents[1] / "web" / "assets" / "texts"
 # What decides by a statement, not by an estimate, and the kinds of evidence that such a statement comes from.
 STATED = {"c2pa": ("c2pa",), "watermark": ("watermark",), "metadata": ("iptc", "generator_metadata", "c2pa")}
 _MAX_MAKER = 60  # characters of a headline
+_LIKELY = 0.15  # a family that is less likely is not named among the closest
 _UNGRADED: dict[str, Grade] = {"ai": "likely_ai", "real": "likely_real", "unsure": "cannot_tell"}
 
 
@@ -49,6 +51,35 @@ def headline(label: str, by: str, grade: Grade | None, items: Iterable[Item]) ->
             return t("verdict.ai.mark" if by == "watermark" else "verdict.ai.file", maker=maker)
     stated = f"verdict.{label}.stated"
     return t(stated if by in STATED and stated in texts() else f"grade.{grade_of(label, grade)}")
+
+
+def maker(told: Mapping[str, Any]) -> str | None:
+    """`detail.maker` in one sentence; None where nothing can be said."""
+    if told["family"]:
+        return t("maker.named", name=told["name"], p=percent(told["probability"]))
+    likely = [
+        one["name"] for one in told["top3"] if one["family"] != "other" and one["probability"] >= _LIKELY
+    ]
+    return t("maker.open", names=", ".join(likely)) if likely else None
+
+
+def explained(told: Mapping[str, Any]) -> list[str]:
+    """`detail.explain` in sentences: the copies, each view, the closest training sources."""
+    copies = told["copies"]
+    low, high = percent(copies["lowest"]), percent(copies["highest"])
+    told_of = {"same": copies["same_side"], "total": copies["total"], "low": low, "high": high}
+    said = [t(f"explain.copies.{copies['side']}", **told_of)]
+    if views := [view for view in told.get("views", ()) if "side" in view]:
+        names = [
+            t("explain.view.crop" if number else "explain.view.whole", number=number)
+            for number in range(len(views))
+        ]
+        each = [t(f"explain.side.{one['side']}", view=name) for one, name in zip(views, names, strict=True)]
+        said.append(t("explain.views", views="; ".join(each)))
+    if sources := told.get("closest_sources"):
+        names = [t(f"explain.source.{one['label']}", name=one["source"]) for one in sources]
+        said.append(t("explain.sources", names=", ".join(names)))
+    return said
 
 
 def meaning(measured: Mapping[str, Any], grade: Grade) -> str:

@@ -21,15 +21,21 @@ class Analyser:
         self.pool = pool
         self._metrics = metrics
 
-    async def analyse(self, source: Source, mode: Mode, heatmap: bool, has_left: HasLeft) -> dict[str, Any]:
+    async def analyse(
+        self, source: Source, mode: Mode, heatmap: bool, has_left: HasLeft, *, explain: bool = False
+    ) -> dict[str, Any]:
         """One picture's record, failed or not. Raises ProblemError where too many wait, or for a wrong request;
         ClientDisconnect where its client has left before its turn came."""
         asked = {"name": source.name, "mode": mode, "heatmap": heatmap, "json": False, "report": None}
+        asked["explain"] = explain
         return (await self._ask(asked, source.data or b"", has_left))[0]
 
-    async def analyse_json(self, body: bytes, mode: Mode, heatmap: bool, has_left: HasLeft) -> dict[str, Any]:
+    async def analyse_json(
+        self, body: bytes, mode: Mode, heatmap: bool, has_left: HasLeft, *, explain: bool = False
+    ) -> dict[str, Any]:
         """The same for a picture in base64 in JSON, which is left to the worker to parse."""
         asked = {"name": "image", "mode": mode, "heatmap": heatmap, "json": True, "report": None}
+        asked["explain"] = explain
         return (await self._ask(asked, body, has_left))[0]
 
     async def report(

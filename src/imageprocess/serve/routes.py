@@ -21,6 +21,10 @@ from .problems import ProblemError, of_input
 MODE = Query(description="How sure it must be: who asks for more certainty hears `unsure` more often.")
 HEATMAP = Query(description="Add where the model looked to each record.")
 
+EXPLAIN = Query(
+    description="Tell more of the model: each view, closest sources, re-saved copies; nine times the work."
+)
+
 PICTURE = Query(description="Put the picture itself into the report.")
 
 _PROBLEMS = {
@@ -93,6 +97,7 @@ async def detect(
     files: Files,
     mode: Annotated[Mode, MODE] = "balanced",
     heatmap: Annotated[bool, HEATMAP] = False,
+    explain: Annotated[bool, EXPLAIN] = False,
 ) -> Response:
     """One record each, in the order sent; `status: error` in that of a file that cannot be analysed. The body is a form
     with one or several parts named `file`, or one picture itself, under its own Content-Type."""
@@ -100,7 +105,9 @@ async def detect(
         await charge(request, len(files) - 1)  # the first was paid for at the door
     # One after another: a request with many files must not crowd out the others.
     ready = _analyser(request)
-    results = [await ready.analyse(file, mode, heatmap, request.is_disconnected) for file in files]
+    results = [
+        await ready.analyse(file, mode, heatmap, request.is_disconnected, explain=explain) for file in files
+    ]
     _note(request, results)
     return JSONResponse({"results": results})
 
@@ -143,8 +150,9 @@ async def detect_base64(
     body: Body,
     mode: Annotated[Mode, MODE] = "balanced",
     heatmap: Annotated[bool, HEATMAP] = False,
+    explain: Annotated[bool, EXPLAIN] = False,
 ) -> Response:
-    return JSONResponse(await _one(request, body, mode, heatmap))
+    return JSONResponse(await _one(request, body, mode, heatmap, explain))
 
 
 @verdicts.post(
@@ -180,9 +188,13 @@ def _probability_ai(record: dict[str, Any]) -> float:
     return max(0.5, next(told, 0.5))
 
 
-async def _one(request: Request, body: bytes, mode: Mode, heatmap: bool = False) -> dict[str, Any]:
+async def _one(
+    request: Request, body: bytes, mode: Mode, heatmap: bool = False, explain: bool = False
+) -> dict[str, Any]:
     """The record of the one picture in the body; its failure is the whole request's."""
-    record = await _analyser(request).analyse_json(body, mode, heatmap, request.is_disconnected)
+    record = await _analyser(request).analyse_json(
+        body, mode, heatmap, request.is_disconnected, explain=explain
+    )
     _note(request, [record])
     if record["status"] == "error":
         raise of_input(record["error"]["code"], record["error"]["message"])

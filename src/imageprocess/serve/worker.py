@@ -141,7 +141,9 @@ def _answer(detector: Detector, asked: dict[str, Any], data: bytes) -> dict[str,
     try:
         source = _read_json(data, detector.limits.max_bytes) if asked["json"] else Source(name, data)
         name = source.name
-        result = detector.detect(source, mode=asked["mode"], heatmap=asked["heatmap"])
+        result = detector.detect(
+            source, mode=asked["mode"], heatmap=asked["heatmap"], explain=asked.get("explain", False)
+        )
         told = asked.get("report")
         page = _report(detector, result, source, **told) if told else None
     except _MalformedError as error:

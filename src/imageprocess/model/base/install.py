@@ -16,10 +16,13 @@ from pathlib import Path
 
 from ...errors import ModelError
 from ...home import models_home
+from ..nearest import FILE_NAME as SOURCES_NAME
 from ..registry import file_sha256, recipe_id
 from ..session import Session
 from ..spec import ModelSpec, dump_facts, load_spec
-from .adapter import FILE_NAME, read_adapted
+from . import adapter as adapters
+from . import maker as makers
+from .adapter import read_adapted
 from .compose import compose
 from .download import download_base, take_base
 from .head import load_head
@@ -32,7 +35,7 @@ _TOLERANCE = {
     "onnx": 0.02,
     "safetensors": 0.6,
 }  # logits; a float32 base differs by its source's 8-bit rounding
-_COPIED = ("CARD.md", "NOTICE")
+_COPIED = ("CARD.md", "NOTICE", SOURCES_NAME)
 
 
 def install(recipe: Path, *, given: Path | None = None) -> ModelSpec:
@@ -61,13 +64,15 @@ def _fill(part: Path, spec: ModelSpec, given: Path | None) -> None:
     folder = part / "model"
     folder.mkdir()
     source = take_base(given, spec.base, part) if given else download_base(spec.base, part)
-    adapter = spec.folder / FILE_NAME
+    has, folder_of = spec.facts["files"], spec.folder
+    adapter = folder_of / adapters.FILE_NAME if adapters.FILE_NAME in has else None
     compose(
-        read_adapted(read_tensors(source), adapter if adapter.name in spec.facts["files"] else None),
+        read_adapted(read_tensors(source), adapter),
         spec.base.taps,
         load_head(spec.folder / "head.npz"),
         load_quantisation(spec.folder / "quantisation.npz"),
         folder / "model.onnx",
+        makers.load_maker(folder_of / makers.FILE_NAME) if makers.FILE_NAME in has else None,
     )
     copied = [name for name in _COPIED if (spec.folder / name).is_file()]
     for name in copied:

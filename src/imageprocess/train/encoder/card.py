@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .maker_card import maker_section
+
 
 def write_card(facts: Mapping[str, Any]) -> str:
     """model.json's facts -> CARD.md. No figure is typed by hand."""
@@ -33,6 +35,8 @@ def write_card(facts: Mapping[str, Any]) -> str:
     ]
     if names := [name for name in measured if name != "out_of_fold"]:
         lines += _test_sets(measured, names)
+    if "maker" in facts:
+        lines += maker_section(facts["maker"])
     lines += ["## Limits", "", f"{_LIMITS} {_BASE_LIMITS}" if "base" in facts else _LIMITS, ""]
     return "\n".join(lines)
 

@@ -9,16 +9,19 @@ from typing import Any
 
 import numpy as np
 
+from ...data.categories import EDIT
 from ...data.index import IndexRow, data_id, read_index
 from ...errors import UsageError
 from ...model.base.head import Head
 from ...model.registry import file_sha256
 from ..calibration import Calibration, calibrate
 from . import clip
-from .features import TRAIN_VARIANTS, FeatureSpec, load_features
+from .features import TEST_VARIANTS, TRAIN_VARIANTS, FeatureSet, FeatureSpec, load_features
 from .head import HeadOptions, choose_folds, out_of_fold, train_head
+from .maker import Maker, MakerOptions, train_maker
 from .measure import auroc_by_variant, measure_test_sets
 from .recipe import Recipe, write_recipe
+from .view_cuts import fit_view_cuts
 
 Progress = Callable[[str], None]
 
@@ -28,6 +31,7 @@ class Fitted:
     head: Head
     calibration: Calibration
     training: dict[str, Any]  # `training` of model.json
+    maker: Maker | None  # None where too few families of generators are known
 
 
 def train(
@@ -61,6 +65,7 @@ def train(
         fitted.calibration,
         fitted.training,
         adapter,
+        fitted.maker,
     )
     write_recipe(out, recipe, encoder, quantisation)
 
@@ -95,7 +100,21 @@ def fit(rows: Sequence[IndexRow], store: Path, options: HeadOptions, progress: P
         "recipe": asdict(options),
         "measured": measured,
     }
-    return Fitted(head, calibration, facts)
+    tests = _test_sets(rows, store)
+    facts["views_alone"] = fit_view_cuts(training, head, tests)
+    generators = {row.source: row.generator for row in rows if row.label == "ai"}
+    taps = len(FeatureSpec.of(store).taps)
+    maker = train_maker(training, tests, generators, _repositories(), taps, MakerOptions(), progress)
+    return Fitted(head, calibration, facts, maker)
+
+
+def _test_sets(rows: Sequence[IndexRow], store: Path) -> dict[str, FeatureSet]:
+    """Those that are measured, by name; edits apart from them are measured by `measure_test_sets` alone."""
+    shown = [row for row in rows if row.split == "open_test" and row.category != EDIT]
+    return {
+        name: load_features(store, [row for row in shown if row.test_set == name], TEST_VARIANTS)
+        for name in sorted({row.test_set for row in shown})
+    }
 
 
 def _repositories() -> dict[str, str]:

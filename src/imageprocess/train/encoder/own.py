@@ -20,6 +20,7 @@ from ...data.index import read_index
 from ...errors import UsageError
 from ...model.base.compose import compose_tower
 from ...model.base.tower import Pool
+from ...model.nearest import FILE_NAME as SOURCES_NAME
 from ...model.registry import file_sha256
 from ...model.spec import InputSpec, dump_facts
 from .card import write_card
@@ -92,7 +93,14 @@ def train_on(
     fitted = fit(rows, work / "features", options or HeadOptions(), said)
     facts = {
         **model_facts(
-            name, version, _architecture(encoder, tower), spec, CROPS, fitted.calibration, fitted.training
+            name,
+            version,
+            _architecture(encoder, tower),
+            spec,
+            CROPS,
+            fitted.calibration,
+            fitted.training,
+            fitted.maker,
         ),
         "encoder": _encoder_facts(encoder, tower, digest),
     }
@@ -137,10 +145,14 @@ def _write(out: Path, tower: OnnxTower, fitted: Fitted, facts: dict[str, Any]) -
     part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
     try:
         part.chmod(0o755)  # mkdtemp's own is for its maker alone
-        compose_tower(tower, fitted.head, part / "model.onnx")
+        maker = fitted.maker
+        compose_tower(tower, fitted.head, part / "model.onnx", maker.head if maker else None)
+        if maker:
+            maker.sources.save(part / SOURCES_NAME)
         add_composed(facts, part)
         (part / "CARD.md").write_text(write_card(facts), encoding="utf-8")
-        facts["files"] = {name: file_sha256(part / name) for name in ("model.onnx", "CARD.md")}
+        made = ["model.onnx", "CARD.md", *([SOURCES_NAME] if maker else [])]
+        facts["files"] = {name: file_sha256(part / name) for name in made}
         (part / "model.json").write_text(dump_facts(facts), encoding="utf-8")
         if out.exists():
             shutil.rmtree(out)

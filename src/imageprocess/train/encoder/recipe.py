@@ -13,13 +13,17 @@ from ...model.base.adapter import FILE_NAME, read_adapted
 from ...model.base.compose import compose
 from ...model.base.head import Head
 from ...model.base.known_answers import answers
+from ...model.base.maker import FILE_NAME as MAKER_NAME
+from ...model.base.maker import OUTPUTS as MAKER_OUTPUTS
 from ...model.base.quantise import load_quantisation
 from ...model.base.tensors import read_tensors
+from ...model.nearest import FILE_NAME as SOURCES_NAME
 from ...model.registry import file_sha256
 from ...model.session import Session
 from ...model.spec import CLASSES, SCHEMA, InputSpec, dump_facts
 from ..calibration import Calibration
 from .card import write_card
+from .maker import Maker
 
 _KEPT = ("NOTICE", "CARD.md")
 
@@ -35,6 +39,7 @@ class Recipe:
     calibration: Calibration
     training: Mapping[str, Any]
     adapter: Path | None = None  # merged into the encoder before it is quantised
+    maker: Maker | None = None
 
 
 def write_recipe(folder: Path, recipe: Recipe, encoder: Path, quantisation: Path) -> None:
@@ -45,13 +50,19 @@ def write_recipe(folder: Path, recipe: Recipe, encoder: Path, quantisation: Path
         shutil.copyfile(quantisation, folder / "quantisation.npz")
     if recipe.adapter and recipe.adapter.resolve() != (folder / FILE_NAME).resolve():
         shutil.copyfile(recipe.adapter, folder / FILE_NAME)
+    if recipe.maker:
+        recipe.maker.head.save(folder / MAKER_NAME)
+        recipe.maker.sources.save(folder / SOURCES_NAME)
     facts = _facts(recipe)
     with tempfile.TemporaryDirectory() as temporary:
         tensors, layers = read_adapted(read_tensors(encoder), recipe.adapter), load_quantisation(quantisation)
-        compose(tensors, list(recipe.base["taps"]), recipe.head, layers, Path(temporary) / "model.onnx")
+        maker = recipe.maker.head if recipe.maker else None
+        graph = Path(temporary) / "model.onnx"
+        compose(tensors, list(recipe.base["taps"]), recipe.head, layers, graph, maker)
         add_composed(facts, Path(temporary))
     (folder / "CARD.md").write_text(write_card(facts), encoding="utf-8")
     made = ["head.npz", "quantisation.npz", *([FILE_NAME] if recipe.adapter else [])]
+    made += [MAKER_NAME, SOURCES_NAME] if recipe.maker else []
     names = [*made, *(name for name in _KEPT if (folder / name).is_file())]
     facts["files"] = {name: file_sha256(folder / name) for name in names}
     (folder / "model.json").write_text(dump_facts(facts), encoding="utf-8")
@@ -77,6 +88,7 @@ def _facts(recipe: Recipe) -> dict[str, Any]:
         recipe.crops,
         recipe.calibration,
         recipe.training,
+        recipe.maker,
     )
     return {**facts, "base": dict(recipe.base), **({"adapted": True} if recipe.adapter else {})}
 
@@ -89,6 +101,7 @@ def model_facts(
     crops: int,
     calibration: Calibration,
     training: Mapping[str, Any],
+    maker: Maker | None = None,
 ) -> dict[str, Any]:
     """model.json of a head on an encoder, without what says where the encoder is from, and without `files`."""
     return {
@@ -105,7 +118,7 @@ def model_facts(
             "std": list(spec.std),
         },
         "views": {"crops": crops},
-        "outputs": ["logits", "view_logits", "heatmap"],
+        "outputs": ["logits", "view_logits", "heatmap", *(MAKER_OUTPUTS if maker else ())],
         "calibration": {
             "temperature": calibration.temperature,
             "bias": calibration.bias,
@@ -113,4 +126,5 @@ def model_facts(
         },
         "thresholds": calibration.thresholds,
         "training": dict(training),
+        **({"maker": maker.facts} if maker else {}),
     }

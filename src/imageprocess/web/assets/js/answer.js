@@ -2,8 +2,11 @@
 // worth, and what a person can do now.
 
 import { el, icon } from "./dom.js";
-import { has, number, t } from "./texts.js";
+import { has, number, percent, t } from "./texts.js";
 import { GRADES, gradeOf, headline, reason } from "./wording.js";
+
+/** A family that is less likely is not named among the closest. */
+const LIKELY = 0.15;
 
 /** The attributes that give an element the verdict's colour. */
 export const toneOf = (record) => ({ "data-label": record.verdict?.label ?? "error", "data-grade": record.verdict ? gradeOf(record) : null });
@@ -31,10 +34,36 @@ export function why(record) {
   return [
     el("p", { class: "reason" }, reason(record)),
     measured && el("p", { class: "meaning" }, meaning(measured, gradeOf(record)), " ", el("span", { class: "hint" }, basis(measured))),
+    ...beside(record).map((said) => el("p", { class: "beside" }, said)),
     el("p", { class: "decided" }, `${t("decided")} `, el("b", {}, t(`decided.${by}`))),
     advice.length > 0 &&
       el("div", { class: "advice" }, el("p", {}, el("b", {}, t("advice"))), el("ul", {}, advice.filter((name) => has(`advice.${name}`)).map((name) => el("li", {}, t(`advice.${name}`))))),
   ].filter(Boolean);
+}
+
+/** The maker and second looks, where the model's evidence has them, as report/words.py says them. */
+function beside({ evidence }) {
+  const { maker, explain } = evidence.find((item) => item.kind === "model")?.detail ?? {};
+  return [...(maker ? [made(maker)] : []), ...(explain ? explained(explain) : [])].filter(Boolean);
+}
+
+function made({ family, name, probability, top3 }) {
+  if (family) return t("maker.named", { name, p: percent(probability) });
+  const likely = top3.filter((one) => one.family !== "other" && one.probability >= LIKELY).map((one) => one.name);
+  return likely.length > 0 && t("maker.open", { names: likely.join(", ") });
+}
+
+function explained({ copies, views = [], closest_sources: sources = [] }) {
+  const range = { low: percent(copies.lowest), high: percent(copies.highest) };
+  const told = views.filter((view) => view.side);
+  const nameOf = (index) => t(index ? "explain.view.crop" : "explain.view.whole", { number: index });
+  const each = told.map(({ side }, index) => t(`explain.side.${side}`, { view: nameOf(index) }));
+  const names = sources.map(({ source, label }) => t(`explain.source.${label}`, { name: source }));
+  return [
+    t(`explain.copies.${copies.side}`, { same: copies.same_side, total: copies.total, ...range }),
+    each.length > 0 && t("explain.views", { views: each.join("; ") }),
+    names.length > 0 && t("explain.sources", { names: names.join(", ") }),
+  ];
 }
 
 /** "In our test, 93 of 100 ...", as report/words.py says it. */
