@@ -122,7 +122,7 @@ def _fit(
     fitted = _Fitted(
         mean, deviation, nn.Linear(features.shape[1], options.hidden), nn.Linear(options.hidden, 1)
     )
-    weights = torch.from_numpy(_weights(is_ai, source, options.source_power))
+    weights = torch.from_numpy(sampling_weights(is_ai, source, options.source_power))
     optimiser = _optimiser(fitted, options)
     steps = max(1, options.epochs * len(features) // options.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, options.learning_rate, total_steps=steps)
@@ -151,7 +151,7 @@ def _fit_patches(data: FeatureSet, options: HeadOptions) -> tuple[Float, float]:
     layer = nn.Linear(views.shape[1], 1)
     nn.init.zeros_(layer.weight)  # what training does not reach must not speckle the map
     optimiser = torch.optim.AdamW(layer.parameters(), lr=1e-3, weight_decay=1.0)
-    weights = torch.from_numpy(_weights(is_ai, source, options.source_power))
+    weights = torch.from_numpy(sampling_weights(is_ai, source, options.source_power))
     labels = torch.from_numpy(is_ai.astype(np.float32))
     for _ in range(max(_HEATMAP_STEPS, 4 * len(data.patches) // options.batch_size)):
         chosen = torch.multinomial(weights, options.batch_size, replacement=True)
@@ -185,7 +185,7 @@ def _mixed(batch: torch.Tensor, labels: torch.Tensor, alpha: float) -> tuple[tor
     return mixed, share[:, 0] * labels + (1 - share[:, 0]) * labels[other]
 
 
-def _weights(is_ai: NDArray[np.bool_], source: NDArray[np.str_], power: float) -> NDArray[np.float64]:
+def sampling_weights(is_ai: NDArray[np.bool_], source: NDArray[np.str_], power: float) -> NDArray[np.float64]:
     """Sampling weights: by the size of the source, the classes alike."""
     _, index, counts = np.unique(source, return_inverse=True, return_counts=True)
     weights = counts[index].astype(np.float64) ** -power
