@@ -6,6 +6,8 @@ side, learn at once. Small windows first, whole views last: most of the pictures
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,24 +25,26 @@ from .targets import Lessons
 
 Progress = Callable[[int, int], None]
 _KEEP_EVERY = 100  # steps
+_WARM_UP = 0.12  # of the run
 
 
 @dataclass(frozen=True, slots=True)
 class DistilOptions:
-    steps: int = 1600
+    steps: int = 4000  # at most
+    minutes: float = 0.0  # at most, where that is above 0: the schedule follows whichever ends first
     pictures: int = 32  # a step
     learning_rate: float = 1e-3  # the peak of one cycle
     weight_decay: float = 0.02
-    frozen: int = 3  # blocks of the backbone that stay as they started
+    frozen: int = 5  # blocks of the backbone that stay as they started
     hidden: int = 64
     dropout: float = 0.3
-    averaging: float = 0.995
+    averaging: float = 0.99
     label_smoothing: float = 0.04
     temperature: float = 2.0  # of the teacher's logits
     teacher_share: float = 0.5  # of the loss on logits; the rest are labels
     feature_weight: float = 1.0
     source_power: float = 0.5
-    sides: tuple[tuple[float, int], ...] = ((0.7, 160), (0.92, 192), (1.0, 224))  # up to this share of the steps
+    sides: tuple[tuple[float, int], ...] = ((0.6, 128), (0.85, 160), (1.0, 192))  # up to this share of the run
     seed: int = 0
 
 
@@ -69,26 +73,42 @@ def train_student(
     pupil = _Pupil(student, features.cls.shape[2]).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     mean = Averaged(student, options.averaging)
     optimiser = _optimiser(pupil, options)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, options.learning_rate, total_steps=options.steps, pct_start=0.15
-    )
-    state = {"pupil": pupil, "mean": mean, "optimiser": optimiser, "schedule": schedule}
-    done = _resume(checkpoint, state, options)
+    state = {"pupil": pupil, "mean": mean, "optimiser": optimiser}
+    step, spent = _resume(checkpoint, state, options)
     batches = _Batches(lessons, pixels, options)
-    for step in range(done, options.steps):
-        views, labels, teacher, cls = batches.take(step)
+    began = time.monotonic() - spent
+    while (share := _share(step, time.monotonic() - began, options)) < 1:
+        for group in optimiser.param_groups:
+            group["lr"] = options.learning_rate * _rate(share)
+        side = next(side for until, side in options.sides if share < until)
+        views, labels, teacher, cls = batches.take(step, side)
         loss = _loss(pupil, views, labels, teacher, cls, options)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(pupil.parameters(), 5.0)
         optimiser.step()
-        schedule.step()
         mean.update(student)
-        if (step + 1) % _KEEP_EVERY == 0 or step + 1 == options.steps:
-            _keep(checkpoint, state, step + 1, options)
-        progress(step + 1, options.steps)
+        step += 1
+        if step % _KEEP_EVERY == 0:
+            _keep(checkpoint, state, step, time.monotonic() - began, options)
+        progress(round(share * 1000), 1000)
+    _keep(checkpoint, state, step, time.monotonic() - began, options)
+    progress(1000, 1000)
     trained: Student = mean.module.eval()
     return trained
+
+
+def _share(step: int, seconds: float, options: DistilOptions) -> float:
+    """How much of the run is over."""
+    of_time = seconds / 60 / options.minutes if options.minutes else 0.0
+    return max(step / options.steps, of_time)
+
+
+def _rate(share: float) -> float:
+    """One cycle: up in a straight line, down along a cosine."""
+    if share < _WARM_UP:
+        return 0.05 + 0.95 * share / _WARM_UP
+    return 0.5 * (1 + math.cos(math.pi * (share - _WARM_UP) / (1 - _WARM_UP)))
 
 
 class _Batches:
@@ -107,13 +127,12 @@ class _Batches:
         some = data.cls[self.chosen[:: max(1, len(self.chosen) // 2000)]].astype(np.float32)
         self.cls_mean, self.cls_deviation = some.mean((0, 1)), some.std((0, 1)) + 1e-3
 
-    def take(self, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def take(self, step: int, side: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Views (N * V, 3, side, side) float32, labels (N,), the teacher's logits (N,) and features (N, V, D)."""
         generator = torch.Generator().manual_seed(self.options.seed * 1_000_003 + step)
         drawn = torch.multinomial(self.weights, self.options.pictures, replacement=True, generator=generator)
         rows = self.chosen[drawn.numpy()]
         rng = np.random.default_rng((self.options.seed, step))
-        side = next(side for until, side in self.options.sides if step < until * self.options.steps)
         views = np.concatenate([[_window(view, side, rng) for view in self._views(row)] for row in rows])
         batch = _varied(torch.from_numpy(views), generator)
         data = self.lessons.features
@@ -174,20 +193,20 @@ def _optimiser(pupil: _Pupil, options: DistilOptions) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=options.learning_rate)
 
 
-def _keep(path: Path, state: dict[str, Any], step: int, options: DistilOptions) -> None:
+def _keep(path: Path, state: dict[str, Any], step: int, seconds: float, options: DistilOptions) -> None:
     temporary = path.with_suffix(".part")
     parts = {name: part.state_dict() for name, part in state.items()}
-    torch.save({**parts, "step": step, "options": repr(options)}, temporary)
+    torch.save({**parts, "step": step, "seconds": seconds, "options": repr(options)}, temporary)
     temporary.replace(path)
 
 
-def _resume(path: Path, state: dict[str, Any], options: DistilOptions) -> int:
-    """Steps done. A checkpoint of other options is not gone on from."""
+def _resume(path: Path, state: dict[str, Any], options: DistilOptions) -> tuple[int, float]:
+    """Steps done, and seconds spent on them. A checkpoint of other options is not gone on from."""
     if not path.exists():
-        return 0
+        return 0, 0.0
     kept = torch.load(path, weights_only=True)
     if kept["options"] != repr(options):
-        return 0
+        return 0, 0.0
     for name, part in state.items():
         part.load_state_dict(kept[name])
-    return int(kept["step"])
+    return int(kept["step"]), float(kept["seconds"])
