@@ -15,13 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ...data.degrade import degrade
 from ...data.index import IndexRow
 from ...data.tiers import open_original
 from ...errors import DataError, InputError
 from ...model.spec import InputSpec
 from ...model.views import cut_views
-from ..encoder.features import TRAIN_VARIANTS, Progress
+from ..encoder.features import Progress, copies_of
 
 
 def write_pixels(
@@ -57,10 +56,10 @@ def write_pixels(
 def _stored_copies(
     store: Path, source: str, rows: Mapping[str, IndexRow]
 ) -> list[tuple[str, str]]:
-    """sha256 and variant of each training copy of a picture among `rows` that the store holds, in its order."""
+    """sha256 and variant of each copy of a picture among `rows` that the store holds, in its order."""
     with np.load(store / f"{source}.npz") as arrays:
         copies = zip(arrays["sha256"].tolist(), arrays["variant"].tolist(), strict=True)
-        return [(sha256, variant) for sha256, variant in copies if variant in TRAIN_VARIANTS and sha256 in rows]
+        return [(sha256, variant) for sha256, variant in copies if sha256 in rows]
 
 
 def _write_source(
@@ -74,19 +73,16 @@ def _write_source(
 ) -> None:
     copies = _stored_copies(store, source, rows)
     out = np.empty((len(copies), 1 + crops, spec.height, spec.width, 3), np.uint8)
-    opened, original = "", None
-    for index, (sha256, variant) in enumerate(copies):
+    place = {copy: index for index, copy in enumerate(copies)}
+    for sha256 in dict.fromkeys(sha256 for sha256, _ in copies):
         row = rows[sha256]
-        if opened != sha256:
-            try:
-                original = open_original((data / row.path).read_bytes(), row.path)
-            except InputError as error:
-                raise DataError(f"{row.path}: cannot be read any more ({error})") from error
-            opened = sha256
-        assert original is not None
-        number = TRAIN_VARIANTS.index(variant)
-        degraded = degrade(original.pixels, int(sha256[:12], 16) + number, light=number == 0)
-        out[index] = cut_views(degraded, spec, crops)
+        try:
+            original = open_original((data / row.path).read_bytes(), row.path)
+        except InputError as error:
+            raise DataError(f"{row.path}: cannot be read any more ({error})") from error
+        for variant, degraded in copies_of(original, row):
+            if (sha256, variant) in place:
+                out[place[sha256, variant]] = cut_views(degraded, spec, crops)
     temporary = pixels / f"{source}.part"
     with temporary.open("wb") as stream:
         np.save(stream, out)

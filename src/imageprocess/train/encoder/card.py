@@ -28,7 +28,7 @@ def write_card(facts: Mapping[str, Any]) -> str:
         "",
         "AUROC on training sources by heads that saw none of them, sources weighing alike:",
         "",
-        *_table([measured["out_of_fold"]], ["training sources"]),
+        *auroc_table([measured["out_of_fold"]], ["training sources"]),
         "",
         "## Test sets",
         "",
@@ -38,8 +38,8 @@ def write_card(facts: Mapping[str, Any]) -> str:
     ]
     names = [name for name in measured if name != "out_of_fold"]
     both = [name for name in names if measured[name]["auroc"]]
-    lines += _table([measured[name]["auroc"] for name in both], both)
-    lines += ["", *_answers(measured, names), "", "## Limits", "", _LIMITS, ""]
+    lines += auroc_table([measured[name]["auroc"] for name in both], both)
+    lines += ["", *answers_table(measured, names), "", "## Limits", "", _LIMITS, ""]
     return "\n".join(lines)
 
 
@@ -55,7 +55,7 @@ def _parameters(training: Mapping[str, Any]) -> str:
     return f"an MLP of {recipe['hidden'] * recipe['seeds']} hidden units, {recipe['seeds']} seeds averaged"
 
 
-def _table(rows: list[Mapping[str, float]], names: list[str]) -> list[str]:
+def auroc_table(rows: list[Mapping[str, float]], names: list[str]) -> list[str]:
     columns = sorted({column for row in rows for column in row})
     return [
         f"| | {' | '.join(columns)} |",
@@ -67,7 +67,7 @@ def _table(rows: list[Mapping[str, float]], names: list[str]) -> list[str]:
     ]
 
 
-def _answers(measured: Mapping[str, Any], names: list[str]) -> list[str]:
+def answers_table(measured: Mapping[str, Any], names: list[str]) -> list[str]:
     """Balanced mode over all variants, by test set and category."""
     lines = [
         'Balanced mode, over all variants: the share that is answered (the rest is "unsure"), and the errors.',

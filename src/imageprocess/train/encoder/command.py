@@ -33,7 +33,7 @@ def train(
     rows = read_index(data)
     trained = [row for row in rows if row.split in ("train", "val", "test")]
     training = load_features(store, trained, TRAIN_VARIANTS)
-    folds = source_folds(training, _repositories(), options.folds)
+    folds = source_folds(training, repositories(), options.folds)
     scores = out_of_fold(training, folds, options, progress)
     logits = np.stack([scores / 2, -scores / 2], axis=1).astype(np.float32)
     labels = (~training.is_ai).astype(np.int64)
@@ -59,7 +59,7 @@ def train(
     write_recipe(out, recipe, encoder, quantisation)
 
 
-def _repositories() -> dict[str, str]:
+def repositories() -> dict[str, str]:
     from ...data.manifest import load_manifest
 
     return {entry.id: entry.repo for entry in load_manifest()}
