@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from imageprocess.cli.output import progress_bar
 from imageprocess.data.degrade import degrade
 from imageprocess.data.index import IndexRow, read_index, write_index
 from imageprocess.data.tiers import open_original
@@ -25,7 +26,6 @@ from imageprocess.train.distil.network import INPUT, Backbone, Student, load_sta
 from imageprocess.train.distil.training import DistilOptions
 from imageprocess.train.encoder.features import TEST_VARIANTS, TRAIN_VARIANTS
 from imageprocess.train.encoder.head import HeadOptions
-from imageprocess.cli.output import progress_bar
 from pictures import encode, scene
 
 pytestmark = pytest.mark.torch
@@ -90,7 +90,7 @@ def test_a_folder_that_runs_comes_out(data: Path, store: Path, start: Path, tmp_
     assert spec.facts["training"]["measured"]["open_test_1"]["pictures"] == 2
     assert spec.facts["training"]["images"] == {"train": 20, "sources": 10}
     session = Session(tmp_path / "small")
-    output = session.run([session.prepare(scene(3))])[0]
+    output = session.run([session.prepare(np.asarray(scene(3)))])[0]
     assert output.heatmap is not None and output.heatmap.shape == (7, 7)
     assert output.view_logits == pytest.approx([output.logits[0] - output.logits[1]], abs=1e-5)
     assert "small 0.1.0" in (tmp_path / "small" / "CARD.md").read_text("utf-8")

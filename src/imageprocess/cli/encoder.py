@@ -92,7 +92,9 @@ def head(data: Path, store: Path, weights: Path, quantisation: Path | None, out:
     "Default: OUT.work.",
 )  # fmt: skip
 @click.option("--steps", type=click.IntRange(1), default=4000, show_default=True, help="At most.")
-@click.option("--minutes", type=click.FloatRange(0), default=0.0, help="Of training, at most. Default: no limit.")
+@click.option(
+    "--minutes", type=click.FloatRange(0), default=0.0, help="Of training, at most. Default: no limit."
+)
 @click.option("--jobs", type=click.IntRange(1), default=2, show_default=True)
 def distil(
     data: Path, store: Path, start: Path, out: Path, name: str, version: str, work: Path | None,

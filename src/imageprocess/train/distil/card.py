@@ -21,7 +21,8 @@ def write_card(facts: Mapping[str, Any]) -> str:
         f"{facts['architecture']}. Input {facts['input']['width']} x {facts['input']['height']}: the whole picture "
         f"squashed, and {facts['views']['crops']} native crop(s) where there is most texture.",
         "",
-        f"- File: {facts['bytes'] / 1e6:.1f} MB, {facts['parameters']:,} parameters, arithmetic in {held['arithmetic']}.",
+        f"- File: {facts['bytes'] / 1e6:.1f} MB, {facts['parameters']:,} parameters, arithmetic in "
+        f"{held['arithmetic']}.",
         f"- Start: ImageNet weights of {start['package']} ({start['licence']}).",
         f"- Teacher: {training['teacher']}: its out-of-fold logits and its features, beside the labels.",
         f"- Data: {images['train']:,} degraded copies of pictures of {images['sources']} sources; data id "
@@ -32,8 +33,8 @@ def write_card(facts: Mapping[str, Any]) -> str:
         "",
         "## Held-out sources",
         "",
-        "AUROC on sources that neither this model nor the teacher of its targets has seen, sources weighing alike, with "
-        "weights in half precision and with 8-bit arithmetic:",
+        "AUROC on sources that neither this model nor the teacher of its targets has seen, sources weighing alike, "
+        "with weights in half precision and with 8-bit arithmetic:",
         "",
         *auroc_table([held["float32"], held["int8"]], ["float32", "int8"]),
         "",
@@ -49,8 +50,8 @@ def write_card(facts: Mapping[str, Any]) -> str:
         "## Limits",
         "",
         "One run of one student: what the ImageNet start, the teacher's logits and its features are each worth was not "
-        "measured apart. Generators newer than the training set, pictures of which only a part was edited, and pictures "
-        "far smaller than a crop are judged less well. A probability is no proof.",
+        "measured apart. Generators newer than the training set, pictures of which only a part was edited, and "
+        "pictures far smaller than a crop are judged less well. A probability is no proof.",
         "",
     ]
     return "\n".join(lines)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ...model.base.graph import GraphBuilder
-from .network import INPUT, WIDTH, Student, folded
+from .network import INPUT, WIDTH, Block, Student, folded
 
 _AXIS_1 = np.array([1], np.int64)
 _END = np.array([1 << 31], np.int64)
@@ -46,6 +46,7 @@ def _backbone(graph: GraphBuilder, student: Student, values: str) -> str:
     net = student.backbone
     values = _conv(graph, values, net._conv_stem, net._bn0, clipped=True)
     for block in net._blocks:
+        assert isinstance(block, Block)
         found = values
         if block.expands:
             found = _conv(graph, found, block._expand_conv, block._bn0, clipped=True)

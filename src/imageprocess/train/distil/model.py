@@ -73,10 +73,17 @@ def write_model(
     progress("test sets")
 
     def score(data: FeatureSet) -> NDArray[np.float64]:
-        return score_views(part / "model.onnx", (view for source in open_pixels(pixels, data) for view in source))
+        return score_views(
+            part / "model.onnx", (view for source in open_pixels(pixels, data) for view in source)
+        )
 
     measured = {
-        "held_out": {"sources": len(np.unique(held.source)), "copies": len(held.cls), "arithmetic": kind, **aurocs},
+        "held_out": {
+            "sources": len(np.unique(held.source)),
+            "copies": len(held.cls),
+            "arithmetic": kind,
+            **aurocs,
+        },
         **measure_test_sets(store, trained.rows, score, calibration),
     }
     facts = _facts(trained, name, version, measured)
@@ -150,7 +157,7 @@ def _smallest(aurocs: Mapping[str, Mapping[str, float]]) -> str:
 
 def _facts(trained: Trained, name: str, version: str, measured: Mapping[str, Any]) -> dict[str, Any]:
     held, features = trained.lessons.held, trained.lessons.features
-    used = {(source) for source in features.source[~held]}
+    used = set(features.source[~held].tolist())
     pictures = [row for row in trained.rows if row.source in used]
     return {
         "schema": SCHEMA,

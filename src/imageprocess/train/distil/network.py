@@ -72,7 +72,7 @@ def folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     return conv.weight * scale[:, None, None, None], norm.bias - norm.running_mean * scale
 
 
-class _Block(nn.Module):
+class Block(nn.Module):
     """Inverted residual: expand, depthwise, project."""
 
     def __init__(self, kernel: int, stride: int, expansion: int, inputs: int, outputs: int) -> None:
@@ -107,8 +107,8 @@ class Backbone(nn.Module):
         self._conv_stem, self._bn0 = _conv(3, 32, 3, 2), _norm(32)
         blocks = []
         for kernel, stride, expansion, inputs, outputs, repeats in _STAGES:
-            blocks.append(_Block(kernel, stride, expansion, inputs, outputs))
-            blocks += [_Block(kernel, 1, expansion, outputs, outputs) for _ in range(repeats - 1)]
+            blocks.append(Block(kernel, stride, expansion, inputs, outputs))
+            blocks += [Block(kernel, 1, expansion, outputs, outputs) for _ in range(repeats - 1)]
         self._blocks = nn.Sequential(*blocks)
         self._conv_head, self._bn1 = _conv(320, WIDTH, 1), _norm(WIDTH)
         self.activation = nn.ReLU6(inplace=True)
@@ -128,7 +128,9 @@ class Student(nn.Module):
     def __init__(self, hidden: int = 64, dropout: float = 0.3, frozen: int = 0) -> None:
         super().__init__()
         self.backbone = Backbone(frozen)
-        self.view = nn.Linear(WIDTH, 1)  # of one view; linear, so that each place gives its part: the heat map
+        self.view = nn.Linear(
+            WIDTH, 1
+        )  # of one view; linear, so that each place gives its part: the heat map
         self.hidden, self.output = nn.Linear(2 * WIDTH, hidden), nn.Linear(hidden, 1)
         self.dropout = dropout
 

@@ -46,16 +46,16 @@ def write_pixels(
     done = len(held) - len(todo)
     progress(done, len(held))
     with ProcessPoolExecutor(jobs) as pool:
-        futures = [pool.submit(_write_source, data, store, pixels, name, sources[name], spec, crops) for name in todo]
+        futures = [
+            pool.submit(_write_source, data, store, pixels, name, sources[name], spec, crops) for name in todo
+        ]
         for future in as_completed(futures):
             future.result()
             done += 1
             progress(done, len(held))
 
 
-def _stored_copies(
-    store: Path, source: str, rows: Mapping[str, IndexRow]
-) -> list[tuple[str, str]]:
+def _stored_copies(store: Path, source: str, rows: Mapping[str, IndexRow]) -> list[tuple[str, str]]:
     """sha256 and variant of each copy of a picture among `rows` that the store holds, in its order."""
     with np.load(store / f"{source}.npz") as arrays:
         copies = zip(arrays["sha256"].tolist(), arrays["variant"].tolist(), strict=True)

@@ -67,6 +67,8 @@ def open_pixels(pixels: Path, features: FeatureSet) -> list[NDArray[np.uint8]]:
             raise DataError(f"{path}: not there; the pixels of this store are not complete")
         views = np.load(path, mmap_mode="r")
         if len(views) != count:
-            raise DataError(f"{path}: holds {len(views)} copies, the features {count}; delete it and run again")
+            raise DataError(
+                f"{path}: holds {len(views)} copies, the features {count}; delete it and run again"
+            )
         found.append(views)
     return found

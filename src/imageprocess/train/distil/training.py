@@ -44,7 +44,11 @@ class DistilOptions:
     teacher_share: float = 0.5  # of the loss on logits; the rest are labels
     feature_weight: float = 1.0
     source_power: float = 0.5
-    sides: tuple[tuple[float, int], ...] = ((0.6, 128), (0.85, 160), (1.0, 192))  # up to this share of the run
+    sides: tuple[tuple[float, int], ...] = (
+        (0.6, 128),
+        (0.85, 160),
+        (1.0, 192),
+    )  # up to this share of the run
     seed: int = 0
 
 
@@ -94,7 +98,8 @@ def train_student(
         progress(round(share * 1000), 1000)
     _keep(checkpoint, state, step, time.monotonic() - began, options)
     progress(1000, 1000)
-    trained: Student = mean.module.eval()
+    trained = mean.module.eval()
+    assert isinstance(trained, Student)
     return trained
 
 
@@ -114,9 +119,7 @@ def _rate(share: float) -> float:
 class _Batches:
     """What a step learns from, drawn by its number: a run that goes on meets what it would have met."""
 
-    def __init__(
-        self, lessons: Lessons, pixels: Sequence[NDArray[np.uint8]], options: DistilOptions
-    ) -> None:
+    def __init__(self, lessons: Lessons, pixels: Sequence[NDArray[np.uint8]], options: DistilOptions) -> None:
         data = lessons.features
         self.lessons, self.pixels, self.options = lessons, pixels, options
         self.first = np.cumsum([0, *(len(part) for part in pixels)])
@@ -142,7 +145,8 @@ class _Batches:
 
     def _views(self, row: int) -> NDArray[np.uint8]:
         part = int(np.searchsorted(self.first, row, "right")) - 1
-        return self.pixels[part][row - self.first[part]]
+        views: NDArray[np.uint8] = self.pixels[part][row - self.first[part]]
+        return views
 
 
 def _window(view: NDArray[np.uint8], side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
