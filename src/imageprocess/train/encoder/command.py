@@ -78,7 +78,7 @@ def fit(rows: Sequence[IndexRow], store: Path, options: HeadOptions, progress: P
     splits = ("train", "val", "test") if any(row.split == "open_test" for row in rows) else ("train", "val")
     trained = [row for row in rows if row.split in splits]
     training = load_features(store, trained, TRAIN_VARIANTS)
-    folds, fold_unit = choose_folds(training, _repositories(), options.folds)
+    folds, fold_unit = choose_folds(training, repositories(), options.folds)
     scores = out_of_fold(training, folds, options, progress)
     logits = np.stack([scores / 2, -scores / 2], axis=1).astype(np.float32)
     labels = (~training.is_ai).astype(np.int64)
@@ -104,7 +104,7 @@ def fit(rows: Sequence[IndexRow], store: Path, options: HeadOptions, progress: P
     facts["views_alone"] = fit_view_cuts(training, head, tests)
     generators = {row.source: row.generator for row in rows if row.label == "ai"}
     taps = len(FeatureSpec.of(store).taps)
-    maker = train_maker(training, tests, generators, _repositories(), taps, MakerOptions(), progress)
+    maker = train_maker(training, tests, generators, repositories(), taps, MakerOptions(), progress)
     return Fitted(head, calibration, facts, maker)
 
 
@@ -117,7 +117,7 @@ def _test_sets(rows: Sequence[IndexRow], store: Path) -> dict[str, FeatureSet]:
     }
 
 
-def _repositories() -> dict[str, str]:
+def repositories() -> dict[str, str]:
     from ...data.manifest import load_manifest
 
     return {entry.id: entry.repo for entry in load_manifest()}

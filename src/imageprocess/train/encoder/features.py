@@ -170,7 +170,7 @@ def _extract_file(
             original = open_original((data / row.path).read_bytes(), row.path)
         except InputError:
             continue  # decoded once when the set was built: this version refuses it
-        for variant, pixels in _variants(original, row):
+        for variant, pixels in copies_of(original, row):
             views = cut_views(pixels, spec.input, spec.crops)
             batch = np.stack([normalise(view, spec.input) for view in views])
             cls, patches = session.run(["cls", "patches"], {"pixels": batch})
@@ -186,7 +186,7 @@ def _extract_file(
     temporary.replace(target)
 
 
-def _variants(original: Original, row: IndexRow) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+def copies_of(original: Original, row: IndexRow) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     if row.split == "open_test":
         for tier in TEST_VARIANTS:
             yield tier, deliver(original, tier).pixels

