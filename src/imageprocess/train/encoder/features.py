@@ -221,6 +221,7 @@ class FeatureSet:
     variant: NDArray[np.str_]
     category: NDArray[np.str_]
     group: NDArray[np.str_]  # near-duplicates share one
+    picture: NDArray[np.str_]  # sha256 of its file: what copies of one picture share
 
 
 def load_features(store: Path, rows: Sequence[IndexRow], variants: Collection[str]) -> FeatureSet:
@@ -235,11 +236,13 @@ def load_features(store: Path, rows: Sequence[IndexRow], variants: Collection[st
                 kept = np.isin(arrays["variant"], list(variants)) & np.isin(arrays["sha256"], list(wanted))
                 for key in ("cls", "patches", "variant"):
                     parts[key].append(arrays[key][kept])
-                found = [wanted[digest] for digest in arrays["sha256"][kept].tolist()]
+                pictures = arrays["sha256"][kept]
+                found = [wanted[digest] for digest in pictures.tolist()]
             # A source of `data import` holds both classes.
             parts["is_ai"].append(np.array([row.label == "ai" for row in found], bool))
             parts["source"].append(np.full(len(found), name))
             parts["category"].append(np.array([row.category for row in found], np.str_))
+            parts["picture"].append(pictures)
             parts["group"].append(np.array([row.group for row in found], np.str_))
     if not any(len(part) for part in parts["cls"]):
         raise DataError(
