@@ -6,7 +6,7 @@ import { readClaims, tell } from "./claims.js";
 import { readGenerators } from "./generators.js";
 import { isC2paStore } from "./jpegrecords.js";
 import { evidence, printable, sourceType } from "./statements.js";
-import { TABLE } from "./table.js";
+import { pattern, TABLE } from "./table.js";
 import { collect, xmpTexts } from "./texts.js";
 import { readXmp } from "./xmp.js";
 
@@ -159,7 +159,8 @@ const cameraName = (text = "") => ([...text].length <= MAX_NAME && !/[{}[\]\n]/.
 /** At most one item: the camera that EXIF names, or, where it names none, that it has exposure settings. */
 function readCamera({ texts: all, numbers }, generators) {
   const texts = Object.fromEntries([...all].filter(([name]) => !generators.has(name)));
-  const [make, model] = [cameraName(texts.Make), cameraName(texts.Model)];
+  let [make, model] = [cameraName(texts.Make), cameraName(texts.Model)];
+  if (generators.has("Make") || pattern(TABLE.not_cameras, "i").test(make)) [make, model] = ["", ""]; // the model is no camera's either
   const brand = make.toLowerCase().split(" ")[0]; // "NIKON CORPORATION", "NIKON D90": one name is enough
   const camera = model && model.toLowerCase().startsWith(brand) ? model : `${make} ${model}`.trim();
   if (!camera && !Object.keys(numbers).length) return [];
