@@ -6,6 +6,7 @@ Run by `make web` and by the build of a wheel. Standard library alone, and nothi
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,7 @@ _COMMAND = (
     *_RETRIES,
 )
 _ATTEMPTS = 2
+_STACK = re.compile(r"at \S+ .*\(|at \S+:\d|\}|\w+: .*,$|type: '")  # a frame of JavaScript's, or a line of the error's fields
 
 
 def build(root: Path, folder: Path = FOLDER) -> str | None:
@@ -55,8 +57,9 @@ def _install(npm: str, root: Path) -> str | None:
 
 
 def _message(stderr: str) -> str:
-    """What npm says of its error, on one line, without the path of its log."""
+    """What npm says of its error, on one line, without its stack and the path of its log."""
     lines = [line.removeprefix("npm error").strip() for line in stderr.splitlines()]
+    lines = [line for line in lines if not _STACK.match(line)]
     return "; ".join(
         line for line in lines if line and "complete log of this run" not in line and "-debug-" not in line
     )
