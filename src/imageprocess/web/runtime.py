@@ -6,6 +6,7 @@ Run by `make web` and by the build of a wheel. Standard library alone, and nothi
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,20 @@ from pathlib import Path
 _PACKAGE = Path("node_modules") / "onnxruntime-web"
 _FILES = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
 FOLDER = Path(__file__).parent / "assets" / "ort"
+# npm asks for a file again after a refused connection or a server's error, with these pauses in ms, but not after a 404
+# or a damaged download: for those the whole command is run again.
+_RETRIES = ("--fetch-retries=3", "--fetch-retry-mintimeout=1000", "--fetch-retry-factor=2")
+_COMMAND = (
+    "ci",
+    "--ignore-scripts",
+    "--no-audit",
+    "--no-fund",
+    "--prefer-offline",
+    "--loglevel=error",
+    *_RETRIES,
+)
+_ATTEMPTS = 2
+_STACK = re.compile(r"at \S+ .*\(|at \S+:\d|\}|\w+: .*,$|type: '")  # a frame of JavaScript's, or a line of the error's fields
 
 
 def build(root: Path, folder: Path = FOLDER) -> str | None:
@@ -21,15 +36,33 @@ def build(root: Path, folder: Path = FOLDER) -> str | None:
     npm = shutil.which("npm")
     if npm is None:
         return "npm is missing"
-    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-    if subprocess.run(command, cwd=root, stdout=sys.stderr).returncode:
-        return "npm could not fetch the runtime"
+    problem = _install(npm, root)
+    if problem:
+        return f"npm could not fetch the runtime ({problem})"
     folder.mkdir(parents=True, exist_ok=True)
     for name in _FILES:
         shutil.copyfile(root / _PACKAGE / "dist" / name, folder / name)
     version = json.loads((root / _PACKAGE / "package.json").read_text(encoding="utf-8"))["version"]
     (folder / "runtime.json").write_text(json.dumps({"version": version}) + "\n", encoding="utf-8")
     return None
+
+
+def _install(npm: str, root: Path) -> str | None:
+    """`npm ci` in `root`. -> npm's own message where it fails each time, or None."""
+    for _ in range(_ATTEMPTS):
+        done = subprocess.run([npm, *_COMMAND], cwd=root, capture_output=True, text=True, errors="replace")
+        if done.returncode == 0:
+            return None
+    return _message(done.stderr) or f"exit status {done.returncode}"
+
+
+def _message(stderr: str) -> str:
+    """What npm says of its error, on one line, without its stack and the path of its log."""
+    lines = [line.removeprefix("npm error").strip() for line in stderr.splitlines()]
+    lines = [line for line in lines if not _STACK.match(line)]
+    return "; ".join(
+        line for line in lines if line and "complete log of this run" not in line and "-debug-" not in line
+    )
 
 
 if __name__ == "__main__":
