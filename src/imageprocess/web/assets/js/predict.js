@@ -222,7 +222,8 @@ let tableTimer = null;
 
 /** Two hundred pictures in a second would be two hundred tables. */
 function showTableSoon() {
-  tableTimer ??= setTimeout(() => {
+  if (tableTimer) return;
+  tableTimer = setTimeout(() => {
     tableTimer = null;
     showTable(items);
   }, 500);

@@ -32,7 +32,7 @@ export function readA1111(text) {
 
 /** What stands before the settings, and the settings. */
 function split(text) {
-  for (const [wanted, least] of [[IN_A_LINE, 1], [ANYWHERE, MIN_ON_ONE_LINE]]) {
+  for (const [wanted, least] of /** @type {[RegExp, number][]} */ ([[IN_A_LINE, 1], [ANYWHERE, MIN_ON_ONE_LINE]])) {
     const last = [...text.matchAll(wanted)].at(-1);
     if (!last) continue;
     const settings = parseSettings(text.slice(last.index).replace(NEXT_SETTING, ", ").split(LINE_ENDS).join(" ").trim());

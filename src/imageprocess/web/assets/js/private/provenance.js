@@ -103,6 +103,7 @@ function sourceTypeEvidence(term) {
 }
 
 /** Where a Digital Source Type stands beside them, it says what the system did; alone they are a claim of making. */
+/** @param {string[]} properties values of AI_PROPERTIES */
 function aiSystemEvidence([system, model, prompt, writer], term) {
   const said = term ? TABLE.source_types[term][0] : "ai";
   const pointsTo = ["ai", "ai_edited"].includes(said) ? said : "nothing";
@@ -162,7 +163,7 @@ function readCamera({ texts: all, numbers }, generators) {
   let [make, model] = [cameraName(texts.Make), cameraName(texts.Model)];
   if (generators.has("Make") || pattern(TABLE.not_cameras, "i").test(make)) [make, model] = ["", ""]; // the model is no camera's either
   const brand = make.toLowerCase().split(" ")[0]; // "NIKON CORPORATION", "NIKON D90": one name is enough
-  const camera = model && model.toLowerCase().startsWith(brand) ? model : `${make} ${model}`.trim();
+  const camera = model?.toLowerCase().startsWith(brand) ? model : `${make} ${model}`.trim();
   if (!camera && !Object.keys(numbers).length) return [];
   const claim = camera ? `EXIF names a camera: ${printable(camera, 120)}` : "EXIF has a camera's exposure settings";
   const day = texts.DateTimeOriginal ? [...texts.DateTimeOriginal].slice(0, 10).join("") : "";
