@@ -101,6 +101,8 @@ def export(name: str, to: Path, file: str | None) -> None:
             f"{spec.name} has no file {file}; it has {', '.join(spec.facts['files'])}, model.json"
         )
     if not (folder / file).exists():
-        raise ModelError(f"{file}: not part of an installed package; it is in the repository, in models/{spec.name}")
+        raise ModelError(
+            f"{file}: not part of an installed package; it is in the repository, in models/{spec.name}"
+        )
     with destination(to) as stream:
         stream.write((folder / file).read_bytes())

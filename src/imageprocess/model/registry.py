@@ -11,7 +11,9 @@ from .spec import ModelSpec, load_spec
 
 BEST_MODEL = "clip"  # the default where it was got
 DEFAULT_MODEL = "blend"  # the default elsewhere: it ships with the package
-WEIGHTS_SUFFIX = ".pth"  # a network's weights as training reads them: in the repository, not in an installed wheel
+WEIGHTS_SUFFIX = (
+    ".pth"  # a network's weights as training reads them: in the repository, not in an installed wheel
+)
 MODELS = Path(__file__).parents[1] / "models"  # the shipped ones, a folder each
 
 
