@@ -1,4 +1,5 @@
-"""ONNX Runtime's WebAssembly build, fetched by npm and put beside the pages: what lets the model run in a browser.
+"""WebAssembly fetched by npm and put beside the pages: ONNX Runtime, by which the model runs in a browser, and c2pa, by
+which a browser checks the signatures of Content Credentials where a person asks for it.
 
 Run by `make web` and by the build of a wheel. Standard library alone, and nothing of ours: neither has more.
 """
@@ -11,24 +12,32 @@ import subprocess
 import sys
 from pathlib import Path
 
-_PACKAGE = Path("node_modules") / "onnxruntime-web"
-_FILES = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
-FOLDER = Path(__file__).parent / "assets" / "ort"
+ASSETS = Path(__file__).parent / "assets"
+# Folder below assets -> the package, and its files.
+_PARTS = {
+    "ort": (
+        "onnxruntime-web",
+        ("dist/ort.wasm.bundle.min.mjs", "dist/ort-wasm-simd-threaded.wasm"),
+    ),
+    "c2pa": ("@contentauth/c2pa-wasm", ("pkg/c2pa.js", "pkg/c2pa_bg.wasm", "LICENSE")),
+}
 
 
-def build(root: Path, folder: Path = FOLDER) -> str | None:
-    """Fetch what package-lock.json in `root` pins and put it into `folder`. -> what is in the way, or None."""
+def build(root: Path, assets: Path = ASSETS) -> str | None:
+    """Fetch what package-lock.json in `root` pins and put it below `assets`. -> what is in the way, or None."""
     npm = shutil.which("npm")
     if npm is None:
         return "npm is missing"
     command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
     if subprocess.run(command, cwd=root, stdout=sys.stderr).returncode:
         return "npm could not fetch the runtime"
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in _FILES:
-        shutil.copyfile(root / _PACKAGE / "dist" / name, folder / name)
-    version = json.loads((root / _PACKAGE / "package.json").read_text(encoding="utf-8"))["version"]
-    (folder / "runtime.json").write_text(json.dumps({"version": version}) + "\n", encoding="utf-8")
+    for name, (package, files) in _PARTS.items():
+        source, folder = root / "node_modules" / package, assets / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in files:
+            shutil.copyfile(source / file, folder / Path(file).name)
+        version = json.loads((source / "package.json").read_text(encoding="utf-8"))["version"]
+        (folder / "runtime.json").write_text(json.dumps({"version": version}) + "\n", encoding="utf-8")
     return None
 
 

@@ -7,9 +7,11 @@ import { inspection } from "./inspection.js";
 import { Model } from "./model.js";
 import { readExif } from "./exif.js";
 import { readFile, readProvenance } from "./provenance.js";
+import { isC2paStore } from "./jpegrecords.js";
 import { frames, MAX_PIXELS, MAX_REDUCED_PIXELS, size, sniff } from "./sniff.js";
 import { loadTable } from "./table.js";
 import { decide } from "./verdict.js";
+import { isReady, verify } from "./verifier.js";
 import { readWatermarks } from "./watermark.js";
 
 const MAX_BYTES = 200_000_000; // decode/limits.py's, as MAX_PIXELS
@@ -41,10 +43,11 @@ const calls = {
     return { spec, faithful };
   },
 
-  async detect({ file, mode, folder, site }) {
+  /** `credentials`: signatures are checked, where what checks them was downloaded. */
+  async detect({ file, mode, folder, site, credentials }) {
     const began = performance.now();
     try {
-      return await examine(file, mode, await model(folder, undefined, site), began);
+      return await examine(file, mode, await model(folder, undefined, site), began, credentials);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       const { code, message, server } = error;
@@ -68,6 +71,14 @@ const calls = {
     }
   },
 
+  /** Fetch what checks signatures, and check this file's: its items of evidence. */
+  async credentials({ file, report }) {
+    await isReady(true, report);
+    const input = await opened(file);
+    const verified = await checkedCredentials(input, true);
+    return readProvenance(input.told, { width: 0, height: 0 }, verified).filter(({ kind }) => kind === "c2pa");
+  },
+
   /** What each block of the drawn network sees in `file`: its feature maps, and the answer. */
   async features({ file, folder }) {
     const plain = await model(folder);
@@ -80,11 +91,12 @@ const calls = {
   },
 };
 
-async function examine(file, mode, network, began) {
+async function examine(file, mode, network, began, credentials) {
   await loadTable();
   const { spec } = network;
   const input = await opened(file);
   const { data, format, orientation, told } = input;
+  const verified = await checkedCredentials(input, credentials);
   let image = { format, width: 0, height: 0, frames: frames(data, format), bytes: data.length };
   let evidence;
   let heatmap = null;
@@ -105,12 +117,12 @@ async function examine(file, mode, network, began) {
     const output = await network.run(seen.pixels);
     heatmap = output.heatmap;
     const testimony = network.testify(output.logits, spec.thresholds[mode], image, seen.blank);
-    evidence = [...readProvenance(told, image), ...readWatermarks(seen.mark, seen.hidden, image), testimony];
+    evidence = [...readProvenance(told, image, verified), ...readWatermarks(seen.mark, seen.hidden, image), testimony];
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     // Where the pixels cannot be had, the file's own records are told, if they say how it was made.
     image = { ...image, ...(size(data, format) ?? { width: told.exif.width || 0, height: told.exif.height || 0 }) };
-    evidence = readProvenance(told, image);
+    evidence = readProvenance(told, image, verified);
     if (!image.width || !evidence.some((item) => item.kind === "c2pa" || ["ai", "ai_edited"].includes(item.points_to))) throw error;
     note = ` The pixels were not looked at: ${error.message.slice(file.name.length + 2)}.`;
     [server, isRead] = [error.server, true];
@@ -129,6 +141,12 @@ async function examine(file, mode, network, began) {
     ...(heatmap && { heatmap }),
   };
   return { record, server };
+}
+
+/** What the library says of the file's credentials, or null where they are not to be checked, or it is not here. */
+async function checkedCredentials({ data, format, told }, wanted) {
+  if (!wanted || !told.store || !isC2paStore(told.store) || !(await isReady())) return null;
+  return verify(data, format, told.store);
 }
 
 /** The file's bytes, its format, its turn and its records. Throws an InputError. */
