@@ -17,7 +17,7 @@ from imageprocess.provenance import read_provenance
 from imageprocess.provenance.trust import INTERIM_SETTING, SETTING
 from imageprocess.web import site
 from pictures import encode, scene
-from records import facts
+from records import facts, jpeg
 from serving import serving_files
 
 c2pa = pytest.importorskip("c2pa", reason="needs the extra [c2pa]")
@@ -63,7 +63,12 @@ def _signed() -> dict[str, bytes]:
     made = sign(JPEG, ai, by=TRUSTED)
     changed = bytearray(made)
     changed[-100] ^= 1
-    nested = b"".join(len(bytes(8 * i)).to_bytes(4, "big") + b"jumb" for i in range(40, 1, -1))
+    nested = b""
+    for _ in range(40):
+        nested = (8 + len(nested)).to_bytes(4, "big") + b"jumb" + nested
+    description = b"jumdc2pa" + bytes(12) + b"\3c2pa\0"
+    store = (4 + len(description)).to_bytes(4, "big") + description + nested
+    store = (8 + len(store)).to_bytes(4, "big") + b"jumb" + store
     return {
         "trusted.jpg": made,
         "capture.jpg": sign(JPEG, [created("digitalCapture")], by=TRUSTED),
@@ -77,7 +82,7 @@ def _signed() -> dict[str, bytes]:
         ),
         "signed.png": sign(encode(scene(2), "PNG"), ai, "image/png", by=TRUSTED),
         "signed.webp": sign(encode(scene(2), "WEBP"), ai, "image/webp", by=TRUSTED),
-        "nested.jpg": JPEG[:2] + b"\xff\xeb" + (10 + len(nested)).to_bytes(2, "big") + b"JP\0\1\0\0\0\1" + nested + JPEG[2:],
+        "nested.jpg": jpeg([(0xEB, b"JP\0\1\0\0\0\1" + store)]),
     }  # fmt: skip
 
 
@@ -101,7 +106,9 @@ def _compare(page: Page, files: dict[str, bytes]) -> None:
             for i in told
         ]
         if any("the library that reads them says" in item["claim"] for item in expected):
-            assert [item["detail"]["state"] for item in told] == ["unreadable"], name  # in the library's words
+            assert [item["detail"]["state"] for item in told] == ["unreadable"], (
+                name
+            )  # in the library's words
         else:
             assert json.loads(json.dumps(expected)) == said, name
 

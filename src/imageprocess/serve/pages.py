@@ -82,7 +82,9 @@ def private_mode(request: Request) -> Response:
     """What runs the model in the browser, and the service worker."""
     address = request.url.path.removeprefix("/")
     # The lists of trusted signers change while a service runs.
-    found = site.verifier_files() if address.startswith("trust/") else _files(_model(request), _thorough(request))
+    found = (
+        site.verifier_files() if address.startswith("trust/") else _files(_model(request), _thorough(request))
+    )
     path = found.get(address)
     if path is None:
         raise HTTPException(404)

@@ -3,6 +3,7 @@
 
 import { BlankReader } from "./blank.js";
 import { MIME } from "./sniff.js";
+import { readTiff } from "./tiff.js";
 import { ViewCutter } from "./views.js";
 import { MarkReader, readStealth } from "./watermark.js";
 
@@ -33,7 +34,8 @@ async function open(data, format, reduced) {
   const size = reduced && { resizeWidth: reduced.width, resizeHeight: reduced.height, resizeQuality: "medium" };
   const options = { colorSpaceConversion: "none", premultiplyAlpha: "none", ...size };
   try {
-    return await createImageBitmap(new Blob([data], { type: MIME[format] }), options);
+    const source = format === "TIFF" ? await readTiff(data) : new Blob([data], { type: MIME[format] });
+    return await createImageBitmap(source, options);
   } catch (error) {
     throw new DecodeError(String(error.message ?? error));
   }

@@ -10,6 +10,7 @@ import { readFile, readProvenance } from "./provenance.js";
 import { isC2paStore } from "./jpegrecords.js";
 import { frames, MAX_PIXELS, MAX_REDUCED_PIXELS, size, sniff } from "./sniff.js";
 import { loadTable } from "./table.js";
+import { tiffFacts } from "./tiff.js";
 import { decide } from "./verdict.js";
 import { isReady, verify } from "./verifier.js";
 import { readWatermarks } from "./watermark.js";
@@ -109,7 +110,7 @@ async function examine(file, mode, network, began, credentials) {
     });
     image = { ...image, width: seen.width, height: seen.height };
     if (reduced) {
-      const { width, height } = size(data, format);
+      const { width, height } = tiffFacts(data) ?? size(data, format);
       image = { ...image, ...(orientation >= 5 ? { width: height, height: width } : { width, height }) };
       note = ` The picture is very large (${width} x ${height} pixels): it was looked at 2 times smaller.`;
       [seen.mark, seen.hidden] = [null, null]; // no mark outlives a resize
@@ -168,10 +169,12 @@ async function opened(file) {
 /** `input` with the bytes that may be decoded. Throws an InputError where a browser cannot, or must not. */
 function checked({ name }, input) {
   const { data, format } = input;
-  if (format === "TIFF" || format === "HEIC") {
-    throw new InputError("unsupported_format", `${name}: browsers do not read ${format} files; the service does`, true);
+  const tiff = format === "TIFF" ? tiffFacts(data) : null;
+  if (format === "HEIC" || (format === "TIFF" && !tiff?.isRead)) {
+    const kind = tiff?.isRaw ? "TIFF files that are a camera's raw (DNG)" : `${format} files${tiff ? " of this kind" : ""}`;
+    throw new InputError("unsupported_format", `${name}: browsers do not read ${kind}; the service does`, true);
   }
-  const stated = size(data, format);
+  const stated = tiff ?? size(data, format);
   const pixels = stated ? stated.width * stated.height : 0;
   if (pixels > MAX_REDUCED_PIXELS) {
     throw new InputError("too_many_pixels", `${name}: ${stated.width} x ${stated.height} pixels; at most ${count(MAX_REDUCED_PIXELS)} allowed`);
