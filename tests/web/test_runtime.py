@@ -18,7 +18,7 @@ import pytest
 from imageprocess.web import runtime
 
 pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="needs npm")
-PACKAGE = "onnxruntime-web"
+PACKAGE, FILES = runtime.PARTS["ort"]
 
 
 def _tarball() -> bytes:
@@ -26,7 +26,7 @@ def _tarball() -> bytes:
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w:gz") as archive:
         files = {"package.json": json.dumps({"name": PACKAGE, "version": "9.9.9"}).encode()}
-        files |= {f"dist/{name}": name.encode() for name in runtime._FILES}
+        files |= {name: name.encode() for name in FILES}
         for name, data in files.items():
             entry = tarfile.TarInfo(f"package/{name}")
             entry.size = len(data)
@@ -85,6 +85,7 @@ def registry(
 ) -> Iterator[Registry]:
     """npm asks this registry, and has nothing in its cache."""
     registry = Registry(request.param)
+    monkeypatch.setattr(runtime, "PARTS", {"ort": (PACKAGE, FILES)})
     monkeypatch.setenv("npm_config_registry", registry.address)
     monkeypatch.setenv("npm_config_cache", str(tmp_path / "cache"))
     thread = threading.Thread(target=registry.server.serve_forever)
@@ -97,9 +98,10 @@ def registry(
 
 @pytest.mark.parametrize("registry", [2], indirect=True)
 def test_a_download_that_fails_once_is_tried_again(registry: Registry, tmp_path: Path) -> None:
-    assert runtime.build(registry.project(tmp_path / "project"), tmp_path / "ort") is None
-    assert json.loads((tmp_path / "ort/runtime.json").read_text(encoding="utf-8")) == {"version": "9.9.9"}
-    assert {path.name for path in (tmp_path / "ort").iterdir()} == {*runtime._FILES, "runtime.json"}
+    assert runtime.build(registry.project(tmp_path / "project"), tmp_path / "assets") is None
+    assert json.loads((tmp_path / "assets/ort/runtime.json").read_text(encoding="utf-8")) == {"version": "9.9.9"}
+    names = {path.name for path in (tmp_path / "assets/ort").iterdir()}
+    assert names == {*(Path(name).name for name in FILES), "runtime.json"}
     # What was fetched is not asked for again.
     asked = registry.asked
     assert runtime.build(tmp_path / "project", tmp_path / "again") is None
@@ -108,9 +110,9 @@ def test_a_download_that_fails_once_is_tried_again(registry: Registry, tmp_path:
 
 @pytest.mark.parametrize("registry", [1000], indirect=True)
 def test_what_npm_says_is_in_the_problem(registry: Registry, tmp_path: Path) -> None:
-    problem = runtime.build(registry.project(tmp_path / "project"), tmp_path / "ort")
+    problem = runtime.build(registry.project(tmp_path / "project"), tmp_path / "assets")
     assert problem is not None and problem.startswith(
         "npm could not fetch the runtime (code E404; 404 Not Found"
     )
     assert PACKAGE in problem and ".log" not in problem and "\n" not in problem
-    assert not (tmp_path / "ort").exists()
+    assert not (tmp_path / "assets").exists()

@@ -1,4 +1,5 @@
-"""ONNX Runtime's WebAssembly build, fetched by npm and put beside the pages: what lets the model run in a browser.
+"""WebAssembly fetched by npm and put beside the pages: ONNX Runtime, by which the model runs in a browser, and c2pa, by
+which a browser checks the signatures of Content Credentials where a person asks for it.
 
 Run by `make web` and by the build of a wheel. Standard library alone, and nothing of ours: neither has more.
 """
@@ -12,9 +13,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-_PACKAGE = Path("node_modules") / "onnxruntime-web"
-_FILES = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
-FOLDER = Path(__file__).parent / "assets" / "ort"
+ASSETS = Path(__file__).parent / "assets"
+# Folder below assets -> the package, and its files.
+PARTS = {
+    "ort": (
+        "onnxruntime-web",
+        ("dist/ort.wasm.bundle.min.mjs", "dist/ort-wasm-simd-threaded.wasm"),
+    ),
+    "c2pa": ("@contentauth/c2pa-wasm", ("pkg/c2pa.js", "pkg/c2pa_bg.wasm", "LICENSE")),
+}
 # npm asks for a file again after a refused connection or a server's error, with these pauses in ms, but not after a 404
 # or a damaged download: for those the whole command is run again.
 _RETRIES = ("--fetch-retries=3", "--fetch-retry-mintimeout=1000", "--fetch-retry-factor=2")
@@ -33,20 +40,26 @@ _STACK = re.compile(
 )  # a frame of JavaScript's, or a line of the error's fields
 
 
-def build(root: Path, folder: Path = FOLDER) -> str | None:
-    """Fetch what package-lock.json in `root` pins and put it into `folder`. -> what is in the way, or None."""
+def build(root: Path, assets: Path = ASSETS) -> str | None:
+    """Fetch what package-lock.json in `root` pins and put it below `assets`. -> what is in the way, or None."""
     npm = shutil.which("npm")
     if npm is None:
         return "npm is missing"
     problem = _install(npm, root)
     if problem:
         return f"npm could not fetch the runtime ({problem})"
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in _FILES:
-        shutil.copyfile(root / _PACKAGE / "dist" / name, folder / name)
-    version = json.loads((root / _PACKAGE / "package.json").read_text(encoding="utf-8"))["version"]
-    (folder / "runtime.json").write_text(json.dumps({"version": version}) + "\n", encoding="utf-8")
+    for name, (package, files) in PARTS.items():
+        source, folder = root / "node_modules" / package, assets / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in files:
+            shutil.copyfile(source / file, folder / Path(file).name)
+        version = json.loads((source / "package.json").read_text(encoding="utf-8"))["version"]
+        (folder / "runtime.json").write_text(json.dumps({"version": version}) + "\n", encoding="utf-8")
     return None
+
+
+def is_complete() -> bool:
+    return all((ASSETS / name / "runtime.json").is_file() for name in PARTS)
 
 
 def _install(npm: str, root: Path) -> str | None:

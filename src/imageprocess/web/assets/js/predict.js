@@ -15,7 +15,7 @@ const leaving = {
   zoom: async (item) => (await import("./zoom.js")).zoom(item),
   report: async (item) => (await import("./report.js")).openReport(item),
   print: async (item) => (await import("./leaving.js")).printReport(item),
-  inspect: async (item) => (await import("./inspect.js")).openInspection(item),
+  inspect: async (item) => (await import("./inspect.js")).openInspection(item, () => witness === browser && judgeAgain()),
   wrong: async (item) => (await import("./leaving.js")).openWrong(item),
 };
 
