@@ -37,12 +37,22 @@ clip: $(VENV)/.serve
 	@$(BIN)/imageprocess model get clip || echo "the model clip could not be got; the small model answers" >&2
 
 lint: $(VENV)/.dev
-	$(BIN)/ruff check src tests bench extension app.py
-	$(BIN)/ruff format --check src tests bench extension app.py
+	$(BIN)/ruff check src tests bench extension docs app.py
+	$(BIN)/ruff format --check src tests bench extension docs app.py
 	$(BIN)/mypy
+ifneq ($(NPM),)
+	@$(MAKE) --no-print-directory lint/node_modules/.package-lock.json
+	npm --prefix lint run --silent check
+else
+	@echo "npm is missing: the pages' modules are not checked" >&2
+endif
+
+# Biome and the TypeScript compiler, apart from what the pages need (package.json).
+lint/node_modules/.package-lock.json: lint/package.json lint/package-lock.json
+	npm --prefix lint ci --ignore-scripts --no-audit --no-fund --silent
 
 format: $(VENV)/.dev
-	$(BIN)/ruff format src tests bench extension app.py
+	$(BIN)/ruff format src tests bench extension docs app.py
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench
@@ -80,6 +90,14 @@ site: $(VENV)/.serve web
 extension: $(VENV)/.serve web
 	$(BIN)/python extension/build.py build/extension $(if $(ISSUES),--issues $(ISSUES))
 
+# The documentation as a site in build/docs; a broken link is an error. `make docs-serve` shows it while it is written.
+.PHONY: docs docs-serve
+docs: $(VENV)/.docs
+	$(BIN)/mkdocs build --strict --quiet
+
+docs-serve: $(VENV)/.docs
+	$(BIN)/mkdocs serve --strict --dev-addr 127.0.0.1:8001
+
 # What lets the model run in the browser: ONNX Runtime's WebAssembly build, copied beside the pages. Without npm the
 # pages say that private mode is not built, and ask the service.
 web:
@@ -98,7 +116,7 @@ wheel: $(VENV)/.serve web
 	$(PIP) wheel --no-deps --wheel-dir dist .
 
 clean:
-	rm -rf node_modules $(ORT) site build/extension
+	rm -rf node_modules lint/node_modules $(ORT) site build/extension
 	rm -rf $(VENV) build dist *.egg-info src/*.egg-info src/imageprocess/provenance/C2PA-TRUST-LIST.pem
 
 # The constraints pin every version, and torch to one whose CPU build can be had.
@@ -112,6 +130,10 @@ $(VENV)/.trust: $(VENV)/.serve
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) install -c constraints.txt -e '.[dev]'
 	touch $@ $(VENV)/.serve
+
+$(VENV)/.docs: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) install -c constraints.txt -e '.[docs]'
+	touch $@
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

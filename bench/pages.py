@@ -23,6 +23,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
+from bench.markers import write_between
 from PIL import Image
 from playwright.sync_api import Browser, Playwright, Response, sync_playwright
 
@@ -31,7 +32,6 @@ from imageprocess.web import site
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "bench" / "results" / "pages.json"
-MARKERS = ("<!-- pages:begin -->", "<!-- pages:end -->")
 ROUNDS = 7
 PRIVATE = (
     "/assets/ort/",
@@ -189,11 +189,7 @@ def _write_table(figures: dict[str, float | int | str]) -> None:
             *(f"| {a} | {b} | {c} |" for a, b, c in rows),
         ]
     )
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    before, _, rest = text.partition(MARKERS[0])
-    _, _, after = rest.partition(MARKERS[1])
-    readme.write_text(f"{before}{MARKERS[0]}\n{table}\n{MARKERS[1]}{after}", encoding="utf-8")
+    write_between(ROOT / "README.md", "pages", table)
 
 
 class _Quiet(SimpleHTTPRequestHandler):

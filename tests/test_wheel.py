@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,8 +10,10 @@ import sys
 import zipfile
 from pathlib import Path
 
+import onnxruntime
 import pytest
 
+from pictures import encode, gradient
 from serving import ROOT, free_port, started
 
 RUNTIME = "imageprocess/web/assets/ort/ort-wasm-simd-threaded.wasm"
@@ -100,3 +103,34 @@ def test_where_npm_is_it_has_private_mode(clone: Path, tmp_path: Path) -> None:
         pytest.fail(problem)
     assert "imageprocess/web/assets/ort/runtime.json" in names
     assert not [name for name in names if "node_modules" in name]
+
+
+def test_an_installed_wheel_detects(clone: Path, tmp_path: Path) -> None:
+    """In a venv of its own; of what this environment has, it sees the dependencies alone."""
+    (tmp_path / "bin").mkdir()
+    wheel = _wheel(clone, tmp_path, PATH=str(tmp_path / "bin"))
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    assert "imageprocess/models/cnn/model.onnx" in names
+    assert not [name for name in names if name.endswith(".pth") or "/blobs/" in name]
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    pip = [python, "-m", "pip", "--disable-pip-version-check", "-q", "install", "--no-deps", wheel]
+    subprocess.run(pip, check=True, capture_output=True)
+    site = next((tmp_path / "venv" / "lib").glob("python*/site-packages"))
+    dependencies = Path(onnxruntime.__file__).parents[1]
+    (site / "dependencies.pth").write_text(f"{dependencies}\n")
+
+    picture = tmp_path / "picture.png"
+    picture.write_bytes(encode(gradient(), "PNG"))
+    environment = {**os.environ, "IMAGEPROCESS_HOME": str(tmp_path / "home")}
+    command = [python.parent / "imageprocess", "detect", picture, "--format", "json"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (record,) = json.loads(done.stdout)
+    assert (record["status"], record["model"]["name"]) == ("ok", "blend")
+    where = subprocess.run(
+        [python, "-c", "import imageprocess; print(imageprocess.__file__)"],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert Path(where.stdout.strip()).is_relative_to(site)

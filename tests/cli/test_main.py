@@ -73,6 +73,15 @@ def test_export_a_folder_and_a_file(shipped: Path, tmp_path: Path) -> None:
     assert to.read_bytes() == (shipped / "model.onnx").read_bytes()
 
 
+def test_export_of_weights_that_a_wheel_lacks_names_where_they_are(shipped: Path, tmp_path: Path) -> None:
+    facts = json.loads((shipped / "model.json").read_text())
+    facts["files"]["tiny_model.pth"] = "0" * 64
+    (shipped / "model.json").write_text(json.dumps(facts))
+    assert RUN.invoke(main, ["model", "verify"]).output == "tiny 1: 2 files verified\n"
+    result = RUN.invoke(main, ["model", "export", "tiny", str(tmp_path / "w"), "--file", "tiny_model.pth"])
+    assert result.exit_code == 2 and "repository" in result.stderr and not (tmp_path / "w").exists()
+
+
 @pytest.mark.parametrize("options", [[], ["--file", "model.onnx"]])
 def test_export_to_nowhere_is_told_with_its_path(shipped: Path, tmp_path: Path, options: list[str]) -> None:
     to = tmp_path / "models" / "tiny" / "CARD.md" / "x"

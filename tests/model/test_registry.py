@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -68,3 +69,16 @@ def test_every_shipped_model(folder: Path) -> None:
     )
     assert result.verdict is not None and result.verdict.probability_ai is not None
     assert (result.heatmap is not None) == spec.has_heatmap
+
+
+def test_weights_for_training_may_be_absent_but_not_changed(copy: Path) -> None:
+    facts = json.loads((copy / "model.json").read_text())
+    (copy / "tiny_model.pth").write_bytes(b"weights")
+    facts["files"]["tiny_model.pth"] = registry.file_sha256(copy / "tiny_model.pth")
+    (copy / "model.json").write_text(json.dumps(facts))
+    registry.verify(copy)
+    (copy / "tiny_model.pth").write_bytes(b"others")
+    with pytest.raises(ModelError, match=r"tiny_model\.pth: sha256"):
+        registry.verify(copy)
+    (copy / "tiny_model.pth").unlink()
+    registry.verify(copy)

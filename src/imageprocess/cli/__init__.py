@@ -29,6 +29,7 @@ _VERBS = {
     "evaluate": "Measure models on a data set and write the report.",
     "model": "List, get, describe, verify and export models.",
     "trust": "Manage the list of trusted signers of Content Credentials.",
+    "completion": "Print the script that adds tab completion to a shell.",
 }
 _CONTROL_C = 130  # 128 + SIGINT, as shells have it
 

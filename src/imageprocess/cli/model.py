@@ -75,7 +75,8 @@ def verify(names: tuple[str, ...]) -> None:
     """Compare each file with the sha256 in model.json; all shipped models where none is named."""
     for folder in [registry.resolve(name) for name in names] or registry.shipped():
         spec = registry.verify(folder)
-        click.echo(f"{spec.name} {spec.version}: {len(spec.facts['files'])} files verified")
+        count = sum((folder / name).exists() for name in spec.facts["files"])
+        click.echo(f"{spec.name} {spec.version}: {count} files verified")
 
 
 @model.command()
@@ -98,6 +99,10 @@ def export(name: str, to: Path, file: str | None) -> None:
     if file not in {*spec.facts["files"], "model.json"}:
         raise ModelError(
             f"{spec.name} has no file {file}; it has {', '.join(spec.facts['files'])}, model.json"
+        )
+    if not (folder / file).exists():
+        raise ModelError(
+            f"{file}: not part of an installed package; it is in the repository, in models/{spec.name}"
         )
     with destination(to) as stream:
         stream.write((folder / file).read_bytes())

@@ -28,7 +28,9 @@ _COMMAND = (
     *_RETRIES,
 )
 _ATTEMPTS = 2
-_STACK = re.compile(r"at \S+ .*\(|at \S+:\d|\}|\w+: .*,$|type: '")  # a frame of JavaScript's, or a line of the error's fields
+_STACK = re.compile(
+    r"at \S+ .*\(|at \S+:\d|\}|\w+: .*,$|type: '"
+)  # a frame of JavaScript's, or a line of the error's fields
 
 
 def build(root: Path, folder: Path = FOLDER) -> str | None:

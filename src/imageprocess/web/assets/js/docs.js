@@ -43,10 +43,10 @@ function call(method, path, { summary, description, parameters = [], requestBody
         entry(el("code", {}, status), [answer.description, ...Object.values(answer.content ?? {}).flatMap(({ schema }) => (schema ? [" – ", ...type(schema)] : []))]),
       ),
     ),
-    ...Object.values(responses[200]?.content ?? {}).filter(({ example }) => example).map(({ example }) => [
+    ...Object.values(responses[200]?.content ?? {}).filter(({ example }) => example).flatMap(({ example }) => [
       el("p", { class: "hint" }, t("docs.example")),
       el("pre", { dir: "ltr", tabindex: 0 }, el("code", {}, JSON.stringify(example, null, 2))),
-    ]).flat(),
+    ]),
   );
 }
 

@@ -1,5 +1,6 @@
 // Building elements. Text always goes in as text, never as markup, so nothing a file or the server says is run.
 
+/** @type {(id: string) => any} */
 export const byId = (id) => document.getElementById(id);
 
 /** el("p", {class: "hint", onclick: f}, "text", child): null, undefined and false are left out. */

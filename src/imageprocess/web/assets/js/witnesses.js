@@ -44,7 +44,7 @@ export const service = {
   },
 
   /** Throws a ServiceError that ends the run. `pause(seconds)`: the service asks to wait so long. */
-  async check(file, { mode, signal, pause = () => {} }) {
+  async check(file, { mode, signal, pause = (_seconds) => {} }) {
     const largest = this.facts?.service.limits.max_body_bytes ?? Infinity;
     if (file.size > largest) return { record: failed(file, "too_large", `${file.name}: more than ${this.limit()}`) };
     const heatmap = this.facts?.outputs.includes("heatmap") ?? false;

@@ -27,7 +27,7 @@ export class BlankReader {
     const count = this.channels[0].length;
     const middle = this.channels.map((values) => values.toSorted((a, b) => a - b)[count >> 1]);
     let near = 0;
-    for (let i = 0; i < count; i++) near += this.channels.every((values, c) => Math.abs(values[i] - middle[c]) <= NEAR);
+    for (let i = 0; i < count; i++) near += this.channels.every((values, c) => Math.abs(values[i] - middle[c]) <= NEAR) ? 1 : 0;
     return near >= LEAST_SHARE * count;
   }
 }

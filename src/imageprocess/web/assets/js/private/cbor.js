@@ -1,3 +1,4 @@
+// @ts-nocheck
 // CBOR (RFC 8949), as far as C2PA's claims and assertions use it (provenance/c2pa/cbor.py). Maps stay Maps; tags are read
 // through. Throws a RangeError where it is cut off, or more than a real claim has.
 

@@ -50,7 +50,7 @@ let ready = null; // {folder, answer}: the model in use
 export function load(report, which = QUICK) {
   if (ready && ready.folder !== which.folder) drop();
   if (!ready) {
-    const mine = (ready = { folder: which.folder });
+    const mine = (ready = { folder: which.folder, answer: null });
     mine.answer = ask("load", which, report).catch((error) => {
       if (ready === mine) ready = null;
       throw error;

@@ -31,6 +31,7 @@ export async function decode(data, format, orientation, spec, reduced = null) {
 /** `reduced`: {width, height} to decode a huge picture at, else null. */
 async function open(data, format, reduced) {
   const size = reduced && { resizeWidth: reduced.width, resizeHeight: reduced.height, resizeQuality: "medium" };
+  /** @type {any} */
   const options = { colorSpaceConversion: "none", premultiplyAlpha: "none", ...size };
   try {
     return await createImageBitmap(new Blob([data], { type: MIME[format] }), options);

@@ -1,3 +1,4 @@
+// @ts-nocheck
 // The shipped network in the browser: ONNX Runtime's WebAssembly build, one thread, SIMD (model/session.py and
 // model/calibrate.py). Files come from this very host.
 

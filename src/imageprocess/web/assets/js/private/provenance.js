@@ -6,7 +6,7 @@ import { readClaims, tell } from "./claims.js";
 import { readGenerators } from "./generators.js";
 import { isC2paStore } from "./jpegrecords.js";
 import { evidence, printable, sourceType } from "./statements.js";
-import { TABLE } from "./table.js";
+import { pattern, TABLE } from "./table.js";
 import { collect, xmpTexts } from "./texts.js";
 import { readXmp } from "./xmp.js";
 
@@ -103,6 +103,7 @@ function sourceTypeEvidence(term) {
 }
 
 /** Where a Digital Source Type stands beside them, it says what the system did; alone they are a claim of making. */
+/** @param {string[]} properties values of AI_PROPERTIES */
 function aiSystemEvidence([system, model, prompt, writer], term) {
   const said = term ? TABLE.source_types[term][0] : "ai";
   const pointsTo = ["ai", "ai_edited"].includes(said) ? said : "nothing";
@@ -159,9 +160,10 @@ const cameraName = (text = "") => ([...text].length <= MAX_NAME && !/[{}[\]\n]/.
 /** At most one item: the camera that EXIF names, or, where it names none, that it has exposure settings. */
 function readCamera({ texts: all, numbers }, generators) {
   const texts = Object.fromEntries([...all].filter(([name]) => !generators.has(name)));
-  const [make, model] = [cameraName(texts.Make), cameraName(texts.Model)];
+  let [make, model] = [cameraName(texts.Make), cameraName(texts.Model)];
+  if (generators.has("Make") || pattern(TABLE.not_cameras, "i").test(make)) [make, model] = ["", ""]; // the model is no camera's either
   const brand = make.toLowerCase().split(" ")[0]; // "NIKON CORPORATION", "NIKON D90": one name is enough
-  const camera = model && model.toLowerCase().startsWith(brand) ? model : `${make} ${model}`.trim();
+  const camera = model?.toLowerCase().startsWith(brand) ? model : `${make} ${model}`.trim();
   if (!camera && !Object.keys(numbers).length) return [];
   const claim = camera ? `EXIF names a camera: ${printable(camera, 120)}` : "EXIF has a camera's exposure settings";
   const day = texts.DateTimeOriginal ? [...texts.DateTimeOriginal].slice(0, 10).join("") : "";

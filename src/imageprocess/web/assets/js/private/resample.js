@@ -1,3 +1,4 @@
+// @ts-nocheck
 // Pillow's resampling, ported: the same filters, the same fixed-point coefficients, the same rounding to 8 bits between
 // the two passes, so that the network sees the very numbers that it sees in Python (libImaging/Resample.c, Reduce.c).
 

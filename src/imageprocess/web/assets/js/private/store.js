@@ -27,7 +27,7 @@ export async function load(address, version, report = () => {}) {
  * As `load`, of a file that takes minutes: each part is kept as it is complete, and a download that was broken off goes
  * on after the last. From a file server that gives no parts, the whole file at once.
  */
-export async function loadInParts(address, version, report = () => {}) {
+export async function loadInParts(address, version, report = (_done, _total) => {}) {
   const versioned = withVersion(address, version);
   const cache = await opened();
   if (cache) await forgetOthers(cache, versioned);

@@ -23,7 +23,7 @@ export class ViewCutter {
     const [fullWidth, fullHeight] =
       factor > 1 ? [Math.max(input.width, round(width * factor)), Math.max(input.height, round(height * factor))] : [width, height];
     // A picture smaller than a crop is enlarged until it fits.
-    this.enlarged = factor > 1 ? new Resampler(width, height, { width: fullWidth, height: fullHeight, filter: "bicubic" }) : null;
+    this.enlarged = factor > 1 ? new Resampler(width, height, { width: fullWidth, height: fullHeight, filter: "bicubic", reducing_gap: null }) : null;
     this.fullWidth = fullWidth;
     this.crops = PLACES.map((place) => {
       const [across, down] = place.map((at) => INSET * (at - 0.5) + 0.5);

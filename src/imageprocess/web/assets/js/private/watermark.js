@@ -1,3 +1,4 @@
+// @ts-nocheck
 // Marks that generators hid in the picture itself (imageprocess/watermark): the open `dwtDct` mark, and NovelAI's stealth
 // record. A miss says nothing.
 

@@ -1,3 +1,4 @@
+// @ts-nocheck
 // Private mode's worker: a file comes in, a record goes out, and nothing leaves the browser (detector.py's street).
 
 import { readRecords } from "./containers.js";

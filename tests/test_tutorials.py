@@ -1,0 +1,62 @@
+"""The commands of the tutorials, run as they are written, one tutorial in one folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pictures import encode, scene
+
+TUTORIALS = Path(__file__).parents[1] / "docs" / "tutorials"
+_ENDLESS = re.compile(r"^imageprocess watch .*\n", re.MULTILINE)  # its own tests start and stop it
+
+
+def _commands(tutorial: str) -> str:
+    blocks = re.findall(
+        r"^```sh\n(.*?)^```$", (TUTORIALS / tutorial).read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+    return _ENDLESS.sub("", "".join(blocks))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with what the tutorials' reader has, and `imageprocess` on the PATH."""
+    program = tmp_path / "bin" / "imageprocess"
+    program.parent.mkdir()
+    program.write_text(f"#!{sys.executable}\nfrom imageprocess.cli import main\nmain()\n")
+    program.chmod(0o755)
+    for number, name in enumerate(["photo.jpg", "pictures/a.png", "pictures/b/c.png", *_own_pictures()]):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encode(scene(number), "JPEG" if path.suffix == ".jpg" else "PNG"))
+    return tmp_path
+
+
+def _own_pictures() -> list[str]:
+    return [f"my-pictures/{label}/{number}.jpg" for label in ("ai", "real") for number in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("tutorial", "written"),
+    [
+        ("check.md", ["maps/photo.heatmap.png", "report.html"]),
+        ("folder.md", ["verdicts.csv", "verdicts.jsonl", "listed.jsonl", "scores.jsonl"]),
+        ("numbers.md", ["report.html", "report.json"]),
+    ],
+)
+def test_every_command_of_the_tutorial_works(tutorial: str, written: list[str], folder: Path) -> None:
+    environment = {
+        **os.environ,
+        "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
+        "IMAGEPROCESS_HOME": str(folder / "home"),  # the small model answers
+    }
+    script = f"set -ex\n{_commands(tutorial)}"
+    done = subprocess.run(["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    for name in written:
+        assert (folder / name).stat().st_size > 0
