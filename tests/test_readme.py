@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import click
 import pytest
+from PIL import Image
 
 from imageprocess.cli import main
+from pictures import scene
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -55,3 +59,19 @@ def test_every_extra_is_named_with_what_it_adds() -> None:
 def test_links_into_the_tree() -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", TEXT):
         assert (ROOT / target).exists(), target
+
+
+def test_the_commands_for_a_reports_sums_give_them(tmp_path: Path) -> None:
+    photo, report = tmp_path / "photo.jpg", tmp_path / "photo.html"
+    exif = Image.Exif()
+    exif[0x0112] = 6  # lies on its side
+    scene(5, 320, 200).save(photo, quality=90, exif=exif)
+    command = [sys.executable, "-m", "imageprocess", "detect", str(photo), "--report", str(report), "--quiet"]
+    subprocess.run(command, check=True, capture_output=True)
+    text = report.read_text(encoding="utf-8")
+    lines = re.findall(r"^ {4}(sha256sum .+|python3 -c .+)$", TEXT, re.M)
+    assert len(lines) == 2
+    for line in lines:
+        words = [sys.executable if word == "python3" else word for word in shlex.split(line)]
+        said = subprocess.run(words, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+        assert said.split()[0] in text, line
