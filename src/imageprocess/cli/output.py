@@ -1,4 +1,4 @@
-"""Where a verb's data goes, and how its progress shows: data on standard output, the rest on standard error."""
+"""Output and progress of commands: data on standard output, everything else on standard error."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _T = TypeVar("_T")
 
 @contextmanager
 def destination(path: Path | None) -> Iterator[BinaryIO]:
-    """Standard output, or a file that takes its name only when everything is in it."""
+    """Standard output, or a file that gets its name only when it is complete."""
     if path is None or str(path) == "-":
         if sys.stdout is None:
             raise click.UsageError("standard output is closed")
@@ -29,7 +29,7 @@ def destination(path: Path | None) -> Iterator[BinaryIO]:
             raise
         return
     try:
-        path = path.resolve()  # a link keeps pointing to its file
+        path = path.resolve()  # keep symbolic links
         if path.exists() and not path.is_file():  # /dev/null and pipes cannot be replaced
             with path.open("wb") as stream:
                 yield stream
@@ -42,24 +42,24 @@ def destination(path: Path | None) -> Iterator[BinaryIO]:
         finally:
             unfinished.unlink(missing_ok=True)
     except BrokenPipeError:
-        raise  # whoever read it has enough
+        raise  # the reader closed the pipe
     except OSError as error:
         raise click.FileError(str(path), error.strerror) from error
 
 
 def name_better_model(model: str | None) -> None:
-    """Where the small model answers because the better one was not got: one line on standard error that says so."""
+    """Note on standard error that the small model is used because the more accurate one is not installed."""
     from ..model import registry
 
     if model is None and (better := registry.better_model()):
         click.echo(
-            f"The small model answers; a far more accurate one can be had: imageprocess model get {better}",
+            f"Using the small model. For a far more accurate one, run: imageprocess model get {better}",
             err=True,
         )
 
 
 def with_progress(items: Iterable[_T], total: int | None) -> Iterator[_T]:
-    """Pass items by, with a progress bar on standard error where that is a terminal."""
+    """Yield the items, with a progress bar on standard error if that is a terminal."""
     if not sys.stderr.isatty():
         yield from items
         return
@@ -73,7 +73,7 @@ def with_progress(items: Iterable[_T], total: int | None) -> Iterator[_T]:
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A callable that takes (done, of) and draws a bar on standard error where that is a terminal."""
+    """A callable (done, of) that draws a progress bar on standard error if that is a terminal."""
     if not sys.stderr.isatty():
         yield lambda done, of: None
         return
