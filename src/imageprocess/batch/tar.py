@@ -1,4 +1,4 @@
-"""A tar, plain or compressed, local or behind a URI, read once from front to end -> its pictures."""
+"""Reads the images of a tar, plain or compressed, from a path or URI, in one pass."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ from ..sources import display_name, promises_a_picture
 from ..sources.remote import open_named
 from ..types import Result, Source
 
-# What tarfile and the decompressors below it raise on damage.
+# Raised by tarfile and the decompressors on damaged data.
 _DAMAGE = (tarfile.TarError, OSError, EOFError, zlib.error, LZMAError, ValueError)
 
 
 def read_tar(name: str, *, max_bytes: int) -> Iterator[Source | Result]:
-    """Each member that is a picture by its name or its signature, called NAME#MEMBER. A damaged tar ends in a row
-    that says so."""
+    """Each member that is an image by its name or signature, named NAME#MEMBER. A damaged tar ends in a failed row."""
     shown = display_name(name)
     try:
         with open_named(name) as stream, tarfile.open(fileobj=stream, mode="r|*") as archive:
@@ -28,15 +27,17 @@ def read_tar(name: str, *, max_bytes: int) -> Iterator[Source | Result]:
                 found = _picture(archive, member, f"{shown}#{display_name(member.name)}", max_bytes)
                 if found is not None:
                     yield found
-                archive.members = []  # type: ignore[attr-defined]  # it would keep every member's header
+                archive.members = []  # type: ignore[attr-defined]  # tarfile would keep every header
     except InputError as error:
         yield failed(shown, error)
     except _DAMAGE as error:
-        yield failed(shown, CorruptImageError(f"{shown}: the tar is damaged from here on ({error})"))
+        yield failed(
+            shown, CorruptImageError(f"{shown}: the tar is damaged; later members are lost ({error})")
+        )
 
 
 def count_pictures(name: str) -> int | None:
-    """Members of a plain local tar that are pictures by their names; None where only reading it all would tell."""
+    """Number of members of a plain local tar that are images by name; None if the tar would have to be read."""
     count = 0
     try:
         with tarfile.open(name, "r:") as archive:
@@ -62,5 +63,5 @@ def _picture(
     stream = archive.extractfile(member)
     data = stream.read() if stream else b""
     if len(data) < member.size:
-        raise tarfile.ReadError("it ends in the middle of a member")
+        raise tarfile.ReadError("truncated in the middle of a member")
     return Source(name, data) if promised or sniff(data) else None
