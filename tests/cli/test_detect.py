@@ -325,7 +325,7 @@ def test_what_is_missing_is_said_once(folder: Path, detect: Any, monkeypatch: py
     monkeypatch.setitem(sys.modules, "pi_heif", None)
     found = detect("a.heic", "b.heic", "dark.jpg", "--format", "csv")
     assert found.exit_code == 1 and found.stderr.splitlines()[0] == (
-        "2 files hold data that needs an optional package; to install it: pip install 'imageprocess[heic]'"
+        "2 files hold data that this installation cannot read or check; to enable it: pip install 'imageprocess[heic]'"
     )
     assert found.stderr.count("pip install") == 1
     assert "pip install" not in detect("dark.jpg").output
@@ -342,7 +342,7 @@ def test_unverified_credentials_name_the_extra(
     )
     monkeypatch.setitem(sys.modules, "c2pa", None)
     found = detect("signed.jpg")
-    assert "this adds it: pip install 'imageprocess[c2pa]'" in found.stderr
+    assert "to enable it: pip install 'imageprocess[c2pa]'" in found.stderr
     assert "c2pa-python, which verifies Content Credentials, is not installed." in found.stdout
     assert "pip install" not in found.stdout
 

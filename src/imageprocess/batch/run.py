@@ -44,7 +44,7 @@ class Summary:
     elapsed_s: float = 0.0
     remedies: Counter[str] = field(
         default_factory=Counter
-    )  # command that installs an extra -> rows that need it
+    )  # command that enables a missing check -> rows that need it
 
 
 def run(

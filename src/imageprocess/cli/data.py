@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from .data_sources import add, sheet
+from .extras import require_extra
+from .output import named_progress_bar
 
 if TYPE_CHECKING:
     from ..data.audit import AuditReport
@@ -67,7 +67,7 @@ def build(
     from ..data.build import build as run
     from .data_tables import show_set
 
-    with _bar("sources", lines=True) as progress:
+    with named_progress_bar("sources", lines=True) as progress:
         report = run(
             out,
             git_root=git_root,
@@ -115,7 +115,7 @@ def audit(folder: Path, sample: int, jobs: int, seed: int, as_json: bool) -> Non
     from .data_tables import show_audit, show_counts
 
     rows = read_index(folder)
-    with _bar("pictures") as progress:
+    with named_progress_bar("pictures") as progress:
         report = run(
             folder,
             rows,
@@ -175,7 +175,7 @@ def import_(
     from .data_tables import show_set
 
     columns = HubColumns(image_column, label_column, ai_labels)
-    with _bar("pictures") as progress:
+    with named_progress_bar("pictures") as progress:
         report = import_set(
             source,
             out,
@@ -239,15 +239,11 @@ def fakes(folder: Path, count: int, steps: int, jobs: int, seed: int) -> None:
     Trains several autoencoders on real images of the train split and reconstructs some with them. The fakes differ from
     the originals only in the traces of a decoder; `train --fakes` uses both. Writes DIR/fakes and DIR/fakes.csv.
     """
-    try:
+    with require_extra("train"):
         from ..train.fakes import make_fakes
-    except ImportError as error:
-        from ..errors import MissingExtraError
-
-        raise MissingExtraError(error.name or "torch", "train") from error
     from .data_tables import show_set
 
-    with _bar("fakes") as progress:
+    with named_progress_bar("fakes") as progress:
         rows = make_fakes(folder, count=count, steps=steps, jobs=jobs, seed=seed, progress=progress)
     show_set(rows)
 
@@ -279,22 +275,3 @@ def _tell(report: AuditReport, scarce: list[str]) -> None:
         click.echo(
             f"passed: AUROC {report.equalised.auroc:.3f} after equalisation, limit {MAX_AUROC}", err=True
         )
-
-
-@contextmanager
-def _bar(unit: str, *, lines: bool = False) -> Iterator[Callable[[str, int, int], None]]:
-    """A progress bar on standard error if that is a terminal; else, with `lines`, a line per step."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        task = bars.add_task(unit, total=None)
-
-        def step(what: str, done: int, of: int) -> None:
-            bars.update(task, description=what or unit, completed=done, total=of)
-            if lines and not console.is_terminal:
-                click.echo(f"{done}/{of} {what}", err=True)
-
-        yield step

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .extras import require_extra
 from .output import destination, progress_bar
 
 if TYPE_CHECKING:
@@ -196,12 +197,8 @@ def _parse_command(text: str) -> Command:
 
 
 def _import_page() -> Callable[[Study], str]:
-    from ..errors import MissingExtraError
-
-    try:
+    with require_extra("report"):
         from ..evaluate.page import render_page
-    except ImportError as error:
-        raise MissingExtraError(error.name or "matplotlib", "report") from error
     return render_page
 
 

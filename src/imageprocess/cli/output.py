@@ -60,27 +60,30 @@ def name_better_model(model: str | None) -> None:
 
 def with_progress(items: Iterable[_T], total: int | None) -> Iterator[_T]:
     """Yield the items, with a progress bar on standard error if that is a terminal."""
-    if not sys.stderr.isatty():
-        yield from items
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("pictures"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), redirect_stdout=False) as progress:
-        yield from progress.track(items, total=total)
+    with progress_bar("images") as step:
+        for number, item in enumerate(items, 1):
+            yield item
+            step(number, total)
 
 
 @contextmanager
-def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+def progress_bar(what: str) -> Iterator[Callable[[int, int | None], None]]:
     """A callable (done, of) that draws a progress bar on standard error if that is a terminal."""
+    with named_progress_bar(what) as step:
+        yield lambda done, of: step("", done, of)
+
+
+@contextmanager
+def named_progress_bar(what: str, *, lines: bool = False) -> Iterator[Callable[[str, int, int | None], None]]:
+    """A callable (name of the step or "", done, of) that draws a progress bar on standard error if that is a terminal;
+    if not, and with `lines`, it prints a line per step."""
     if not sys.stderr.isatty():
-        yield lambda done, of: None
+        yield lambda name, done, of: click.echo(f"{done}/{of} {name}", err=True) if lines else None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), redirect_stdout=False) as bars:
         task = bars.add_task(what, total=None)
-        yield lambda done, of: bars.update(task, completed=done, total=of)
+        yield lambda name, done, of: bars.update(task, description=name or what, completed=done, total=of)

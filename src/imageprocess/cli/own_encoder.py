@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from .extras import require_extra
 from .output import progress_bar
 from .taps import numbers_or_names
 
@@ -83,12 +84,8 @@ def train_on_encoder(
 
     An interrupted run is continued from --work. The encoder's weights are copied into OUT/model.onnx.
     """
-    try:
+    with require_extra("train"):
         from ..train.encoder.own import NORMALISATIONS, OwnEncoder, train_on
-    except ImportError as error:
-        from ..errors import MissingExtraError
-
-        raise MissingExtraError(error.name or "torch", "train") from error
     means, deviations = _triple(mean, "--mean"), _triple(std, "--std")
     if normalise and not (means or deviations):
         means, deviations = NORMALISATIONS[normalise]

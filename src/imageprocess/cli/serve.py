@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from ..errors import MissingExtraError, UsageError
+from ..errors import UsageError
+from .extras import require_extra
 
 
 @click.command()
@@ -37,13 +38,11 @@ def serve(host: str | None, port: int | None, workers: int, new_key: str | None)
 
     Exit status: 0 stopped by Ctrl-C or SIGTERM; 2 usage error, invalid setting, or port in use; 3 failed to start.
     """
-    try:
+    with require_extra("serve"):
         from pydantic import ValidationError
 
         from ..serve import keys, server
         from ..serve.settings import Settings
-    except ImportError as error:
-        raise MissingExtraError(error.name or "the service", "serve") from error
     from ..model import registry
 
     if new_key is not None:

@@ -18,7 +18,7 @@ class Tally:
         self.failed = False  # an input, or its heat map
         self._labels: Counter[str] = Counter()
         self._grades: Counter[str] = Counter()
-        self.remedies: Counter[str] = Counter()  # command that installs an extra -> images that need it
+        self.remedies: Counter[str] = Counter()  # command that enables a missing check -> images that need it
         self._fatal = {"ai": {"ai"}, "unsure": {"ai", "unsure"}}.get(fail_on or "", set())
 
     def count(self, results: Iterable[Result]) -> Iterator[Result]:
@@ -66,7 +66,7 @@ def remarks(
 
     for remedy, count in remedies.items():
         files = "1 file holds" if count == 1 else f"{count:,} files hold"
-        yield f"{files} data that needs an optional package; to install it: {remedy}"
+        yield f"{files} data that this installation cannot read or check; to enable it: {remedy}"
 
     if not recursive:
         for argument in arguments:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .extras import require_extra
+
 if TYPE_CHECKING:
     from ..train.blend import BlendResult
     from ..train.loop import Progress, TrainResult
@@ -113,13 +115,9 @@ def train(
 
     With --encoder FILE.onnx, trains a head on that vision transformer; see `train --encoder FILE --help`.
     """
-    try:
+    with require_extra("train"):
         from ..train.devices import is_follower
         from ..train.export import export
-    except ImportError as error:
-        from ..errors import MissingExtraError
-
-        raise MissingExtraError(error.name or "torch", "train") from error
     given = {
         "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed,
         "precision": precision, "folds": folds, "fakes": fakes or None,
