@@ -117,7 +117,7 @@ def test_a_finished_file_is_the_answer_to_its_own_question_alone(
     with pytest.raises(UsageError, match="finished with a different image_column"):
         run(replace(job, inputs=Inputs((str(tmp_path / "in"),), column="right")), resume=True)
     shutil.copy(folder / "020.webp", tmp_path / "in")
-    with pytest.raises(UsageError, match=r"020\.webp is new; --overwrite"):
+    with pytest.raises(UsageError, match=r"020\.webp is new; use --overwrite"):
         run(job, resume=True)
     (tmp_path / "in" / "020.webp").unlink()
     (tmp_path / "in" / "004.png").rename(tmp_path / "in" / "030.png")
