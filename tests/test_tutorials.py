@@ -28,7 +28,9 @@ def folder(tmp_path: Path) -> Path:
     """A folder with what the tutorials' reader has, and `imageprocess` on the PATH."""
     program = tmp_path / "bin" / "imageprocess"
     program.parent.mkdir()
-    program.write_text(f"#!{sys.executable}\nfrom imageprocess.cli import main\nmain()\n")
+    program.write_text(
+        f"#!{sys.executable}\nfrom imageprocess.cli import main\nif __name__ == '__main__':\n    main()\n"
+    )
     program.chmod(0o755)
     for number, name in enumerate(["photo.jpg", "pictures/a.png", "pictures/b/c.png", *_own_pictures()]):
         path = tmp_path / name

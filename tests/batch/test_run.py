@@ -82,7 +82,7 @@ def test_what_is_there_is_not_lost_by_mistake(folder: Path, task: Task, tmp_path
     out = tmp_path / "out.jsonl"
     run(_job(folder, out, task))
     before = out.read_bytes()
-    with pytest.raises(UsageError, match="--resume goes on with it, --overwrite begins anew"):
+    with pytest.raises(UsageError, match="--resume to continue it, or --overwrite"):
         run(_job(folder, out, task))
     assert run(_job(folder, out, task), resume=True) == Summary(rows=60, failed=2, resumed=60)
     assert out.read_bytes() == before
@@ -112,16 +112,16 @@ def test_a_finished_file_is_the_answer_to_its_own_question_alone(
         (replace(task, threshold=0.3, only=("model",)), "threshold, only"),
         (replace(task, only=("provenance",)), "only"),
     ):
-        with pytest.raises(UsageError, match=f"finished with another {changed}.*--overwrite begins anew"):
+        with pytest.raises(UsageError, match=f"finished with a different {changed}.*--overwrite"):
             run(replace(job, task=other), resume=True)
-    with pytest.raises(UsageError, match="finished with another image_column"):
+    with pytest.raises(UsageError, match="finished with a different image_column"):
         run(replace(job, inputs=Inputs((str(tmp_path / "in"),), column="right")), resume=True)
     shutil.copy(folder / "020.webp", tmp_path / "in")
-    with pytest.raises(UsageError, match=r"020\.webp is new; --overwrite begins anew"):
+    with pytest.raises(UsageError, match=r"020\.webp is new; use --overwrite"):
         run(job, resume=True)
     (tmp_path / "in" / "020.webp").unlink()
     (tmp_path / "in" / "004.png").rename(tmp_path / "in" / "030.png")
-    with pytest.raises(UsageError, match=r"number 5 was .*004\.png.*--overwrite begins anew"):
+    with pytest.raises(UsageError, match=r"number 5 was .*004\.png.*--overwrite"):
         run(job, resume=True)
     assert out.read_bytes() == before
     assert run(job, overwrite=True).resumed == 0
@@ -131,12 +131,12 @@ def test_a_finished_file_is_the_answer_to_its_own_question_alone(
 def test_a_file_of_another_program_is_not_taken_for_the_jobs(folder: Path, task: Task, out: Path) -> None:
     out.write_bytes(b'{"mine": 1}\n')
     job = _job(folder, out, task)
-    with pytest.raises(UsageError, match=r"not known to be this job's.*--overwrite begins anew"):
+    with pytest.raises(UsageError, match=r"not known to be output of this job.*--overwrite"):
         run(job, resume=True)
     assert out.read_bytes() == b'{"mine": 1}\n'
     run(job, overwrite=True)
     out.write_bytes(b'{"mine": 1}\n')  # and where the question of the one that was there is left
-    with pytest.raises(UsageError, match="does not hold a job's rows"):
+    with pytest.raises(UsageError, match="not the output of a job"):
         run(job, resume=True)
 
 
@@ -237,9 +237,9 @@ def test_another_question_or_other_inputs_are_not_mixed_in(
 
     with pytest.raises(KeyboardInterrupt):
         run(_job(folder, out, task), report=stop)
-    with pytest.raises(UsageError, match="a job that has not finished"):
+    with pytest.raises(UsageError, match="an unfinished job exists"):
         run(_job(folder, out, task))
-    with pytest.raises(UsageError, match="begun with another mode"):
+    with pytest.raises(UsageError, match="started with a different mode"):
         run(_job(folder, out, replace(task, mode="best-guess")), resume=True)
     with pytest.raises(UsageError, match="the inputs have changed"):
         run(_job(folder / "003.jpeg", out, task), resume=True)
@@ -251,7 +251,7 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     with (
         Journal(out, {}, resume=False, overwrite=False),
-        pytest.raises(UsageError, match="another process is at work"),
+        pytest.raises(UsageError, match="in use by another process"),
     ):
         Journal(out, {}, resume=True, overwrite=False)
     Journal(out, {}, resume=True, overwrite=False).close()

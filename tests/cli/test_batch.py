@@ -33,14 +33,14 @@ def batch(tiny_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_rows_in_a_file_and_a_line_on_stderr(batch: Any) -> None:
     result = batch("pictures", "--out", "out.jsonl")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr.startswith("2 pictures, 0 failed, ") and result.stderr.endswith(": out.jsonl\n")
+    assert result.stderr.startswith("2 images, 0 failed, ") and result.stderr.endswith(": out.jsonl\n")
     records = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
     assert [record["verdict"]["label"] for record in records] == ["ai", "real"]
     again = batch("pictures", "--out", "out.jsonl", "--resume")
-    assert again.exit_code == 0 and again.stderr.startswith("2 pictures (2 of them earlier), 0 failed: ")
+    assert again.exit_code == 0 and again.stderr.startswith("2 images (2 of them earlier), 0 failed: ")
     assert batch("pictures", "--out", "out.jsonl").exit_code == 2
     other = batch("pictures", "--out", "out.jsonl", "--resume", "--mode", "best-guess")
-    assert other.exit_code == 2 and "finished with another mode; --overwrite begins anew" in other.stderr
+    assert other.exit_code == 2 and "finished with a different mode; use --overwrite" in other.stderr
 
 
 def test_the_question_is_asked_as_in_detect(batch: Any) -> None:
@@ -55,7 +55,7 @@ def test_the_question_is_asked_as_in_detect(batch: Any) -> None:
 
 def test_a_failed_input_is_a_row_and_the_exit_status(batch: Any) -> None:
     result = batch("pictures/dark.jpg", "missing.jpg", "--out", "out.jsonl")
-    assert result.exit_code == 1 and "2 pictures, 1 failed" in result.stderr
+    assert result.exit_code == 1 and "2 images, 1 failed" in result.stderr
     records = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
     assert records[1]["error"]["code"] == "not_found"
 

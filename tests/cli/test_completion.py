@@ -45,7 +45,9 @@ def environment(tmp_path: Path) -> dict[str, str]:
     """A PATH on which `imageprocess` is this interpreter's."""
     program = tmp_path / "bin" / "imageprocess"
     program.parent.mkdir()
-    program.write_text(f"#!{sys.executable}\nfrom imageprocess.cli import main\nmain()\n")
+    program.write_text(
+        f"#!{sys.executable}\nfrom imageprocess.cli import main\nif __name__ == '__main__':\n    main()\n"
+    )
     program.chmod(0o755)
     return {**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}", "HOME": str(tmp_path)}
 

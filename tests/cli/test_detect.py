@@ -246,7 +246,7 @@ def test_a_heat_map_that_cannot_be_written_costs_no_record(folder: Path, detect:
     given = ["dark.jpg", long, "bright.png", "--format", "jsonl", "--heatmap", "maps"]
     result = detect(*given)
     assert [record["status"] for record in _records(result)] == ["ok"] * 3
-    assert result.exit_code == 1 and result.stderr.startswith("No heat map of dark.jpg: ")
+    assert result.exit_code == 1 and result.stderr.startswith("dark.jpg: no heat map written: ")
     assert result.stderr.endswith("3 pictures: 2 very likely AI-made, 1 very likely real\n")
     assert {path.name for path in (folder / "maps").iterdir() if path.is_file()} == {
         "bright.heatmap.png", "x" * 200 + ".heatmap.png",
@@ -257,16 +257,16 @@ def test_a_heat_map_that_cannot_be_written_costs_no_record(folder: Path, detect:
 def test_an_empty_folder_is_an_error(folder: Path, detect: Any) -> None:
     (folder / "empty").mkdir()
     loud, quiet = detect("empty", "--format", "json"), detect("empty", "--format", "json", "--quiet")
-    assert (loud.exit_code, loud.stdout, loud.stderr) == (1, "[]\n", "No picture found.\n")
+    assert (loud.exit_code, loud.stdout, loud.stderr) == (1, "[]\n", "No image found.\n")
     assert (quiet.exit_code, quiet.stdout, quiet.stderr) == (1, "[]\n", "")
 
 
 def test_pictures_that_lie_deeper_are_told_of(folder: Path, detect: Any) -> None:
     (folder / "deep" / "er").mkdir(parents=True)
     (folder / "deep" / "er" / "a.png").write_bytes(encode(plain(255), "PNG"))
-    hint = "deep: its folders hold pictures that were left out; -r looks into them too.\n"
+    hint = "deep: images in subfolders were skipped; use -r to include them.\n"
     found = detect("deep")
-    assert (found.exit_code, found.stdout, found.stderr) == (1, "", hint + "No picture found.\n")
+    assert (found.exit_code, found.stdout, found.stderr) == (1, "", hint + "No image found.\n")
     found = detect("deep", "bright.png")
     assert found.exit_code == 0 and found.stderr == hint
     found = detect("deep", "-r")
@@ -325,7 +325,7 @@ def test_what_is_missing_is_said_once(folder: Path, detect: Any, monkeypatch: py
     monkeypatch.setitem(sys.modules, "pi_heif", None)
     found = detect("a.heic", "b.heic", "dark.jpg", "--format", "csv")
     assert found.exit_code == 1 and found.stderr.splitlines()[0] == (
-        "2 files hold what this installation cannot read or check; this adds it: pip install 'imageprocess[heic]'"
+        "2 files hold data that this installation cannot read or check; to enable it: pip install 'imageprocess[heic]'"
     )
     assert found.stderr.count("pip install") == 1
     assert "pip install" not in detect("dark.jpg").output
@@ -342,7 +342,7 @@ def test_unverified_credentials_name_the_extra(
     )
     monkeypatch.setitem(sys.modules, "c2pa", None)
     found = detect("signed.jpg")
-    assert "this adds it: pip install 'imageprocess[c2pa]'" in found.stderr
+    assert "to enable it: pip install 'imageprocess[c2pa]'" in found.stderr
     assert "c2pa-python, which verifies Content Credentials, is not installed." in found.stdout
     assert "pip install" not in found.stdout
 

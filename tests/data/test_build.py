@@ -259,7 +259,7 @@ def test_broken_sources_do_not_stop_the_rest(run, commit: Commit) -> None:  # ty
 
 
 def test_nothing_at_all_is_an_error(run) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(DataError, match="not one picture could be built; absent: "):
+    with pytest.raises(DataError, match="no image could be built; absent: "):
         run(entry("absent", "ai", "o/absent", "0" * 40))
 
 

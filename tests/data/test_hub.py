@@ -120,7 +120,7 @@ def test_rows_without_a_picture_are_skipped(tmp_path: Path) -> None:
     (HubColumns(image="nothing"), "no column 'nothing'; it has image, label"),
     (HubColumns(label="nothing"), "no column 'nothing'"),
     (HubColumns(ai_labels=("midjourney",)), "no label 'midjourney'; the labels are 'FAKE', 'REAL'"),
-    (HubColumns(ai_labels=("FAKE", "REAL")), "say which labels mean AI"),
+    (HubColumns(ai_labels=("FAKE", "REAL")), "name the labels that mean AI"),
 ])  # fmt: skip
 def test_columns_and_labels_that_are_not_there(columns: HubColumns, match: str, tmp_path: Path) -> None:
     table([0, 1] * 3, CLASSES).to_parquet(tmp_path / "set.parquet")

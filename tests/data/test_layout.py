@@ -77,5 +77,5 @@ def test_no_layout_says_what_was_expected(names: list[str]) -> None:
 
 
 def test_a_mixture_of_layouts_names_the_file_outside() -> None:
-    with pytest.raises(DataError, match=r"^set: ai/1\.png lies outside"):
+    with pytest.raises(DataError, match=r"^set: ai/1\.png is outside"):
         arrange(["ai/1.png", "train/ai/2.png", "train/real/3.png"], "set")

@@ -75,7 +75,7 @@ def test_no_entry_names_a_reserved_repository(
     monkeypatch.setattr(reserved, "_hashes", lambda: frozenset({digest}))
     for name in ("some/detector-data", "Some/Detector-Data", "some/detector-data.git", "some/detector-data/"):
         path = write_manifest(tmp_path / "m.json", entry("one", "ai", name, "0" * 40))
-        with pytest.raises(DataError, match=r"source 'one': .* kept for independent evaluations"):
+        with pytest.raises(DataError, match=r"source 'one': .* reserved for independent evaluations"):
             load_manifest(path)
 
 
@@ -95,7 +95,7 @@ def test_the_blob_lists_that_ship_can_be_read(shipped: list[SourceEntry]) -> Non
 
 def test_a_blob_list_that_is_not_there_says_where_it_is(tmp_path: Path) -> None:
     path = write_manifest(tmp_path / "m.json", entry("one", "ai", "o/n", "0" * 40, blobs="list.tsv"))
-    with pytest.raises(DataError, match=r"'one': its list blobs/list\.tsv is not beside .* a checkout"):
+    with pytest.raises(DataError, match=r"'one': its list blobs/list\.tsv is missing beside .* a checkout"):
         read_blob_list(load_manifest(path)[0], path)
 
 
@@ -139,7 +139,7 @@ def test_test_sets_are_of_open_test_and_edits_have_their_own(tmp_path: Path) -> 
 
 def test_edits_are_an_ai_s(tmp_path: Path) -> None:
     record = entry("one", "real", "o/n", "0" * 40, category="edit")
-    with pytest.raises(DataError, match="label is 'ai'"):
+    with pytest.raises(DataError, match="label must be 'ai'"):
         load_manifest(write_manifest(tmp_path / "m.json", record))
 
 

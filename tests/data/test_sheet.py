@@ -137,14 +137,14 @@ def test_add_refuses_what_is_there_and_what_is_reserved(
     manifest = write_manifest(tmp_path / "m.json", known)
     more = ("--git-root", git_root, "--manifest", manifest, "--out", tmp_path / "sheet.png", "--yes")
     result = run("add", "Some-One/My.Photos", *STATED, *more)
-    assert result.exit_code == 2 and "there is a source 'my_photos'" in result.stderr
+    assert result.exit_code == 2 and "source 'my_photos' exists" in result.stderr
     other = ("add", "Some-One/My.Photos", *STATED, *more, "--id", "other")
     result = run(*other, "--include", "^img/[0-4]")
-    assert result.exit_code == 2 and "source 'my_photos' takes the same files" in result.stderr
+    assert result.exit_code == 2 and "source 'my_photos' includes the same files" in result.stderr
     result = run(*other, "--split", "open_test", "--test-set", "open_test_2")
     assert result.exit_code == 2 and "choose --split train" in result.stderr
     monkeypatch.setattr(reserved, "is_reserved", lambda repo: True)
     result = run(*other)
-    assert result.exit_code == 1 and "kept for independent evaluations" in result.stderr
+    assert result.exit_code == 1 and "reserved for independent evaluations" in result.stderr
     assert "files that match" not in result.stdout, "it is not even looked at"
     assert len(json.loads(manifest.read_text())["sources"]) == 1

@@ -77,11 +77,11 @@ def test_several_pictures_are_several_files(tmp_path: Path, tiny_model_dir: Path
     assert run.exit_code == 0
     assert {path.name for path in (tmp_path / "reports").iterdir()} == {"a.report.html", "a-2.report.html"}
     run = CliRunner().invoke(main, ["detect", *given, "--report", str(tmp_path / "one.html"), *model])
-    assert run.exit_code == 2 and "name a folder" in run.output
+    assert run.exit_code == 2 and "give a folder" in run.output
     run = CliRunner().invoke(
         main, ["detect", str(tmp_path), "-r", "--report", str(tmp_path / "one.html"), *model]
     )
-    assert run.exit_code == 2 and "name a folder" in run.output
+    assert run.exit_code == 2 and "give a folder" in run.output
 
 
 @pytest.mark.parametrize("shade", [5, 250])

@@ -99,7 +99,9 @@ def registry(
 @pytest.mark.parametrize("registry", [2], indirect=True)
 def test_a_download_that_fails_once_is_tried_again(registry: Registry, tmp_path: Path) -> None:
     assert runtime.build(registry.project(tmp_path / "project"), tmp_path / "assets") is None
-    assert json.loads((tmp_path / "assets/ort/runtime.json").read_text(encoding="utf-8")) == {"version": "9.9.9"}
+    assert json.loads((tmp_path / "assets/ort/runtime.json").read_text(encoding="utf-8")) == {
+        "version": "9.9.9"
+    }
     names = {path.name for path in (tmp_path / "assets/ort").iterdir()}
     assert names == {*(Path(name).name for name in FILES), "runtime.json"}
     # What was fetched is not asked for again.

@@ -1,4 +1,4 @@
-"""Very many pictures -> one row each: on every core of this machine, or on a Ray cluster; resumable."""
+"""Resumable analysis of very many images, one row each, on all cores of this machine or on a Ray cluster."""
 
 from .run import Job, Summary, run
 

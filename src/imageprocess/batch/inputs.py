@@ -1,7 +1,7 @@
-"""What a batch is told to go through -> the inputs, one row each, in a stable order and lazily.
+"""Expands the arguments of a batch into inputs, one per row, lazily and in a stable order.
 
-A picture is a Source: a path or a URI that whoever scores it opens. A shard (a tar, a Parquet file) is one item
-until it is read: then it is its pictures, each with its bytes.
+An image is a Source: a path or URI that the worker opens. A shard (a tar, a Parquet file) is one item until it is
+read; then it yields its images, each with its bytes.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ _KINDS: dict[str, Literal["tar", "parquet"]] = {
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A file that holds many pictures. `first`: how many of its inputs are already done."""
+    """A file that contains many images. `first`: number of its inputs that are already done."""
 
     name: str  # a path or a URI
     kind: Literal["tar", "parquet"]
     first: int = 0
-    column: str | None = None  # Parquet: the column of the pictures; None where there is but one
-    named: bool = True  # else it lay in a folder: a Parquet without pictures may
+    column: str | None = None  # Parquet: the image column; None if there is only one
+    named: bool = True  # False: found in a folder, where Parquet files without images are allowed
 
 
-# A Result is an input that failed before it could be read (a damaged shard): its row is known.
+# A Result stands for an input that failed before it could be read, e.g. a damaged shard.
 Input = Source | Result
 Item = Input | Shard
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What the command line named."""
+    """The inputs named on the command line."""
 
     arguments: tuple[str, ...] = ()
-    from_list: Path | None = None  # a file of paths and URIs, one a line
+    from_list: Path | None = None  # a file of paths and URIs, one per line
     recursive: bool = False
     column: str | None = None
 
@@ -58,8 +58,8 @@ class Inputs:
                 yield from _listed(lines, self.column)
 
     def count(self) -> int | None:
-        """How many pictures there seem to be, for a progress line: shards are counted without reading the pictures,
-        and where that cannot be, it is None."""
+        """Estimated number of images, for the progress line. Shards are counted without reading the images; None if
+        that is not possible."""
         total = 0
         for item in self.items():
             held = _count_in(item) if isinstance(item, Shard) else 1
@@ -70,7 +70,7 @@ class Inputs:
 
 
 def open_shard(shard: Shard, *, max_bytes: int) -> Iterator[Input]:
-    """The inputs in `shard`, from number `shard.first` on. Never raises on a damaged one: that is its last row."""
+    """The inputs in `shard` from number `shard.first` on. A damaged shard does not raise: it ends in a failed row."""
     if shard.kind == "tar":
         from .tar import read_tar
 
@@ -83,15 +83,15 @@ def open_shard(shard: Shard, *, max_bytes: int) -> Iterator[Input]:
         for number, one in enumerate(inputs):
             if number >= shard.first:
                 yield one
-    except MissingExtraError:  # so it will be with every other shard
+    except MissingExtraError:  # the same for every shard
         raise
-    except Exception as error:  # noqa: BLE001 (each kind of store has its own; one shard must not end the job)
+    except Exception as error:  # noqa: BLE001 (each store has its own errors; one shard must not end the job)
         shown = sources.display_name(shard.name)
         yield failed(shown, CorruptImageError(f"{shown}: cannot be read ({type(error).__name__}: {error})"))
 
 
 def flatten(items: Iterable[Item], *, max_bytes: int) -> Iterator[Input]:
-    """Every shard as its pictures."""
+    """Replace every shard by its images."""
     for item in items:
         if isinstance(item, Shard):
             yield from open_shard(item, max_bytes=max_bytes)
@@ -100,7 +100,7 @@ def flatten(items: Iterable[Item], *, max_bytes: int) -> Iterator[Input]:
 
 
 def _count_in(shard: Shard) -> int | None:
-    if is_uri(shard.name) or not sources.may_open(shard.name):  # what is taken from a pipe is gone
+    if is_uri(shard.name) or not sources.may_open(shard.name):  # a pipe can be read only once
         return None
     if shard.kind == "parquet":
         from .parquet import count_rows
@@ -116,9 +116,9 @@ def name_of(one: Input) -> str:
 
 
 def skip_done(items: Iterator[Item], done: Iterable[str], *, max_bytes: int) -> Iterator[Item]:
-    """What is left of `items` after the inputs named `done`, which must be the first ones.
+    """The items after the inputs named `done`, which must come first.
 
-    Raises UsageError where they are not: then the inputs have changed, and rows would be lost or doubled.
+    Raises UsageError if they do not: the inputs have changed, and rows would be lost or repeated.
     """
     names = iter(done)
     number = 0
@@ -133,8 +133,8 @@ def skip_done(items: Iterator[Item], done: Iterable[str], *, max_bytes: int) -> 
                 break
             if name_of(one) != expected:
                 raise UsageError(
-                    f"the inputs have changed: number {number + 1} was {expected}, it is {name_of(one)} now;"
-                    " --overwrite begins anew"
+                    f"the inputs have changed: number {number + 1} was {expected}, now it is {name_of(one)};"
+                    " use --overwrite to start again"
                 )
             number, within, expected = number + 1, within + 1, next(names, None)
         else:
@@ -142,14 +142,14 @@ def skip_done(items: Iterator[Item], done: Iterable[str], *, max_bytes: int) -> 
         yield replace(item, first=within) if isinstance(item, Shard) else item
     if expected is not None:
         raise UsageError(
-            f"the inputs have changed: number {number + 1} was {expected}, it is gone now; --overwrite begins anew"
+            f"the inputs have changed: number {number + 1} ({expected}) is missing; use --overwrite to start again"
         )
 
 
 def _expand(argument: str, recursive: bool, column: str | None) -> Iterator[Item]:
     if is_uri(argument):
         yield from _listed_at(argument, recursive, column)
-    elif os.path.isdir(argument):  # noqa: PTH112 (Path.is_dir raises on a name that is too long)
+    elif os.path.isdir(argument):  # noqa: PTH112 (Path.is_dir raises on names that are too long)
         yield from _shards_in(Path(argument), recursive, column)
         yield from sources.expand([argument], recursive=recursive)
     else:
@@ -173,7 +173,7 @@ def _listed_at(uri: str, recursive: bool, column: str | None) -> Iterator[Item]:
 
 def _listed(lines: BinaryIO, column: str | None) -> Iterator[Item]:
     for source in sources.from_list(lines):
-        # Path would make one slash of two.
+        # Path would collapse the two slashes.
         yield _named(source.name if is_uri(source.name) else str(source.path), column, source)
 
 
@@ -188,7 +188,7 @@ def _named(name: str, column: str | None, source: Source | None = None) -> Item:
 
 
 def _shards_in(folder: Path, recursive: bool, column: str | None) -> Iterator[Shard]:
-    """A folder that cannot be opened is not told here: it is among the folder's pictures."""
+    """Unreadable folders are not reported here; expanding the folder's images does that."""
     for parent, children, names in os.walk(folder):
         children[:] = sorted(child for child in children if not child.startswith(".")) if recursive else []
         for name in sorted(names):

@@ -1,13 +1,13 @@
-"""What is done of a job, on disk: whole parts that are never touched again, and at the end the one file.
+"""The state of a job on disk: complete parts that are never changed, joined into one file at the end.
 
-    out.jsonl.parts/job.json            the question; a resumed job must ask the same
+    out.jsonl.parts/job.json            the job's options; a resumed job must have the same
     out.jsonl.parts/000000000000.jsonl  the rows from number 0 on;  000000000512.jsonl those from 512 on, and so on
-    out.jsonl                           all of them, when the last is in
-    .out.jsonl.job.json                 and the question that they answer: hidden, since a folder of such files is a
-                                        table to other programs
+    out.jsonl                           all rows, once the job is finished
+    .out.jsonl.job.json                 the options that produced them; hidden, because other programs read a folder
+                                        of such files as one table
 
-A part takes its name only when its bytes are on the disk, so whatever ends the process, what has a name is whole and
-the rows are the first inputs' without a gap. Nothing else needs to be remembered.
+A part is renamed to its final name only after it has been synced to disk. However the process ends, every named part is
+complete, and the parts hold the rows of the first inputs without a gap.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _JOB, _LOCK = "job.json", "lock"
 
 
 class Journal:
-    """The parts of one job. One process at a time may hold it."""
+    """The parts of one job, held by one process at a time."""
 
     def __init__(self, out: Path, question: Mapping[str, Any], *, resume: bool, overwrite: bool) -> None:
-        """Raises UsageError where `out` or its parts are there and neither `resume` nor `overwrite` is asked, where
-        the question has changed since or is not known, and where another process is at it."""
+        """Raises UsageError if `out` or its parts exist and neither `resume` nor `overwrite` is given, if the options
+        have changed or are not known, or if another process holds the job."""
         self.out = out
         self.folder = out.with_name(f"{out.name}.parts")
         self._answered = out.with_name(f".{out.name}.{_JOB}")
@@ -42,10 +42,8 @@ class Journal:
             self._check_answered(question)
             return
         if not (resume or overwrite) and (out.exists() or self.folder.exists()):
-            what = (
-                f"{out} is there" if out.exists() else f"a job that has not finished is there ({self.folder})"
-            )
-            raise UsageError(f"{what}; --resume goes on with it, --overwrite begins anew")
+            what = f"{out} exists" if out.exists() else f"an unfinished job exists ({self.folder})"
+            raise UsageError(f"{what}; use --resume to continue it, or --overwrite to start again")
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = self._take_lock()
         try:
@@ -60,10 +58,10 @@ class Journal:
     def _take_lock(self) -> BinaryIO:
         lock = (self.folder / _LOCK).open("wb")
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the kernel lets go of it when we die
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # released by the kernel when the process ends
         except OSError as error:
             lock.close()
-            raise UsageError(f"{self.folder}: another process is at work on it") from error
+            raise UsageError(f"{self.folder}: in use by another process") from error
         return lock
 
     def _clear(self) -> None:
@@ -77,18 +75,23 @@ class Journal:
             with _committed(path) as stream:
                 stream.write(json.dumps(question, sort_keys=True, indent=1).encode())
         elif changed := _changed(path, question):
-            raise UsageError(f"{self.folder}: begun with another {changed}; use the same, or --overwrite")
+            raise UsageError(
+                f"{self.folder}: started with a different {changed}; use the same, or --overwrite to start again"
+            )
 
     def _check_answered(self, question: Mapping[str, Any]) -> None:
-        """Is `out` the answer to this question? Not if another program wrote it."""
+        """Check that `out` was written by a job with these options, and not by another program."""
         try:
             changed = _changed(self._answered, question)
         except (OSError, ValueError) as error:
             raise UsageError(
-                f"{self.out}: not known to be this job's (no {self._answered.name} beside it); --overwrite begins anew"
+                f"{self.out}: not known to be output of this job (no {self._answered.name} beside it);"
+                " use --overwrite to replace it"
             ) from error
         if changed:
-            raise UsageError(f"{self.out}: finished with another {changed}; --overwrite begins anew")
+            raise UsageError(
+                f"{self.out}: finished with a different {changed}; use --overwrite to start again"
+            )
 
     def _parts(self) -> list[Path]:
         return sorted(self.folder.glob("[0-9]*.jsonl"))
@@ -101,14 +104,14 @@ class Journal:
             return int(parts[-1].stem) + sum(1 for _ in stream)
 
     def committed(self) -> Iterator[str]:
-        """Every row so far, in order, without its newline."""
+        """All rows so far, in order, without newlines."""
         for path in self._parts():
             with path.open(encoding="utf-8", newline="\n") as stream:
                 for line in stream:
                     yield line.rstrip("\n")
 
     def commit(self, rows: Iterable[str]) -> None:
-        """The next rows, all or none of them."""
+        """Write the next rows, all or none of them."""
         count = 0
         with _committed(self.folder / f"{self.rows:012}.jsonl") as stream:
             for row in rows:
@@ -117,7 +120,7 @@ class Journal:
         self.rows += count
 
     def finish(self) -> None:
-        """Join the parts into `out` and remove them. May be done again after being cut off anywhere."""
+        """Join the parts into `out` and remove them. Can be repeated after an interruption at any point."""
         with _committed(self.out) as stream:
             if self.out.suffix == ".parquet":
                 from .parquet import write_rows
@@ -129,7 +132,7 @@ class Journal:
                         shutil.copyfileobj(part, stream, 1 << 20)
         with _committed(self._answered) as stream:
             stream.write((self.folder / _JOB).read_bytes())
-        # The folder goes in one step: half of it would look like a job that has not finished.
+        # Rename first: a half-deleted folder would look like an unfinished job.
         gone = self.folder.with_name(f".{self.folder.name}.{os.getpid()}.done")
         self.folder.rename(gone)
         shutil.rmtree(gone)
@@ -147,14 +150,14 @@ class Journal:
 
 
 def _changed(path: Path, question: Mapping[str, Any]) -> str:
-    """What is asked otherwise than the question in `path`; empty where nothing is."""
+    """The names of the options that differ from those in `path`; empty if none do."""
     held = json.loads(path.read_text(encoding="utf-8"))
     return ", ".join(key for key, value in question.items() if held.get(key) != value)
 
 
 @contextlib.contextmanager
 def _committed(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes its name when everything is in it and on the disk."""
+    """A file that gets its name only when it is complete and synced to disk."""
     unfinished = path.with_name(f".{path.name}.part")
     try:
         with unfinished.open("wb") as stream:
@@ -162,11 +165,11 @@ def _committed(path: Path) -> Iterator[BinaryIO]:
             stream.flush()
             os.fsync(stream.fileno())
     except OSError as error:
-        error.filename = error.filename or str(unfinished)  # a full disk does not say where
+        error.filename = error.filename or str(unfinished)  # ENOSPC does not name the file
         raise
     unfinished.replace(path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
-        os.fsync(folder)  # the name too
+        os.fsync(folder)  # makes the rename durable
     finally:
         os.close(folder)

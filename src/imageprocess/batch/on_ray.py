@@ -1,12 +1,12 @@
-"""The same job on a Ray cluster (Ray Data, the extra [batch]). The only module that imports ray.
+"""The Ray engine (Ray Data, extra [batch]). The only module that imports ray.
 
-The inputs go through in windows, so that a job of any length needs little memory on the driver. In each window the
-reading tasks turn pieces (names, or a shard) into inputs, and a pool of actors, each with the network loaded, turns
-these into rows; they come back in the inputs' order, and the driver commits them as the local engine's.
+Inputs are processed in windows, so that the driver needs little memory however long the job is. In each window,
+reading tasks turn pieces (names, or a shard) into inputs, and a pool of actors, each with the model loaded, turns these
+into rows. Rows arrive in input order, and the driver commits them as those of the local engine.
 
-An actor asks for half a core though it keeps a whole one busy: there is always room for the readers, without which
-actors would wait for ever, and when a node is lost its actors find room on the others. What was on the lost node is
-computed again, from the inputs that the driver holds.
+An actor requests half a core although it uses a whole one. This leaves room for the readers, without which the actors
+would deadlock, and lets the actors of a lost node move to others. Work lost with a node is repeated from the inputs
+that the driver holds.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from ..errors import MissingExtraError
 from .inputs import Item, Shard, flatten
 from .score import Scorer, Task
 
-_PIECE = 64  # pictures' names to a reading task; a shard is a task of its own
-_WINDOW = 512  # pieces: 32,768 pictures, or 512 shards
+_PIECE = 64  # image names per reading task; a shard is one task
+_WINDOW = 512  # pieces: 32,768 images, or 512 shards
 _BATCH = 16
-_ACTORS_A_READER = 4  # an actor takes in some 20 MB a second (docs/scale.md)
+_ACTORS_A_READER = 4  # an actor reads about 20 MB/s (docs/scale.md)
 _ACTOR_CPUS = 0.5
-_READER_CPUS = 0.25  # another share than the actors', or Ray Data makes one operator of the two
+_READER_CPUS = 0.25  # must differ from the actors', or Ray Data fuses the two operators
 
 
 def score_on_ray(items: Iterator[Item], task: Task, *, actors: int) -> Iterator[str]:
-    """One row an input, in order. `actors`: how many; 0 means one a core of the cluster but one.
+    """One row per input, in order. `actors`: 0 means one per core of the cluster, less one.
 
-    Joins the cluster that RAY_ADDRESS names, or one that the caller has joined; else starts one on this machine and
-    ends it. Raises MissingExtraError, UsageError.
+    Uses the cluster at RAY_ADDRESS, or one that the caller is connected to; else starts a local one and stops it at
+    the end. Raises MissingExtraError, UsageError.
     """
     try:
         import ray
@@ -78,7 +78,7 @@ def _score_window(window: list[list[Item]], task: Task, actors: int) -> Iterator
 
     context = DataContext.get_current()
     context.execution_options.preserve_order = True
-    context.enable_progress_bars = False  # the command has its own
+    context.enable_progress_bars = False  # the command shows its own progress
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     pieces = [{"piece": pickle.dumps(piece)} for piece in window]
     here = Path.cwd()
@@ -98,7 +98,7 @@ def _score_window(window: list[list[Item]], task: Task, actors: int) -> Iterator
 
 
 class _Reader:
-    """A piece -> its inputs, pickled, a few at a time."""
+    """Turns a piece into its inputs, pickled, a few at a time."""
 
     def __init__(self, max_bytes: int, folder: Path) -> None:
         self._max_bytes = max_bytes
@@ -113,7 +113,7 @@ class _Reader:
 
 
 class _Actor:
-    """A loaded network on one core of the cluster."""
+    """Holds a loaded model on one core of the cluster."""
 
     def __init__(self, task: Task, folder: Path) -> None:
         _stand_in(folder)
@@ -124,6 +124,6 @@ class _Actor:
 
 
 def _stand_in(folder: Path) -> None:
-    """Relative names are relative to where the driver stands; a node that has no such place is given absolute ones."""
+    """Change to the driver's working directory, if this node has it, so that relative names resolve."""
     with contextlib.suppress(OSError):
         os.chdir(folder)

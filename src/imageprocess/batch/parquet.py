@@ -1,4 +1,4 @@
-"""Parquet through pyarrow (the extra [batch]): pictures in, rows out. The only module that imports it."""
+"""Reads images from Parquet and writes rows to it, with pyarrow (extra [batch])."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from ..sources import display_name
 from ..sources.remote import open_named
 from ..types import Result, Source
 
-_ROWS_READ = 16  # pictures in memory at a time
+_ROWS_READ = 16  # images in memory at a time
 _ROWS_A_GROUP = 10_000
 
 
 def read_pictures(
     name: str, column: str | None, *, max_bytes: int, must_hold: bool = True
 ) -> Iterator[Source | Result]:
-    """Each row's picture, called NAME#ROW. The column holds bytes, or structs with a field `bytes` (as Hugging Face
-    writes them). A damaged file ends in a row that says so; one whose column cannot be told is such a row, or
-    nothing where it `must_hold` no pictures and no column holds bytes."""
+    """The image of each row, named NAME#ROW. The column holds bytes, or structs with a field `bytes` (as written by
+    Hugging Face). A damaged file ends in a failed row. A file without a recognisable image column yields a failed row,
+    or nothing if not `must_hold` and no column holds bytes."""
     arrow = _arrow()
     from pyarrow import parquet
 
@@ -37,7 +37,7 @@ def read_pictures(
     row = 0
     try:
         with open_named(name) as stream:
-            # Small buffers instead of whole column chunks: a row group may hold gigabytes of pictures.
+            # Small buffers instead of whole column chunks: a row group may hold gigabytes of images.
             file = parquet.ParquetFile(stream, buffer_size=1 << 20, pre_buffer=False)
             chosen = _picture_column(file.schema_arrow, column, shown, must_hold)
             if chosen is None:
@@ -51,7 +51,7 @@ def read_pictures(
     except (arrow.ArrowException, OSError) as error:
         damage = " ".join(str(error).split())[:200]
         yield failed(
-            shown, CorruptImageError(f"{shown}: the Parquet file is damaged from here on ({damage})")
+            shown, CorruptImageError(f"{shown}: the Parquet file is damaged; later rows are lost ({damage})")
         )
 
 
@@ -68,7 +68,7 @@ def count_rows(name: str) -> int | None:
 def _picture(value: Any, name: str, max_bytes: int) -> Source | Result:
     data = value.get("bytes") if isinstance(value, dict) else value
     if data is None:
-        return failed(name, CorruptImageError(f"{name}: the row holds no picture"))
+        return failed(name, CorruptImageError(f"{name}: the row contains no image"))
     if len(data) > max_bytes:
         return failed(name, TooLargeError(f"{name}: {len(data):,} bytes; the limit is {max_bytes:,}"))
     return Source(name, data)
@@ -89,14 +89,14 @@ def _picture_column(schema: Any, column: str | None, shown: str, must_hold: bool
         return str(found[0])
     if column is None and not found and not must_hold:
         return None
-    said = f"it has no column {column!r} of bytes" if column else f"{len(found)} columns hold bytes"
+    said = f"no column {column!r} with bytes" if column else f"{len(found)} columns contain bytes"
     raise UnsupportedFormatError(
-        f"{shown}: {said}; name one with --image-column (columns: {', '.join(schema.names)})"
+        f"{shown}: {said}; choose one with --image-column (columns: {', '.join(schema.names)})"
     )
 
 
 def write_rows(lines: Iterable[str], stream: BinaryIO) -> None:
-    """Records as JSON lines -> one Parquet file. What is nested is flattened; `evidence` stays JSON text."""
+    """Write records (JSON lines) as one Parquet file. Nested fields are flattened; `evidence` stays JSON text."""
     arrow = _arrow()
     from pyarrow import parquet
 
@@ -112,7 +112,7 @@ def write_rows(lines: Iterable[str], stream: BinaryIO) -> None:
 
 
 def read_facts(path: Path) -> Iterator[tuple[str, str]]:
-    """Each row's `source` and `status`, of a file that `write_rows` wrote."""
+    """`source` and `status` of each row of a file written by `write_rows`."""
     _arrow()
     from pyarrow import parquet
 
@@ -122,7 +122,7 @@ def read_facts(path: Path) -> Iterator[tuple[str, str]]:
             yield from zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
 
 
-# column -> its type, and where the record has its value
+# column -> type, path of the value in the record
 _COLUMNS: dict[str, tuple[str, tuple[str, ...]]] = {
     "source": ("string", ("source",)),
     "status": ("string", ("status",)),
@@ -155,7 +155,7 @@ def _value(record: dict[str, Any], path: tuple[str, ...]) -> Any:
 
 
 def require() -> None:
-    """Raises MissingExtraError without pyarrow: a job should not learn that at its end."""
+    """Raise MissingExtraError if pyarrow is missing, before the job rather than at its end."""
     _arrow()
 
 

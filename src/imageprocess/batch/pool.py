@@ -1,7 +1,7 @@
-"""The local engine: a process a core, results in the inputs' order, a few chunks ahead and no more.
+"""The local engine: one process per core, results in input order, at most a few chunks ahead.
 
-A picture may kill its worker (a decoder's fault, the kernel short of memory) or keep it busy for ever. The chunk it
-was in is then gone through again one picture at a time in a fresh worker, so that the guilty one alone gets an error.
+An image may crash its worker (a decoder bug, out of memory) or hang it. Its chunk is then repeated one image at a time
+in a new worker, so that only the image at fault gets an error.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from .inputs import Input, name_of
 from .score import Scorer, Task
 
 CHUNK = 16  # inputs sent at a time
-_CHUNK_BYTES = 8_000_000  # of pictures that travel with them
-_AHEAD = 3  # chunks in the making for each worker
-_START_S = 120.0  # a worker's time to load the network, on a busy machine
+_CHUNK_BYTES = 8_000_000  # of image data sent with them
+_AHEAD = 3  # chunks in progress or finished per worker
+_START_S = 120.0  # time for a worker to load the model, on a busy machine
 
 
 def score_locally(inputs: Iterable[Input], task: Task, *, jobs: int, timeout_s: float) -> Iterator[str]:
-    """One row an input, in order. Raises ModelError where a worker cannot load the network."""
+    """One row per input, in order. Raises ModelError if a worker cannot load the model."""
     with contextlib.closing(judge_locally(inputs, task, jobs=jobs, timeout_s=timeout_s)) as results:
         for result in results:
             yield to_json(result)
@@ -43,7 +43,7 @@ def score_locally(inputs: Iterable[Input], task: Task, *, jobs: int, timeout_s: 
 def judge_locally(
     inputs: Iterable[Input], task: Task, *, jobs: int, timeout_s: float, chunk_size: int = CHUNK
 ) -> Generator[Result]:
-    """One Result an input, in order. Raises ModelError where a worker cannot load the network."""
+    """One Result per input, in order. Raises ModelError if a worker cannot load the model."""
     workers = _Workers(task, timeout_s)
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="batch")
     ahead: deque[Future[list[Result]]] = deque()
@@ -57,7 +57,7 @@ def judge_locally(
     finally:
         for future in ahead:
             future.cancel()
-        workers.stop()  # what is still being computed would only be thrown away
+        workers.stop()  # results in progress would be discarded
         pool.shutdown()
         workers.close()
 
@@ -76,7 +76,7 @@ def _chunks(inputs: Iterable[Input], size: int) -> Iterator[list[Input]]:
 
 
 class _DiedError(Exception):
-    """The worker is gone, or had to be ended. `error` is what that means for a picture."""
+    """The worker crashed or was killed. `error`: the error class for the image."""
 
     def __init__(self, error: type[InputError], reason: str) -> None:
         super().__init__(reason)
@@ -84,7 +84,7 @@ class _DiedError(Exception):
 
 
 class _Workers:
-    """A worker process for each thread of the pool that calls `judge`."""
+    """One worker process for each thread that calls `judge`."""
 
     def __init__(self, task: Task, timeout_s: float) -> None:
         self._task = task
@@ -127,7 +127,7 @@ class _Workers:
             return worker
 
     def stop(self) -> None:
-        """End the workers; the threads that wait for one stop waiting."""
+        """Kill the workers, which releases the threads that wait for them."""
         with self._lock:
             self._stopped = True
             for worker in self._all:
@@ -146,11 +146,11 @@ class _Worker:
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_work, args=(theirs, task, Path.cwd()), daemon=True)
         self._process.start()
-        theirs.close()  # so that its death shows as the end of the pipe
+        theirs.close()  # so that the pipe closes when the worker dies
         self._loaded = False
 
     def ask(self, chunk: list[Input], timeout_s: float) -> list[Result]:
-        """Raises _DiedError; ModelError where the network cannot be loaded."""
+        """Raises _DiedError, or ModelError if the model cannot be loaded."""
         if not self._loaded:
             problem = self._receive(_START_S)
             if problem is not None:
@@ -159,7 +159,7 @@ class _Worker:
         try:
             self._pipe.send(chunk)
         except OSError as error:
-            raise _DiedError(CrashedError, "the worker died before it") from error
+            raise _DiedError(CrashedError, "the worker crashed before this image") from error
         results: list[Result] = self._receive(timeout_s)
         return results
 
@@ -168,7 +168,7 @@ class _Worker:
             if self._pipe.poll(timeout_s):
                 return self._pipe.recv()
         except (EOFError, OSError) as error:
-            raise _DiedError(CrashedError, "the worker died on it") from error
+            raise _DiedError(CrashedError, "the worker crashed on this image") from error
         raise _DiedError(InputTimeoutError, f"took longer than {timeout_s:g} s")
 
     def kill(self) -> None:
@@ -181,12 +181,10 @@ class _Worker:
 
 
 def _work(pipe: Connection, task: Task, folder: Path) -> None:
-    """A worker's life: load, then answer until the other end goes away, however that may happen."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who started us
+    """Worker process: load the model, then answer until the other end of the pipe is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     warnings.filterwarnings("ignore", module=r"PIL\.")
-    os.chdir(
-        folder
-    )  # names are relative to where the caller stands now, not where the fork server was started
+    os.chdir(folder)  # relative names refer to the caller's directory, not to that of the fork server
     try:
         scorer = Scorer(task)
     except ImageProcessError as error:
@@ -199,7 +197,7 @@ def _work(pipe: Connection, task: Task, folder: Path) -> None:
 
 
 def _context() -> SpawnContext | ForkServerContext:
-    """Processes that inherit nothing of ours but the imports: a fork would take locks held by other threads along."""
+    """A start method that inherits only imports: a fork could copy locks that other threads hold."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")

@@ -1,4 +1,4 @@
-"""One job from its inputs to its file, whatever the engine."""
+"""Runs one job from its inputs to its output file, with either engine."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from .journal import Journal
 from .score import Task
 
 Engine = Literal["local", "ray"]
-_PART_ROWS = 2_000  # committed together, or
+_PART_ROWS = 2_000  # committed at a time,
 _REMEDY = re.compile(r"pip install 'imageprocess\[\w+\]'|imageprocess trust update")
-_PART_S = 15.0  # what is lost at most when the process is killed
+_PART_S = 15.0  # or after this time: the most work that a kill can lose
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +30,21 @@ class Job:
     out: Path  # FILE.jsonl or FILE.parquet
     task: Task = field(default_factory=Task)
     engine: Engine = "local"
-    jobs: int = 1  # worker processes; on Ray 0 means one a core of the cluster but one
-    timeout_s: float = 60.0  # for one picture; the local engine's
+    jobs: int = 1  # worker processes; on Ray 0 means one per core of the cluster, less one
+    timeout_s: float = 60.0  # per image; local engine only
 
 
 @dataclass(slots=True)
 class Summary:
-    """Where a job stands."""
+    """Progress of a job."""
 
-    rows: int = 0  # in the file, those of earlier runs included
+    rows: int = 0  # including those of earlier runs
     failed: int = 0  # of them
-    resumed: int = 0  # rows that earlier runs left
+    resumed: int = 0  # rows from earlier runs
     elapsed_s: float = 0.0
     remedies: Counter[str] = field(
         default_factory=Counter
-    )  # command -> rows that it would have told more about
+    )  # command that enables a missing check -> rows that need it
 
 
 def run(
@@ -54,8 +54,8 @@ def run(
     overwrite: bool = False,
     report: Callable[[Summary], None] = lambda summary: None,
 ) -> Summary:
-    """Go through `job.inputs`, one row each, in order. What is done when it is stopped or killed stays done:
-    `resume` goes on there. `report` hears of every row.
+    """Analyse `job.inputs`, one row each, in order. An interrupted job continues with `resume`. `report` is called for
+    every row.
 
     Raises UsageError, ModelError, MissingExtraError; never for one bad input.
     """
@@ -78,7 +78,7 @@ def run(
 
 
 def _question(job: Job) -> dict[str, object]:
-    """What rows depend on, beside the inputs' names."""
+    """The options that rows depend on, apart from the inputs' names."""
     task = job.task
     asked = asdict(task) | {"image_column": job.inputs.column}
     del asked["reuse"], asked["model"], asked["heatmap"], asked["explain"]
@@ -106,7 +106,7 @@ def _facts(row: str) -> tuple[str, str]:
 
 
 def _names(rows: Iterable[tuple[str, str]], summary: Summary) -> Iterator[str]:
-    """The inputs that rows of earlier runs belong to, counted as they pass."""
+    """The input names of rows of earlier runs, counted into `summary`."""
     for source, status in rows:
         summary.rows += 1
         summary.resumed += 1
@@ -131,19 +131,19 @@ def _commit_all(
             if len(waiting) >= _PART_ROWS or now - last > _PART_S:
                 journal.commit(waiting)
                 waiting, last = [], now
-    finally:  # Ctrl-C, or a fault of ours: what is done stays done
+    finally:  # keep finished rows also on Ctrl-C or an error
         if waiting:
             journal.commit(waiting)
         summary.elapsed_s = time.monotonic() - began
 
 
 def _is_error(row: str) -> bool:
-    """Does this record say that its input failed? Most rows need no parsing to say no."""
+    """Whether the record is of a failed input. Most rows are ruled out without parsing."""
     return '"status": "error", "error": {"code": "' in row and json.loads(row)["status"] == "error"
 
 
 def _read_rows(out: Path) -> Iterator[tuple[str, str]]:
-    """Source and status of each row of a finished job's file. Raises UsageError where it holds something else."""
+    """Source and status of each row of a finished job's output. Raises UsageError if it is something else."""
     try:
         if out.suffix == ".parquet":
             from .parquet import read_facts
@@ -153,9 +153,11 @@ def _read_rows(out: Path) -> Iterator[tuple[str, str]]:
             with out.open(encoding="utf-8", newline="\n") as lines:
                 yield from map(_facts, lines)
     except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{out}: does not hold a job's rows ({error!r}); --overwrite begins anew") from error
+        raise UsageError(
+            f"{out}: not the output of a job ({error!r}); use --overwrite to replace it"
+        ) from error
 
 
 def _check_none_is_new(items: Iterator[Item], task: Task) -> None:
     for one in flatten(items, max_bytes=task.max_bytes):
-        raise UsageError(f"the inputs have changed: {name_of(one)} is new; --overwrite begins anew")
+        raise UsageError(f"the inputs have changed: {name_of(one)} is new; use --overwrite to start again")

@@ -1,4 +1,4 @@
-"""What one worker does, here or on a cluster: inputs in, Results or rows (records as JSON lines, no newline) out."""
+"""The work of one worker, local or on a cluster: turns inputs into Results or rows (JSON lines without newline)."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from ..report.records import to_json
 from ..types import Mode, Result, Source, Witness
 from .inputs import Input
 
-_REMEMBERED = 2_000  # results a worker; a few kilobytes each
-_READERS = 8  # URIs read at a time: their time is the network's, not the core's
+_REMEMBERED = 2_000  # results per worker, a few kilobytes each
+_READERS = 8  # URIs read at a time: the work is I/O-bound
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """The question, small enough to be sent to every worker."""
+    """The options of a job, small enough to be sent to every worker."""
 
-    model: str | None = None  # a shipped model's name or a model folder
+    model: str | None = None  # name of a model, or a model folder
     mode: Mode = "balanced"
     threshold: float | None = None
     only: tuple[Witness, ...] | None = None
     limits: Limits = DETECTOR_LIMITS
-    heatmap: bool = False  # Results carry maps; rows do not
-    explain: bool = False  # second looks at re-saved copies, see model/looks.py
-    reuse: bool = True  # bytes that a worker has seen before get the same result
+    heatmap: bool = False  # in Results only, not in rows
+    explain: bool = False  # analyses re-saved copies too, see model/looks.py
+    reuse: bool = True  # identical files get the result of the first
 
     @property
     def max_bytes(self) -> int:
@@ -34,7 +34,7 @@ class Task:
 
 
 class Scorer:
-    """A loaded network that takes one core. Loads at once, so that a broken model is told before the first picture."""
+    """A loaded model on one core. Loads at once, so that a broken model fails before the first image."""
 
     def __init__(self, task: Task) -> None:
         self._task = task
@@ -44,11 +44,11 @@ class Scorer:
         self.judge([])
 
     def score(self, inputs: Sequence[Input]) -> list[str]:
-        """One row an input, in order. Never raises on a bad input."""
+        """One row per input, in order. Never raises on a bad input."""
         return [to_json(result) for result in self.judge(inputs)]
 
     def judge(self, given: Sequence[Input]) -> list[Result]:
-        """One Result an input, in order. Never raises on a bad input."""
+        """One Result per input, in order. Never raises on a bad input."""
         remote = any(isinstance(one, Source) and one.uri for one in given)
         task = self._task
         return list(

@@ -1,4 +1,4 @@
-"""A tar, plain or compressed, local or behind a URI, read once from front to end -> its pictures."""
+"""Reads the images of a tar, plain or compressed, from a path or URI, in one pass."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from ..types import Result, Source
 
 
 def read_tar(name: str, *, max_bytes: int) -> Iterator[Source | Result]:
-    """Each member that is a picture by its name or its signature, called NAME#MEMBER. A damaged tar ends in a row
-    that says so."""
+    """Each member that is an image by its name or signature, named NAME#MEMBER. A damaged tar ends in a failed row."""
     shown = display_name(name)
     try:
         with open_named(name) as stream:
@@ -29,11 +28,13 @@ def read_tar(name: str, *, max_bytes: int) -> Iterator[Source | Result]:
     except InputError as error:
         yield failed(shown, error)
     except DAMAGE as error:
-        yield failed(shown, CorruptImageError(f"{shown}: the tar is damaged from here on ({error})"))
+        yield failed(
+            shown, CorruptImageError(f"{shown}: the tar is damaged; later members are lost ({error})")
+        )
 
 
 def count_pictures(name: str) -> int | None:
-    """Members of a plain local tar that are pictures by their names; None where only reading it all would tell."""
+    """Number of members of a plain local tar that are images by name; None if the tar would have to be read."""
     count = 0
     try:
         with tarfile.open(name, "r:") as archive:

@@ -1,4 +1,4 @@
-"""The command line: one file a verb, loaded when it is called, so that `--help` stays quick."""
+"""The command line. Each command is a module that is imported when it is called, so that `--help` stays fast."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ import click
 
 from ..errors import ImageProcessError, ModelError, UsageError
 
-# verb -> its line in `--help`. The verb is the command of that name in the module of that name beside this
-# file; a verb whose module is not there is not listed.
+# Command -> its line in `--help`. The command is the attribute of that name of the module of that name in this
+# package; a command without a module is not listed.
 _VERBS = {
-    "detect": "Tell whether pictures were made by an AI, and why.",
-    "inspect": "Show all that a file says of itself, without the model.",
-    "serve": "Run the HTTP service and its pages.",
-    "batch": "Go through very many pictures, resumable, on one machine or on Ray.",
-    "watch": "Analyse new pictures of a folder as they arrive.",
-    "data": "Build, audit, import and describe training sets.",
+    "detect": "Detect whether images were made by AI, and why.",
+    "inspect": "Show the metadata and Content Credentials of a file, without the model.",
+    "serve": "Run the HTTP service and its web pages.",
+    "batch": "Analyse very many images, resumably, on one machine or on Ray.",
+    "watch": "Analyse new images in a folder as they arrive.",
+    "data": "Build, audit, import and describe data sets.",
     "train": "Train a network on a data set.",
     "encoder": "Extract features of a pretrained encoder and train a head on them.",
-    "evaluate": "Measure models on a data set and write the report.",
+    "evaluate": "Measure models on a data set and write a report.",
     "model": "List, get, describe, verify and export models.",
     "trust": "Manage the list of trusted signers of Content Credentials.",
     "completion": "Print the script that adds tab completion to a shell.",
 }
-_CONTROL_C = 130  # 128 + SIGINT, as shells have it
+_CONTROL_C = 130  # 128 + SIGINT, as in shells
 
 
 class _WronglyCalled(click.ClickException):
@@ -64,20 +64,20 @@ class _Verbs(click.Group):
             if error.errno == errno.ENOSPC:
                 _give_up_stdout()
             if error.errno == errno.EPIPE or not (error.filename or error.errno == errno.ENOSPC):
-                raise  # a reader who went away is click's matter; what names no file is a fault of ours
+                raise  # click handles a closed pipe; an error without a file name is a bug of ours
             raise _WronglyCalled(_told(error)) from error
         except KeyboardInterrupt:
             raise click.exceptions.Exit(_CONTROL_C) from None
 
 
 def _told(error: OSError) -> str:
-    name = error.filename2 or error.filename  # of two, the one that was to be made
+    name = error.filename2 or error.filename  # of two, the target
     return f"{name}: {error.strerror}" if name else str(error.strerror)
 
 
 def _give_up_stdout() -> None:
-    """What waits in its buffer would be written once more at the exit, and fail once more, with a traceback."""
-    with contextlib.suppress(OSError, ValueError):  # where it is no file
+    """Discard what is buffered: flushing it at exit would fail again, with a traceback."""
+    with contextlib.suppress(OSError, ValueError):  # stdout is not a file
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
@@ -106,11 +106,11 @@ def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     is_eager=True,
     expose_value=False,
     callback=_show_version,
-    help="Show the versions of the program and of its model, and exit.",
+    help="Show the versions of the program and its model, and exit.",
 )
 def main() -> None:
     """Was this image made by an AI, or by a camera or a human hand?"""
-    # Pillow warns of large pictures and odd metadata; our limits, errors and evidence say what matters of it.
+    # Pillow warns of large images and odd metadata; our limits, errors and evidence report what matters.
     warnings.filterwarnings("ignore", module=r"PIL\.")
-    if sys.stdin is None:  # the shell closed it; else the next file to be opened would take its place
+    if sys.stdin is None:  # the shell closed it; the next opened file would get its descriptor
         sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 (as long as the process)

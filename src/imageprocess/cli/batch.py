@@ -1,4 +1,4 @@
-"""`imageprocess batch`: very many pictures in, a row each out."""
+"""`imageprocess batch`: analyse very many images, one output row each."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..batch.inputs import Inputs
 
 _CONTROL_C = 130
-_MAX_JOBS = 100_000  # a slip of the finger is told
+_MAX_JOBS = 100_000  # catches typing errors
 _MAX_TIMEOUT_S = 86_400
 _SHOWN_EVERY_S = 0.2
 
@@ -35,38 +35,36 @@ _SHOWN_EVERY_S = 0.2
 @click.argument("sources", nargs=-1, metavar="SRC...")
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, metavar="FILE.jsonl|FILE.parquet",
-    help="One row an input. While the job runs its parts lie beside it, in FILE.parts/.",
+    help="Output, one row per input. Parts are kept in FILE.parts/ while the job runs.",
 )  # fmt: skip
 @click.option(
     "--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True,
-    help="The cores of this machine, or a Ray cluster (RAY_ADDRESS; without it one is started here).",
+    help="This machine, or a Ray cluster (RAY_ADDRESS; unset: a local one is started).",
 )  # fmt: skip
-@click.option(
-    "--resume", is_flag=True, help="Go on where the job stopped or was killed; begin if it has not."
-)
-@click.option("--overwrite", is_flag=True, help="Begin anew, whatever is there.")
+@click.option("--resume", is_flag=True, help="Continue an interrupted job, or start it if there is none.")
+@click.option("--overwrite", is_flag=True, help="Start again and replace existing output.")
 @click.option(
     "--jobs", type=click.IntRange(1, _MAX_JOBS), default=None, metavar="N",
-    help="Worker processes. Default: one a core; on Ray one a core of the cluster but one, which reads.",
+    help="Worker processes. Default: one per core; on Ray, one core is left for reading.",
 )  # fmt: skip
-@click.option("-r", "--recursive", is_flag=True, help="Look into the folders of a folder too.")
+@click.option("-r", "--recursive", is_flag=True, help="Include subfolders.")
 @click.option(
     "--from-list", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
-    help="Read paths and URIs from FILE, one a line.",
+    help="Read paths and URIs from FILE, one per line.",
 )  # fmt: skip
-@click.option("--image-column", metavar="NAME", help="Parquet: the column of pictures, if more than one is.")
+@click.option("--image-column", metavar="NAME", help="Parquet: the image column, if there are several.")
 @click.option("--mode", type=click.Choice(MODES), default="balanced", show_default=True, help="As in detect.")
 @click.option("--threshold", type=click.FloatRange(0, 1), metavar="X", help="As in detect.")
-@click.option("--model", metavar="NAME|DIR", help="A shipped model or a model folder.")
+@click.option("--model", metavar="NAME|DIR", help="Name of a model, or a model folder.")
 @click.option(
-    "--only", callback=parse_only, metavar=",".join(WITNESSES), help="Ask these alone; the default is all."
+    "--only", callback=parse_only, metavar=",".join(WITNESSES), help="Run only these checks (default: all)."
 )
 @click.option(
     "--timeout", "timeout_s", type=click.FloatRange(1, _MAX_TIMEOUT_S), default=60, show_default=True,
-    metavar="SECONDS", help="For one picture; local engine.",
+    metavar="SECONDS", help="Time limit per image (local engine).",
 )  # fmt: skip
-@click.option("--no-reuse", is_flag=True, help="Look again at a picture whose bytes were seen before.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress and no notes on standard error.")
+@click.option("--no-reuse", is_flag=True, help="Analyse identical files again instead of reusing the result.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress or notes on standard error.")
 @click.pass_context
 def batch(
     ctx: click.Context,
@@ -87,19 +85,20 @@ def batch(
     no_reuse: bool,
     quiet: bool,
 ) -> None:
-    """Go through very many pictures, one row each, in order.
+    """Analyse very many images: one row each, in input order.
 
-    SRC is a picture, a folder, a glob, a tar (.tar, .tar.gz, ...), a Parquet file with a column of picture bytes, or a
+    SRC is an image, a folder, a glob, a tar (.tar, .tar.gz, ...), a Parquet file with a column of image bytes, or a
     URI of any of these (s3://, gs://, ...).
 
-    What is done stays done: after a kill, a crash or Ctrl-C, the same command with --resume goes on, no row lost and
-    none twice. Exit status: 0 all analysed; 1 some input failed (its row says why), or no picture was found; 2 wrong
-    usage; 130 stopped.
+    After a crash or Ctrl-C, the same command with --resume continues without losing or repeating a row.
+
+    Exit status: 0 all analysed; 1 some input failed (its row gives the error), or no image was found; 2 usage error;
+    130 interrupted.
     """
     if not sources and from_list is None:
-        raise click.UsageError("nothing to look at: give a path, a folder, a shard, a URI or --from-list")
+        raise click.UsageError("no input: give a path, a folder, a shard, a URI or --from-list")
     if resume and overwrite:
-        raise click.UsageError("--resume goes on, --overwrite begins anew: one of them")
+        raise click.UsageError("--resume and --overwrite exclude each other")
     from ..batch import Job, run
     from ..batch.inputs import Inputs
     from ..batch.score import Task
@@ -114,7 +113,7 @@ def batch(
         try:
             summary = run(job, resume=resume, overwrite=overwrite, report=progress)
         except KeyboardInterrupt:
-            click.echo(f"stopped; the same command with --resume goes on ({out})", err=True)
+            click.echo(f"{out}: interrupted; run the same command with --resume to continue", err=True)
             ctx.exit(_CONTROL_C)
     if not quiet:
         for remark in remarks(sources, recursive, summary.rows, summary.remedies):
@@ -125,7 +124,7 @@ def batch(
 
 @contextmanager
 def _progress(inputs: Inputs, *, shown: bool) -> Iterator[Callable[[Summary], None]]:
-    """A line on standard error: how many, how fast, how long still. The whole is counted on the side."""
+    """A progress line on standard error: count, rate, time left. The total is counted in a thread."""
     if not shown:
         yield lambda summary: None
         return
@@ -140,7 +139,7 @@ def _progress(inputs: Inputs, *, shown: bool) -> Iterator[Callable[[Summary], No
         line = bars.add_task("", total=None, rate="", failed="")
 
         def count() -> None:
-            with contextlib.suppress(ImageProcessError):  # the job itself tells it
+            with contextlib.suppress(ImageProcessError):  # the job itself reports it
                 bars.update(line, total=inputs.count())
 
         threading.Thread(target=count, name="count", daemon=True).start()
@@ -153,13 +152,13 @@ def _progress(inputs: Inputs, *, shown: bool) -> Iterator[Callable[[Summary], No
             shown_at = time.monotonic()
             rate = (summary.rows - summary.resumed) / max(summary.elapsed_s, 1e-3)
             failed = f"{summary.failed:,} failed" if summary.failed else ""
-            bars.update(line, completed=summary.rows, rate=f"{rate:.1f} a second", failed=failed)
+            bars.update(line, completed=summary.rows, rate=f"{rate:.1f}/s", failed=failed)
 
         yield report
 
 
 def _told(summary: Summary, out: Path) -> str:
     now = summary.rows - summary.resumed
-    rate = f", {now / summary.elapsed_s:.1f} a second" if now and summary.elapsed_s else ""
+    rate = f", {now / summary.elapsed_s:.1f}/s" if now and summary.elapsed_s else ""
     before = f" ({summary.resumed:,} of them earlier)" if summary.resumed else ""
-    return f"{summary.rows:,} pictures{before}, {summary.failed:,} failed{rate}: {out}"
+    return f"{summary.rows:,} images{before}, {summary.failed:,} failed{rate}: {out}"

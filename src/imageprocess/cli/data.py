@@ -1,11 +1,9 @@
-"""imageprocess data: build, audit, import and describe training sets."""
+"""`imageprocess data`: build, audit, import and describe data sets."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from .data_sources import add, sheet
+from .extras import require_extra
+from .output import named_progress_bar
 
 if TYPE_CHECKING:
     from ..data.audit import AuditReport
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _jobs = click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="CPUs")
 _seed = click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-_json = click.option("--json", "as_json", is_flag=True, help="JSON instead of tables.")
-_SHOWN = 20  # skipped files that are listed one by one
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+_SHOWN = 20  # skipped files listed individually
 
 
 @click.group()
 def data() -> None:
-    """Build, audit, import and describe training sets."""
+    """Build, audit, import and describe data sets."""
 
 
 data.add_command(sheet)
@@ -35,19 +35,21 @@ data.add_command(add)
 
 @data.command()
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True,
-              help="The folder to fill. An interrupted build goes on where it stopped.")  # fmt: skip
+              help="Output folder; an interrupted build is continued.")  # fmt: skip
 @click.option(
-    "--git-root", type=_FOLDER, help="Read from clones that lie here, named owner+name; else they are cloned."
+    "--git-root",
+    type=_FOLDER,
+    help="Folder of existing clones, named owner+name. Default: repositories are cloned.",
 )
 @click.option("--manifest", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              help="Another list of sources than the one that ships.")  # fmt: skip
+              help="Use this list of sources instead of the shipped one.")  # fmt: skip
 @click.option("--licence", type=click.Choice(["any", "permissive"]), default="any", show_default=True,
               help="permissive: only sources with a stated permissive licence.")  # fmt: skip
-@click.option("--only", metavar="ID,...", help="These sources alone.")
+@click.option("--only", metavar="ID,...", help="Build only these sources.")
 @click.option("--cap", type=click.IntRange(1), default=100, show_default=True,
-              help="Pictures a source at most, where the manifest names no other number.")  # fmt: skip
+              help="Maximum number of images per source, unless the manifest sets another.")  # fmt: skip
 @click.option("--train-on-edits", is_flag=True,
-              help="Also train on an AI's edits of real photographs; else they are measured alone.")  # fmt: skip
+              help="Also train on AI edits of real photographs (default: test only).")  # fmt: skip
 @_jobs
 @_seed
 def build(
@@ -61,11 +63,11 @@ def build(
     jobs: int,
     seed: int,
 ) -> None:
-    """Fill a folder from public repositories."""
+    """Build a data set from public repositories."""
     from ..data.build import build as run
     from .data_tables import show_set
 
-    with _bar("sources", lines=True) as progress:
+    with named_progress_bar("sources", lines=True) as progress:
         report = run(
             out,
             git_root=git_root,
@@ -80,9 +82,9 @@ def build(
         )
     show_set(report.rows)
     for reason, count in sorted(report.dropped.items()):
-        click.echo(f"left out, {reason}: {count:,}", err=True)
+        click.echo(f"excluded, {reason}: {count:,}", err=True)
     for source, reason in report.copies.items():
-        click.echo(f"source {source} left out: {reason}", err=True)
+        click.echo(f"source {source} excluded: {reason}", err=True)
     for source, reason in report.failed.items():
         click.echo(f"source {source} failed: {reason}", err=True)
     if report.failed:
@@ -92,15 +94,19 @@ def build(
 @data.command()
 @click.argument("folder", metavar="DIR", type=_FOLDER)
 @click.option(
-    "--sample", type=click.IntRange(1), default=4000, show_default=True, help="Pictures looked at, at most."
+    "--sample",
+    type=click.IntRange(1),
+    default=4000,
+    show_default=True,
+    help="Maximum number of images to examine.",
 )
 @_jobs
 @_seed
 @_json
 def audit(folder: Path, sample: int, jobs: int, seed: int, as_json: bool) -> None:
-    """Could a model cheat by file facts alone?
+    """Check whether file facts alone (format, size, JPEG quality) separate the classes.
 
-    Exit 1 where they tell the classes even after the training pipeline's equalisation, in all or within a category.
+    Exit status 1 if they do even after the degradation that training applies, overall or within a category.
     """
     from ..data.audit import MAX_AUROC
     from ..data.audit import audit as run
@@ -109,7 +115,7 @@ def audit(folder: Path, sample: int, jobs: int, seed: int, as_json: bool) -> Non
     from .data_tables import show_audit, show_counts
 
     rows = read_index(folder)
-    with _bar("pictures") as progress:
+    with named_progress_bar("pictures") as progress:
         report = run(
             folder,
             rows,
@@ -141,12 +147,12 @@ def audit(folder: Path, sample: int, jobs: int, seed: int, as_json: bool) -> Non
 
 @data.command(name="import")
 @click.argument("source", metavar="SRC")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The new folder.")
-@click.option("--name", help="What the index calls the source. Default: the last part of SRC.")
-@click.option("--image-column", help="Hugging Face: the column of pictures, where there are several.")
-@click.option("--label-column", help="Hugging Face: the column of labels.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Output folder.")
+@click.option("--name", help="Name of the source in the index. Default: last part of SRC.")
+@click.option("--image-column", help="Hugging Face: the image column, if there are several.")
+@click.option("--label-column", help="Hugging Face: the label column.")
 @click.option(
-    "--ai-label", "ai_labels", multiple=True, help="Hugging Face: a label that means AI (may be repeated)."
+    "--ai-label", "ai_labels", multiple=True, help="Hugging Face: a label that means AI; repeatable."
 )
 @_jobs
 @_seed
@@ -160,16 +166,16 @@ def import_(
     jobs: int,
     seed: int,
 ) -> None:
-    """Make a set of your own pictures.
+    """Import your own images as a data set.
 
-    SRC is a folder with ai/ and real/ in it, or with train/, val/ and test/ that hold ai/ and real/ (fake/ and real/ do
-    as well); a zip of such a folder; or a Hugging Face image data set, a local path or its name on the hub.
+    SRC is a folder with ai/ and real/, or with train/, val/ and test/ that each contain ai/ and real/ (fake/ also
+    works); a zip of such a folder; or a Hugging Face image data set, given as a local path or its name on the hub.
     """
     from ..data.imports import SKIPPED_NAME, HubColumns, import_set
     from .data_tables import show_set
 
     columns = HubColumns(image_column, label_column, ai_labels)
-    with _bar("pictures") as progress:
+    with named_progress_bar("pictures") as progress:
         report = import_set(
             source,
             out,
@@ -183,15 +189,13 @@ def import_(
     for item in report.skipped[:_SHOWN]:
         click.echo(f"skipped {item.name}: {item.reason}", err=True)
     if len(report.skipped) > _SHOWN:
-        click.echo(
-            f"skipped {len(report.skipped) - _SHOWN:,} more; all are in {out / SKIPPED_NAME}", err=True
-        )
+        click.echo(f"skipped {len(report.skipped) - _SHOWN:,} more, listed in {out / SKIPPED_NAME}", err=True)
     if report.duplicates:
         click.echo(f"dropped as exact duplicates: {report.duplicates:,}", err=True)
     if report.torn:
         click.echo(
-            f"note: {report.torn:,} pairs of near-duplicates lie across the splits that the source came with; "
-            "a measurement on them flatters",
+            f"note: {report.torn:,} pairs of near-duplicates lie in different splits of the source; "
+            "figures measured on these splits are too optimistic",
             err=True,
         )
 
@@ -199,9 +203,11 @@ def import_(
 @data.command()
 @click.argument("folder", metavar="DIR", type=_FOLDER)
 @_json
-@click.option("--card", type=click.Path(dir_okay=False, path_type=Path), help="Write the data card there.")
+@click.option(
+    "--card", type=click.Path(dir_okay=False, path_type=Path), help="Write a data card to this file."
+)
 def info(folder: Path, as_json: bool, card: Path | None) -> None:
-    """Pictures by split, source and licence."""
+    """Show the numbers of images by split, source and licence."""
     from ..data.card import counts, render_card
     from ..data.index import data_id, read_index
     from .data_tables import show_set
@@ -221,40 +227,36 @@ def info(folder: Path, as_json: bool, card: Path | None) -> None:
 
 @data.command()
 @click.argument("folder", metavar="DIR", type=_FOLDER)
-@click.option("--count", type=click.IntRange(1), default=2000, show_default=True, help="Fakes to make.")
+@click.option("--count", type=click.IntRange(1), default=2000, show_default=True, help="Number of fakes.")
 @click.option(
-    "--steps", type=click.IntRange(1), default=1000, show_default=True, help="Of training an autoencoder."
+    "--steps", type=click.IntRange(1), default=1000, show_default=True, help="Training steps per autoencoder."
 )
 @_jobs
 @_seed
 def fakes(folder: Path, count: int, steps: int, jobs: int, seed: int) -> None:
-    """Make fakes of the set's real pictures.
+    """Make fakes from the real images of a data set.
 
-    Autoencoders of several kinds are trained on real pictures of the train split and remake them: what `train --fakes`
-    then sees beside the real ones differs in a decoder's traces alone. They lie in DIR/fakes, listed in DIR/fakes.csv.
+    Trains several autoencoders on real images of the train split and reconstructs some with them. The fakes differ from
+    the originals only in the traces of a decoder; `train --fakes` uses both. Writes DIR/fakes and DIR/fakes.csv.
     """
-    try:
+    with require_extra("train"):
         from ..train.fakes import make_fakes
-    except ImportError as error:
-        from ..errors import MissingExtraError
-
-        raise MissingExtraError(error.name or "torch", "train") from error
     from .data_tables import show_set
 
-    with _bar("fakes") as progress:
+    with named_progress_bar("fakes") as progress:
         rows = make_fakes(folder, count=count, steps=steps, jobs=jobs, seed=seed, progress=progress)
     show_set(rows)
 
 
 def _tell(report: AuditReport, scarce: list[str]) -> None:
-    """What an audit comes to, on standard error."""
+    """Print the outcome of an audit on standard error."""
     from ..data.audit import MAX_AUROC
     from ..data.card import LEAST_SOURCES
 
     if scarce:
         click.echo(
-            f"note: fewer than {LEAST_SOURCES} training sources of a class in {', '.join(scarce)}; a network may learn "
-            "what a category shows instead of who made it",
+            f"note: fewer than {LEAST_SOURCES} training sources of a class in {', '.join(scarce)}; a model may learn "
+            "the content of a category instead of its origin",
             err=True,
         )
     for name, leak in report.by_category.items():
@@ -273,22 +275,3 @@ def _tell(report: AuditReport, scarce: list[str]) -> None:
         click.echo(
             f"passed: AUROC {report.equalised.auroc:.3f} after equalisation, limit {MAX_AUROC}", err=True
         )
-
-
-@contextmanager
-def _bar(unit: str, *, lines: bool = False) -> Iterator[Callable[[str, int, int], None]]:
-    """A progress bar on standard error where that is a terminal; else a line a step where `lines` asks for it."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        task = bars.add_task(unit, total=None)
-
-        def step(what: str, done: int, of: int) -> None:
-            bars.update(task, description=what or unit, completed=done, total=of)
-            if lines and not console.is_terminal:
-                click.echo(f"{done}/{of} {what}", err=True)
-
-        yield step

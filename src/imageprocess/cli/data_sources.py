@@ -1,4 +1,4 @@
-"""imageprocess data sheet, add: look at a source of the manifest before it is built, and add one."""
+"""`imageprocess data sheet` and `data add`: inspect a source of the manifest, and add one."""
 
 from __future__ import annotations
 
@@ -17,29 +17,30 @@ if TYPE_CHECKING:
 _CLONES = "clones"
 _git_root = click.option(
     "--git-root", type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help=f"Read from clones that lie here, named owner+name; else they are cloned into {_CLONES}/.",
+    help=f"Folder of existing clones, named owner+name. Default: repositories are cloned into {_CLONES}/.",
 )  # fmt: skip
 _manifest = click.option(
     "--manifest", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Another list of sources than the one that ships.",
+    help="Use this list of sources instead of the shipped one.",
 )  # fmt: skip
 _count = click.option(
-    "--count", type=click.IntRange(1, 300), default=30, show_default=True, help="Pictures looked at."
+    "--count", type=click.IntRange(1, 300), default=30, show_default=True, help="Number of images to sample."
 )
-_UNSEEN = "unseen"  # stands for a field that a look at the pictures does not need
+_UNSEEN = "unseen"  # placeholder for a field that sampling does not need
 
 
 @click.command()
 @click.argument("source", metavar="SOURCE")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Default: SOURCE.png.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="Output image. Default: SOURCE.png."
+)
 @_count
 @_git_root
 @_manifest
 def sheet(source: str, out: Path | None, count: int, git_root: Path | None, manifest: Path | None) -> None:
     """Draw a contact sheet of a source of the manifest.
 
-    SOURCE is its id. The sample is cut as a build would cut it; counts, sizes, formats and cameras go to standard
-    output.
+    SOURCE is its id. The sampled images are cropped as in a build. Counts, sizes, formats and cameras are printed.
     """
     from ..data.manifest import load_manifest
 
@@ -52,28 +53,36 @@ def sheet(source: str, out: Path | None, count: int, git_root: Path | None, mani
 @click.command()
 @click.argument("repo", metavar="OWNER/NAME")
 @click.option("--label", type=click.Choice(["ai", "real"]), required=True)
-@click.option("--include", required=True, metavar="REGEX", help="On the path: which files.")
-@click.option("--exclude", metavar="REGEX", help="On the path: which of them not.")
-@click.option("--commit", metavar="HEX", help="Default: where the clone stands.")
-@click.option("--id", "name", metavar="NAME", help="Default: from the repository's name.")
+@click.option("--include", required=True, metavar="REGEX", help="Paths to include.")
+@click.option("--exclude", metavar="REGEX", help="Paths to exclude.")
+@click.option("--commit", metavar="HEX", help="Commit to read. Default: HEAD of the clone.")
+@click.option("--id", "name", metavar="NAME", help="Id of the source. Default: from the repository's name.")
 @click.option("--category", type=click.Choice(CATEGORIES))
-@click.option("--shows", metavar="TEXT", help="What is seen, in a few words.")
-@click.option("--generator", type=click.Choice(tuple(GENERATORS)), help="Of AI pictures: the family.")
-@click.option("--made-by", metavar="TEXT", help="The generator, or who took or drew the pictures with what.")
-@click.option("--era", metavar="YEAR", help="2024, 2019-2021, 'before 2012'.")
-@click.option("--licence", default="none stated", show_default=True, help="As it is stated.")
-@click.option("--permissive", is_flag=True, help="The licence is an open one and covers the pictures.")
+@click.option("--shows", metavar="TEXT", help="What the images show, in a few words.")
+@click.option(
+    "--generator", type=click.Choice(tuple(GENERATORS)), help="For AI images: the generator family."
+)
+@click.option(
+    "--made-by", metavar="TEXT", help="The generator; or who took or drew the images, and with what."
+)
+@click.option("--era", metavar="YEAR", help="e.g. 2024, 2019-2021, 'before 2012'.")
+@click.option("--licence", default="none stated", show_default=True, help="Licence as stated by the source.")
+@click.option("--permissive", is_flag=True, help="The licence is open and covers the images.")
 @click.option("--private-people", is_flag=True, help="Private people can be recognised.")
 @click.option("--confidence", type=click.Choice(CONFIDENCES), default="high", show_default=True)
 @click.option("--split", type=click.Choice(["train", "open_test"]), default="train", show_default=True)
-@click.option("--test-set", metavar="NAME", help="Of open_test: which test set.")
+@click.option("--test-set", metavar="NAME", help="For open_test: the test set.")
 @click.option("--min-side", type=click.IntRange(0), default=200, show_default=True, metavar="PX")
-@click.option("--cap", type=click.IntRange(1), help="Pictures at most; default: the build's.")
-@click.option("--crop", type=int, nargs=4, metavar="L T R B", help="Pixels cut off each edge.")
-@click.option("--grid", type=int, nargs=2, metavar="COLS ROWS", help="Files are sheets of so many pictures.")
-@click.option("--group", metavar="REGEX", help="On the path: its capture names the prompt or scene.")
-@click.option("--notes", default="", help="What was seen, and why the label is believed.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The sheet. Default: NAME.png.")
+@click.option("--cap", type=click.IntRange(1), help="Maximum number of images. Default: as in the build.")
+@click.option("--crop", type=int, nargs=4, metavar="L T R B", help="Pixels to crop from each edge.")
+@click.option(
+    "--grid", type=int, nargs=2, metavar="COLS ROWS", help="Files are sheets of COLS x ROWS images."
+)
+@click.option("--group", metavar="REGEX", help="Its group captures the prompt or scene from the path.")
+@click.option("--notes", default="", help="Observations, and why the label is certain.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="Contact sheet. Default: NAME.png."
+)
 @click.option("--yes", is_flag=True, help="Write the entry without asking.")
 @_count
 @_git_root
@@ -89,10 +98,10 @@ def add(
     yes: bool,
     **fields: Any,
 ) -> None:
-    """Add a source to the manifest, after a look at it.
+    """Inspect a repository and add it to the manifest as a source.
 
-    Shows the counts and draws a contact sheet, as `data sheet` does; then, where all is stated that an entry needs,
-    asks and writes it.
+    Prints counts and draws a contact sheet as `data sheet` does. If all required fields are given, writes the entry
+    after confirmation.
     """
     from ..data.add import append, check_new
     from ..data.git_objects import head_commit, locate
@@ -100,7 +109,7 @@ def add(
     from ..data.reserved import is_reserved
 
     if is_reserved(repo):
-        raise DataError(f"{repo} is kept for independent evaluations and can be no source")
+        raise DataError(f"{repo} is reserved for independent evaluations and cannot be a source")
     target = manifest or built_in_file()
     git_dir = locate(repo, commit, git_root or Path(_CLONES), may_clone=git_root is None)
     name = name or repo.rpartition("/")[2].lower().replace(".", "_").replace("-", "_")
@@ -109,7 +118,7 @@ def add(
     look = _look(parse_entry(seen, repo), git_root, manifest, count, out or Path(f"{name}.png"))
     if missing:
         options = ", ".join(sorted({_OPTIONS.get(key, f"--{key}") for key in missing}))
-        raise UsageError(f"{repo}: looked at, not added; an entry needs {options}, too")
+        raise UsageError(f"{repo}: not added; missing options: {options}")
     record["count"] = look.files
     check_new(record, target)
     if not yes:
@@ -122,7 +131,7 @@ _OPTIONS = {"generator_detail": "--made-by", "origin": "--made-by", "test_set": 
 
 
 def _record(name: str, repo: str, commit: str, fields: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The entry, in the order in which the manifest has its fields, and those of its fields that are not stated."""
+    """The entry with its fields in the manifest's order, and the names of the missing fields."""
     made_by = "generator_detail" if fields["label"] == "ai" else "origin"
     record: dict[str, Any] = {
         "id": name, "label": fields["label"], "repo": repo, "commit": commit, "include": fields["include"],

@@ -1,4 +1,4 @@
-"""What `imageprocess data` prints: counts of a set, and an audit's findings, as tables on standard output."""
+"""Tables printed by `imageprocess data`: the counts of a data set and the results of an audit."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from ..data.manifest import SourceEntry
     from ..data.sheet import Look
 
-_PLAIN_WIDTH = 160  # columns, where the output is not a terminal
+_PLAIN_WIDTH = 160  # columns, if the output is not a terminal
 _FACTS_SHOWN = 5
 
 
 def show_counts(rows: Sequence[IndexRow]) -> None:
-    """What an audit looks at: pictures by split, source, format and size."""
+    """Print the numbers of images by split, source, format and size."""
     console = _console()
     for name in ("split", "source", "format", "long side"):
         console.print(_counts_table(name, rows))
@@ -31,7 +31,7 @@ def show_counts(rows: Sequence[IndexRow]) -> None:
 
 
 def show_set(rows: Sequence[IndexRow]) -> None:
-    """What is there: pictures by split, the sources, the licences."""
+    """Print the numbers of images by split, the sources and the licences."""
     console = _console()
     console.print(_counts_table("split", rows))
     console.print(_categories_table(rows))
@@ -93,13 +93,13 @@ def _counts_table(name: str, rows: Sequence[IndexRow]) -> Table:
 
 
 def _console() -> Console:
-    """Names and licences are shown as they are, never read as rich's markup."""
+    """A console that prints names and licences literally, without rich markup."""
     terminal = Console().is_terminal
     return Console(width=None if terminal else _PLAIN_WIDTH, markup=False, highlight=False)
 
 
 def show_look(entry: SourceEntry, look: Look) -> None:
-    """What a sample of a source shows."""
+    """Print the facts of a sampled source."""
     table = Table("what", "found", title=f"{entry.id}: {entry.label}, {entry.repo} at {entry.commit[:10]}")
     table.add_row("files that match", f"{look.files:,}")
     table.add_row("files read", f"{look.looked_at:,}")

@@ -1,4 +1,4 @@
-"""`imageprocess detect`: pictures in, records out."""
+"""`imageprocess detect`: analyse images and print their records."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from ..decode import Limits
 
 _STDIN = "-"
-_FEW = 32  # pictures that one process has done before others have started and loaded the network
-_TIMEOUT_S = 60.0  # for one picture, where a process of its own looks at it
-_MAX_DEFAULT_JOBS = 8  # each holds the network and a decoded picture: about 0.4 GB for 12 megapixels
-_MAX_JOBS, _MAX_BATCH = 1_000, 10_000  # beyond any machine's use; a slip of the finger is told
+_FEW = 32  # images that one process analyses before others have started and loaded the model
+_TIMEOUT_S = 60.0  # for one image, in a worker process
+_MAX_DEFAULT_JOBS = 8  # each holds the model and a decoded image: about 0.4 GB at 12 megapixels
+_MAX_JOBS, _MAX_BATCH = 1_000, 10_000  # more than any machine can use: catches typing errors
 _BY_SUFFIX: dict[str, Format] = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
 
 
@@ -38,119 +38,94 @@ def parse_only(_: click.Context, __: click.Parameter, value: str | None) -> tupl
     names = [name.strip() for name in value.split(",")]
     known = {str(witness): witness for witness in WITNESSES}
     if not all(name in known for name in names):
-        raise click.BadParameter(f"{value!r}: a comma-separated list of {', '.join(WITNESSES)}")
+        raise click.BadParameter(f"{value!r} is not a comma-separated list of {', '.join(WITNESSES)}")
     return tuple(known[name] for name in names)
 
 
 @click.command()
 @click.argument("inputs", nargs=-1, metavar="[PATH|DIR|GLOB|URL|-]...")
-@click.option("-r", "--recursive", is_flag=True, help="Look into the folders of a folder too.")
+@click.option("-r", "--recursive", is_flag=True, help="Include subfolders.")
 @click.option(
     "--from-list",
     type=click.File("rb"),
     metavar="FILE|-",
-    help="Read paths and addresses from FILE, one a line.",
+    help="Read paths and URLs from FILE, one per line.",
 )
 @click.option(
     "--format", "form", type=click.Choice(FORMATS),
-    help="What to write: words, an array of records, a record a line, or a table. Default: what the name of the"
-    " output FILE says (.json, .jsonl, .csv), else text.",
+    help="Output format. Default: by the suffix of the output file (.json, .jsonl, .csv), else text.",
 )  # fmt: skip
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), metavar="FILE",
-    help="Write to FILE, which appears when all is done, instead of standard output.",
+    help="Write to FILE instead of standard output; FILE is created when everything is done.",
 )  # fmt: skip
 @click.option(
     "--mode", type=click.Choice(MODES), default="balanced", show_default=True,
-    help="How sure the model must be; best-guess never answers 'unsure' for want of certainty.",
+    help="Required certainty of the model; best-guess never answers 'unsure' for lack of it.",
 )  # fmt: skip
 @click.option(
     "--threshold", type=click.FloatRange(0, 1), metavar="X",
-    help="The model's probability from which a picture is 'ai'; below it is 'real'. Overrides --mode.",
+    help="Answer 'ai' if the model's probability is at least X, else 'real'. Overrides --mode.",
 )  # fmt: skip
-@click.option("--model", metavar="NAME|DIR", help="A shipped model or a model folder.")
+@click.option("--model", metavar="NAME|DIR", help="Name of a model, or a model folder.")
 @click.option(
-    "--only", callback=parse_only, metavar=",".join(WITNESSES), help="Ask these alone; the default is all."
+    "--only", callback=parse_only, metavar=",".join(WITNESSES), help="Run only these checks (default: all)."
 )
 @click.option(
     "--heatmap", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
-    help="Write NAME.heatmap.png into DIR: where the model sees an AI's hand.",
+    help="Write NAME.heatmap.png into DIR: which regions contribute to 'ai'.",
 )  # fmt: skip
 @click.option(
     "--report", type=click.Path(path_type=Path), metavar="FILE.html|DIR",
-    help="Write a report to pass on: FILE.html for one picture, or NAME.report.html in DIR for each.",
+    help="Write a self-contained report: FILE.html for one image, or NAME.report.html in DIR for each.",
 )  # fmt: skip
-@click.option("--report-with-picture", is_flag=True, help="Put the picture itself into its report.")
+@click.option("--report-with-picture", is_flag=True, help="Include the image itself in its report.")
 @click.option(
     "--explain", is_flag=True,
-    help="Tell more of the model: each view, the closest training sources, and whether re-saved copies get the same"
-    " answer.",
+    help="Show the model's score of each view, the closest training sources, and the answers for re-saved copies.",
 )  # fmt: skip
 @click.option(
     "--jobs", type=click.IntRange(1, _MAX_JOBS), default=lambda: min(_MAX_DEFAULT_JOBS, os.cpu_count() or 1),
-    show_default=f"the number of cores, {_MAX_DEFAULT_JOBS} at most", metavar="N",
-    help=f"Look at N pictures at a time; where there are more than {_FEW}, each in a process of its own.",
+    show_default=f"number of cores, at most {_MAX_DEFAULT_JOBS}", metavar="N",
+    help=f"Analyse N images in parallel; in worker processes if there are more than {_FEW} images.",
 )  # fmt: skip
 @click.option(
     "--batch-size", type=click.IntRange(1, _MAX_BATCH), default=16, show_default=True, metavar="N",
-    help="Ask the network about N pictures at once.",
+    help="Images per model batch.",
 )  # fmt: skip
 @click.option(
     "--fail-on", type=click.Choice(["ai", "unsure"]),
-    help="Exit with 3 if a verdict is 'ai'; with 'unsure', if one is 'ai' or 'unsure'.",
+    help="Exit with status 3 if any verdict is 'ai' (or, with 'unsure', is 'ai' or 'unsure').",
 )  # fmt: skip
 @click.option(
     "--max-pixels", type=click.IntRange(1), metavar="N",
-    help="Decode pictures of up to N pixels in full; larger ones, to 220 million, are looked at smaller. "
-    "The default is 100 million.",
+    help="Decode images of up to N pixels at full size, and larger ones (up to 220 million) at a reduced size. "
+    "Default: 100 million.",
 )  # fmt: skip
-@click.option("--allow-private", is_flag=True, help="Fetch from this machine and from private networks too.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress and no notes on standard error.")
+@click.option("--allow-private", is_flag=True, help="Allow URLs on this machine and in private networks.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress or notes on standard error.")
 @click.pass_context
 def detect(
-    ctx: click.Context,
-    inputs: tuple[str, ...],
-    recursive: bool,
-    from_list: IO[bytes] | None,
-    form: Format | None,
-    output: Path | None,
-    mode: Mode,
-    threshold: float | None,
-    model: str | None,
-    only: tuple[Witness, ...] | None,
-    heatmap: Path | None,
-    report: Path | None,
-    report_with_picture: bool,
-    explain: bool,
-    jobs: int,
-    batch_size: int,
-    fail_on: str | None,
-    max_pixels: int | None,
-    allow_private: bool,
-    quiet: bool,
-) -> None:
-    """Tell whether pictures were made by an AI, and why.
+    ctx: click.Context, inputs: tuple[str, ...], recursive: bool, from_list: IO[bytes] | None, form: Format | None,
+    output: Path | None, mode: Mode, threshold: float | None, model: str | None, only: tuple[Witness, ...] | None,
+    heatmap: Path | None, report: Path | None, report_with_picture: bool, explain: bool, jobs: int, batch_size: int,
+    fail_on: str | None, max_pixels: int | None, allow_private: bool, quiet: bool,
+) -> None:  # fmt: skip
+    """Detect whether images were made by AI, and why.
 
-    A folder gives its pictures, "-" reads one picture from standard input, an http(s) address is fetched. The output
-    keeps the input's order.
+    A folder stands for the images in it, "-" for one image on standard input; an http(s) URL is downloaded. Output is
+    in input order.
 
-    Exit status: 0 all analysed; 1 some input failed (its record says why; the others are done), its heat map or
-    report could not be written, or no picture was found; 2 wrong usage, or nowhere to write; 3 --fail-on matched,
-    whatever else happened.
+    Exit status: 0 all analysed; 1 some input failed (its record gives the error; the others are complete), a heat map
+    or report could not be written, or no image was found; 2 usage error, or output not writable; 3 --fail-on matched
+    (takes precedence over 1).
     """
-    if not inputs and from_list is None:
-        raise click.UsageError("nothing to look at: give a path, a folder, a glob, '-' or --from-list")
-    if heatmap and only and "model" not in only:
-        raise click.UsageError("--heatmap shows what the model sees; add it to --only")
-    if explain and only and "model" not in only:
-        raise click.UsageError("--explain tells more of what the model sees; add it to --only")
     named = _Inputs(inputs, recursive, from_list, allow_private, quiet)
-    if report and reports.is_page(report) and (named.known_total() or 1) > 1:
-        raise click.UsageError(f"--report {report}: one file holds one picture; name a folder for several")
+    _check_usage(named, only, heatmap, report, explain)
     task = _task(model, mode, threshold, only, heatmap, report, explain, max_pixels)
     if not quiet and (only is None or "model" in only):
         name_better_model(model)
-    # A map or a report is made of its picture, so the sources are needed once more for each.
+    # Heat maps and reports need the image again, so the sources are iterated once more for each.
     copies = (heatmap is not None) + (report is not None)
     given, *again = itertools.tee(named.sources(task.limits), 1 + copies)
     results = _judge(given, task, jobs, batch_size)
@@ -159,7 +134,7 @@ def detect(
     def missing(what: str, name: str, error: Exception) -> None:
         tally.failed = True
         if not quiet:
-            click.echo(f"No {what} of {name}: {error}", err=True)
+            click.echo(f"{name}: no {what} written: {error}", err=True)
 
     for writer in reports.writers(heatmap, report, with_picture=report_with_picture):
         results = reports.beside(results, again.pop(), task.limits, writer, missing)
@@ -174,16 +149,35 @@ def detect(
             stream.write(text.encode("utf-8", "backslashreplace"))
             stream.flush()
     if not quiet:
-        for remark in remarks(inputs, recursive, tally.total, tally.remedies):
-            click.echo(escaped(remark), err=True)
-        if tally.total > 1:
-            click.echo(tally, err=True)
+        _print_notes(tally, inputs, recursive)
     ctx.exit(tally.exit_code)
+
+
+def _check_usage(
+    named: _Inputs, only: tuple[Witness, ...] | None, heatmap: Path | None, report: Path | None, explain: bool
+) -> None:
+    if not named.arguments and named.from_list is None:
+        raise click.UsageError("no input: give a path, a folder, a glob, '-' or --from-list")
+    if heatmap and only and "model" not in only:
+        raise click.UsageError("--heatmap needs the model: add 'model' to --only")
+    if explain and only and "model" not in only:
+        raise click.UsageError("--explain needs the model: add 'model' to --only")
+    if report and reports.is_page(report) and (named.known_total() or 1) > 1:
+        raise click.UsageError(
+            f"--report {report}: a report file is for one image; give a folder for several"
+        )
+
+
+def _print_notes(tally: Tally, inputs: tuple[str, ...], recursive: bool) -> None:
+    for remark in remarks(inputs, recursive, tally.total, tally.remedies):
+        click.echo(escaped(remark), err=True)
+    if tally.total > 1:
+        click.echo(tally, err=True)
 
 
 @dataclass(frozen=True, slots=True)
 class _Inputs:
-    """What the command line named."""
+    """The inputs named on the command line."""
 
     arguments: tuple[str, ...]
     recursive: bool
@@ -196,7 +190,7 @@ class _Inputs:
 
         stdin = sys.stdin.buffer
         if self.arguments.count(_STDIN) + (self.from_list is not None and self.from_list is stdin) > 1:
-            raise click.UsageError("standard input can be read once")
+            raise click.UsageError("standard input can be read only once: give either '-' or --from-list -")
         for argument in self.arguments:
             if argument == _STDIN or sources.is_web_address(argument):
                 yield self._read(argument, limits)
@@ -222,8 +216,8 @@ class _Inputs:
             click.echo(f"{escaped(old)} redirects to {escaped(new)}", err=True)
 
     def known_total(self) -> int | None:
-        """How many pictures there are, where no folder has to be walked to know it."""
-        # Path.is_file raises on a name that is too long, or below a folder that is closed to us.
+        """The number of images, if it is known without listing a folder."""
+        # Path.is_file raises on names that are too long and in folders without read permission.
         plain = all(name == _STDIN or os.path.isfile(name) for name in self.arguments)  # noqa: PTH113
         return len(self.arguments) if plain and self.from_list is None else None
 
@@ -232,7 +226,7 @@ def _task(
     model: str | None, mode: Mode, threshold: float | None, only: tuple[Witness, ...] | None,
     heatmap: Path | None, report: Path | None, explain: bool, max_pixels: int | None,
 ) -> Task:  # fmt: skip
-    """A report shows a map where the model gives one; --heatmap insists on it."""
+    """A report includes a heat map if the model has one; --heatmap requires it."""
     from ..batch.score import Task
     from ..decode import DETECTOR_LIMITS
     from ..model import registry
@@ -245,8 +239,8 @@ def _task(
 
 
 def _judge(given: Iterator[Source | Result], task: Task, jobs: int, batch_size: int) -> Iterator[Result]:
-    """Few pictures here, so that the first verdict comes at once; many in a process a core, as `batch` does:
-    threads would wait for each other wherever Python itself is at work."""
+    """Few images are analysed in this process, so that the first verdict comes at once; many in a process per core, as
+    `batch` does, because threads would contend for the interpreter lock."""
     first = list(itertools.islice(given, _FEW + 1))
     given = itertools.chain(first, given)
     if jobs > 1 and len(first) > _FEW:

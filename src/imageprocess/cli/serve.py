@@ -1,4 +1,4 @@
-"""`imageprocess serve`: the service and its pages."""
+"""`imageprocess serve`: run the HTTP service and its web pages."""
 
 from __future__ import annotations
 
@@ -6,41 +6,43 @@ from typing import Any
 
 import click
 
-from ..errors import MissingExtraError, UsageError
+from ..errors import UsageError
+from .extras import require_extra
 
 
 @click.command()
-@click.option("--host", help="Where to listen; 127.0.0.1 unless told (or HOST).")
-@click.option("--port", type=click.IntRange(0, 65535), help="8000 unless told (or PORT).")
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Serving processes.")
+@click.option("--host", help="Address to listen on. Default: HOST, or 127.0.0.1.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on. Default: PORT, or 8000.")
 @click.option(
-    "--new-key", metavar="NAME", help="Make a key: itself to stderr, its line for the file to stdout."
+    "--workers", type=click.IntRange(1), default=1, show_default=True, help="Number of server processes."
+)
+@click.option(
+    "--new-key",
+    metavar="NAME",
+    help="Generate an API key: prints the key to stderr and its line for the keys file to stdout.",
 )
 def serve(host: str | None, port: int | None, workers: int, new_key: str | None) -> None:
-    """Start the service and its pages.
+    """Start the HTTP service and its web pages. Environment variables:
 
     \b
-    API_KEY                          ask for this key; unset: everybody who can reach it may use it
-    IMAGEPROCESS_KEYS_FILE           many keys, a name and a SHA-256 a line; read again when it changes
-    IMAGEPROCESS_RATE_PER_ADDRESS    as 60/minute, in pictures; 120/minute where others can reach it
-    IMAGEPROCESS_RATE_PER_KEY        the same for who has a key; unset: no limit
-    IMAGEPROCESS_TRUSTED_PROXIES     addresses or networks whose X-Forwarded-For is believed
-    IMAGEPROCESS_CORS_ORIGINS        origins whose pages may call it
-    IMAGEPROCESS_JOBS                pictures looked at at the same time; one a core
-    IMAGEPROCESS_MODEL               a shipped model's name or a model folder
-    IMAGEPROCESS_ISSUES              where visitors report wrong verdicts: https://.../issues/new, or mailto:...
-    The rest, with its defaults, is in src/imageprocess/serve/settings.py.
+    API_KEY                          required key; unset: anyone who can reach the service may use it
+    IMAGEPROCESS_KEYS_FILE           file of keys, a name and a SHA-256 per line; reloaded when it changes
+    IMAGEPROCESS_RATE_PER_ADDRESS    images per client address, e.g. 60/minute; default 120/minute if not on loopback
+    IMAGEPROCESS_RATE_PER_KEY        the same per key; unset: no limit
+    IMAGEPROCESS_TRUSTED_PROXIES     addresses or networks whose X-Forwarded-For is trusted
+    IMAGEPROCESS_CORS_ORIGINS        origins that may call the service from a browser
+    IMAGEPROCESS_JOBS                images analysed in parallel; default one per core
+    IMAGEPROCESS_MODEL               name of a model, or a model folder
+    IMAGEPROCESS_ISSUES              where to report wrong verdicts: https://.../issues/new, or mailto:...
+    All settings and their defaults are in imageprocess/serve/settings.py.
 
-    Exit status: 0 stopped by Ctrl-C or SIGTERM; 2 wrong usage, a setting that cannot be, or a port that is in use;
-    3 it could not start.
+    Exit status: 0 stopped by Ctrl-C or SIGTERM; 2 usage error, invalid setting, or port in use; 3 failed to start.
     """
-    try:
+    with require_extra("serve"):
         from pydantic import ValidationError
 
         from ..serve import keys, server
         from ..serve.settings import Settings
-    except ImportError as error:
-        raise MissingExtraError(error.name or "the service", "serve") from error
     from ..model import registry
 
     if new_key is not None:
@@ -54,7 +56,7 @@ def serve(host: str | None, port: int | None, workers: int, new_key: str | None)
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         raise UsageError(f"{'.'.join(map(str, first['loc']))} in the environment: {first['msg']}") from error
-    registry.resolve(settings.model)  # said now and plainly, not as a traceback out of each worker
+    registry.resolve(settings.model)  # fail here rather than with a traceback in every worker
     if settings.keys_file:
         keys.read_keys(settings.keys_file)
     server.run(settings, workers)

@@ -1,4 +1,4 @@
-"""What passes by on its way out, counted: for the exit status and the last line."""
+"""Counts results for the exit status and the summary line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Tally:
         self.failed = False  # an input, or its heat map
         self._labels: Counter[str] = Counter()
         self._grades: Counter[str] = Counter()
-        self.remedies: Counter[str] = Counter()  # command -> pictures that it would have told more about
+        self.remedies: Counter[str] = Counter()  # command that enables a missing check -> images that need it
         self._fatal = {"ai": {"ai"}, "unsure": {"ai", "unsure"}}.get(fail_on or "", set())
 
     def count(self, results: Iterable[Result]) -> Iterator[Result]:
@@ -61,16 +61,16 @@ def _remedies(result: Result) -> set[str]:
 def remarks(
     arguments: Iterable[str], recursive: bool, total: int, remedies: Mapping[str, int]
 ) -> Iterator[str]:
-    """What a person who misses pictures, or something in them, should hear, once."""
+    """Notes about inputs that were skipped or not fully checked, each once."""
     from ..sources import pictures_lie_below
 
     for remedy, count in remedies.items():
         files = "1 file holds" if count == 1 else f"{count:,} files hold"
-        yield f"{files} what this installation cannot read or check; this adds it: {remedy}"
+        yield f"{files} data that this installation cannot read or check; to enable it: {remedy}"
 
     if not recursive:
         for argument in arguments:
             if os.path.isdir(argument) and pictures_lie_below(argument):  # noqa: PTH112 (is_dir raises)
-                yield f"{argument}: its folders hold pictures that were left out; -r looks into them too."
+                yield f"{argument}: images in subfolders were skipped; use -r to include them."
     if not total:
-        yield "No picture found."
+        yield "No image found."

@@ -1,4 +1,4 @@
-"""imageprocess train: a network from a data set, with curves, checkpoints and a model folder at the end."""
+"""`imageprocess train`: train a network on a data set and export it as a model folder."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .extras import require_extra
+
 if TYPE_CHECKING:
     from ..train.blend import BlendResult
     from ..train.loop import Progress, TrainResult
 
 
 class _Train(click.Command):
-    """With --encoder it is another command, with options of its own."""
+    """With --encoder it is a different command with its own options."""
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
@@ -33,52 +35,58 @@ class _Train(click.Command):
     "--net",
     default="cnn",
     show_default=True,
-    help="cnn, glance, look, gaze, small32 (for pictures of 32 x 32), a peer (npr, ferretnet, resnet18), or blend: "
-    "trained networks and a forest.",
+    help="cnn, glance, look, gaze, small32 (for 32 x 32 images), a baseline (npr, ferretnet, resnet18), or blend "
+    "(trained networks and gradient-boosted trees).",
 )
-@click.option("--epochs", type=click.IntRange(1), default=None, help="Default: the recipe's.")
+@click.option("--epochs", type=click.IntRange(1), default=None, help="Default: as in the recipe.")
 @click.option("--batch-size", type=click.IntRange(2), default=None)
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), default=None)
 @click.option("--seed", type=click.IntRange(0), default=None)
 @click.option("--precision", type=click.Choice(["32-true", "bf16-mixed"]), default=None)
 @click.option(
     "--folds", type=click.IntRange(2), default=None, metavar="N",
-    help="Train, of the same batches, N twins that each never see an Nth of the sources, for `--net blend --blind`.",
+    help="Also train N fold models, each without one Nth of the sources, for `--net blend --blind`.",
 )  # fmt: skip
-@click.option("--fakes", is_flag=True, help="Train on the fakes of `data fakes` too.")
+@click.option("--fakes", is_flag=True, help="Also train on the fakes made by `data fakes`.")
 @click.option(
-    "--workers", type=click.IntRange(0), default=2, show_default=True, help="Processes that read pictures."
+    "--workers", type=click.IntRange(0), default=2, show_default=True, help="Data loader processes."
 )
 @click.option(
     "--devices", type=click.IntRange(1), default=1, show_default=True,
-    help="Train on N GPUs, or in N processes on a CPU, each with its share of every batch.",
+    help="Train on N GPUs, or in N processes on a CPU (data parallel).",
 )  # fmt: skip
 @click.option(
     "--nodes", type=click.IntRange(1), default=1, show_default=True,
-    help="Machines that run this command, with --devices each, NODE_RANK 0 to N-1, and the first one's MASTER_ADDR and "
-    "MASTER_PORT; --data and --out lie where all of them see them.",
+    help="Number of machines. Run this command on each, with NODE_RANK 0 to N-1 and the first machine's MASTER_ADDR "
+    "and MASTER_PORT; --data and --out must be on shared storage.",
 )  # fmt: skip
-@click.option("--packed", is_flag=True, help="Put the prepared pictures into tars, and read them from there.")
+@click.option(
+    "--packed", is_flag=True, help="Store the prepared images in tar shards and read them from there."
+)
 @click.option(
     "--resized", is_flag=True,
-    help="Keep the prepared pictures as arrays too: 150 KB each of up to 224 x 224, and steps as fast as the network.",
+    help="Also store the prepared images as arrays (150 KB each), so that training does not wait for decoding.",
 )  # fmt: skip
 @click.option(
     "--on-device", is_flag=True,
-    help="Keep every picture in the GPU's memory (0.8 MB each) and deliver it there anew each time that it is shown.",
+    help="Keep all images in GPU memory (0.8 MB each) and degrade them there, anew for every epoch.",
 )  # fmt: skip
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Default: runs/NET.")
-@click.option("--name", default=None, help="The model's name in model.json. Default: the network's.")
-@click.option("--version", "model_version", default="1.0.0", show_default=True, help="The model's version.")
-@click.option("--resume", is_flag=True, help="Go on where the run in --out stopped.")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Output folder. Default: runs/NET."
+)
+@click.option("--name", default=None, help="Model name in model.json. Default: NET.")
+@click.option(
+    "--version", "model_version", default="1.0.0", show_default=True, help="Model version in model.json."
+)
+@click.option("--resume", is_flag=True, help="Continue the interrupted run in --out.")
 @click.option(
     "--with", "members", multiple=True, show_default="cnn", metavar="NAME|DIR",
-    help="Of --net blend: the trained networks beside the forest; the first gives the heat map. Repeatable.",
+    help="For --net blend: trained network to combine with the trees; repeatable. The first gives the heat map.",
 )  # fmt: skip
 @click.option(
     "--blind", is_flag=True,
-    help="Of --net blend: train the networks again without each quarter of the sources, and weigh and calibrate on "
-    "what they say of it. Takes three times as long as the networks took; minutes where they have twins (--folds 4).",
+    help="For --net blend: fit weights and calibration on out-of-fold predictions by source. Retrains the networks "
+    "four times, unless they were trained with --folds 4.",
 )  # fmt: skip
 def train(
     data: Path,
@@ -103,40 +111,27 @@ def train(
     members: tuple[str, ...],
     blind: bool,
 ) -> None:
-    """Train a network; OUT/model is the model folder, OUT/curves.png how it went.
+    """Train a network. Writes the model folder OUT/model and the learning curves OUT/curves.png.
 
-    With --encoder FILE.onnx: a head on a vision transformer of your own; its options: `train --encoder FILE --help`.
+    With --encoder FILE.onnx, trains a head on that vision transformer; see `train --encoder FILE --help`.
     """
-    try:
+    with require_extra("train"):
         from ..train.devices import is_follower
         from ..train.export import export
-    except ImportError as error:
-        from ..errors import MissingExtraError
-
-        raise MissingExtraError(error.name or "torch", "train") from error
     given = {
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "seed": seed,
-        "precision": precision,
-        "folds": folds,
-        "fakes": fakes or None,
-    }
+        "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed,
+        "precision": precision, "folds": folds, "fakes": fakes or None,
+    }  # fmt: skip
     given = {key: value for key, value in given.items() if value is not None}
     out = out or Path("runs") / net
     result: TrainResult | BlendResult
     if net == "blend":
-        if devices > 1 or nodes > 1 or packed:
-            raise click.UsageError(
-                "--devices, --nodes and --packed: of a network's training, not of --net blend"
-            )
-        if on_device:
-            raise click.UsageError("--on-device: of a network's training, not of --net blend")
+        if devices > 1 or nodes > 1 or packed or on_device:
+            raise click.UsageError("--devices, --nodes, --packed and --on-device do not apply to --net blend")
         result, said = _train_blend(data, out, given, workers, members, blind=blind, resized=resized)
     else:
         if blind or members:
-            raise click.UsageError("--blind and --with: of --net blend")
+            raise click.UsageError("--blind and --with apply only to --net blend")
         result, said = _train_network(
             net, data, out, given, resume,
             workers=workers, devices=devices, nodes=nodes, packed=packed, resized=resized, fresh=on_device,
@@ -187,10 +182,10 @@ def _train_network(
             )
     except KeyboardInterrupt:
         if (resume or bars.begun) and (out / "last.ckpt").exists():
-            click.echo(f"stopped; go on from {out} with the same command and --resume", err=True)
+            click.echo(f"interrupted; run the same command with --resume to continue from {out}", err=True)
         else:
             click.echo(
-                "stopped before there was anything to resume; pictures prepared so far are kept", err=True
+                "interrupted before the first checkpoint; the images prepared so far are kept", err=True
             )
         raise click.exceptions.Exit(130) from None
     best = result.log[result.best_epoch - 1]
@@ -207,7 +202,7 @@ def _train_blend(
     blind: bool,
     resized: bool,
 ) -> tuple[BlendResult, str]:
-    """Needs no --resume: what lies in `out` is always used again, and the rest is minutes."""
+    """Needs no --resume: intermediate results in `out` are always reused."""
     from ..model.registry import resolve
     from ..train.blend import BlendRecipe, train_blend
     from ..train.export import load_network, load_recipe
@@ -217,12 +212,12 @@ def _train_blend(
     others = sorted(given.keys() - {"seed"})
     if others:
         options = ", ".join("--" + key.replace("_", "-") for key in others)
-        raise click.UsageError(f"{options}: of the CNN's training, not of --net blend")
+        raise click.UsageError(f"{options}: not applicable to --net blend")
     with _Bars(1) as bars:
         folders = [resolve(member) for member in members or ("cnn",)]
         networks = [load_network(folder) for folder in folders]
         recipes = tuple(load_recipe(folder) for folder in folders) if blind else ()
-        # A run leaves them beside the model.
+        # A training run leaves its fold models beside the model folder.
         twins = [
             read_twins(folder.parent, NETS[each.net]) for folder, each in zip(folders, recipes, strict=blind)
         ]
@@ -234,8 +229,7 @@ def _train_blend(
 
 
 class _Bars:
-    """Two progress lines on stderr: preparing the pictures, then the epochs; a line now and
-    then where there is no terminal."""
+    """Progress on stderr, of preparing the images and of the epochs: two bars on a terminal, else occasional lines."""
 
     def __init__(self, epochs: int) -> None:
         from rich.console import Console
@@ -246,7 +240,7 @@ class _Bars:
 
         self.begun = False
         self._epochs = epochs
-        # Of several processes one talks.
+        # Only the first of several processes reports.
         self._console = Console(stderr=True, quiet=is_follower())
         self._bars = Bars(
             TextColumn("{task.description}"),
@@ -256,7 +250,7 @@ class _Bars:
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        self._cache = self._bars.add_task("preparing pictures", total=None, visible=False)
+        self._cache = self._bars.add_task("preparing images", total=None, visible=False)
         self._epoch = self._bars.add_task("epoch 1", total=None, visible=False)
 
     def __enter__(self) -> _Bars:

@@ -1,4 +1,4 @@
-"""`imageprocess trust`: whose signatures on Content Credentials count."""
+"""`imageprocess trust`: manage the trusted signers of Content Credentials."""
 
 from __future__ import annotations
 
@@ -21,9 +21,7 @@ from ..provenance.trust import (
 )
 
 
-@click.group(
-    epilog=f"The environment variables {SETTING} and {INTERIM_SETTING} name other files than those in your data folder."
-)
+@click.group(epilog=f"{SETTING} and {INTERIM_SETTING} override the files in the data folder.")
 def trust() -> None:
     """Manage the list of trusted signers of Content Credentials."""
 
@@ -33,20 +31,23 @@ def trust() -> None:
     "--from",
     "source",
     metavar="URL|FILE",
-    help="Where to take the list from; the official C2PA trust list (CC BY 4.0) by default.",
+    help="Source of the list. Default: the official C2PA trust list (CC BY 4.0).",
 )
 @click.option(
     "--interim",
     is_flag=True,
-    help='Get the frozen interim list instead, whose signers are trusted as "legacy".',
+    help='Download the frozen interim list, whose signers are trusted as "legacy".',
 )
 @click.option(
-    "--to", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Keep it there instead."
+    "--to",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the list to FILE instead of the data folder.",
 )
 def update(source: str | None, to: Path | None, interim: bool) -> None:
-    """Download the trust list, check it, and put it in place of the one that is there.
+    """Download and check the trust list, and replace the current one.
 
-    When it cannot be had, or is no list of certificates, the old one stays and the exit status is 1.
+    If it cannot be downloaded or is not a list of certificates, the current list is kept and the exit status is 1.
     """
     source = source or (INTERIM_LIST if interim else OFFICIAL_LIST)
     fresh = update_trust_list(source, to or (interim_path() if interim else default_path()))
@@ -56,7 +57,7 @@ def update(source: str | None, to: Path | None, interim: bool) -> None:
 @trust.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path), metavar="[FILE]")
 def info(file: Path | None) -> None:
-    """Show the lists in use, or FILE: where it is, how old, and every signer on it."""
+    """Show the lists in use, or FILE: location, age, and every signer."""
     _show(load_trust_list(file or path_in_use()))
     interim = None if file else find_interim_list()
     if interim:

@@ -73,36 +73,36 @@ def _stamp(path: Path) -> _Stamp | None:
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="DIR")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, metavar="FILE.jsonl|FILE.csv",
-    help="Append a row for each picture to FILE; pictures that are in it already are skipped.",
+    help="Append a row per image to FILE; images already in it are skipped.",
 )  # fmt: skip
-@click.option("-r", "--recursive", is_flag=True, help="Watch the folders of DIR too.")
+@click.option("-r", "--recursive", is_flag=True, help="Include subfolders.")
 @click.option(
-    "--sidecar", is_flag=True, help="Also write each record to NAME.imageprocess.json beside its picture."
+    "--sidecar", is_flag=True, help="Also write each record to NAME.imageprocess.json beside its image."
 )
 @click.option(
     "--mode", type=click.Choice(MODES), default="balanced", show_default=True,
-    help="How sure the model must be; best-guess never answers 'unsure' for want of certainty.",
+    help="Required certainty of the model; best-guess never answers 'unsure' for lack of it.",
 )  # fmt: skip
-@click.option("--model", metavar="NAME|DIR", help="A shipped model or a model folder.")
+@click.option("--model", metavar="NAME|DIR", help="Name of a model, or a model folder.")
 @click.option(
     "--interval", type=click.FloatRange(0.05, 3600), default=1.0, show_default=True, metavar="SECONDS",
-    help="Time between two looks at the folder.",
+    help="Polling interval.",
 )  # fmt: skip
 @click.option(
     "--settle", type=click.FloatRange(0, 3600), default=2.0, show_default=True, metavar="SECONDS",
-    help="Analyse a file once its size and date have not changed for this long.",
+    help="Analyse a file once its size and modification time have been stable for this long.",
 )  # fmt: skip
 @click.option("-q", "--quiet", is_flag=True, help="No notes on standard error.")
 def watch(
     folder: Path, output: Path, recursive: bool, sidecar: bool, mode: Mode, model: str | None,
     interval: float, settle: float, quiet: bool,
 ) -> None:  # fmt: skip
-    """Analyse the pictures in DIR and every new one until interrupted (Ctrl-C or SIGTERM).
+    """Analyse the images in DIR and every new one until interrupted (Ctrl-C or SIGTERM).
 
-    A file that changes after its row was written gets another row. After a restart, a picture counts as done if the
-    output names it with its present size. A picture that fails gets a row that says why; it is not tried again.
+    A file that changes after its row was written gets another row. After a restart, an image counts as done if the
+    output lists it with its current size. An image that fails gets a row with the error and is not retried.
 
-    Exit status: 0 interrupted; 2 wrong usage, or nowhere to write.
+    Exit status: 0 interrupted; 2 usage error, or output not writable.
     """
     from ..detector import Detector
 

@@ -1,1 +1,1 @@
-"""How a training set is made and checked: manifest, build, import, audit."""
+"""Data sets: manifest of sources, build, import, audit."""

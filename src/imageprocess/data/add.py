@@ -14,23 +14,23 @@ from .manifest import SourceEntry, load_manifest, parse_entry
 def check_new(record: dict[str, Any], manifest: Path) -> SourceEntry:
     """The entry that `record` describes.
 
-    Raises DataError where a field is wrong or the repository is reserved; UsageError where the manifest holds its id,
-    the same files of the repository, or the repository on the other side of the split.
+    Raises DataError if a field is invalid or the repository is reserved; UsageError if the manifest already has its id,
+    the same files of the repository, or the repository in the other split.
     """
     entry = parse_entry(record, str(manifest))
     if held := trained_although_held_out(entry):
         raise UsageError(f"{manifest}: {held} stays out of training; choose --split open_test")
     for known in load_manifest(manifest):
         if known.id == entry.id:
-            raise UsageError(f"{manifest}: there is a source {entry.id!r}; name another --id")
+            raise UsageError(f"{manifest}: source {entry.id!r} exists; choose another --id")
         if known.repo.lower() != entry.repo.lower():
             continue
         if (known.include, known.exclude) == (entry.include, entry.exclude):
-            raise UsageError(f"{manifest}: source {known.id!r} takes the same files of {entry.repo}")
+            raise UsageError(f"{manifest}: source {known.id!r} includes the same files of {entry.repo}")
         if known.label == entry.label and known.split != entry.split:
             raise UsageError(
-                f"{manifest}: source {known.id!r} has {entry.repo} in {known.split}; a repository does not both "
-                f"train and measure: choose --split {known.split}"
+                f"{manifest}: source {known.id!r} has {entry.repo} in {known.split}; a repository cannot be in both "
+                f"splits: use --split {known.split}"
             )
     return entry
 
@@ -43,7 +43,7 @@ def trained_although_held_out(entry: SourceEntry) -> str | None:
 
 
 def append(record: dict[str, Any], manifest: Path) -> None:
-    """Write the record behind the entries that are there; the file is replaced whole or not at all."""
+    """Append the record to the manifest, which is replaced atomically."""
     content = json.loads(manifest.read_text("utf-8"))
     content["sources"].append(record)
     part = manifest.with_name(manifest.name + ".part")

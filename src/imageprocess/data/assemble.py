@@ -1,4 +1,4 @@
-"""From the pictures of all sources to the rows of the index: no duplicates, groups that never lie in two splits."""
+"""Turns the images of all sources into index rows: removes duplicates, and keeps each group within one split."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .pieces import Piece
 from .splits import assign_splits
 
 _MOST_LOST = (
-    0.5  # of a source, to duplicates of other sources: beyond, it is a copy of collections already there
+    0.5  # share of a source that duplicates others; above it, the source is a copy of existing collections
 )
 
 
@@ -22,13 +22,13 @@ _MOST_LOST = (
 class Assembled:
     rows: list[IndexRow]
     dropped: dict[str, int]  # reason -> pictures
-    copies: dict[str, str]  # a source left out whole, because it repeats others -> how much of which
+    copies: dict[str, str]  # excluded source -> how much of which other sources it duplicates
 
 
 def assemble(pictures: Sequence[Piece], entries: Mapping[str, SourceEntry], seed: int) -> Assembled:
     """Drop duplicates, form groups, assign splits."""
-    # What measures comes first, the oldest test set before all, so that of a pair it is the training picture that goes
-    # and a new source leaves the figures of an old test set as they are.
+    # Test images come first, the oldest test set before all others, so that of a pair the training image is dropped
+    # and new sources do not change the figures of old test sets.
     ordered = sorted(pictures, key=lambda piece: (_rank(entries[piece.source]), piece.path))
     kept, dropped, copies = _without_duplicates(ordered, entries)
     related, barred = _relate(kept, entries)
@@ -51,8 +51,8 @@ def _rank(entry: SourceEntry) -> tuple[bool, bool, str]:
 def _without_duplicates(
     pictures: list[Piece], entries: Mapping[str, SourceEntry]
 ) -> tuple[list[Piece], dict[str, int], dict[str, str]]:
-    """The first of each set of duplicates; sources that lose too much to others go whole, the worst first: what they
-    had displaced in others then stays."""
+    """Keep the first of each set of duplicates. Sources that mostly duplicate others are excluded, worst first: images
+    that they displaced in other sources are kept."""
     hashes = [(piece.phash, piece.dhash) for piece in pictures]
     pairs = [
         (i, j)
@@ -86,21 +86,21 @@ def _without_duplicates(
 def _taken_by(
     pictures: list[Piece], pairs: list[tuple[int, int]], without: Mapping[str, str]
 ) -> dict[int, int]:
-    """{the number of a picture that goes: of the one that stays for it}."""
+    """{number of a dropped image: number of the image kept instead}."""
     twin: dict[int, int] = {}
-    for i, j in pairs:  # in the order of i, then j
+    for i, j in pairs:  # ordered by i, then j
         if i not in twin and j not in twin and not {pictures[i].source, pictures[j].source} & without.keys():
             twin[j] = i
     return twin
 
 
 def _may_be_edited(one: SourceEntry, other: SourceEntry) -> bool:
-    """An edit and the real picture that it was made of look the same to a hash: both stay, on one side of the split."""
+    """Whether a pair is an AI edit and its original, which have the same hash: both are kept, in the same split."""
     return (one.category == EDIT) != (other.category == EDIT) and one.split == other.split
 
 
 def _relate(kept: list[Piece], entries: Mapping[str, SourceEntry]) -> tuple[Groups, set[int]]:
-    """Groups of near-duplicates and of shared prompts; and the training pictures that vary one of open_test."""
+    """Groups of near-duplicates and shared prompts, and the training images that are variants of open_test images."""
     measures = [entries[piece.source].split == "open_test" for piece in kept]
     related = Groups(len(kept))
     barred: set[int] = set()

@@ -1,20 +1,20 @@
-"""Could a model cheat? A small tree model is given file facts alone and asked which pictures are an AI's.
+"""Measures whether file facts alone (format, size, quality) separate AI images from real ones, with a small tree model.
 
-It is asked twice: of the files as they are, and of the files that the training pipeline's equalisation makes
-of the same pictures. Where the second AUROC is above MAX_AUROC, a network trained on the set may learn files,
-not pictures.
+It is fitted twice: on the files as they are, and on the files that the equalisation of the training pipeline makes
+of the same images. If the second AUROC exceeds MAX_AUROC, a model trained on the set may learn files,
+not images.
 
-Two kinds of folds are measured. Random folds gate: validation and test hold the same sources as training
-does, so whatever the facts give away of a source they give away of its label too, and a network is rewarded
-for using it; random folds measure all of that. Folds by source, where no source lies in training and test at
-once, are reported beside them: they say how much of the leak would carry over to sources never seen.
+Two kinds of folds are measured. Random folds decide: validation and test contain the same sources as training
+does, so facts that identify a source identify its label too, and a model is rewarded
+for using them; random folds measure all of this. Folds by source, where no source is in training and test at
+once, are reported as well: they show how much of the leak transfers to new sources.
 
-The same is asked of the equalised files within each category, so that a category whose classes differ does not hide in
-the whole; it gates, too. A category has fewer pictures, so its limit is MAX_AUROC or two standard errors above chance,
-whichever is more.
+The equalised files are also measured within each category, so that a leak in one category is not hidden in
+the total; this decides too. A category has fewer images, so its limit is MAX_AUROC or two standard errors above chance,
+whichever is larger.
 
-The bytes of a file that we have encoded ourselves, at a size and quality of our choice, are set by how much detail the
-picture shows: they are counted as a file fact, and gate, but what is left without them is reported, too.
+The size in bytes of a file that we encoded ourselves, at dimensions and quality of our choice, depends on the detail of
+the image. It counts as a file fact in the decision; the result without it is reported as well.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from .index import IndexRow
 MAX_AUROC = 0.55
 DEFAULT_SAMPLE = 4000
 _FOLDS = 5
-_LEAST = 25  # pictures a class; below, five folds say nothing
+_LEAST = 25  # images per class; too few for five folds below this
 _LEAST_OF_CATEGORY = 50
 _FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "HEIC", "GIF", "BMP", "TIFF")
 _SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
@@ -51,16 +51,16 @@ Progress = Callable[[int, int], None]  # done, of
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """How well file facts alone tell the classes apart: 0.5 is not at all, 1.0 always."""
+    """How well file facts alone separate the classes: 0.5 is chance, 1.0 perfect separation."""
 
-    auroc: float  # random folds, mean of them
-    auroc_by_source: float | None  # None where a class has fewer than two sources
+    auroc: float  # mean over random folds
+    auroc_by_source: float | None  # None if a class has fewer than two sources
     importance: dict[str, float]  # fact -> AUROC lost when it is shuffled, largest first; random folds
 
 
 @dataclass(frozen=True, slots=True)
 class CategoryLeak:
-    """Of one category, after equalisation."""
+    """The leak within one category, after equalisation."""
 
     pictures: int  # sampled, half of each class
     auroc: float  # random folds
@@ -97,9 +97,9 @@ def audit(
     seed: int = 0,
     progress: Progress = lambda done, of: None,
 ) -> AuditReport:
-    """Audit the pictures that a model is trained and chosen on: all but open_test, `sample` of them at most.
+    """Audit the images that models are trained and selected on: all but open_test, at most `sample` of them.
 
-    Raises DataError where a class has too few pictures or a picture cannot be read, MissingExtraError without
+    Raises DataError if a class has too few images or an image cannot be read, MissingExtraError without
     scikit-learn.
     """
     if find_spec("sklearn") is None:
@@ -107,7 +107,7 @@ def audit(
     chosen = _sample(rows, sample, seed)
     raw: list[list[float]] = []
     equalised: list[list[float]] = []
-    # Pillow's warnings of large pictures and odd metadata would drown the report.
+    # Hide Pillow's warnings about large images and odd metadata.
     with ProcessPoolExecutor(jobs, initializer=warnings.simplefilter, initargs=("ignore",)) as pool:
         for done, pair in enumerate(pool.map(_measure, [folder] * len(chosen), chosen, chunksize=8), start=1):
             raw.append(pair[0])
@@ -130,7 +130,7 @@ def audit(
 
 
 def _standard_error(pictures: int) -> float:
-    """Of an AUROC of 0.5, half of the pictures of each class (Mann and Whitney 1947)."""
+    """Standard error of an AUROC of 0.5 with half of the images in each class (Mann and Whitney 1947)."""
     each = pictures // 2
     return math.sqrt((2 * each + 1) / (12 * each * each))
 
@@ -138,7 +138,7 @@ def _standard_error(pictures: int) -> float:
 def _by_category(
     features: NDArray[np.float64], is_ai: NDArray[np.bool_], shown: NDArray[np.str_], seed: int
 ) -> dict[str, CategoryLeak]:
-    """Of the sampled pictures, as many of either class; the first ones, which are in random order already."""
+    """An equal number of sampled images of each class; the sample is already in random order."""
     found = {}
     for category in sorted(set(shown.tolist())):
         classes = [np.flatnonzero((shown == category) & (is_ai == label)) for label in (True, False)]
@@ -153,29 +153,29 @@ def _by_category(
 
 
 def _sample(rows: Sequence[IndexRow], sample: int, seed: int) -> list[IndexRow]:
-    """As many of either class, in a seeded order."""
+    """An equal number of each class, in a seeded order."""
     rng = np.random.default_rng(seed)
     inside = [row for row in rows if row.split != "open_test"]
     classes = [[row for row in inside if row.label == label] for label in ("ai", "real")]
     each = min(sample // 2, *map(len, classes))
     if each < _LEAST:
         raise DataError(
-            f"an audit needs at least {_LEAST} pictures of each class outside open_test; "
-            f"asked for {sample} in all, there are {len(classes[0])} ai and {len(classes[1])} real"
+            f"an audit needs at least {_LEAST} images of each class outside open_test; "
+            f"the sample is limited to {sample}, and there are {len(classes[0])} ai and {len(classes[1])} real"
         )
     chosen = [members[i] for members in classes for i in rng.choice(len(members), each, replace=False)]
     return [chosen[i] for i in rng.permutation(len(chosen))]
 
 
 def _measure(folder: Path, row: IndexRow) -> tuple[list[float], list[float]]:
-    """One picture -> its features as it is, and after equalisation. Runs in a worker process."""
+    """The features of one image as it is, and after equalisation. Runs in a worker process."""
     try:
         data = (folder / row.path).read_bytes()
         delivered = equalise(decode(data, name=row.path).pixels, picture_seed(row.sha256)).data
         return to_features(read_facts(data, name=row.path)), to_features(read_facts(delivered, name=row.path))
     except OSError as error:
         raise DataError(
-            f"{folder / row.path}: is in the index but cannot be read ({error.strerror})"
+            f"{folder / row.path}: listed in the index but cannot be read ({error.strerror})"
         ) from error
     except InputError as error:
         raise DataError(f"{folder}: {error}; build or import the set again") from error
@@ -188,7 +188,7 @@ FEATURES = (
 
 
 def to_features(facts: FileFacts) -> list[float]:
-    """In the order of FEATURES; nan where a fact does not exist."""
+    """The facts in the order of FEATURES; nan for missing ones."""
     missing = math.nan
     return [
         _number(facts.format, _FORMATS),
@@ -216,7 +216,7 @@ def _number(value: str, known: tuple[str, ...]) -> int:
 def _leak(
     features: NDArray[np.float64], is_ai: NDArray[np.bool_], sources: NDArray[np.str_], seed: int
 ) -> Leak:
-    """features (N, F), is_ai (N,), sources (N,) -> what a tree model makes of them out of fold."""
+    """features (N, F), is_ai (N,), sources (N,) -> the out-of-fold leak of a tree model."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     features = _filled(features)
@@ -235,14 +235,14 @@ def _leak(
 
 
 def _filled(features: NDArray[np.float64]) -> NDArray[np.float64]:
-    """scikit-learn cannot bin a column of nothing but nan (a set of PNGs has no JPEG facts); no fact is negative."""
+    """Replace nan by -1: scikit-learn cannot bin a column that is all nan (a set of PNGs has no JPEG facts)."""
     return np.nan_to_num(features, nan=-1.0)
 
 
 def _fitted(
     features: NDArray[np.float64], is_ai: NDArray[np.bool_], seed: int
 ) -> list[tuple[Any, NDArray[np.intp]]]:
-    """[(tree model, the pictures of the fold that it was not fitted on)]"""
+    """[(tree model, held-out images of its fold)]"""
     from sklearn.model_selection import StratifiedKFold
 
     folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=seed).split(features, is_ai)
@@ -268,7 +268,7 @@ def _auroc(
 def _importance(
     tree: Any, features: NDArray[np.float64], is_ai: NDArray[np.bool_], test: NDArray[np.intp], seed: int
 ) -> NDArray[np.float64]:
-    """(F,) AUROC lost on the test fold when a feature is shuffled there: mean of five shuffles."""
+    """(F,) permutation importance on the test fold: AUROC lost, mean of five shuffles."""
     from sklearn.inspection import permutation_importance
 
     lost = permutation_importance(

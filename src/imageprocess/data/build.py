@@ -1,8 +1,8 @@
-"""Fill a folder from the manifest: read each source at its commit, keep what is sound, index it.
+"""Builds a data set from the manifest: reads each source at its commit, keeps valid images, writes the index.
 
 DIR/images/<label>/<source>/<n>.<ext>   the files as they are (sheets and crops: lossless PNG)
-DIR/parts/<source>.jsonl                what a finished source gave; an interrupted build goes on behind these
-DIR/clones/                             where sources are cloned when no --git-root holds them
+DIR/parts/<source>.jsonl                the images of a finished source; an interrupted build continues after these
+DIR/clones/                             clones of sources that are not in --git-root
 DIR/index.csv                           the result, written last
 """
 
@@ -42,7 +42,9 @@ class BuildReport:
     rows: list[IndexRow]
     failed: dict[str, str]  # source id -> why
     dropped: dict[str, int] = field(default_factory=dict)  # reason -> pictures
-    copies: dict[str, str] = field(default_factory=dict)  # id of a source that repeats others -> how much
+    copies: dict[str, str] = field(
+        default_factory=dict
+    )  # excluded source -> how much of others it duplicates
 
 
 def build(
@@ -58,11 +60,11 @@ def build(
     seed: int = 0,
     progress: Progress = lambda what, done, of: None,
 ) -> BuildReport:
-    """Build or go on building the data set in `out`.
+    """Build the data set in `out`, or continue an interrupted build.
 
-    A source that fails is named in the report and does not stop the rest. `only` names sources; `cap` is of sources for
-    which the manifest names none. Edits are measured alone unless `train_on_edits`. Raises DataError when nothing at
-    all could be built, or when the manifest names a reserved repository.
+    A source that fails is listed in the report and does not stop the others. `only`: ids of sources. `cap`: for sources
+    without a cap in the manifest. Edits are test data unless `train_on_edits`. Raises DataError if nothing
+    could be built, or if the manifest contains a reserved repository.
     """
     need_imagehash()
     listed = load_manifest(manifest)
@@ -94,7 +96,7 @@ def build(
     progress("comparing pictures", len(entries), len(entries))
     if not pictures:
         raise DataError(
-            f"{out}: not one picture could be built; " + "; ".join(f"{k}: {v}" for k, v in failed.items())
+            f"{out}: no image could be built; " + "; ".join(f"{k}: {v}" for k, v in failed.items())
         )
     result = assemble(pictures, {entry.id: entry for entry in entries}, seed)
     write_index(out, result.rows)
@@ -117,7 +119,7 @@ def _locate(entry: SourceEntry, git_root: Path | None, out: Path) -> Path:
 
 
 def select_files(entry: SourceEntry, git_dir: Path, manifest: Path | None = None) -> list[tuple[str, str]]:
-    """[(blob id, path)] that the manifest names, in a seeded order (so that a cap takes a fair sample)."""
+    """[(blob id, path)] selected by the entry, in a seeded order, so that a cap takes a random sample."""
     if entry.blobs:
         files = read_blob_list(entry, manifest)
     else:
@@ -127,7 +129,7 @@ def select_files(entry: SourceEntry, git_dir: Path, manifest: Path | None = None
 
 
 def _fingerprint(entry: SourceEntry, manifest: Path | None) -> str:
-    """Of all that decides which pictures a source gives: what is only said of them may change without a new build."""
+    """A key of everything that determines a source's images. Descriptive fields can change without a rebuild."""
     blobs = read_blob_list(entry, manifest) if entry.blobs else None
     deciding = {name: value for name, value in asdict(entry).items() if name in _DECIDING}
     facts = json.dumps([deciding, blobs], sort_keys=True, default=sorted)  # sets become lists
@@ -139,8 +141,8 @@ def _is_finished(part: Path, fingerprint: str) -> bool:
 
 
 class _Workers:
-    """A pool for all sources: starting one a source costs more than a small source's pictures. A decoder that dies on a
-    hostile file breaks the pool, and takes its own source with it and no other: the next one gets a new pool."""
+    """One process pool for all sources, since starting one costs more than a small source. If a decoder crashes on a
+    hostile file, that source fails and the next one gets a new pool."""
 
     def __init__(self, jobs: int) -> None:
         self._jobs = jobs
@@ -155,7 +157,7 @@ class _Workers:
     def cut(
         self, entry: SourceEntry, files: list[tuple[str, bytes]], out: Path, tiles: int | None
     ) -> list[tuple[list[Piece], str | None]]:
-        """What `cut_pieces` gives for each file, in order."""
+        """The results of `cut_pieces` for each file, in order."""
         try:
             futures = [self._pool.submit(cut_pieces, entry, path, data, out, tiles) for path, data in files]
             return [future.result() for future in futures]
@@ -172,16 +174,16 @@ def _build_source(
     fingerprint: str,
     workers: _Workers,
 ) -> None:
-    """Write the pictures of one source, and `part`, which lists them, when all are there."""
+    """Write the images of one source and then `part`, which lists them."""
     out = part.parents[1]
     folder = out / "images" / entry.label / entry.id
-    shutil.rmtree(folder, ignore_errors=True)  # what an interruption left half done
+    shutil.rmtree(folder, ignore_errors=True)  # leftovers of an interrupted build
     folder.mkdir(parents=True)
     if not files:
         raise DataError(f"{entry.repo}: no file matches the manifest at {entry.commit}")
     lost: Counter[str] = Counter()
     left = math.inf if entry.cap is None else entry.cap
-    # Of contact sheets as few tiles each as the cap allows: more sheets show more than all tiles of some.
+    # Take few tiles from each contact sheet: tiles of many sheets are more diverse.
     tiles = math.ceil(left / len(files)) if entry.grid and entry.cap else None
     temporary = part.with_suffix(".part")
     with temporary.open("w", encoding="utf-8") as stream:
@@ -189,7 +191,7 @@ def _build_source(
             there = [(path, data) for path, data in chunk if data is not None]
             lost["missing from the clone"] += len(chunk) - len(there)
             for pieces, reason in workers.cut(entry, there, out, tiles):
-                for piece in pieces[int(min(left, len(pieces))) :]:  # the chunk had more than were wanted
+                for piece in pieces[int(min(left, len(pieces))) :]:  # beyond the cap
                     (out / piece.path).unlink()
                     pieces.remove(piece)
                 lost.update([reason] if reason and left else [])
@@ -209,7 +211,7 @@ def _chunks(files: list[tuple[str, str]], git_dir: Path) -> Iterator[list[tuple[
 
 
 def _read_part(part: Path) -> tuple[list[Piece], dict[str, int]]:
-    """The pictures of a finished source. Those that the index leaves out stay on the disk: another choice of
-    sources may take them, and the same one must come to the same groups and splits again."""
+    """The images of a finished source. Images that are not in the index stay on disk: another selection of
+    sources may need them, and groups and splits must be reproducible."""
     *lines, last = part.read_text("utf-8").splitlines()
     return [Piece(**json.loads(line)) for line in lines], json.loads(last)["lost"]

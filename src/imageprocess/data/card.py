@@ -1,4 +1,4 @@
-"""What a data set holds: counts, and the data card (Gebru et al., Datasheets for Datasets, 2021) written from them."""
+"""Counts of a data set, and its data card (Gebru et al., Datasheets for Datasets, 2021)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .categories import CATEGORIES, GENERATORS, HELD_OUT_GENERATORS
 from .index import SPLITS, IndexRow, data_id
 from .manifest import SourceEntry, load_manifest
 
-LEAST_SOURCES = 4  # of either class, in each of _NEEDED; with fewer, a class is known by its sources
+LEAST_SOURCES = 4  # per class, in each category of _NEEDED; with fewer, a model can learn the sources
 _NEEDED = ("photo", "portrait", "art")
 _TRAINED, _MEASURED = "trained on", "measured on"
 _SIDES = (256, 512, 1024, 2048)  # pixels; bounds of the size classes
@@ -64,7 +64,7 @@ def counts(rows: Sequence[IndexRow]) -> dict[str, dict[str, dict[str, int]]]:
 
 
 def count(rows: Sequence[IndexRow], name: str) -> dict[str, dict[str, int]]:
-    """One key of `counts`. Splits in their order, other values by how many pictures they have."""
+    """One key of `counts`. Splits in their order, other values by number of images."""
     key = _KEYS[name]
     counted = Counter((key(row), row.label) for row in rows if key(row))
     totals = Counter[str]()
@@ -96,9 +96,9 @@ def sources_by_category(rows: Sequence[IndexRow]) -> dict[str, dict[str, dict[st
 
 
 def scarce_categories(rows: Sequence[IndexRow]) -> list[str]:
-    """Of the categories that a detector must know in both classes: those with too few training sources of one.
+    """The required categories in which one class has too few training sources.
 
-    None of a set whose sources have no category.
+    Empty for a set whose sources have no category.
     """
     found = sources_by_category(rows)
     if not found.keys() & set(CATEGORIES):
@@ -111,7 +111,7 @@ def scarce_categories(rows: Sequence[IndexRow]) -> list[str]:
 
 
 def by_source(rows: Sequence[IndexRow]) -> list[tuple[IndexRow, list[str]]]:
-    """For each source and class one row that describes it, and how many pictures it has in each of SPLITS."""
+    """For each source and class a describing row, and its number of images in each of SPLITS."""
     counted = Counter((row.source, row.label, row.split) for row in rows)
     described = {
         (row.source, row.label): row for row in sorted(rows, key=lambda row: (row.label, row.source))
@@ -123,7 +123,7 @@ def by_source(rows: Sequence[IndexRow]) -> list[tuple[IndexRow, list[str]]]:
 
 
 def render_card(rows: Sequence[IndexRow], name: str) -> str:
-    """The data card as Markdown. Sources of the built-in manifest are named with their repository and commit."""
+    """The data card as Markdown. Sources of the built-in manifest are listed with repository and commit."""
     labels = Counter(row.label for row in rows)
     known = {entry.id: entry for entry in load_manifest()}
     lines = [

@@ -1,4 +1,4 @@
-"""The closed lists of the manifest: what a source shows, which family of generators made it, how sure its label is."""
+"""The allowed values of manifest fields: category, generator family, confidence of the label."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ CATEGORIES = ("photo", "portrait", "art", "graphics", "screenshot", "cg", "edit"
 # Edits of real photographs by an AI (inpainting, generative fill, face swaps): measured apart, and not trained on by
 # default.
 EDIT = "edit"
-EDIT_SET = "edits"  # the test set that they make
+EDIT_SET = "edits"  # the test set of edits
 GENERATORS = {
     "gpt_image": "GPT image",
     "gemini_imagen": "Gemini image and Imagen",
@@ -27,4 +27,4 @@ GENERATORS = {
 # Generators that no training source shows: what a detector says of these, it says of one that it never met.
 HELD_OUT_GENERATORS = ("Ideogram", "Leonardo", "OmniGen", "DeepFloyd IF")
 CONFIDENCES = ("high", "medium")
-UNKNOWN = "unknown"  # what an imported set shows
+UNKNOWN = "unknown"  # category of imported images

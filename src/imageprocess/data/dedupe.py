@@ -1,4 +1,4 @@
-"""Which pictures are the same picture? Perceptual hashes, compared all with all."""
+"""Finds near-duplicate images by comparing perceptual hashes of all pairs."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from PIL import Image
 
 from ..errors import MissingExtraError
 
-# Two 64-bit hashes that see different things: pHash the low DCT frequencies, dHash the gradients' signs. A pair is
-# near only when both agree, since flat graphics and aligned portraits collide in one of them.
-# Set by looking at the pairs that each bound adds (contact sheets of the training sources).
-DUPLICATE_BITS = 4  # at most so many of 64 bits differ in each: the same picture, re-encoded or resized
-RELATED_BITS = 10  # a variant (another crop, the next frame): may stay, but never in another split
+# Two complementary 64-bit hashes: pHash of the low DCT frequencies, dHash of the signs of gradients. A pair is
+# near only if both agree, because flat graphics and aligned portraits collide in one of them.
+# Chosen by inspecting the pairs that each bound adds (contact sheets of the training sources).
+DUPLICATE_BITS = 4  # maximum differing bits of each hash: the same image, re-encoded or resized
+RELATED_BITS = 10  # a variant (another crop, the next frame): kept, but in the same split
 _BLOCK = 512
 
 Hashes = tuple[int, int]  # pHash, dHash
 
 
 def need_imagehash() -> None:
-    """Raises MissingExtraError here rather than in a process that hashes."""
+    """Raise MissingExtraError here rather than in a worker process."""
     if find_spec("imagehash") is None:
         raise MissingExtraError("imagehash", "data")
 
@@ -31,7 +31,7 @@ def perceptual_hashes(pixels: NDArray[np.uint8]) -> Hashes:
     """(H, W, 3) uint8 -> (pHash, dHash), 64 bits each."""
     import imagehash
 
-    # One shrink for both hashes; the box filter over whole blocks is what makes it cheap on large pictures.
+    # One reduction for both hashes; a box filter over whole blocks is fast on large images.
     grey = Image.fromarray(pixels).convert("L").resize((128, 128), Image.Resampling.BOX)
     return int(str(imagehash.phash(grey)), 16), int(str(imagehash.dhash(grey)), 16)
 
@@ -51,7 +51,7 @@ def near_pairs(hashes: Sequence[Hashes], bits: int) -> Iterator[tuple[int, int]]
 
 
 class Groups:
-    """Disjoint sets of the numbers 0 to n - 1."""
+    """Union-find over the numbers 0 to n - 1."""
 
     def __init__(self, n: int) -> None:
         self._parent = list(range(n))
@@ -65,5 +65,5 @@ class Groups:
     def join(self, i: int, j: int) -> None:
         low, high = sorted((self.find(i), self.find(j)))
         self._parent[high] = (
-            low  # the earliest names the set, so the result does not depend on the order of joins
+            low  # the smallest member represents the set, so the result does not depend on the order of joins
         )

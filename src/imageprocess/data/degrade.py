@@ -1,6 +1,6 @@
-"""Random degradations of a training picture, as pages, messengers and screens do to it: both classes alike.
+"""Random degradations of training images, as by web pages, messengers and screenshots; the same for both classes.
 
-`equalise` does so for networks that look at 224 px or less; encoders look at native crops as well, so sizes are kept
+`equalise` does this for networks with inputs of 224 px or less. Encoders also read native crops, so sizes are kept
 more often here, and one to three encodings follow (several JPEG rounds: arXiv 2511.21507). Deterministic in the seed.
 """
 
@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-VERSION = 1  # raise it with any change of what comes out: stored features are made anew
+VERSION = 1  # increase it with any change of the output: stored features are then recomputed
 CROP_SHARE, CROP_SCALE, CROP_ASPECT = 0.5, (0.6, 1.0), (0.75, 1.33)
 KEPT_SIZE_SHARE = 0.35
-SIDES = (288, 1600)  # the long side in pixels, log-uniform; nothing is enlarged
+SIDES = (288, 1600)  # long side in pixels, log-uniform; never enlarged
 MAX_SIDE = 3000
 ROUNDS, ROUND_SHARES = (1, 2, 3), (0.5, 0.35, 0.15)
 QUALITIES, LIGHT_QUALITIES = (38, 95), (75, 98)
@@ -29,7 +29,7 @@ _FILTERS = (
 def degrade(pixels: NDArray[np.uint8], seed: int, *, light: bool = False) -> NDArray[np.uint8]:
     """(H, W, 3) uint8 -> a degraded copy, (h, w, 3) uint8.
 
-    `light`: the size is kept up to MAX_SIDE and one encoding of good quality is all that happens.
+    `light`: only one encoding of good quality; the size is kept up to MAX_SIDE.
     """
     rng = np.random.default_rng(seed)
     image = Image.fromarray(pixels)

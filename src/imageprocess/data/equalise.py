@@ -1,8 +1,8 @@
-"""Make every picture's file the same kind of file, so that a network can only learn from the picture.
+"""Gives the files of both classes the same statistics, so that a model can learn only from the image content.
 
-AI pictures come as square PNGs, real ones as camera JPEGs; a network left to itself learns that (arXiv 2403.17608
-measured 11 points across generators). Both classes go through the same random pipeline: one spread of aspect ratios,
-of sizes, of encoders and qualities. It is deterministic in its seed, so a test split is the same pictures every time.
+AI images are mostly square PNGs and real ones camera JPEGs; a network learns this shortcut (arXiv 2403.17608
+measured 11 points across generators). Both classes go through the same random pipeline of aspect ratios,
+sizes, encoders and qualities. It is deterministic in its seed, so test splits are reproducible.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-VERSION = 2  # of what comes out: raise it with any change below, and stored deliveries are made anew
+VERSION = 2  # of the output: increase it with any change below; stored copies are then made again
 LONG_SIDE = 512  # pixels; `prepare` brings larger pictures down to this
 ASPECTS = (2 / 3, 3 / 2)  # width / height, log-uniform
 AREA_SCALE = (0.8, 1.0)  # of the largest window with that aspect ratio, a side
 SIDES = (224, 448)  # the long side that is encoded, log-uniform
 QUALITIES = (40, 95)  # JPEG and WebP, uniform
-SECOND_ROUND_SHARE = 0.3  # passed on once more: a JPEG of another quality before the last encoding
+SECOND_ROUND_SHARE = 0.3  # share with an additional JPEG round before the last encoding
 _WEBP_SHARE = 0.2
 FULL_CHROMA_SHARE = 0.2  # 4:4:4 instead of 4:2:0
 _FILTERS = (
@@ -31,7 +31,7 @@ _FILTERS = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Equalised:
-    """A degraded picture, as the file that it would have been delivered in and as its pixels."""
+    """A degraded image: its encoded file and its decoded pixels."""
 
     data: bytes
     format: str  # "JPEG" or "WEBP"
@@ -40,7 +40,7 @@ class Equalised:
 
 
 def picture_seed(sha256: str) -> int:
-    """The seed of a picture in validation and test: a function of its file alone."""
+    """The seed of an image in validation and test, derived from its file."""
     return int(sha256[:12], 16)
 
 
@@ -90,7 +90,7 @@ def _reopened(image: Image.Image, quality: int) -> Image.Image:
 
 
 def _window(size: tuple[int, int], rng: np.random.Generator) -> tuple[float, float, float, float]:
-    """A box (left, top, right, bottom) with a random aspect ratio, whatever the picture's own."""
+    """A box (left, top, right, bottom) with a random aspect ratio, independent of the image's own."""
     aspect = _log_uniform(rng, *ASPECTS)
     scale = rng.uniform(*AREA_SCALE)
     width = scale * min(size[0], size[1] * aspect)

@@ -1,6 +1,6 @@
-"""What a file says of itself before anyone looks at the picture.
+"""File facts: properties of an image file other than its content.
 
-None of this should tell an AI's picture from a real one; `audit` measures whether it does.
+They should not separate AI images from real ones; `audit` measures whether they do.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ _LUMA_TABLES = _libjpeg_luma_tables()
 
 
 def estimate_jpeg_quality(tables: Mapping[int, Sequence[int]] | None) -> int | None:
-    """The libjpeg quality (1 to 100) whose luma table lies nearest to the picture's; None without tables.
+    """The libjpeg quality (1 to 100) whose luma table is closest to the image's; None without tables.
 
     `tables` is Pillow's `image.quantization` (natural order since Pillow 8.3). Exact for files written by
-    libjpeg and its kin; for an encoder with tables of its own (Photoshop, cameras) the nearest on that scale.
+    libjpeg and compatible encoders; for other tables (Photoshop, cameras) the closest on that scale.
     """
     if not tables or len(tables.get(0, ())) != 64:
         return None
@@ -63,7 +63,7 @@ def estimate_jpeg_quality(tables: Mapping[int, Sequence[int]] | None) -> int | N
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """All that the container tells; width and height in pixels as stored (EXIF orientation not applied)."""
+    """Facts from the container; width and height in pixels as stored (EXIF orientation not applied)."""
 
     format: str  # "JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "HEIC"
     bytes: int
@@ -73,7 +73,7 @@ class FileFacts:
     jpeg_luma_mean: float | None  # of the luma quantisation table, 1 (finest) to 255
     jpeg_quality: int | None  # 1 to 100, see estimate_jpeg_quality
     jpeg_subsampling: str | None  # "4:4:4", "4:2:2" or "4:2:0"
-    progressive: bool  # or interlaced, where the format calls it so
+    progressive: bool  # or interlaced
     has_exif: bool
     has_xmp: bool
     has_icc: bool
@@ -89,18 +89,18 @@ class FileFacts:
 
 
 def read_facts(data: bytes, *, name: str = "input") -> FileFacts:
-    """The facts of one picture, from its headers alone: the pixels are not decoded.
+    """The facts of one image, from its headers; pixels are not decoded.
 
     Raises CorruptImageError or UnsupportedFormatError, which name `name`.
     """
     kind = sniff(data)
     if kind is None:
-        raise CorruptImageError(f"{name}: not an image format that we read")
+        raise CorruptImageError(f"{name}: not an image in a supported format")
     try:
         with _open(kind, data, name) as image:
             return _facts(image, kind, len(data))
     except (OSError, ValueError, KeyError, SyntaxError, Image.DecompressionBombError) as error:
-        raise CorruptImageError(f"{name}: its headers cannot be read ({error})") from error
+        raise CorruptImageError(f"{name}: damaged headers ({error})") from error
 
 
 def _open(kind: str, data: bytes, name: str) -> Image.Image:

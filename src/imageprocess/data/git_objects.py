@@ -1,4 +1,4 @@
-"""Files of a git repository at a commit, without a work tree: straight from the object store."""
+"""Reads files of a git repository at a commit directly from the object store, without a work tree."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ def find_git_dir(git_root: Path, repo: str) -> Path | None:
 
 
 def locate(repo: str, commit: str | None, git_root: Path, *, may_clone: bool) -> Path:
-    """The git directory of `repo` below `git_root`, cloned where it is not there and `may_clone`; any commit will do
-    where `commit` is None. Raises DataError where the repository or the commit is not there."""
+    """The git directory of `repo` below `git_root`, cloned if missing and `may_clone`; any commit is accepted
+    if `commit` is None. Raises DataError if the repository or the commit is missing."""
     git_dir = find_git_dir(git_root, repo)
     if git_dir is None:
         if not may_clone:
-            raise DataError(f"{repo} is not below {git_root} (looked for {repo.replace('/', '+')})")
+            raise DataError(f"{git_root}: no clone of {repo} (expected a folder {repo.replace('/', '+')})")
         git_dir = clone(repo, commit, git_root)
     if commit is not None and not has_commit(git_dir, commit):
-        raise DataError(f"{git_dir} does not hold commit {commit}")
+        raise DataError(f"{git_dir}: commit {commit} is missing; fetch it")
     return git_dir
 
 
 def head_commit(git_dir: Path) -> str:
-    """The 40 hexadecimal digits of the commit that a clone stands at."""
+    """The commit hash of the clone's HEAD, 40 hexadecimal digits."""
     return _git(git_dir, "rev-parse", "HEAD").decode("ascii").strip()
 
 
 def clone(repo: str, commit: str | None, into: Path) -> Path:
-    """Clone "owner/name" from GitHub as a bare repository below `into`; a clone that was broken off starts anew."""
+    """Clone "owner/name" from GitHub as a bare repository below `into`; an interrupted clone is started again."""
     target = into / repo.replace("/", "+")
     part = target.with_name(target.name + ".part")
     into.mkdir(parents=True, exist_ok=True)
@@ -71,7 +71,7 @@ def list_tree(git_dir: Path, commit: str) -> list[tuple[str, str]]:
 
 
 def read_blobs(git_dir: Path, blobs: Iterable[str]) -> Iterator[bytes | None]:
-    """The content of each blob in order; None where the object store lacks it (partial clones do)."""
+    """The content of each blob in order; None for blobs missing in the object store (partial clones)."""
     command = ["git", f"--git-dir={git_dir}", "cat-file", "--batch"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin is not None and process.stdout is not None
@@ -82,7 +82,9 @@ def read_blobs(git_dir: Path, blobs: Iterable[str]) -> Iterator[bytes | None]:
             header = process.stdout.readline().split()
             if len(header) != 3:  # "<id> missing"
                 if not header:
-                    raise DataError(f"{git_dir}: git stopped answering; run `git fsck` on it")
+                    raise DataError(
+                        f"{git_dir}: git cat-file ended unexpectedly; check the clone with `git fsck`"
+                    )
                 yield None
                 continue
             size = int(header[2])

@@ -1,4 +1,4 @@
-"""A Hugging Face image data set, from the hub by its name or from a local path.
+"""Reads a Hugging Face image data set, from the hub by name or from a local path.
 
 The only module that imports `datasets`.
 """
@@ -26,13 +26,13 @@ def read_hub(
     label_column: str | None = None,
     ai_labels: Sequence[str] = (),
 ) -> Shipment:
-    """The pictures of data set `name`, each file as it was stored: `datasets` never decodes one here.
+    """The images of data set `name`, each file as stored; `datasets` does not decode them.
 
     `image_column` is by default the only column of images, `label_column` the only one of class labels or the one
     called "label". `ai_labels` are the label values that mean AI, all others then mean real; by default "ai" and
     "fake" mean AI, "real" means real, and any other value is an error. `cache` takes what `datasets` writes.
 
-    Raises DataError where the set cannot be loaded or its columns and labels do not say which is which,
+    Raises DataError if the set cannot be loaded or its columns and labels are ambiguous,
     MissingExtraError without `datasets`.
     """
     splits = _load(name, cache)
@@ -82,15 +82,15 @@ def _only_column(name: str, features: Mapping[str, Any], kind: str, usual: str) 
     if usual in features:
         return usual
     option = "--image-column" if kind == "Image" else "--label-column"
-    raise DataError(f"{name}: say which column to take with {option}; it has {', '.join(features)}")
+    raise DataError(f"{name}: choose a column with {option}; it has {', '.join(features)}")
 
 
 def _label_values(part: Any, label: str) -> dict[Any, str]:
-    """Stored value -> the name that a person reads."""
+    """Stored value -> label name."""
     feature = part.features[label]
     names = getattr(feature, "names", None)  # of a ClassLabel; -1 is its "no label"
     found = part.unique(label)
-    # A picture without a label is of neither class.
+    # Images without a label belong to neither class.
     return {
         raw: names[raw] if names else str(raw) for raw in found if raw is not None and not (names and raw < 0)
     }
@@ -106,19 +106,19 @@ def _meaning(name: str, values: list[str], ai_labels: Sequence[str]) -> dict[str
     if not ai_labels:
         meaning = {value: LABELS.get(value.lower(), "") for value in values}
     if set(meaning.values()) != {"ai", "real"}:
-        raise DataError(f"{name}: say which labels mean AI with --ai-label; the labels are {shown}")
+        raise DataError(f"{name}: name the labels that mean AI with --ai-label; the labels are {shown}")
     return meaning
 
 
 def _place(value: str, meaning: Mapping[str, str], split: str | None) -> Place:
-    """Where several values mean the same class they tell generators or origins apart."""
+    """If several labels mean the same class, they are taken as generators or origins."""
     label = meaning[value]
     several = sum(other == label for other in meaning.values()) > 1
     return Place(label, split, value if several else None)
 
 
 def _ordered(name: str, splits: Mapping[str, Any]) -> list[tuple[str, str | None, Any]]:
-    """(their name, ours, pictures); a set of one split, whatever its name, is not split yet."""
+    """(split name in the set, ours, images); a set with a single split counts as not split."""
     if len(splits) == 1:
         return [(key, None, part) for key, part in splits.items()]
     unknown = [key for key in splits if key.lower() not in SPLITS]

@@ -1,4 +1,4 @@
-"""A user's folder, or a zip of it -> its pictures one by one, with what their folders say of them."""
+"""Reads the images of a user's folder, or of a zip of it, with the class and split given by their folders."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _UNPACKING_ERRORS = (
 
 @dataclass(frozen=True, slots=True)
 class ZipLimits:
-    """What a zip may claim and give, so that a small file cannot fill a disk."""
+    """Limits on a zip, so that a small file cannot fill a disk."""
 
     max_entries: int = 2_000_000
     max_total_bytes: int = 200_000_000_000  # unpacked
@@ -33,7 +33,7 @@ DEFAULT_ZIP_LIMITS = ZipLimits()
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """One picture before anything is known of it but its place."""
+    """One image, of which only the path is known."""
 
     name: str
     place: Place
@@ -48,7 +48,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Shipment:
-    """All that a source holds, read as it is asked for."""
+    """The images of a source, read lazily."""
 
     total: int
     items: Iterator[Incoming | Skipped]
@@ -56,7 +56,7 @@ class Shipment:
 
 
 def read_folder(folder: Path) -> Shipment:
-    """The pictures below `folder`. Raises DataError where its layout is none that we know."""
+    """The pictures below `folder`. Raises DataError if the layout is unknown."""
     names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     placed, unplaced = arrange(names, str(folder))
     return Shipment(len(placed) + len(unplaced), _folder_items(folder, placed, unplaced))
@@ -88,12 +88,14 @@ def read_zip(path: Path, limits: ZipLimits = DEFAULT_ZIP_LIMITS) -> Shipment:
         with zipfile.ZipFile(path) as archive:
             entries = {info.filename: info for info in archive.infolist() if not info.is_dir()}
     except (OSError, zipfile.BadZipFile, ValueError) as error:
-        raise DataError(f"{path}: not a zip that can be read ({error}); pack the folder again") from error
+        raise DataError(f"{path}: not a readable zip ({error}); pack the folder again") from error
     if len(entries) > limits.max_entries:
         raise DataError(f"{path}: {len(entries):,} entries; the limit is {limits.max_entries:,}")
     for name, info in entries.items():
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name.replace("\\", "/")).parts:
-            raise DataError(f"{path}: {name!r} leads out of the archive; pack the folder itself")
+            raise DataError(
+                f"{path}: {name!r} points outside the archive; pack the folder again with relative paths"
+            )
         if info.flag_bits & 1:
             raise DataError(f"{path}: {name!r} is encrypted; pack the folder without a password")
     placed, unplaced = arrange(entries, str(path))
@@ -112,12 +114,12 @@ def _zip_items(
             total += len(item.data) if isinstance(item, Incoming) else 0
             if total > limits.max_total_bytes:
                 raise DataError(
-                    f"{path}: gives more than {limits.max_total_bytes:,} bytes; import it in parts"
+                    f"{path}: unpacks to more than {limits.max_total_bytes:,} bytes; import it in parts"
                 )
 
 
 def _zip_item(archive: zipfile.ZipFile, name: str, place: Place) -> Incoming | Skipped:
-    """Its first bytes are looked at before the rest is inflated, so a bomb that is not a picture costs nothing."""
+    """Check the first bytes before inflating the rest, so that a zip bomb that is not an image costs nothing."""
     info = archive.getinfo(name)
     if stat.S_ISLNK(info.external_attr >> 16):
         return Skipped(name, "a symbolic link")
@@ -127,7 +129,7 @@ def _zip_item(archive: zipfile.ZipFile, name: str, place: Place) -> Incoming | S
         with archive.open(info) as stream:
             head = stream.read(_HEAD)
             if sniff(head) is None:
-                return Skipped(name, "not an image format that we read")
+                return Skipped(name, "not an image in a supported format")
             # zipfile stops at the size that the entry states, which was checked above.
             return Incoming(name, place, head + stream.read())
     except _UNPACKING_ERRORS as error:
@@ -135,7 +137,7 @@ def _zip_item(archive: zipfile.ZipFile, name: str, place: Place) -> Incoming | S
 
 
 def _unplaced(names: list[str]) -> Iterator[Skipped]:
-    return (Skipped(name, "lies in no ai/ or real/ folder") for name in names)
+    return (Skipped(name, "not in an ai/ or real/ folder") for name in names)
 
 
 def too_large(name: str, size: int) -> Skipped:

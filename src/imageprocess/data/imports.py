@@ -1,7 +1,7 @@
-"""A user's own pictures -> a data set like the ones that `build` makes: the files as they are, and an index.
+"""Imports a user's images as a data set like those of `build`: the files as they are, and an index.
 
-Everything is made in a temporary folder beside the one that was asked for, which takes its name at the very end: there
-is a whole data set or none.
+Everything is written to a temporary folder beside the target, which is renamed at the end, so that there
+is a complete data set or none.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _CHUNK = 32  # files read ahead of the decoding workers: bounds memory at about 
 
 @dataclass(frozen=True, slots=True)
 class HubColumns:
-    """How to read a Hugging Face data set, see read_hub."""
+    """Columns and labels of a Hugging Face data set, see read_hub."""
 
     image: str | None = None
     label: str | None = None
@@ -47,7 +47,7 @@ class HubColumns:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """One sound picture of a shipment, by the name that its owner knows it by."""
+    """One valid image, with the name under which the user knows it."""
 
     name: str
     place: Place
@@ -59,7 +59,7 @@ class ImportReport:
     rows: list[IndexRow]
     skipped: list[Skipped]
     duplicates: int  # exact ones, dropped
-    torn: int  # near-duplicate pairs that the source's own splits tear apart: kept, but they flatter a measurement
+    torn: int  # near-duplicate pairs in different splits of the source: kept, but they make figures too optimistic
 
 
 def import_set(
@@ -104,19 +104,19 @@ def _default_name(source: str) -> str:
 
 @contextmanager
 def _all_or_nothing(out: Path, source: str) -> Iterator[Path]:
-    """A folder beside `out` that becomes `out` when the block ends well, and goes when it does not."""
+    """A folder beside `out` that is renamed to `out` on success and removed on failure."""
     out = out.resolve()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DataError(f"{out}: is there already; name a new folder with --out")
+        raise DataError(f"{out}: already exists; give a new folder with --out")
     if out.is_relative_to(Path(source).resolve()):
-        raise DataError(f"{out}: lies inside what is imported; name a folder outside {source}")
+        raise DataError(f"{out}: is inside the source; give a folder outside {source}")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
     except OSError as error:
-        raise DataError(f"{out}: cannot be made ({error.strerror})") from error
+        raise DataError(f"{out}: cannot be created ({error.strerror})") from error
     try:
-        part.chmod(0o755)  # mkdtemp's own is for its maker alone
+        part.chmod(0o755)  # mkdtemp creates it with 0700
         yield part
         part.replace(out)
     except OSError as error:
@@ -133,7 +133,7 @@ def _open(source: str, cache: Path, columns: HubColumns | None, zip_limits: ZipL
         return read_zip(path, zip_limits)
     if not path.exists() and not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", source):
         raise DataError(
-            f'{source}: no such folder or file, nor a name on the Hugging Face hub ("owner/name")'
+            f'{source}: neither a folder or file nor a name on the Hugging Face hub ("owner/name")'
         )
     columns = columns or HubColumns()
     return read_hub(
@@ -149,13 +149,13 @@ def _is_hub_folder(path: Path) -> bool:
 def _take_all(
     shipment: Shipment, out: Path, name: str, jobs: int, progress: Progress
 ) -> tuple[list[Taken], list[Skipped]]:
-    """Every picture checked and written below `out`, in the shipment's order, and what was not a picture."""
+    """Check all images and write them below `out`, in source order; also returns what was skipped."""
     for label in ("ai", "real"):
         (out / "images" / label / name).mkdir(parents=True)
     taken: list[Taken] = []
     skipped: list[Skipped] = []
     done = 0
-    # Pillow's warnings of large pictures and odd metadata would drown the report.
+    # Hide Pillow's warnings about large images and odd metadata.
     with ProcessPoolExecutor(jobs, initializer=warnings.simplefilter, initargs=("ignore",)) as pool:
         while chunk := list(islice(shipment.items, _CHUNK)):
             incoming = [item for item in chunk if isinstance(item, Incoming)]
@@ -171,7 +171,7 @@ def _take_all(
 
 
 def _take(item: Incoming, out: Path, name: str) -> Taken | Skipped:
-    """Check one picture and write it under its content's hash. Runs in a worker process."""
+    """Check one image and write it under the hash of its content. Runs in a worker process."""
     try:
         image = decode(item.data, name=item.name)
     except InputError as error:
@@ -183,7 +183,7 @@ def _take(item: Incoming, out: Path, name: str) -> Taken | Skipped:
 
 
 def _drop_duplicates(out: Path, taken: list[Taken], skipped: list[Skipped]) -> tuple[list[Taken], int]:
-    """One of each file; none of a file that lies under both labels, since one of them must be wrong."""
+    """Keep one copy of each file, and none of a file under both labels, since one label must be wrong."""
     first: dict[str, Taken] = {}
     contradicted: set[str] = set()
     for one in taken:
@@ -193,7 +193,7 @@ def _drop_duplicates(out: Path, taken: list[Taken], skipped: list[Skipped]) -> t
             skipped.append(Skipped(one.name, f"the same file as {other.name}, under the other label"))
             contradicted.add(sha256)
     for sha256 in sorted(contradicted):
-        skipped.append(Skipped(first[sha256].name, "the same file lies under the other label, too"))
+        skipped.append(Skipped(first[sha256].name, "the same file is also under the other label"))
     for one in taken:
         if one.piece.sha256 in contradicted:
             (out / one.piece.path).unlink(missing_ok=True)
@@ -202,7 +202,7 @@ def _drop_duplicates(out: Path, taken: list[Taken], skipped: list[Skipped]) -> t
 
 
 def _write_skipped(out: Path, skipped: list[Skipped]) -> None:
-    """Beside the index, so that nothing goes missing in silence."""
+    """List the skipped files beside the index."""
     if skipped:
         with (out / SKIPPED_NAME).open("w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream)
@@ -211,9 +211,9 @@ def _write_skipped(out: Path, skipped: list[Skipped]) -> None:
 
 
 def _index(taken: list[Taken], name: str, licence: str, seed: int) -> tuple[list[IndexRow], int]:
-    """The rows, and how many near-duplicate pairs the source's own splits tear apart.
+    """The rows, and the number of near-duplicate pairs in different splits of the source.
 
-    A split that the source lacks is drawn from its training pictures, whole groups at a time.
+    A missing split is drawn from the training images, by whole groups.
     """
     given = [one.place.split for one in taken]
     related = Groups(len(taken))

@@ -1,4 +1,4 @@
-"""index.csv: one row a picture of a built or imported data set."""
+"""index.csv: one row per image of a data set."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _INTEGERS = {"bytes", "width", "height"}
 
 
 def read_index(folder: Path, name: str = INDEX_NAME) -> list[IndexRow]:
-    """The rows of `folder`/`name`. Raises DataError where it is missing or damaged, naming the line."""
+    """The rows of `folder`/`name`. Raises DataError if it is missing or damaged, naming the line."""
     path = Path(folder) / name
     try:
         with path.open(newline="", encoding="utf-8") as stream:
@@ -59,7 +59,7 @@ def read_index(folder: Path, name: str = INDEX_NAME) -> list[IndexRow]:
 
 
 def write_index(folder: Path, rows: Sequence[IndexRow], name: str = INDEX_NAME) -> None:
-    """Write all rows or none: into a temporary sibling, then renamed."""
+    """Write all rows to a temporary file and rename it."""
     path = Path(folder) / name
     part = path.with_name(path.name + ".part")
     with part.open("w", newline="", encoding="utf-8") as stream:
@@ -83,7 +83,7 @@ def first_of_each(items: Iterable[_Item], most: int | None, key: Callable[[_Item
 
 
 def source_and_class(row: IndexRow) -> tuple[str, str]:
-    """A source of `data import` holds both classes."""
+    """Key of a source within a class: a source of `data import` has both classes."""
     return row.source, row.label
 
 
@@ -96,8 +96,8 @@ def data_id(rows: Iterable[IndexRow]) -> str:
 
 
 def rows_id(rows: Iterable[IndexRow]) -> str:
-    """12 hexadecimal digits that name what `data_id` does and besides each picture's source and place in the list: what
-    is worked out picture by picture, or depends on which source is which, is of no use to another list."""
+    """12 hexadecimal digits that identify what `data_id` does, and the source and position of each image: results
+    stored per image or per source are only valid for the same list."""
     digest = hashlib.sha256()
     for row in rows:
         digest.update(f"{row.sha256} {row.label} {row.split} {row.source}\n".encode())
@@ -106,10 +106,12 @@ def rows_id(rows: Iterable[IndexRow]) -> str:
 
 def _row(record: dict[str, str], path: Path, number: int) -> IndexRow:
     try:
-        if None in record.values():  # so the csv module tells of a line that is too short
+        if None in record.values():  # the csv module's sign of a short line
             raise ValueError("a field is missing")
         quality = record["jpeg_quality"]
-        private = record.get("private_people", str("private" in record["licence"]))  # indexes of before
+        private = record.get(
+            "private_people", str("private" in record["licence"])
+        )  # indexes written by older versions
         if private not in ("True", "False"):
             raise ValueError(f"private_people {private!r} is not True or False")
         own = {"jpeg_quality": int(quality) if quality else None, "private_people": private == "True"}
@@ -118,7 +120,5 @@ def _row(record: dict[str, str], path: Path, number: int) -> IndexRow:
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path}, line {number}: {error!r}") from error
     if row.label not in ("ai", "real") or row.split not in SPLITS:
-        raise DataError(
-            f"{path}, line {number}: label {row.label!r} or split {row.split!r} is not one that we know"
-        )
+        raise DataError(f"{path}, line {number}: label {row.label!r} or split {row.split!r} is unknown")
     return row

@@ -1,8 +1,8 @@
-"""Which class and split is a picture of? Read from the folders that it lies in.
+"""Determines the class and split of an image from its folders.
 
-    ai/... and real/...                         split by us
+    ai/... and real/...                         split on import
     train|val|test / ai|real / ...              its own splits ("valid" and "validation" are val)
-"fake" is ai; capitals do not matter; one folder around it all does not matter. A folder below the class names
+"fake" means ai; case and an enclosing folder are ignored. A folder below the class names
 the generator or the origin: ai/some-generator/1.png.
 """
 
@@ -16,7 +16,7 @@ from ..errors import DataError
 
 LABELS = {"ai": "ai", "fake": "ai", "real": "real"}
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-# Held-out pictures come first, so that of a pair across splits it is the training picture that goes.
+# Held-out images come first, so that of a pair across splits the training image is dropped.
 ORDER = ("test", "val", "train", None)
 
 
@@ -24,14 +24,14 @@ ORDER = ("test", "val", "train", None)
 class Place:
     label: str  # "ai" or "real"
     split: str | None  # "train", "val" or "test"; None where the layout names none
-    origin: str | None  # the folder below the class's
+    origin: str | None  # folder below the class folder
 
 
 def arrange(names: Iterable[str], where: str) -> tuple[list[tuple[str, Place]], list[str]]:
     """File names with "/" between their parts -> those with a place, in ORDER and sorted, and those without.
 
-    Hidden files, and what operating systems leave beside pictures, are passed over. Raises DataError, which
-    begins with `where`, when the names show no layout that we know or a mixture of two.
+    Hidden files and those of operating systems are ignored. Raises DataError, which
+    begins with `where`, if the layout is unknown or mixed.
     """
     parts = {name: PurePosixPath(name).parts for name in names}
     parts = {name: path for name, path in parts.items() if not _is_litter(path)}
@@ -40,13 +40,13 @@ def arrange(names: Iterable[str], where: str) -> tuple[list[tuple[str, Place]], 
     placed = [(name, place) for name, place in places.items() if place is not None]
     if not placed:
         raise DataError(
-            f"{where}: no pictures in folders that say what they are; expected ai/ and real/, "
+            f"{where}: no images in class folders; expected ai/ and real/, "
             "or train/, val/ and test/ with ai/ and real/ (or fake/ and real/) in each"
         )
     if len({place.split is None for _, place in placed}) == 2:
         one = next(name for name, place in placed if place.split is None)
         raise DataError(
-            f"{where}: {one} lies outside train/, val/ and test/, others inside; choose one layout"
+            f"{where}: {one} is outside train/, val/ and test/, other images are inside; use one layout"
         )
     placed.sort(key=lambda pair: (ORDER.index(pair[1].split), pair[0]))
     return placed, sorted(name for name, place in places.items() if place is None)
@@ -61,7 +61,7 @@ def _is_litter(path: tuple[str, ...]) -> bool:
 
 
 def _wrapper_depth(paths: Iterable[tuple[str, ...]]) -> int:
-    """How many folders lie around the layout: all files share them, and they say nothing of class or split."""
+    """The number of enclosing folders that all files share and that name neither class nor split."""
     folders = [path[:-1] for path in paths if len(path) > 1]
     depth = 0
     while True:

@@ -1,4 +1,4 @@
-"""The manifest: which public repositories hold the pictures, read from sources.json beside this file.
+"""The manifest of image sources (public repositories), read from sources.json beside this file.
 
 id, repo, commit        the source: repository "owner/name" on GitHub, at this commit
 include, exclude        regular expressions on the path in the tree of `commit`; of files that are named as pictures
@@ -38,8 +38,8 @@ from .categories import CATEGORIES, CONFIDENCES, EDIT, EDIT_SET, GENERATORS
 from .reserved import is_reserved
 
 BUILT_IN = "sources.json"
-# Pictures a source, where its entry names no other number: how a detector does on sources that it never saw depends
-# on how many sources it has seen, hardly on how many pictures of each.
+# Default cap of images per source: the accuracy on new sources depends on the number of training sources much more
+# than on the number of images of each.
 DEFAULT_CAP = 100
 
 
@@ -55,11 +55,11 @@ class SourceEntry:
     repo: str
     commit: str
     split: Literal["train", "open_test"]
-    test_set: str  # "" of a source that is trained on
+    test_set: str  # "" for training sources
     category: str
     shows: str
-    generator: str  # "" of real pictures
-    origin: str  # generator_detail of AI pictures, origin of real ones
+    generator: str  # "" for real images
+    origin: str  # generator_detail for AI images, origin for real ones
     era: str
     licence: str
     permissive: bool
@@ -77,7 +77,7 @@ class SourceEntry:
     group: str | None
 
     def takes(self, path: str) -> bool:
-        """Whether a path of the repository is a picture's and belongs to this source (when no blob list is given)."""
+        """Whether a path is an image of this source (if there is no blob list)."""
         if not _PICTURE_NAME.search(path):
             return False
         if self.include is not None and not re.search(self.include, path):
@@ -85,11 +85,11 @@ class SourceEntry:
         return self.exclude is None or not re.search(self.exclude, path)
 
     def narrows(self, path: str) -> bool:
-        """Whether a path survives keep_paths and drop_paths."""
+        """Whether keep_paths and drop_paths admit a path."""
         return (self.keep_paths is None or path in self.keep_paths) and path not in self.drop_paths
 
     def group_of(self, path: str) -> str | None:
-        """The prompt group, unique over the manifest; None where the source names none."""
+        """The prompt group, unique within the manifest; None if the source defines none."""
         if self.group is None:
             return None
         match = re.search(self.group, path)
@@ -97,7 +97,7 @@ class SourceEntry:
 
 
 def load_manifest(path: Path | None = None) -> list[SourceEntry]:
-    """The manifest at `path`, or the one that ships. Raises DataError that names the entry and the field."""
+    """The manifest at `path`, or the shipped one. Raises DataError that names the entry and the field."""
     try:
         text = path.read_text("utf-8") if path else _resource(BUILT_IN)
         entries = [dict(entry) for entry in json.loads(text)["sources"]]
@@ -107,17 +107,17 @@ def load_manifest(path: Path | None = None) -> list[SourceEntry]:
 
 
 def built_in_file() -> Path:
-    """The manifest that ships, as a file that can be written: in a checkout it is one."""
+    """The shipped manifest as a writable file, which it is in a checkout."""
     path = resources.files(__package__).joinpath(BUILT_IN)
     if not isinstance(path, Path):
         raise DataError(
-            f"{BUILT_IN} lies in an archive and cannot be written; copy it and name the copy with --manifest"
+            f"{BUILT_IN} is in an archive and cannot be written; copy it and pass the copy with --manifest"
         )
     return path
 
 
 def read_blob_list(entry: SourceEntry, manifest: Path | None = None) -> list[tuple[str, str]]:
-    """[(blob id, path)] of a source with a blob list, which lies beside its manifest: in a checkout, in no wheel."""
+    """[(blob id, path)] of a source with a blob list. The lists are part of a checkout, not of a wheel."""
     assert entry.blobs is not None
     try:
         text = (
@@ -127,8 +127,8 @@ def read_blob_list(entry: SourceEntry, manifest: Path | None = None) -> list[tup
         )
     except FileNotFoundError as error:
         raise DataError(
-            f"source {entry.id!r}: its list blobs/{entry.blobs} is not beside the manifest; an installed package "
-            "has no such lists: build from a checkout of the project"
+            f"source {entry.id!r}: its list blobs/{entry.blobs} is missing beside the manifest; installed packages "
+            "do not contain these lists: build from a checkout of the project"
         ) from error
     pairs = (line.split("\t", 1) for line in text.splitlines() if line)
     return [(blob, path) for blob, path in pairs]
@@ -146,8 +146,8 @@ def parse_entry(entry: dict[str, Any], where: str) -> SourceEntry:
         raise DataError(f"{where}: source {entry.get('id', '?')!r}: {reason}") from error
     if is_reserved(source.repo):
         raise DataError(
-            f"{where}: source {source.id!r}: {source.repo} is kept for independent evaluations and can be no source; "
-            "take the entry out of the manifest"
+            f"{where}: source {source.id!r}: {source.repo} is reserved for independent evaluations; "
+            "remove the entry"
         )
     return source
 
@@ -185,7 +185,7 @@ def _read_fields(entry: dict[str, Any]) -> SourceEntry:
         group=entry.get("group"),
     )
     if source.category == EDIT and label != "ai":
-        raise ValueError("category 'edit' is of an AI's edits: their label is 'ai'")
+        raise ValueError("category 'edit' is for edits by an AI: the label must be 'ai'")
     for field in ("include", "exclude", "group"):
         _check_expression(field, getattr(source, field))
     return source
@@ -196,7 +196,7 @@ def _test_set(entry: dict[str, Any]) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ValueError(f"test_set {name!r} is not a name of lower-case letters, digits and underscores")
     if (name == EDIT_SET) != (entry["category"] == EDIT):
-        raise ValueError(f"test_set {name!r}: edits, and they alone, are measured in {EDIT_SET!r}")
+        raise ValueError(f"test_set {name!r}: {EDIT_SET!r} is the test set of edits, and of no others")
     return name
 
 
@@ -204,7 +204,7 @@ def _check_expression(field: str, expression: str | None) -> None:
     try:
         re.compile(expression or "")
     except re.error as error:
-        raise ValueError(f"{field} {expression!r} is no regular expression ({error})") from error
+        raise ValueError(f"{field} {expression!r} is not a regular expression ({error})") from error
 
 
 def _one_of(field: str, value: Any, allowed: tuple[str, ...]) -> Any:

@@ -1,4 +1,4 @@
-"""One file of a source -> the pictures it gives: checked, split, cropped, written, hashed. Runs in worker processes."""
+"""Checks, splits, crops, writes and hashes the images of one file of a source. Runs in worker processes."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from .dedupe import perceptual_hashes
 from .facts import estimate_jpeg_quality
 from .manifest import SourceEntry
 
-_FLAT_STD = 2.0  # grey levels; below this a picture is a plain surface and can teach nothing
-_FLAT_PIXELS = 250_000  # looked at for that
+_FLAT_STD = 2.0  # grey levels; images below this are plain surfaces and useless for training
+_FLAT_PIXELS = 250_000  # sampled for this test
 _SUFFIXES = {"JPEG": ".jpg", "TIFF": ".tif"}
 
 
@@ -43,13 +43,13 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The pictures that a file holds, of those that are taken."""
+    """The accepted images of a file."""
 
     tiles: list[tuple[int, NDArray[np.uint8]]]  # (number in the file, (H, W, 3))
-    whole: bool  # the file is one picture, as it is
-    sheet: bool  # it held several
+    whole: bool  # the file is one image, unchanged
+    sheet: bool  # it contained several
     format: str
-    reason: str | None  # why it gave fewer pictures than it might
+    reason: str | None  # why some of its images were rejected
 
 
 def tiles_of(entry: SourceEntry, path: str, data: bytes, most: int | None = None) -> Cut:
@@ -123,7 +123,7 @@ def keep(
 
 
 def suffix(kind: str) -> str:
-    """Of a file's name, by its format."""
+    """File name suffix by format."""
     return _SUFFIXES.get(kind, f".{kind.lower()}")
 
 
@@ -150,13 +150,13 @@ def _split(pixels: NDArray[np.uint8], grid: tuple[int, int]) -> list[NDArray[np.
 
 
 def _order(tiles: int, data: bytes) -> list[int]:
-    """Which tile of a sheet is taken first: not always the same corner."""
+    """The first tile to take from a sheet, so that it is not always the same corner."""
     first = zlib.crc32(data) % tiles
     return [*range(first, tiles), *range(first)]
 
 
 def _is_flat(tile: NDArray[np.uint8]) -> bool:
-    """Told by a grid of its pixels: all of a large picture take longer than its decoding, and say the same."""
+    """Estimated on a grid of pixels: all pixels of a large image take longer than decoding it, with the same result."""
     step = max(1, math.isqrt(tile.shape[0] * tile.shape[1] // _FLAT_PIXELS))
     return bool(tile[::step, ::step].std() < _FLAT_STD)
 

@@ -1,7 +1,7 @@
-"""Repositories that are kept for independent evaluations of detectors: never a source, neither to train nor to measure.
+"""Repositories that are reserved for independent evaluations of detectors and must not be sources.
 
-reserved.sha256 holds the SHA-256 of each name ("owner/name" in lower case), one a line: which ones they are need not be
-known to keep clear of them.
+reserved.sha256 holds the SHA-256 of each name ("owner/name" in lower case), one per line, so that they need not be
+named here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from importlib import resources
 
 
 def is_reserved(repo: str) -> bool:
-    """Whether "owner/name" is one of them; case, and a slash or ".git" at the end, do not matter."""
+    """Whether "owner/name" is reserved; case and a trailing slash or ".git" are ignored."""
     name = repo.strip().lower().rstrip("/").removesuffix(".git")
     return hashlib.sha256(name.encode()).hexdigest() in _hashes()
 

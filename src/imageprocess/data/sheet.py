@@ -1,4 +1,4 @@
-"""A look at a source before it is built: counts, sizes, formats, cameras, and a contact sheet of a sample."""
+"""Inspects a sample of a source before a build: counts, sizes, formats, cameras, and a contact sheet."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .git_objects import read_blobs
 from .manifest import SourceEntry
 from .pieces import tiles_of
 
-DEFAULT_COUNT = 30  # pictures looked at
+DEFAULT_COUNT = 30  # images to sample
 _COLUMNS = 6
 _THUMB = 240  # pixels
 _LABEL = 16  # pixels below a thumbnail, for its name
@@ -28,30 +28,30 @@ _MAKE, _MODEL = 271, 272  # EXIF tags
 
 @dataclass
 class Look:
-    """What a sample of a source shows; a file may hold several pictures, or none that is taken."""
+    """Facts of a sampled source; a file may contain several images, or none that is accepted."""
 
-    files: int  # that the entry names
+    files: int  # matched by the entry
     looked_at: int = 0  # files read
     dropped: Counter[str] = field(default_factory=Counter)  # reason -> files of those
     sizes: Counter[str] = field(default_factory=Counter)
     formats: Counter[str] = field(default_factory=Counter)
     cameras: Counter[str] = field(default_factory=Counter)  # make and model, where EXIF names them
     bytes: list[int] = field(default_factory=list)
-    repeats: int = 0  # pictures of the sample that duplicate another one of it
+    repeats: int = 0  # duplicates within the sample
     thumbs: list[tuple[str, Image.Image]] = field(default_factory=list)
 
 
 def look_at(
     entry: SourceEntry, files: list[tuple[str, str]], git_dir: Path, count: int = DEFAULT_COUNT
 ) -> Look:
-    """Read the first `count` pictures of `files` ([(blob id, path)]), cut as a build would cut them.
+    """Read the first `count` pictures of `files` ([(blob id, path)]), cropped as in a build.
 
-    Raises DataError where the entry names no file, or where none of them is in the clone.
+    Raises DataError if no file matches, or none of them is in the clone.
     """
     need_imagehash()
     if not files:
         raise DataError(
-            f"{entry.repo}: no file matches {entry.include!r} at {entry.commit[:10]}; look at the paths with "
+            f"{entry.repo}: no file matches {entry.include!r} at {entry.commit[:10]}; list the paths with "
             f"`git ls-tree -r --name-only {entry.commit[:10]}` in {git_dir}"
         )
     look = Look(len(files))
@@ -69,12 +69,12 @@ def look_at(
             look.thumbs.append((path, _thumbnail(tile)))
     look.repeats = len({j for _, j in near_pairs(hashes, DUPLICATE_BITS)})
     if look.dropped["missing from the clone"] == look.looked_at:
-        raise DataError(f"{git_dir}: holds none of the {len(files)} files that the entry names")
+        raise DataError(f"{git_dir}: contains none of the {len(files)} files that the entry matches")
     return look
 
 
 def draw(look: Look) -> Image.Image:
-    """The sample as one picture, each with the end of its path below it."""
+    """The contact sheet, each image with the end of its path below it."""
     rows = max(1, -(-len(look.thumbs) // _COLUMNS))
     cell = _THUMB + 4
     sheet = Image.new("RGB", (_COLUMNS * cell, rows * (cell + _LABEL)), "white")
@@ -82,7 +82,7 @@ def draw(look: Look) -> Image.Image:
     for number, (path, thumb) in enumerate(look.thumbs):
         x, y = number % _COLUMNS * cell, number // _COLUMNS * (cell + _LABEL)
         sheet.paste(thumb, (x, y))
-        shown = path[-_NAME:].encode("ascii", "replace").decode()  # what the built-in font can draw
+        shown = path[-_NAME:].encode("ascii", "replace").decode()  # characters of the built-in font
         pen.text((x + 2, y + cell), shown, fill="black")
     return sheet
 
@@ -113,6 +113,6 @@ def _camera(data: bytes) -> str:
         with Image.open(io.BytesIO(data)) as image:
             exif = image.getexif()
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return ""  # it decoded, so only its metadata are damaged
+        return ""  # the image decoded, so only its metadata is damaged
     words = (str(exif.get(tag, "")).strip("\0 ") for tag in (_MAKE, _MODEL))
     return " ".join(word for word in words if word)[:60]

@@ -1,4 +1,4 @@
-"""Train, val, test: 80/10/10 by group, so that a prompt or a burst never lies in two of them."""
+"""Splits into train, val and test, 80/10/10 by group, so that a prompt or burst is never in two splits."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
 def assign_splits(groups: Sequence[str], strata: Sequence[str], seed: int = 0) -> list[str]:
     """A split for each picture from its group and its stratum (source).
 
-    Groups are taken in a seeded order, large ones first; each goes to the split that has the strongest claim in
+    Groups are assigned in a seeded order, large ones first; each goes to the split with the strongest claim in
     the group's stratum by the Webster-Sainte-Lague method of apportionment, so every source is divided 80/10/10
-    as nearly as its groups allow. A stratum that is one single group goes to train.
+    as closely as its groups allow. A stratum with a single group goes to train.
     """
     members: dict[str, list[int]] = defaultdict(list)
     for index, group in enumerate(groups):

@@ -1,7 +1,7 @@
-"""The ways a picture reaches a person. Each is applied to both classes alike, from a seed that its bytes give.
+"""Degradation tiers: how images reach people. Applied to both classes alike, seeded by the image's bytes.
 
-A tier is a function: the original and a random generator -> the file that would be delivered. Nothing is ever
-enlarged. What a detector sees is that file, decoded again.
+A tier is a function: the original and a random generator -> the degraded file. Nothing is ever
+enlarged. The detector gets that file, decoded again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .equalise import equalise, picture_seed
 
 Pixels = NDArray[np.uint8]  # (H, W, 3)
 
-# The service's own cap: two workers with a 100-megapixel picture each would pass 2 GB.
+# The service's limit: two workers with a 100-megapixel image each would exceed 2 GB.
 LIMITS = Limits(max_pixels=50_000_000)
 
 
@@ -46,7 +46,7 @@ def open_original(data: bytes, name: str) -> Original:
 
 
 def deliver(original: Original, tier: str) -> Delivery:
-    """`original` as the tier of that name delivers it; the same every time."""
+    """`original` degraded by the tier of that name; deterministic."""
     seed = [int(original.sha256[:16], 16), zlib.crc32(tier.encode())]
     data = TIERS[tier](original, np.random.default_rng(seed))
     if data is original.data:
@@ -65,13 +65,13 @@ def clean(original: Original, rng: np.random.Generator) -> bytes:
 
 
 def web(original: Original, rng: np.random.Generator) -> bytes:
-    """A page's copy of a copy: long side at most 1024, JPEG 75, one more JPEG round of quality 70 to 90."""
+    """Copied between web pages: long side at most 1024, JPEG 75, then another JPEG round of quality 70 to 90."""
     once = _jpeg(_shrink(_image(original), 1024), 75)
     return _jpeg(_reopen(once), int(rng.integers(70, 91)))
 
 
 def social(original: Original, rng: np.random.Generator) -> bytes:
-    """A network's feed: long side at most 720, JPEG 60, then a second resize (to 60 to 90 %) saved at quality 85."""
+    """A social network's feed: long side at most 720, JPEG 60, then resized to 60 to 90 % and saved at quality 85."""
     posted = _reopen(_jpeg(_shrink(_image(original), 720), 60))
     return _jpeg(_scale(posted, float(rng.uniform(0.6, 0.9))), 85)
 
@@ -96,12 +96,12 @@ def crop(original: Original, rng: np.random.Generator) -> bytes:
 
 
 def greyscale(original: Original, rng: np.random.Generator) -> bytes:
-    """Without colour, JPEG 95."""
+    """Greyscale, JPEG 95."""
     return _jpeg(_image(original).convert("L"), 95)
 
 
 def screenshot(original: Original, rng: np.random.Generator) -> bytes:
-    """Shown by some program and captured: resized by a random factor, on a canvas with bars and text lines, PNG."""
+    """A screenshot: resized by a random factor, on a canvas with bars and text lines, PNG."""
     shown = _scale(_shrink(_image(original), 1280), float(rng.uniform(0.5, 1.0)))
     left, right = (int(side) for side in rng.integers(0, 160, 2))
     top, bottom = (int(side) for side in rng.integers(40, 120, 2))
@@ -118,12 +118,12 @@ def screenshot(original: Original, rng: np.random.Generator) -> bytes:
 
 
 def equalised(original: Original, rng: np.random.Generator) -> bytes:
-    """What training shows the network: its random re-encoding and resizing, from a seed of the picture's own."""
+    """The equalisation of training: random re-encoding and resizing, with the image's own seed."""
     return equalise(original.pixels, picture_seed(original.sha256)).data
 
 
 def blank(original: Original, rng: np.random.Generator) -> bytes:
-    """A control, not a delivery: mid-grey of the same size in the same container. A detector must know nothing."""
+    """A control: mid-grey of the same size in the same container, about which a detector can know nothing."""
     grey = Image.new("RGB", _image(original).size, (128, 128, 128))
     if original.format == "JPEG":
         stream = io.BytesIO()
@@ -136,7 +136,7 @@ def blank(original: Original, rng: np.random.Generator) -> bytes:
     return _png(grey)
 
 
-# Background, bar and text of the screenshot's program: a light and a dark one.
+# Background, bar and text colours of the screenshot: a light and a dark scheme.
 _THEMES = (
     ((255, 255, 255), (228, 228, 231), (82, 82, 91)),
     ((24, 24, 27), (39, 39, 42), (161, 161, 170)),
@@ -179,7 +179,7 @@ def _jpeg(image: Image.Image, quality: int) -> bytes:
 
 def _png(image: Image.Image) -> bytes:
     stream = io.BytesIO()
-    image.save(stream, "PNG", compress_level=1)  # the same pixels at any level; 1 is several times quicker
+    image.save(stream, "PNG", compress_level=1)  # lossless at any level; 1 is several times faster
     return stream.getvalue()
 
 
