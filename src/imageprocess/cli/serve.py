@@ -28,6 +28,8 @@ def serve(host: str | None, port: int | None, workers: int, new_key: str | None)
     IMAGEPROCESS_CORS_ORIGINS        origins whose pages may call it
     IMAGEPROCESS_JOBS                pictures looked at at the same time; one a core
     IMAGEPROCESS_MODEL               a shipped model's name or a model folder
+    IMAGEPROCESS_BATCH_JOBS          jobs of many pictures at once; 0: none (docs/jobs.md has their limits)
+    IMAGEPROCESS_WEBHOOK_HOSTS       hosts that may be told of a job's end; IMAGEPROCESS_WEBHOOK_SECRET signs it
     IMAGEPROCESS_ISSUES              where visitors report wrong verdicts: https://.../issues/new, or mailto:...
     The rest, with its defaults, is in src/imageprocess/serve/settings.py.
 
