@@ -70,8 +70,12 @@ def _records(spec: Any, split: str = "open_test", tier: str = "web") -> list[dic
 def test_what_was_measured_reaches_the_answer(tmp_path: Path) -> None:
     folder = write_tiny_model(tmp_path / "tiny")
     (folder / "CARD.md").write_text("# tiny\n\n## Limits\n\nNone.\n", "utf-8")
+    facts = json.loads((folder / "model.json").read_text("utf-8"))
+    facts["files"]["CARD.md"] = registry.file_sha256(folder / "CARD.md")
+    (folder / "model.json").write_text(json.dumps(facts), "utf-8")
     for _ in range(2):  # written again, it is replaced
         write_grades(folder, _records(load_spec(folder)), 0)
+    registry.verify(folder)  # the card's hash is that of the new one
     card = (folder / "CARD.md").read_text("utf-8")
     assert card.count("very_likely_ai | 93.0 | 412 | 31") == 1 and card.endswith("## Limits\n\nNone.\n")
     result = Detector(folder).detect(encode(scene(1).point(lambda value: 200 + value // 5), "PNG"))

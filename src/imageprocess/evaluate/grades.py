@@ -83,22 +83,25 @@ def write_grades(folder: Path, records: Sequence[Mapping[str, Any]], model: int)
         try:
             facts = json.loads(path.read_text(encoding="utf-8"))
             facts["measured"] = {**facts.get("measured", {}), "grades": grades}
+            refresh_card(path.parent, facts)
             path.write_text(dump_facts(facts), encoding="utf-8")
-            refresh_card(path.parent, grades)
         except (OSError, ValueError) as error:
             raise ModelError(f"{path}: the grades cannot be written into it ({error!r})") from error
 
 
-def refresh_card(folder: Path, grades: Mapping[str, Any]) -> None:
-    """The section in CARD.md of `folder`, where there is a card: replaced, or put before what it is limited to."""
+def refresh_card(folder: Path, facts: dict[str, Any]) -> None:
+    """The section in CARD.md of `folder`, where there is a card: replaced, or put before what it is limited to. Where
+    `facts`, its model.json, holds the card's hash, that follows."""
     path = folder / "CARD.md"
     if not path.is_file():
         return
     parts = re.split(r"^(?=## )", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
     kept = [part for part in parts if not part.startswith(_TITLE)]
     at = next((place for place, part in enumerate(kept) if part.startswith("## Limits")), len(kept))
-    kept.insert(at, grades_section(grades) + "\n\n")
+    kept.insert(at, grades_section(facts["measured"]["grades"]) + "\n\n")
     path.write_text("".join(kept), encoding="utf-8")
+    if path.name in facts.get("files", {}):
+        facts["files"][path.name] = registry.file_sha256(path)
 
 
 def grades_section(found: Mapping[str, Any] | None) -> str:
