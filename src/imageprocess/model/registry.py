@@ -44,8 +44,10 @@ def installed(name: str) -> Path | None:
 
 
 def recipe_id(spec: ModelSpec) -> str:
-    """Names what is composed: a model got for an older head is not taken for today's."""
-    parts = [spec.version, *(f"{name}:{digest}" for name, digest in sorted(spec.facts["files"].items()))]
+    """Names what is composed: a model got for an older head is not taken for today's. What is said about it (card,
+    notice) may change without that."""
+    weights = {name: digest for name, digest in spec.facts["files"].items() if name.endswith(".npz")}
+    parts = [spec.version, *(f"{name}:{digest}" for name, digest in sorted(weights.items()))]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 

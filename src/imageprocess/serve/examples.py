@@ -60,7 +60,7 @@ JOB = {
     "created": "2026-01-01T12:00:00Z",
     "ended": "2026-01-01T12:00:01Z",
     "expires": "2026-01-01T13:00:01Z",
-    "webhook": None,
+    "webhook": {"state": "delivered", "tries": 1},
 }
 PREDICTION = {
     "label_name": "AI-generated",

@@ -73,14 +73,16 @@ async def _members(
             if "damage" in header:
                 raise DamageError(header["damage"])
             if "end" in header:
+                await process.wait()  # it ends by itself
                 return
             yield header, data
     except (asyncio.IncompleteReadError, ValueError) as error:
         raise DamageError("it takes more time or memory than any honest archive") from error
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
 
 
 async def _receive(stream: asyncio.StreamReader) -> tuple[dict[str, Any], bytes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, cast
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import JSONResponse, StreamingResponse
@@ -95,8 +95,7 @@ async def create(
     },
 )
 async def show(job: Found) -> schemas.Job:
-    told: Any = job.told()
-    return told
+    return cast(schemas.Job, job.told())
 
 
 @routes.get(

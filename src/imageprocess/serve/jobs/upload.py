@@ -146,6 +146,7 @@ class _SpooledForm(Form):
         super().on_headers_finished()
         part = self._current_part
         if part.file is not None:
+            part.file.file.close()  # Starlette's own, with nothing in it
             part.file = _Stored(self.spool, part.file.filename, part.file.headers)
 
 

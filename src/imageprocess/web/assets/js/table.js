@@ -42,7 +42,9 @@ export function showTable(items) {
   if (!same) byId("rows").replaceChildren(...rows); // else whoever reviews would lose the focus
 }
 
-const showAgain = () => showTable(shown);
+function showAgain() {
+  showTable(shown);
+}
 
 function wireHeads() {
   const heads = document.querySelectorAll("th[data-column]");
