@@ -1,4 +1,4 @@
-"""The table of docs/encoder.md, from the figures that `imageprocess evaluate --json OUT.json` wrote.
+"""The table of models in README.md and docs/encoder.md, from the figures that `imageprocess evaluate --json OUT.json` wrote.
 
 python -m bench.encoder_table OUT.json
 """
@@ -12,7 +12,8 @@ from typing import Any
 
 from bench.markers import write_between
 
-PAGE = Path(__file__).parents[1] / "docs" / "encoder.md"
+ROOT = Path(__file__).parents[1]
+PAGES = (ROOT / "README.md", ROOT / "docs" / "encoder.md")
 COLUMNS = {
     "AUROC": ("auroc", "{:.3f}"),
     "TPR at 1 % FPR": ("tpr_at_1_fpr", "{:.0%}"),
@@ -38,7 +39,8 @@ def main(path: Path) -> None:
         for tier, found in model["tiers"].items():
             lines.append(f"| {name} | {tier} | {_cells(found['by_picture'])} |")
     lines += ["", *(_changes(model) for model in split["models"])]
-    write_between(PAGE, "reached", "\n".join(lines))
+    for page in PAGES:
+        write_between(page, "reached", "\n".join(lines))
 
 
 def _cells(found: dict[str, Any]) -> str:
