@@ -27,6 +27,7 @@ from imageprocess.watermark.payloads import PAYLOADS
 from marks import Way, embed_dwt_dct, embed_stealth
 from pictures import encode
 from record_rows import rows
+from record_variants import variants
 from records import IPTC, jpeg, jpeg_xmp, png_texts, xmp, xmp_source_type
 
 pytestmark = pytest.mark.e2e
@@ -228,6 +229,10 @@ def _camera() -> bytes:
 
 def test_records_in_files_are_read_as_python_reads_them(open_static: Open, tmp_path: Path) -> None:
     _compare_evidence(open_static, _files_with_records(), tmp_path)
+
+
+def test_variants_of_records_are_read_as_python_reads_them(open_static: Open, tmp_path: Path) -> None:
+    _compare_evidence(open_static, {name: data for name, (data, *_) in variants().items()}, tmp_path)
 
 
 def test_real_files_of_generators_and_cameras(open_static: Open, tmp_path: Path, shared_dir: Path) -> None:

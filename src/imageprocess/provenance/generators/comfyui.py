@@ -153,8 +153,12 @@ def _asks_service(node: Node) -> bool:
 def _touches(node: Node) -> bool:
     """A model takes part in what becomes of the picture, without sampling: edits in words, face swaps, learnt
     upscaling."""
-    named = _is(node, "edits_without_a_model_input") or "prompt" in node.inputs
-    return named or any(_P["model_inputs"].search(name) for name, _ in node.links())
+    told = "prompt" in node.inputs and any(_is_picture(name) for name, _ in node.links())
+    return (
+        told
+        or _is(node, "edits_without_a_model_input")
+        or any(_P["model_inputs"].search(name) for name, _ in node.links())
+    )
 
 
 def _is_loader(node: Node) -> bool:

@@ -111,7 +111,10 @@ function asksService(node) {
 }
 
 /** A model takes part in what becomes of the picture, without sampling. */
-const touches = (node) => is(node, "edits_without_a_model_input") || node.inputs.has("prompt") || links(node).some(isModel);
+const touches = (node) => {
+  const isTold = node.inputs.has("prompt") && links(node).some(([name]) => isPicture(name));
+  return isTold || is(node, "edits_without_a_model_input") || links(node).some(isModel);
+};
 
 /** Brings a picture in from outside. */
 function isLoader(node) {
