@@ -192,6 +192,11 @@ def test_on_a_phone_and_in_hebrew(open_page: Open, eight: list[Path]) -> None:
     for button in row.locator(".mark-as").all():
         box = button.bounding_box()
         assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= PHONE["width"], box
+    name = row.locator("th bdi")
+    start = name.evaluate(
+        "(bdi) => bdi.getBoundingClientRect().left - bdi.closest('th').getBoundingClientRect().left"
+    )
+    assert start >= 0  # a name that is too long loses its end, not its beginning
     assert "review." not in page.locator("#results").inner_text()
     row.get_by_role("button", name="לא נכון: a.png").click()
     expect(page.locator("#marked")).to_contain_text("שגויות: 1")
