@@ -109,7 +109,8 @@ def test_marks_are_saved_as_a_folder_that_the_command_imports(
         choose(page, *eight)
         check(page)
     _open_review(page)
-    expect(page.locator("#save-marks")).to_be_disabled()
+    expect(page.get_by_role("button", name="Save the marks")).to_be_disabled()
+    expect(page.get_by_label("Show only")).to_be_visible()
     expect(page.locator("#rows tr", has_text="notes.txt").locator(".mark-as")).to_have_count(0)
     rows = page.locator("#rows tr")
     for place in range(7):
@@ -191,6 +192,12 @@ def test_on_a_phone_and_in_hebrew(open_page: Open, eight: list[Path]) -> None:
     for button in row.locator(".mark-as").all():
         box = button.bounding_box()
         assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= PHONE["width"], box
+    name = row.locator("th bdi")
+    start = name.evaluate(
+        "(bdi) => bdi.getBoundingClientRect().left - bdi.closest('th').getBoundingClientRect().left"
+    )
+    assert start >= 0  # a name that is too long loses its end, not its beginning
+    assert "review." not in page.locator("#results").inner_text()
     row.get_by_role("button", name="לא נכון: a.png").click()
     expect(page.locator("#marked")).to_contain_text("שגויות: 1")
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]

@@ -160,30 +160,34 @@ def _until_metric(client: httpx.Client, wanted: str) -> None:
 
 
 def test_results_go_when_their_time_is_over(tiny_model_dir: Path) -> None:
-    with running(tiny_model_dir, jobs=1, batch_lifetime_s=0.5) as address:
-        with httpx.Client(base_url=address, timeout=30) as client:
-            job = send(client, [("a.png", BRIGHT)])
-            _until_metric(client, "imageprocess_jobs 0.0")
-            deadline = time.monotonic() + 30
-            while client.get(f"/v1/jobs/{job['id']}").status_code == 200:
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-            assert client.get(f"/v1/jobs/{job['id']}/results").status_code == 404
+    with (
+        running(tiny_model_dir, jobs=1, batch_lifetime_s=0.5) as address,
+        httpx.Client(base_url=address, timeout=30) as client,
+    ):
+        job = send(client, [("a.png", BRIGHT)])
+        _until_metric(client, "imageprocess_jobs 0.0")
+        deadline = time.monotonic() + 30
+        while client.get(f"/v1/jobs/{job['id']}").status_code == 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert client.get(f"/v1/jobs/{job['id']}/results").status_code == 404
 
 
 def test_another_key_sees_nothing(tiny_model_dir: Path, tmp_path: Path) -> None:
     keys = tmp_path / "keys"
     keys.write_text(line("one", "k1") + line("two", "k2"))
-    with running(tiny_model_dir, jobs=1, keys_file=keys) as address:
-        with httpx.Client(base_url=address, headers={"X-API-Key": "k1"}, timeout=30) as client:
-            job = send(client, THREE)
-            for method, path in (("GET", ""), ("GET", "/results"), ("DELETE", "")):
-                for key, status in (("k2", 404), ("wrong", 403), (None, 401)):
-                    headers = {"X-API-Key": key} if key else {}
-                    answer = httpx.request(method, f"{address}/v1/jobs/{job['id']}{path}", headers=headers)
-                    assert answer.status_code == status
-            assert httpx.post(f"{address}/v1/jobs", files={"file": BRIGHT}).status_code == 401
-            assert wait(client, job["id"])["done"] == 3
+    with (
+        running(tiny_model_dir, jobs=1, keys_file=keys) as address,
+        httpx.Client(base_url=address, headers={"X-API-Key": "k1"}, timeout=30) as client,
+    ):
+        job = send(client, THREE)
+        for method, path in (("GET", ""), ("GET", "/results"), ("DELETE", "")):
+            for key, status in (("k2", 404), ("wrong", 403), (None, 401)):
+                headers = {"X-API-Key": key} if key else {}
+                answer = httpx.request(method, f"{address}/v1/jobs/{job['id']}{path}", headers=headers)
+                assert answer.status_code == status
+        assert httpx.post(f"{address}/v1/jobs", files={"file": BRIGHT}).status_code == 401
+        assert wait(client, job["id"])["done"] == 3
 
 
 def test_single_requests_pass_a_job(tiny_model_dir: Path) -> None:
@@ -201,52 +205,58 @@ def test_single_requests_pass_a_job(tiny_model_dir: Path) -> None:
 
 def test_a_job_waits_where_the_queue_is_full(tiny_model_dir: Path) -> None:
     """A full queue refuses single requests; a job goes on later instead."""
-    with running(tiny_model_dir, jobs=1, max_waiting=1) as address:
-        with httpx.Client(base_url=address, timeout=60) as client:
-            job = send(client, [(f"{i}.png", BRIGHT) for i in range(6)])
-            stop = threading.Event()
+    with (
+        running(tiny_model_dir, jobs=1, max_waiting=1) as address,
+        httpx.Client(base_url=address, timeout=60) as client,
+    ):
+        job = send(client, [(f"{i}.png", BRIGHT) for i in range(6)])
+        stop = threading.Event()
 
-            def press() -> None:
-                while not stop.is_set():
-                    httpx.post(f"{address}/v1/detect", files={"file": SLOW}, timeout=60)
+        def press() -> None:
+            while not stop.is_set():
+                httpx.post(f"{address}/v1/detect", files={"file": SLOW}, timeout=60)
 
-            pressing = [threading.Thread(target=press) for _ in range(3)]
-            for thread in pressing:
-                thread.start()
-            time.sleep(2)
-            stop.set()
-            for thread in pressing:
-                thread.join()
-            told = wait(client, job["id"])
+        pressing = [threading.Thread(target=press) for _ in range(3)]
+        for thread in pressing:
+            thread.start()
+        time.sleep(2)
+        stop.set()
+        for thread in pressing:
+            thread.join()
+        told = wait(client, job["id"])
     assert (told["done"], told["errors"]) == (6, 0)
 
 
 def test_a_job_goes_no_faster_than_its_owners_rate_and_leaves_single_requests_theirs(
     tiny_model_dir: Path,
 ) -> None:
-    with running(tiny_model_dir, jobs=1, rate_per_address="4/minute") as address:
-        with httpx.Client(base_url=address, timeout=60) as client:
-            job = send(client, [(f"{i}.png", BRIGHT) for i in range(8)])
-            deadline = time.monotonic() + 30
-            while (told := client.get(f"/v1/jobs/{job['id']}").json())["done"] < 3:
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-            time.sleep(1)
-            told = client.get(f"/v1/jobs/{job['id']}").json()
-            assert told["done"] <= 4 and told["state"] == "running"
-            assert client.post("/v1/detect", files={"file": BRIGHT}).status_code == 200
-            assert client.delete(f"/v1/jobs/{job['id']}").status_code == 204
-            _until_metric(client, "imageprocess_jobs 0.0")
+    with (
+        running(tiny_model_dir, jobs=1, rate_per_address="4/minute") as address,
+        httpx.Client(base_url=address, timeout=60) as client,
+    ):
+        job = send(client, [(f"{i}.png", BRIGHT) for i in range(8)])
+        deadline = time.monotonic() + 30
+        while (told := client.get(f"/v1/jobs/{job['id']}").json())["done"] < 3:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        time.sleep(1)
+        told = client.get(f"/v1/jobs/{job['id']}").json()
+        assert told["done"] <= 4 and told["state"] == "running"
+        assert client.post("/v1/detect", files={"file": BRIGHT}).status_code == 200
+        assert client.delete(f"/v1/jobs/{job['id']}").status_code == 204
+        _until_metric(client, "imageprocess_jobs 0.0")
 
 
 @pytest.fixture(scope="module")
 def small(tiny_model_dir: Path) -> Iterator[httpx.Client]:
     """A service with small limits."""
-    with running(
-        tiny_model_dir, jobs=1, max_body_bytes=20_000, batch_max_bytes=100_000, batch_max_files=4
-    ) as address:
-        with httpx.Client(base_url=address, timeout=30) as client:
-            yield client
+    with (
+        running(
+            tiny_model_dir, jobs=1, max_body_bytes=20_000, batch_max_bytes=100_000, batch_max_files=4
+        ) as address,
+        httpx.Client(base_url=address, timeout=30) as client,
+    ):
+        yield client
 
 
 def test_a_job_is_as_large_as_its_own_limit_not_as_a_requests(small: httpx.Client) -> None:
@@ -344,12 +354,14 @@ def test_where_jobs_are_off_they_are_said_to_be(tiny_model_dir: Path) -> None:
 
 def test_no_file_of_a_job_has_a_name(tiny_model_dir: Path, tmp_path: Path) -> None:
     """So nothing is left where the service is killed."""
-    with running(tiny_model_dir, jobs=1, batch_folder=tmp_path) as address:
-        with httpx.Client(base_url=address, timeout=60) as client:
-            job = send(client, [(f"{i}.jpg", SLOW) for i in range(3)])
-            assert list(tmp_path.iterdir()) == []
-            assert wait(client, job["id"])["done"] == 3
-            assert list(tmp_path.iterdir()) == []
+    with (
+        running(tiny_model_dir, jobs=1, batch_folder=tmp_path) as address,
+        httpx.Client(base_url=address, timeout=60) as client,
+    ):
+        job = send(client, [(f"{i}.jpg", SLOW) for i in range(3)])
+        assert list(tmp_path.iterdir()) == []
+        assert wait(client, job["id"])["done"] == 3
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_take_a_job_is_told(tiny_model_dir: Path, tmp_path: Path) -> None:

@@ -2,11 +2,13 @@
 // `imageprocess data import` reads. A mark says what the picture is, so that it stays when another setting judges anew.
 
 import { byId, el } from "./dom.js";
-import { number, plural, t } from "./texts.js";
+import { addTexts, number, plural, t } from "./texts.js";
 import { GRADES, gradeOf } from "./wording.js";
 
 const KEYS = { 1: 0, 2: 1 }; // which of a row's two buttons
 const OTHER = { ai: "real", real: "ai" };
+
+await addTexts("review"); // before what is named below
 
 let wanted = ""; // a grade, "failed", or "" for all
 const filter = el("select", { id: "filter", "aria-label": t("review.filter"), onchange: () => choose(filter.value) });

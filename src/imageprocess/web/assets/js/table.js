@@ -4,7 +4,7 @@
 import { drawing, toneOf } from "./answer.js";
 import { addStyle, byId, el, icon } from "./dom.js";
 import { fillFilter, isWanted, markCell, markHead, wireReview } from "./review.js";
-import { addTexts, number, percent, t } from "./texts.js";
+import { number, percent, t } from "./texts.js";
 import { GRADES, failure, gradeOf, headline } from "./wording.js";
 
 const COLUMNS = {
@@ -18,7 +18,7 @@ const COLUMNS = {
 let sorted = { column: null, up: true }; // null: the order in which they came
 let shown = []; // the items of the last call
 
-await Promise.all([addTexts("review"), addStyle("review.css")]);
+await addStyle("review.css");
 wireHeads();
 wireReview(() => shown, showAgain);
 

@@ -38,8 +38,9 @@ export const privacyOf = (inBrowser) =>
 /** 0.934 -> "93%". An estimate never shows 0% or 100%: that would promise more than any model can. */
 export function percent(p, estimate = true, digits = 0) {
   const whole = new Intl.NumberFormat(language, { style: "percent", minimumFractionDigits: digits, maximumFractionDigits: digits });
-  if (estimate && p > 0.99) return `>${whole.format(0.99)}`;
-  if (estimate && p < 0.01) return `<${whole.format(0.01)}`;
+  const ltr = language === "he" ? "\u200e" : ""; // else the sign would stand behind the number
+  if (estimate && p > 0.99) return `${ltr}>${whole.format(0.99)}`;
+  if (estimate && p < 0.01) return `${ltr}<${whole.format(0.01)}`;
   return whole.format(p);
 }
 
