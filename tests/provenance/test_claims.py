@@ -15,6 +15,14 @@ from imageprocess.provenance.inspection import inspect_file
 from records import C2PA_ACTIONS, IDENTITY, cbor, png_chunk, png_texts, store_of_two, store_with_claim
 
 
+def test_an_action_whose_name_is_no_text_is_left_out() -> None:
+    store = store_with_claim().replace(b"\x66action\x6cc2pa.created", b"\x66action\x80\x6bc2pa.create")
+    report = read_claims(store)
+    assert report is not None
+    story = tell(report["manifests"], report["active_manifest"], report["manifests"].keys())
+    assert story.points_to == "nothing"
+
+
 def test_a_store_is_read_without_the_library() -> None:
     report = read_claims(store_with_claim())
     assert report is not None and report["active_manifest"] == "urn:1"

@@ -99,7 +99,7 @@ def _signals(action: Mapping[str, Any]) -> Iterator[str]:
         _parameter(action, "com.adobe.digitalSourceType")
     )
     if name in _INCEPTION:
-        if _agent(action) in _AI_AGENTS or action.get("description") in _AI_DESCRIPTIONS:
+        if _agent(action) in _AI_AGENTS or str(action.get("description")) in _AI_DESCRIPTIONS:
             term = term or MADE_BY_AI
         if term in _INCEPTION_SIGNALS:
             yield _INCEPTION_SIGNALS[term]
@@ -126,7 +126,8 @@ def _actions(manifest: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
             count += 1
             if count > _MAX_ACTIONS:
                 return
-            yield action
+            if isinstance(action.get("action"), str):  # hostile claims name lists and maps
+                yield action
 
 
 def _ingredients(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:

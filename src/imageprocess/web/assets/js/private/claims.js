@@ -140,7 +140,7 @@ function actionsOf({ assertions }) {
   for (const { label, data } of assertions) {
     if (!["c2pa.actions", "actions"].includes(label.split(".v")[0].split("__")[0])) continue;
     const list = data instanceof Map ? data.get("actions") : data;
-    found.push(...(Array.isArray(list) ? list.filter((one) => one instanceof Map) : []));
+    found.push(...(Array.isArray(list) ? list.filter((one) => one instanceof Map && typeof one.get("action") === "string") : []));
   }
   return found.slice(0, MAX_ACTIONS);
 }

@@ -13,12 +13,13 @@ const SAYS = {
   nothing: "nothing of whether an AI or a camera made this picture",
 };
 const WHY = "a browser does not check it here; the service does";
+const EXPIRED = "the certificate had expired, and no trusted time stamp says when it was used";
 const FROM_INGREDIENT = "ingredient.signer.untrusted";
 const TRUST = { trusted: "trusted", untrusted: "valid_untrusted" };
 
 /** `verified`: verifier.js's, or null where nothing was checked. -> [evidence] */
 export function readC2pa(store, xmp, verified) {
-  if (store && isC2paStore(store)) return verified ? judge(readClaims(store), verified) : [unchecked(store)];
+  if (store && isC2paStore(store)) return verified ? judge(store, verified) : [unchecked(store)];
   const address = xmp.get("{http://purl.org/dc/terms/}provenance") ?? "";
   if (!/^https?:\/\//.test(address)) return [];
   return [
@@ -32,19 +33,13 @@ export function readC2pa(store, xmp, verified) {
 }
 
 /** What the manifest says: as good as an unsigned note. */
-function unchecked(store) {
+function unchecked(store, why = WHY) {
   const found = readClaims(store);
-  if (!found) {
-    return evidence("c2pa", `A Content Credentials manifest is present, not verified: ${WHY}.`, "unsigned", "nothing", {
-      proves: "That the file carries a manifest.",
-      does_not_prove: "Anything that the manifest says: its signature was not checked.",
-      state: "not_verified",
-    });
-  }
+  if (!found) return notVerified(why);
   const story = tell(found.manifests, found.active, new Set(found.manifests.keys()));
   const { generator } = found.manifests.get(found.active);
   const name = printable(String(generator || "an unnamed program"), 120);
-  const claim = `Content Credentials by ${name} say ${SAYS[story.pointsTo]}; their signature was not checked: ${WHY}.`;
+  const claim = `Content Credentials by ${name} say ${SAYS[story.pointsTo]}; their signature was not checked: ${why}.`;
   return evidence("c2pa", claim, "unsigned", story.pointsTo, {
     proves: "That the file carries a manifest that says so.",
     does_not_prove: "That anyone signed it, or that it belongs to this picture: nothing of it was checked.",
@@ -56,13 +51,23 @@ function unchecked(store) {
   });
 }
 
-function judge(claims, { report, list, isLegacy, unreadable: why }) {
+const notVerified = (why) =>
+  evidence("c2pa", `A Content Credentials manifest is present, not verified: ${why}.`, "unsigned", "nothing", {
+    proves: "That the file carries a manifest.",
+    does_not_prove: "Anything that the manifest says: its signature was not checked.",
+    state: "not_verified",
+  });
+
+function judge(store, { report, list, isLegacy, unreadable: why, refused }) {
+  if (refused) return [notVerified(refused)];
+  const claims = readClaims(store);
   if (why !== undefined || !claims) return [unreadable(`the library that reads them says: ${printable(why ?? "no claim", 200)}`)];
   const results = report.validation_results ?? {};
   const active = String(report.active_manifest);
   const facts = signerFacts(report.manifests?.[active] ?? {});
   const { state, failures } = activeState(results.activeManifest ?? {});
   if (state === "contradictory") return [unreadable("one of their content hashes matches the picture, and another does not")];
+  if (state === "unchecked") return [unchecked(store, EXPIRED)];
   if (state === "broken") return [broken(failures, facts)];
   const states = ingredientStates(report.manifests ?? {}, results);
   const among = (wanted) => new Set([...states].filter(([, one]) => wanted(one)).map(([label]) => label));

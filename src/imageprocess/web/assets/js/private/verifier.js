@@ -53,10 +53,10 @@ async function trustList(address) {
 
 /**
  * The library's report on the file's manifest store, against the conformance list and, where the signer is on none, with
- * the interim one. -> {report, list, isLegacy}, or {unreadable: why}.
+ * the interim one. -> {report, list, isLegacy}, {unreadable: why}, or {refused: why} where it is not handed to the library.
  */
 export async function verify(data, format, store) {
-  if (!isSane(store)) return { unreadable: "its boxes are nested deeper, or are more, than any real one's" };
+  if (!isSane(store)) return { refused: "its boxes are nested deeper, or are more, than any real one's" };
   const { Library, lists } = await starting;
   try {
     const report = await read(Library, data, format, lists.conformance?.pem);
