@@ -53,7 +53,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option(
     "--write-grades", is_flag=True,
-    help="Write into model.json what each grade of the answer has meant on open_test, and nothing else.",
+    help="Write into model.json and CARD.md what each grade has meant on open_test, and nothing else.",
 )  # fmt: skip
 @click.option(
     "--per-source", type=click.IntRange(1), metavar="N", help="Measure at most N pictures of each source."
