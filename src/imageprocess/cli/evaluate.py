@@ -63,7 +63,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option(
     "--write-grades", is_flag=True,
-    help="Write only the measured share of AI images per grade into model.json.",
+    help="Write only the measured share of AI images per grade on open_test, into model.json and CARD.md.",
 )  # fmt: skip
 @click.option("--per-source", type=click.IntRange(1), metavar="N", help="Use at most N images per source.")
 @click.option(

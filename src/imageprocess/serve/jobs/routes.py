@@ -85,6 +85,14 @@ async def create(
     return JSONResponse(job.told(), 202, headers={"Location": f"/v1/jobs/{job.id}"})
 
 
+# The first of three routes answers both methods, or a 405 would allow one alone; of the other two the document tells.
+@routes.api_route(
+    "/v1/jobs/{job_id}", methods=["GET", "DELETE"], include_in_schema=False, dependencies=[Recognised]
+)
+async def show_or_delete(request: Request, job: Found) -> Response:
+    return await delete(request, job) if request.method == "DELETE" else JSONResponse(await show(job))
+
+
 @routes.get(
     "/v1/jobs/{job_id}",
     summary="How far a job is",
