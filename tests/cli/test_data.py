@@ -54,7 +54,7 @@ def test_import_says_what_it_took_and_what_not(mine: Path, tmp_path: Path) -> No
 def test_import_names_what_is_wrong(tmp_path: Path) -> None:
     result = run("import", tmp_path / "missing", "--out", tmp_path / "set")
     assert result.exit_code == 1
-    assert "missing: no such folder or file" in result.stderr
+    assert "missing: neither a folder or file" in result.stderr
     assert "Traceback" not in result.output
     assert result.stdout == ""
 
