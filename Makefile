@@ -107,7 +107,7 @@ else
 	@echo "npm is missing: the pages do without private mode" >&2
 endif
 
-$(ORT)/runtime.json: package.json package-lock.json
+$(ORT)/runtime.json: package.json package-lock.json src/imageprocess/web/runtime.py
 	$(PYTHON) src/imageprocess/web/runtime.py
 
 # A wheel with all that a clone has: private mode's runtime where npm is, and today's list of trusted signers.
@@ -116,7 +116,7 @@ wheel: $(VENV)/.serve web
 	$(PIP) wheel --no-deps --wheel-dir dist .
 
 clean:
-	rm -rf node_modules lint/node_modules $(ORT) site build/extension
+	rm -rf node_modules lint/node_modules $(ORT) src/imageprocess/web/assets/c2pa site build/extension
 	rm -rf $(VENV) build dist *.egg-info src/*.egg-info src/imageprocess/provenance/C2PA-TRUST-LIST.pem
 
 # The constraints pin every version, and torch to one whose CPU build can be had.

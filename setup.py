@@ -21,7 +21,7 @@ class BuildWithRuntime(build_py):
         spec = importlib.util.spec_from_file_location("runtime", where)
         runtime = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(runtime)
-        if (runtime.FOLDER / "runtime.json").is_file():
+        if runtime.is_complete():
             return
         problem = runtime.build(ROOT)
         if problem:

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from bench.markers import write_between
 from numpy.typing import NDArray
 
 from imageprocess.data.categories import EDIT
@@ -25,7 +26,6 @@ from imageprocess.model.calibrate import probability_ai
 from imageprocess.model.session import Session
 
 ROOT = Path(__file__).parents[1]
-MARKERS = ("<!-- edited:begin -->", "<!-- edited:end -->")
 SHARE = 0.02
 TIERS = ("raw", "web")
 PHOTOS = ("photo", "portrait")
@@ -43,10 +43,7 @@ def main(data: Path, store: Path, cache: Path) -> None:
         [probability_ai(float(logit), spec.temperature, spec.bias) for logit in found["logit"]]
     )
     lines = _table(found, chances < 0.5)
-    target = ROOT / "docs" / "encoder.md"
-    before, rest = target.read_text("utf-8").split(MARKERS[0])
-    after = rest.split(MARKERS[1])[1]
-    target.write_text(before + "\n".join([MARKERS[0], *lines, MARKERS[1]]) + after, encoding="utf-8")
+    write_between(ROOT / "docs" / "encoder.md", "edited", "\n".join(lines))
 
 
 def _seen(store: Path) -> set[str]:

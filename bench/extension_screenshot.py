@@ -93,7 +93,7 @@ def _shoot(context: BrowserContext, address: str, out: Path, language: str, popu
 def _finished(popup: Page, tab: int) -> None:
     for _ in range(1200):
         told = popup.evaluate(
-            "(id) => chrome.tabs.sendMessage(id, {call: 'progress'}).catch(() => null)", tab
+            "(id) => chrome.tabs.sendMessage(id, {call: 'progress'}, {frameId: 0}).catch(() => null)", tab
         )
         if told and told["checked"] == 3 and not told["running"]:
             return popup.wait_for_timeout(300)

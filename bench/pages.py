@@ -1,9 +1,10 @@
 """What the pages cost in a real Chromium: first paint, model ready, one picture, bytes.
 
-    python -m bench.pages
+    python -m bench.pages [--weights]
 
-Builds the static site, serves it on this machine, and writes bench/results/pages.json and the README's table. Needs
-Chromium, and npm's part of private mode (`make web`).
+Builds the static site, serves it on this machine, and writes bench/results/pages.json and the README's table. With
+--weights only the bytes, for a machine that is busy: the times stay as they were. Needs Chromium, and npm's part of
+private mode (`make web`).
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
+from bench.markers import write_between
 from PIL import Image
-from playwright.sync_api import Browser, Response, sync_playwright
+from playwright.sync_api import Browser, Playwright, Response, sync_playwright
 
 from imageprocess.model import registry
 from imageprocess.web import site
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "bench" / "results" / "pages.json"
-MARKERS = ("<!-- pages:begin -->", "<!-- pages:end -->")
 ROUNDS = 7
 PRIVATE = (
     "/assets/ort/",
@@ -128,7 +129,8 @@ def main() -> None:
         server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
-            figures = measure(f"http://127.0.0.1:{server.server_port}")
+            address = f"http://127.0.0.1:{server.server_port}"
+            figures = _with_weights(address) if "--weights" in sys.argv[1:] else measure(address)
         finally:
             server.shutdown()
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
@@ -137,17 +139,30 @@ def main() -> None:
     print(json.dumps(figures, indent=1))
 
 
+def _launched(playwright: Playwright) -> Browser:
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    return playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+
+
+def _weights(browser: Browser, address: str) -> dict[str, int]:
+    return {f"{name}_bytes": weight_bytes(browser, f"{address}/{name}") for name in site.PAGES}
+
+
+def _with_weights(address: str) -> dict[str, float | int | str]:
+    """The results that are there, with the bytes of today's pages."""
+    with sync_playwright() as playwright, _launched(playwright) as browser:
+        return {**json.loads(RESULTS.read_text(encoding="utf-8")), **_weights(browser, address)}
+
+
 def measure(address: str) -> dict[str, float | int | str]:
     with sync_playwright() as playwright:
-        chromium = shutil.which("chromium") or shutil.which("google-chrome")
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        pages = {name: weight_bytes(browser, f"{address}/{name}") for name in site.PAGES}
+        browser = _launched(playwright)
         figures: dict[str, float | int | str] = {
             "chromium": browser.version,
             "first_paint_ms": _median(lambda: first_paint_ms(browser, f"{address}/predict.html")),
             "model_ready_ms": _median(lambda: model_ready_ms(browser, address)),
             "megapixel_ms": _median(lambda: picture_ms(browser, address, megapixel()), rounds=3),
-            **{f"{name}_bytes": size for name, size in pages.items()},
+            **_weights(browser, address),
         }
         browser.close()
     return figures
@@ -174,11 +189,7 @@ def _write_table(figures: dict[str, float | int | str]) -> None:
             *(f"| {a} | {b} | {c} |" for a, b, c in rows),
         ]
     )
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    before, _, rest = text.partition(MARKERS[0])
-    _, _, after = rest.partition(MARKERS[1])
-    readme.write_text(f"{before}{MARKERS[0]}\n{table}\n{MARKERS[1]}{after}", encoding="utf-8")
+    write_between(ROOT / "README.md", "pages", table)
 
 
 class _Quiet(SimpleHTTPRequestHandler):

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from bench.markers import write_between
+
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 RELIABILITY = ROOT / "bench" / "results" / "reliability.json"
 IMAGE = ROOT / "bench" / "results" / "image.json"
-MARKERS = ("<!-- reliability:begin -->", "<!-- reliability:end -->")
 Row = tuple[str, str, str, bool]  # what was done, what was asked, what was found, is it so
 
 
@@ -19,14 +20,12 @@ def write() -> None:
     results: dict[str, Any] = json.loads(RELIABILITY.read_text("utf-8")) if RELIABILITY.is_file() else {}
     if IMAGE.is_file():
         results["image"] = json.loads(IMAGE.read_text("utf-8"))
-    before, rest = README.read_text("utf-8").split(MARKERS[0])
-    after = rest.split(MARKERS[1])[1]
     rows = [row for name in ROWS if name in results for row in ROWS[name](results[name])]
     lines = ["| what was done | asked | found | |", "|---|---|---|---|"]
     lines += [
         f"| {done} | {asked} | {found} | {'✓' if holds else 'missed'} |" for done, asked, found, holds in rows
     ]
-    README.write_text(before + "\n".join([MARKERS[0], *lines, MARKERS[1]]) + after, encoding="utf-8")
+    write_between(README, "reliability", "\n".join(lines))
 
 
 def _hostile(part: dict[str, Any]) -> Iterator[Row]:

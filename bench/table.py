@@ -5,17 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-MARKERS = ("<!-- speed:begin -->", "<!-- speed:end -->")
+from bench.markers import write_between
 
 
 def write(readme: Path, facts: dict[str, Any]) -> None:
-    before, rest = readme.read_text(encoding="utf-8").split(MARKERS[0])
-    after = rest.split(MARKERS[1])[1]
     shown = [_in_process, _folder, _others]
     needed = [("in_process",), ("command_line",), ("http", "start_up")]
     parts = [show(facts) for show, names in zip(shown, needed, strict=True) if facts.keys() >= set(names)]
     text = "\n\n".join("\n".join(part) for part in parts)
-    readme.write_text(f"{before}{MARKERS[0]}\n{text}\n{MARKERS[1]}{after}", encoding="utf-8")
+    write_between(readme, "speed", text)
 
 
 def _models(facts: dict[str, Any]) -> list[str]:

@@ -13,16 +13,22 @@ chrome.runtime.onInstalled.addListener(async () => {
   await register();
 });
 
-chrome.contextMenus.onClicked.addListener(async ({ mediaType, srcUrl }, tab) => {
+chrome.contextMenus.onClicked.addListener(async ({ mediaType, srcUrl, frameId }, tab) => {
   const src = mediaType === "image" ? srcUrl : null; // null: an overlay or a background; the page finds what is below
-  await inPage(tab.id, { call: "show", src });
+  await inPage(tab.id, { call: "show", src }, { frameId });
 });
 
-/** Inject what is missing, and send it `message`. Answers whether the page can be reached. */
-async function inPage(tabId, message) {
+/**
+ * Inject what is missing, and send it `message`. `allFrames`: into the page and all its frames that may be read; else into
+ * the page, and into the frame `frameId`, which alone gets the message. Answers whether the page can be reached.
+ */
+async function inPage(tabId, message, { frameId = 0, allFrames = false } = {}) {
+  const inject = (target) => chrome.scripting.executeScript({ target: { tabId, ...target }, files: INJECTED });
   try {
-    await chrome.scripting.executeScript({ target: { tabId }, files: INJECTED });
-    await chrome.tabs.sendMessage(tabId, message);
+    await inject(allFrames ? { allFrames } : { frameIds: [0] });
+    // A frame of another site may be closed to us: then the page is asked, which knows the picture's address at least.
+    const isOpen = !frameId || (await inject({ frameIds: [frameId] }).then(() => true, () => false));
+    await chrome.tabs.sendMessage(tabId, message, allFrames ? {} : { frameId: isOpen ? frameId : 0 });
     return true;
   } catch (error) {
     console.warn(String(error)); // the browser's own pages and stores take no scripts
@@ -60,7 +66,7 @@ async function register() {
   await chrome.scripting.unregisterContentScripts({ ids: [ALLOWED] }).catch(() => {}); // there was none
   if (!matches.length) return;
   await chrome.scripting.registerContentScripts([
-    { id: ALLOWED, matches, js: [...INJECTED, "page/auto.js"], runAt: "document_idle", persistAcrossSessions: true },
+    { id: ALLOWED, matches, js: [...INJECTED, "page/auto.js"], allFrames: true, runAt: "document_idle", persistAcrossSessions: true },
   ]);
 }
 
@@ -72,14 +78,19 @@ const calls = {
   start: startEngine,
   /** The engine starts anew with the next question. */
   restart: async () => chrome.offscreen && (await chrome.offscreen.hasDocument()) && chrome.offscreen.closeDocument(),
-  scan: ({ tabId }) => inPage(tabId, { call: "scan" }),
+  scan: ({ tabId }) => inPage(tabId, { call: "scan" }, { allFrames: true }),
   pick: ({ tabId }) => inPage(tabId, { call: "show", src: null }),
   /** May the engine read from this address? */
   permitted: ({ origin }) => chrome.permissions.contains({ origins: [origin] }),
+  /** A frame has too little room for a panel: its page shows the frame's picture. */
+  showForFrame: ({ picture }, { tab, frameId }) =>
+    chrome.tabs.sendMessage(tab.id, { call: "showForFrame", picture: { ...picture, frameId } }, { frameId: 0 }),
+  /** What a page asks of one of its frames. */
+  inFrame: ({ frameId, question }, { tab }) => chrome.tabs.sendMessage(tab.id, question, { frameId }),
 };
 
 chrome.runtime.onMessage.addListener((message, sender, answer) => {
   if (message.to !== "background" || !Object.hasOwn(calls, message.call)) return false;
-  Promise.resolve(calls[message.call](message)).then((value) => answer({ value }), (error) => answer({ error: String(error) }));
+  Promise.resolve(calls[message.call](message, sender)).then((value) => answer({ value }), (error) => answer({ error: String(error) }));
   return true;
 });

@@ -6,7 +6,18 @@ import { wireIntake } from "./assets/js/intake.js";
 import { number, plural, t } from "./assets/js/texts.js";
 
 const MOST = 20; // pictures at a time; the full page takes more
-const ask = async (message) => (await chrome.runtime.sendMessage({ to: "background", ...message })).value;
+
+/** Just after installation the background page may not listen yet. */
+async function ask(message, tries = 10) {
+  try {
+    return (await chrome.runtime.sendMessage({ to: "background", ...message })).value;
+  } catch (error) {
+    if (!tries) throw error;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    return ask(message, tries - 1);
+  }
+}
+
 const query = new URLSearchParams(location.search);
 
 async function shownTab() {
@@ -20,9 +31,52 @@ const tab = await shownTab();
 const address = tab?.url && /^https?:/.test(tab.url) ? new URL(tab.url) : null; // known by activeTab
 const origin = address && `${address.protocol}//${address.hostname}/*`;
 
-// Pictures of a page.
+// Pictures of a page and of its frames.
 
-function showProgress({ on, running, checked, waiting, counts, needs, skipped }) {
+/** What the page and each frame that may be read answer to `call`, the page first. */
+async function ofFrames(call) {
+  const func = (name) => globalThis.imageprocess?.scan?.[name]();
+  const answers = await chrome.scripting.executeScript({ target: { tabId: tab.id, allFrames: true }, func, args: [call] });
+  return answers.sort((a, b) => a.frameId - b.frameId).map(({ result }) => result).filter(Boolean);
+}
+
+const sums = (counted) => counted.flatMap(Object.entries).reduce((all, [name, count]) => ({ ...all, [name]: (all[name] ?? 0) + count }), {});
+const total = (frames, name) => frames.reduce((sum, frame) => sum + frame[name], 0);
+
+/** The progress of several frames as that of one page. */
+function merged(frames) {
+  const read = new Set(frames.map(({ site }) => site));
+  return {
+    on: frames.some(({ on }) => on), running: frames.some(({ running }) => running),
+    checked: total(frames, "checked"), waiting: total(frames, "waiting"),
+    counts: sums(frames.map(({ counts }) => counts)), skipped: sums(frames.map(({ skipped }) => skipped)),
+    needs: [...new Set(frames.flatMap(({ needs }) => needs))],
+    frames: [...new Set(frames.flatMap((frame) => frame.frames))].filter((site) => !read.has(site)),
+  };
+}
+
+let asking = null; // several frames tell of changes at once; one question after the last answers them all
+async function refresh() {
+  if (asking) return void (asking = "again");
+  asking = "once";
+  const frames = await ofFrames("progress").catch(() => []); // nothing is injected yet
+  if (frames.length) showProgress(merged(frames));
+  const isStale = asking === "again";
+  asking = null;
+  if (isStale) refresh();
+}
+
+const hosts = (patterns) => patterns.map((pattern) => new URL(pattern.replace("*", "")).hostname).join(", ");
+
+function wireAllow(name, text, origins) {
+  byId(name).hidden = !origins.length;
+  byId(`${name}-allow`).textContent = text;
+  byId(`${name}-allow`).onclick = async () => {
+    if (await chrome.permissions.request({ origins })) scan();
+  };
+}
+
+function showProgress({ on, running, checked, waiting, counts, needs, frames, skipped }) {
   byId("clear").hidden = !on;
   byId("csv").hidden = byId("json").hidden = !checked || running;
   const found = ["ai", "real", "unsure"].map((label) => [label, counts[label] ?? 0]);
@@ -33,11 +87,8 @@ function showProgress({ on, running, checked, waiting, counts, needs, skipped })
         checked && t("popup.counts", Object.fromEntries(found.map(([label, count]) => [label, number(count)]))),
         !running && skipped.small && plural("popup.small", skipped.small),
       ].filter(Boolean).join(" ");
-  byId("needs").hidden = !needs.length;
-  byId("needs-allow").textContent = plural("popup.needs", counts.needs ?? 0, { hosts: needs.map((pattern) => new URL(pattern.replace("*", "")).hostname).join(", ") });
-  byId("needs-allow").onclick = async () => {
-    if (await chrome.permissions.request({ origins: needs })) scan();
-  };
+  wireAllow("needs", plural("popup.needs", counts.needs ?? 0, { hosts: hosts(needs) }), needs);
+  wireAllow("frames", t("popup.frames", { hosts: hosts(frames) }), frames);
 }
 
 async function scan() {
@@ -49,7 +100,7 @@ function wirePage() {
   if (!tab) return;
   byId("scan").addEventListener("click", scan);
   byId("clear").addEventListener("click", () => chrome.tabs.sendMessage(tab.id, { call: "clear" }).catch(() => {}));
-  const records = () => chrome.tabs.sendMessage(tab.id, { call: "records" });
+  const records = async () => (await ofFrames("records")).flat();
   byId("csv").addEventListener("click", async () => (await import("./assets/js/exports.js")).saveCsv(await records()));
   byId("json").addEventListener("click", async () => (await import("./assets/js/exports.js")).saveJson(await records()));
   byId("pick").addEventListener("click", async () => {
@@ -58,9 +109,9 @@ function wirePage() {
   });
   byId("window").href = `popup.html?tab=${tab.id}`;
   chrome.runtime.onMessage.addListener((message, sender) => {
-    if (message.to === "popup" && sender.tab?.id === tab.id && sender.frameId === 0) showProgress(message.progress);
+    if (message.to === "popup" && sender.tab?.id === tab.id) refresh();
   });
-  chrome.tabs.sendMessage(tab.id, { call: "progress" }).then((progress) => progress && showProgress(progress), () => {}); // nothing is injected yet
+  refresh();
 }
 
 // Sites that are always checked.

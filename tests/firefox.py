@@ -24,6 +24,15 @@ _PREFERENCES = {
     "toolkit.telemetry.enabled": False,
 }
 
+# Its background page is still loading when the add-on counts as installed; the popup tries again as well.
+_UNTIL_BACKGROUND_ANSWERS = """
+    const ask = (left) => browser.runtime.sendMessage({to: "background", call: "start"}).catch((error) => {
+        if (!left) throw error;
+        return new Promise((resolve) => setTimeout(resolve, 200)).then(() => ask(left - 1));
+    });
+    return ask(400);
+"""
+
 
 class Firefox:
     """One window's tabs. Scripts are bodies of functions; those of `ask` return a promise."""
@@ -63,7 +72,10 @@ class Firefox:
         host = self.privileged(
             "return WebExtensionPolicy.getByID(arguments[0]).mozExtensionHostname", EXTENSION_ID
         )
-        return f"moz-extension://{host}/"
+        root = f"moz-extension://{host}/"
+        self.open(f"{root}popup.html")
+        self.ask(_UNTIL_BACKGROUND_ANSWERS)
+        return root
 
     def allow(self, *origins: str) -> None:
         """What a person grants in the browser's own prompt."""

@@ -99,6 +99,24 @@ imageprocess.find ??= (() => {
     return found;
   }
 
+  /** The match patterns of the other sites whose frames the page shows. */
+  function foreignFrames(minSide) {
+    const found = new Set();
+    for (const frame of document.querySelectorAll("iframe[src], frame[src]")) {
+      const { width, height } = frame.getBoundingClientRect();
+      if (Math.min(width, height) < minSide || !frame.checkVisibility() || !/^https?:/.test(frame.src)) continue;
+      const url = new URL(frame.src);
+      if (url.origin !== location.origin) found.add(`${url.protocol}//${url.hostname}/*`);
+    }
+    return [...found];
+  }
+
+  /** The frame that shows the page at `address`, or null where that cannot be told. */
+  function frameAt(address) {
+    const frames = [...document.querySelectorAll("iframe, frame")];
+    return frames.find(({ src }) => src === address) ?? null;
+  }
+
   /** The picture at a point of the window, below whatever lies over it; null where there is none. */
   function at(x, y) {
     const below = (root) =>
@@ -123,5 +141,5 @@ imageprocess.find ??= (() => {
     return shown.find(({ element }) => element.matches(":hover")) ?? shown.find(inView) ?? shown[0] ?? { element: null, urls: [src], kind: "image" };
   }
 
-  return { parseSrcset, all, at, bySource, skipped };
+  return { parseSrcset, all, at, bySource, foreignFrames, frameAt, skipped };
 })();

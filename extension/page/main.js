@@ -44,14 +44,22 @@ if (!imageprocess.listening) {
     return chosen;
   }
 
-  const calls = { show: ({ src }) => show(src), scan: () => scan.start(), clear: () => scan.stop(), progress: () => scan.progress(), records: () => scan.records() };
+  const calls = {
+    show: ({ src }) => show(src),
+    showForFrame: ({ picture }) => panel.show({ ...picture, element: find.frameAt(picture.at) }),
+    scan: () => scan.start(),
+    clear: () => scan.stop(),
+  };
+  const answered = { ...panel.calls, progress: () => scan.progress() };
 
   chrome.runtime.onMessage.addListener((message, sender, answer) => {
-    if (sender.id !== chrome.runtime.id || !Object.hasOwn(calls, message.call)) return false;
-    const answered = calls[message.call](message);
-    if (message.call === "progress" || message.call === "records") answer(answered);
-    else {
-      Promise.resolve(answered).catch((error) => console.warn("imageprocess:", error));
+    if (sender.id !== chrome.runtime.id) return false;
+    if (Object.hasOwn(answered, message.call)) {
+      Promise.resolve(answered[message.call](message)).then(answer, (error) => answer({ unread: String(error?.message ?? error) }));
+      return true;
+    }
+    if (Object.hasOwn(calls, message.call)) {
+      Promise.resolve(calls[message.call](message)).catch((error) => console.warn("imageprocess:", error));
       answer(null); // the work goes on
     }
     return false;

@@ -8,8 +8,12 @@ imageprocess.panel ??= (() => {
   const { layer, read } = imageprocess;
   let current = null; // {id, frame, picture, urls, port, before}
 
-  /** Show the panel for `picture`, and check it. */
+  /** Show the panel for `picture`, and check it. A frame leaves that to its page. */
   async function show(picture) {
+    if (window !== top) {
+      const { urls, kind } = picture;
+      return void (await read.ask({ call: "showForFrame", picture: { urls, kind, at: location.href } }));
+    }
     close();
     const { language } = await read.engine({ call: "setup" });
     const id = crypto.randomUUID();
@@ -64,19 +68,26 @@ imageprocess.panel ??= (() => {
     told.port.postMessage({ state: "running" });
     let answer;
     try {
-      const { mode } = await read.settings();
-      answer = await read.check(told.picture.urls, mode);
+      answer = await of(told.picture, { call: "check", urls: told.picture.urls });
       told.url = answer.url;
     } catch (error) {
       answer = { unread: String(error.message ?? error) };
     }
     const { kind, urls } = told.picture;
-    if (told === current) told.port.postMessage({ state: "done", ...answer, kind, isLargest: answer.url === urls[0] && urls.length > 1, at: location.href });
+    if (told === current) told.port.postMessage({ state: "done", ...answer, kind, isLargest: answer.url === urls[0] && urls.length > 1, at: told.picture.at ?? location.href });
   }
 
+  const calls = {
+    check: async ({ urls }) => read.check(urls, (await read.settings()).mode),
+    bytes: ({ url }) => read.here(url).catch(() => null),
+  };
+
+  /** Ask here, or in the frame where the picture is: only there can a blob: address be read. */
+  const of = ({ frameId }, question) => (frameId ? read.ask({ call: "inFrame", frameId, question }) : calls[question.call](question));
+
   /** The picture's bytes for a report that is to contain it. */
-  async function bytes({ port, url }) {
-    const data = await read.here(url).catch(() => null); // else the panel reads the address itself
+  async function bytes({ port, url, picture }) {
+    const data = await of(picture, { call: "bytes", url }); // else the panel reads the address itself
     port.postMessage({ state: "bytes", data: data ?? url });
   }
 
@@ -84,5 +95,5 @@ imageprocess.panel ??= (() => {
     if (event.key === "Escape") close();
   }, true);
 
-  return { show, close };
+  return { show, close, calls };
 })();

@@ -104,5 +104,5 @@ imageprocess.read ??= (() => {
     return { mode, minSide };
   };
 
-  return { check, settings, engine, here, nameOf };
+  return { ask, check, settings, engine, here, nameOf };
 })();

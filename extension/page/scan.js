@@ -107,15 +107,16 @@ imageprocess.scan ??= (() => {
     node.style.top = `${box.top + 6 - origin.top}px`;
   }
 
-  /** What the popup shows. */
+  /** What the popup shows. `site`: whose pictures these are; `frames`: the other sites with a frame in this page. */
   function progress() {
-    if (!run) return { running: false, checked: 0, waiting: 0, counts: {}, needs: [], skipped: {} };
+    const site = /^https?:/.test(location.href) ? `${location.protocol}//${location.hostname}/*` : null;
+    if (!run) return { site, running: false, checked: 0, waiting: 0, counts: {}, needs: [], frames: [], skipped: {} };
     const count = (values) => values.reduce((sums, value) => ({ ...sums, [value]: (sums[value] ?? 0) + 1 }), {});
     const answers = [...run.badges.values()].map(({ answer }) => answer);
     return {
-      running: run.busy, on: true, checked: answers.length, waiting: run.waiting.size,
+      site, running: run.busy, on: true, checked: answers.length, waiting: run.waiting.size,
       counts: count(answers.map(({ record, needs }) => record?.verdict?.label ?? (needs ? "needs" : "unread"))),
-      needs: [...run.needs], skipped: count([...run.skipped.values()]),
+      needs: [...run.needs], frames: find.foreignFrames(run.minSide), skipped: count([...run.skipped.values()]),
     };
   }
 
@@ -124,7 +125,7 @@ imageprocess.scan ??= (() => {
     [...(run?.badges.values() ?? [])].filter(({ answer }) => answer.record).map(({ answer: { record: { heatmap, ...record }, url } }) => ({ ...record, address: url.slice(0, 2000) }));
 
   function tell() {
-    chrome.runtime.sendMessage({ to: "popup", at: location.href, progress: progress() }).catch(() => {}); // no popup is open
+    chrome.runtime.sendMessage({ to: "popup" }).catch(() => {}); // no popup is open
   }
 
   return { start, stop, progress, records };

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Label = Literal["ai", "real", "unsure"]
+LABELS: tuple[Label, ...] = get_args(Label)
 # How strongly a verdict speaks for its side; `label` says which side, or that the mode asked for gives no answer.
 Grade = Literal[
     "very_likely_ai",

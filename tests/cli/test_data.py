@@ -54,7 +54,7 @@ def test_import_says_what_it_took_and_what_not(mine: Path, tmp_path: Path) -> No
 def test_import_names_what_is_wrong(tmp_path: Path) -> None:
     result = run("import", tmp_path / "missing", "--out", tmp_path / "set")
     assert result.exit_code == 1
-    assert "missing: neither a folder or file" in result.stderr
+    assert "missing: neither a folder or file nor a name on the Hugging Face hub" in result.stderr
     assert "Traceback" not in result.output
     assert result.stdout == ""
 
@@ -155,6 +155,9 @@ def test_a_card_counts_sources_by_category_and_generators() -> None:
     text = render_card(rows, "one")
     assert "| photo | 1 | 0 | 1 | 0 |" in text and "| portrait | 0 | 1 | 0 | 0 |" in text
     assert "| FLUX | 3 | 0 |" in text and "| open_test_2 | 1 | 0 |" in text
+    assert "in no training source" not in text
+    unseen = replace(measured, source="unseen", origin="Ideogram 3.0")
+    assert "- Ideogram: 1 pictures (unseen)" in render_card([*rows, unseen], "one")
     assert scarce_categories(rows) == ["photo", "portrait", "art"]
     enough = [
         replace(row, label=label, category=category, source=f"{label}{category}{number}")

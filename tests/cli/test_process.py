@@ -110,7 +110,7 @@ def test_a_full_disk_and_closed_streams_are_told_without_a_traceback(
     assert code == 2 and said.endswith("standard output is closed\n")
     code, said = run(f"- {pictures[0]} --format csv <&-")
     assert code == 1 and said.count("\n") == 4 and "-: the file is empty" in said
-    assert run("--from-list - <&-") == (1, "No picture found.\n")
+    assert run("--from-list - <&-") == (1, "No image found.\n")
 
 
 def test_ctrl_c_ends_it_quietly_and_leaves_no_file(tiny_model_dir: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -155,3 +156,24 @@ def test_settling_starts_anew_at_each_change(tmp_path: Path) -> None:
     assert not settling.is_ready(path, 99)
     os.truncate(path, 0)
     assert [settling.is_ready(path, now) for now in (100, 102)] == [False, True]
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/jobs.md"])
+def test_the_documented_command_line_runs(
+    document: str, tiny_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (Path(__file__).parents[2] / document).read_text(encoding="utf-8")
+    (command,) = re.findall(r"^    imageprocess (watch [^#\n]*?)(?:  +#.*)?$", text, re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    Path("incoming").mkdir()
+    Path("incoming/a.png").write_bytes(encode(plain(250), "PNG"))
+    started = subprocess.Popen(
+        [sys.executable, "-m", "imageprocess", *command.split(), "--model", str(tiny_model_dir)],
+        stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        _until(lambda: len(_records("verdicts.jsonl")) == 1, started)
+        _interrupt(started)
+    finally:
+        started.kill()
+    assert _records("verdicts.jsonl")[0]["verdict"]["label"] == "ai"

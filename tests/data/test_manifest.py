@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from imageprocess.data import reserved
+from imageprocess.data.add import trained_although_held_out
+from imageprocess.data.categories import HELD_OUT_GENERATORS
 from imageprocess.data.manifest import SourceEntry, load_manifest, read_blob_list
 from imageprocess.data.reserved import is_reserved
 from imageprocess.errors import DataError
@@ -32,6 +34,25 @@ def test_what_ships_is_complete(shipped: list[SourceEntry]) -> None:
         assert source.origin and source.licence and source.shows and source.era, source.id
         assert (source.generator != "") == (source.label == "ai"), source.id
         assert source.include or source.blobs, source.id
+
+
+def test_held_out_generators_are_measured_and_never_trained_on(shipped: list[SourceEntry]) -> None:
+    assert not [source.id for source in shipped if trained_although_held_out(source)]
+    for name in HELD_OUT_GENERATORS:
+        assert [source.id for source in shipped if source.split == "open_test" and name in source.origin], (
+            name
+        )
+    (many,) = (
+        source for source in shipped if source.id == "sdnext_reference"
+    )  # a picture of each of 190 models
+    assert many.takes("models/Reference/Qwen--Qwen-Image.jpg")
+    for name in (
+        "Disty0--Ideogram-4-SDNQ",
+        "DeepFloyd--IF-I-L-v1.0",
+        "OmniGen2--OmniGen2",
+        "Shitao--OmniGen-v1",
+    ):
+        assert not many.takes(f"models/Reference/{name}.jpg")
 
 
 def test_no_two_entries_take_the_same_files(shipped: list[SourceEntry]) -> None:

@@ -103,6 +103,21 @@ def test_add_of_ai_pictures_to_a_test_set(photos: str, git_root: Path, tmp_path:
     )  # fmt: skip
 
 
+def test_add_refuses_to_train_on_a_generator_that_is_held_out(
+    photos: str, git_root: Path, tmp_path: Path
+) -> None:
+    manifest = write_manifest(tmp_path / "m.json")
+    result = run(
+        "add", "Some-One/My.Photos", "--label", "ai", "--include", "^img/", "--category", "photo", "--shows", "rooms",
+        "--generator", "other", "--made-by", "ideogram 3.0", "--era", "2025", "--id", "rooms",
+        "--git-root", git_root, "--manifest", manifest, "--out", tmp_path / "s.png", "--yes",
+    )  # fmt: skip
+    assert (
+        result.exit_code == 2 and "Ideogram stays out of training; choose --split open_test" in result.stderr
+    )
+    assert load_manifest(manifest) == []
+
+
 def test_add_names_what_is_missing_after_a_look(photos: str, git_root: Path, tmp_path: Path) -> None:
     manifest = write_manifest(tmp_path / "m.json")
     result = run(

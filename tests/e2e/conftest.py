@@ -91,7 +91,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "=cmd.png": encode(plain(250, 200, 200), "PNG"),
         "broken.jpg": jpeg[: len(jpeg) // 3],
         "notes.txt": b"not a picture",
-        "scan.tif": encode(plain(250, 200, 200), "TIFF"),
+        "scan.tif": encode(plain(250, 200, 200), "TIFF", compression="jpeg"),  # a kind that no browser reads
     }
     for name, data in contents.items():
         (folder / name).write_bytes(data)

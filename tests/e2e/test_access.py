@@ -151,3 +151,25 @@ def test_keyboard_alone_in_private_mode(open_static: Open, drawn: Drawn) -> None
         expect(wanted).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("th[data-column=verdict]")).to_have_attribute("aria-sort", "ascending")
+
+
+@pytest.mark.parametrize("language", ["en", "he"])
+def test_the_accuracy_table_fits_a_phone_with_whole_words(open_static: Open, language: str) -> None:
+    page = open_static(f"index.html?lang={language}", viewport=PHONE).page
+    page.locator("#measured-rows tr").first.wait_for()
+    assert page.evaluate("document.querySelector('#measured').scrollWidth") <= PHONE["width"] - 30
+    broken = page.evaluate(
+        """[...document.querySelectorAll("#measured :is(th, td)")].flatMap((cell) => {
+            const walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT), found = [];
+            for (let text; (text = walker.nextNode()); )
+                for (const { 0: word, index } of text.data.matchAll(/[^\\s\\u2013-]+/g)) {
+                    const range = document.createRange();
+                    range.setStart(text, index);
+                    range.setEnd(text, index + word.length);
+                    const tops = new Set([...range.getClientRects()].map(({ top }) => Math.round(top)));
+                    if (tops.size > 1) found.push(word);
+                }
+            return found;
+        })"""
+    )
+    assert broken == []

@@ -207,7 +207,7 @@ def test_the_limit_that_is_told_is_of_who_looked(
     if not site.has_private_mode():
         pytest.skip("private mode is not built: `make web` does, where npm is")
     path = tmp_path / "scan.tif"
-    path.write_bytes(encode(plain(250, 300, 300), "TIFF"))
+    path.write_bytes(encode(plain(250, 300, 300), "TIFF", compression="jpeg"))
     with running(tiny_model_dir, max_body_bytes=100_000) as address:
         page = open_page(at=address).page
         page.get_by_text("In this browser", exact=True).click()

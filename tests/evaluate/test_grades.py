@@ -13,6 +13,7 @@ from imageprocess.detector import Detector
 from imageprocess.errors import UsageError
 from imageprocess.evaluate.grades import grade_table, grades_section, measured_grades, write_grades
 from imageprocess.evaluate.metrics import Scored
+from imageprocess.model import registry
 from imageprocess.model.spec import Thresholds, load_spec
 from imageprocess.report.text import to_text
 from pictures import encode, scene
@@ -68,13 +69,21 @@ def _records(spec: Any, split: str = "open_test", tier: str = "web") -> list[dic
 
 def test_what_was_measured_reaches_the_answer(tmp_path: Path) -> None:
     folder = write_tiny_model(tmp_path / "tiny")
-    write_grades(folder, _records(load_spec(folder)), 0)
+    (folder / "CARD.md").write_text("# tiny\n\n## Limits\n\nNone.\n", "utf-8")
+    facts = json.loads((folder / "model.json").read_text("utf-8"))
+    facts["files"]["CARD.md"] = registry.file_sha256(folder / "CARD.md")
+    (folder / "model.json").write_text(json.dumps(facts), "utf-8")
+    for _ in range(2):  # written again, it is replaced
+        write_grades(folder, _records(load_spec(folder)), 0)
+    registry.verify(folder)  # the card's hash is that of the new one
+    card = (folder / "CARD.md").read_text("utf-8")
+    assert card.count("very_likely_ai | 93.0 | 412 | 31") == 1 and card.endswith("## Limits\n\nNone.\n")
     result = Detector(folder).detect(encode(scene(1).point(lambda value: 200 + value // 5), "PNG"))
     assert result.verdict and result.verdict.measured
     assert result.verdict.measured["ai_share"] == 0.93 and result.verdict.measured["split"] == "open_test"
     assert "93 of 100" in to_text(result)
     kept = json.loads((folder / "model.json").read_text("utf-8"))["measured"]["grades"]
-    assert kept["tier"] == "web" and "very_likely_ai | 93.0 | 412 | 31" in grades_section(kept, {})
+    assert kept["tier"] == "web" and "very_likely_ai | 93.0 | 412 | 31" in grades_section(kept)
 
 
 def test_grades_of_other_splits_are_not_written(tmp_path: Path) -> None:
@@ -83,3 +92,10 @@ def test_grades_of_other_splits_are_not_written(tmp_path: Path) -> None:
     assert measured_grades(_records(spec, split="val"), 0) is None
     with pytest.raises(UsageError, match="open_test"):
         write_grades(folder, _records(spec, split="val"), 0)
+
+
+@pytest.mark.parametrize("name", ["clip", "blend", "cnn"])
+def test_the_cards_that_ship_tell_what_model_json_does(name: str) -> None:
+    folder = registry.MODELS / name
+    facts = json.loads((folder / "model.json").read_text("utf-8"))
+    assert grades_section(facts["measured"]["grades"]) in (folder / "CARD.md").read_text("utf-8")

@@ -61,12 +61,12 @@ class Extension:
         )
         return found
 
-    def right_click(self, page: Page, src: str | None) -> None:
+    def right_click(self, page: Page, src: str | None, frame_id: int = 0) -> None:
         """Choose the menu entry: the event that the browser sends when a person does."""
         self.worker.evaluate(
-            """([id, src]) => chrome.contextMenus.onClicked.dispatch(
-                {menuItemId: "check", ...(src && {mediaType: "image", srcUrl: src})}, {id})""",
-            [self.tab_id(page), src],
+            """([id, src, frameId]) => chrome.contextMenus.onClicked.dispatch(
+                {menuItemId: "check", frameId, ...(src && {mediaType: "image", srcUrl: src})}, {id})""",
+            [self.tab_id(page), src, frame_id],
         )
 
     def panel(self, page: Page) -> Any:
@@ -94,7 +94,7 @@ class Extension:
         popup.wait_for_timeout(1000)
         for _ in range(3 * TIMEOUT_MS // 200):
             told: dict[str, Any] = self.worker.evaluate(
-                "(id) => chrome.tabs.sendMessage(id, {call: 'progress'}).catch(() => ({}))", tab
+                "(id) => chrome.tabs.sendMessage(id, {call: 'progress'}, {frameId: 0}).catch(() => ({}))", tab
             )
             if told.get("checked") and not told["running"]:
                 popup.close()

@@ -40,7 +40,7 @@ from imageprocess.provenance.texts import collect
 from imageprocess.provenance.xmp import read_xmp
 from imageprocess.serve import worker
 from imageprocess.serve.keys import parse_keys
-from imageprocess.serve.rates import _subject
+from imageprocess.serve.rates import subject
 from pictures import encode, gradient
 from records import (
     C2PA_ACTIONS,
@@ -206,7 +206,7 @@ def _forwarded(data: bytes) -> None:
     """The header as h11 hands it on, from a trusted proxy."""
     trusted = _TrustedHosts(["127.0.0.1", "10.0.0.0/8"])
     host, _ = trusted.get_trusted_client_address(data.decode("latin-1"))
-    assert len(_subject(host)) <= 45
+    assert len(subject(host)) <= 45
 
 
 def _form(data: bytes) -> None:

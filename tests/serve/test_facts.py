@@ -20,7 +20,8 @@ from imageprocess.serve.settings import Settings
 from pictures import encode, plain
 from service import running
 
-POST_PATHS = ["/v1/detect", "/v1/report", "/v1/detect/base64", "/predict"]
+POST_PATHS = ["/v1/detect", "/v1/report", "/v1/detect/base64", "/predict", "/v1/jobs"]
+JOB_PATHS = ["/v1/jobs/{job_id}", "/v1/jobs/{job_id}/results"]
 GET_PATHS = ["/health", "/healthz", "/readyz", "/v1/model", "/metrics"]
 
 
@@ -44,6 +45,9 @@ def test_model_is_model_json_and_what_is_allowed(client: httpx.Client, tiny_mode
     assert answer == json.loads((tiny_model_dir / "model.json").read_text())
     assert service["version"] == imageprocess.__version__
     assert service["limits"] == {"max_body_bytes": 20_000_000, "max_pixels": 50_000_000, "max_files": 100}
+    assert service["jobs"] == {
+        "batch_jobs": 4, "batch_max_bytes": 200_000_000, "batch_max_files": 2_000, "batch_lifetime_s": 3600,
+    }  # fmt: skip
 
 
 def test_metrics_count_verdicts_failures_and_requests(tiny_model_dir: Path) -> None:
@@ -109,14 +113,16 @@ def test_a_request_id_is_kept_when_it_is_a_decent_one(client: httpx.Client) -> N
 
 def test_openapi_describes_every_call_and_refers_only_to_what_it_holds(client: httpx.Client) -> None:
     document = client.get("/openapi.json").json()
-    assert sorted(document["paths"]) == sorted(POST_PATHS + GET_PATHS)
+    assert sorted(document["paths"]) == sorted(POST_PATHS + GET_PATHS + JOB_PATHS)
     assert all(list(document["paths"][path]) == ["get"] for path in GET_PATHS)
     names = set(document["components"]["schemas"])
     assert set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document))) <= names
     for path in POST_PATHS:
         operation = document["paths"][path]["post"]
         assert operation["requestBody"]["required"] is True
-        assert {"200", "400", "401", "403", "413", "415", "503"} <= set(operation["responses"])
+        good = "202" if path == "/v1/jobs" else "200"
+        assert {good, "400", "401", "403", "413", "415", "503"} <= set(operation["responses"])
+    assert [list(document["paths"][path]) for path in JOB_PATHS] == [["get", "delete"], ["get"]]
 
 
 def test_openapi_agrees_with_the_records(client: httpx.Client) -> None:
@@ -150,6 +156,10 @@ def test_the_examples_are_answers_as_they_are_given(client: httpx.Client) -> Non
         if path != "/predict":
             real = client.post("/v1/detect", files={"file": encode(plain(255), "PNG")}).json()["results"][0]
             assert list(record) == list(real) and list(record["verdict"]) == list(real["verdict"])
+    job = paths["/v1/jobs"]["post"]["responses"]["202"]["content"]["application/json"]["example"]
+    TypeAdapter(schemas.Job).validate_python(job, strict=True, extra="forbid")
+    real_job = client.post("/v1/jobs", files={"file": encode(plain(255), "PNG")}).json()
+    assert list(job) == list(real_job) and list(job["grades"]) == list(real_job["grades"])
     labels = [
         r["verdict"]["label"] if "verdict" in r else r["status"]
         for r in paths["/v1/detect"]["post"]["responses"]["200"]["content"]["application/json"]["example"][

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imageprocess.serve.rates import _subject
+from imageprocess.serve import rates
 from imageprocess.serve.settings import Settings
 from keyfiles import line
 from pictures import encode, plain
@@ -101,12 +101,12 @@ def test_only_a_trusted_hop_is_believed(tiny_model_dir: Path) -> None:
     ],
 )
 def test_who_is_counted_as_one(host: str | None, subject: str) -> None:
-    assert _subject(host) == subject
+    assert rates.subject(host) == subject
 
 
 @given(st.text(max_size=80))
 def test_any_forwarded_address_counts_as_somebody(host: str) -> None:
-    assert len(_subject(host)) <= 45
+    assert len(rates.subject(host)) <= 45
 
 
 @pytest.fixture

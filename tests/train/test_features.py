@@ -101,9 +101,25 @@ def test_a_run_goes_on_and_another_encoder_is_refused(
     extract(
         data, tmp_path, tower["graph"], spec, per_source=5, jobs=1, progress=lambda *step: seen.append(step)
     )
-    assert seen == [(2, 3), (3, 3)] and (tmp_path / "one.npz").stat().st_mtime_ns == kept
+    # Of source `one` the broken picture is tried again, and what is there stays.
+    assert seen[-1][0] == seen[-1][1] and (tmp_path / "one.npz").stat().st_mtime_ns == kept
     with pytest.raises(DataError, match="differ in encoder_sha256"):
         extract(data, tmp_path, tower["graph"], replace(spec, encoder_sha256="x"), per_source=5)
+
+
+def test_more_pictures_a_source_are_added_to_those_that_are_there(
+    tower: dict[str, Path], data: Path, tmp_path: Path
+) -> None:
+    spec = FeatureSpec("e", "q", TAPS, SPEC, 1)
+    rows = read_index(data)
+    extract(data, tmp_path / "some", tower["graph"], spec, per_source=1, jobs=1)
+    some = load_features(tmp_path / "some", rows, TRAIN_VARIANTS)
+    extract(data, tmp_path / "some", tower["graph"], spec, per_source=5, jobs=1)
+    extract(data, tmp_path / "all", tower["graph"], spec, per_source=5, jobs=1)
+    more, everything = (load_features(tmp_path / name, rows, TRAIN_VARIANTS) for name in ("some", "all"))
+    assert len(some.cls) < len(more.cls) == len(everything.cls)
+    np.testing.assert_array_equal(np.sort(more.cls, axis=None), np.sort(everything.cls, axis=None))
+    assert len(list((tmp_path / "some").glob("two*.npz"))) == 2
 
 
 def test_a_source_without_a_picture_is_named(tower: dict[str, Path], data: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from imageprocess.train.encoder.features import FeatureSet
 from imageprocess.train.encoder.head import HeadOptions, choose_folds, out_of_fold, source_folds, train_head
 
 pytestmark = pytest.mark.torch
-OPTIONS = HeadOptions(hidden=8, seeds=2, epochs=20, batch_size=64)
+OPTIONS = HeadOptions(hidden=8, seeds=2, epochs=12, batch_size=64)
 WIDTH = 24
 
 
@@ -27,7 +27,9 @@ def _features(informative: bool) -> FeatureSet:
     category = np.repeat(["photo" if number < 10 else "art" for number in range(20)], 20)
     stored = features.astype(np.float16)
     groups = np.array([f"g{number // 2}" for number in range(400)])
-    return FeatureSet(stored, stored, is_ai, sources, np.repeat("degraded_0", 400), category, groups)
+    variants = np.tile(["degraded_0", "degraded_1"], 200)
+    pictures = np.array([f"p{number // 2}" for number in range(400)])
+    return FeatureSet(stored, stored, is_ai, sources, variants, category, groups, pictures)
 
 
 def _auroc(data: FeatureSet, scores: np.ndarray) -> float:
@@ -68,3 +70,21 @@ def test_the_stored_head_scores_as_the_trained_one() -> None:
     np.testing.assert_allclose(hidden @ head.output + head.output_bias, score(data), atol=0.1)
     towards_ai = cls.mean(axis=1) @ head.patches
     assert _auroc(data, towards_ai) > 0.9  # the heat map's linear reading points the same way
+
+
+def test_consistency_draws_the_copies_of_a_picture_together() -> None:
+    data = _features(informative=True)
+    apart = {}
+    for weight in (0.0, 30.0):
+        _, score = train_head(data, replace(OPTIONS, consistency=weight))
+        probability = 1 / (1 + np.exp(-score(data)))
+        apart[weight] = np.abs(probability[::2] - probability[1::2]).mean()
+    assert apart[30.0] < 0.8 * apart[0.0]
+
+
+@pytest.mark.parametrize("copies", [1, 3])
+def test_pictures_of_one_or_three_copies_are_learnt_too(copies: int) -> None:
+    data = _features(informative=True)
+    data = replace(data, picture=np.array([f"p{number // copies}" for number in range(400)]))
+    _, score = train_head(data, OPTIONS)
+    assert _auroc(data, score(data)) > 0.95

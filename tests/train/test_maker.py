@@ -38,7 +38,7 @@ def _features(informative: bool = True) -> FeatureSet:
     groups = np.array([f"g{number}" for number in range(len(sources))])
     return FeatureSet(
         stored, stored, is_ai, sources, np.repeat("degraded_0", len(sources)),
-        np.repeat("photo", len(sources)), groups,
+        np.repeat("photo", len(sources)), groups, groups,
     )  # fmt: skip
 
 

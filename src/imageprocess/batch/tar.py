@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 import tarfile
-import zlib
 from collections.abc import Iterator
-from lzma import LZMAError
 
-from ..decode import sniff
 from ..detector import failed
 from ..errors import CorruptImageError, InputError, TooLargeError
 from ..sources import display_name, promises_a_picture
+from ..sources.archive import DAMAGE, tar_pictures
 from ..sources.remote import open_named
 from ..types import Result, Source
-
-# Raised by tarfile and the decompressors on damaged data.
-_DAMAGE = (tarfile.TarError, OSError, EOFError, zlib.error, LZMAError, ValueError)
 
 
 def read_tar(name: str, *, max_bytes: int) -> Iterator[Source | Result]:
     """Each member that is an image by its name or signature, named NAME#MEMBER. A damaged tar ends in a failed row."""
     shown = display_name(name)
     try:
-        with open_named(name) as stream, tarfile.open(fileobj=stream, mode="r|*") as archive:
-            for member in archive:
-                found = _picture(archive, member, f"{shown}#{display_name(member.name)}", max_bytes)
-                if found is not None:
-                    yield found
-                archive.members = []  # type: ignore[attr-defined]  # tarfile would keep every header
+        with open_named(name) as stream:
+            for member in tar_pictures(stream, max_bytes=max_bytes):
+                called = f"{shown}#{member.name}"
+                if member.data is None:
+                    told = f"{called}: {member.size:,} bytes; the limit is {max_bytes:,}"
+                    yield failed(called, TooLargeError(told))
+                else:
+                    yield Source(called, member.data)
     except InputError as error:
         yield failed(shown, error)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         yield failed(
             shown, CorruptImageError(f"{shown}: the tar is damaged; later members are lost ({error})")
         )
@@ -45,23 +42,6 @@ def count_pictures(name: str) -> int | None:
                 base = member.name.rsplit("/", 1)[-1]
                 count += member.isfile() and not base.startswith(".") and promises_a_picture(base)
                 archive.members = []  # type: ignore[attr-defined]
-    except _DAMAGE:
+    except DAMAGE:
         return None
     return count
-
-
-def _picture(
-    archive: tarfile.TarFile, member: tarfile.TarInfo, name: str, max_bytes: int
-) -> Source | Result | None:
-    base = member.name.rsplit("/", 1)[-1]
-    if not member.isfile() or base.startswith("."):
-        return None
-    promised = promises_a_picture(base)
-    if member.size > max_bytes:
-        too_large = TooLargeError(f"{name}: {member.size:,} bytes; the limit is {max_bytes:,}")
-        return failed(name, too_large) if promised else None
-    stream = archive.extractfile(member)
-    data = stream.read() if stream else b""
-    if len(data) < member.size:
-        raise tarfile.ReadError("truncated in the middle of a member")
-    return Source(name, data) if promised or sniff(data) else None

@@ -33,6 +33,8 @@ def serve(host: str | None, port: int | None, workers: int, new_key: str | None)
     IMAGEPROCESS_CORS_ORIGINS        origins that may call the service from a browser
     IMAGEPROCESS_JOBS                images analysed in parallel; default one per core
     IMAGEPROCESS_MODEL               name of a model, or a model folder
+    IMAGEPROCESS_BATCH_JOBS          batch jobs at once; 0: none (docs/jobs.md lists their limits)
+    IMAGEPROCESS_WEBHOOK_HOSTS       hosts that may be told of a job's end; signed with IMAGEPROCESS_WEBHOOK_SECRET
     IMAGEPROCESS_ISSUES              where to report wrong verdicts: https://.../issues/new, or mailto:...
     All settings and their defaults are in imageprocess/serve/settings.py.
 

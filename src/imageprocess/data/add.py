@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
+from .categories import HELD_OUT_GENERATORS
 from .manifest import SourceEntry, load_manifest, parse_entry
 
 
@@ -17,6 +18,8 @@ def check_new(record: dict[str, Any], manifest: Path) -> SourceEntry:
     the same files of the repository, or the repository in the other split.
     """
     entry = parse_entry(record, str(manifest))
+    if held := trained_although_held_out(entry):
+        raise UsageError(f"{manifest}: {held} stays out of training; choose --split open_test")
     for known in load_manifest(manifest):
         if known.id == entry.id:
             raise UsageError(f"{manifest}: source {entry.id!r} exists; choose another --id")
@@ -30,6 +33,13 @@ def check_new(record: dict[str, Any], manifest: Path) -> SourceEntry:
                 f"splits: use --split {known.split}"
             )
     return entry
+
+
+def trained_although_held_out(entry: SourceEntry) -> str | None:
+    """The generator of HELD_OUT_GENERATORS that a training source names."""
+    if entry.split == "open_test":
+        return None
+    return next((name for name in HELD_OUT_GENERATORS if name.lower() in entry.origin.lower()), None)
 
 
 def append(record: dict[str, Any], manifest: Path) -> None:

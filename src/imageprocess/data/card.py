@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from .categories import CATEGORIES, GENERATORS
+from .categories import CATEGORIES, GENERATORS, HELD_OUT_GENERATORS
 from .index import SPLITS, IndexRow, data_id
 from .manifest import SourceEntry, load_manifest
 
@@ -137,7 +137,9 @@ def render_card(rows: Sequence[IndexRow], name: str) -> str:
     lines += _sources_table(rows)
     for key in ("split", "test set", "category", "generator", "format", "long side", "licence"):
         lines += _pictures_table(rows, key)
-    return "\n".join([*lines, "", "## Sources", "", *_sources(rows, known)]) + "\n"
+    return (
+        "\n".join([*lines, *_held_out_generators(rows), "", "## Sources", "", *_sources(rows, known)]) + "\n"
+    )
 
 
 def _sources_table(rows: Sequence[IndexRow]) -> list[str]:
@@ -151,6 +153,19 @@ def _sources_table(rows: Sequence[IndexRow]) -> list[str]:
     ]
     sums = [sum(by[label][use] for by in found.values()) for label, use in kinds]
     return [*lines, f"| all | {' | '.join(map(str, sums))} |"]
+
+
+def _held_out_generators(rows: Sequence[IndexRow]) -> list[str]:
+    measured = [row for row in rows if row.split == "open_test"]
+    lines = []
+    for name in HELD_OUT_GENERATORS:
+        shown = [row for row in measured if name in row.origin]
+        if shown:
+            sources = ", ".join(sorted({row.source for row in shown}))
+            lines.append(f"- {name}: {len(shown)} pictures ({sources})")
+    if not lines:
+        return []
+    return ["", "## Generators in no training source", "", *lines]
 
 
 def _pictures_table(rows: Sequence[IndexRow], key: str) -> list[str]:

@@ -24,5 +24,7 @@ GENERATORS = {
     "other": "other generators",
     "mixed": "several families",
 }
+# Generators that no training source shows: what a detector says of these, it says of one that it never met.
+HELD_OUT_GENERATORS = ("Ideogram", "Leonardo", "OmniGen", "DeepFloyd IF")
 CONFIDENCES = ("high", "medium")
 UNKNOWN = "unknown"  # category of imported images

@@ -10,19 +10,13 @@ from typing import Any
 
 from ..errors import ModelError, UsageError
 from ..model.spec import dump_facts
-from .grades import grades_section, measured_grades
+from .grades import SPLIT_NAMES, grades_section, measured_grades
 from .groups import DEFAULT_MODE
 from .metrics import BEST_GUESS
 
 BEGIN, END = "<!-- measured:begin -->", "<!-- measured:end -->"
 _WITH_INTERVALS = ("accuracy", "balanced_accuracy", "auroc", "tpr_at_1_fpr", "ece")
 _BY_SOURCE = ("balanced_accuracy", "auroc", "tpr_at_1_fpr")
-_SPLIT_NAMES = {
-    "val": "validation",
-    "test": "test",
-    "open_test": "open test (sources never trained on)",
-    "": "whole folder",
-}
 _DIGITS = 6  # the card and the README round once, from what is measured, and not twice
 
 Record = Mapping[str, Any]
@@ -95,7 +89,7 @@ def readme_table(models: Sequence[Record]) -> str:
     rows = [
         (
             model["name"],
-            _SPLIT_NAMES.get(split, split),
+            SPLIT_NAMES.get(split, split),
             tier,
             f"{row['n']:,}",
             *(_percent(row, name) for name in ("accuracy", "balanced_accuracy")),
@@ -122,7 +116,7 @@ def render_card(facts: Record, records: Sequence[Record], model: int) -> str:
         " pictures called AI in the default mode, answered is the share that it does not call unsure. ECE weighs both"
         " classes alike, as the calibration does.",
         _table(_MEASURED_HEAD, [row for record in records for row in _measured_rows(record, model)]),
-        grades_section(facts["measured"].get("grades"), _SPLIT_NAMES),
+        grades_section(facts["measured"].get("grades")),
         *(_details(record, model) for record in records),
         _training(facts),
         _LIMITS,
@@ -166,7 +160,7 @@ def _measured_rows(record: Record, model: int) -> list[tuple[str, ...]]:
         mode = _mode(row)
         rows.append(
             (
-                _SPLIT_NAMES.get(data["split"], data["split"]),
+                SPLIT_NAMES.get(data["split"], data["split"]),
                 tier,
                 f"{data['n_ai']:,} ({data['sources_ai']}) / {data['n_real']:,} ({data['sources_real']})",
                 _percent(row, "accuracy"),
@@ -184,7 +178,7 @@ def _measured_rows(record: Record, model: int) -> list[tuple[str, ...]]:
 
 def _details(record: Record, model: int) -> str:
     """Groups on the first tier, consistency, honesty rows, of one split."""
-    split = _SPLIT_NAMES.get(record["data"]["split"], record["data"]["split"])
+    split = SPLIT_NAMES.get(record["data"]["split"], record["data"]["split"])
     found = record["models"][model]
     tier, first = next(iter(found["tiers"].items()))
     parts = [f"## In detail: {split}, tier {tier}"]

@@ -7,6 +7,7 @@ not of how many pictures of which kind a test set holds.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,14 @@ from ..verdict import grade
 from .metrics import Scored, classes_alike, source_weights
 
 SPLIT = "open_test"
+SPLIT_NAMES = {
+    "val": "validation",
+    "test": "test",
+    "open_test": "open test (sources never trained on)",
+    "": "whole folder",
+}
 TIERS = ("web", "clean", "raw")  # which delivery speaks, the first that was measured
+_TITLE = "## What each grade has meant"
 _LEAST_PICTURES, _LEAST_SOURCES = 20, 5  # of fewer nothing is claimed
 
 
@@ -57,8 +65,8 @@ def measured_grades(records: Sequence[Mapping[str, Any]], model: int) -> dict[st
 
 
 def write_grades(folder: Path, records: Sequence[Mapping[str, Any]], model: int) -> None:
-    """Put what each grade has meant into model.json of `folder`, and nothing else; of a composed model into the recipe
-    that ships too, if it is the one that was composed.
+    """Put what each grade has meant into model.json and CARD.md of `folder`, and nothing else; of a composed model into
+    the recipe that ships too, if it is the one that was composed.
 
     Raises ModelError where model.json cannot be written or is not the one that was measured, UsageError where the
     records are not of open_test.
@@ -75,12 +83,28 @@ def write_grades(folder: Path, records: Sequence[Mapping[str, Any]], model: int)
         try:
             facts = json.loads(path.read_text(encoding="utf-8"))
             facts["measured"] = {**facts.get("measured", {}), "grades": grades}
+            refresh_card(path.parent, facts)
             path.write_text(dump_facts(facts), encoding="utf-8")
         except (OSError, ValueError) as error:
             raise ModelError(f"{path}: the grades cannot be written into it ({error!r})") from error
 
 
-def grades_section(found: Mapping[str, Any] | None, split_names: Mapping[str, str]) -> str:
+def refresh_card(folder: Path, facts: dict[str, Any]) -> None:
+    """The section in CARD.md of `folder`, where there is a card: replaced, or put before what it is limited to. Where
+    `facts`, its model.json, holds the card's hash, that follows."""
+    path = folder / "CARD.md"
+    if not path.is_file():
+        return
+    parts = re.split(r"^(?=## )", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    kept = [part for part in parts if not part.startswith(_TITLE)]
+    at = next((place for place, part in enumerate(kept) if part.startswith("## Limits")), len(kept))
+    kept.insert(at, grades_section(facts["measured"]["grades"]) + "\n\n")
+    path.write_text("".join(kept), encoding="utf-8")
+    if path.name in facts.get("files", {}):
+        facts["files"][path.name] = registry.file_sha256(path)
+
+
+def grades_section(found: Mapping[str, Any] | None) -> str:
     """Of CARD.md: what an answer of each grade is worth."""
     if found is None:
         return ""
@@ -90,9 +114,9 @@ def grades_section(found: Mapping[str, Any] | None, split_names: Mapping[str, st
     ]
     return "\n".join(
         [
-            "## What each grade has meant",
+            _TITLE,
             "",
-            f"Of 100 pictures that got it, how many were AI-made ({split_names.get(found['split'], found['split'])}, "
+            f"Of 100 pictures that got it, how many were AI-made ({SPLIT_NAMES.get(found['split'], found['split'])}, "
             f"tier {found['tier']}; half of the weight on either class, sources alike). A grade that too few pictures "
             "got is left out.",
             "",

@@ -11,7 +11,9 @@ from .spec import ModelSpec, load_spec
 
 BEST_MODEL = "clip"  # the default where it was got
 DEFAULT_MODEL = "blend"  # the default elsewhere: it ships with the package
-WEIGHTS_SUFFIX = ".pth"  # a network's weights as training reads them: in the repository, not in an installed wheel
+WEIGHTS_SUFFIX = (
+    ".pth"  # a network's weights as training reads them: in the repository, not in an installed wheel
+)
 MODELS = Path(__file__).parents[1] / "models"  # the shipped ones, a folder each
 
 
@@ -42,8 +44,10 @@ def installed(name: str) -> Path | None:
 
 
 def recipe_id(spec: ModelSpec) -> str:
-    """Names what is composed: a model got for an older head is not taken for today's."""
-    parts = [spec.version, *(f"{name}:{digest}" for name, digest in sorted(spec.facts["files"].items()))]
+    """Names what is composed: a model got for an older head is not taken for today's. What is said about it (card,
+    notice) may change without that."""
+    weights = {name: digest for name, digest in spec.facts["files"].items() if name.endswith(".npz")}
+    parts = [spec.version, *(f"{name}:{digest}" for name, digest in sorted(weights.items()))]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 

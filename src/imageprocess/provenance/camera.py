@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Set
 
 from ..types import Evidence
 from .exif import Exif
 from .statements import evidence, printable
+from .table import TABLE
 
 _MAX_NAME = 64  # characters of a maker's or a model's name; generators write whole records there
+_NOT_CAMERAS = re.compile(TABLE["not_cameras"], re.I)
 _FACTS = {
     "make": "Make", "model": "Model", "lens_make": "LensMake", "lens": "LensModel",
     "taken": "DateTimeOriginal", "changed": "DateTime", "software": "Software",
@@ -22,6 +25,8 @@ def read_camera(exif: Exif, generators: Set[str] = frozenset()) -> list[Evidence
     """
     texts = {name: text for name, text in exif.texts.items() if name not in generators}
     make, model = (_name(texts.get(name, "")) for name in ("Make", "Model"))
+    if "Make" in generators or _NOT_CAMERAS.search(make):  # then the model is no camera's either
+        make = model = ""
     brand = make.lower().split(" ")[0]  # "NIKON CORPORATION", "NIKON D90": one name is enough
     camera = model if model and model.lower().startswith(brand) else f"{make} {model}".strip()
     if not camera and not exif.numbers:

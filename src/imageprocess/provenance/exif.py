@@ -25,6 +25,7 @@ _TEXTS = {
     0xA430: "CameraOwnerName",
     0xA433: "LensMake",
     0xA434: "LensModel",
+    0x88A0: "XiaomiAIGC",  # so named in Xiaomi's gallery; a label of GB 45438 is read in any text
 }
 _WIDE_TEXTS = {  # UTF-16, as Windows writes them
     0x9C9B: "XPTitle", 0x9C9C: "XPComment", 0x9C9D: "XPAuthor", 0x9C9E: "XPKeywords", 0x9C9F: "XPSubject",
@@ -32,6 +33,7 @@ _WIDE_TEXTS = {  # UTF-16, as Windows writes them
 _NUMBERS = {0x829A: "exposure_time_s", 0x829D: "f_number", 0x8827: "iso", 0x920A: "focal_length_mm"}
 _USER_COMMENT = 0x9286
 _EXIF_DIRECTORY = 0x8769
+_MAKER_NOTE, _HUAWEI, _HUAWEI_AI_EDIT = 0x927C, b"HUAWEI\0\0", 0x0212  # OpenHarmony's libexif names it
 _XMP, _IPTC, _C2PA = 0x02BC, 0x83BB, 0xCD41  # fields of a TIFF file; an EXIF block has none of them
 _TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 13: 4}
 _MARK_OF_SETTINGS = re.compile(r"Steps: \d|Negative prompt:")
@@ -65,6 +67,7 @@ def read_exif(tiff: bytes | None) -> Exif:
         if tag in fields
     }
     texts["UserComment"] = _user_comment(fields.get(_USER_COMMENT, b""), order)
+    texts["Huawei:AiEdit"] = _huawei_ai_edit(fields.get(_MAKER_NOTE, b""))
     numbers = {name: _number(fields[tag], order) for tag, name in _NUMBERS.items() if tag in fields}
     return Exif(
         {name: text for name, text in texts.items() if text},
@@ -73,6 +76,17 @@ def read_exif(tiff: bytes | None) -> Exif:
         fields.get(_IPTC),
         fields.get(_C2PA),
     )
+
+
+def _huawei_ai_edit(maker_note: bytes) -> str:
+    """Huawei's mark of a picture that its editor's AI changed; "" where it is not there. Behind its name, the maker's
+    note is a TIFF structure."""
+    tiff = maker_note.removeprefix(_HUAWEI)
+    order = _byte_order(tiff)
+    if order is None or not maker_note.startswith(_HUAWEI):
+        return ""
+    found = dict(_entries(tiff, int.from_bytes(tiff[4:8], order), order)).get(_HUAWEI_AI_EDIT)
+    return str(int.from_bytes(found, order)) if found else ""
 
 
 def _byte_order(tiff: bytes) -> _Order | None:
@@ -119,11 +133,11 @@ def _user_comment(raw: bytes, order: _Order) -> str:
     return text.strip("\0 \n\r\t")
 
 
-def _utf16(body: bytes, declared: _Order) -> str:
+def _utf16(whole: bytes, declared: _Order) -> str:
     """The standard leaves the byte order open, and writers get it wrong. Both are tried: the one that parses as a
     generator's record is right. Otherwise, a script has few pages of Unicode and uses all places of each: the high
     bytes of the right order take fewer values than its low ones."""
-    body = body[: len(body) // 2 * 2]
+    body = whole[: len(whole) // 2 * 2]
     tried = {
         "big": body.decode("utf-16-be", errors="replace").lstrip("\ufeff"),
         "little": body.decode("utf-16-le", errors="replace").lstrip("\ufeff"),
@@ -131,6 +145,9 @@ def _utf16(body: bytes, declared: _Order) -> str:
     parsing = [text for text in tried.values() if _parses(text)]
     if len(parsing) == 1:
         return parsing[0]
+    as_bytes = whole.decode("utf-8", errors="replace")  # under the wrong name
+    if not parsing and _parses(as_bytes):
+        return as_bytes
     first, second = len(set(body[0::2])), len(set(body[1::2]))
     if first != second:
         return tried["big" if first < second else "little"]

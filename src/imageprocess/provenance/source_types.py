@@ -14,6 +14,7 @@ _PREFIXES = (
     "https://cv.iptc.org/newscodes/digitalsourcetype/",
     "http://c2pa.org/digitalsourcetype/",
     "https://c2pa.org/digitalsourcetype/",
+    "digsrctype:",  # the vocabulary's own short form
 )
 
 MADE_BY_AI = "trainedAlgorithmicMedia"
@@ -28,7 +29,7 @@ def source_type(value: object) -> str | None:
     """The vocabulary's term in `value`, which may be its address or the bare term; None for anything else."""
     if not isinstance(value, str):
         return None
-    value = value.strip()
+    value = value.strip().removesuffix("/")
     for prefix in _PREFIXES:
         value = value.removeprefix(prefix)
     return value if value in SOURCE_TYPES else None

@@ -75,7 +75,7 @@ def _json_part(text: Text) -> tuple[str, str | None]:
     head = body[:32].lower()
     for word, name in (("prompt:", "prompt"), ("workflow:", "workflow"), ("aigc", "AIGC")):
         if head.startswith(word):
-            rest = body[len(word) :].lstrip(": \n\r\t")
+            rest = body[len(word) :].lstrip("\0: \n\r\t")
             return (name, rest) if rest.startswith("{") else (text.name, None)
     return text.name, body if body.startswith("{") else None
 

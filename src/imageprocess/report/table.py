@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ..types import Result
+from .records import to_record
 
 _COLUMNS = (
     "source", "status", "label", "probability_ai", "decided_by", "reason",
@@ -24,26 +26,27 @@ def csv_header() -> str:
 
 def to_csv_row(result: Result) -> str:
     """One row, line break included; fields that a failed input lacks are empty."""
-    image, verdict, model, error = result.image, result.verdict, result.model, result.error
-    evidence = " | ".join(f"{item.kind} ({item.trust}): {item.claim}" for item in result.evidence)
-    row: list[str | int | float | None] = [result.source, result.status]
-    row += (
-        [verdict.label, verdict.probability_ai, verdict.decided_by, verdict.reason] if verdict else [None] * 4
-    )
-    row += [image.format, image.width, image.height, image.frames, image.bytes] if image else [None] * 5
-    row += [result.sha256]
-    row += [model.name, model.version] if model else [None] * 2
-    row += [result.elapsed_ms, evidence]
-    row += [error.code, error.message] if error else [None] * 2
-    row += [verdict.grade if verdict else None, _maker(result)]
+    return record_to_csv_row(to_record(result))
+
+
+def record_to_csv_row(record: Mapping[str, Any]) -> str:
+    """The same of a record, as to_record makes it."""
+    verdict, image, error = (record.get(part) or {} for part in ("verdict", "image", "error"))
+    model, evidence = record.get("model") or {}, record.get("evidence") or []
+    row = [record["source"], record["status"]]
+    row += [verdict.get(key) for key in ("label", "probability_ai", "decided_by", "reason")]
+    row += [image.get(key) for key in ("format", "width", "height", "frames", "bytes")]
+    row += [record.get("sha256"), model.get("name"), model.get("version"), record.get("elapsed_ms")]
+    row += [" | ".join(f"{item['kind']} ({item['trust']}): {item['claim']}" for item in evidence)]
+    row += [error.get("code"), error.get("message"), verdict.get("grade"), _maker(evidence)]
     return _line(row)
 
 
-def _maker(result: Result) -> str | None:
+def _maker(evidence: Sequence[Mapping[str, Any]]) -> str | None:
     """The generator's family, where the model's evidence names one: a text, or a mapping with a `name`."""
-    for item in result.evidence:
-        if item.kind == "model":
-            maker = item.detail.get("maker")
+    for item in evidence:
+        if item["kind"] == "model":
+            maker = item["detail"].get("maker")
             name = maker.get("name") if isinstance(maker, Mapping) else maker
             return name if isinstance(name, str) else None
     return None

@@ -16,20 +16,38 @@ _HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description=_WHEN)
 _BEARER = HTTPBearer(auto_error=False, description=_WHEN)
 
 
-async def admit(
-    request: Request,
-    in_header: Annotated[str | None, Security(_HEADER)],
-    as_bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
-) -> None:
+Header = Annotated[str | None, Security(_HEADER)]
+Bearer = Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
+
+
+async def admit(request: Request, in_header: Header, as_bearer: Bearer) -> None:
     """Before the body is looked at. Raises ProblemError: 401 without a key, 403 with a wrong one, 429 too often."""
-    request.state.key = None
+    given = _read_key(request, in_header, as_bearer)
+    await charge(request, 1)  # also who has no key, or a wrong one: guessing is slow
+    await _refuse_strangers(request, given)
+
+
+async def recognise(request: Request, in_header: Header, as_bearer: Bearer) -> None:
+    """The same for calls that cost nothing, as a job's progress does: only strangers are counted."""
+    given = _read_key(request, in_header, as_bearer)
+    if request.app.state.keys.is_asked_for and not request.state.key:
+        await charge(request, 1)
+    await _refuse_strangers(request, given)
+
+
+def _read_key(
+    request: Request, in_header: str | None, as_bearer: HTTPAuthorizationCredentials | None
+) -> str | None:
+    """-> what was given; `request.state.key` is its name where it is known."""
     ring = request.app.state.keys
     given = in_header or (as_bearer.credentials if as_bearer else None)
     # Starlette reads headers as Latin-1; what was sent are the bytes.
-    name = ring.name_of(given.encode("latin-1")) if given and ring.is_asked_for else None
-    request.state.key = name
-    await charge(request, 1)  # also who has no key, or a wrong one: guessing is slow
-    if not ring.is_asked_for or name:
+    request.state.key = ring.name_of(given.encode("latin-1")) if given and ring.is_asked_for else None
+    return given
+
+
+async def _refuse_strangers(request: Request, given: str | None) -> None:
+    if not request.app.state.keys.is_asked_for or request.state.key:
         return
     await discard(request)
     if not given:
@@ -55,3 +73,4 @@ async def charge(request: Request, pictures: int) -> None:
 
 
 Admitted = Depends(admit)
+Recognised = Depends(recognise)

@@ -20,6 +20,8 @@ from .analyser import Analyser
 from .body import Held
 from .drain import draining_on_sigterm
 from .gate import Gate
+from .jobs.jobs import Jobs
+from .jobs.routes import routes as job_routes
 from .keys import KeyRing
 from .metrics import Metrics
 from .pool import Pool
@@ -51,12 +53,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     state.metrics = Metrics()
     state.keys = KeyRing(settings.api_key, settings.keys_file)
     state.rates = Rates(settings.rate_per_address, settings.rate_per_key, settings.rate_storage)
+    state.jobs = Jobs(settings, state.metrics, state.rates)
     state.held = Held(settings.max_held_bytes)
     state.analyser = None
     state.is_draining = False
     _wrap(app, settings)
     problems.install(app)
     app.include_router(routes.verdicts)
+    app.include_router(job_routes)
     app.include_router(routes.facts)
     pages.install(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
@@ -69,9 +73,9 @@ def _wrap(app: FastAPI, settings: Settings) -> None:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Request-ID"],
-            expose_headers=["Retry-After", "X-Request-ID", *rates.HEADERS],
+            expose_headers=["Location", "Retry-After", "X-Job-State", "X-Request-ID", *rates.HEADERS],
         )
     app.add_middleware(Gate, service=app, metrics=app.state.metrics)
     if settings.trusted_proxies:
@@ -103,11 +107,13 @@ async def _run_workers(app: FastAPI) -> AsyncIterator[None]:
     await pool.start()
     app.state.spec = load_spec(registry.resolve(settings.model))
     app.state.analyser = Analyser(pool, app.state.metrics)
+    app.state.jobs.start(app.state.analyser)
     try:
         with draining_on_sigterm(settings.drain_s, begin_draining):
             yield
     finally:
         app.state.analyser = None
+        await app.state.jobs.close()
         await pool.close()
         await app.state.rates.close()
 

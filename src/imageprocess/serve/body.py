@@ -1,4 +1,5 @@
-"""Request bodies: read into memory, never to disk, counted while they stream. Only a form is taken apart here."""
+"""Request bodies: read into memory, never to disk (those of jobs excepted: jobs/upload.py), counted while they stream.
+Only a form is taken apart here."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ _DISCARD_FACTOR = 5
 _CHARSETS = (b"utf-8", b"utf8", b"us-ascii", b"iso-8859-1")
 
 
-class _Form(MultiPartParser):
+class Form(MultiPartParser):
     """Starlette's, but strict: that one takes whatever charset Python knows, and a form that breaks off for a whole
     one, less the file that it broke off in."""
 
@@ -71,12 +72,12 @@ class Held:
 async def read_files(request: Request) -> list[Source]:
     """multipart/form-data -> its parts named `file`, in order; a body that is a picture -> that picture."""
     settings: Settings = request.app.state.settings
-    given = _media_type(request)
+    given = media_type(request)
     if given.startswith("image/") or given == "application/octet-stream":
         return [Source("image", await _whole(request))]
     await _expect(request, "multipart/form-data", "image/*")
-    parser = _Form(
-        request.headers, _capped(request), max_files=settings.max_files, max_fields=settings.max_files
+    parser = Form(
+        request.headers, _held(request), max_files=settings.max_files, max_fields=settings.max_files
     )
     parser.spool_max_size = settings.max_body_bytes + 1  # its default would write to disk from 1 MB on
     try:
@@ -88,12 +89,12 @@ async def read_files(request: Request) -> list[Source]:
         files = [part for part in form.getlist("file") if isinstance(part, UploadFile)]
         if not files:
             raise ProblemError(400, "malformed", "no part named 'file' with a file in it")
-        return [Source(_name(file), await file.read()) for file in files]
+        return [Source(name_of(file), await file.read()) for file in files]
     finally:
         await form.close()
 
 
-def _name(file: UploadFile) -> str:
+def name_of(file: UploadFile) -> str:
     """The client's name for the file, cut to what a record has room for."""
     return (file.filename or "file")[:MAX_NAME]
 
@@ -106,7 +107,7 @@ async def read_json(request: Request) -> bytes:
 
 async def _whole(request: Request) -> bytes:
     body = bytearray()
-    async for chunk in _capped(request):
+    async for chunk in _held(request):
         body += chunk
     return bytes(body)
 
@@ -121,12 +122,12 @@ async def discard(request: Request) -> None:
                 return
 
 
-def _media_type(request: Request) -> str:
+def media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def _expect(request: Request, wanted: str, *others: str) -> None:
-    given = _media_type(request)
+    given = media_type(request)
     if given != wanted:
         await discard(request)
         kinds = " or ".join((wanted, *others))
@@ -135,9 +136,17 @@ async def _expect(request: Request, wanted: str, *others: str) -> None:
         )
 
 
-async def _capped(request: Request) -> AsyncGenerator[bytes, None]:
-    """The body's chunks; a problem as soon as more than the cap is declared or has come."""
-    cap = request.app.state.settings.max_body_bytes
+async def _held(request: Request) -> AsyncGenerator[bytes, None]:
+    """The body's chunks, counted among those that are in memory."""
+    async for chunk in capped(request, request.app.state.settings.max_body_bytes):
+        if not request.app.state.held.take(request, len(chunk)):
+            await discard(request)
+            raise ProblemError(503, "busy", "too much is being sent already", {"Retry-After": "1"})
+        yield chunk
+
+
+async def capped(request: Request, cap: int) -> AsyncGenerator[bytes, None]:
+    """The body's chunks; a problem as soon as more than `cap` is declared or has come."""
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > cap:
         await _refuse(request, cap)
@@ -146,9 +155,6 @@ async def _capped(request: Request) -> AsyncGenerator[bytes, None]:
         received += len(chunk)
         if received > cap:
             await _refuse(request, cap)
-        if not request.app.state.held.take(request, len(chunk)):
-            await discard(request)
-            raise ProblemError(503, "busy", "too much is being sent already", {"Retry-After": "1"})
         yield chunk
 
 

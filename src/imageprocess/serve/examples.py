@@ -3,12 +3,13 @@ are an example's, not a measurement."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from ..errors import UnsupportedFormatError
 from ..model.spec import Thresholds
 from ..provenance.statements import evidence
-from ..types import ErrorInfo, Evidence, ImageFacts, ModelInfo, Result
+from ..types import GRADES, ErrorInfo, Evidence, ImageFacts, ModelInfo, Result
 from ..verdict import decide
 
 _THRESHOLDS = Thresholds(ai=0.9, real=0.1)
@@ -45,6 +46,22 @@ _FAILED = Result(
     "notes.txt", "error", error=ErrorInfo(UnsupportedFormatError.code, "notes.txt: not an image format")
 ).to_dict()
 RESULTS = {"results": [{**RECORD, "source": "a.jpg"}, _UNSURE, _FAILED]}
+JOB_LINES = "".join(f"{json.dumps(record)}\n" for record in RESULTS["results"])
+JOB = {
+    "id": "0" * 32,
+    "state": "finished",
+    "total": 3,
+    "done": 3,
+    "verdicts": {"ai": 1, "real": 0, "unsure": 1},
+    "grades": dict.fromkeys(GRADES, 0)
+    | {record["verdict"]["grade"]: 1 for record in RESULTS["results"] if "verdict" in record},
+    "errors": 1,
+    "mode": "balanced",
+    "created": "2026-01-01T12:00:00Z",
+    "ended": "2026-01-01T12:00:01Z",
+    "expires": "2026-01-01T13:00:01Z",
+    "webhook": {"state": "delivered", "tries": 1},
+}
 PREDICTION = {
     "label_name": "AI-generated",
     "confidence": 0.97,

@@ -68,7 +68,9 @@ class Gate:
             await send(message)
 
         try:
-            await self.app(scope, self._in_time(receive), _telling_problems(request, send_with_headers))
+            await self.app(
+                scope, self._in_time(receive, scope), _telling_problems(request, send_with_headers)
+            )
         except ClientDisconnect:
             status = 499  # nginx's number for a client that left; nobody is there to hear an answer
         except Exception:
@@ -90,9 +92,11 @@ class Gate:
         if self.service.state.is_draining:
             headers["Connection"] = "close"
 
-    def _in_time(self, receive: Receive) -> Receive:
+    def _in_time(self, receive: Receive, scope: Scope) -> Receive:
         """`receive`, and a problem (408) where the body is not there in time, however busily it trickles in."""
-        deadline = asyncio.get_running_loop().time() + self.service.state.settings.body_timeout_s
+        settings = self.service.state.settings
+        allowed_s = settings.batch_body_timeout_s if scope["path"] == "/v1/jobs" else settings.body_timeout_s
+        deadline = asyncio.get_running_loop().time() + allowed_s
         is_whole = False
 
         async def receive_in_time() -> Message:

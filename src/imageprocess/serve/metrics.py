@@ -54,10 +54,22 @@ class Metrics:
             "imageprocess_workers", "Workers alive", registry=self.registry, multiprocess_mode="livesum"
         )
 
+        self.jobs = Gauge(
+            "imageprocess_jobs", "Batch jobs unfinished", registry=self.registry, multiprocess_mode="livesum"
+        )
+        self.jobs_ended = Counter(
+            "imageprocess_jobs_ended", "Batch jobs that ended, by how", ["state"], registry=self.registry
+        )
+        self.webhooks = Counter(
+            "imageprocess_webhooks", "Ends of jobs told, by how it went", ["state"], registry=self.registry
+        )
+
     def count_request(self, scope: Scope, status: int, seconds: float) -> None:
         # The route's pattern, not the path: a scanner's made-up paths must not become a label each.
         route = getattr(scope.get("route"), "path", "other")
-        method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST", "OPTIONS") else "other"
+        method = (
+            scope["method"] if scope["method"] in ("GET", "HEAD", "POST", "DELETE", "OPTIONS") else "other"
+        )
         self._requests.labels(method, route, str(status)).inc()
         self._request_seconds.labels(route).observe(seconds)
 

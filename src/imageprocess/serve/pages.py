@@ -60,7 +60,7 @@ async def docs(request: Request) -> Response:
 @pages.api_route("/site.json", methods=["GET", "HEAD"])
 def facts(request: Request) -> Response:
     issues = request.app.state.settings.issues
-    found = site.facts(service=True, issues=issues, thorough=_thorough(request))
+    found = site.facts(service=True, issues=issues, thorough=_thorough(request), credentials=True)
     return JSONResponse(found, headers=_REVALIDATE)
 
 
@@ -77,9 +77,15 @@ def shell(request: Request) -> Response:
 @pages.api_route("/model/{name}", methods=["GET", "HEAD"])
 @pages.api_route("/network/{name}", methods=["GET", "HEAD"])
 @pages.api_route("/thorough/{name}", methods=["GET", "HEAD"])
+@pages.api_route("/trust/{name}", methods=["GET", "HEAD"])
 def private_mode(request: Request) -> Response:
     """What runs the model in the browser, and the service worker."""
-    path = _files(_model(request), _thorough(request)).get(request.url.path.removeprefix("/"))
+    address = request.url.path.removeprefix("/")
+    # The lists of trusted signers change while a service runs.
+    found = (
+        site.verifier_files() if address.startswith("trust/") else _files(_model(request), _thorough(request))
+    )
+    path = found.get(address)
     if path is None:
         raise HTTPException(404)
     return _file(request, path)

@@ -33,7 +33,9 @@ _SHARE = (
 _TRIES = 3  # workers a picture may lose to a killer from outside before its request is told to come back
 _SEND_BYTES = 1_000_000  # of what is sent to a worker, at once: most pictures go in one piece
 _MAX_ANSWER_BYTES = 64_000_000
-_SECRETS = ("API_KEY", "IMAGEPROCESS_KEYS_FILE", "IMAGEPROCESS_RATE_STORAGE")
+_SECRETS = (
+    "API_KEY", "IMAGEPROCESS_KEYS_FILE", "IMAGEPROCESS_RATE_STORAGE", "IMAGEPROCESS_WEBHOOK_SECRET",
+)  # fmt: skip
 
 
 HasLeft = Callable[[], Awaitable[bool]]
@@ -157,7 +159,7 @@ class _Worker:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-P", "-W", "ignore", "-m", _MODULE, order.to_json(),
                 stdin=its.fileno(), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
-                env=_environment(),
+                env=confined_environment(),
             )  # fmt: skip
         worker = cls(process, *await asyncio.open_connection(sock=ours))
         try:
@@ -248,7 +250,7 @@ async def _stop_if(has_left: HasLeft) -> None:
         raise ClientDisconnect
 
 
-def _environment() -> dict[str, str]:
+def confined_environment() -> dict[str, str]:
     """Ours without its secrets, our import path, and no threads that would take other workers' cores."""
     kept = {name: value for name, value in os.environ.items() if name not in _SECRETS}
     path = os.pathsep.join(filter(None, sys.path))

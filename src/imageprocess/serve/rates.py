@@ -58,7 +58,14 @@ class Rates:
         return await self._charge(self._per_key, ("key", name), pictures)
 
     async def charge_address(self, host: str | None, pictures: int) -> Allowance | None:
-        return await self._charge(self._per_address, ("address", _subject(host)), pictures)
+        return await self._charge(self._per_address, ("address", subject(host)), pictures)
+
+    async def charge_job(self, key: str | None, host: str | None) -> Allowance | None:
+        """One picture of a batch job: as many in a time as single requests may have, counted apart from those, so that
+        a job leaves its owner's own requests their share."""
+        if key:
+            return await self._charge(self._per_key, ("job of key", key), 1)
+        return await self._charge(self._per_address, ("job of address", subject(host)), 1)
 
     async def _charge(
         self, rate: limits.RateLimitItem | None, who: tuple[str, str], pictures: int
@@ -108,7 +115,7 @@ def _storage(address: str) -> MemoryStorage | RedisStorage:
     return storage
 
 
-def _subject(host: str | None) -> str:
+def subject(host: str | None) -> str:
     """Who is counted as one: an IPv4 address, an IPv6 network of 64 bits (what one customer is given)."""
     try:
         address = ipaddress.ip_address((host or "").partition("%")[0])

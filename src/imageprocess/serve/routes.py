@@ -15,10 +15,11 @@ from . import examples, schemas
 from .access import Admitted, charge
 from .analyser import Analyser
 from .body import read_files, read_json
+from .documents import BASE64, FILES, MODE, answers, problems
 from .metrics import CONTENT_TYPE
 from .problems import ProblemError, of_input
+from .settings import Settings
 
-MODE = Query(description="How sure it must be: who asks for more certainty hears `unsure` more often.")
 HEATMAP = Query(description="Add where the model looked to each record.")
 
 EXPLAIN = Query(
@@ -26,42 +27,6 @@ EXPLAIN = Query(
 )
 
 PICTURE = Query(description="Put the picture itself into the report.")
-
-_PROBLEMS = {
-    400: "Malformed request",
-    401: "No key, where one is asked for",
-    403: "A wrong key",
-    408: "The body did not come in time",
-    413: "More bytes or pixels than the limit",
-    415: "Not an image format, or not a body type, that is read here",
-    422: "An image that does not decode",
-    429: "More pictures than the rate allows; see Retry-After and X-RateLimit-*",
-    503: "Too much waits already; see Retry-After",
-}
-
-
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {status: {"description": _PROBLEMS[status], "content": content} for status in statuses}
-
-
-def _body(**schemas_by_type: dict[str, Any]) -> dict[str, Any]:
-    content = {media_type: {"schema": schema} for media_type, schema in schemas_by_type.items()}
-    return {"requestBody": {"required": True, "content": content}}
-
-
-def _answers(example: dict[str, Any], *problems: int) -> dict[int | str, dict[str, Any]]:
-    return {200: {"content": {"application/json": {"example": example}}}, **_problems(*problems)}
-
-
-_PICTURE: dict[str, Any] = {"type": "string", "format": "binary"}
-_FORM: dict[str, Any] = {
-    "type": "object",
-    "required": ["file"],
-    "properties": {"file": {"type": "array", "minItems": 1, "items": _PICTURE}},
-}
-_FILES = _body(**{"multipart/form-data": _FORM, "image/*": _PICTURE, "application/octet-stream": _PICTURE})
-_BASE64 = _body(**{"application/json": schemas.Base64Picture.model_json_schema()})
 
 _HEIC = ["HEIC"] if importlib.util.find_spec("pi_heif") else []
 
@@ -89,8 +54,8 @@ Body = Annotated[bytes, Depends(read_json)]
     "/v1/detect",
     summary="Verdicts on one or several files",
     response_model=schemas.Results,
-    responses=_answers(examples.RESULTS, 400, 401, 403, 408, 413, 415, 429, 503),
-    openapi_extra=_FILES,
+    responses=answers(examples.RESULTS, 400, 401, 403, 408, 413, 415, 429, 503),
+    openapi_extra=FILES,
 )
 async def detect(
     request: Request,
@@ -116,8 +81,8 @@ async def detect(
     "/v1/report",
     summary="A report to pass on, of one file",
     response_class=HTMLResponse,
-    responses=_problems(400, 401, 403, 408, 413, 415, 422, 429, 503),
-    openapi_extra=_FILES,
+    responses=problems(400, 401, 403, 408, 413, 415, 422, 429, 503),
+    openapi_extra=FILES,
 )
 async def report(
     request: Request,
@@ -142,8 +107,8 @@ async def report(
     "/v1/detect/base64",
     summary="A verdict on one picture in JSON",
     response_model=schemas.Record,
-    responses=_answers(examples.RECORD, 400, 401, 403, 408, 413, 415, 422, 429, 503),
-    openapi_extra=_BASE64,
+    responses=answers(examples.RECORD, 400, 401, 403, 408, 413, 415, 422, 429, 503),
+    openapi_extra=BASE64,
 )
 async def detect_base64(
     request: Request,
@@ -159,8 +124,8 @@ async def detect_base64(
     "/predict",
     summary="The original's call",
     response_model=schemas.Prediction,
-    responses=_answers(examples.PREDICTION, 400, 401, 403, 408, 413, 415, 422, 429, 503),
-    openapi_extra=_BASE64,
+    responses=answers(examples.PREDICTION, 400, 401, 403, 408, 413, 415, 422, 429, 503),
+    openapi_extra=BASE64,
 )
 async def predict(request: Request, body: Body) -> Response:
     """AI-generated or Real, nothing between. `/v1/detect/base64` says more."""
@@ -228,8 +193,15 @@ async def model(request: Request) -> dict[str, Any]:
         "formats": ["JPEG", "PNG", "WebP", "AVIF", "GIF", "BMP", "TIFF", *_HEIC],
         "key_required": request.app.state.keys.is_asked_for,
         "limits": settings.model_dump(include={"max_body_bytes", "max_pixels", "max_files"}),
+        "jobs": _job_limits(settings),
     }
     return {**request.app.state.spec.facts, "service": service}
+
+
+def _job_limits(settings: Settings) -> dict[str, Any] | None:
+    """None where no batch jobs are taken."""
+    told = {"batch_jobs", "batch_max_bytes", "batch_max_files", "batch_lifetime_s"}
+    return settings.model_dump(include=told) if settings.batch_jobs else None
 
 
 @facts.get("/health", summary="The original's health call")
@@ -247,7 +219,7 @@ async def healthz() -> schemas.Health:
 @facts.get(
     "/readyz",
     summary="A worker has the model loaded, and the service is not ending",
-    responses=_problems(503),
+    responses=problems(503),
 )
 @facts.api_route("/readyz", methods=_READS, include_in_schema=False)
 async def readyz(request: Request) -> schemas.Health:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict  # pydantic cannot read typing's before Python 3.12
 
-from ..types import DecidedBy, EvidenceKind, Grade, Label, PointsTo, Trust
+from ..types import DecidedBy, EvidenceKind, Grade, Label, Mode, PointsTo, Trust
 
 _ONE_PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
 
@@ -130,6 +130,34 @@ class FailedRecord(TypedDict):
 
 class Results(TypedDict):
     results: list[Record | FailedRecord]
+
+
+class JobVerdicts(TypedDict):
+    ai: int
+    real: int
+    unsure: int
+
+
+class JobWebhook(TypedDict):
+    state: Literal["waiting", "delivered", "failed"]
+    tries: int
+
+
+class Job(TypedDict):
+    """A batch job. `failed`: the service's fault; the records that were there before are kept."""
+
+    id: Annotated[str, Field(description="Whoever knows it, and the key that sent it, sees the job.")]
+    state: Literal["running", "finished", "failed"]
+    total: Annotated[int, Field(description="Pictures.")]
+    done: int
+    verdicts: Annotated[JobVerdicts, Field(description="How many of those that are done, by label.")]
+    grades: Annotated[dict[Grade, int], Field(description="The same by grade.")]
+    errors: Annotated[int, Field(description="Pictures that could not be analysed; their records say why.")]
+    mode: Mode
+    created: Annotated[str, Field(description="RFC 3339, as the others.", examples=["2026-01-01T12:00:00Z"])]
+    ended: str | None
+    expires: Annotated[str | None, Field(description="When it is forgotten; null while it is running.")]
+    webhook: JobWebhook | None
 
 
 class Prediction(TypedDict):

@@ -76,6 +76,9 @@ def run(settings: Settings, workers: int) -> None:
         return
     if "jobs" not in settings.model_fields_set:
         settings = settings.model_copy(update={"jobs": max(1, settings.jobs // workers)})
+    if settings.batch_jobs:  # a job lies in one process, and its next request may reach another
+        log.warning("several serving processes take no batch jobs; one does, with IMAGEPROCESS_JOBS workers")
+        settings = settings.model_copy(update={"batch_jobs": 0})
     shm = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=shm if shm.is_dir() else None) as folder:
         os.environ[metrics.SHARED_FOLDER] = folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import os
 from pathlib import Path
@@ -13,6 +14,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     NonNegativeFloat,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     SecretStr,
@@ -45,6 +47,18 @@ def _network(given: str) -> str:
     return str(ipaddress.ip_network(given))
 
 
+def _webhook_secret(given: SecretStr | None) -> SecretStr | None:
+    if given is not None:
+        try:
+            length = len(base64.b64decode(given.get_secret_value().removeprefix("whsec_"), validate=True))
+        except ValueError:
+            length = 0
+        if not 24 <= length <= 64:
+            raise ValueError("24 to 64 random bytes in base64, as `openssl rand -base64 32` prints them")
+    return given
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Rate = Annotated[str | None, AfterValidator(_rate)]
 Network = Annotated[str, AfterValidator(_network)]
 
@@ -81,7 +95,7 @@ class Settings(BaseSettings):
     rate_per_key: Rate = None  # pictures; None: no limit
     rate_storage: SecretStr = SecretStr("memory://")  # or redis://..., which several processes can share
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_split)] = ()
-    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
+    cors_origins: Names = ()
 
     # One request.
     max_body_bytes: PositiveInt = 20_000_000  # all its pictures together
@@ -105,14 +119,41 @@ class Settings(BaseSettings):
     max_held_bytes: PositiveInt = 200_000_000  # of bodies, in memory; more is answered 503
     drain_s: NonNegativeFloat = 1  # from SIGTERM on new requests are still taken, and /readyz says 503
 
+    # Batch jobs (POST /v1/jobs). Pictures wait in files without a name in `batch_folder`.
+    batch_jobs: NonNegativeInt = (
+        4  # unfinished at once, half of them one key's or address's; 0: none are taken
+    )
+    batch_max_bytes: PositiveInt = 200_000_000  # of one job, as sent and as unpacked
+    batch_max_files: PositiveInt = 2_000
+    batch_body_timeout_s: PositiveFloat = 600
+    batch_lifetime_s: PositiveFloat = 3600  # results are kept that long after the job's end
+    batch_folder: Path | None = None  # None: the system's folder for temporary files
+
+    # Whom a job's end may be told. Without a host in either list there are no webhooks.
+    webhook_hosts: Names = ()  # at public addresses, by https
+    webhook_private_hosts: Names = ()  # at any address, also by http
+    webhook_secret: Annotated[SecretStr | None, AfterValidator(_webhook_secret)] = None  # see jobs/webhook.py
+    webhook_tries: PositiveInt = 5
+    webhook_delay_s: NonNegativeFloat = 5  # before the second try; each further one waits four times as long
+
     log_format: Literal["auto", "json", "text"] = "auto"  # auto: text on a terminal, JSON elsewhere
     log_names: bool = False  # of the files; a name can tell a lot
 
     @model_validator(mode="after")
     def _guard_what_others_reach(self) -> Self:
-        """Who listens to more than this machine limits each address, unless told otherwise."""
+        """Who listens to more than this machine limits each address, and takes batch jobs from holders of a key alone,
+        unless told otherwise."""
         if "rate_per_address" not in self.model_fields_set and not _is_loopback(self.host):
             object.__setattr__(self, "rate_per_address", "120/minute")
+        has_keys = self.api_key is not None or self.keys_file is not None
+        if "batch_jobs" not in self.model_fields_set and not _is_loopback(self.host) and not has_keys:
+            object.__setattr__(self, "batch_jobs", 0)
+        return self
+
+    @model_validator(mode="after")
+    def _sign_webhooks(self) -> Self:
+        if (self.webhook_hosts or self.webhook_private_hosts) and self.webhook_secret is None:
+            raise ValueError("webhook hosts need IMAGEPROCESS_WEBHOOK_SECRET, which signs what they are sent")
         return self
 
 

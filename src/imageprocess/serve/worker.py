@@ -68,10 +68,10 @@ def main() -> None:
         told = str(error) if isinstance(error, ImageProcessError) else traceback.format_exc()
         _send(channel, {"failed": told})
         return
-    _confine(order)
+    confine(order.memory_bytes)
     _send(channel, {"ready": True})
     while asked := _receive(channel):
-        _allow_cpu(order.timeout_s)
+        allow_cpu(order.timeout_s)
         answer = _answer(detector, *asked)
         _send(channel, answer)
         if answer.get("worn_out"):
@@ -102,7 +102,7 @@ def _small_jpeg() -> bytes:
     return stream.getvalue()
 
 
-def _confine(order: Order) -> None:
+def confine(memory_bytes: int) -> None:
     """No file written, no core dump, so much memory and no more; the first to go where the machine runs out."""
     with contextlib.suppress(OSError):  # not Linux
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
@@ -116,11 +116,11 @@ def _confine(order: Order) -> None:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     except OSError:
         return  # macOS does not keep to RLIMIT_AS anyway
-    most = pages * resource.getpagesize() + order.memory_bytes
+    most = pages * resource.getpagesize() + memory_bytes
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
-def _allow_cpu(seconds: float) -> None:
+def allow_cpu(seconds: float) -> None:
     """From now on; then SIGXCPU ends this process, also where its parent is no more."""
     try:
         import resource

@@ -1,7 +1,8 @@
-"""One picture behind an http(s) address, with caps on size, time and redirects.
+"""One picture behind an http(s) address, with caps on size, time and redirects; and a few bytes sent to one.
 
-For the command line and Python callers alone: the service never fetches. Unless asked to, it connects to public
-addresses only, and to the very address that was checked, so that a name cannot change its mind in between.
+Fetching is for the command line and Python callers alone: the service never does; it sends webhooks. Unless asked to,
+it connects to public addresses only, and to the very address that was checked, so that a name cannot change its mind
+in between.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import ipaddress
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NoReturn
 
 from ..errors import InputError, InputNotFoundError, InputTimeoutError, TooLargeError
@@ -62,6 +63,38 @@ def fetch(
     raise InputNotFoundError(f"{url}: more than {_MAX_REDIRECTS} redirects")
 
 
+def post(
+    url: str, body: bytes, headers: Mapping[str, str], *, timeout_s: float, allow_private: bool = False
+) -> int:
+    """Send `body`; -> the status of the answer, which is not read. Redirects are not followed.
+
+    Raises InputNotFoundError, InputTimeoutError.
+    """
+    import http.client
+    from urllib.parse import urlsplit
+
+    line = _Line(time.monotonic() + timeout_s)
+    try:
+        parts = urlsplit(_as_ascii(url))
+        connection = _prepare(parts, url, line, allow_private)
+        try:
+            connection.request("POST", _target(parts), body, {"User-Agent": "imageprocess", **headers})
+            with connection.getresponse() as answer:
+                return answer.status
+        finally:
+            connection.close()
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        if line.is_cut or isinstance(error, TimeoutError):
+            raise InputTimeoutError(f"{url}: took longer than {timeout_s:g} s") from error
+        _fail(url, f"cannot be sent to ({str(error) or type(error).__name__})", error)
+    finally:
+        line.close()
+
+
+def _target(parts: SplitResult) -> str:
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
 def _ask(url: str, max_bytes: int, deadline: float, allow_private: bool) -> bytes | str:
     """The body, or where a redirect leads."""
     import http.client  # here: it costs 20 ms, and few inputs are addresses
@@ -72,9 +105,8 @@ def _ask(url: str, max_bytes: int, deadline: float, allow_private: bool) -> byte
         parts = urlsplit(_as_ascii(url))
         connection = _prepare(parts, url, line, allow_private)
         try:
-            target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             headers = {"User-Agent": "imageprocess", "Accept": "image/*", "Accept-Encoding": "identity"}
-            connection.request("GET", target, headers=headers)
+            connection.request("GET", _target(parts), headers=headers)
             with connection.getresponse() as answer:
                 leads_to = answer.getheader("Location")
                 if answer.status in _REDIRECTS and leads_to:

@@ -1,4 +1,5 @@
-"""ONNX Runtime's WebAssembly build, fetched by npm and put beside the pages: what lets the model run in a browser.
+"""WebAssembly fetched by npm and put beside the pages: ONNX Runtime, by which the model runs in a browser, and c2pa, by
+which a browser checks the signatures of Content Credentials where a person asks for it.
 
 Run by `make web` and by the build of a wheel. Standard library alone, and nothing of ours: neither has more.
 """
@@ -6,30 +7,77 @@ Run by `make web` and by the build of a wheel. Standard library alone, and nothi
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-_PACKAGE = Path("node_modules") / "onnxruntime-web"
-_FILES = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
-FOLDER = Path(__file__).parent / "assets" / "ort"
+ASSETS = Path(__file__).parent / "assets"
+# Folder below assets -> the package, and its files.
+PARTS = {
+    "ort": (
+        "onnxruntime-web",
+        ("dist/ort.wasm.bundle.min.mjs", "dist/ort-wasm-simd-threaded.wasm"),
+    ),
+    "c2pa": ("@contentauth/c2pa-wasm", ("pkg/c2pa.js", "pkg/c2pa_bg.wasm", "LICENSE")),
+}
+# npm asks for a file again after a refused connection or a server's error, with these pauses in ms, but not after a 404
+# or a damaged download: for those the whole command is run again.
+_RETRIES = ("--fetch-retries=3", "--fetch-retry-mintimeout=1000", "--fetch-retry-factor=2")
+_COMMAND = (
+    "ci",
+    "--ignore-scripts",
+    "--no-audit",
+    "--no-fund",
+    "--prefer-offline",
+    "--loglevel=error",
+    *_RETRIES,
+)
+_ATTEMPTS = 2
+_STACK = re.compile(
+    r"at \S+ .*\(|at \S+:\d|\}|\w+: .*,$|type: '"
+)  # a frame of JavaScript's, or a line of the error's fields
 
 
-def build(root: Path, folder: Path = FOLDER) -> str | None:
-    """Fetch what package-lock.json in `root` pins and put it into `folder`. -> what is in the way, or None."""
+def build(root: Path, assets: Path = ASSETS) -> str | None:
+    """Fetch what package-lock.json in `root` pins and put it below `assets`. -> what is in the way, or None."""
     npm = shutil.which("npm")
     if npm is None:
         return "npm is missing"
-    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-    if subprocess.run(command, cwd=root, stdout=sys.stderr).returncode:
-        return "npm could not fetch the runtime"
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in _FILES:
-        shutil.copyfile(root / _PACKAGE / "dist" / name, folder / name)
-    version = json.loads((root / _PACKAGE / "package.json").read_text(encoding="utf-8"))["version"]
-    (folder / "runtime.json").write_text(json.dumps({"version": version}) + "\n", encoding="utf-8")
+    problem = _install(npm, root)
+    if problem:
+        return f"npm could not fetch the runtime ({problem})"
+    for name, (package, files) in PARTS.items():
+        source, folder = root / "node_modules" / package, assets / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in files:
+            shutil.copyfile(source / file, folder / Path(file).name)
+        version = json.loads((source / "package.json").read_text(encoding="utf-8"))["version"]
+        (folder / "runtime.json").write_text(json.dumps({"version": version}) + "\n", encoding="utf-8")
     return None
+
+
+def is_complete() -> bool:
+    return all((ASSETS / name / "runtime.json").is_file() for name in PARTS)
+
+
+def _install(npm: str, root: Path) -> str | None:
+    """`npm ci` in `root`. -> npm's own message where it fails each time, or None."""
+    for _ in range(_ATTEMPTS):
+        done = subprocess.run([npm, *_COMMAND], cwd=root, capture_output=True, text=True, errors="replace")
+        if done.returncode == 0:
+            return None
+    return _message(done.stderr) or f"exit status {done.returncode}"
+
+
+def _message(stderr: str) -> str:
+    """What npm says of its error, on one line, without its stack and the path of its log."""
+    lines = [line.removeprefix("npm error").strip() for line in stderr.splitlines()]
+    lines = [line for line in lines if not _STACK.match(line)]
+    return "; ".join(
+        line for line in lines if line and "complete log of this run" not in line and "-debug-" not in line
+    )
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import ModelError
 from ..model import registry
 from ..model.spec import load_spec
+from ..provenance.trust import interim_path, path_in_use
 
 WEB = Path(__file__).parent
 RUNTIME = WEB / "assets" / "ort"  # npm's; put there by `make web`, never committed
@@ -22,6 +23,8 @@ _TABLES = {
 }
 _MODEL_FILES = ("model.json", "model.onnx")
 _MOST_BYTES = 20_000_000  # what private mode fetches before its first picture, without asking
+VERIFIER = WEB / "assets" / "c2pa"  # npm's too: downloaded only where a person asks for it
+_VERIFIER_FILES = ("c2pa.js", "c2pa_bg.wasm", "runtime.json")
 _RUNTIME_FILES = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm", "runtime.json")
 
 
@@ -31,7 +34,7 @@ def files(model: Path, thorough: Path | None = None) -> dict[str, Path]:
     """
     found = {name: WEB / name for name in (*PAGES, "sw.js", "manifest.webmanifest")}
     for path in sorted((WEB / "assets").rglob("*")):
-        if path.is_file():
+        if path.is_file() and VERIFIER not in path.parents:
             found[path.relative_to(WEB).as_posix()] = path
     found |= _TABLES
     found |= {f"model/{name}": model / name for name in _MODEL_FILES}
@@ -42,6 +45,19 @@ def files(model: Path, thorough: Path | None = None) -> dict[str, Path]:
     # Where the two are one network, the page takes the first; its weights are not there twice.
     wanted = _MODEL_FILES if drawn.resolve() != model.resolve() else ("model.json",)
     return found | {f"network/{name}": drawn / name for name in wanted}
+
+
+def verifier_files() -> dict[str, Path]:
+    """Address below the site's root -> file, of what a browser checks Content Credentials with; {} where npm's part is
+    not there.
+    """
+    if not all((VERIFIER / name).is_file() for name in _VERIFIER_FILES):
+        return {}
+    lists = {"trust/conformance.pem": path_in_use(), "trust/interim.pem": interim_path()}
+    return {
+        **{path.relative_to(WEB).as_posix(): path for path in sorted(VERIFIER.iterdir())},
+        **{address: path for address, path in lists.items() if path.is_file()},
+    }
 
 
 def browser_model(model: str | None = None) -> Path:
@@ -72,16 +88,20 @@ def has_private_mode() -> bool:
     return all((RUNTIME / name).is_file() for name in _RUNTIME_FILES)
 
 
-def facts(*, service: bool, issues: str | None = None, thorough: Path | None = None) -> dict[str, Any]:
+def facts(
+    *, service: bool, issues: str | None = None, thorough: Path | None = None, credentials: bool = False
+) -> dict[str, Any]:
     """site.json: what the pages ask first. `issues`: where a wrong verdict can be reported, a page that takes
     `title` and `body` in its query, or mailto:...; without one a page offers its report as a file. `thorough`: the
-    folder of the model that is downloaded on request.
+    folder of the model that is downloaded on request; `credentials`: `verifier_files` are there too.
     """
+    verifier = verifier_files().get("assets/c2pa/c2pa_bg.wasm")
     bytes_thorough = load_spec(thorough).onnx_path.stat().st_size if thorough else None
     return {
         "service": service,
         "private": has_private_mode(),
         "issues": issues,
+        "credentials": {"bytes": verifier.stat().st_size} if credentials and verifier else None,
         "thorough": bytes_thorough and {"bytes": bytes_thorough},
     }
 
@@ -108,14 +128,14 @@ def build(
     request; `openapi`: the API's document for its page. Raises OSError.
     """
     written = 0
-    for address, path in files(model, thorough).items():
+    for address, path in (files(model, thorough) | verifier_files()).items():
         target = out / address
         target.parent.mkdir(parents=True, exist_ok=True)
         written += target.write_bytes(path.read_bytes())
     if openapi is not None:
         written += (out / "openapi.json").write_text(openapi, encoding="utf-8")
     told = {
-        "site.json": facts(service=False, issues=issues, thorough=thorough),
+        "site.json": facts(service=False, issues=issues, thorough=thorough, credentials=True),
         "shell.json": shell(model, thorough, issues=issues),
     }
     return written + sum(

@@ -74,7 +74,8 @@ def _segments(data: bytes) -> list[tuple[int, bytes]]:
 def _is_text(body: bytes) -> bool:
     """Whether an application segment that no standard names holds JSON, as GB 45438's label does."""
     head = body[:64].lstrip()
-    return len(body) <= _MAX_APP_TEXT_BYTES and (head[:1] == b"{" or head[:5] == b"AIGC{") and is_utf8(body)
+    json = head.removeprefix(b"AIGC").lstrip(b"\0: \n\r\t")
+    return len(body) <= _MAX_APP_TEXT_BYTES and json[:1] == b"{" and is_utf8(body)
 
 
 def photoshop_iptc(blocks: bytes) -> bytes | None:

@@ -66,8 +66,8 @@ def _keep_profile(records: Records, name: str, text: bytes) -> None:
         profile = bytes.fromhex(digits.decode("ascii"))[: int(match[1])] if match else b""
     except ValueError:  # no digits, or a size without end
         return
-    if name in ("exif", "APP1") and profile.startswith(_EXIF):
-        records.exif = records.exif or profile[len(_EXIF) :] or None
+    if name in ("exif", "APP1") and profile.startswith((_EXIF, b"II*\0", b"MM\0*")):
+        records.exif = records.exif or profile.removeprefix(_EXIF) or None
     elif name in ("xmp", "APP1"):
         records.add_xmp(profile.removeprefix(_XMP))
     elif name in ("iptc", "8bim"):

@@ -15,6 +15,8 @@ from .generation import Generation, How
 
 _SETTINGS_IN_A_LINE = re.compile(r"(?:^|[\r\n])[ \t]*Steps: ?\d")
 _SETTINGS_ANYWHERE = re.compile(r"(?<![A-Za-z])Steps: ?\d+, ")
+# Some programs write one setting a line, with or without a comma behind it.
+_NEXT_SETTING = re.compile(r",?[ \t]*[\r\n]+[ \t]*(?=[A-Z][\w ]{0,40}: )")
 _NEGATIVE = "Negative prompt:"
 _SIBLINGS = {"sampler", "seed", "cfg scale", "model", "model hash"}
 _MIN_ON_ONE_LINE = 3  # siblings, where no line break sets the settings apart
@@ -51,7 +53,7 @@ def _split(text: str) -> tuple[str, dict[str, str]] | None:
     for matches, least in ((lines, 1), (anywhere, _MIN_ON_ONE_LINE)):
         if matches:
             at = matches[-1].start()
-            settings = parse_settings(" ".join(text[at:].splitlines()).strip())
+            settings = parse_settings(" ".join(_NEXT_SETTING.sub(", ", text[at:]).splitlines()).strip())
             if len(_SIBLINGS & {name.lower() for name in settings}) >= least:
                 return text[:at], settings
     return None

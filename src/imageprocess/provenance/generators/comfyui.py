@@ -141,17 +141,24 @@ def _samples(node: Node) -> bool:
 
 
 def _asks_service(node: Node) -> bool:
-    """Takes a prompt, and a seed or a model's name: a whole picture is asked for in words."""
+    """Takes a prompt and no model of ours: a whole picture is asked for in words. With a picture among its inputs, only
+    a seed or a model's name shows that it is a service."""
     has = node.inputs.keys()
-    models = {name for name, _ in node.links() if _P["model_inputs"].search(name)}
-    return "prompt" in has and not models and bool({"seed", "model", "model_name"} & has)
+    if "prompt" not in has or any(_P["model_inputs"].search(name) for name, _ in node.links()):
+        return False
+    pictures = any(_is_picture(name) for name, _ in node.links()) or _names_picture(node)
+    return bool({"seed", "model", "model_name"} & has) or not pictures
 
 
 def _touches(node: Node) -> bool:
     """A model takes part in what becomes of the picture, without sampling: edits in words, face swaps, learnt
     upscaling."""
-    named = _is(node, "edits_without_a_model_input") or "prompt" in node.inputs
-    return named or any(_P["model_inputs"].search(name) for name, _ in node.links())
+    told = "prompt" in node.inputs and any(_is_picture(name) for name, _ in node.links())
+    return (
+        told
+        or _is(node, "edits_without_a_model_input")
+        or any(_P["model_inputs"].search(name) for name, _ in node.links())
+    )
 
 
 def _is_loader(node: Node) -> bool:
@@ -160,6 +167,11 @@ def _is_loader(node: Node) -> bool:
         return False
     if _samples(node) or _asks_service(node):
         return False
+    return _names_picture(node)
+
+
+def _names_picture(node: Node) -> bool:
+    """Names a file, a folder or a camera that pictures come from."""
     names = (name for name, value in node.inputs.items() if isinstance(value, str | bool))
     return _is(node, "loads_picture") or any(_P["picture_sources"].search(name) for name in names)
 

@@ -44,6 +44,8 @@ def drawn_graph(record: Any) -> Graph:
     """The `workflow` record: links are numbered there, widgets have no names."""
     if not isinstance(record, dict) or not isinstance(record.get("nodes"), list):
         return {}
+    if any(isinstance(node.get("data"), dict) for node in _dicts(record["nodes"])):
+        return {}  # another editor's: InvokeAI's nodes keep what they do in `data`
     definitions = record.get("definitions")
     subgraphs = definitions.get("subgraphs") if isinstance(definitions, dict) else None
     known = {one["id"]: one for one in _dicts(subgraphs) if isinstance(one.get("id"), str)}

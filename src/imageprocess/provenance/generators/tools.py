@@ -107,7 +107,7 @@ def _children(value: Any, key: str) -> list[Any]:
     if isinstance(value, str) and value[:1] == "{":
         value = parse_json(value)
     if isinstance(value, list):
-        return [value[int(key)]] if key.isdigit() and int(key) < len(value) else []
+        return value if key == "*" else [value[int(key)]] if key.isdigit() and int(key) < len(value) else []
     if not isinstance(value, Mapping):
         return []
     if key == "*":

@@ -20,7 +20,7 @@ from ...data.tiers import open_original
 from ...errors import DataError, InputError
 from ...model.spec import InputSpec
 from ...model.views import cut_views
-from ..encoder.features import Progress, copies_of
+from ..encoder.features import Progress, copies_of, stored_files
 
 
 def write_pixels(
@@ -39,7 +39,7 @@ def write_pixels(
     sources: dict[str, dict[str, IndexRow]] = {}
     for row in rows:
         sources.setdefault(row.source, {})[row.sha256] = row
-    held = [name for name in sources if (store / f"{name}.npz").is_file()]
+    held = [name for name in sources if any(stored_files(store, name))]
     # In a fixed random order, so that what an interrupted run has written is a mixture of everything.
     order = [held[index] for index in np.random.default_rng(0).permutation(len(held))]
     todo = [name for name in order if not (pixels / f"{name}.npy").exists()]
@@ -57,9 +57,11 @@ def write_pixels(
 
 def _stored_copies(store: Path, source: str, rows: Mapping[str, IndexRow]) -> list[tuple[str, str]]:
     """sha256 and variant of each copy of a picture among `rows` that the store holds, in its order."""
-    with np.load(store / f"{source}.npz") as arrays:
-        copies = zip(arrays["sha256"].tolist(), arrays["variant"].tolist(), strict=True)
-        return [(sha256, variant) for sha256, variant in copies if sha256 in rows]
+    found: list[tuple[str, str]] = []
+    for path in stored_files(store, source):
+        with np.load(path) as arrays:
+            found += zip(arrays["sha256"].tolist(), arrays["variant"].tolist(), strict=True)
+    return [copy for copy in found if copy[0] in rows]
 
 
 def _write_source(

@@ -35,7 +35,7 @@ class DistilOptions:
     pictures: int = 32  # a step
     learning_rate: float = 1e-3  # the peak of one cycle
     weight_decay: float = 0.02
-    frozen: int = 5  # blocks of the backbone that stay as they started
+    frozen: int = 2  # blocks of the backbone that stay as they started
     hidden: int = 64
     dropout: float = 0.3
     averaging: float = 0.99

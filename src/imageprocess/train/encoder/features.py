@@ -12,6 +12,7 @@ float features would meet other ones.
 from __future__ import annotations
 
 import glob
+import itertools
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -110,20 +111,15 @@ def extract(
     jobs: int = 2,
     progress: Progress = lambda done, of: None,
 ) -> dict[str, str]:
-    """Fill `store` from the pictures that `data`/index.csv names; source -> why it failed.
+    """Add to `store` what it lacks of the pictures that `data`/index.csv names; source -> why it failed.
 
     `per_source`: at most so many of each class of a source.
     """
     spec.check(store)
-    files = {
-        (name, _path(store, name, number)): rows
-        for name, taken in _taken(read_index(data), per_source).items()
-        for number, rows in enumerate(_pieces(taken))
-    }
-    todo = {key: rows for key, rows in files.items() if not key[1].exists()}
+    todo, done = _missing(store, _taken(read_index(data), per_source))
+    count = done + len(todo)
     failed: dict[str, str] = {}
-    done = len(files) - len(todo)
-    progress(done, len(files))
+    progress(done, count)
     with ProcessPoolExecutor(jobs) as pool:
         futures = {
             pool.submit(_extract_file, data, path, extractor, spec, rows): name
@@ -135,7 +131,7 @@ def extract(
             except (DataError, OSError) as error:
                 failed[futures[future]] = str(error)
             done += 1
-            progress(done, len(files))
+            progress(done, count)
     return failed
 
 
@@ -146,15 +142,33 @@ def _taken(rows: Sequence[IndexRow], per_source: int | None) -> dict[str, list[I
     return taken
 
 
-def _pieces(rows: Sequence[IndexRow]) -> list[Sequence[IndexRow]]:
-    return [rows[start : start + _FILE_PICTURES] for start in range(0, len(rows), _FILE_PICTURES)]
+def _missing(
+    store: Path, taken: Mapping[str, Sequence[IndexRow]]
+) -> tuple[dict[tuple[str, Path], Sequence[IndexRow]], int]:
+    """What is still to be extracted, by source and new file, and how many sources have nothing missing."""
+    todo: dict[tuple[str, Path], Sequence[IndexRow]] = {}
+    complete = 0
+    for name, rows in taken.items():
+        there = list(stored_files(store, name))
+        held = {digest for path in there for digest in _pictures(path)}
+        missing = [row for row in rows if row.sha256 not in held]
+        complete += not missing
+        unused = (path for number in itertools.count() if not (path := _path(store, name, number)).exists())
+        for start, path in zip(range(0, len(missing), _FILE_PICTURES), unused, strict=False):
+            todo[name, path] = missing[start : start + _FILE_PICTURES]
+    return todo, complete
+
+
+def _pictures(path: Path) -> set[str]:
+    with np.load(path) as arrays:
+        return set(arrays["sha256"].tolist())
 
 
 def _path(store: Path, source: str, number: int) -> Path:
     return store / (f"{source}+{number}.npz" if number else f"{source}.npz")
 
 
-def _stored(store: Path, source: str) -> Iterator[Path]:
+def stored_files(store: Path, source: str) -> Iterator[Path]:
     """The files of `source` that are there: another one may be done before the first."""
     yield from (path for path in [_path(store, source, 0)] if path.exists())
     yield from sorted(store.glob(f"{glob.escape(source)}+*.npz"))
@@ -179,6 +193,8 @@ def _extract_file(
             found["sha256"].append(row.sha256)
             found["variant"].append(variant)
     if not found["cls"]:
+        if any(stored_files(target.parent, rows[0].source)):
+            return  # the rest of the source is there
         raise DataError(f"{target.stem}: not one picture could be read")
     temporary = target.with_suffix(".part")
     with temporary.open("wb") as stream:
@@ -205,6 +221,7 @@ class FeatureSet:
     variant: NDArray[np.str_]
     category: NDArray[np.str_]
     group: NDArray[np.str_]  # near-duplicates share one
+    picture: NDArray[np.str_]  # sha256 of its file: what copies of one picture share
 
 
 def load_features(store: Path, rows: Sequence[IndexRow], variants: Collection[str]) -> FeatureSet:
@@ -214,16 +231,18 @@ def load_features(store: Path, rows: Sequence[IndexRow], variants: Collection[st
         by_source.setdefault(row.source, {})[row.sha256] = row  # type: ignore[index]
     parts: dict[str, list[Any]] = {field.name: [] for field in fields(FeatureSet)}
     for name, wanted in sorted(by_source.items()):
-        for path in _stored(store, name):
+        for path in stored_files(store, name):
             with np.load(path) as arrays:
                 kept = np.isin(arrays["variant"], list(variants)) & np.isin(arrays["sha256"], list(wanted))
                 for key in ("cls", "patches", "variant"):
                     parts[key].append(arrays[key][kept])
-                found = [wanted[digest] for digest in arrays["sha256"][kept].tolist()]
+                pictures = arrays["sha256"][kept]
+                found = [wanted[digest] for digest in pictures.tolist()]
             # A source of `data import` holds both classes.
             parts["is_ai"].append(np.array([row.label == "ai" for row in found], bool))
             parts["source"].append(np.full(len(found), name))
             parts["category"].append(np.array([row.category for row in found], np.str_))
+            parts["picture"].append(pictures)
             parts["group"].append(np.array([row.group for row in found], np.str_))
     if not any(len(part) for part in parts["cls"]):
         raise DataError(

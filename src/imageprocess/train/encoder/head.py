@@ -35,6 +35,9 @@ class HeadOptions:
     feature_dropout: float = 0.2
     mixup: float = 0.3  # Beta(a, a); 0: none
     label_smoothing: float = 0.04
+    consistency: float = (
+        1.0  # weight of the squared difference of probability between two copies of a picture
+    )
     source_power: float = 0.5  # a picture's weight is its source's size to minus this: 1 = sources alike
     folds: int = 4
 
@@ -88,14 +91,17 @@ def choose_folds(
 def out_of_fold(
     data: FeatureSet, folds: NDArray[np.int64], options: HeadOptions, progress: Progress = lambda text: None
 ) -> NDArray[np.float64]:
-    """(N,) logit(ai) - logit(real) of each picture by heads that saw none of its source; one seed a fold."""
+    """(N,) logit(ai) - logit(real) of each picture by heads that saw none of its source, averaged over seeds as the
+    head that ships is."""
     scores = np.zeros(len(data.source))
-    everything = _flat(data)
+    examples = _Examples.of(data)
     for fold in range(options.folds):
-        progress(f"fold {fold + 1} of {options.folds}")
         held = folds == fold
-        fitted = _fit(everything[~held], data.is_ai[~held], data.source[~held], options, seed=fold)
-        scores[held] = fitted.predict(everything[held])
+        learnt = examples.subset(~held)
+        for seed in range(options.seeds):
+            progress(f"fold {fold + 1} of {options.folds}, seed {seed + 1} of {options.seeds}")
+            fitted = _fit(learnt, options, seed=fold + options.folds * seed)
+            scores[held] += fitted.predict(examples.features[held]) / options.seeds
     return scores
 
 
@@ -103,11 +109,11 @@ def train_head(
     data: FeatureSet, options: HeadOptions, progress: Progress = lambda text: None
 ) -> tuple[Head, Callable[[FeatureSet], NDArray[np.float64]]]:
     """The head that ships, on all of `data`, and its float scores of other features (before 8-bit weights)."""
-    everything = _flat(data)
+    examples = _Examples.of(data)
     members = []
     for seed in range(options.seeds):
         progress(f"seed {seed + 1} of {options.seeds}")
-        members.append(_fit(everything, data.is_ai, data.source, options, seed=seed))
+        members.append(_fit(examples, options, seed=seed))
 
     def score(other: FeatureSet) -> NDArray[np.float64]:
         flat = _flat(other)
@@ -122,38 +128,68 @@ def _flat(data: FeatureSet) -> torch.Tensor:
     return torch.from_numpy(data.cls[:, :2].reshape(len(data.cls), -1))
 
 
-def _fit(
-    features: torch.Tensor,
-    is_ai: NDArray[np.bool_],
-    source: NDArray[np.str_],
-    options: HeadOptions,
-    *,
-    seed: int,
-) -> _Fitted:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Examples:
+    features: torch.Tensor  # (N, 2 * features) float16
+    is_ai: NDArray[np.bool_]
+    source: NDArray[np.str_]
+    picture: NDArray[np.str_]
+
+    @classmethod
+    def of(cls, data: FeatureSet) -> _Examples:
+        return cls(_flat(data), data.is_ai, data.source, data.picture)
+
+    def subset(self, mask: NDArray[np.bool_]) -> _Examples:
+        return _Examples(self.features[mask], self.is_ai[mask], self.source[mask], self.picture[mask])
+
+    def other_copies(self) -> torch.Tensor:
+        """(N,) for each copy the next one of the same picture; itself where there is no other."""
+        order = np.argsort(self.picture, kind="stable")
+        _, starts, counts = np.unique(self.picture[order], return_index=True, return_counts=True)
+        place = np.arange(len(order)) - np.repeat(starts, counts)
+        following = np.repeat(starts, counts) + (place + 1) % np.repeat(counts, counts)
+        other = np.empty(len(order), np.int64)
+        other[order] = order[following]
+        return torch.from_numpy(other)
+
+
+def _fit(examples: _Examples, options: HeadOptions, *, seed: int) -> _Fitted:
+    """Each batch holds two copies of every picture in it, mixed with the same partners, so that their probabilities
+    can be drawn together."""
     torch.manual_seed(seed)
-    labels = torch.from_numpy(is_ai.astype(np.float32))
+    features, other = examples.features, examples.other_copies()
+    labels = torch.from_numpy(examples.is_ai.astype(np.float32))
     mean = features.float().mean(0, keepdim=True)
     deviation = features.float().std(0, keepdim=True) + 1e-3
     fitted = _Fitted(
         mean, deviation, nn.Linear(features.shape[1], options.hidden), nn.Linear(options.hidden, 1)
     )
-    weights = torch.from_numpy(sampling_weights(is_ai, source, options.source_power))
+    weights = torch.from_numpy(sampling_weights(examples.is_ai, examples.source, options.source_power))
     optimiser = _optimiser(fitted, options)
     steps = max(_LEAST_STEPS, options.epochs * len(features) // options.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, options.learning_rate, total_steps=steps)
     for _ in range(steps):
-        chosen = torch.multinomial(weights, options.batch_size, replacement=True)
-        batch = (features[chosen].float() - mean) / deviation
+        chosen = torch.multinomial(weights, options.batch_size // 2, replacement=True)
+        pairs = torch.stack([chosen, other[chosen]])  # (2, B)
+        batch = (features[pairs].float() - mean) / deviation
         batch, target = _mixed(batch, labels[chosen], options.mixup)
         batch = nn.functional.dropout(batch, options.feature_dropout)
         hidden = nn.functional.dropout(torch.relu(fitted.hidden(batch)), options.dropout)
-        target = target * (1 - options.label_smoothing) + options.label_smoothing / 2
-        loss = nn.functional.binary_cross_entropy_with_logits(fitted.output(hidden)[:, 0], target)
+        loss = _loss(fitted.output(hidden)[..., 0], target, options)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         schedule.step()
     return fitted
+
+
+def _loss(logits: torch.Tensor, target: torch.Tensor, options: HeadOptions) -> torch.Tensor:
+    """logits (2, B) of two copies of each picture, target (B,)."""
+    target = target * (1 - options.label_smoothing) + options.label_smoothing / 2
+    entropy = nn.functional.binary_cross_entropy_with_logits(logits, target.expand_as(logits))
+    first, second = torch.sigmoid(logits)
+    total: torch.Tensor = entropy + options.consistency * ((first - second) ** 2).mean()
+    return total
 
 
 def _fit_patches(data: FeatureSet, options: HeadOptions) -> tuple[Float, float]:
@@ -192,12 +228,13 @@ def _optimiser(fitted: _Fitted, options: HeadOptions) -> torch.optim.Optimizer:
 
 
 def _mixed(batch: torch.Tensor, labels: torch.Tensor, alpha: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """batch (2, B, D), labels (B,): both copies of a picture are mixed with those of the same other one."""
     if not alpha:
         return batch, labels
-    share = torch.distributions.Beta(alpha, alpha).sample((len(batch), 1))
-    other = torch.randperm(len(batch))
-    mixed = share * batch + (1 - share) * batch[other]
-    return mixed, share[:, 0] * labels + (1 - share[:, 0]) * labels[other]
+    share = torch.distributions.Beta(alpha, alpha).sample((len(labels),))
+    other = torch.randperm(len(labels))
+    mixed = share[:, None] * batch + (1 - share[:, None]) * batch[:, other]
+    return mixed, share * labels + (1 - share) * labels[other]
 
 
 def sampling_weights(is_ai: NDArray[np.bool_], source: NDArray[np.str_], power: float) -> NDArray[np.float64]:

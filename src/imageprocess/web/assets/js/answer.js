@@ -33,7 +33,7 @@ export function why(record) {
   const { decided_by: by, measured, advice = [] } = record.verdict;
   return [
     el("p", { class: "reason" }, reason(record)),
-    measured && el("p", { class: "meaning" }, meaning(measured, gradeOf(record)), " ", el("span", { class: "hint" }, basis(measured))),
+    measured && el("p", { class: "meaning" }, meaning(measured, gradeOf(record)), " ", el("span", { class: "hint", dir: "auto" }, basis(measured))),
     ...beside(record).map((said) => el("p", { class: "beside" }, said)),
     el("p", { class: "decided" }, `${t("decided")} `, el("b", {}, t(`decided.${by}`))),
     advice.length > 0 &&

@@ -31,9 +31,10 @@ function maker(given) {
   return typeof name === "string" ? name : undefined;
 }
 
-function toCsv(records) {
-  const rows = records.map((record) => Object.values(COLUMNS).map((read) => cell(read(record))));
-  return [Object.keys(COLUMNS), ...rows].map((row) => `${row.join(",")}\n`).join("");
+/** `columns`: name -> how to read it from one of `things`. */
+export function toCsv(columns, things) {
+  const rows = things.map((thing) => Object.values(columns).map((read) => cell(read(thing))));
+  return [Object.keys(columns), ...rows].map((row) => `${row.join(",")}\n`).join("");
 }
 
 /** The records without their heat maps: those are for the eye. */
@@ -50,8 +51,9 @@ function cell(value) {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-export function download(name, type, text) {
-  const address = URL.createObjectURL(new Blob([text], { type }));
+/** `parts`: texts, bytes, blobs. */
+export function download(name, type, ...parts) {
+  const address = URL.createObjectURL(new Blob(parts, { type }));
   const link = document.createElement("a");
   link.href = address;
   link.download = name;
@@ -59,5 +61,5 @@ export function download(name, type, text) {
   URL.revokeObjectURL(address);
 }
 
-export const saveCsv = (records) => download(`${t("export.file")}.csv`, "text/csv", toCsv(records));
+export const saveCsv = (records) => download(`${t("export.file")}.csv`, "text/csv", toCsv(COLUMNS, records));
 export const saveJson = (records) => download(`${t("export.file")}.json`, "application/json", toJson(records));

@@ -3,24 +3,31 @@
 // asked for.
 
 import { addStyle, byId, el } from "./dom.js";
-import { inspect } from "./private/client.js";
-import { addTexts, number, t } from "./texts.js";
+import { checkCredentials, inspect, remove } from "./private/client.js";
+import { isKept } from "./private/store.js";
+import { site } from "./site.js";
+import { storage } from "./storage.js";
+import { addTexts, bytes, number, t } from "./texts.js";
+import { browser } from "./witnesses.js";
+import { claim } from "./wording.js";
 
 addStyle("inspect.css");
 await addTexts("inspect");
 
 const MARKS = ["c2pa", "iptc", "aigc", "watermark", "generator_metadata"];
 const AIGC = ["China's AIGC label", "Tencent Cloud's AIGC label"];
+const VERIFIER = new URL("assets/c2pa/c2pa_bg.wasm", document.baseURI).href;
 const MAX_DEPTH = 16; // generations of ingredients
 
-/** Open the dialog on an item. */
-export async function openInspection({ name, file, record }) {
+/** Open the dialog on an item. `changed()`: from now on signatures are checked in this browser, or no longer. */
+export async function openInspection({ name, file, record }, changed) {
   const told = await inspect(file);
+  const check = site.credentials && told.manifests?.length ? await signatures(file, changed) : null;
   const dialog = el(
     "dialog", { id: "inspection", "aria-labelledby": "inspection-title" },
     el("h2", { id: "inspection-title" }, t("inspect.title")),
     el("p", { class: "hint" }, el("bdi", {}, name)),
-    told.error ? el("p", { class: "warning" }, t("inspect.failed")) : contents(told, record?.evidence ?? []),
+    told.error ? el("p", { class: "warning" }, t("inspect.failed")) : contents(told, record?.evidence ?? [], check),
     el("p", { class: "row" }, el("button", { type: "button", class: "button", onclick: () => dialog.close() }, t("inspect.close"))),
   );
   byId("inspection")?.remove();
@@ -29,8 +36,8 @@ export async function openInspection({ name, file, record }) {
   dialog.showModal();
 }
 
-const contents = ({ texts, manifests }, evidence) =>
-  el("div", {}, marks(evidence), manifests.length > 0 && credentials(manifests), listOfTexts(texts));
+const contents = ({ texts, manifests }, evidence, check) =>
+  el("div", {}, marks(evidence), manifests.length > 0 && credentials(manifests, check), listOfTexts(texts));
 
 /** Each kind of mark -> says AI, present, or absent (report/marks.py). */
 export function findMarks(evidence) {
@@ -51,14 +58,55 @@ function marks(evidence) {
   return el("section", {}, el("h3", {}, t("inspect.marks")), el("dl", { class: "record" }, rows), el("p", { class: "hint" }, t("inspect.no-verdict")));
 }
 
-function credentials(manifests) {
+function credentials(manifests, check) {
   const known = new Map(manifests.map((manifest) => [manifest.label, manifest]));
   return el(
     "section", {},
     el("h3", {}, t("inspect.credentials")),
     el("p", { class: "hint" }, t("inspect.credentials.hint")),
     el("ul", { class: "chain", dir: "auto" }, chain(manifests[0], known, new Set(), 0)),
+    check,
   );
+}
+
+/** The way to have signatures checked here: by a library that is downloaded once, and kept until it is removed. */
+async function signatures(file, changed) {
+  const told = el("div", { "aria-live": "polite" });
+  const start = el("button", { type: "button", class: "button plain" });
+  const drop = el("button", { type: "button", class: "link" }, t("inspect.check.remove"));
+  const show = async () => {
+    const kept = await isKept(VERIFIER);
+    start.textContent = kept ? t("inspect.check.kept") : t("inspect.check", { size: bytes(site.credentials.bytes) });
+    drop.hidden = !kept;
+  };
+  const set = (on) => {
+    browser.credentials = on;
+    if (on) storage?.setItem("credentials", "on");
+    else storage?.removeItem("credentials");
+    changed();
+  };
+  start.addEventListener("click", async () => {
+    start.disabled = true;
+    const loading = (done, total) => told.replaceChildren(t("loading", { done: bytes(done), total: bytes(total) }));
+    try {
+      const evidence = await checkCredentials(file, loading);
+      told.replaceChildren(...evidence.map((item) => el("p", { "data-state": item.detail.state }, claim(item))));
+      set(true);
+    } catch (error) {
+      told.replaceChildren(el("p", { class: "warning" }, t("load.failed", { why: error.message })));
+    }
+    start.disabled = false;
+    await show();
+  });
+  drop.addEventListener("click", async () => {
+    await remove(VERIFIER);
+    told.replaceChildren();
+    set(false);
+    await show();
+    start.focus();
+  });
+  await show();
+  return el("div", { class: "row" }, start, drop, told);
 }
 
 /** A manifest, and below it what went into the picture. */

@@ -7,7 +7,6 @@ import { remember, wireHistory } from "./history.js";
 import { wireIntake } from "./intake.js";
 import { ServiceError } from "./service.js";
 import { site } from "./site.js";
-import { showTable, wireTable } from "./table.js";
 import { bytes, number, plural, privacyOf, t } from "./texts.js";
 import { browser, service } from "./witnesses.js";
 import { failure, headline } from "./wording.js";
@@ -16,7 +15,7 @@ const leaving = {
   zoom: async (item) => (await import("./zoom.js")).zoom(item),
   report: async (item) => (await import("./report.js")).openReport(item),
   print: async (item) => (await import("./leaving.js")).printReport(item),
-  inspect: async (item) => (await import("./inspect.js")).openInspection(item),
+  inspect: async (item) => (await import("./inspect.js")).openInspection(item, () => witness === browser && judgeAgain()),
   wrong: async (item) => (await import("./leaving.js")).openWrong(item),
 };
 
@@ -28,7 +27,6 @@ let running = null; // the AbortController of the run in progress
 
 async function start() {
   wireIntake(add, tellLink);
-  wireTable(() => items);
   wireHistory();
   byId("run").addEventListener("click", () => run());
   byId("cancel").addEventListener("click", () => running?.abort());
@@ -218,6 +216,11 @@ async function run(only = null) {
   }
 }
 
+/** The table's code, texts and styles come with the first result. */
+async function showTable() {
+  if (items.some((item) => item.record) || !byId("results").hidden) (await import("./table.js")).showTable(items);
+}
+
 let tableTimer = null;
 
 /** Two hundred pictures in a second would be two hundred tables. */
@@ -225,7 +228,7 @@ function showTableSoon() {
   if (tableTimer) return;
   tableTimer = setTimeout(() => {
     tableTimer = null;
-    showTable(items);
+    showTable();
   }, 500);
 }
 
@@ -286,7 +289,7 @@ function render() {
   byId("progress").hidden = !busy;
   if (wasFocused) byId(busy ? "cancel" : "run").focus({ preventScroll: true }); // the other one is gone
   byId("privacy").hidden = items.length > 0 && !waiting && !busy && witness === service;
-  showTable(items);
+  showTable();
 }
 
 start();

@@ -11,9 +11,13 @@ const TEXTS = Object.assign({}, ...(await Promise.all(FIRST.map(fetched))));
 /** Add the texts of a part that is fetched later. */
 export const addTexts = async (part) => Object.assign(TEXTS, await fetched(`${part}.${language}`));
 
+// Between a Latin word and a number a full stop or colon would be read from left to right, as part of both.
+const LATIN_END = /(?<=[A-Za-z\d%}])[.:](?= |$)/g;
+const directed = (text) => (document.documentElement.dir === "rtl" ? text.replace(LATIN_END, "$&\u200f") : text);
+
 /** The text of `key` with {placeholders} filled in; the key itself where there is no such text. */
 export function t(key, values = {}) {
-  const text = TEXTS[key] ?? key;
+  const text = directed(TEXTS[key] ?? key);
   return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 }
 
@@ -34,8 +38,9 @@ export const privacyOf = (inBrowser) =>
 /** 0.934 -> "93%". An estimate never shows 0% or 100%: that would promise more than any model can. */
 export function percent(p, estimate = true, digits = 0) {
   const whole = new Intl.NumberFormat(language, { style: "percent", minimumFractionDigits: digits, maximumFractionDigits: digits });
-  if (estimate && p > 0.99) return `>${whole.format(0.99)}`;
-  if (estimate && p < 0.01) return `<${whole.format(0.01)}`;
+  const ltr = language === "he" ? "\u200e" : ""; // else the sign would stand behind the number
+  if (estimate && p > 0.99) return `${ltr}>${whole.format(0.99)}`;
+  if (estimate && p < 0.01) return `${ltr}<${whole.format(0.01)}`;
   return whole.format(p);
 }
 

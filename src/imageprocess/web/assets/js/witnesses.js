@@ -2,6 +2,7 @@
 
 import * as here from "./private/client.js";
 import { ServiceError, detect, model } from "./service.js";
+import { storage } from "./storage.js";
 import { bytes } from "./texts.js";
 
 /** A record of a file that could not be analysed. */
@@ -14,13 +15,14 @@ const isReadable = (file) => file.slice(0, 1).arrayBuffer().then(() => true, () 
 export const browser = {
   key: null,
   which: undefined, // the model, where it is not the quick one
+  credentials: storage?.getItem("credentials") === "on", // signatures are checked here, where what checks them was downloaded
   limit: () => "200 MB",
   load(report) {
     return here.load(report, this.which);
   },
   /** -> {record, unreadable: the format that a browser cannot read, or undefined} */
   async check(file, { mode, signal }) {
-    const { record, server } = await here.detect(file, { mode, signal, which: this.which });
+    const { record, server } = await here.detect(file, { mode, signal, which: this.which, credentials: this.credentials });
     return { record, unreadable: server ? /TIFF|HEIC/.exec(record.error.message)[0] : undefined };
   },
 };

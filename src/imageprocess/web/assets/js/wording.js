@@ -59,6 +59,12 @@ const unbroken = (text) => text.replace(/(\d) %/g, "$1\u00a0%");
 export const proves = (item) => said("proves", item, item.detail.proves);
 export const provesNot = (item) => said("proves-not", item, item.detail.does_not_prove);
 
+/** The camera's name, once where maker and model both have it, as provenance/camera.py says it. */
+function cameraOf({ make, model }) {
+  const [brand] = (make ?? "").toLowerCase().split(" ");
+  return model && model.toLowerCase().startsWith(brand) ? model : [make, model].filter(Boolean).join(" ");
+}
+
 /** The most exact text there is for this kind of item: by its state or term, by what it points to, by its kind. */
 function said(what, item, original) {
   if (!table && original) return original;
@@ -66,7 +72,7 @@ function said(what, item, original) {
   const state = detail.state ?? detail.how ?? detail.digital_source_type ?? (detail.credit ? "credit" : trust);
   const keys = [`${what}.${kind}.${state}.${points}`, `${what}.${kind}.${state}`, `${what}.${kind}.${points}`, `${what}.${kind}`];
   const key = keys.find(has);
-  const camera = [detail.make, detail.model].filter(Boolean).join(" ");
+  const camera = cameraOf(detail);
   const p = detail.probability_ai === undefined ? "" : percent(detail.probability_ai);
   return key ? t(key, { signer: "–", generator: "", ...detail, camera, p }) : (original ?? "");
 }

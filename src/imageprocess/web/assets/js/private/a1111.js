@@ -2,6 +2,7 @@
 
 const IN_A_LINE = /(?:^|[\r\n])[ \t]*Steps: ?\d/g;
 const ANYWHERE = /(?<![A-Za-z])Steps: ?\d+, /g;
+const NEXT_SETTING = /,?[ \t]*[\r\n]+[ \t]*(?=[A-Z][\p{L}\p{N}_ ]{0,40}: )/gu; // one setting a line
 const NEGATIVE = "Negative prompt:";
 const SIBLINGS = ["sampler", "seed", "cfg scale", "model", "model hash"];
 const MIN_ON_ONE_LINE = 3; // siblings, where no line break sets the settings apart
@@ -34,7 +35,7 @@ function split(text) {
   for (const [wanted, least] of /** @type {[RegExp, number][]} */ ([[IN_A_LINE, 1], [ANYWHERE, MIN_ON_ONE_LINE]])) {
     const last = [...text.matchAll(wanted)].at(-1);
     if (!last) continue;
-    const settings = parseSettings(text.slice(last.index).split(LINE_ENDS).join(" ").trim());
+    const settings = parseSettings(text.slice(last.index).replace(NEXT_SETTING, ", ").split(LINE_ENDS).join(" ").trim());
     const names = new Set([...settings.keys()].map((name) => name.toLowerCase()));
     if (SIBLINGS.filter((name) => names.has(name)).length >= least) return [text.slice(0, last.index), settings];
   }

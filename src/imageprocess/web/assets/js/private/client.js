@@ -72,10 +72,10 @@ export async function remove(address) {
 }
 
 /** One file's {record, server}; `server`: the service may be able to read what a browser cannot. */
-export async function detect(file, { mode, signal, which = QUICK }) {
+export async function detect(file, { mode, signal, which = QUICK, credentials = false }) {
   await load(undefined, which);
   signal?.throwIfAborted();
-  const answer = ask("detect", { file, mode, ...which });
+  const answer = ask("detect", { file, mode, ...which, credentials });
   const over = new Promise((_, reject) => {
     const timer = setTimeout(() => reject(new DOMException("", "TimeoutError")), TIMEOUT_MS);
     answer.then(() => clearTimeout(timer), () => clearTimeout(timer));
@@ -100,6 +100,9 @@ export const pixelHash = (file) => ask("pixels", { file });
 
 /** All that a file says of itself, or {error}; no network is needed for it. */
 export const inspect = (file) => ask("inspect", { file });
+
+/** Download what checks signatures, and check a file's Content Credentials: [evidence]. */
+export const checkCredentials = (file, report) => ask("credentials", { file }, report);
 
 /** What the blocks of the drawn network see in `file`. `folder`: "model/" or "network/". */
 export const features = (file, folder) => ask("features", { file, folder });

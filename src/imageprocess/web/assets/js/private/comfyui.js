@@ -103,19 +103,27 @@ function samples(node) {
   return (models && sampling >= 1) || (named && sampling >= 2);
 }
 
-/** Takes a prompt, and a seed or a model's name: a whole picture is asked for in words. */
+/** Takes a prompt and no model of ours; with a picture among its inputs, a seed or a model's name besides. */
 function asksService(node) {
   if (!node.inputs.has("prompt") || links(node).some(isModel)) return false;
-  return ["seed", "model", "model_name"].some((name) => node.inputs.has(name));
+  if (["seed", "model", "model_name"].some((name) => node.inputs.has(name))) return true;
+  return !links(node).some(([name]) => isPicture(name)) && !namesPicture(node);
 }
 
 /** A model takes part in what becomes of the picture, without sampling. */
-const touches = (node) => is(node, "edits_without_a_model_input") || node.inputs.has("prompt") || links(node).some(isModel);
+const touches = (node) => {
+  const isTold = node.inputs.has("prompt") && links(node).some(([name]) => isPicture(name));
+  return isTold || is(node, "edits_without_a_model_input") || links(node).some(isModel);
+};
 
 /** Brings a picture in from outside. */
 function isLoader(node) {
   if (links(node).some(([name]) => isPicture(name)) || is(node, "loads_mask")) return false;
-  if (samples(node) || asksService(node)) return false;
+  return !samples(node) && !asksService(node) && namesPicture(node);
+}
+
+/** Names a file, a folder or a camera that pictures come from. */
+function namesPicture(node) {
   const given = [...node.inputs].filter(([, value]) => ["string", "boolean"].includes(typeof value));
   return is(node, "loads_picture") || given.some(([name]) => fits("picture_sources", name));
 }

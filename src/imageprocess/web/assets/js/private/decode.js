@@ -3,6 +3,7 @@
 
 import { BlankReader } from "./blank.js";
 import { MIME } from "./sniff.js";
+import { readTiff } from "./tiff.js";
 import { ViewCutter } from "./views.js";
 import { MarkReader, readStealth } from "./watermark.js";
 
@@ -34,7 +35,8 @@ async function open(data, format, reduced) {
   /** @type {any} */
   const options = { colorSpaceConversion: "none", premultiplyAlpha: "none", ...size };
   try {
-    return await createImageBitmap(new Blob([data], { type: MIME[format] }), options);
+    const source = format === "TIFF" ? await readTiff(data) : new Blob([data], { type: MIME[format] });
+    return await createImageBitmap(source, options);
   } catch (error) {
     throw new DecodeError(String(error.message ?? error));
   }

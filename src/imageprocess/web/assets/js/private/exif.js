@@ -9,7 +9,7 @@ const MAX_VALUE_BYTES = 16_000_000;
 const TEXTS = {
   0x010d: "DocumentName", 0x010e: "ImageDescription", 0x010f: "Make", 0x0110: "Model", 0x0131: "Software",
   0x0132: "DateTime", 0x013b: "Artist", 0x013c: "HostComputer", 0x8298: "Copyright", 0x9003: "DateTimeOriginal",
-  0xa430: "CameraOwnerName", 0xa433: "LensMake", 0xa434: "LensModel",
+  0xa430: "CameraOwnerName", 0xa433: "LensMake", 0xa434: "LensModel", 0x88a0: "XiaomiAIGC",
 };
 // UTF-16, as Windows writes them.
 const WIDE_TEXTS = {
@@ -19,6 +19,7 @@ const NUMBERS = { 0x829a: "exposure_time_s", 0x829d: "f_number", 0x8827: "iso", 
 const ORIENTATION = 0x0112;
 const USER_COMMENT = 0x9286;
 const EXIF_DIRECTORY = 0x8769;
+const [MAKER_NOTE, HUAWEI_AI_EDIT] = [0x927c, 0x0212];
 const [XMP, IPTC, C2PA] = [0x02bc, 0x83bb, 0xcd41]; // fields of a TIFF file; an EXIF block has none of them
 const [WIDTH, HEIGHT] = [0x0100, 0x0101];
 const MARK_OF_SETTINGS = /Steps: \d|Negative prompt:/;
@@ -40,6 +41,7 @@ export function readExif(tiff) {
   const texts = Object.entries(TEXTS).map(([tag, name]) => [name, text(fields.get(Number(tag)))]);
   for (const [tag, name] of Object.entries(WIDE_TEXTS)) texts.push([name, wideText(fields.get(Number(tag)))]);
   texts.push(["UserComment", userComment(fields.get(USER_COMMENT) ?? new Uint8Array(), little)]);
+  texts.push(["Huawei:AiEdit", huaweiAiEdit(fields.get(MAKER_NOTE))]);
   const numbers = Object.entries(NUMBERS).map(([tag, name]) => [name, value(fields.get(Number(tag)), number)]);
   const turn = first.get(ORIENTATION)?.subarray(0, 2) ?? null;
   const orientation = turn ? number(turn) : 1;
@@ -54,6 +56,18 @@ export function readExif(tiff) {
     width: first.has(WIDTH) ? number(first.get(WIDTH)) : 0,
     height: first.has(HEIGHT) ? number(first.get(HEIGHT)) : 0,
   };
+}
+
+/** Huawei's mark of a picture that its editor's AI changed, or "". Behind its name, the maker's note is a TIFF structure. */
+function huaweiAiEdit(note) {
+  if (!note || new Reader(note).ascii(0, 8) !== "HUAWEI\0\0") return "";
+  const tiff = note.subarray(8);
+  const little = byteOrder(tiff);
+  if (little === null) return "";
+  const at = new Reader(tiff);
+  const found = new Map(entries(at, at.view.getUint32(4, little), little)).get(HUAWEI_AI_EDIT);
+  if (!found) return "";
+  return String([...found].reduce((value, byte, i) => value + byte * 256 ** (little ? i : found.length - 1 - i), 0));
 }
 
 /** true: little-endian; null: not a TIFF structure. */
@@ -119,6 +133,8 @@ function eitherUtf16(whole, little) {
   const tried = [utf16(body, "utf-16be"), utf16(body, "utf-16le")];
   const parsing = tried.filter(parses);
   if (parsing.length === 1) return parsing[0];
+  const asBytes = utf8(whole); // under the wrong name
+  if (!parsing.length && parses(asBytes)) return asBytes;
   const kinds = [new Set(), new Set()];
   body.forEach((byte, i) => kinds[i % 2].add(byte));
   if (kinds[0].size !== kinds[1].size) return tried[kinds[0].size < kinds[1].size ? 0 : 1];

@@ -97,7 +97,7 @@ export function isC2paStore(box) {
 /** Whether an application segment that no standard names holds JSON, as GB 45438's label does. */
 function isText(body) {
   const head = latin1(body.subarray(0, 64)).trimStart();
-  return body.length <= MAX_APP_TEXT_BYTES && (head.startsWith("{") || head.startsWith("AIGC{")) && isUtf8(body);
+  return body.length <= MAX_APP_TEXT_BYTES && /^(AIGC)?[\0: \n\r\t]*\{/.test(head) && isUtf8(body);
 }
 
 function withoutEnd(body) {

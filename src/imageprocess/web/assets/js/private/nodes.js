@@ -30,6 +30,7 @@ export function ranGraph(record) {
 export function drawnGraph(record) {
   const graph = new Map();
   if (!(record instanceof Map) || !Array.isArray(record.get("nodes"))) return graph;
+  if (maps(record.get("nodes")).some((node) => node.get("data") instanceof Map)) return graph; // another editor's: InvokeAI's
   const definitions = record.get("definitions");
   const subgraphs = definitions instanceof Map ? maps(definitions.get("subgraphs")) : [];
   const known = new Map(subgraphs.filter((one) => typeof one.get("id") === "string").map((one) => [one.get("id"), one]));

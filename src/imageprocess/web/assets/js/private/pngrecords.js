@@ -47,8 +47,9 @@ function keepProfile(records, name, text) {
   const digits = head === undefined ? "" : latin1(text.subarray(head.length)).replace(/\s+/g, "");
   if (digits.length % 2 || /[^0-9a-fA-F]/.test(digits)) return;
   const profile = Uint8Array.from(digits.match(/../g) ?? [], (pair) => parseInt(pair, 16)).subarray(0, Number(size));
-  if (["exif", "APP1"].includes(name) && starts(profile, EXIF)) {
-    if (profile.length > EXIF.length) records.exif ??= profile.subarray(EXIF.length);
+  if (["exif", "APP1"].includes(name) && [EXIF, "II*\0", "MM\0*"].some((head) => starts(profile, head))) {
+    const bare = starts(profile, EXIF) ? profile.subarray(EXIF.length) : profile;
+    if (bare.length) records.exif ??= bare;
   } else if (["xmp", "APP1"].includes(name)) records.addXmp(starts(profile, XMP) ? profile.subarray(XMP.length) : profile);
   else if (["iptc", "8bim"].includes(name)) records.iim ??= photoshopIptc(profile);
 }

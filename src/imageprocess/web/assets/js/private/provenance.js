@@ -1,12 +1,10 @@
-// What a file's own records say, signed ones first (provenance/__init__.py, file.py). Signatures are not checked in a
-// browser: what Content Credentials say is told, and that nobody verified it here.
+// What a file's own records say, signed ones first (provenance/__init__.py, file.py).
 
 import { utf8 } from "./bytes.js";
-import { readClaims, tell } from "./claims.js";
+import { readC2pa } from "./credentials.js";
 import { readGenerators } from "./generators.js";
-import { isC2paStore } from "./jpegrecords.js";
 import { evidence, printable, sourceType } from "./statements.js";
-import { TABLE } from "./table.js";
+import { pattern, TABLE } from "./table.js";
 import { collect, xmpTexts } from "./texts.js";
 import { readXmp } from "./xmp.js";
 
@@ -26,57 +24,10 @@ export function readFile(records, exif) {
   return { exif, xmp, iim, store: records.store ?? exif.store, texts: collect(texts) };
 }
 
-/** `file`: readFile's; `image`: the record's facts. -> [evidence] */
-export function readProvenance(file, image) {
+/** `file`: readFile's; `image`: the record's facts; `verified`: verifier.js's or null. -> [evidence] */
+export function readProvenance(file, image, verified = null) {
   const { items, names } = readGenerators(file.texts, image);
-  return [...readC2pa(file.store, file.xmp), ...readIptc(file.xmp, file.iim), ...items, ...readCamera(file.exif, names)];
-}
-
-const SAYS = {
-  ai: "that this picture was made by a generative AI",
-  ai_edited: "that this picture was edited with a generative AI, or has parts made by one",
-  real: "that this picture was taken with a camera and not edited",
-  nothing: "nothing of whether an AI or a camera made this picture",
-};
-const WHY = "a browser does not check it here; the service does";
-
-function readC2pa(store, xmp) {
-  if (store && isC2paStore(store)) return [readStore(store)];
-  const address = xmp.get("{http://purl.org/dc/terms/}provenance") ?? "";
-  if (!/^https?:\/\//.test(address)) return [];
-  return [
-    evidence("c2pa", "The file names Content Credentials that are kept elsewhere; they were not fetched.", "unsigned", "nothing", {
-      proves: "That the file names an address.",
-      does_not_prove: "That anything is kept there, or what it says.",
-      state: "not_verified",
-      address: printable(address, 500),
-    }),
-  ];
-}
-
-/** What the manifest says: as good as an unsigned note. */
-function readStore(store) {
-  const found = readClaims(store);
-  if (!found) {
-    return evidence("c2pa", `A Content Credentials manifest is present, not verified: ${WHY}.`, "unsigned", "nothing", {
-      proves: "That the file carries a manifest.",
-      does_not_prove: "Anything that the manifest says: its signature was not checked.",
-      state: "not_verified",
-    });
-  }
-  const story = tell(found.manifests, found.active, new Set(found.manifests.keys()));
-  const { generator } = found.manifests.get(found.active);
-  const name = printable(String(generator || "an unnamed program"), 120);
-  const claim = `Content Credentials by ${name} say ${SAYS[story.pointsTo]}; their signature was not checked: ${WHY}.`;
-  return evidence("c2pa", claim, "unsigned", story.pointsTo, {
-    proves: "That the file carries a manifest that says so.",
-    does_not_prove: "That anyone signed it, or that it belongs to this picture: nothing of it was checked.",
-    state: "not_verified",
-    generator,
-    model: story.agents.join(", "),
-    signals: story.signals,
-    manifests: story.manifests,
-  });
+  return [...readC2pa(file.store, file.xmp, verified), ...readIptc(file.xmp, file.iim), ...items, ...readCamera(file.exif, names)];
 }
 
 const IPTC_EXT = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}";
@@ -160,7 +111,8 @@ const cameraName = (text = "") => ([...text].length <= MAX_NAME && !/[{}[\]\n]/.
 /** At most one item: the camera that EXIF names, or, where it names none, that it has exposure settings. */
 function readCamera({ texts: all, numbers }, generators) {
   const texts = Object.fromEntries([...all].filter(([name]) => !generators.has(name)));
-  const [make, model] = [cameraName(texts.Make), cameraName(texts.Model)];
+  let [make, model] = [cameraName(texts.Make), cameraName(texts.Model)];
+  if (generators.has("Make") || pattern(TABLE.not_cameras, "i").test(make)) [make, model] = ["", ""]; // the model is no camera's either
   const brand = make.toLowerCase().split(" ")[0]; // "NIKON CORPORATION", "NIKON D90": one name is enough
   const camera = model?.toLowerCase().startsWith(brand) ? model : `${make} ${model}`.trim();
   if (!camera && !Object.keys(numbers).length) return [];

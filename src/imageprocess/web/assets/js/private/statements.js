@@ -33,11 +33,11 @@ export function printable(text, limit = MAX_TEXT) {
   return cut.replace(/[\p{C}\p{Z}]/gu, (c) => (" \n\t".includes(c) ? c : "\ufffd"));
 }
 
-const VOCABULARY = /^https?:\/\/(?:cv\.iptc\.org\/newscodes|c2pa\.org)\/digitalsourcetype\//;
+const VOCABULARY = /^(?:https?:\/\/(?:cv\.iptc\.org\/newscodes|c2pa\.org)\/digitalsourcetype\/|digsrctype:)/;
 
 /** The vocabulary's term in `value`, which may be its address or the bare term; null for anything else. */
 export function sourceType(value) {
   if (typeof value !== "string") return null;
-  const term = value.trim().replace(VOCABULARY, "");
+  const term = value.trim().replace(/\/$/, "").replace(VOCABULARY, "");
   return Object.hasOwn(TABLE.source_types, term) ? term : null;
 }

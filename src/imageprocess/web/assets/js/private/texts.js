@@ -46,7 +46,7 @@ function jsonPart({ name, text }) {
   const head = body.slice(0, 32).toLowerCase();
   for (const [word, meant] of NAMES_IN_FRONT) {
     if (!head.startsWith(word)) continue;
-    const rest = body.slice(word.length).replace(/^[: \n\r\t]+/, "");
+    const rest = body.slice(word.length).replace(/^[\0: \n\r\t]+/, "");
     return rest.startsWith("{") ? [meant, rest] : [name, null];
   }
   return [name, body.startsWith("{") ? body : null];

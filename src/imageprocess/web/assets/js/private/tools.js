@@ -64,6 +64,7 @@ function values(path, record, notes) {
 
 function children(value, key) {
   const whole = typeof value === "string" && value.startsWith("{") ? parseJson(value) : value;
+  if (Array.isArray(whole) && key === "*") return whole;
   if (Array.isArray(whole)) return /^\d+$/.test(key) && Number(key) < whole.length ? [whole[Number(key)]] : [];
   if (!(whole instanceof Map)) return [];
   if (key === "*") return [...whole.values()];

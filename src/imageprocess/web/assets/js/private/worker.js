@@ -8,9 +8,12 @@ import { inspection } from "./inspection.js";
 import { Model } from "./model.js";
 import { readExif } from "./exif.js";
 import { readFile, readProvenance } from "./provenance.js";
+import { isC2paStore } from "./jpegrecords.js";
 import { frames, MAX_PIXELS, MAX_REDUCED_PIXELS, size, sniff } from "./sniff.js";
 import { loadTable } from "./table.js";
+import { tiffFacts } from "./tiff.js";
 import { decide } from "./verdict.js";
+import { isReady, verify } from "./verifier.js";
 import { readWatermarks } from "./watermark.js";
 
 const MAX_BYTES = 200_000_000; // decode/limits.py's, as MAX_PIXELS
@@ -42,10 +45,11 @@ const calls = {
     return { spec, faithful };
   },
 
-  async detect({ file, mode, folder, site }) {
+  /** `credentials`: signatures are checked, where what checks them was downloaded. */
+  async detect({ file, mode, folder, site, credentials }) {
     const began = performance.now();
     try {
-      return await examine(file, mode, await model(folder, undefined, site), began);
+      return await examine(file, mode, await model(folder, undefined, site), began, credentials);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       const { code, message, server } = error;
@@ -69,6 +73,14 @@ const calls = {
     }
   },
 
+  /** Fetch what checks signatures, and check this file's: its items of evidence. */
+  async credentials({ file, report }) {
+    await isReady(true, report);
+    const input = await opened(file);
+    const verified = await checkedCredentials(input, true);
+    return readProvenance(input.told, { width: 0, height: 0 }, verified).filter(({ kind }) => kind === "c2pa");
+  },
+
   /** What each block of the drawn network sees in `file`: its feature maps, and the answer. */
   async features({ file, folder }) {
     const plain = await model(folder);
@@ -81,11 +93,12 @@ const calls = {
   },
 };
 
-async function examine(file, mode, network, began) {
+async function examine(file, mode, network, began, credentials) {
   await loadTable();
   const { spec } = network;
   const input = await opened(file);
   const { data, format, orientation, told } = input;
+  const verified = await checkedCredentials(input, credentials);
   let image = { format, width: 0, height: 0, frames: frames(data, format), bytes: data.length };
   let evidence;
   let heatmap = null;
@@ -98,7 +111,7 @@ async function examine(file, mode, network, began) {
     });
     image = { ...image, width: seen.width, height: seen.height };
     if (reduced) {
-      const { width, height } = size(data, format);
+      const { width, height } = tiffFacts(data) ?? size(data, format);
       image = { ...image, ...(orientation >= 5 ? { width: height, height: width } : { width, height }) };
       note = ` The picture is very large (${width} x ${height} pixels): it was looked at 2 times smaller.`;
       [seen.mark, seen.hidden] = [null, null]; // no mark outlives a resize
@@ -106,12 +119,12 @@ async function examine(file, mode, network, began) {
     const output = await network.run(seen.pixels);
     heatmap = output.heatmap;
     const testimony = network.testify(output.logits, spec.thresholds[mode], image, seen.blank);
-    evidence = [...readProvenance(told, image), ...readWatermarks(seen.mark, seen.hidden, image), testimony];
+    evidence = [...readProvenance(told, image, verified), ...readWatermarks(seen.mark, seen.hidden, image), testimony];
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     // Where the pixels cannot be had, the file's own records are told, if they say how it was made.
     image = { ...image, ...(size(data, format) ?? { width: told.exif.width || 0, height: told.exif.height || 0 }) };
-    evidence = readProvenance(told, image);
+    evidence = readProvenance(told, image, verified);
     if (!image.width || !evidence.some((item) => item.kind === "c2pa" || ["ai", "ai_edited"].includes(item.points_to))) throw error;
     note = ` The pixels were not looked at: ${error.message.slice(file.name.length + 2)}.`;
     [server, isRead] = [error.server, true];
@@ -130,6 +143,12 @@ async function examine(file, mode, network, began) {
     ...(heatmap && { heatmap }),
   };
   return { record, server };
+}
+
+/** What the library says of the file's credentials, or null where they are not to be checked, or it is not here. */
+async function checkedCredentials({ data, format, told }, wanted) {
+  if (!wanted || !told.store || !isC2paStore(told.store) || !(await isReady())) return null;
+  return verify(data, format, told.store);
 }
 
 /** The file's bytes, its format, its turn and its records. Throws an InputError. */
@@ -151,10 +170,12 @@ async function opened(file) {
 /** `input` with the bytes that may be decoded. Throws an InputError where a browser cannot, or must not. */
 function checked({ name }, input) {
   const { data, format } = input;
-  if (format === "TIFF" || format === "HEIC") {
-    throw new InputError("unsupported_format", `${name}: browsers do not read ${format} files; the service does`, true);
+  const tiff = format === "TIFF" ? tiffFacts(data) : null;
+  if (format === "HEIC" || (format === "TIFF" && !tiff?.isRead)) {
+    const kind = tiff?.isRaw ? "TIFF files that are a camera's raw (DNG)" : `${format} files${tiff ? " of this kind" : ""}`;
+    throw new InputError("unsupported_format", `${name}: browsers do not read ${kind}; the service does`, true);
   }
-  const stated = size(data, format);
+  const stated = tiff ?? size(data, format);
   const pixels = stated ? stated.width * stated.height : 0;
   if (pixels > MAX_REDUCED_PIXELS) {
     throw new InputError("too_many_pixels", `${name}: ${stated.width} x ${stated.height} pixels; at most ${count(MAX_REDUCED_PIXELS)} allowed`);

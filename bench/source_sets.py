@@ -1,0 +1,70 @@
+"""The encoder's head on the sources of an older manifest and on today's, measured on the test sets and by category.
+
+python -m bench.source_sets DATA STORE OLDER.json     rewrites the table of docs/sources.md
+
+OLDER.json is an earlier version of src/imageprocess/data/sources.json, out of the history of the repository.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+from bench.markers import write_between
+from numpy.typing import NDArray
+
+from imageprocess.data.index import read_index
+from imageprocess.data.manifest import load_manifest
+from imageprocess.train.encoder.features import TEST_VARIANTS, TRAIN_VARIANTS, FeatureSet, load_features
+from imageprocess.train.encoder.head import HeadOptions, train_head
+from imageprocess.train.encoder.measure import auroc_by_variant
+
+PAGE = Path(__file__).parents[1] / "docs" / "sources.md"
+OPTIONS = HeadOptions(seeds=2)
+Score = Callable[[FeatureSet], NDArray[np.float64]]
+
+
+def main(data: Path, store: Path, older: Path) -> None:
+    rows = read_index(data)
+    trained = [row for row in rows if row.split in ("train", "val", "test")]
+    first = {entry.id for entry in load_manifest(older)}
+    scores = {}
+    for name, taken in (
+        ("older", [row for row in trained if row.source in first]),
+        ("today's", trained),
+    ):
+        features = load_features(store, taken, TRAIN_VARIANTS)
+        counts = f"{len(np.unique(features.source))} sources, {len(np.unique(features.picture)):,} pictures"
+        scores[f"{name} ({counts})"] = train_head(features, OPTIONS)[1]
+    names = sorted({row.test_set for row in rows if row.split == "open_test"})
+    lines = [f"| test set | {' | '.join(scores)} |", "|---" * (len(scores) + 1) + "|"]
+    for name in names:
+        held = load_features(store, [row for row in rows if row.test_set == name], TEST_VARIANTS)
+        for part, shown in _parts(name, held):
+            lines.append(f"| {part} | {' | '.join(_cell(shown, score) for score in scores.values())} |")
+    write_between(PAGE, "source sets", "\n".join(lines))
+
+
+def _parts(name: str, data: FeatureSet) -> Iterator[tuple[str, FeatureSet]]:
+    """Whole, and each category that has both classes."""
+    if 0 < data.is_ai.mean() < 1:
+        yield name, data
+    for category in np.unique(data.category):
+        mask = data.category == category
+        if 0 < data.is_ai[mask].mean() < 1:
+            yield (
+                f"{name}, {category}",
+                FeatureSet(**{field.name: getattr(data, field.name)[mask] for field in fields(FeatureSet)}),
+            )
+
+
+def _cell(data: FeatureSet, score: Score) -> str:
+    found = auroc_by_variant(data, score(data))
+    return " / ".join(f"{found[variant]:.3f}" for variant in TEST_VARIANTS)
+
+
+if __name__ == "__main__":
+    main(*(Path(argument) for argument in sys.argv[1:4]))

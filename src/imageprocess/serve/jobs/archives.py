@@ -1,0 +1,91 @@
+"""An archive in a spool -> its pictures, taken apart by unpacker.py in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from ...detector import failed
+from ...errors import TooLargeError
+from ...types import Result, Source
+from ..pool import confined_environment
+from ..problems import ProblemError
+from ..worker import LENGTHS
+from .spool import Spool
+
+_MODULE = "imageprocess.serve.unpacker"
+
+
+class DamageError(Exception):
+    """The archive cannot be read to its end."""
+
+
+async def count_pictures(spool: Spool, *, max_bytes: int, max_files: int, max_total: int) -> int:
+    """How many pictures the archive holds. Raises ProblemError where they are none, too many or too large together, or
+    where it is damaged."""
+    count = total = 0
+    try:
+        async with aclosing(_members(spool, max_bytes, with_data=False)) as members:
+            async for header, _ in members:
+                count, total = count + 1, total + header["size"] * (not header["is_too_large"])
+                if count > max_files:
+                    told = f"the archive has more than {max_files:,} pictures; send them in parts"
+                    raise ProblemError(413, "too_large", told)
+                if total > max_total:
+                    told = f"unpacked it has more than {max_total:,} bytes; send it in parts"
+                    raise ProblemError(413, "too_large", told)
+    except DamageError as error:
+        raise ProblemError(422, "corrupt", f"the archive cannot be read: {error}") from error
+    if not count:
+        raise ProblemError(422, "no_pictures", "there is no picture in the archive")
+    return count
+
+
+async def read_pictures(spool: Spool, *, max_bytes: int) -> AsyncGenerator[Source | Result, None]:
+    """Its pictures; a Result is one that failed already. Raises DamageError."""
+    async with aclosing(_members(spool, max_bytes, with_data=True)) as members:
+        async for header, data in members:
+            name = header["name"]
+            if header["is_too_large"]:
+                told = f"{name}: {header['size']:,} bytes; the limit is {max_bytes:,}"
+                yield failed(name, TooLargeError(told))
+            else:
+                yield Source(name, data)
+
+
+async def _members(
+    spool: Spool, max_bytes: int, *, with_data: bool
+) -> AsyncGenerator[tuple[dict[str, Any], bytes], None]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-P", "-W", "ignore", "-m", _MODULE, json.dumps([max_bytes, with_data]),
+        stdin=spool.fileno, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+        env=confined_environment(),
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        while True:
+            header, data = await _receive(process.stdout)
+            if "damage" in header:
+                raise DamageError(header["damage"])
+            if "end" in header:
+                await process.wait()  # it ends by itself
+                return
+            yield header, data
+    except (asyncio.IncompleteReadError, ValueError) as error:
+        raise DamageError("it takes more time or memory than any honest archive") from error
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+async def _receive(stream: asyncio.StreamReader) -> tuple[dict[str, Any], bytes]:
+    lengths = LENGTHS.unpack(await stream.readexactly(LENGTHS.size))
+    header: dict[str, Any] = json.loads(await stream.readexactly(lengths[0]))
+    return header, await stream.readexactly(lengths[1])

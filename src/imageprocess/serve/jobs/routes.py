@@ -1,0 +1,138 @@
+"""Batch jobs over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from starlette.responses import JSONResponse, StreamingResponse
+
+from ...types import Mode
+from .. import examples, schemas
+from ..access import Admitted, Recognised
+from ..body import discard
+from ..documents import MODE, PICTURE_FORM, body, problems
+from ..problems import ProblemError
+from ..rates import subject
+from .job import Format, Job, Owner
+from .jobs import Jobs
+from .upload import ARCHIVE_TYPES, receive
+
+_WEBHOOK = Query(
+    description="Told of the job's end in a signed request; its host must be one that this service was given.",
+    max_length=2_000,
+)
+_FORMAT = Query(
+    description="`jsonl`: a record a line; `csv`: the columns of `imageprocess detect --format csv`."
+)
+_MEDIA_TYPES: dict[Format, str] = {"jsonl": "application/jsonl", "csv": "text/csv; charset=utf-8"}
+_ARCHIVE = {"type": "string", "format": "binary"}
+_BODY = body(**{"multipart/form-data": PICTURE_FORM, **dict.fromkeys(ARCHIVE_TYPES, _ARCHIVE)})
+
+routes = APIRouter(tags=["jobs"])
+
+
+def _jobs(request: Request) -> Jobs:
+    jobs: Jobs = request.app.state.jobs
+    return jobs
+
+
+def _owner(request: Request) -> Owner:
+    host = request.client.host if request.client else None
+    return Owner(request.state.key, subject(host))
+
+
+def _found(request: Request, job_id: str) -> Job:
+    return _jobs(request).find(job_id, _owner(request))
+
+
+Found = Annotated[Job, Depends(_found)]
+
+
+@routes.post(
+    "/v1/jobs",
+    summary="Many pictures in one order",
+    status_code=202,
+    response_model=schemas.Job,
+    dependencies=[Admitted],
+    responses={
+        202: {"content": {"application/json": {"example": examples.JOB}}},
+        **problems(400, 401, 403, 404, 408, 413, 415, 422, 429, 503),
+    },
+    openapi_extra=_BODY,
+)
+async def create(
+    request: Request,
+    mode: Annotated[Mode, MODE] = "balanced",
+    webhook: Annotated[str | None, _WEBHOOK] = None,
+) -> Response:
+    """A form with parts named `file`, or one tar or zip. Answers when all of it has come; the pictures are looked at
+    after that, as fast as the rate of the key allows and single requests leave room. A job is kept by the process that
+    took it, and lost when that ends."""
+    if request.app.state.is_draining:
+        raise ProblemError(503, "draining", "the service is ending", {"Retry-After": "5"})
+    jobs, owner = _jobs(request), _owner(request)
+    try:
+        with jobs.reserve(owner):
+            if webhook is not None:
+                jobs.webhooks.check(webhook)
+            upload = await receive(request)
+            job = jobs.begin(upload, owner, mode, webhook)
+    except ProblemError:
+        await discard(request)
+        raise
+    request.state.facts["pictures"] = upload.total
+    return JSONResponse(job.told(), 202, headers={"Location": f"/v1/jobs/{job.id}"})
+
+
+@routes.get(
+    "/v1/jobs/{job_id}",
+    summary="How far a job is",
+    dependencies=[Recognised],
+    responses={
+        200: {"content": {"application/json": {"example": examples.JOB}}},
+        **problems(401, 403, 404, 429),
+    },
+)
+async def show(job: Found) -> schemas.Job:
+    return cast(schemas.Job, job.told())
+
+
+@routes.get(
+    "/v1/jobs/{job_id}/results",
+    summary="A job's records",
+    response_class=Response,
+    dependencies=[Recognised],
+    responses={
+        200: {
+            "description": "One record a picture, in the order sent.",
+            "headers": {
+                "X-Job-State": {"description": "`running`: there will be more.", "schema": {"type": "string"}}
+            },
+            "content": {
+                "application/jsonl": {"schema": {"type": "string"}, "example": examples.JOB_LINES},
+                "text/csv": {"schema": {"type": "string"}},
+            },
+        },
+        **problems(400, 401, 403, 404, 429),
+    },
+)
+async def results(job: Found, format: Annotated[Format, _FORMAT] = "jsonl") -> Response:
+    """Those that are there by now: ask again while the job's `state` is `running`."""
+    name = f'attachment; filename="results.{format}"'
+    headers = {"X-Job-State": job.state, "Content-Disposition": name}
+    return StreamingResponse(job.rows[format].stream(), media_type=_MEDIA_TYPES[format], headers=headers)
+
+
+@routes.delete(
+    "/v1/jobs/{job_id}",
+    summary="Cancel and forget a job",
+    status_code=204,
+    response_class=Response,
+    dependencies=[Recognised],
+    responses=problems(401, 403, 404, 429),
+)
+async def delete(request: Request, job: Found) -> Response:
+    """Its pictures and records are gone with that; a picture that is being looked at is still finished, and dropped."""
+    _jobs(request).forget(job)
+    return Response(status_code=204)

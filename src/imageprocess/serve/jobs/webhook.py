@@ -1,0 +1,116 @@
+"""Telling the end of a job to a host that the operator named, signed as Standard Webhooks (standardwebhooks.com) do:
+
+    webhook-id          the job's id in this message, the same in every try
+    webhook-timestamp   seconds since 1970 of this try
+    webhook-signature   v1,BASE64 of HMAC-SHA256 over "ID.TIMESTAMP.BODY" under the secret
+
+Redirects are not followed. A public host is asked by https and at public addresses alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import logging
+import secrets
+import time
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+from ...errors import InputError
+from ...sources.web import post
+from ..metrics import Metrics
+from ..problems import ProblemError
+from ..settings import Settings
+from .job import Job
+
+log = logging.getLogger("imageprocess.serve")
+
+_TIMEOUT_S = 10.0
+_GONE = 410  # whoever answers so wants to hear no more
+_MAX_URL = 2_000
+
+
+class Webhooks:
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._public = frozenset(host.lower() for host in settings.webhook_hosts)
+        self._private = frozenset(host.lower() for host in settings.webhook_private_hosts)
+        secret = settings.webhook_secret
+        self._key = _key(secret.get_secret_value()) if secret else b""
+        self._tries, self._delay_s = settings.webhook_tries, settings.webhook_delay_s
+        self._metrics = metrics
+
+    def check(self, url: str) -> None:
+        """Raises ProblemError (400) where nothing may be sent to this address."""
+        if not self._public and not self._private:
+            raise ProblemError(400, "webhook_refused", "this service sends no webhooks")
+        try:
+            parts = urlsplit(url)
+            host, _ = parts.hostname, parts.port
+        except ValueError:
+            host = None
+        if not host or len(url) > _MAX_URL or parts.username is not None or parts.fragment:
+            raise ProblemError(400, "webhook_refused", "webhook: must be an address like https://HOST/PATH")
+        if host not in self._public | self._private:
+            raise ProblemError(400, "webhook_refused", "webhook: this service sends nothing to that host")
+        if parts.scheme != "https" and not (parts.scheme == "http" and host in self._private):
+            raise ProblemError(400, "webhook_refused", "webhook: must begin with https://")
+
+    async def tell(self, job: Job) -> None:
+        """Until somebody accepts it, the tries are used up, or the job is forgotten."""
+        hook = job.webhook
+        if hook is None:
+            return
+        message = f"msg_{secrets.token_hex(12)}"
+        delay_s = self._delay_s
+        while not job.gone.is_set():
+            hook.tries += 1
+            status = await self._try(hook.url, message, _body(job))
+            if 200 <= status < 300:
+                hook.state = "delivered"
+                break
+            if status == _GONE or hook.tries >= self._tries:
+                hook.state = "failed"
+                break
+            with suppress(TimeoutError):
+                await asyncio.wait_for(job.gone.wait(), delay_s)
+            delay_s *= 4
+        self._metrics.webhooks.labels(hook.state).inc()
+        if hook.state == "failed":
+            log.warning("a webhook was not taken", extra={"facts": {"tries": hook.tries, "status": status}})
+
+    async def _try(self, url: str, message: str, body: bytes) -> int:
+        """The status of the answer; 0 where none came."""
+        stamp = str(int(time.time()))
+        headers = {
+            "Content-Type": "application/json",
+            "webhook-id": message,
+            "webhook-timestamp": stamp,
+            "webhook-signature": f"v1,{sign(self._key, message, stamp, body)}",
+        }
+        allow_private = urlsplit(url).hostname in self._private
+        try:
+            return await asyncio.to_thread(
+                post, url, body, headers, timeout_s=_TIMEOUT_S, allow_private=allow_private
+            )
+        except InputError:
+            return 0
+
+
+def sign(key: bytes, message: str, stamp: str, body: bytes) -> str:
+    signed = f"{message}.{stamp}.".encode() + body
+    return base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
+
+
+def _key(secret: str) -> bytes:
+    return base64.b64decode(secret.removeprefix("whsec_"))
+
+
+def _body(job: Job) -> bytes:
+    told: dict[str, Any] = {key: value for key, value in job.told().items() if key != "webhook"}
+    sent = {"type": f"job.{job.state}", "timestamp": told["ended"], "data": told}
+    return json.dumps(sent).encode()

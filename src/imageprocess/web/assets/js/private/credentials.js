@@ -1,0 +1,141 @@
+// Content Credentials -> evidence (provenance/c2pa). Where the library is not here, what they say is told, and that
+// nobody verified it; where it is, its report is judged as the service judges it.
+
+import { readClaims, tell } from "./claims.js";
+import { activeState, ingredientStates } from "./credentialstate.js";
+import { isC2paStore } from "./jpegrecords.js";
+import { evidence, printable } from "./statements.js";
+
+const SAYS = {
+  ai: "that this picture was made by a generative AI",
+  ai_edited: "that this picture was edited with a generative AI, or has parts made by one",
+  real: "that this picture was taken with a camera and not edited",
+  nothing: "nothing of whether an AI or a camera made this picture",
+};
+const WHY = "a browser does not check it here; the service does";
+const FROM_INGREDIENT = "ingredient.signer.untrusted";
+const TRUST = { trusted: "trusted", untrusted: "valid_untrusted" };
+
+/** `verified`: verifier.js's, or null where nothing was checked. -> [evidence] */
+export function readC2pa(store, xmp, verified) {
+  if (store && isC2paStore(store)) return verified ? judge(readClaims(store), verified) : [unchecked(store)];
+  const address = xmp.get("{http://purl.org/dc/terms/}provenance") ?? "";
+  if (!/^https?:\/\//.test(address)) return [];
+  return [
+    evidence("c2pa", "The file names Content Credentials that are kept elsewhere; they were not fetched.", "unsigned", "nothing", {
+      proves: "That the file names an address.",
+      does_not_prove: "That anything is kept there, or what it says.",
+      state: "not_verified",
+      address: printable(address, 500),
+    }),
+  ];
+}
+
+/** What the manifest says: as good as an unsigned note. */
+function unchecked(store) {
+  const found = readClaims(store);
+  if (!found) {
+    return evidence("c2pa", `A Content Credentials manifest is present, not verified: ${WHY}.`, "unsigned", "nothing", {
+      proves: "That the file carries a manifest.",
+      does_not_prove: "Anything that the manifest says: its signature was not checked.",
+      state: "not_verified",
+    });
+  }
+  const story = tell(found.manifests, found.active, new Set(found.manifests.keys()));
+  const { generator } = found.manifests.get(found.active);
+  const name = printable(String(generator || "an unnamed program"), 120);
+  const claim = `Content Credentials by ${name} say ${SAYS[story.pointsTo]}; their signature was not checked: ${WHY}.`;
+  return evidence("c2pa", claim, "unsigned", story.pointsTo, {
+    proves: "That the file carries a manifest that says so.",
+    does_not_prove: "That anyone signed it, or that it belongs to this picture: nothing of it was checked.",
+    state: "not_verified",
+    generator,
+    model: story.agents.join(", "),
+    signals: story.signals,
+    manifests: story.manifests,
+  });
+}
+
+function judge(claims, { report, list, isLegacy, unreadable: why }) {
+  if (why !== undefined || !claims) return [unreadable(`the library that reads them says: ${printable(why ?? "no claim", 200)}`)];
+  const results = report.validation_results ?? {};
+  const active = String(report.active_manifest);
+  const facts = signerFacts(report.manifests?.[active] ?? {});
+  const { state, failures } = activeState(results.activeManifest ?? {});
+  if (state === "contradictory") return [unreadable("one of their content hashes matches the picture, and another does not")];
+  if (state === "broken") return [broken(failures, facts)];
+  const states = ingredientStates(report.manifests ?? {}, results);
+  const among = (wanted) => new Set([...states].filter(([, one]) => wanted(one)).map(([label]) => label));
+  const intact = among((one) => one !== "broken");
+  const story = tell(claims.manifests, active, state === "trusted" ? among((one) => one === "trusted") : intact);
+  const found = [told(state, story, facts, failures, list, isLegacy)];
+  if (state === "trusted") {
+    // What an untrusted ingredient adds is only as good as that ingredient's signer.
+    const wider = tell(claims.manifests, active, intact);
+    if (wider.pointsTo !== story.pointsTo && ["ai", "ai_edited"].includes(wider.pointsTo)) {
+      found.push(told("untrusted", wider, facts, [FROM_INGREDIENT], list, isLegacy));
+    }
+  }
+  return found;
+}
+
+function told(state, story, facts, failures, list, isLegacy) {
+  const signer = printable(String(facts.signer || "an unnamed signer"), 120);
+  let who = `Content Credentials signed by ${signer}, whom we cannot trust (${reason(failures, list)}), say`;
+  let does_not_prove = "Who signed it, or that the claim is true: anyone can sign with a certificate of their own.";
+  if (state === "trusted") {
+    who = `Content Credentials signed by ${signer}, who is on the ${isLegacy ? "frozen interim trust list (legacy)" : "trust list"}, say`;
+    does_not_prove = "That the signer told the truth or was not deceived, or what the picture shows.";
+  } else if (failures.includes(FROM_INGREDIENT)) {
+    who = "A part's own Content Credentials, by a signer whom we cannot trust, say";
+    does_not_prove = "Who signed that part's record, or that it is true.";
+  }
+  const { generator, ...others } = facts;
+  return evidence("c2pa", `${who} ${SAYS[story.pointsTo]}.`, TRUST[state], story.pointsTo, {
+    proves: "That neither the picture nor this record was changed since it was signed.",
+    does_not_prove,
+    state: state === "trusted" && isLegacy ? "legacy" : state,
+    generator,
+    model: story.agents.join(", "),
+    signals: story.signals,
+    manifests: story.manifests,
+    trust_list: list ? `${list.count} certificates${list.fetched ? `, fetched ${list.fetched}` : ""}` : "none installed",
+    codes: failures,
+    ...others,
+  });
+}
+
+function reason(failures, list) {
+  if (failures.includes("signingCredential.invalid")) return "the certificate does not follow today's profile";
+  if (failures.some((code) => code.includes("revoked"))) return "the certificate was revoked";
+  if (!list) return "no trust list is installed";
+  if (["signingCredential.expired", "claimSignature.outsideValidity"].some((code) => failures.includes(code))) return "the certificate had expired";
+  if (failures.includes("signingCredential.untrusted")) return "not on the trust list";
+  return failures.length ? `the record breaks the standard's rules: ${failures[0]}` : "not on the trust list";
+}
+
+const broken = (failures, facts) =>
+  evidence("c2pa", "The file's Content Credentials are broken: the picture or the record was changed after signing.", "broken", "nothing", {
+    proves: "That what is in the file now is not what was signed.",
+    does_not_prove: "Who changed it or why: resaving, resizing and deliberate forgery all break the signature.",
+    state: "broken",
+    codes: failures,
+    ...facts,
+  });
+
+const unreadable = (why) =>
+  evidence("c2pa", `Content Credentials are present, but they could not be read: ${why}.`, "unsigned", "nothing", {
+    proves: "That the file carries a manifest.",
+    does_not_prove: "Anything that the manifest says, or that anything was changed.",
+    state: "unreadable",
+  });
+
+function signerFacts({ signature_info: signature, claim_generator_info: infos, claim_generator: generator }) {
+  const [info] = Array.isArray(infos) ? infos : [];
+  return {
+    generator: info?.name || generator,
+    signer: signature?.issuer,
+    certificate: signature?.common_name,
+    signed_at: signature?.time,
+  };
+}

@@ -1,0 +1,103 @@
+// Content Credentials checked in the browser, by c2pa's own library as WebAssembly. Downloaded once, and only where a
+// person asks for it; its files come from this very host, and the library is told to ask no other for anything.
+
+import { Reader } from "./bytes.js";
+import { isKept, load } from "./store.js";
+
+const ROOT = new URL("../../../", import.meta.url);
+const FOLDER = new URL("assets/c2pa/", ROOT);
+const BINARY = new URL("c2pa_bg.wasm", FOLDER);
+const MIME = {
+  JPEG: "image/jpeg", PNG: "image/png", WEBP: "image/webp", AVIF: "image/avif", HEIC: "image/heic", TIFF: "image/tiff",
+  GIF: "image/gif",
+};
+// Both are the library's ways to the network: a manifest kept elsewhere, and a certificate's revocation.
+const VERIFY = { remote_manifest_fetch: false, ocsp_fetch: false, verify_trust: true };
+const MAX_DEPTH = 16; // boxes in boxes: five are usual
+const MAX_BOXES = 50_000;
+const LISTS = { conformance: "trust/conformance.pem", interim: "trust/interim.pem" };
+
+let starting = null; // the promise of {Library, lists}
+
+/** Whether the library is here; with `download`, after fetching it. `report(loaded, total)` in bytes. */
+export async function isReady(download = false, report = () => {}) {
+  if (!starting && !download && !(await isKept(BINARY))) return false;
+  starting ??= start(report).catch((error) => {
+    starting = null; // so that another try is a new one
+    throw error;
+  });
+  await starting;
+  return true;
+}
+
+async function start(report) {
+  const { version } = await (await fetch(new URL("runtime.json", FOLDER), { cache: "no-cache" })).json();
+  const [bytes, library, ...lists] = await Promise.all([
+    load(BINARY, version, report),
+    import(new URL("c2pa.js", FOLDER)),
+    ...Object.values(LISTS).map(trustList),
+  ]);
+  await library.default({ module_or_path: bytes });
+  const [conformance, interim] = lists;
+  return { Library: library.WasmReader, lists: { conformance, interim } };
+}
+
+/** {pem, count, fetched} or null where the site has none. */
+async function trustList(address) {
+  const response = await fetch(new URL(address, ROOT), { cache: "no-cache" });
+  if (!response.ok) return null;
+  const pem = await response.text();
+  const fetched = /^# fetched: (.+)$/m.exec(pem)?.[1] ?? null;
+  return { pem, count: pem.split("-----BEGIN CERTIFICATE-----").length - 1, fetched };
+}
+
+/**
+ * The library's report on the file's manifest store, against the conformance list and, where the signer is on none, with
+ * the interim one. -> {report, list, isLegacy}, or {unreadable: why}.
+ */
+export async function verify(data, format, store) {
+  if (!isSane(store)) return { unreadable: "its boxes are nested deeper, or are more, than any real one's" };
+  const { Library, lists } = await starting;
+  try {
+    const report = await read(Library, data, format, lists.conformance?.pem);
+    const legacy = lists.interim && !hasTrustedSigner(report) ? await read(Library, data, format, lists.interim.pem + (lists.conformance?.pem ?? "")) : null;
+    if (legacy && hasTrustedSigner(legacy)) return { report: legacy, list: lists.interim, isLegacy: true };
+    return { report, list: lists.conformance, isLegacy: false };
+  } catch (error) {
+    return { unreadable: String(error?.message ?? error) };
+  }
+}
+
+async function read(Library, data, format, pem) {
+  const settings = { version: 1, verify: VERIFY, ...(pem && { trust: { trust_anchors: pem } }) };
+  const reader = await Library.fromBytes(MIME[format], data, JSON.stringify(settings));
+  try {
+    return JSON.parse(reader.json());
+  } finally {
+    reader.free();
+  }
+}
+
+const hasTrustedSigner = ({ validation_results: results }) =>
+  (results?.activeManifest?.success ?? []).some(({ code }) => code === "signingCredential.trusted");
+
+/** Whether the JUMBF boxes nest and count as a real store's may, and lie within their parents (c2pa/jumbf.py). */
+function isSane(store) {
+  const at = new Reader(store);
+  const stack = [[0, store.length]]; // where to read on, and the end of the box it lies in
+  for (let boxes = 0; stack.length; ) {
+    const [start, end] = stack.pop();
+    if (start + 8 > end) continue;
+    let [size, header] = [at.u32(start), 8];
+    if (size === 1) {
+      if (start + 16 > end) return false;
+      [size, header] = [at.u64(start + 8), 16];
+    } else if (size === 0) size = end - start;
+    boxes += 1;
+    if (size < header || start + size > end || boxes > MAX_BOXES) return false;
+    stack.push([start + size, end]);
+    if (at.ascii(start + 4, 4) === "jumb") stack.push([start + header, start + size]);
+    if (stack.length > MAX_DEPTH) return false;
+  }
+  return true;
+}

@@ -1,0 +1,63 @@
+"""Hebrew with Latin words and numbers in it: in the order in which it is read, and with Python's names."""
+
+from __future__ import annotations
+
+import pytest
+
+from browsing import Open
+from imageprocess.provenance.camera import read_camera
+from imageprocess.provenance.exif import Exif
+
+pytestmark = pytest.mark.e2e
+
+
+def test_a_number_after_a_latin_word_is_read_after_it(open_static: Open) -> None:
+    """Reading goes leftwards: "AI" stands right of the number that follows it, with its full stop or colon between."""
+    page = open_static("predict.html?lang=he").page
+    placed = page.evaluate(
+        """async () => {
+            const { t } = await import("./assets/js/texts.js");
+            const texts = [
+                [t("measured.ai", { count: 58 }), " 163 תמונות"],
+                [t("finished.grade", { grade: "מעשה AI", count: 1 }), ", כנראה"],
+            ];
+            return texts.map((parts) => {
+                const line = document.createElement("p");
+                line.style.cssText = "white-space: nowrap; position: absolute";
+                line.textContent = parts.join("");
+                document.body.append(line);
+                const at = (text) => {
+                    const range = document.createRange();
+                    const start = line.textContent.lastIndexOf(text);
+                    range.setStart(line.firstChild, start);
+                    range.setEnd(line.firstChild, start + text.length);
+                    return range.getBoundingClientRect().left;
+                };
+                return [at("AI"), at(parts[1].includes("163") ? "163" : "1")];
+            });
+        }"""
+    )
+    for word, number in placed:
+        assert word > number
+
+
+@pytest.mark.parametrize(
+    ("make", "model"),
+    [
+        ("Example", "Example Camera 3"),
+        ("NIKON CORPORATION", "NIKON D90"),
+        ("Canon", "EOS 5D"),
+        ("", "X100"),
+        ("LG", ""),
+    ],
+)
+def test_a_camera_is_named_once_as_in_python(open_static: Open, make: str, model: str) -> None:
+    page = open_static("predict.html?lang=he").page
+    told = page.evaluate(
+        """async (detail) => (await import("./assets/js/wording.js")).claim(
+            { kind: "exif", trust: "unsigned", points_to: "real", detail, claim: "" })""",
+        {"make": make or None, "model": model or None},
+    )
+    (item,) = read_camera(Exif(texts={"Make": make, "Model": model}, numbers={}))
+    name = item.claim.removeprefix("EXIF names a camera: ").rstrip(".")
+    assert told.rstrip(".\u200f").endswith(f": {name}") and told.count(name) == 1

@@ -1,0 +1,135 @@
+"""Pictures in the frames of a page: of the same site, and of another one that is allowed or not."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from picture_site import Site
+from pictures import encode, scene
+from records import png_texts
+
+from .conftest import Extension, Start
+
+pytestmark = pytest.mark.e2e
+SIZE = "width:160px;height:120px"
+FRAME = "width:420px;height:200px"
+NOTE = "a fox in the snow\nSteps: 20, Sampler: Euler, CFG scale: 7, Seed: 3, Size: 320x240, Model: sd15"
+Sites = tuple[Site, Site]
+
+
+class Framed:
+    """A page with a picture, a frame of its own site with two more, and a frame of another site with one."""
+
+    def __init__(self, here: Site, there: Site) -> None:
+        self.noted = png_texts({"parameters": NOTE})
+        here.picture("/in-page.png", encode(scene(1, 300, 225), "PNG"))
+        here.picture("/small.png", encode(scene(2, 80, 60), "PNG"))
+        self.large = here.picture("/large.png", encode(scene(2, 300, 225), "PNG"))
+        self.far = there.picture("/far.png", encode(scene(3, 300, 225), "PNG"))
+        blob = f"""<script>
+            document.images[1].src = URL.createObjectURL(new Blob(
+                [Uint8Array.from(atob("{base64.b64encode(self.noted).decode()}"), (c) => c.charCodeAt(0))]));
+        </script>"""
+        self.inner = here.page(
+            f'<img style="{SIZE}" src="/small.png" srcset="/small.png 80w, /large.png 300w" sizes=60px>'
+            f'<img style="{SIZE}">{blob}'
+        )
+        self.other = there.page(f'<img style="{SIZE}" src="{self.far}">')
+        self.address = here.page(
+            f'<img style="{SIZE}" src="/in-page.png"><p>'
+            f'<iframe style="{FRAME}" src="{self.inner}"></iframe>'
+            f'<iframe style="{FRAME}" src="{self.other}"></iframe>'
+        )
+
+    def open(self, ours: Extension) -> Page:
+        page = ours.context.new_page()
+        page.goto(self.address)
+        inner = page.frames[1]
+        inner.wait_for_function("[...document.images].every((image) => image.naturalWidth > 0)")
+        return page
+
+
+def _frame_id(ours: Extension, page: Page, address: str) -> int:
+    """Of a frame that the extension may read."""
+    found: int = ours.worker.evaluate(
+        """async ([tabId, address]) => (await chrome.scripting.executeScript(
+            {target: {tabId, allFrames: true}, func: () => location.href})
+        ).find(({result}) => result === address).frameId""",
+        [ours.tab_id(page), address],
+    )
+    return found
+
+
+def _checked(ours: Extension, page: Page, count: int) -> tuple[Page, list[dict[str, Any]]]:
+    """The popup after a scan of the page, and the records that it saves."""
+    popup = ours.popup(page)
+    popup.get_by_role("button", name="Check the pictures").click()
+    expect(popup.locator("#progress")).to_contain_text(f"{count} pictures checked")
+    with popup.expect_download() as saving:
+        popup.get_by_role("button", name="Save as JSON").click()
+    records: list[dict[str, Any]] = json.loads(Path(saving.value.path()).read_text(encoding="utf-8"))
+    return popup, records
+
+
+@pytest.fixture(scope="module")
+def ours(start: Start) -> Extension:
+    return start(allowed=["http://127.0.0.1/*"])
+
+
+@pytest.fixture(scope="module")
+def framed(sites: Sites) -> Framed:
+    return Framed(*sites)
+
+
+def test_frames_of_the_same_site_are_scanned_and_others_are_named(ours: Extension, framed: Framed) -> None:
+    page = framed.open(ours)
+    popup, records = _checked(ours, page, 3)
+    assert len(records) == 3 and framed.large in {record["address"] for record in records}
+    assert [record["verdict"]["decided_by"] for record in records].count("metadata") == 1
+    expect(popup.locator("#frames-allow")).to_have_text(re.compile("not looked at. Allow localhost$"))
+    popup.get_by_role("button", name="Remove the badges").click()
+    expect(popup.locator("#progress")).to_be_empty()
+    page.close()
+
+
+def test_frames_of_a_site_that_is_allowed_are_scanned(start: Start, framed: Framed) -> None:
+    ours = start(allowed=["http://127.0.0.1/*", "http://localhost/*"])
+    popup, records = _checked(ours, framed.open(ours), 4)
+    assert len(records) == 4 and framed.far in {record["address"] for record in records}
+    expect(popup.locator("#frames")).to_be_hidden()
+    ours.context.close()
+
+
+def test_a_frames_picture_is_shown_over_its_page(ours: Extension, framed: Framed) -> None:
+    """A blob: address, which the frame alone can read, into a report that holds the picture."""
+    page = framed.open(ours)
+    address = page.frames[1].evaluate("document.images[1].currentSrc")
+    ours.right_click(page, address, _frame_id(ours, page, framed.inner))
+    panel = ours.panel(page)
+    expect(panel.locator("blockquote")).to_have_text("a fox in the snow")
+    assert panel.parent_frame == page.main_frame
+    box, frame = panel.frame_element().bounding_box(), page.locator("iframe").first.bounding_box()
+    assert box and frame and box["x"] >= frame["x"] + frame["width"], "beside the frame"
+    panel.get_by_label("with the picture in it").check()
+    with page.expect_download() as saving:
+        panel.get_by_role("button", name="Save a report").click()
+    assert base64.b64encode(framed.noted).decode() in Path(saving.value.path()).read_text(encoding="utf-8")
+    page.close()
+
+
+def test_in_a_frame_that_may_not_be_read_the_page_asks_for_the_permission(
+    ours: Extension, framed: Framed
+) -> None:
+    page = framed.open(ours)
+    ours.right_click(page, framed.far, frame_id=4242)  # no frame that the extension may reach has this number
+    panel = ours.panel(page)
+    expect(panel.locator("h2")).to_have_text("This picture lies on another site")
+    expect(panel.locator("#allow")).to_have_text("Allow localhost")
+    page.close()

@@ -1,0 +1,189 @@
+"""The end of a job, told to a real receiver on this machine."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from imageprocess.errors import InputNotFoundError
+from imageprocess.serve.jobs.webhook import Webhooks
+from imageprocess.serve.metrics import Metrics
+from imageprocess.serve.problems import ProblemError
+from imageprocess.serve.settings import Settings
+from imageprocess.sources.web import post
+from pictures import encode, plain
+from service import running
+
+KEY = bytes(range(32))
+SECRET = SecretStr("whsec_" + base64.b64encode(KEY).decode())
+BRIGHT = encode(plain(250), "PNG")
+
+
+@dataclass
+class Receiver:
+    """Answers as told, in turn; the last answer for ever."""
+
+    statuses: list[int]
+    address: str = ""
+    heard: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+
+
+@contextmanager
+def receiving(*statuses: int) -> Iterator[Receiver]:
+    receiver = Receiver(list(statuses))
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            receiver.heard.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+            status = receiver.statuses[min(len(receiver.heard), len(receiver.statuses)) - 1]
+            self.send_response(status)
+            self.send_header("Location", "/elsewhere")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    receiver.address = f"http://localhost:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield receiver
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def order(tiny_model_dir: Path, url: str, until: str, **settings: Any) -> dict[str, Any]:
+    """One job with a webhook; -> what is told of it when the webhook is `until`."""
+    told = {
+        "webhook_private_hosts": ("localhost",),
+        "webhook_secret": SECRET,
+        "webhook_delay_s": 0.05,
+        **settings,
+    }
+    with running(tiny_model_dir, jobs=1, **told) as address:
+        answer = httpx.post(
+            f"{address}/v1/jobs", files={"file": ("a.png", BRIGHT)}, params={"webhook": url}, timeout=30
+        )
+        assert answer.status_code == 202, answer.text
+        assert url not in answer.text
+        deadline = time.monotonic() + 60
+        while True:
+            job: dict[str, Any] = httpx.get(f"{address}/v1/jobs/{answer.json()['id']}", timeout=30).json()
+            if job["webhook"]["state"] == until:
+                return job
+            assert time.monotonic() < deadline, job
+            time.sleep(0.05)
+
+
+def check_signature(headers: dict[str, str], body: bytes) -> None:
+    """As a receiver does it, by the specification alone."""
+    assert abs(time.time() - int(headers["webhook-timestamp"])) < 300
+    signed = b".".join((headers["webhook-id"].encode(), headers["webhook-timestamp"].encode(), body))
+    expected = base64.b64encode(hmac.new(KEY, signed, hashlib.sha256).digest()).decode()
+    assert headers["webhook-signature"] == f"v1,{expected}"
+
+
+def test_the_end_is_told_once_and_signed(tiny_model_dir: Path) -> None:
+    with receiving(204) as receiver:
+        job = order(tiny_model_dir, f"{receiver.address}/hook?team=a", "delivered")
+    assert job["webhook"] == {"state": "delivered", "tries": 1}
+    ((path, headers, body),) = receiver.heard
+    assert path == "/hook?team=a"
+    check_signature(headers, body)
+    told = json.loads(body)
+    assert (told["type"], told["data"]["id"], told["data"]["done"]) == ("job.finished", job["id"], 1)
+    assert b"a.png" not in body and b"webhook" not in body
+
+
+def test_it_is_tried_again_under_the_same_id_and_signed_anew(tiny_model_dir: Path) -> None:
+    with receiving(500, 302, 200) as receiver:
+        job = order(tiny_model_dir, receiver.address, "delivered")
+    assert job["webhook"]["tries"] == 3
+    assert {path for path, _, _ in receiver.heard} == {"/"}, "a redirect was followed"
+    assert len({headers["webhook-id"] for _, headers, _ in receiver.heard}) == 1
+    for _, headers, body in receiver.heard:
+        check_signature(headers, body)
+
+
+@pytest.mark.parametrize(("statuses", "tries"), [((500,), 2), ((410,), 1)])
+def test_after_so_many_tries_it_is_left(tiny_model_dir: Path, statuses: tuple[int, ...], tries: int) -> None:
+    with receiving(*statuses) as receiver:
+        job = order(tiny_model_dir, receiver.address, "failed", webhook_tries=2)
+    assert (job["state"], job["webhook"]["tries"], len(receiver.heard)) == ("finished", tries, tries)
+
+
+def test_a_host_that_is_allowed_in_public_is_not_asked_at_a_private_address(tiny_model_dir: Path) -> None:
+    """The receiver listens, and the name is on the list of public hosts: its address is what is refused."""
+    with receiving(200) as receiver:
+        port = receiver.address.rsplit(":", 1)[1]
+        job = order(
+            tiny_model_dir, f"https://localhost:{port}/", "failed",
+            webhook_hosts=("localhost",), webhook_private_hosts=(), webhook_tries=1,
+        )  # fmt: skip
+        with pytest.raises(InputNotFoundError, match="not a public address"):
+            post(f"http://127.0.0.1:{port}/", b"", {}, timeout_s=5)
+    assert job["webhook"]["tries"] == 1 and receiver.heard == []
+
+
+@pytest.mark.parametrize(
+    ("url", "is_allowed"),
+    [
+        ("https://hooks.example/a?b=c", True),
+        ("https://HOOKS.example:8443/", True),
+        ("http://inside.example/", True),
+        ("http://hooks.example/", False),  # only by https
+        ("https://other.example/", False),
+        ("https://hooks.example.evil.example/", False),
+        ("https://evil.example#hooks.example", False),
+        ("https://hooks.example@evil.example/", False),
+        ("https://user:word@hooks.example/", False),
+        ("https://hooks.example./", False),
+        ("https://127.0.0.1/", False),
+        ("https://[::1]/", False),
+        ("ftp://inside.example/", False),
+        ("https://hooks.example:port/", False),
+        ("https://hooks.example/" + "a" * 2_000, False),
+        ("hooks.example", False),
+        ("", False),
+    ],
+)
+def test_only_hosts_that_the_operator_named(url: str, is_allowed: bool) -> None:
+    settings = Settings(
+        webhook_hosts=("hooks.example",), webhook_private_hosts=("inside.example",), webhook_secret=SECRET
+    )
+    webhooks = Webhooks(settings, Metrics())
+    if is_allowed:
+        webhooks.check(url)
+    else:
+        with pytest.raises(ProblemError) as caught:
+            webhooks.check(url)
+        assert (caught.value.status, caught.value.code) == (400, "webhook_refused")
+
+
+def test_there_are_none_unless_hosts_and_a_secret_are_given() -> None:
+    with pytest.raises(ProblemError, match="no webhooks"):
+        Webhooks(Settings(), Metrics()).check("https://hooks.example/")
+    with pytest.raises(ValidationError, match="IMAGEPROCESS_WEBHOOK_SECRET"):
+        Settings(webhook_hosts=("hooks.example",))
+    with pytest.raises(ValidationError, match="openssl rand"):
+        Settings(webhook_secret=SecretStr("secret"))
+    assert "AAEC" not in repr(Settings(webhook_secret=SECRET))

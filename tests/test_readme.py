@@ -1,0 +1,77 @@
+"""What the README tells a newcomer to type exists: commands, options, targets of make, extras."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import click
+import pytest
+from PIL import Image
+
+from imageprocess.cli import main
+from pictures import scene
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = re.findall(r"^ {4,}(imageprocess .+?)(?: {2,}#.*)?$", TEXT, re.M)
+
+
+def _options(command: click.Command) -> set[str]:
+    return {name for parameter in command.params for name in [*parameter.opts, *parameter.secondary_opts]}
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_commands_and_their_options(line: str) -> None:
+    words = shlex.split(line.split(" < ")[0])[1:]
+    command: click.Command = main
+    while isinstance(command, click.Group):
+        name = words.pop(0)
+        found = command.get_command(click.Context(command), name)
+        assert found, f"{line}: there is no {name}"
+        command = found
+    given = {word.split("=")[0] for word in words if re.match("-.", word)}
+    assert given <= _options(command), f"{line}: {given - _options(command)}"
+
+
+def test_there_are_commands() -> None:
+    assert len(COMMANDS) > 10
+
+
+def test_targets_of_make() -> None:
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
+    named = set(re.findall(r"(?:`|^ {4})make (\w+)", TEXT, re.M))
+    assert {"serve", "test"} <= named <= targets, named - targets
+
+
+def test_every_extra_is_named_with_what_it_adds() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "optional-dependencies"
+    ]
+    table = TEXT.split("| extra | adds |")[1].split("\n\n")[0]
+    assert set(re.findall(r"`(\w+)`", table)) >= extras.keys() - {"dev"}
+
+
+def test_links_into_the_tree() -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", TEXT):
+        assert (ROOT / target).exists(), target
+
+
+def test_the_commands_for_a_reports_sums_give_them(tmp_path: Path) -> None:
+    photo, report = tmp_path / "photo.jpg", tmp_path / "photo.html"
+    exif = Image.Exif()
+    exif[0x0112] = 6  # lies on its side
+    scene(5, 320, 200).save(photo, quality=90, exif=exif)
+    command = [sys.executable, "-m", "imageprocess", "detect", str(photo), "--report", str(report), "--quiet"]
+    subprocess.run(command, check=True, capture_output=True)
+    text = report.read_text(encoding="utf-8")
+    lines = re.findall(r"^ {4}(sha256sum .+|python3 -c .+)$", TEXT, re.M)
+    assert len(lines) == 2
+    for line in lines:
+        words = [sys.executable if word == "python3" else word for word in shlex.split(line)]
+        said = subprocess.run(words, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+        assert said.split()[0] in text, line

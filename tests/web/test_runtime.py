@@ -1,0 +1,120 @@
+"""Private mode's runtime by the real npm, from a registry on loopback that fails as registries do."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import shutil
+import tarfile
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from imageprocess.web import runtime
+
+pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="needs npm")
+PACKAGE, FILES = runtime.PARTS["ort"]
+
+
+def _tarball() -> bytes:
+    """A package with the files that are copied out of it."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as archive:
+        files = {"package.json": json.dumps({"name": PACKAGE, "version": "9.9.9"}).encode()}
+        files |= {name: name.encode() for name in FILES}
+        for name, data in files.items():
+            entry = tarfile.TarInfo(f"package/{name}")
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    return stream.getvalue()
+
+
+class Registry:
+    """Answers the first `failures` questions with a 404. npm takes the second one for final: it asks in two forms."""
+
+    def __init__(self, failures: int) -> None:
+        self.asked = 0
+        self.tarball = _tarball()
+        self.integrity = f"sha512-{base64.b64encode(hashlib.sha512(self.tarball).digest()).decode()}"
+        registry = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                registry.asked += 1
+                fails = registry.asked <= failures
+                data = b"{}" if fails else registry.answer(self.path)
+                self.send_response(404 if fails else 200)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *said: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server.server_port}/"
+
+    def answer(self, path: str) -> bytes:
+        if path.endswith(".tgz"):
+            return self.tarball
+        dist = {"tarball": f"{self.address}{PACKAGE}.tgz", "integrity": self.integrity}
+        version = {"name": PACKAGE, "version": "9.9.9", "dist": dist}
+        told = {"name": PACKAGE, "dist-tags": {"latest": "9.9.9"}, "versions": {"9.9.9": version}}
+        return json.dumps(told).encode()
+
+    def project(self, folder: Path) -> Path:
+        """package.json and its lock, which name the one package."""
+        folder.mkdir()
+        wants = {"name": "x", "dependencies": {PACKAGE: "9.9.9"}}
+        locked = {"version": "9.9.9", "integrity": self.integrity}
+        packages = {"": wants, f"node_modules/{PACKAGE}": locked}
+        lock = {"name": "x", "lockfileVersion": 3, "requires": True, "packages": packages}
+        (folder / "package.json").write_text(json.dumps(wants), encoding="utf-8")
+        (folder / "package-lock.json").write_text(json.dumps(lock), encoding="utf-8")
+        return folder
+
+
+@pytest.fixture
+def registry(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Registry]:
+    """npm asks this registry, and has nothing in its cache."""
+    registry = Registry(request.param)
+    monkeypatch.setattr(runtime, "PARTS", {"ort": (PACKAGE, FILES)})
+    monkeypatch.setenv("npm_config_registry", registry.address)
+    monkeypatch.setenv("npm_config_cache", str(tmp_path / "cache"))
+    thread = threading.Thread(target=registry.server.serve_forever)
+    thread.start()
+    yield registry
+    registry.server.shutdown()
+    registry.server.server_close()
+    thread.join()
+
+
+@pytest.mark.parametrize("registry", [2], indirect=True)
+def test_a_download_that_fails_once_is_tried_again(registry: Registry, tmp_path: Path) -> None:
+    assert runtime.build(registry.project(tmp_path / "project"), tmp_path / "assets") is None
+    assert json.loads((tmp_path / "assets/ort/runtime.json").read_text(encoding="utf-8")) == {
+        "version": "9.9.9"
+    }
+    names = {path.name for path in (tmp_path / "assets/ort").iterdir()}
+    assert names == {*(Path(name).name for name in FILES), "runtime.json"}
+    # What was fetched is not asked for again.
+    asked = registry.asked
+    assert runtime.build(tmp_path / "project", tmp_path / "again") is None
+    assert registry.asked == asked
+
+
+@pytest.mark.parametrize("registry", [1000], indirect=True)
+def test_what_npm_says_is_in_the_problem(registry: Registry, tmp_path: Path) -> None:
+    problem = runtime.build(registry.project(tmp_path / "project"), tmp_path / "assets")
+    assert problem is not None and problem.startswith(
+        "npm could not fetch the runtime (code E404; 404 Not Found"
+    )
+    assert PACKAGE in problem and ".log" not in problem and "\n" not in problem
+    assert not (tmp_path / "assets").exists()
