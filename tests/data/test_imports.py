@@ -192,14 +192,14 @@ def test_a_folder_of_another_layout(tmp_path: Path) -> None:
 @pytest.mark.parametrize("source", ["missing", "a/b/c", "./owner/name", "/no/such"])
 def test_a_source_that_is_not_there(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    fails(source, tmp_path / "out", "no such folder or file")
+    fails(source, tmp_path / "out", "neither a folder or file")
 
 
 def test_an_existing_set_is_not_overwritten(tmp_path: Path) -> None:
     source = str(fill(tmp_path / "mine", plain_set(3)))
     (tmp_path / "out").mkdir()
     import_set(source, tmp_path / "out")  # an empty folder is as good as none
-    fails(source, tmp_path / "out", "there already")
+    fails(source, tmp_path / "out", "already exists")
 
 
 def test_the_output_may_not_lie_in_the_source(tmp_path: Path) -> None:
@@ -279,9 +279,9 @@ def test_an_entry_of_a_false_checksum_is_skipped(tmp_path: Path) -> None:
 
 def test_files_that_are_no_zip(tmp_path: Path) -> None:
     (tmp_path / "mine.zip").write_bytes(b"PK\3\4 and then nothing")
-    fails(str(tmp_path / "mine.zip"), tmp_path / "out", r"mine\.zip: not a zip")
+    fails(str(tmp_path / "mine.zip"), tmp_path / "out", r"mine\.zip: not a readable zip")
     (tmp_path / "one.jpg").write_bytes(small(1))
-    fails(str(tmp_path / "one.jpg"), tmp_path / "out", r"one\.jpg: not a zip")
+    fails(str(tmp_path / "one.jpg"), tmp_path / "out", r"one\.jpg: not a readable zip")
 
 
 def test_an_encrypted_zip(tmp_path: Path) -> None:

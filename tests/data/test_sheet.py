@@ -126,7 +126,7 @@ def test_add_names_what_is_missing_after_a_look(photos: str, git_root: Path, tmp
     )  # fmt: skip
     assert result.exit_code == 2
     assert "files that match" in result.stdout
-    assert "--category, --era, --generator, --made-by, --shows, --test-set, too" in result.stderr
+    assert "--category, --era, --generator, --made-by, --shows, --test-set" in result.stderr
     assert load_manifest(manifest) == []
 
 
@@ -142,7 +142,7 @@ def test_add_refuses_what_is_there_and_what_is_reserved(
     result = run(*other, "--include", "^img/[0-4]")
     assert result.exit_code == 2 and "source 'my_photos' includes the same files" in result.stderr
     result = run(*other, "--split", "open_test", "--test-set", "open_test_2")
-    assert result.exit_code == 2 and "choose --split train" in result.stderr
+    assert result.exit_code == 2 and "use --split train" in result.stderr
     monkeypatch.setattr(reserved, "is_reserved", lambda repo: True)
     result = run(*other)
     assert result.exit_code == 1 and "reserved for independent evaluations" in result.stderr
