@@ -1,4 +1,4 @@
-"""The table of models in README.md and docs/encoder.md, from the figures that `imageprocess evaluate --json OUT.json` wrote.
+"""The table of models in README.md and docs/encoder.md, from what `imageprocess evaluate --json OUT.json` wrote.
 
 python -m bench.encoder_table OUT.json
 """
