@@ -7,6 +7,7 @@ OLDER.json is an earlier version of src/imageprocess/data/sources.json, out of t
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import fields
@@ -17,7 +18,6 @@ from bench.markers import write_between
 from numpy.typing import NDArray
 
 from imageprocess.data.index import read_index
-from imageprocess.data.manifest import load_manifest
 from imageprocess.train.encoder.features import TEST_VARIANTS, TRAIN_VARIANTS, FeatureSet, load_features
 from imageprocess.train.encoder.head import HeadOptions, train_head
 from imageprocess.train.encoder.measure import auroc_by_variant
@@ -30,7 +30,7 @@ Score = Callable[[FeatureSet], NDArray[np.float64]]
 def main(data: Path, store: Path, older: Path) -> None:
     rows = read_index(data)
     trained = [row for row in rows if row.split in ("train", "val", "test")]
-    first = {entry.id for entry in load_manifest(older)}
+    first = {entry["id"] for entry in json.loads(older.read_text("utf-8"))["sources"]}  # of an older schema, maybe
     scores = {}
     for name, taken in (
         ("older", [row for row in trained if row.source in first]),

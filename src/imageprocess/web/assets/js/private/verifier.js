@@ -34,7 +34,7 @@ async function start(report) {
   const { version } = await (await fetch(new URL("runtime.json", FOLDER), { cache: "no-cache" })).json();
   const [bytes, library, ...lists] = await Promise.all([
     load(BINARY, version, report),
-    import(new URL("c2pa.js", FOLDER)),
+    import(new URL("c2pa.js", FOLDER).href),
     ...Object.values(LISTS).map(trustList),
   ]);
   await library.default({ module_or_path: bytes });
