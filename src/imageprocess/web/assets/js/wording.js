@@ -62,7 +62,7 @@ export const provesNot = (item) => said("proves-not", item, item.detail.does_not
 /** The camera's name, once where maker and model both have it, as provenance/camera.py says it. */
 function cameraOf({ make, model }) {
   const [brand] = (make ?? "").toLowerCase().split(" ");
-  return model && model.toLowerCase().startsWith(brand) ? model : [make, model].filter(Boolean).join(" ");
+  return model?.toLowerCase().startsWith(brand) ? model : [make, model].filter(Boolean).join(" ");
 }
 
 /** The most exact text there is for this kind of item: by its state or term, by what it points to, by its kind. */
