@@ -30,7 +30,9 @@ Score = Callable[[FeatureSet], NDArray[np.float64]]
 def main(data: Path, store: Path, older: Path) -> None:
     rows = read_index(data)
     trained = [row for row in rows if row.split in ("train", "val", "test")]
-    first = {entry["id"] for entry in json.loads(older.read_text("utf-8"))["sources"]}  # of an older schema, maybe
+    first = {
+        entry["id"] for entry in json.loads(older.read_text("utf-8"))["sources"]
+    }  # of an older schema, maybe
     scores = {}
     for name, taken in (
         ("older", [row for row in trained if row.source in first]),
