@@ -11,14 +11,12 @@ const TEXTS = Object.assign({}, ...(await Promise.all(FIRST.map(fetched))));
 /** Add the texts of a part that is fetched later. */
 export const addTexts = async (part) => Object.assign(TEXTS, await fetched(`${part}.${language}`));
 
-// Between a Latin word and a number a full stop or colon would be read from left to right, as part of both.
-const LATIN_END = /(?<=[A-Za-z\d%}])[.:](?= |$)/g;
-const directed = (text) => (document.documentElement.dir === "rtl" ? text.replace(LATIN_END, "$&\u200f") : text);
+// Else a full stop or colon between a Latin word and a number is read from left to right with them.
+const directed = (text) => (document.dir === "rtl" ? text.replace(/(?<=[\w%}])[.:](?= |$)/g, "$&\u200f") : text);
 
 /** The text of `key` with {placeholders} filled in; the key itself where there is no such text. */
 export function t(key, values = {}) {
-  const text = directed(TEXTS[key] ?? key);
-  return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+  return directed(TEXTS[key] ?? key).replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 }
 
 export const has = (key) => key in TEXTS;

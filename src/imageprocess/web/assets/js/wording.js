@@ -59,12 +59,6 @@ const unbroken = (text) => text.replace(/(\d) %/g, "$1\u00a0%");
 export const proves = (item) => said("proves", item, item.detail.proves);
 export const provesNot = (item) => said("proves-not", item, item.detail.does_not_prove);
 
-/** The camera's name, once where maker and model both have it, as provenance/camera.py says it. */
-function cameraOf({ make, model }) {
-  const [brand] = (make ?? "").toLowerCase().split(" ");
-  return model?.toLowerCase().startsWith(brand) ? model : [make, model].filter(Boolean).join(" ");
-}
-
 /** The most exact text there is for this kind of item: by its state or term, by what it points to, by its kind. */
 function said(what, item, original) {
   if (!table && original) return original;
@@ -72,7 +66,9 @@ function said(what, item, original) {
   const state = detail.state ?? detail.how ?? detail.digital_source_type ?? (detail.credit ? "credit" : trust);
   const keys = [`${what}.${kind}.${state}.${points}`, `${what}.${kind}.${state}`, `${what}.${kind}.${points}`, `${what}.${kind}`];
   const key = keys.find(has);
-  const camera = cameraOf(detail);
+  const { make, model } = detail;
+  const isNamedBoth = model?.toLowerCase().startsWith(make?.toLowerCase().split(" ")[0]); // once is enough, as in camera.py
+  const camera = isNamedBoth ? model : [make, model].filter(Boolean).join(" ");
   const p = detail.probability_ai === undefined ? "" : percent(detail.probability_ai);
   return key ? t(key, { signer: "–", generator: "", ...detail, camera, p }) : (original ?? "");
 }
