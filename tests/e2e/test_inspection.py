@@ -104,3 +104,25 @@ def test_a_photo_has_no_mark_and_that_is_no_verdict(open_static: Open, tmp_path:
     panel = page.get_by_role("dialog")
     expect(panel.locator("[data-state=absent]")).to_have_count(5)
     expect(panel).to_contain_text("No mark found is no verdict")
+
+
+def test_second_looks_are_asked_of_the_service_on_request(open_page: Open, drawn: dict[str, Path]) -> None:
+    page = open_page().page
+    choose(page, drawn["bright.jpg"])
+    check(page)
+    page.get_by_role("button", name=BUTTON).click()
+    panel = page.get_by_role("dialog", name="What this file says of itself")
+    with page.expect_request("**/v1/detect?*explain=1*"):
+        panel.get_by_role("button", name="Look at copies").click()
+    expect(panel).to_contain_text("Re-saved and smaller copies")
+    expect(panel.get_by_role("button", name="Look at copies")).to_be_enabled()
+
+
+def test_private_mode_offers_no_second_look(open_static: Open, drawn: dict[str, Path]) -> None:
+    page = open_static().page
+    choose_private(page, drawn["bright.jpg"])
+    page.get_by_role("button", name=BUTTON).click()
+    expect(page.get_by_role("dialog", name="What this file says of itself")).to_contain_text(
+        "Texts in the file"
+    )
+    expect(page.get_by_role("button", name="Look at copies")).to_have_count(0)

@@ -53,7 +53,7 @@ function made({ family, name, probability, top3 }) {
   return likely.length > 0 && t("maker.open", { names: likely.join(", ") });
 }
 
-function explained({ copies, views = [], closest_sources: sources = [] }) {
+export function explained({ copies, views = [], closest_sources: sources = [] }) {
   const range = { low: percent(copies.lowest), high: percent(copies.highest) };
   const told = views.filter((view) => view.side);
   const nameOf = (index) => t(index ? "explain.view.crop" : "explain.view.whole", { number: index });

@@ -20,13 +20,15 @@ const VERIFIER = new URL("assets/c2pa/c2pa_bg.wasm", document.baseURI).href;
 const MAX_DEPTH = 16; // generations of ingredients
 
 /** Open the dialog on an item. `changed()`: from now on signatures are checked in this browser, or no longer. */
-export async function openInspection({ name, file, record }, changed) {
+export async function openInspection(item, changed) {
+  const { name, file, record, where } = item;
   const told = await inspect(file);
   const check = site.credentials && told.manifests?.length ? await signatures(file, changed) : null;
   const dialog = el(
     "dialog", { id: "inspection", "aria-labelledby": "inspection-title" },
     el("h2", { id: "inspection-title" }, t("inspect.title")),
     el("p", { class: "hint" }, el("bdi", {}, name)),
+    where === "service" && record?.verdict && (await import("./secondlooks.js")).secondLooks(item),
     told.error ? el("p", { class: "warning" }, t("inspect.failed")) : contents(told, record?.evidence ?? [], check),
     el("p", { class: "row" }, el("button", { type: "button", class: "button", onclick: () => dialog.close() }, t("inspect.close"))),
   );

@@ -12,10 +12,10 @@ export class ServiceError extends Error {
 export const model = () => ask("v1/model", { headers: { Accept: "application/json" } });
 
 /** One file's record, or its failed record. `key` is null where none is asked for; it goes as UTF-8. */
-export async function detect(file, { mode, heatmap, key, signal }) {
+export async function detect(file, { mode, heatmap, explain = false, key, signal }) {
   const body = new FormData();
   body.append("file", file, file.name);
-  const query = new URLSearchParams({ mode, heatmap: heatmap ? "1" : "0" });
+  const query = new URLSearchParams({ mode, heatmap: heatmap ? "1" : "0", ...(explain && { explain: "1" }) });
   const headers = key === null ? {} : { "X-API-Key": String.fromCharCode(...new TextEncoder().encode(key)) };
   const answer = await ask(`v1/detect?${query}`, { method: "POST", body, headers, signal });
   return answer.results[0];
