@@ -28,8 +28,8 @@ export async function openInspection(item, changed) {
     "dialog", { id: "inspection", "aria-labelledby": "inspection-title" },
     el("h2", { id: "inspection-title" }, t("inspect.title")),
     el("p", { class: "hint" }, el("bdi", {}, name)),
-    where === "service" && record?.verdict && (await import("./secondlooks.js")).secondLooks(item),
     told.error ? el("p", { class: "warning" }, t("inspect.failed")) : contents(told, record?.evidence ?? [], check),
+    where === "service" && record?.verdict && (await import("./secondlooks.js")).secondLooks(item),
     el("p", { class: "row" }, el("button", { type: "button", class: "button", onclick: () => dialog.close() }, t("inspect.close"))),
   );
   byId("inspection")?.remove();

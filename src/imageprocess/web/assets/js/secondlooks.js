@@ -26,7 +26,7 @@ async function look(file, mode) {
     const record = await detect(file, { mode, heatmap: false, explain: true, key: service.key, signal: undefined });
     const { explain } = record.evidence?.find(({ kind }) => kind === "model")?.detail ?? {};
     if (explain) return explained(explain).filter(Boolean).map((said) => el("p", {}, said));
-    return [el("p", { class: "warning" }, record.error?.message ?? t("inspect.again.none"))];
+    return [el("p", { class: "warning" }, record.error ? failure(record.error) : t("inspect.again.none"))];
   } catch (error) {
     return [el("p", { class: "warning" }, error instanceof ServiceError ? failure(error) : String(error))];
   }
