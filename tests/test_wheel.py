@@ -108,7 +108,7 @@ def test_where_npm_is_it_has_private_mode(clone: Path, tmp_path: Path) -> None:
 def test_an_installed_wheel_detects(clone: Path, tmp_path: Path) -> None:
     """In a venv of its own; of what this environment has, it sees the dependencies alone."""
     (tmp_path / "bin").mkdir()
-    wheel = _wheel(clone, tmp_path, PATH=str(tmp_path / "bin"))
+    wheel, _ = _wheel(clone, tmp_path, PATH=str(tmp_path / "bin"))
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     assert "imageprocess/models/cnn/model.onnx" in names

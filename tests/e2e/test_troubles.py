@@ -7,12 +7,14 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
 
 from browsing import DESKTOP, PHONE, Open, check, choose, choose_private, saved_records, watching
 from imageprocess.web import site
-from pictures import encode, plain
+from pictures import encode
 from service import running
 
 pytestmark = pytest.mark.e2e
@@ -207,7 +209,8 @@ def test_the_limit_that_is_told_is_of_who_looked(
     if not site.has_private_mode():
         pytest.skip("private mode is not built: `make web` does, where npm is")
     path = tmp_path / "scan.tif"
-    path.write_bytes(encode(plain(250, 300, 300), "TIFF", compression="jpeg"))
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (600, 600, 3), np.uint8))
+    path.write_bytes(encode(noise, "TIFF", compression="jpeg"))
     with running(tiny_model_dir, max_body_bytes=100_000) as address:
         page = open_page(at=address).page
         page.get_by_text("In this browser", exact=True).click()

@@ -95,19 +95,18 @@ async function clear() {
   await show();
 }
 
+/** Follow the switch from now on, and take it as it is. */
 export function wireHistory() {
-  if (!storage) return;
-  byId("history").hidden = false;
   const box = byId("history-keep");
-  box.checked = isOn();
-  box.addEventListener("change", async () => {
+  const follow = async () => {
     if (box.checked) storage.setItem(SWITCH, "on");
     else {
       storage.removeItem(SWITCH);
       await clear(); // off means that nothing is kept
     }
     await show();
-  });
+  };
+  box.addEventListener("change", follow);
   byId("history-clear").addEventListener("click", clear);
-  if (isOn()) show();
+  return follow();
 }

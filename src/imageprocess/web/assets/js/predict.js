@@ -3,10 +3,10 @@
 import { counted } from "./answer.js";
 import { Card } from "./card.js";
 import { byId } from "./dom.js";
-import { remember, wireHistory } from "./history.js";
 import { wireIntake } from "./intake.js";
 import { ServiceError } from "./service.js";
 import { site } from "./site.js";
+import { storage } from "./storage.js";
 import { bytes, number, plural, privacyOf, t } from "./texts.js";
 import { browser, service } from "./witnesses.js";
 import { failure, headline } from "./wording.js";
@@ -45,6 +45,18 @@ async function start() {
   const ready = choose(witness);
   if (location.hash) import("./arrivals.js").then(({ takeArrivals }) => takeArrivals(add, tellProblem));
   return ready;
+}
+
+const history = () => import("./history.js"); // fetched where a history is kept, or from now on is
+
+function wireHistory() {
+  if (!storage) return;
+  const box = byId("history-keep");
+  byId("history").hidden = false;
+  box.checked = storage.getItem("history") === "on";
+  const wire = async () => (await history()).wireHistory();
+  if (box.checked) wire();
+  else box.addEventListener("change", wire, { once: true });
 }
 
 const tellProblem = (textContent) => Object.assign(byId("problem"), { hidden: false, textContent });
@@ -202,7 +214,8 @@ async function run(only = null) {
       Object.assign(item, { unreadable, mode, run: control, limit: asked.limit(), where: asked === browser ? "browser" : "service" });
       show(item, "done", record);
       showTableSoon();
-      remember(record, item.card.canvas);
+      const { canvas } = item.card;
+      if (byId("history-keep").checked) history().then(({ remember }) => remember(record, canvas));
     }
     summarise(checked());
   } catch (error) {
