@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +29,8 @@ Score = Callable[[FeatureSet], NDArray[np.float64]]
 def main(data: Path, store: Path, older: Path) -> None:
     rows = read_index(data)
     trained = [row for row in rows if row.split in ("train", "val", "test")]
-    first = {
-        entry["id"] for entry in json.loads(older.read_text("utf-8"))["sources"]
-    }  # of an older schema, maybe
+    # Not `load_manifest`: an older version may name categories that there are no more.
+    first = {entry["id"] for entry in json.loads(older.read_text("utf-8"))["sources"]}
     scores = {}
     for name, taken in (
         ("older", [row for row in trained if row.source in first]),
@@ -57,10 +55,7 @@ def _parts(name: str, data: FeatureSet) -> Iterator[tuple[str, FeatureSet]]:
     for category in np.unique(data.category):
         mask = data.category == category
         if 0 < data.is_ai[mask].mean() < 1:
-            yield (
-                f"{name}, {category}",
-                FeatureSet(**{field.name: getattr(data, field.name)[mask] for field in fields(FeatureSet)}),
-            )
+            yield f"{name}, {category}", data.subset(mask)
 
 
 def _cell(data: FeatureSet, score: Score) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..types import Evidence, Verdict
 from .spec import ModelSpec
@@ -33,6 +34,12 @@ NAMES = {
 _TOP = 3
 
 
+def softmax(logits: NDArray[Any]) -> NDArray[np.float64]:
+    """Over the last axis."""
+    raised = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(raised / raised.sum(axis=-1, keepdims=True), np.float64)
+
+
 def maker_detail(
     evidence: Sequence[Evidence], verdict: Verdict, output: Output, spec: ModelSpec
 ) -> dict[str, Any] | None:
@@ -47,9 +54,7 @@ def maker_detail(
     if any(item.points_to == "ai" and item.detail.get("generator") for item in evidence):
         return None
     families = [str(family) for family in facts["families"]]
-    scaled = np.array(output.maker_logits, np.float64) / float(facts["temperature"])
-    raised = np.exp(scaled - scaled.max())
-    chances = raised / raised.sum()
+    chances = softmax(np.array(output.maker_logits, np.float64) / float(facts["temperature"]))
     order = np.argsort(-chances, kind="stable")[:_TOP]
     top: list[dict[str, Any]] = [
         {

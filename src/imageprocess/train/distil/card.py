@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..encoder.card import answers_table, auroc_table
+from ..encoder.card import auroc_table, test_sets, title
 
 
 def write_card(facts: Mapping[str, Any]) -> str:
@@ -14,13 +14,8 @@ def write_card(facts: Mapping[str, Any]) -> str:
     measured, images, start, recipe = (training[key] for key in ("measured", "images", "start", "recipe"))
     held = measured["held_out"]
     names = [name for name in measured if name != "held_out"]
-    both = [name for name in names if measured[name]["auroc"]]
     lines = [
-        f"# {facts['name']} {facts['version']}",
-        "",
-        f"{facts['architecture']}. Input {facts['input']['width']} x {facts['input']['height']}: the whole picture "
-        f"squashed, and {facts['views']['crops']} native crop(s) where there is most texture.",
-        "",
+        *title(facts),
         f"- File: {facts['bytes'] / 1e6:.1f} MB, {facts['parameters']:,} parameters, arithmetic in "
         f"{held['arithmetic']}.",
         f"- Start: ImageNet weights of {start['package']} ({start['licence']}).",
@@ -38,15 +33,7 @@ def write_card(facts: Mapping[str, Any]) -> str:
         "",
         *auroc_table([held["float32"], held["int8"]], ["float32", "int8"]),
         "",
-        "## Test sets",
-        "",
-        "Sources whose every picture stayed out of training, selection and calibration. `clean` is JPEG 95, `web` two "
-        "rounds of JPEG at 1024 px, `hard` JPEG 40. AUROC, sources weighing alike:",
-        "",
-        *auroc_table([measured[name]["auroc"] for name in both], both),
-        "",
-        *answers_table(measured, names),
-        "",
+        *test_sets(measured, names),
         "## Limits",
         "",
         "One run of one student: what the ImageNet start, the teacher's logits and its features are each worth was not "

@@ -23,7 +23,7 @@ from ..encoder.measure import auroc_by_variant, measure_test_sets
 from .card import write_card
 from .graph import halve_weights, write_eight_bit_graph, write_graph
 from .network import INPUT, START_PACKAGE, START_SHA256, Student
-from .targets import Lessons, open_pixels, subset
+from .targets import Lessons, open_pixels
 from .training import DistilOptions
 
 CROPS = 1
@@ -58,7 +58,7 @@ def write_model(
     lessons = trained.lessons
     views = open_pixels(pixels, lessons.features)
     graphs = _write_graphs(trained, views, part, progress)
-    held = subset(lessons.features, lessons.held)
+    held = lessons.features.subset(lessons.held)
     scores, aurocs = {}, {}
     for kind, path in graphs.items():
         progress(f"held-out sources, {kind}")

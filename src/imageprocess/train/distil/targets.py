@@ -7,7 +7,7 @@ student's held-out sources are taken away first, so that no teacher of these tar
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -45,16 +45,12 @@ def load_lessons(
         with np.load(cache) as arrays:
             if np.array_equal(arrays["source"], features.source) and np.array_equal(arrays["held"], held):
                 return Lessons(features, held, arrays["teacher"])
-    learnt = subset(features, ~held)
+    learnt = features.subset(~held)
     teacher = np.zeros(len(held), np.float32)
     teacher[~held] = out_of_fold(learnt, source_folds(learnt, repositories, options.folds), options, progress)
     with cache.open("wb") as stream:
         np.savez(stream, source=features.source, held=held, teacher=teacher)
     return Lessons(features, held, teacher)
-
-
-def subset(features: FeatureSet, mask: NDArray[np.bool_]) -> FeatureSet:
-    return FeatureSet(**{field.name: getattr(features, field.name)[mask] for field in fields(FeatureSet)})
 
 
 def open_pixels(pixels: Path, features: FeatureSet) -> list[NDArray[np.uint8]]:

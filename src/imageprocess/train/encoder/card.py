@@ -14,11 +14,7 @@ def write_card(facts: Mapping[str, Any]) -> str:
     measured, images = training["measured"], training["images"]
     unit = training.get("folds_of", "sources")
     lines = [
-        f"# {facts['name']} {facts['version']}",
-        "",
-        f"{facts['architecture']}. Input {facts['input']['width']} x {facts['input']['height']}: the whole picture "
-        f"squashed, and {facts['views']['crops']} native crop(s) where there is most texture.",
-        "",
+        *title(facts),
         _origin(facts),
         f"- Trained here: the head ({_parameters(training)}). {_adapted(facts)}",
         f"- Data: {images['train']:,} degraded copies of pictures of {images['sources']} sources; data id "
@@ -34,11 +30,21 @@ def write_card(facts: Mapping[str, Any]) -> str:
         "",
     ]
     if names := [name for name in measured if name != "out_of_fold"]:
-        lines += _test_sets(measured, names)
+        lines += test_sets(measured, names)
     if "maker" in facts:
         lines += maker_section(facts["maker"])
     lines += ["## Limits", "", f"{_LIMITS} {_BASE_LIMITS}" if "base" in facts else _LIMITS, ""]
     return "\n".join(lines)
+
+
+def title(facts: Mapping[str, Any]) -> list[str]:
+    return [
+        f"# {facts['name']} {facts['version']}",
+        "",
+        f"{facts['architecture']}. Input {facts['input']['width']} x {facts['input']['height']}: the whole picture "
+        f"squashed, and {facts['views']['crops']} native crop(s) where there is most texture.",
+        "",
+    ]
 
 
 def _adapted(facts: Mapping[str, Any]) -> str:
@@ -61,7 +67,7 @@ def _origin(facts: Mapping[str, Any]) -> str:
     )
 
 
-def _test_sets(measured: Mapping[str, Any], names: list[str]) -> list[str]:
+def test_sets(measured: Mapping[str, Any], names: list[str]) -> list[str]:
     lines = [
         "## Test sets",
         "",
@@ -71,7 +77,7 @@ def _test_sets(measured: Mapping[str, Any], names: list[str]) -> list[str]:
     ]
     both = [name for name in names if measured[name]["auroc"]]
     lines += auroc_table([measured[name]["auroc"] for name in both], both)
-    return [*lines, "", *answers_table(measured, names), ""]
+    return [*lines, "", *_answers_table(measured, names), ""]
 
 
 _LIMITS = (
@@ -99,7 +105,7 @@ def auroc_table(rows: list[Mapping[str, float]], names: list[str]) -> list[str]:
     ]
 
 
-def answers_table(measured: Mapping[str, Any], names: list[str]) -> list[str]:
+def _answers_table(measured: Mapping[str, Any], names: list[str]) -> list[str]:
     """Balanced mode over all variants, by test set and category."""
     lines = [
         'Balanced mode, over all variants: the share that is answered (the rest is "unsure"), and the errors.',

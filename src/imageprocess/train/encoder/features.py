@@ -223,6 +223,10 @@ class FeatureSet:
     group: NDArray[np.str_]  # near-duplicates share one
     picture: NDArray[np.str_]  # sha256 of its file: what copies of one picture share
 
+    def subset(self, mask: NDArray[np.bool_]) -> FeatureSet:
+        """mask (N,) -> the copies of which it is true."""
+        return FeatureSet(**{field.name: getattr(self, field.name)[mask] for field in fields(self)})
+
 
 def load_features(store: Path, rows: Sequence[IndexRow], variants: Collection[str]) -> FeatureSet:
     """Of the pictures in `rows` that the store holds, in these variants. Raises DataError where it holds none."""

@@ -7,7 +7,7 @@ never saw; calibration and thresholds come from these, over all degradations.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ...model.base.head import Head
+from ...model.base.maker import Linear8
 from .features import FeatureSet
 
 Progress = Callable[[str], None]
@@ -35,9 +36,7 @@ class HeadOptions:
     feature_dropout: float = 0.2
     mixup: float = 0.3  # Beta(a, a); 0: none
     label_smoothing: float = 0.04
-    consistency: float = (
-        1.0  # weight of the squared difference of probability between two copies of a picture
-    )
+    consistency: float = 1.0  # weight of the loss on the difference between two copies of a picture
     source_power: float = 0.5  # a picture's weight is its source's size to minus this: 1 = sources alike
     folds: int = 4
 
@@ -165,7 +164,7 @@ def _fit(examples: _Examples, options: HeadOptions, *, seed: int) -> _Fitted:
         mean, deviation, nn.Linear(features.shape[1], options.hidden), nn.Linear(options.hidden, 1)
     )
     weights = torch.from_numpy(sampling_weights(examples.is_ai, examples.source, options.source_power))
-    optimiser = _optimiser(fitted, options)
+    optimiser = make_optimiser((fitted.hidden, fitted.output), options.learning_rate, options.weight_decay)
     steps = max(_LEAST_STEPS, options.epochs * len(features) // options.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, options.learning_rate, total_steps=steps)
     for _ in range(steps):
@@ -216,14 +215,16 @@ def _fit_patches(data: FeatureSet, options: HeadOptions) -> tuple[Float, float]:
         return weight.numpy().astype(np.float32), float(layer.bias.item() - (weight * mean).sum().item())
 
 
-def _optimiser(fitted: _Fitted, options: HeadOptions) -> torch.optim.Optimizer:
-    layers = (fitted.hidden, fitted.output)
+def make_optimiser(
+    layers: Sequence[nn.Linear], learning_rate: float, weight_decay: float
+) -> torch.optim.Optimizer:
+    """AdamW without weight decay of the biases."""
     return torch.optim.AdamW(
         [
-            {"params": [layer.weight for layer in layers], "weight_decay": options.weight_decay},
+            {"params": [layer.weight for layer in layers], "weight_decay": weight_decay},
             {"params": [layer.bias for layer in layers], "weight_decay": 0.0},
         ],
-        lr=options.learning_rate,
+        lr=learning_rate,
     )
 
 
@@ -257,14 +258,11 @@ def _to_head(members: list[_Fitted], patches: Float, patches_bias: float) -> Hea
             outputs.append(member.output.weight[0].numpy() / len(members))
         output_bias = np.float32(np.mean([member.output.bias.item() for member in members]))
     hidden = np.concatenate(weights, axis=1)  # (2 * features, H of all members)
-    scale = np.maximum(np.abs(hidden).max(axis=0), 1e-12) / 127
-    values = np.clip(np.rint(hidden / scale), -127, 127).astype(np.int8)
-    bias = np.concatenate(biases).astype(np.float32)
-    width = len(hidden) // 2
+    layer = Linear8.of(hidden, np.concatenate(biases))
     return Head(
-        hidden=values.reshape(2, width, -1),
-        hidden_scale=scale.astype(np.float32),
-        hidden_bias=bias,
+        hidden=layer.weight,
+        hidden_scale=layer.scale,
+        hidden_bias=layer.bias,
         output=np.concatenate(outputs).astype(np.float32),
         output_bias=output_bias,
         patches=patches,

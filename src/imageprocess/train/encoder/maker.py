@@ -21,6 +21,7 @@ from ...data.categories import GENERATORS
 from ...model.base.maker import Linear8, MakerHead
 from ...model.nearest import TrainingSources
 from .features import FeatureSet
+from .head import make_optimiser
 from .maker_measure import measure_maker, named_from, source_weights, temperature_of
 from .neighbours import fit_embedding
 
@@ -188,14 +189,7 @@ def _fit(examples: _Examples, families: int, options: MakerOptions, seed: int) -
     fitted = _Fitted(
         mean, deviation, nn.Linear(features.shape[1], options.hidden), nn.Linear(options.hidden, families)
     )
-    layers = (fitted.hidden, fitted.output)
-    optimiser = torch.optim.AdamW(
-        [
-            {"params": [layer.weight for layer in layers], "weight_decay": options.weight_decay},
-            {"params": [layer.bias for layer in layers], "weight_decay": 0.0},
-        ],
-        lr=options.learning_rate,
-    )
+    optimiser = make_optimiser((fitted.hidden, fitted.output), options.learning_rate, options.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, options.learning_rate, total_steps=options.steps
     )

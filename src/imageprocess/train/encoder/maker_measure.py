@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...model.maker import softmax
+
 Logits = NDArray[np.float32]
 Weights = NDArray[np.float64]
 _TEMPERATURES = np.geomspace(0.3, 4, 40)
@@ -21,11 +23,6 @@ NEVER = 1.01  # a threshold that no probability reaches
 def source_weights(source: NDArray[np.str_], power: float = 1.0) -> Weights:
     _, index, counts = np.unique(source, return_inverse=True, return_counts=True)
     return np.asarray(counts[index].astype(np.float64) ** -power)
-
-
-def softmax(logits: NDArray[Any]) -> NDArray[np.float64]:
-    raised = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return np.asarray(raised / raised.sum(axis=-1, keepdims=True), np.float64)
 
 
 def temperature_of(logits: Logits, family: NDArray[np.int64], weights: Weights) -> float:

@@ -13,13 +13,14 @@ from sklearn.metrics import roc_auc_score
 from ...data.index import IndexRow
 from ..calibration import Calibration, probabilities
 from .features import TEST_VARIANTS, FeatureSet, load_features
+from .maker_measure import source_weights
 
 Score = Callable[[FeatureSet], NDArray[np.float64]]
 
 
 def auroc_by_variant(data: FeatureSet, scores: NDArray[np.float64]) -> dict[str, float]:
     """Of each variant that has both classes."""
-    weights = _source_weights(data)
+    weights = source_weights(data.source)
     found = {}
     for variant in np.unique(data.variant):
         mask = data.variant == variant
@@ -53,14 +54,9 @@ def measure_test_sets(
     return found
 
 
-def _source_weights(data: FeatureSet) -> NDArray[np.float64]:
-    _, index, counts = np.unique(data.source, return_inverse=True, return_counts=True)
-    return np.asarray(1 / counts[index])
-
-
 def _balanced_accuracy(data: FeatureSet, probability: NDArray[np.float64]) -> float | None:
     """At one half, sources weighing alike; None where a class is missing."""
-    weights, right = _source_weights(data), (probability >= 0.5) == data.is_ai
+    weights, right = source_weights(data.source), (probability >= 0.5) == data.is_ai
     sides = [data.is_ai, ~data.is_ai]
     if not all(side.any() for side in sides):
         return None
