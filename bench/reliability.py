@@ -6,7 +6,6 @@
 and the README's table; what was not measured this time stays as it was. All on this machine, clients included.
 """
 
-# ruff: noqa: E402
 from __future__ import annotations
 
 import argparse
@@ -15,7 +14,6 @@ import json
 import os
 import random
 import signal
-import sys
 import tempfile
 import threading
 import time
@@ -24,19 +22,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
-
 from bench import reliability_table
 from bench.under_load import children, judge, measure_batching, measure_load, photos, service
-
-import hostile_files
-import schema_requests
-from abuse import abuse
 from imageprocess.serve.settings import Settings
-from keyfiles import line
-from loading import Connection, form, load
+from testkit import hostile_files, schema_requests
+from testkit.abuse import abuse
+from testkit.keyfiles import line
+from testkit.loading import Connection, form, load
 
+ROOT = Path(__file__).resolve().parents[1]
 COLLECTED = ROOT.parent / "shared" / "hostile"  # other people's, where it is beside the repository
 TIMEOUT_S = 10  # the service's default for one picture
 KILL_EVERY_S = 2.0

@@ -15,9 +15,9 @@ import time
 from pathlib import Path
 
 import uvicorn
-from bench.figure import draw_scene
 from playwright.sync_api import sync_playwright
 
+from bench.figure import draw_scene
 from imageprocess.serve.app import create_app
 from imageprocess.serve.settings import Settings
 

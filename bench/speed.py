@@ -27,9 +27,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
 from bench import baseline, growth, table
 from bench.pictures import FORMATS, SIZES, draw, encode
-
 from imageprocess.decode import decode
 from imageprocess.detector import Detector
 from imageprocess.model.registry import DEFAULT_MODEL

@@ -27,7 +27,7 @@ from imageprocess.errors import (
     UsageError,
 )
 from imageprocess.types import MODES, Source
-from pictures import blank, encode, plain
+from testkit.pictures import blank, encode, plain
 
 AI, REAL, MIDDLE = (encode(plain(brightness), "PNG") for brightness in (255, 0, 140))
 

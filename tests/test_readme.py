@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from imageprocess.cli import main
-from pictures import scene
+from testkit.pictures import scene
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")

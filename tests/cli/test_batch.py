@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from imageprocess.cli import main
-from pictures import encode, plain
+from testkit.pictures import encode, plain
 
 
 @pytest.fixture

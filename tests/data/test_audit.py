@@ -15,7 +15,7 @@ from imageprocess.data.audit import FEATURES, MAX_AUROC, audit, to_features
 from imageprocess.data.facts import read_facts
 from imageprocess.data.index import IndexRow
 from imageprocess.errors import DataError
-from pictures import encode, scene
+from testkit.pictures import encode, scene
 
 Draw = Callable[[np.random.Generator, str], bytes]
 

@@ -12,7 +12,7 @@ from imageprocess.provenance import read_provenance
 from imageprocess.provenance.source_types import SOURCE_TYPES, source_type
 from imageprocess.types import Evidence, PointsTo
 from imageprocess.verdict import decide
-from records import exif, facts, jpeg, with_exif, with_xmp, xmp, xmp_source_type
+from testkit.records import exif, facts, jpeg, with_exif, with_xmp, xmp, xmp_source_type
 
 
 def test_the_vocabulary_is_read_from_addresses_and_bare_terms_only() -> None:

@@ -17,8 +17,8 @@ import httpx
 import pytest
 from PIL import Image
 
-from pictures import encode, plain
-from serving import free_port, started
+from testkit.pictures import encode, plain
+from testkit.serving import free_port, started
 
 SERVE = [sys.executable, "-m", "imageprocess", "serve"]
 BRIGHT = encode(plain(250), "PNG")

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from imageprocess.serve import rates
 from imageprocess.serve.settings import Settings
-from keyfiles import line
-from pictures import encode, plain
-from service import running
+from testkit.keyfiles import line
+from testkit.pictures import encode, plain
+from tests.support.service import running
 
 PICTURE = encode(plain(250), "PNG")
 FILES = [("file", ("a.png", PICTURE))]
