@@ -2,9 +2,9 @@
 
     python -m bench.pages [--weights]
 
-Builds the static site, serves it on this machine, and writes bench/results/pages.json and the README's table. With
---weights only the bytes, for a machine that is busy: the times stay as they were. Needs Chromium, and npm's part of
-private mode (`make web`).
+Builds the static site, serves it on this machine, and writes bench/results/pages.json and the table in
+docs/benchmarks.md. With --weights only the bytes, for a machine that is busy: the times stay as they were. Needs
+Chromium, and npm's part of private mode (`make web`).
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def _write_table(figures: dict[str, float | int | str]) -> None:
             *(f"| {a} | {b} | {c} |" for a, b, c in rows),
         ]
     )
-    write_between(ROOT / "README.md", "pages", table)
+    write_between(ROOT / "docs" / "benchmarks.md", "pages", table)
 
 
 class _Quiet(SimpleHTTPRequestHandler):

@@ -3,7 +3,8 @@
     python -m bench.reliability [--only hostile,schemathesis,load,chaos,abuse,batching] [--seconds 300]
 
 `--seconds` is how long the load lasts; workers are killed for two fifths of it. Writes bench/results/reliability.json
-and the README's table; what was not measured this time stays as it was. All on this machine, clients included.
+and the table in docs/benchmarks.md; what was not measured this time stays as it was. Clients and service share the
+machine.
 """
 
 from __future__ import annotations

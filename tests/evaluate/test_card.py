@@ -14,7 +14,7 @@ from imageprocess.evaluate.pictures import read_dataset
 from imageprocess.evaluate.study import evaluate
 from imageprocess.model import registry
 
-README = f"# Title\n\nbefore\n{card.BEGIN}\nold figures\n{card.END}\nafter\n"
+PAGE = f"# Title\n\nbefore\n{card.BEGIN}\nold figures\n{card.END}\nafter\n"
 
 
 @pytest.fixture(scope="module")
@@ -93,18 +93,18 @@ def test_figures_of_another_model_are_refused(folder, records):
     assert "Brightness" in (folder / "CARD.md").read_text(encoding="utf-8")
 
 
-def test_the_readme_changes_between_its_markers_alone(folder, records, tmp_path):
+def test_the_page_changes_between_its_markers_alone(folder, records, tmp_path):
     card.write_card(folder, records, 0)
-    readme = tmp_path / "README.md"
-    readme.write_text(README, encoding="utf-8")
-    card.write_readme(readme, [folder])
-    text = readme.read_text(encoding="utf-8")
+    page = tmp_path / "page.md"
+    page.write_text(PAGE, encoding="utf-8")
+    card.write_table(page, [folder])
+    text = page.read_text(encoding="utf-8")
     assert text.startswith("# Title\n\nbefore\n") and text.endswith("\nafter\n")
     assert "old figures" not in text and "| tiny | open test" in text and "87.5" in text
 
 
-def test_a_readme_without_markers_is_refused(folder, records, tmp_path):
+def test_a_page_without_markers_is_refused(folder, records, tmp_path):
     card.write_card(folder, records, 0)
-    (tmp_path / "README.md").write_text("# Title\n", encoding="utf-8")
+    (tmp_path / "page.md").write_text("# Title\n", encoding="utf-8")
     with pytest.raises(UsageError, match="measured:begin"):
-        card.write_readme(tmp_path / "README.md", [folder])
+        card.write_table(tmp_path / "page.md", [folder])

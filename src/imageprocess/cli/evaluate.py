@@ -67,7 +67,10 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )  # fmt: skip
 @click.option("--per-source", type=click.IntRange(1), metavar="N", help="Use at most N images per source.")
 @click.option(
-    "--readme", type=_FILE, metavar="README.md", help="With --write-card: update the table in this file too."
+    "--table",
+    type=_FILE,
+    metavar="PAGE.md",
+    help="With --write-card: update the table of all models in this Markdown file too.",
 )
 @click.option(
     "--resamples",
@@ -100,15 +103,15 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 def evaluate(
     data: Path, models: tuple[str, ...], commands: tuple[str, ...], split: str | None, tiers: str | None,
     report: Path | None, json_out: Path | None, write_card: bool, write_grades: bool, per_source: int | None,
-    readme: Path | None, resamples: int, leave_one_out: bool, net: str, epochs: int, sample: int, jobs: int,
+    table: Path | None, resamples: int, leave_one_out: bool, net: str, epochs: int, sample: int, jobs: int,
 ) -> None:  # fmt: skip
     """Measure models on a data set, on the original images and on degraded copies (tiers)."""
-    _check_writable(report, json_out, readme)
+    _check_writable(report, json_out, table)
     if leave_one_out:
         _refuse_beside_leave_one_out(
             {
                 "--model": models, "--command": commands, "--split": split, "--tiers": tiers,
-                "--report": report, "--write-card": write_card, "--readme": readme,
+                "--report": report, "--write-card": write_card, "--table": table,
                 "--write-grades": write_grades, "--per-source": per_source,
             }
         )  # fmt: skip
@@ -118,12 +121,12 @@ def evaluate(
     from ..evaluate.pictures import read_dataset
     from ..model import registry
 
-    if readme and not write_card:
-        raise click.UsageError("--readme needs --write-card")
+    if table and not write_card:
+        raise click.UsageError("--table needs --write-card")
     peers = [_parse_command(text) for text in commands]
     folders = [registry.resolve(name) for name in models] or ([] if peers else [registry.resolve()])
     if write_card:
-        _check_cards(folders, readme)
+        _check_cards(folders, table)
     render_page = _import_page() if report else None
     studies = []
     for one_split, one_tiers in _plan(data, split, tiers, whole=write_card):
@@ -141,8 +144,8 @@ def evaluate(
             card.write_card(folder, records, index)
         if write_grades:
             grades.write_grades(folder, records, index)
-    if readme:
-        card.write_readme(readme, registry.shipped() or folders)
+    if table:
+        card.write_table(table, registry.shipped() or folders)
     if json_out:
         _write_json(json_out, {"schema": 1, "splits": records})
     if report and render_page:
@@ -169,7 +172,7 @@ def _check_writable(*paths: Path | None) -> None:
             raise click.FileError(str(path), f"no permission to write into {folder}")
 
 
-def _check_cards(folders: list[Path], readme: Path | None) -> None:
+def _check_cards(folders: list[Path], table: Path | None) -> None:
     from ..evaluate.card import BEGIN, END
 
     if not folders:
@@ -179,10 +182,10 @@ def _check_cards(folders: list[Path], readme: Path | None) -> None:
             raise click.UsageError(
                 f"{folder}: not writable; copy the model with `imageprocess model export` and measure the copy"
             )
-    if readme:
-        text = readme.read_text(encoding="utf-8")
+    if table:
+        text = table.read_text(encoding="utf-8")
         if not text.partition(BEGIN)[2].partition(END)[1]:
-            raise click.UsageError(f"{readme}: the markers {BEGIN} and {END} are missing")
+            raise click.UsageError(f"{table}: the markers {BEGIN} and {END} are missing")
 
 
 def _parse_command(text: str) -> Command:

@@ -1,4 +1,4 @@
-"""What a model folder says of itself: `measured` in model.json, CARD.md, and the README's table. Nothing by hand."""
+"""A model's measured figures: `measured` in model.json, CARD.md, and the table of all models. None is typed by hand."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .metrics import BEST_GUESS
 BEGIN, END = "<!-- measured:begin -->", "<!-- measured:end -->"
 _WITH_INTERVALS = ("accuracy", "balanced_accuracy", "auroc", "tpr_at_1_fpr", "ece")
 _BY_SOURCE = ("balanced_accuracy", "auroc", "tpr_at_1_fpr")
-_DIGITS = 6  # the card and the README round once, from what is measured, and not twice
+_DIGITS = 6  # the card and the table round once, from what is measured, and not twice
 
 Record = Mapping[str, Any]
 
@@ -69,23 +69,23 @@ def _figures(tier: Record) -> dict[str, Any]:
     return figures
 
 
-def write_readme(readme: Path, folders: Sequence[Path]) -> None:
-    """Replace what stands between the two markers of `readme` by the table of the models in `folders`.
+def write_table(page: Path, folders: Sequence[Path]) -> None:
+    """Replace what stands between the two markers of `page` by the table of the models in `folders`.
 
     Raises UsageError where the markers are not there.
     """
     try:
-        text = readme.read_text(encoding="utf-8")
+        text = page.read_text(encoding="utf-8")
         before, rest = text.split(BEGIN, 1)
         _, after = rest.split(END, 1)
     except (OSError, ValueError) as error:
-        raise UsageError(f"{readme}: no lines {BEGIN} and {END} to write between") from error
+        raise UsageError(f"{page}: no lines {BEGIN} and {END} to write between") from error
     facts = [json.loads((folder / "model.json").read_text(encoding="utf-8")) for folder in folders]
-    table = readme_table([model for model in facts if "measured" in model])
-    readme.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", encoding="utf-8")
+    table = render_table([model for model in facts if "measured" in model])
+    page.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", encoding="utf-8")
 
 
-def readme_table(models: Sequence[Record]) -> str:
+def render_table(models: Sequence[Record]) -> str:
     rows = [
         (
             model["name"],
@@ -100,7 +100,7 @@ def readme_table(models: Sequence[Record]) -> str:
         for split, tiers in model["measured"]["splits"].items()
         for tier, row in _by_tier(tiers)
     ]
-    head = ("model", "split", "tier", "pictures", "accuracy", "balanced accuracy", "AUROC", "false alarms")
+    head = ("model", "split", "tier", "pictures", "accuracy", "balanced accuracy", "AUROC", "FPR")
     return _table(head, rows)
 
 
@@ -112,9 +112,9 @@ def render_card(facts: Record, records: Sequence[Record], model: int) -> str:
         _about(facts),
         "## Measured",
         f"On {facts['measured']['date']}, data set {facts['measured']['data_id']}. In brackets: 95 % bootstrap"
-        " intervals, sources drawn first, then pictures. Accuracy is of the best guess; false alarms are real"
-        " pictures called AI in the default mode, answered is the share that it does not call unsure. ECE weighs both"
-        " classes alike, as the calibration does.",
+        " intervals, sources drawn first, then pictures. Accuracy is of the best guess; FPR is the share of real"
+        " pictures called AI in the default mode, coverage the share of pictures that it does not call unsure. ECE"
+        " weighs both classes alike, as the calibration does.",
         _table(_MEASURED_HEAD, [row for record in records for row in _measured_rows(record, model)]),
         grades_section(facts["measured"].get("grades")),
         *(_details(record, model) for record in records),
@@ -126,7 +126,7 @@ def render_card(facts: Record, records: Sequence[Record], model: int) -> str:
 
 _MEASURED_HEAD = (
     "split", "tier", "AI / real (sources)", "accuracy %", "balanced %", "balanced, by source %", "AUROC",
-    "found at 1 % false alarms", "false alarms %", "answered %", "ECE",
+    "TPR at 1 % FPR", "FPR %", "coverage %", "ECE",
 )  # fmt: skip
 
 _LIMITS = """## Limits
