@@ -52,8 +52,8 @@ async def _refuse_strangers(request: Request, given: str | None) -> None:
     await discard(request)
     if not given:
         challenge = {"WWW-Authenticate": "ApiKey, Bearer"}
-        raise ProblemError(401, "key_missing", "send a key in X-API-Key or as a bearer token", challenge)
-    raise ProblemError(403, "key_wrong", "this key is not known here")
+        raise ProblemError("key_missing", "send a key in X-API-Key or as a bearer token", challenge)
+    raise ProblemError("key_wrong", "this key is not known here")
 
 
 async def charge(request: Request, pictures: int) -> None:
@@ -69,7 +69,7 @@ async def charge(request: Request, pictures: int) -> None:
     request.state.extra_headers = allowance.headers()
     if allowance.is_exceeded:
         await discard(request)
-        raise ProblemError(429, "too_many_requests", f"more than {allowance.limit} pictures in that time")
+        raise ProblemError("too_many_requests", f"more than {allowance.limit} pictures in that time")
 
 
 Admitted = Depends(admit)

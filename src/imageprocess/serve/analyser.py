@@ -57,8 +57,7 @@ class Analyser:
             failed = Result(name, "error", error=ErrorInfo(error.code, f"{name}: {error}"))
             answer = {"record": to_record(failed)}
         if "problem" in answer:
-            status, code, detail = answer["problem"]
-            raise ProblemError(status, code, detail)
+            raise ProblemError(*answer["problem"])
         if "crash" in answer:
             log.error(
                 "a picture crashed the detector", extra={"facts": {"bytes": len(data), "at": answer["crash"]}}

@@ -7,9 +7,8 @@ import json
 from typing import Any
 
 from ..errors import UnsupportedFormatError
-from ..model.spec import Thresholds
 from ..provenance.statements import evidence
-from ..types import GRADES, ErrorInfo, Evidence, ImageFacts, ModelInfo, Result
+from ..types import GRADES, ErrorInfo, Evidence, ImageFacts, ModelInfo, Result, Thresholds
 from ..verdict import decide
 
 _THRESHOLDS = Thresholds(ai=0.9, real=0.1)

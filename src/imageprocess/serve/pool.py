@@ -84,7 +84,7 @@ class Pool:
         # Now already: uvicorn may not read on, and hear that its client has left, before it is asked.
         await _stop_if(has_left)
         if self._waiting >= self._max_waiting:
-            raise ProblemError(503, "busy", "too many pictures wait already", {"Retry-After": "1"})
+            raise ProblemError("busy", "too many pictures wait already", {"Retry-After": "1"})
         for _ in range(_TRIES):
             worker = await self._next_idle()
             try:
@@ -95,9 +95,7 @@ class Pool:
             finally:
                 if not worker.is_dead:
                     self._idle.put_nowait(worker)
-        raise ProblemError(
-            503, "workers_lost", "the workers are being killed; try again", {"Retry-After": "1"}
-        )
+        raise ProblemError("workers_lost", "the workers are being killed; try again", {"Retry-After": "1"})
 
     async def _next_idle(self) -> _Worker:
         self._count_waiting(1)
@@ -108,7 +106,7 @@ class Pool:
                     if not worker.is_dead:
                         return worker
         except TimeoutError as error:
-            raise ProblemError(503, "busy", "waited too long for its turn", {"Retry-After": "5"}) from error
+            raise ProblemError("busy", "waited too long for its turn", {"Retry-After": "5"}) from error
         finally:
             self._count_waiting(-1)
 

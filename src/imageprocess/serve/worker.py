@@ -133,7 +133,7 @@ def allow_cpu(seconds: float) -> None:
 
 def _answer(detector: Detector, asked: dict[str, Any], data: bytes) -> dict[str, Any]:
     """-> {"record"}, with "page" where a report is asked for, or, where the request itself is at fault,
-    {"problem": [status, code, detail]}."""
+    {"problem": [code, detail]}."""
     from ..detector import failed
     from ..report.records import to_record
 
@@ -147,9 +147,9 @@ def _answer(detector: Detector, asked: dict[str, Any], data: bytes) -> dict[str,
         told = asked.get("report")
         page = _report(detector, result, source, **told) if told else None
     except _MalformedError as error:
-        return {"problem": [400, "malformed", str(error)]}
+        return {"problem": ["malformed", str(error)]}
     except UsageError as error:
-        return {"problem": [400, error.code, str(error)]}
+        return {"problem": [error.code, str(error)]}
     except InputError as error:
         return {"record": to_record(failed(name, error))}
     except MemoryError:

@@ -35,14 +35,14 @@ async def count_pictures(spool: Spool, *, max_bytes: int, max_files: int, max_to
                 count, total = count + 1, total + header["size"] * (not header["is_too_large"])
                 if count > max_files:
                     told = f"the archive has more than {max_files:,} pictures; send them in parts"
-                    raise ProblemError(413, "too_large", told)
+                    raise ProblemError("too_large", told)
                 if total > max_total:
                     told = f"unpacked it has more than {max_total:,} bytes; send it in parts"
-                    raise ProblemError(413, "too_large", told)
+                    raise ProblemError("too_large", told)
     except DamageError as error:
-        raise ProblemError(422, "corrupt", f"the archive cannot be read: {error}") from error
+        raise ProblemError("corrupt", f"the archive cannot be read: {error}") from error
     if not count:
-        raise ProblemError(422, "no_pictures", "there is no picture in the archive")
+        raise ProblemError("no_pictures", "there is no picture in the archive")
     return count
 
 

@@ -67,9 +67,7 @@ async def receive(request: Request) -> Upload:
     if given != "multipart/form-data" and given not in ARCHIVE_TYPES:
         await discard(request)
         kinds = "multipart/form-data or an archive (application/x-tar, application/zip, application/gzip)"
-        raise ProblemError(
-            415, "unsupported_media_type", f"the body must be {kinds}, not {given or 'untyped'}"
-        )
+        raise ProblemError("unsupported_media_type", f"the body must be {kinds}, not {given or 'untyped'}")
     spool = _new_spool(settings)
     try:
         return await _fill(request, settings, spool, is_form=given == "multipart/form-data")
@@ -118,7 +116,7 @@ def _new_spool(settings: Settings) -> Spool:
 
 def _no_room(error: OSError) -> ProblemError:
     told = f"a job cannot be kept here ({error.strerror or error})"
-    return ProblemError(503, "no_room", told, {"Retry-After": "60"})
+    return ProblemError("no_room", told, {"Retry-After": "60"})
 
 
 class _Stored(UploadFile):
@@ -162,10 +160,10 @@ async def _read_form(request: Request, settings: Settings, spool: Spool) -> list
         form = await parser.parse()
     except MultiPartException as error:
         await discard(request)
-        raise ProblemError(400, "malformed", error.message) from error
+        raise ProblemError("malformed", error.message) from error
     parts = [
         file.part for file in form.getlist("file") if isinstance(file, _Stored) and file.part is not None
     ]
     if not parts:
-        raise ProblemError(400, "malformed", "no part named 'file' with a file in it")
+        raise ProblemError("malformed", "no part named 'file' with a file in it")
     return parts
