@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from numbers import Real
 
 from .errors import UsageError
-from .model.spec import ModelSpec, Thresholds
-from .types import MODES, WITNESSES, Mode, Witness
+from .model.spec import ModelSpec
+from .types import MODES, WITNESSES, Mode, Thresholds, Witness
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,14 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Thresholds:
+    """probability_ai >= ai is "ai", <= real is "real", between them "unsure"."""
+
+    ai: float
+    real: float
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The answer. `probability_ai` is the model's calibrated probability where the model decides or abstains. Where a
     trusted signature or a watermark decides it is 1.0 or 0.0 (a statement taken at its word, not an estimate); where a

@@ -52,8 +52,7 @@ from pathlib import Path
 from typing import Any
 
 from .model.calibrate import percent
-from .model.spec import Thresholds
-from .types import Evidence, Grade, Label, Verdict
+from .types import Evidence, Grade, Label, Thresholds, Verdict
 
 __all__ = ["decide", "grade", "is_ai_claim"]
 

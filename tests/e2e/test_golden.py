@@ -17,9 +17,9 @@ from playwright.sync_api import Page
 
 from imageprocess.detector import Detector
 from imageprocess.model.preprocess import resize
-from imageprocess.model.spec import InputSpec, Thresholds
+from imageprocess.model.spec import InputSpec
 from imageprocess.report.records import to_record
-from imageprocess.types import GRADES, Evidence, Source
+from imageprocess.types import GRADES, Evidence, Source, Thresholds
 from imageprocess.verdict import decide
 from imageprocess.watermark.payloads import PAYLOADS
 from testkit.marks import Way, embed_dwt_dct, embed_stealth

@@ -6,7 +6,7 @@ import numpy as np
 
 from imageprocess.evaluate import honesty
 from imageprocess.evaluate.metrics import Scored
-from imageprocess.model.spec import Thresholds
+from imageprocess.types import Thresholds
 
 CUTS = {"best-guess": Thresholds(ai=0.5, real=0.5)}
 N = 400

@@ -16,11 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from imageprocess.model.spec import Thresholds
 from imageprocess.provenance import read_provenance
 from imageprocess.provenance.c2pa.jumbf import is_sane
 from imageprocess.provenance.c2pa.state import active_state
-from imageprocess.types import Evidence, PointsTo
+from imageprocess.types import Evidence, PointsTo, Thresholds
 from imageprocess.verdict import decide
 from testkit.pictures import encode, scene
 from testkit.records import IPTC, facts, jpeg, png, with_xmp, xmp

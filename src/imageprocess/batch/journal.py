@@ -12,7 +12,6 @@ complete, and the parts hold the rows of the first inputs without a gap.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import json
 import os
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..errors import UsageError
+from ..files import replacing
 
 _JOB, _LOCK = "job.json", "lock"
 
@@ -72,7 +72,7 @@ class Journal:
     def _check_question(self, question: Mapping[str, Any]) -> None:
         path = self.folder / _JOB
         if not path.exists():
-            with _committed(path) as stream:
+            with replacing(path, durable=True) as stream:
                 stream.write(json.dumps(question, sort_keys=True, indent=1).encode())
         elif changed := _changed(path, question):
             raise UsageError(
@@ -113,7 +113,7 @@ class Journal:
     def commit(self, rows: Iterable[str]) -> None:
         """Write the next rows, all or none of them."""
         count = 0
-        with _committed(self.folder / f"{self.rows:012}.jsonl") as stream:
+        with replacing(self.folder / f"{self.rows:012}.jsonl", durable=True) as stream:
             for row in rows:
                 stream.write(row.encode() + b"\n")
                 count += 1
@@ -121,7 +121,7 @@ class Journal:
 
     def finish(self) -> None:
         """Join the parts into `out` and remove them. Can be repeated after an interruption at any point."""
-        with _committed(self.out) as stream:
+        with replacing(self.out, durable=True) as stream:
             if self.out.suffix == ".parquet":
                 from .parquet import write_rows
 
@@ -130,7 +130,7 @@ class Journal:
                 for path in self._parts():
                     with path.open("rb") as part:
                         shutil.copyfileobj(part, stream, 1 << 20)
-        with _committed(self._answered) as stream:
+        with replacing(self._answered, durable=True) as stream:
             stream.write((self.folder / _JOB).read_bytes())
         # Rename first: a half-deleted folder would look like an unfinished job.
         gone = self.folder.with_name(f".{self.folder.name}.{os.getpid()}.done")
@@ -153,23 +153,3 @@ def _changed(path: Path, question: Mapping[str, Any]) -> str:
     """The names of the options that differ from those in `path`; empty if none do."""
     held = json.loads(path.read_text(encoding="utf-8"))
     return ", ".join(key for key, value in question.items() if held.get(key) != value)
-
-
-@contextlib.contextmanager
-def _committed(path: Path) -> Iterator[BinaryIO]:
-    """A file that gets its name only when it is complete and synced to disk."""
-    unfinished = path.with_name(f".{path.name}.part")
-    try:
-        with unfinished.open("wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-    except OSError as error:
-        error.filename = error.filename or str(unfinished)  # ENOSPC does not name the file
-        raise
-    unfinished.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # makes the rename durable
-    finally:
-        os.close(folder)

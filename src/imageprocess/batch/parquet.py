@@ -12,10 +12,10 @@ from ..detector import failed
 from ..errors import (
     CorruptImageError,
     InputError,
-    MissingExtraError,
     TooLargeError,
     UnsupportedFormatError,
 )
+from ..extras import require_extra
 from ..sources import display_name
 from ..sources.remote import open_named
 from ..types import Result, Source
@@ -160,8 +160,6 @@ def require() -> None:
 
 
 def _arrow() -> Any:
-    try:
+    with require_extra("batch", "pyarrow, which reads and writes Parquet,"):
         import pyarrow
-    except ImportError as error:
-        raise MissingExtraError("pyarrow, which reads and writes Parquet,", "batch") from error
     return pyarrow

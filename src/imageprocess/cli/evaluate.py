@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .extras import require_extra
+from ..extras import require_extra
 from .output import destination, progress_bar
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 import click
+
+from ..files import replacing
 
 _T = TypeVar("_T")
 
@@ -34,13 +35,8 @@ def destination(path: Path | None) -> Iterator[BinaryIO]:
             with path.open("wb") as stream:
                 yield stream
             return
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            with unfinished.open("xb") as stream:
-                yield stream
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        with replacing(path) as stream:
+            yield stream
     except BrokenPipeError:
         raise  # the reader closed the pipe
     except OSError as error:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ..decode import DEFAULT_LIMITS
-from ..errors import DataError, MissingExtraError
+from ..errors import DataError
+from ..extras import require_extra
 from .import_readers import Incoming, Shipment, Skipped, too_large
 from .layout import LABELS, ORDER, SPLITS, Place
 
@@ -56,10 +57,8 @@ def read_hub(
 
 
 def _load(name: str, cache: Path) -> Mapping[str, Any]:
-    try:
+    with require_extra("hub", "datasets, which reads Hugging Face data sets,"):
         import datasets
-    except ImportError as error:
-        raise MissingExtraError("datasets, which reads Hugging Face data sets,", "hub") from error
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
     path = Path(name)

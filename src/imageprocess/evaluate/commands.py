@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from ..data.tiers import deliver, open_original
 from ..decode import sniff
 from ..errors import InputError, ModelError
-from ..model.spec import Thresholds
+from ..types import Thresholds
 from .metrics import BEST_GUESS
 from .pictures import Picture
 from .scorers import ModelFacts

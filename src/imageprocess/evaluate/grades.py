@@ -16,8 +16,8 @@ import numpy as np
 
 from ..errors import ModelError, UsageError
 from ..model import registry
-from ..model.spec import Thresholds, dump_facts, load_spec
-from ..types import GRADES
+from ..model.spec import dump_facts, load_spec
+from ..types import GRADES, Thresholds
 from ..verdict import grade
 from .metrics import Scored, classes_alike, source_weights
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.spec import Thresholds
+from ..types import Thresholds
 from .metrics import BEST_GUESS, Bools, Floats, Measured, Scored, answers, with_intervals
 from .pictures import Picture
 

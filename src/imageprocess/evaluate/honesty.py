@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.spec import Thresholds
+from ..types import Thresholds
 from .metrics import BEST_GUESS, Bools, Floats, Measured, Scored, measure, measure_with_intervals
 
 _CHANCE = {BEST_GUESS: Thresholds(ai=0.5, real=0.5)}

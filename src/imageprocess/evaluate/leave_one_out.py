@@ -16,7 +16,8 @@ import numpy as np
 
 from ..data.categories import GENERATORS
 from ..data.index import IndexRow, data_id, read_index
-from ..errors import DataError, MissingExtraError
+from ..errors import DataError
+from ..extras import require_extra
 from . import runner
 from .metrics import BEST_GUESS, Scored, measure_with_intervals
 from .pictures import picture_of
@@ -171,12 +172,10 @@ def _some(rows: list[IndexRow], most: int, seed: int) -> list[IndexRow]:
 
 def _train(data: Path, rows: list[IndexRow], plan: Plan, out: Path, jobs: int) -> Path:
     """-> a model folder trained on a sample of `rows`."""
-    try:
+    with require_extra("train"):
         from ..train.export import export
         from ..train.loop import train
         from ..train.recipes import recipe_of
-    except ImportError as error:
-        raise MissingExtraError(error.name or "torch", "train") from error
     sample: list[IndexRow] = []
     for split, size in (("train", plan.sample), ("val", plan.sample // 8)):
         for label in ("ai", "real"):

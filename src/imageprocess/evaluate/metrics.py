@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.spec import Thresholds
+from ..types import Thresholds
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

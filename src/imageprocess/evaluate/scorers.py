@@ -27,7 +27,8 @@ from ..errors import ModelError
 from ..model.calibrate import probability_ai
 from ..model.preprocess import preprocess
 from ..model.session import Session
-from ..model.spec import InputSpec, ModelSpec, Thresholds
+from ..model.spec import InputSpec, ModelSpec
+from ..types import Thresholds
 
 Pixels = NDArray[np.uint8]  # (H, W, 3)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ..types import Evidence, ImageFacts, PointsTo
-from .spec import ModelSpec, Thresholds
+from ..types import Evidence, ImageFacts, PointsTo, Thresholds
+from .spec import ModelSpec
 
 if TYPE_CHECKING:
     from .session import Output

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError
-from ..types import MODES, Mode, ModelInfo
+from ..types import MODES, Mode, ModelInfo, Thresholds
 from .base.spec import BaseSpec, parse_base
 
 SCHEMA = 1
@@ -43,14 +43,6 @@ class ViewSpec:
     """How many native crops are judged beside the whole picture, see `views`."""
 
     crops: int
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """probability_ai >= ai is "ai", <= real is "real", between them "unsure"."""
-
-    ai: float
-    real: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import os
 import ssl
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, UsageError
+from ..files import replacing
 from ..home import data_folder
 
 SETTING = "IMAGEPROCESS_TRUST_LIST"  # names another file
@@ -154,12 +154,8 @@ def update_trust_list(source: str, path: Path) -> TrustList:
     if source == OFFICIAL_LIST:
         header += f"{_ATTRIBUTION}\n"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(header.encode() + raw)
-    Path(file.name).chmod(
-        0o644
-    )  # temporary files are for their owner alone; a service may run as someone else
-    Path(file.name).replace(path)
+    with replacing(path) as stream:
+        stream.write(header.encode() + raw)
     return load_trust_list(path)
 
 

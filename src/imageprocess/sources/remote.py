@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ..errors import ImageProcessError, InputNotFoundError, MissingExtraError
+from ..errors import ImageProcessError, InputNotFoundError
+from ..extras import require_extra
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -87,10 +88,8 @@ def _told(uri: str) -> Iterator[None]:
 
 
 def _files(uri: str) -> tuple[AbstractFileSystem, str]:
-    try:
+    with require_extra("batch", "fsspec, which reads URIs,"):
         import fsspec
-    except ImportError as error:
-        raise MissingExtraError("fsspec, which reads URIs,", "batch") from error
     try:
         found: tuple[Any, str] = fsspec.core.url_to_fs(uri)
     except ImportError as error:  # s3fs, gcsfs, ...: one package a kind of store
