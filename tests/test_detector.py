@@ -67,7 +67,7 @@ def test_a_threshold_decides_on_its_own(detector: Detector) -> None:
     assert [verdict.label for verdict in found if verdict] == ["ai", "ai", "real", "real"]
 
 
-def test_only_some_witnesses(detector: Detector) -> None:
+def test_only_some_checks(detector: Detector) -> None:
     result = detector.detect(Source("x", AI), only=["provenance", "watermark"])
     assert result.verdict is not None
     assert (result.verdict.label, result.verdict.probability_ai, result.verdict.decided_by) == (

@@ -30,8 +30,8 @@ IMPORTS = {
     "model": set(),
     "verdict": {"model"},
     "report": {"model"},
-    "question": {"model"},
-    "detector": {"decode", "model", "provenance", "question", "sources", "verdict", "watermark"},
+    "options": {"model"},
+    "detector": {"decode", "model", "options", "provenance", "sources", "verdict", "watermark"},
     "api": {"detector", "model", "sources"},
     "web": {"model", "provenance"},  # the trust list, for signatures checked in the browser
     "serve": {"decode", "detector", "model", "provenance", "report", "sources", "verdict", "web"},

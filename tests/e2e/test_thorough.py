@@ -133,7 +133,7 @@ def _records(page: Page, names: dict[str, bytes]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = page.evaluate(
         """async (files) => {
             const { detect } = await import("./assets/js/private/client.js");
-            const { browser } = await import("./assets/js/witnesses.js");
+            const { browser } = await import("./assets/js/backends.js");
             const records = [];
             for (const [name, data] of Object.entries(files)) {
                 const file = new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], name);

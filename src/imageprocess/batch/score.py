@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..decode import DETECTOR_LIMITS, Limits
 from ..detector import Detector
 from ..report.records import to_json
-from ..types import Mode, Result, Source, Witness
+from ..types import Check, Mode, Result, Source
 from .inputs import Input
 
 _REMEMBERED = 2_000  # results per worker, a few kilobytes each
@@ -22,7 +22,7 @@ class Task:
     model: str | None = None  # name of a model, or a model folder
     mode: Mode = "balanced"
     threshold: float | None = None
-    only: tuple[Witness, ...] | None = None
+    only: tuple[Check, ...] | None = None
     limits: Limits = DETECTOR_LIMITS
     heatmap: bool = False  # in Results only, not in rows
     explain: bool = False  # analyses re-saved copies too, see model/looks.py

@@ -30,7 +30,7 @@ def percent(p: float) -> str:
     return f"{100 * p:.0f} %"
 
 
-def testify(
+def model_evidence(
     output: Output, spec: ModelSpec, thresholds: Thresholds, image: ImageFacts, *, blank: bool = False
 ) -> Evidence:
     """The network's word on one picture as evidence. `detail.too_small` where it was trained on none so small,
