@@ -42,7 +42,7 @@ def test_model_json_holds_the_figures_and_the_folder_still_verifies(folder, reco
     assert len(open_test["web"]["intervals"]["auroc"]) == 2
 
 
-def test_the_card_shows_every_tier_generator_and_honesty_row(folder, records):
+def test_the_card_shows_every_tier_generator_and_sanity_check(folder, records):
     card.write_card(folder, records, 0)
     text = (folder / "CARD.md").read_text(encoding="utf-8")
     for words in (
@@ -58,7 +58,7 @@ def test_the_card_shows_every_tier_generator_and_honesty_row(folder, records):
     assert "nan" not in text and "None" not in text
 
 
-def test_the_card_tells_what_each_delivery_changes(folder, records):
+def test_the_card_tells_what_each_tier_changes(folder, records):
     card.write_card(folder, records, 0)
     found = records[1]["models"][0]["consistency"]
     low, high = found["intervals"]["web"]

@@ -177,7 +177,7 @@ def _measured_rows(record: Record, model: int) -> list[tuple[str, ...]]:
 
 
 def _details(record: Record, model: int) -> str:
-    """Groups on the first tier, consistency, honesty rows, of one split."""
+    """Groups on the first tier, consistency and sanity checks of one split."""
     split = SPLIT_NAMES.get(record["data"]["split"], record["data"]["split"])
     found = record["models"][model]
     tier, first = next(iter(found["tiers"].items()))
@@ -195,7 +195,7 @@ def _details(record: Record, model: int) -> str:
         ]
         parts.append(_table((title, "pictures", "right %", "AUROC", "unsure %"), rows))
     parts.append(_consistency(found["consistency"]))
-    parts.append(_honesty(record, model, tier))
+    parts.append(_sanity(record, model, tier))
     return "\n\n".join(part for part in parts if part)
 
 
@@ -205,13 +205,13 @@ def _consistency(found: Record) -> str:
     one_by_one = found | found["flips_from_first"]
     against = ", ".join(f"{tier} {_percent(one_by_one, tier)} %" for tier in found["flips_from_first"])
     return (
-        f"Delivered in {len(found['tiers'])} ways, {_percent(found, 'flips')} % of"
+        f"Degraded in {len(found['tiers'])} ways, {_percent(found, 'flips')} % of"
         f" the pictures change their best-guess label at least once; {100 * found['contradictions']:.1f} % are called"
         f" AI in one way and real in another in the default mode. Against {found['tiers'][0]} alone: {against}."
     )
 
 
-def _honesty(record: Record, model: int, tier: str) -> str:
+def _sanity(record: Record, model: int, tier: str) -> str:
     own, free = record["models"][model]["honesty"], record["honesty"]
     rows = [
         (
@@ -222,7 +222,7 @@ def _honesty(record: Record, model: int, tier: str) -> str:
     ]
     if tier in free["file_facts"]:
         alone = free["file_facts"][tier]
-        rows.append(("file facts alone", _percent(alone, "balanced_accuracy"), _plain(alone, "auroc")))
+        rows.append(("metadata features alone", _percent(alone, "balanced_accuracy"), _plain(alone, "auroc")))
     rows.append(
         (
             "this model on blank pictures",
@@ -239,7 +239,7 @@ def _honesty(record: Record, model: int, tier: str) -> str:
             "{:.3f} [{:.3f}, {:.3f}]".format(*auroc),
         )
     )
-    return _table(("Honesty row", "balanced %", "AUROC"), rows)
+    return _table(("Sanity check", "balanced %", "AUROC"), rows)
 
 
 def _training(facts: Record) -> str:

@@ -28,7 +28,7 @@ SPLIT_NAMES = {
     "open_test": "open test (sources never trained on)",
     "": "whole folder",
 }
-TIERS = ("web", "clean", "raw")  # which delivery speaks, the first that was measured
+TIERS = ("web", "clean", "raw")  # the first of these that was measured is used
 _TITLE = "## What each grade has meant"
 _LEAST_PICTURES, _LEAST_SOURCES = 20, 5  # of fewer nothing is claimed
 
@@ -52,7 +52,7 @@ def grade_table(scored: Scored, thresholds: Mapping[str, Thresholds]) -> dict[st
 
 
 def measured_grades(records: Sequence[Mapping[str, Any]], model: int) -> dict[str, Any] | None:
-    """`measured.grades` of model.json, from studies' records; None where none is of open_test as it is delivered."""
+    """`measured.grades` of model.json, from studies' records; None without a record of open_test in one of TIERS."""
     for record in records:
         tiers = record["models"][model]["tiers"]
         tier = next((name for name in TIERS if name in tiers), None)
@@ -73,7 +73,7 @@ def write_grades(folder: Path, records: Sequence[Mapping[str, Any]], model: int)
     """
     grades = measured_grades(records, model)
     if grades is None:
-        raise UsageError("grades are measured on open_test, delivered as web, clean or raw")
+        raise UsageError("grades are measured on open_test with the tier web, clean or raw")
     spec = load_spec(folder)
     if records[0]["models"][model]["sha256"] != spec.onnx_sha256:
         raise ModelError(f"{folder}: not the model that was measured (sha256 of model.onnx differs)")

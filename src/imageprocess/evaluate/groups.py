@@ -111,7 +111,7 @@ def _auroc(scored: Scored, mask: Bools) -> float | None:
 def consistency(
     by_tier: Sequence[Scored], tiers: Sequence[str], thresholds: Mapping[str, Thresholds], resamples: int
 ) -> dict[str, object]:
-    """Does a picture keep its verdict however it was delivered?
+    """How often the verdict on a picture changes between tiers.
 
     flips: pictures whose best-guess label is not the same on all tiers; contradictions: pictures that the default
     mode calls "ai" on one tier and "real" on another; flips_from_first: by tier, against the first.

@@ -135,14 +135,14 @@ def render_table(record: dict[str, Any]) -> str:
         low, high = left_out["intervals"].get("auroc", (left_out["auroc"],) * 2)
         lines.append(
             f"| {row['family']} | {row['n']} | {left_out['auroc']:.3f} [{low:.3f}, {high:.3f}] "
-            f"| {'' if seen is None else format(seen['auroc'], '.3f')} | {left_out[_FOUND]:.1%} "
-            f"| {'' if seen is None else format(seen[_FOUND], '.1%')} |"
+            f"| {'' if seen is None else format(seen['auroc'], '.3f')} | {left_out[_TPR]:.1%} "
+            f"| {'' if seen is None else format(seen[_TPR], '.1%')} |"
         )
     mean = np.mean([row["left_out"]["auroc"] for row in record["rows"]])
     return "\n".join([*lines, f"| mean | | {mean:.3f} | | | |"])
 
 
-_FOUND = f"tpr@{BEST_GUESS}"
+_TPR = f"tpr@{BEST_GUESS}"
 
 
 def _families(rows: Sequence[IndexRow]) -> list[str]:

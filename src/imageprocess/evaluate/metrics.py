@@ -48,8 +48,8 @@ def answers(scores: Floats, cut: Thresholds, too_small: Bools | bool) -> tuple[B
     """scores (...) -> which pictures are called AI and which real, the others "unsure": `verdict`, rows 7a to 9."""
     says_ai = scores >= cut.ai
     says_real = (scores <= cut.real) & ~says_ai
-    answered = np.logical_not(too_small) | (cut.real >= cut.ai)  # such a mode never abstains
-    return says_ai & answered, says_real & answered
+    covered = np.logical_not(too_small) | (cut.real >= cut.ai)  # such a mode never abstains
+    return says_ai & covered, says_real & covered
 
 
 def measure(
@@ -87,11 +87,11 @@ def measure(
     }
     for mode, cut in thresholds.items():
         says_ai, says_real = answers(scores, cut, too_small)
-        answered = says_ai | says_real
+        covered = says_ai | says_real
         found[f"fpr@{mode}"] = _share(says_ai, weights * ~is_ai)
         found[f"tpr@{mode}"] = _share(says_ai, weights * is_ai)
-        found[f"coverage@{mode}"] = _share(answered, weights)
-        found[f"error@{mode}"] = _share(says_ai != is_ai, weights * answered)
+        found[f"coverage@{mode}"] = _share(covered, weights)
+        found[f"error@{mode}"] = _share(says_ai != is_ai, weights * covered)
     return found
 
 

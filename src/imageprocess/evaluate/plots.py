@@ -33,7 +33,7 @@ _MAX_POINTS = 400  # of a curve; more cannot be seen at this size
 
 
 def tier_curves(record: Mapping[str, Any], metric: str, title: str) -> bytes:
-    """A metric over the ways of delivery, a line a model, with its intervals."""
+    """A metric by tier, one line per model, with its intervals."""
     with _figure(6.4, 3.2) as (figure, axes):
         for number, model in enumerate(record["models"]):
             tiers = list(model["tiers"])

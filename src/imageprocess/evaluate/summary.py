@@ -17,7 +17,7 @@ _HEAD = (
     "AP",
     "TPR@1%FPR",
     "FPR",
-    "answered",
+    "coverage",
     "ECE",
 )
 
@@ -40,7 +40,7 @@ def summarise(record: Record) -> str:
             found = model["consistency"]
             against = ", ".join(f"{tier} {share:.1%}" for tier, share in found["flips_from_first"].items())
             lines.append(
-                f"label changes in at least one of {len(found['tiers'])} deliveries: {found['flips']:.1%}; "
+                f"label changes in at least one of {len(found['tiers'])} tiers: {found['flips']:.1%}; "
                 f"against {found['tiers'][0]} alone: {against}"
             )
         lines.append(
@@ -51,7 +51,7 @@ def summarise(record: Record) -> str:
     if alone:
         lines.append("")
         lines.append(
-            "file facts alone: AUROC "
+            "metadata features alone: AUROC "
             + ", ".join(f"{tier} {row['auroc']:.3f}" for tier, row in alone.items())
         )
     return "\n".join(lines)
