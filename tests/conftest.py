@@ -1,4 +1,4 @@
-"""What several test rooms share."""
+"""Fixtures of the whole suite."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ ARGUMENTS = [*CHROMIUM_ARGUMENTS, "--headless"]
 
 
 # One a file, not one a run: Playwright keeps an event loop running in the main thread for as long as it lives,
-# and the rooms that come after run loops of their own.
+# and the tests that come after run loops of their own.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     expect.set_options(timeout=TIMEOUT_MS)

@@ -80,11 +80,11 @@ def run(
 def _options(job: Job) -> dict[str, object]:
     """The options that rows depend on, apart from the inputs' names."""
     task = job.task
-    asked = asdict(task) | {"image_column": job.inputs.column}
-    del asked["reuse"], asked["model"], asked["heatmap"], asked["explain"]
+    options = asdict(task) | {"image_column": job.inputs.column}
+    del options["reuse"], options["model"], options["heatmap"], options["explain"]
     if task.only is None or "model" in task.only:
-        asked["model"] = load_spec(registry.resolve(task.model)).onnx_sha256
-    plain: dict[str, object] = json.loads(json.dumps(asked))
+        options["model"] = load_spec(registry.resolve(task.model)).onnx_sha256
+    plain: dict[str, object] = json.loads(json.dumps(options))
     return plain
 
 

@@ -47,13 +47,13 @@ class Scorer:
         """One row per input, in order. Never raises on a bad input."""
         return [to_json(result) for result in self.judge(inputs)]
 
-    def judge(self, given: Sequence[Input]) -> list[Result]:
+    def judge(self, inputs: Sequence[Input]) -> list[Result]:
         """One Result per input, in order. Never raises on a bad input."""
-        remote = any(isinstance(one, Source) and one.uri for one in given)
+        remote = any(isinstance(one, Source) and one.uri for one in inputs)
         task = self._task
         return list(
             self._detector.detect_many(
-                given, mode=task.mode, threshold=task.threshold, only=task.only, heatmap=task.heatmap,
-                explain=task.explain, batch_size=max(1, len(given)), jobs=_READERS if remote else 1,
+                inputs, mode=task.mode, threshold=task.threshold, only=task.only, heatmap=task.heatmap,
+                explain=task.explain, batch_size=max(1, len(inputs)), jobs=_READERS if remote else 1,
             )
         )  # fmt: skip

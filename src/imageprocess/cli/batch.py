@@ -18,7 +18,7 @@ from ..errors import ImageProcessError
 from ..report.text import escaped
 from ..types import CHECKS, MODES, Check, Mode
 from .detect import parse_only
-from .output import name_better_model
+from .output import name_better_model, progress_display
 from .tally import remarks
 
 if TYPE_CHECKING:
@@ -128,14 +128,7 @@ def _progress(inputs: Inputs, *, shown: bool) -> Iterator[Callable[[Summary], No
     if not shown:
         yield lambda summary: None
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(), TextColumn("{task.fields[failed]}"),
-    )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True), redirect_stdout=False) as bars:
+    with progress_display(after=["{task.fields[rate]}", "{task.fields[failed]}"]) as bars:
         line = bars.add_task("", total=None, rate="", failed="")
 
         def count() -> None:

@@ -238,18 +238,18 @@ def _task(
     return Task(model, mode, threshold, only, heatmap=with_map, explain=explain, limits=limits)
 
 
-def _judge(given: Iterator[Source | Result], task: Task, jobs: int, batch_size: int) -> Iterator[Result]:
+def _judge(inputs: Iterator[Source | Result], task: Task, jobs: int, batch_size: int) -> Iterator[Result]:
     """Few images are analysed in this process, so that the first verdict comes at once; many in a process per core, as
     `batch` does, because threads would contend for the interpreter lock."""
-    first = list(itertools.islice(given, _FEW + 1))
-    given = itertools.chain(first, given)
+    first = list(itertools.islice(inputs, _FEW + 1))
+    inputs = itertools.chain(first, inputs)
     if jobs > 1 and len(first) > _FEW:
         from ..batch.pool import judge_locally
 
-        return judge_locally(given, task, jobs=jobs, timeout_s=_TIMEOUT_S, chunk_size=batch_size)
+        return judge_locally(inputs, task, jobs=jobs, timeout_s=_TIMEOUT_S, chunk_size=batch_size)
     from ..detector import Detector
 
     return Detector(task.model, limits=task.limits).detect_many(
-        given, mode=task.mode, threshold=task.threshold, only=task.only,
+        inputs, mode=task.mode, threshold=task.threshold, only=task.only,
         heatmap=task.heatmap, explain=task.explain, batch_size=batch_size, jobs=jobs,
     )  # fmt: skip

@@ -132,13 +132,13 @@ def evaluate(
     for one_split, one_tiers in _plan(data, split, tiers, whole=write_card):
         dataset = read_dataset(data, one_split, per_source=per_source)
         with progress_bar(f"{dataset.name} {dataset.split}".strip()) as progress:
-            found = study.evaluate(
+            measured = study.evaluate(
                 dataset, folders, one_tiers,
                 commands=peers, jobs=jobs, resamples=resamples, progress=progress,
             )  # fmt: skip
-        studies.append(found)
-        _print_summary(found)
-    records = [found.record for found in studies]
+        studies.append(measured)
+        _print_summary(measured)
+    records = [measured.record for measured in studies]
     for index, folder in enumerate(folders):
         if write_card:
             card.write_card(folder, records, index)
@@ -154,9 +154,9 @@ def evaluate(
 
 
 def _refuse_beside_leave_one_out(options: dict[str, object]) -> None:
-    if given := [name for name, value in options.items() if value]:
+    if names := [name for name, value in options.items() if value]:
         raise click.UsageError(
-            f"--leave-one-out trains its own networks and cannot be combined with {', '.join(given)}"
+            f"--leave-one-out trains its own networks and cannot be combined with {', '.join(names)}"
         )
 
 
@@ -208,14 +208,14 @@ def _import_page() -> Callable[[Study], str]:
 def _leave_one_out(
     data: Path, net: str, epochs: int, sample: int, resamples: int, jobs: int, json_out: Path | None
 ) -> None:
-    from ..evaluate import leave_one_out as room
+    from ..evaluate import leave_one_out as experiment
 
     def report(left_out: str, done: int, of: int) -> None:
         click.echo(f"run {done + 1} of {of}: without {left_out}", err=True)
 
-    plan = room.Plan(net=net, epochs=epochs, sample=sample)
-    record = room.leave_one_out(data, plan, jobs=jobs, resamples=resamples, report=report)
-    click.echo(room.render_table(record))
+    plan = experiment.Plan(net=net, epochs=epochs, sample=sample)
+    record = experiment.leave_one_out(data, plan, jobs=jobs, resamples=resamples, report=report)
+    click.echo(experiment.render_table(record))
     if json_out:
         _write_json(json_out, {"schema": 1, "leave_one_out": record})
 
@@ -227,15 +227,15 @@ def _plan(
     from ..data.tiers import DELIVERIES, TIERS
     from ..evaluate.pictures import splits_of
 
-    asked = tuple(name.strip() for name in tiers.split(",")) if tiers else None
-    for name in asked or ():
+    chosen = tuple(name.strip() for name in tiers.split(",")) if tiers else None
+    for name in chosen or ():
         if name not in TIERS:
             raise click.BadParameter(f"{name!r} is not one of {', '.join(TIERS)}", param_hint="--tiers")
     measured = [name for name in splits_of(data) if name != "train"] if whole and split is None else []
     if not measured:
-        return [(split, asked or DELIVERIES)]
+        return [(split, chosen or DELIVERIES)]
     # Validation and test hold the sources of training, so they are degraded as in training.
-    return [(name, asked or (DELIVERIES if name == "open_test" else ("equalised",))) for name in measured]
+    return [(name, chosen or (DELIVERIES if name == "open_test" else ("equalised",))) for name in measured]
 
 
 def _print_summary(study: Study) -> None:

@@ -139,7 +139,7 @@ def _by_category(
     features: NDArray[np.float64], is_ai: NDArray[np.bool_], shown: NDArray[np.str_], seed: int
 ) -> dict[str, CategoryLeak]:
     """An equal number of sampled images of each class; the sample is already in random order."""
-    found = {}
+    leaks = {}
     for category in sorted(set(shown.tolist())):
         classes = [np.flatnonzero((shown == category) & (is_ai == label)) for label in (True, False)]
         each = min(map(len, classes))
@@ -148,8 +148,8 @@ def _by_category(
             facts, labels = _filled(features[members]), is_ai[members]
             trees = _fitted(facts, labels, seed)
             auroc = np.mean([_auroc(tree, facts, labels, test) for tree, test in trees])
-            found[category] = CategoryLeak(2 * each, float(auroc))
-    return found
+            leaks[category] = CategoryLeak(2 * each, float(auroc))
+    return leaks
 
 
 def _sample(rows: Sequence[IndexRow], sample: int, seed: int) -> list[IndexRow]:

@@ -75,9 +75,9 @@ def _load(name: str, cache: Path) -> Mapping[str, Any]:
 
 
 def _only_column(name: str, features: Mapping[str, Any], kind: str, usual: str) -> str:
-    found = [column for column, feature in features.items() if type(feature).__name__ == kind]
-    if len(found) == 1:
-        return found[0]
+    columns = [column for column, feature in features.items() if type(feature).__name__ == kind]
+    if len(columns) == 1:
+        return columns[0]
     if usual in features:
         return usual
     option = "--image-column" if kind == "Image" else "--label-column"
@@ -88,10 +88,12 @@ def _label_values(part: Any, label: str) -> dict[Any, str]:
     """Stored value -> label name."""
     feature = part.features[label]
     names = getattr(feature, "names", None)  # of a ClassLabel; -1 is its "no label"
-    found = part.unique(label)
+    values = part.unique(label)
     # Images without a label belong to neither class.
     return {
-        raw: names[raw] if names else str(raw) for raw in found if raw is not None and not (names and raw < 0)
+        raw: names[raw] if names else str(raw)
+        for raw in values
+        if raw is not None and not (names and raw < 0)
     }
 
 

@@ -73,12 +73,12 @@ def write_index(folder: Path, rows: Sequence[IndexRow], name: str = INDEX_NAME) 
 def first_of_each(items: Iterable[_Item], most: int | None, key: Callable[[_Item], Hashable]) -> list[_Item]:
     """At most `most` items of each `key`, the first ones, in order; None: all."""
     counts: Counter[Hashable] = Counter()
-    kept = []
+    chosen = []
     for item in items:
         counts[key(item)] += 1
         if most is None or counts[key(item)] <= most:
-            kept.append(item)
-    return kept
+            chosen.append(item)
+    return chosen
 
 
 def source_and_class(row: IndexRow) -> tuple[str, str]:

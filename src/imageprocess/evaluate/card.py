@@ -52,9 +52,9 @@ def measured(records: Sequence[Record], model: int) -> dict[str, Any]:
         rows = {name: {**counts, **_figures(tier)} for name, tier in tiers.items()}
         only = next(iter(rows)) if len(rows) == 1 else None
         splits[data["split"] or "all"] = {"tier": only, **rows[only]} if only else rows
-    found = {"data_id": records[0]["data"]["id"], "date": records[0]["date"], "splits": splits}
+    block = {"data_id": records[0]["data"]["id"], "date": records[0]["date"], "splits": splits}
     grades = measured_grades(records, model)
-    return {**found, "grades": grades} if grades else found
+    return {**block, "grades": grades} if grades else block
 
 
 def _figures(tier: Record) -> dict[str, Any]:
@@ -155,8 +155,8 @@ def _about(facts: Record) -> str:
 def _measured_rows(record: Record, model: int) -> list[tuple[str, ...]]:
     data = record["data"]
     rows: list[tuple[str, ...]] = []
-    for tier, found in record["models"][model]["tiers"].items():
-        row = found["by_picture"]
+    for tier, figures in record["models"][model]["tiers"].items():
+        row = figures["by_picture"]
         mode = _mode(row)
         rows.append(
             (
@@ -165,7 +165,7 @@ def _measured_rows(record: Record, model: int) -> list[tuple[str, ...]]:
                 f"{data['n_ai']:,} ({data['sources_ai']}) / {data['n_real']:,} ({data['sources_real']})",
                 _percent(row, "accuracy"),
                 _percent(row, "balanced_accuracy"),
-                _percent(found["by_source"], "balanced_accuracy"),
+                _percent(figures["by_source"], "balanced_accuracy"),
                 _plain(row, "auroc"),
                 _percent(row, "tpr_at_1_fpr"),
                 _percent(row, f"fpr@{mode}"),
@@ -199,15 +199,16 @@ def _details(record: Record, model: int) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _consistency(found: Record) -> str:
-    if len(found["tiers"]) < 2:
+def _consistency(consistency: Record) -> str:
+    if len(consistency["tiers"]) < 2:
         return ""
-    one_by_one = found | found["flips_from_first"]
-    against = ", ".join(f"{tier} {_percent(one_by_one, tier)} %" for tier in found["flips_from_first"])
+    one_by_one = consistency | consistency["flips_from_first"]
+    against = ", ".join(f"{tier} {_percent(one_by_one, tier)} %" for tier in consistency["flips_from_first"])
     return (
-        f"Degraded in {len(found['tiers'])} ways, {_percent(found, 'flips')} % of"
-        f" the pictures change their best-guess label at least once; {100 * found['contradictions']:.1f} % are called"
-        f" AI in one way and real in another in the default mode. Against {found['tiers'][0]} alone: {against}."
+        f"Degraded in {len(consistency['tiers'])} ways, {_percent(consistency, 'flips')} % of"
+        f" the pictures change their best-guess label at least once; {100 * consistency['contradictions']:.1f} % are"
+        f" called AI in one tier and real in another in the default mode. Against {consistency['tiers'][0]} alone:"
+        f" {against}."
     )
 
 

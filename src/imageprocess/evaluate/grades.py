@@ -37,18 +37,18 @@ def grade_table(scored: Scored, thresholds: Mapping[str, Thresholds]) -> dict[st
     """Grade -> `ai_share`, `pictures`, `sources`; without grades that too few pictures got. A picture on which the
     model does not decide because of its size counts for none."""
     modes = {mode: {"ai": cut.ai, "real": cut.real} for mode, cut in thresholds.items()}
-    told = np.array([grade(float(score), modes) for score in scored.scores])
+    grades = np.array([grade(float(score), modes) for score in scored.scores])
     weights = classes_alike(scored.is_ai, source_weights(scored))
-    judged = np.logical_not(np.broadcast_to(scored.too_small, told.shape))
-    found: dict[str, dict[str, Any]] = {}
+    judged = np.logical_not(np.broadcast_to(scored.too_small, grades.shape))
+    table: dict[str, dict[str, Any]] = {}
     for name in GRADES:
-        members = (told == name) & judged
+        members = (grades == name) & judged
         pictures, sources = int(members.sum()), len(np.unique(scored.sources[members]))
         if pictures < _LEAST_PICTURES or sources < _LEAST_SOURCES:
             continue
         share = float(weights[members & scored.is_ai].sum() / weights[members].sum())
-        found[name] = {"ai_share": round(share, 4), "pictures": pictures, "sources": sources}
-    return found
+        table[name] = {"ai_share": round(share, 4), "pictures": pictures, "sources": sources}
+    return table
 
 
 def measured_grades(records: Sequence[Mapping[str, Any]], model: int) -> dict[str, Any] | None:
@@ -104,20 +104,20 @@ def refresh_card(folder: Path, facts: dict[str, Any]) -> None:
         facts["files"][path.name] = registry.file_sha256(path)
 
 
-def grades_section(found: Mapping[str, Any] | None) -> str:
+def grades_section(table: Mapping[str, Any] | None) -> str:
     """Of CARD.md: what an answer of each grade is worth."""
-    if found is None:
+    if table is None:
         return ""
     rows = [
         f"| {name} | {100 * row['ai_share']:.1f} | {row['pictures']:,} | {row['sources']} |"
-        for name, row in found["by"].items()
+        for name, row in table["by"].items()
     ]
     return "\n".join(
         [
             _TITLE,
             "",
-            f"Of 100 pictures that got it, how many were AI-made ({SPLIT_NAMES.get(found['split'], found['split'])}, "
-            f"tier {found['tier']}; half of the weight on either class, sources alike). A grade that too few pictures "
+            f"Of 100 pictures that got it, how many were AI-made ({SPLIT_NAMES.get(table['split'], table['split'])}, "
+            f"tier {table['tier']}; half of the weight on either class, sources alike). A grade that too few pictures "
             "got is left out.",
             "",
             "| grade | AI-made % | pictures | sources |",

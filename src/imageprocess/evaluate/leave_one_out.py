@@ -66,8 +66,8 @@ def families_of(origin: str, generator: str = "") -> frozenset[str]:
     if generator in GENERATORS and generator not in ("mixed", "other"):
         return frozenset({GENERATORS[generator]})
     lower = origin.lower()
-    found = frozenset(family for family, words in _FAMILIES if any(word in lower for word in words))
-    return found or frozenset({origin})
+    families = frozenset(family for family, words in _FAMILIES if any(word in lower for word in words))
+    return families or frozenset({origin})
 
 
 def leave_one_out(
@@ -187,12 +187,12 @@ def _train(data: Path, rows: list[IndexRow], plan: Plan, out: Path, jobs: int) -
 
 def _measure(data: Path, model: Path, rows: list[IndexRow], jobs: int, resamples: int) -> dict[str, Any]:
     pictures = [picture_of(data, row) for row in rows]
-    found = runner.score(pictures, [model], [_TIER], jobs=jobs)
+    scores = runner.score(pictures, [model], [_TIER], jobs=jobs)
     facts = open_scorer(model).facts
     scored = Scored(
         np.array([picture.is_ai for picture in pictures]),
-        found.scores[0, 0],
+        scores.scores[0, 0],
         np.array([picture.source for picture in pictures]),
-        facts.too_small(found.sides[0]),
-    ).where(found.good)
+        facts.too_small(scores.sides[0]),
+    ).where(scores.good)
     return as_record(measure_with_intervals(scored, facts.thresholds, resamples=resamples))

@@ -99,10 +99,14 @@ def reliability_diagram(study: Study, model: int) -> bytes:
         axes.plot((0, 1), (0, 1), color="#a1a1aa", linestyle=":", linewidth=1)
         for index in _few(study.tiers):
             scored = study.scored(model, index)
-            said, so, mass = reliability(scored.is_ai, scored.scores, np.ones(len(scored.scores)))
+            predicted, observed, mass = reliability(scored.is_ai, scored.scores, np.ones(len(scored.scores)))
             full = mass > 0
-            axes.plot(said[full], so[full], color=_colour(index), linewidth=1, label=study.tiers[index])
-            axes.scatter(said[full], so[full], 4 + 200 * mass[full], color=_colour(index), alpha=0.7)
+            axes.plot(
+                predicted[full], observed[full], color=_colour(index), linewidth=1, label=study.tiers[index]
+            )
+            axes.scatter(
+                predicted[full], observed[full], 4 + 200 * mass[full], color=_colour(index), alpha=0.7
+            )
         axes.set(
             title="Reliability", xlabel="probability said", ylabel="share that was AI, classes weighing alike"
         )

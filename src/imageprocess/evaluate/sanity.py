@@ -56,9 +56,9 @@ def shuffled_labels(
     rng = np.random.default_rng(0)
     ones = np.ones(len(scored.is_ai))
     rows = [measure(rng.permutation(scored.is_ai), scored.scores, ones, thresholds) for _ in range(_SHUFFLES)]
-    found = {}
+    figures = {}
     for name in ("balanced_accuracy", "auroc", "ap"):
         column = np.array([row[name] for row in rows])
         low, high = np.percentile(column, (2.5, 97.5))
-        found[name] = (float(column.mean()), float(low), float(high))
-    return found
+        figures[name] = (float(column.mean()), float(low), float(high))
+    return figures

@@ -70,10 +70,10 @@ def evaluate(
     facts = tuple(open_scorer(folder).facts for folder in models) + tuple(
         command.facts for command in commands
     )
-    asked = (*tiers, *(() if CONTROL in tiers else (CONTROL,)))
-    raw = runner.score(dataset.pictures, models, asked, jobs=jobs, progress=progress)
+    measured_tiers = (*tiers, *(() if CONTROL in tiers else (CONTROL,)))
+    raw = runner.score(dataset.pictures, models, measured_tiers, jobs=jobs, progress=progress)
     for command in commands:
-        raw = raw.beside(score_by_command(command, dataset.pictures, asked, jobs=jobs), command.name)
+        raw = raw.beside(score_by_command(command, dataset.pictures, measured_tiers, jobs=jobs), command.name)
     good = raw.good
     pictures = tuple(p for p, keep in zip(dataset.pictures, good, strict=True) if keep)
     is_ai = np.array([p.is_ai for p in pictures], dtype=bool)
@@ -93,7 +93,7 @@ def evaluate(
         sources,
         {},
     )
-    place = asked.index(CONTROL)
+    place = measured_tiers.index(CONTROL)
     control = replace(study, tiers=(CONTROL,), scores=scores[:, [place]], sides=sides[[place]])
     study.record.update(
         schema=SCHEMA,

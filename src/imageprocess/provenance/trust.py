@@ -96,8 +96,8 @@ def find_interim_list() -> TrustList | None:
     """The frozen interim list, or None where there is none. Raises UsageError where its setting names an unreadable
     one."""
     named = _named(INTERIM_SETTING) is not None
-    found = _find(interim_path(), INTERIM_SETTING, "correct it or unset it", must_be=named)
-    return found and replace(found, is_interim=True)
+    path = _find(interim_path(), INTERIM_SETTING, "correct it or unset it", must_be=named)
+    return path and replace(path, is_interim=True)
 
 
 def _find(path: Path, setting: str, remedy: str, *, must_be: bool) -> TrustList | None:

@@ -72,8 +72,8 @@ class Held:
 async def read_files(request: Request) -> list[Source]:
     """multipart/form-data -> its parts named `file`, in order; a body that is a picture -> that picture."""
     settings: Settings = request.app.state.settings
-    given = media_type(request)
-    if given.startswith("image/") or given == "application/octet-stream":
+    content_type = media_type(request)
+    if content_type.startswith("image/") or content_type == "application/octet-stream":
         return [Source("image", await _whole(request))]
     await _expect(request, "multipart/form-data", "image/*")
     parser = Form(
@@ -127,11 +127,13 @@ def media_type(request: Request) -> str:
 
 
 async def _expect(request: Request, wanted: str, *others: str) -> None:
-    given = media_type(request)
-    if given != wanted:
+    content_type = media_type(request)
+    if content_type != wanted:
         await discard(request)
         kinds = " or ".join((wanted, *others))
-        raise ProblemError("unsupported_media_type", f"the body must be {kinds}, not {given or 'untyped'}")
+        raise ProblemError(
+            "unsupported_media_type", f"the body must be {kinds}, not {content_type or 'untyped'}"
+        )
 
 
 async def _held(request: Request) -> AsyncGenerator[bytes, None]:

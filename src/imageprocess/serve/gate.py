@@ -53,8 +53,8 @@ class Gate:
             await self.app(scope, receive, send)
             return
         request = Request(scope, receive)
-        given = request.headers.get("x-request-id", "")
-        request.state.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        request_id = request.headers.get("x-request-id", "")
+        request.state.request_id = request_id if _REQUEST_ID.fullmatch(request_id) else uuid.uuid4().hex
         request.state.held_bytes, request.state.extra_headers, request.state.facts = 0, {}, {}
         began = time.perf_counter()
         status = 0  # 0: nothing sent yet

@@ -149,8 +149,10 @@ def _probability_ai(record: dict[str, Any]) -> float:
     stated: float | None = record["verdict"]["probability_ai"]
     if stated is not None:
         return stated
-    told = (item["detail"]["probability_ai"] for item in record["evidence"] if item["kind"] == "model")
-    return max(0.5, next(told, 0.5))
+    probabilities = (
+        item["detail"]["probability_ai"] for item in record["evidence"] if item["kind"] == "model"
+    )
+    return max(0.5, next(probabilities, 0.5))
 
 
 async def _one(
@@ -200,8 +202,8 @@ async def model(request: Request) -> dict[str, Any]:
 
 def _job_limits(settings: Settings) -> dict[str, Any] | None:
     """None where no batch jobs are taken."""
-    told = {"batch_jobs", "batch_max_bytes", "batch_max_files", "batch_lifetime_s"}
-    return settings.model_dump(include=told) if settings.batch_jobs else None
+    names = {"batch_jobs", "batch_max_bytes", "batch_max_files", "batch_lifetime_s"}
+    return settings.model_dump(include=names) if settings.batch_jobs else None
 
 
 @facts.get("/health", summary="The original's health call")

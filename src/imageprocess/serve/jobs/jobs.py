@@ -67,8 +67,8 @@ class Jobs:
         if not most:
             raise ProblemError("jobs_off", "this service takes no batch jobs")
         if self._busy.total() >= most or self._busy[owner.subject] >= max(1, most // 2):
-            told = "too many jobs are unfinished; wait for one to end, or delete it"
-            raise ProblemError("busy", told, {"Retry-After": "30"})
+            detail = "too many jobs are unfinished; wait for one to end, or delete it"
+            raise ProblemError("busy", detail, {"Retry-After": "30"})
         self._take(owner, 1)
         try:
             yield
@@ -148,8 +148,8 @@ class Jobs:
         except DamageError as error:
             while ahead:
                 await job.add(await ahead.popleft())
-            told = CorruptImageError(f"the archive cannot be read from here on: {error}")
-            await job.add(to_record(failed("archive", told)))
+            unreadable = CorruptImageError(f"the archive cannot be read from here on: {error}")
+            await job.add(to_record(failed("archive", unreadable)))
         finally:
             if (
                 job.gone.is_set()

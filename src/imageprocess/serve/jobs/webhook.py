@@ -111,6 +111,6 @@ def _key(secret: str) -> bytes:
 
 
 def _body(job: Job) -> bytes:
-    told: dict[str, Any] = {key: value for key, value in job.told().items() if key != "webhook"}
-    sent = {"type": f"job.{job.state}", "timestamp": told["ended"], "data": told}
+    payload: dict[str, Any] = {key: value for key, value in job.told().items() if key != "webhook"}
+    sent = {"type": f"job.{job.state}", "timestamp": payload["ended"], "data": payload}
     return json.dumps(sent).encode()
