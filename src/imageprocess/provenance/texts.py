@@ -41,28 +41,28 @@ def collect(texts: Iterable[Text]) -> Texts:
     return found
 
 
-def _add(texts: Texts, text: Text, depth: int) -> None:
-    if len(texts.all) >= _MAX_TEXTS:
+def _add(found: Texts, text: Text, depth: int) -> None:
+    if len(found.all) >= _MAX_TEXTS:
         return
-    texts.all.append(text)
-    texts.by_name.setdefault(text.name, text.text)
+    found.all.append(text)
+    found.by_name.setdefault(text.name, text.text)
     name, body = _json_part(text)
     value = parse_json(body)
     if isinstance(value, dict):
-        _add_document(texts, Document(name, value), text.place, depth)
+        _add_document(found, Document(name, value), text.place, depth)
 
 
-def _add_document(texts: Texts, document: Document, place: str, depth: int) -> None:
-    if len(texts.documents) >= _MAX_TEXTS:
+def _add_document(found: Texts, document: Document, place: str, depth: int) -> None:
+    if len(found.documents) >= _MAX_TEXTS:
         return
-    texts.documents.append(document)
+    found.documents.append(document)
     if depth >= _MAX_NESTING or "class_type" in next(_dicts(document.value), {}):
         return  # a graph's nodes are no records
     for name, value in list(document.value.items())[:64]:
         if isinstance(value, dict):
-            _add_document(texts, Document(name, value), place, depth + 1)
+            _add_document(found, Document(name, value), place, depth + 1)
         elif isinstance(value, str) and value:
-            _add(texts, Text(place, name, value), depth + 1)
+            _add(found, Text(place, name, value), depth + 1)
 
 
 def _dicts(value: Mapping[str, Any]) -> Any:

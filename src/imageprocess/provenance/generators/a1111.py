@@ -28,20 +28,20 @@ _INPUT_PICTURE = re.compile(r"^(mask blur|masked content|inpaint area|init(ial)?
 def read_a1111(text: str | None) -> Generation | None:
     if not text or "Steps:" not in text:
         return None
-    parts = _split(text.strip())
-    if parts is None:
+    found = _split(text.strip())
+    if found is None:
         return None
-    before, settings = parts
-    lowered = {name.lower(): value for name, value in reversed(settings.items())}
+    before, settings = found
+    told = {name.lower(): value for name, value in reversed(settings.items())}
     prompt, _, negative = before.partition(_NEGATIVE)
     return Generation(
-        generator=_generator(lowered),
-        how=_how(lowered),
+        generator=_generator(told),
+        how=_how(told),
         prompt=prompt.strip() or None,
         negative_prompt=negative.strip() or None,
-        seed=lowered.get("seed"),
-        sampler=lowered.get("sampler"),
-        model=lowered.get("model") or lowered.get("unet"),
+        seed=told.get("seed"),
+        sampler=told.get("sampler"),
+        model=told.get("model") or told.get("unet"),
         settings=settings,
     )
 
@@ -59,17 +59,17 @@ def _split(text: str) -> tuple[str, dict[str, str]] | None:
     return None
 
 
-def _how(settings: dict[str, str]) -> How:
+def _how(told: dict[str, str]) -> How:
     """A denoising strength without a second pass is img2img's: the work began with an input picture. A strength of
     0 edits nothing: the web UI's API writes it for pictures made from text."""
-    operation = settings.get("operations", "").split(";")[0].strip()
-    if any(_INPUT_PICTURE.match(name) for name in settings) or operation in ("img2img", "inpaint"):
+    operation = told.get("operations", "").split(";")[0].strip()
+    if any(_INPUT_PICTURE.match(name) for name in told) or operation in ("img2img", "inpaint"):
         return "edited"
-    if operation or any(_SECOND_PASS.match(name) for name in settings):
+    if operation or any(_SECOND_PASS.match(name) for name in told):
         return "made"
-    if "seed mode" in settings:  # Draw Things calls it strength; 1 begins from noise
-        return "edited" if _number(settings.get("strength")) < 1 else "made"
-    return "edited" if _number(settings.get("denoising strength", "0")) > 0 else "made"
+    if "seed mode" in told:  # Draw Things calls it strength; 1 begins from noise
+        return "edited" if _number(told.get("strength")) < 1 else "made"
+    return "edited" if _number(told.get("denoising strength", "0")) > 0 else "made"
 
 
 def _number(text: str | None) -> float:
@@ -100,15 +100,15 @@ def parse_settings(line: str) -> dict[str, str]:
     return pairs
 
 
-def _generator(settings: dict[str, str]) -> str:
-    version = settings.get("version", "")
+def _generator(told: dict[str, str]) -> str:
+    version = told.get("version", "")
     if version.startswith(("Fooocus", "ComfyUI", "stable-diffusion.cpp", "SD.Next")):
         return version
-    if settings.get("app", "") == "SD.Next":
+    if told.get("app", "") == "SD.Next":
         return f"SD.Next {version}".strip()
-    if "civitai resources" in settings:
+    if "civitai resources" in told:
         return "Civitai"
-    if "seed mode" in settings:
+    if "seed mode" in told:
         return "Draw Things"
     if re.match(r"f\d|neo|classic", version):
         return "Stable Diffusion WebUI Forge"
