@@ -37,8 +37,8 @@ clip: $(VENV)/.serve
 	@$(BIN)/imageprocess model get clip || echo "the model clip could not be got; the small model answers" >&2
 
 lint: $(VENV)/.dev
-	$(BIN)/ruff check src tests bench extension docs app.py
-	$(BIN)/ruff format --check src tests bench extension docs app.py
+	$(BIN)/ruff check src tests testkit bench extension docs app.py
+	$(BIN)/ruff format --check src tests testkit bench extension docs app.py
 	$(BIN)/mypy
 ifneq ($(NPM),)
 	@$(MAKE) --no-print-directory lint/node_modules/.package-lock.json
@@ -52,7 +52,7 @@ lint/node_modules/.package-lock.json: lint/package.json lint/package-lock.json
 	npm --prefix lint ci --ignore-scripts --no-audit --no-fund --silent
 
 format: $(VENV)/.dev
-	$(BIN)/ruff format src tests bench extension docs app.py
+	$(BIN)/ruff format src tests testkit bench extension docs app.py
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench

@@ -14,9 +14,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from bench.markers import write_between
 from numpy.typing import NDArray
 
+from bench.markers import write_between
 from imageprocess.data.categories import EDIT
 from imageprocess.data.index import IndexRow, read_index
 from imageprocess.data.tiers import deliver, open_original

@@ -40,7 +40,7 @@ def main() -> None:
         files = _files(Path(scratch))
         for name, (options, largest) in {
             "without the network": (["--only", "provenance,watermark"], COUNTS[-1]),
-            "every witness": ([], asked.up_to),
+            "every check": ([], asked.up_to),
         }.items():
             rows = facts["series"][name] = []
             for count in (count for count in COUNTS if count <= largest):

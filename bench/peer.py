@@ -19,9 +19,9 @@ from typing import Any
 
 import click
 import numpy as np
-from bench.speed import machine
 from sklearn.metrics import roc_auc_score
 
+from bench.speed import machine
 from imageprocess.data.index import IndexRow, data_id, first_of_each, read_index
 from imageprocess.train.encoder.head import sampling_weights
 

@@ -1,11 +1,14 @@
 """Write docs/records.md: every record that is read, where, and what it was checked against.
 
-python -m bench.records_page
+python -m bench.records_page [--check]
+
+With --check nothing is written; exit status 1 and a message if the page is not up to date.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -165,5 +168,12 @@ def _row(*cells: str) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
 
+def main() -> None:
+    if "--check" not in sys.argv[1:]:
+        PAGE.write_text(page(), encoding="utf-8")
+    elif PAGE.read_text(encoding="utf-8") != page():
+        sys.exit(f"{PAGE} is out of date; run: python -m bench.records_page")
+
+
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    main()

@@ -3,10 +3,10 @@
     python -m bench.reliability [--only hostile,schemathesis,load,chaos,abuse,batching] [--seconds 300]
 
 `--seconds` is how long the load lasts; workers are killed for two fifths of it. Writes bench/results/reliability.json
-and the README's table; what was not measured this time stays as it was. All on this machine, clients included.
+and the table in docs/benchmarks.md; what was not measured this time stays as it was. Clients and service share the
+machine.
 """
 
-# ruff: noqa: E402
 from __future__ import annotations
 
 import argparse
@@ -15,7 +15,6 @@ import json
 import os
 import random
 import signal
-import sys
 import tempfile
 import threading
 import time
@@ -24,19 +23,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
-
 from bench import reliability_table
 from bench.under_load import children, judge, measure_batching, measure_load, photos, service
-
-import hostile_files
-import schema_requests
-from abuse import abuse
 from imageprocess.serve.settings import Settings
-from keyfiles import line
-from loading import Connection, form, load
+from testkit import hostile_files, schema_requests
+from testkit.abuse import abuse
+from testkit.keyfiles import line
+from testkit.loading import Connection, form, load
 
+ROOT = Path(__file__).resolve().parents[1]
 COLLECTED = ROOT.parent / "shared" / "hostile"  # other people's, where it is beside the repository
 TIMEOUT_S = 10  # the service's default for one picture
 KILL_EVERY_S = 2.0

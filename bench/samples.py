@@ -14,14 +14,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
-from bench.figure import draw_scene
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 from PIL.TiffImagePlugin import IFDRational
-from tests.credentials import authority, created, sign
-from tests.marks import embed_dwt_dct
 
+from bench.figure import draw_scene
 from imageprocess.watermark.payloads import PAYLOADS
+from testkit.credentials import authority, created, sign
+from testkit.marks import embed_dwt_dct
 
 OUT = Path(__file__).parents[1] / "src/imageprocess/web/assets/samples"
 SIZE = (320, 240)

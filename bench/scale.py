@@ -116,7 +116,7 @@ def _plan(rate: float, size: int, two: dict[str, Any] | None) -> list[str]:
     lines = [
         "| a billion pictures |  |  |",
         "|---|---|---|",
-        f"| a core's pictures a second | {rate} | measured, JPEG of 1 MP, decoding and every witness included |",
+        f"| a core's pictures a second | {rate} | measured, JPEG of 1 MP, decoding and every check included |",
         f"| share of the cores' time that is work | {EFFICIENCY} | assumed |",
         f"| core hours | {core_hours:,.0f} | model: 10⁹ / rate / share |",
         f"| with {CORES:,} cores | {core_hours / CORES:,.1f} hours | model |",

@@ -1,4 +1,4 @@
-"""The README's picture of the page: a real verdict of the shipped model on the picture that bench.figure draws.
+"""The README's picture of the page: a real verdict on a sample picture.
 
     python -m bench.screenshot [MODEL]      # a shipped model's name or a model folder
 
@@ -7,7 +7,6 @@ Writes docs/predict.png. Needs Chromium.
 
 from __future__ import annotations
 
-import io
 import shutil
 import sys
 import threading
@@ -15,13 +14,14 @@ import time
 from pathlib import Path
 
 import uvicorn
-from bench.figure import draw_scene
 from playwright.sync_api import sync_playwright
 
 from imageprocess.serve.app import create_app
 from imageprocess.serve.settings import Settings
 
-OUT = Path(__file__).parents[1] / "docs/predict.png"
+ROOT = Path(__file__).parents[1]
+PICTURE = ROOT / "src/imageprocess/web/assets/samples/spheres.webp"
+OUT = ROOT / "docs/predict.png"
 
 
 def main() -> None:
@@ -41,18 +41,15 @@ def main() -> None:
 
 
 def shoot(address: str) -> None:
-    stream = io.BytesIO()
-    draw_scene().save(stream, "JPEG", quality=92)
     with sync_playwright() as playwright:
         chromium = shutil.which("chromium") or shutil.which("google-chrome")
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1120, "height": 860})
         page.goto(f"{address}/predict.html")
-        picture = {"name": "boat.jpg", "mimeType": "image/jpeg", "buffer": stream.getvalue()}
-        page.set_input_files("#files", picture)
+        page.set_input_files("#files", PICTURE)
         page.get_by_role("button", name="Check picture").click()
         page.get_by_role("button", name="Check it again").wait_for()
-        page.get_by_label("Show where the model looked").check()
+        page.evaluate("scrollTo(0, 0)")
         OUT.parent.mkdir(exist_ok=True)
         page.screenshot(path=OUT)
         browser.close()

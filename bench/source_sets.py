@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from bench.markers import write_between
 from numpy.typing import NDArray
 
+from bench.markers import write_between
 from imageprocess.data.index import read_index
 from imageprocess.train.encoder.features import TEST_VARIANTS, TRAIN_VARIANTS, FeatureSet, load_features
 from imageprocess.train.encoder.head import HeadOptions, train_head

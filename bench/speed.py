@@ -4,7 +4,8 @@
 
 The ways alternate on the same pictures in one run, so that a busy machine slows all alike; what is reported are medians
 of paired ratios. Three doors: in this process on one core (CPU time), the command line over a folder, HTTP. The part
-`install_mb` makes an installation, from the package index. Writes bench/results/speed.json and the README's table.
+`install_mb` makes an installation, from the package index. Writes bench/results/speed.json and the tables in
+docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
 from bench import baseline, growth, table
 from bench.pictures import FORMATS, SIZES, draw, encode
-
 from imageprocess.decode import decode
 from imageprocess.detector import Detector
 from imageprocess.model.registry import DEFAULT_MODEL
@@ -61,7 +62,7 @@ def main() -> None:
             RESULTS.parent.mkdir(parents=True, exist_ok=True)
             RESULTS.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
             print(part, time.strftime("%H:%M:%S"), flush=True)
-    table.write(ROOT / "README.md", facts)
+    table.write(ROOT / "docs" / "benchmarks.md", facts)
 
 
 def machine() -> Facts:

@@ -1,4 +1,4 @@
-"""The README's table of speed, from what was measured."""
+"""The tables of speed in docs/benchmarks.md, from what was measured."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 from bench.markers import write_between
 
 
-def write(readme: Path, facts: dict[str, Any]) -> None:
+def write(page: Path, facts: dict[str, Any]) -> None:
     shown = [_in_process, _folder, _others]
     needed = [("in_process",), ("command_line",), ("http", "start_up")]
     parts = [show(facts) for show, names in zip(shown, needed, strict=True) if facts.keys() >= set(names)]
     text = "\n\n".join("\n".join(part) for part in parts)
-    write_between(readme, "speed", text)
+    write_between(page, "speed", text)
 
 
 def _models(facts: dict[str, Any]) -> list[str]:

@@ -1,6 +1,5 @@
 """What the service does under load, beside what the detector does alone on the same cores. See reliability.py."""
 
-# ruff: noqa: E402
 from __future__ import annotations
 
 import asyncio
@@ -17,16 +16,14 @@ from typing import Any
 
 import httpx
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
-
 from imageprocess.decode import decode
 from imageprocess.detector import Detector
 from imageprocess.types import Source
-from loading import Answer, form, load
-from photos import photo
-from serving import free_port, started
+from testkit.loading import Answer, form, load
+from testkit.photos import photo
+from testkit.serving import free_port, started
 
+ROOT = Path(__file__).resolve().parents[1]
 CLIENTS = 64
 PICTURES = 8
 SIZE = (1152, 864)  # 1 megapixel

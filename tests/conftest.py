@@ -1,4 +1,4 @@
-"""What several test rooms share."""
+"""Fixtures of the whole suite."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def shared_dir() -> Path:
 @pytest.fixture(scope="session")
 def tiny_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real model folder of known verdicts: bright pictures are AI's, dark ones real, mid-grey neither."""
-    from tiny_model import write_tiny_model
+    from tests.support.tiny_model import write_tiny_model
 
     return write_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
 

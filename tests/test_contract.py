@@ -13,7 +13,7 @@ from imageprocess import errors
 from imageprocess.detector import Detector
 from imageprocess.report.records import to_json
 from imageprocess.types import GRADES, Source
-from pictures import encode, plain
+from testkit.pictures import encode, plain
 
 OK_KEYS = ["schema", "source", "status", "sha256", "image", "verdict", "evidence", "model", "elapsed_ms"]
 CODES = {"too_large", "too_many_pixels", "unsupported_format", "corrupt", "timeout", "crashed", "not_found"}

@@ -1,4 +1,4 @@
-"""The whole street, with a real (tiny) network whose verdicts are known: bright is AI, dark is real."""
+"""The whole pipeline, with a real (tiny) network whose verdicts are known: bright is AI, dark is real."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import imageprocess
-from imageprocess import detector as street
+from imageprocess import detector as detector_module
 from imageprocess.decode import Limits
 from imageprocess.detector import Detector
 from imageprocess.errors import (
@@ -27,7 +27,7 @@ from imageprocess.errors import (
     UsageError,
 )
 from imageprocess.types import MODES, Source
-from pictures import blank, encode, plain
+from testkit.pictures import blank, encode, plain
 
 AI, REAL, MIDDLE = (encode(plain(brightness), "PNG") for brightness in (255, 0, 140))
 
@@ -67,7 +67,7 @@ def test_a_threshold_decides_on_its_own(detector: Detector) -> None:
     assert [verdict.label for verdict in found if verdict] == ["ai", "ai", "real", "real"]
 
 
-def test_only_some_witnesses(detector: Detector) -> None:
+def test_only_some_checks(detector: Detector) -> None:
     result = detector.detect(Source("x", AI), only=["provenance", "watermark"])
     assert result.verdict is not None
     assert (result.verdict.label, result.verdict.probability_ai, result.verdict.decided_by) == (
@@ -160,14 +160,14 @@ def test_inputs_are_read_as_the_work_proceeds(detector: Detector) -> None:
 
 
 def test_a_fault_of_ours_costs_one_record(detector: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = street.read_watermarks
+    real = detector_module.read_watermarks
 
     def faulty(image: Any) -> Any:
         if image.facts.width == 7:
             raise RecursionError("too deep")
         return real(image)
 
-    monkeypatch.setattr(street, "read_watermarks", faulty)
+    monkeypatch.setattr(detector_module, "read_watermarks", faulty)
     given = [Source("a", AI), Source("b", encode(plain(1, 7, 7), "PNG")), Source("c", REAL)]
     results = list(detector.detect_many(given))
     assert [result.status for result in results] == ["ok", "error", "ok"]
@@ -215,7 +215,7 @@ def test_a_detector_takes_what_every_other_entry_takes(detector: Detector, tmp_p
     for one in (str(path), path, AI, io.BytesIO(AI), Source("x", AI)):
         assert detector.detect(one).status == "ok"
     assert [result.status for result in detector.detect_many([str(path), AI])] == ["ok"] * 2
-    failed_before = street.failed("x", InputNotFoundError("gone"))
+    failed_before = detector_module.failed("x", InputNotFoundError("gone"))
     assert next(detector.detect_many([failed_before, AI])) is failed_before
 
 

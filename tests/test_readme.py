@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from imageprocess.cli import main
-from pictures import scene
+from testkit.pictures import scene
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -69,9 +69,33 @@ def test_the_commands_for_a_reports_sums_give_them(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "imageprocess", "detect", str(photo), "--report", str(report), "--quiet"]
     subprocess.run(command, check=True, capture_output=True)
     text = report.read_text(encoding="utf-8")
-    lines = re.findall(r"^ {4}(sha256sum .+|python3 -c .+)$", TEXT, re.M)
+    page = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^ {4}(sha256sum .+|python3 -c .+)$", page, re.M)
     assert len(lines) == 2
     for line in lines:
         words = [sys.executable if word == "python3" else word for word in shlex.split(line)]
         said = subprocess.run(words, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
         assert said.split()[0] in text, line
+
+
+def test_the_example_prints_what_is_shown() -> None:
+    command = [sys.executable, "-m", "bench.readme_example", "--check"]
+    checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_the_headline_figures_are_those_of_the_benchmarks() -> None:
+    page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    reached = _rows(page, "reached")
+    columns = reached[0]
+    table = {row[0]: dict(zip(columns, row, strict=True)) for row in reached if row[1] == "web"}
+    (_, _, *models), _, *rows = _rows(TEXT, "headline")
+    assert len(rows) == 4 and list(table) == models
+    for name, _, *figures in rows:
+        assert figures == [table[model][name] for model in models]
+
+
+def _rows(page: str, name: str) -> list[list[str]]:
+    """The table between the markers `name`, cell by cell."""
+    text = page.split(f"<!-- {name}:begin -->")[1].split(f"<!-- {name}:end -->")[0]
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line[:1] == "|"]

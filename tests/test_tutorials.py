@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pictures import encode, scene
+from testkit.pictures import encode, scene
 
 TUTORIALS = Path(__file__).parents[1] / "docs" / "tutorials"
 _ENDLESS = re.compile(r"^imageprocess watch .*\n", re.MULTILINE)  # its own tests start and stop it

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imageprocess.model.spec import Thresholds
-from imageprocess.types import GRADES, Evidence
+from imageprocess.types import GRADES, Evidence, Thresholds
 from imageprocess.verdict import decide, grade
 
 BALANCED = Thresholds(ai=0.8, real=0.2)

@@ -13,8 +13,8 @@ from pathlib import Path
 import onnxruntime
 import pytest
 
-from pictures import encode, gradient
-from serving import ROOT, free_port, started
+from testkit.pictures import encode, gradient
+from testkit.serving import ROOT, free_port, started
 
 RUNTIME = "imageprocess/web/assets/ort/ort-wasm-simd-threaded.wasm"
 # npm's codes where no registry answers, and where it may not ask one (npm_config_offline) for what its cache lacks.

@@ -29,11 +29,12 @@ from .errors import (
     UnsupportedFormatError,
     UsageError,
 )
-from .types import ErrorInfo, Evidence, ImageFacts, Label, Mode, ModelInfo, Result, Source, Verdict, Witness
+from .types import Check, ErrorInfo, Evidence, ImageFacts, Label, Mode, ModelInfo, Result, Source, Verdict
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Check",
     "CorruptImageError",
     "CrashedError",
     "Detector",
@@ -57,7 +58,6 @@ __all__ = [
     "UnsupportedFormatError",
     "UsageError",
     "Verdict",
-    "Witness",
     "__version__",
     "detect",
     "detect_many",

@@ -10,7 +10,7 @@ from .detector import Detector
 from .errors import ModelError
 from .model import registry
 from .sources import Picture
-from .types import Mode, Result, Witness
+from .types import Check, Mode, Result
 
 __all__ = ["detect", "detect_many"]
 
@@ -21,7 +21,7 @@ def detect(
     mode: Mode = "balanced",
     threshold: float | None = None,
     model: str | Path | None = None,
-    only: Collection[Witness] | None = None,
+    only: Collection[Check] | None = None,
     heatmap: bool = False,
 ) -> Result:
     """Was one picture made by an AI? It is a path, an http(s) address, bytes, a binary stream, a PIL image or an
@@ -40,7 +40,7 @@ def detect_many(
     mode: Mode = "balanced",
     threshold: float | None = None,
     model: str | Path | None = None,
-    only: Collection[Witness] | None = None,
+    only: Collection[Check] | None = None,
     heatmap: bool = False,
     batch_size: int = 16,
     jobs: int = 1,

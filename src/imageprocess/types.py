@@ -1,7 +1,7 @@
-"""The nouns of the street: bytes -> DecodedImage -> [Evidence] -> Verdict -> report.
+"""The data types of the pipeline: bytes -> DecodedImage -> [Evidence] -> Verdict -> report.
 
-Each is one frozen dataclass. This module imports nothing of ours, but for Result.to_dict when it is called, and nothing
-heavy at run time.
+Each is a frozen dataclass. This module imports nothing of the package, except in Result.to_dict, and nothing heavy at
+run time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Label = Literal["ai", "real", "unsure"]
 LABELS: tuple[Label, ...] = get_args(Label)
-# How strongly a verdict speaks for its side; `label` says which side, or that the mode asked for gives no answer.
+# How strongly a verdict speaks for its side; `label` names the side, or that the chosen mode gives no answer.
 Grade = Literal[
     "very_likely_ai",
     "likely_ai",
@@ -32,14 +32,15 @@ Status = Literal["ok", "error"]
 DecidedBy = Literal["c2pa", "watermark", "metadata", "model", "abstain"]
 EvidenceKind = Literal["c2pa", "iptc", "generator_metadata", "exif", "watermark", "model"]
 Trust = Literal["trusted", "valid_untrusted", "broken", "unsigned", "measured"]
-# What an item testifies: made by an AI, a real picture edited with an AI, a camera's or a hand's work, or nothing.
+# What an item of evidence points to: made by an AI, a real picture edited with an AI, made by a camera or by hand, or
+# nothing.
 PointsTo = Literal["ai", "ai_edited", "real", "nothing"]
-# Which rooms may testify (`--only`).
-Witness = Literal["provenance", "watermark", "model"]
+# The checks to run (`--only`).
+Check = Literal["provenance", "watermark", "model"]
 
 GRADES: tuple[Grade, ...] = get_args(Grade)
 MODES: tuple[Mode, ...] = get_args(Mode)
-WITNESSES: tuple[Witness, ...] = get_args(Witness)
+CHECKS: tuple[Check, ...] = get_args(Check)
 RECORD_SCHEMA = 1
 
 
@@ -92,6 +93,14 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Thresholds:
+    """probability_ai >= ai is "ai", <= real is "real", between them "unsure"."""
+
+    ai: float
+    real: float
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The answer. `probability_ai` is the model's calibrated probability where the model decides or abstains. Where a
     trusted signature or a watermark decides it is 1.0 or 0.0 (a statement taken at its word, not an estimate); where a
@@ -102,10 +111,10 @@ class Verdict:
     probability_ai: float | None
     decided_by: DecidedBy
     reason: str
-    grade: Grade | None = None  # None only where a Verdict is made by hand
+    grade: Grade | None = None  # None only in Verdicts that other code constructs
     advice: tuple[str, ...] = ()  # what a person can do now: names of texts (web/assets/texts, "advice.NAME")
-    # What this grade of this model has meant on pictures of known origin, see evaluate/grades.py; None: not measured,
-    # or the model did not give the grade.
+    # How often this grade of this model was right on pictures of known origin, see evaluate/grades.py; None: not
+    # measured, or the grade is not the model's.
     measured: Mapping[str, Any] | None = None
 
 

@@ -1,6 +1,6 @@
-"""[Evidence] -> Verdict. The model testifies; this module alone decides. Pure: no I/O, no clock, no settings.
+"""[Evidence] -> Verdict. This module alone decides. Pure: no I/O, no clock, no settings.
 
-The truth table, first row that fits; verdict.json holds it, with the reasons, and the pages read the same file.
+The decision table: the first row that matches. verdict.json holds it with the reasons; the pages read the same file.
 An "AI claim" is an item that points to "ai" and that anyone could have written: a generator's own metadata, an
 IPTC value, an intact manifest by an untrusted signer, a manifest that nothing could verify.
 
@@ -20,27 +20,26 @@ IPTC value, an intact manifest by an untrusted signer, a manifest that nothing c
     9    model: between the two, near a half                       unsure  abstain     the model's     cannot tell
     10   nothing of these                                          unsure  abstain     None            cannot tell
 
-The grade of the model's word follows from its calibrated probability and from the thresholds of two modes, whatever
-mode was asked for: "very likely" beyond those of high-confidence, "likely" beyond those of balanced, "leaning" from
+The grade of the model's answer follows from its calibrated probability and from the thresholds of two modes, whatever
+mode was chosen: "very likely" beyond those of high-confidence, "likely" beyond those of balanced, "leaning" from
 there to within 0.05 of a half, where it cannot tell. A grade never contradicts the label: a mode that always picks a
 side makes it at least "leaning" to that side.
 
 "Sure of the contrary" is probability_ai at or below the threshold for "real" of the high-confidence mode, in every
 mode. Each model's own calibration sets it: of the AI pictures that the calibration is fitted on, at most one in 200
-lies there (train/calibration.py). The mode's own threshold would not do: it says how many mistakes a person accepts
-where pixels are all there is, and honest records would be doubted by the dozen. A mode that never abstains
+lies there (train/calibration.py). The mode's own threshold would not do: it sets how many errors are accepted
+where pixels are the only evidence, and would cast doubt on many true records. A mode that never abstains
 (thresholds.ai == thresholds.real) has to pick a side in row 4 as well: it follows the claim, and the reason shows
-both. Nor does it know rows 7b and 7a; the latter is there because the smaller a picture, the more "real" it looks
-(measured: docs/experiments.md).
+both. It skips rows 7b and 7a too; the latter exists because smaller pictures score more "real" (docs/experiments.md).
 
-Anyone can type a claim, so row 5 states no certainty but how often such claims were true where we could count
-(`claims` in verdict.json, written by bench/claims.py). Whatever speaks against an "ai" that a record or a mark decides
-is named in the reason (a camera's facts, a claim of being real, the model); the grade is one weaker for it, and a
-claim then has no probability, for nothing like it could be counted. What the model estimates stays in its evidence.
+Anyone can write a claim, so row 5 states how often such claims were true where that could be counted (`claims` in
+verdict.json, written by bench/claims.py). Evidence against an "ai" that a record or a watermark decides is named in the
+reason (camera facts, a claim of being real, the model); the grade is then one step weaker, and a claim has no
+probability, because there were too few such cases to count. The model's estimate stays in its evidence.
 
-What never decides, whatever it says: EXIF camera facts; a claim of being real without a trusted signature; a
-record that says "edited with an AI" (the reason tells it; who made the picture is left to the model); a
-broken manifest (the reason warns of it); the absence of any mark.
+What never decides: EXIF camera facts; a claim of being real without a trusted signature; a
+record that says "edited with an AI" (named in the reason; the model decides who made the picture); a broken
+manifest (the reason warns of it); the absence of any mark.
 """
 
 from __future__ import annotations
@@ -52,8 +51,7 @@ from pathlib import Path
 from typing import Any
 
 from .model.calibrate import percent
-from .model.spec import Thresholds
-from .types import Evidence, Grade, Label, Verdict
+from .types import Evidence, Grade, Label, Thresholds, Verdict
 
 __all__ = ["decide", "grade", "is_ai_claim"]
 
@@ -67,10 +65,10 @@ _TABLE: dict[str, Any] = json.loads(Path(__file__).with_name("verdict.json").rea
 
 @dataclass(frozen=True, slots=True)
 class _Model:
-    """The model's word, as the table's rows ask for it."""
+    """The model's answer, as the conditions of the rows need it."""
 
     p: float
-    thresholds: Thresholds  # of the mode asked for
+    thresholds: Thresholds  # of the chosen mode
     modes: Mapping[str, Mapping[str, float]]  # every mode's
     too_small: Mapping[str, int] | None
     blank: bool
@@ -96,8 +94,8 @@ class _Model:
 
     def words(self) -> dict[str, str]:
         cuts = self.thresholds
-        told = {"p": percent(self.p), "low": percent(cuts.real), "high": percent(cuts.ai)}
-        return told | {name: str(px) for name, px in (self.too_small or {}).items()}
+        values = {"p": percent(self.p), "low": percent(cuts.real), "high": percent(cuts.ai)}
+        return values | {name: str(px) for name, px in (self.too_small or {}).items()}
 
 
 def decide(
@@ -105,9 +103,8 @@ def decide(
     thresholds: Thresholds | None,
     measured: Mapping[str, Any] | None = None,
 ) -> Verdict:
-    """The verdict on one picture. `thresholds` are those of the mode asked for, None when the model was not
-    asked: a model's evidence without thresholds does not count. `measured`: what each grade has meant, of the
-    model that was asked (`grades` of its measurements).
+    """The verdict on one picture. `thresholds`: of the chosen mode; None without the model, whose evidence then does
+    not count. `measured`: how often each grade of the model was right (`grades` of its measurements).
     """
     model = _model(evidence, thresholds)
     items = _deciding(evidence)
@@ -117,19 +114,19 @@ def decide(
     words = {name: item.claim for name, item in (items | beside).items() if item}
     words |= model.words() if model else {}
     reason = " ".join([row["reason"], *(_TABLE["asides"][name] for name in beside)])
-    told = row["grade"] if row["grade"] != "model" or model is None else model.grade
+    base = row["grade"] if row["grade"] != "model" or model is None else model.grade
     if "contested" in row and not beside.keys().isdisjoint(_AGAINST):
-        told = row["contested"]
-    agreed = _agreeing(told, row["label"])
-    is_estimate = row.get("measured", False) and agreed == told
+        base = row["contested"]
+    final = _agreeing(base, row["label"])
+    is_estimate = row.get("measured", False) and final == base
     return Verdict(
         label=row["label"],
-        probability_ai=_probability(row, model, contested=told == row.get("contested")),
+        probability_ai=_probability(row, model, contested=base == row.get("contested")),
         decided_by=row["decided_by"],
         reason=_filled(reason, words),
-        grade=agreed,
+        grade=final,
         advice=tuple(row["advice"]),
-        measured=measured.get(agreed) if measured and is_estimate else None,
+        measured=measured.get(final) if measured and is_estimate else None,
     )
 
 
@@ -144,7 +141,7 @@ def _probability(row: dict[str, Any], model: _Model | None, *, contested: bool) 
 
 
 def grade(p: float, modes: Mapping[str, Mapping[str, float]]) -> Grade:
-    """What a probability comes to, by the thresholds of the modes (mode -> "ai" and "real")."""
+    """The grade of a probability, by the thresholds of the modes (mode -> "ai" and "real")."""
     rules = _TABLE["grades"]
     for word in ("very_likely", "likely"):
         cuts = modes.get(rules[word])
@@ -158,28 +155,28 @@ def grade(p: float, modes: Mapping[str, Mapping[str, float]]) -> Grade:
 
 
 def _grade(word: str, side: str) -> Grade:
-    found: Grade = f"{word}_{side}"  # type: ignore[assignment]
-    return found
+    name: Grade = f"{word}_{side}"  # type: ignore[assignment]
+    return name
 
 
-def _agreeing(told: Grade, label: Label) -> Grade:
-    """Of an answer that had to pick a side, at least "leaning" to it."""
-    return told if label == "unsure" or told.endswith(f"_{label}") else _grade("leaning", label)
+def _agreeing(base: Grade, label: Label) -> Grade:
+    """`base`, or "leaning" to the label if `base` is not on its side."""
+    return base if label == "unsure" or base.endswith(f"_{label}") else _grade("leaning", label)
 
 
 def _model(evidence: Sequence[Evidence], thresholds: Thresholds | None) -> _Model | None:
     item = _first(evidence, lambda e: e.kind == "model")
     if item is None or thresholds is None:
         return None
-    told = item.detail
+    detail = item.detail
     return _Model(
-        float(told["probability_ai"]), thresholds, told.get("mode_thresholds", {}), told.get("too_small"),
-        bool(told.get("blank")),
+        float(detail["probability_ai"]), thresholds, detail.get("mode_thresholds", {}), detail.get("too_small"),
+        bool(detail.get("blank")),
     )  # fmt: skip
 
 
 def _deciding(evidence: Sequence[Evidence]) -> dict[str, Evidence | None]:
-    """The first item of each kind that the table's rows name."""
+    """The first item of each kind that the rows name."""
     items = {
         "signed_ai": _first(evidence, lambda e: _is_signed(e) and e.points_to == "ai"),
         "capture": _first(evidence, lambda e: _is_signed(e) and e.points_to == "real"),
@@ -190,22 +187,22 @@ def _deciding(evidence: Sequence[Evidence]) -> dict[str, Evidence | None]:
 
 
 def _beside(evidence: Sequence[Evidence], row: dict[str, Any], facts: set[str]) -> dict[str, Evidence | None]:
-    """What did not decide, but a person must hear beside the answer: the table's asides, each with its item."""
+    """The asides of the reason: what did not decide but must be mentioned, each with its item of evidence."""
     is_ai = row["label"] == "ai"
-    found: dict[str, Evidence | None] = {}
+    asides: dict[str, Evidence | None] = {}
     if is_ai or not {"claim", "leans_ai"}.isdisjoint(row["when"]):
-        found["camera"] = _first(evidence, lambda e: e.kind == "exif" and e.points_to == "real")
-        found["says_real"] = _first(
+        asides["camera"] = _first(evidence, lambda e: e.kind == "exif" and e.points_to == "real")
+        asides["says_real"] = _first(
             evidence, lambda e: e.kind != "exif" and e.points_to == "real" and not _is_signed(e)
         )
     if not is_ai:
-        found["edited"] = _first(evidence, lambda e: e.points_to == "ai_edited" and e.trust != "broken")
-    found["broken"] = _first(evidence, lambda e: e.trust == "broken")
-    told: dict[str, Evidence | None] = {name: item for name, item in found.items() if item}
+        asides["edited"] = _first(evidence, lambda e: e.points_to == "ai_edited" and e.trust != "broken")
+    asides["broken"] = _first(evidence, lambda e: e.trust == "broken")
+    present: dict[str, Evidence | None] = {name: item for name, item in asides.items() if item}
     if "blank" in facts and row["row"] != "7b":
-        told["blank"] = None
+        present["blank"] = None
     against = is_ai and row["decided_by"] != "model" and "model_real" in facts
-    return {**({"model_against": None} if against else {}), **told}
+    return {**({"model_against": None} if against else {}), **present}
 
 
 def _first(evidence: Sequence[Evidence], fits: Callable[[Evidence], bool]) -> Evidence | None:
@@ -226,7 +223,7 @@ def is_ai_claim(item: Evidence) -> bool:
 
 
 def _filled(template: str, words: dict[str, str]) -> str:
-    """`template` with its {names} replaced, once: a claim may hold braces of its own."""
+    """`template` with its {names} replaced once, since a claim may contain braces."""
     parts = template.split("{")
     return parts[0] + "".join(
         words[name] + rest for name, _, rest in (part.partition("}") for part in parts[1:])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from imageprocess.batch.score import Task
-from pictures import encode, plain
+from testkit.pictures import encode, plain
 
 Rows = Callable[[Path], list[dict[str, Any]]]
 

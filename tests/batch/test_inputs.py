@@ -18,7 +18,7 @@ from imageprocess import sources
 from imageprocess.batch.inputs import Input, Inputs, Item, Shard, flatten, name_of, skip_done
 from imageprocess.errors import InputNotFoundError, UsageError
 from imageprocess.types import Result, Source
-from pictures import encode, plain
+from testkit.pictures import encode, plain
 
 MAX_BYTES = 100_000
 PICTURE = encode(plain(9), "JPEG")

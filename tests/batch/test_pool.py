@@ -18,7 +18,7 @@ from imageprocess.batch.score import Task
 from imageprocess.detector import failed
 from imageprocess.errors import CorruptImageError, ModelError
 from imageprocess.types import Source
-from pictures import encode, plain
+from testkit.pictures import encode, plain
 
 PICTURE = encode(plain(255), "JPEG")
 

@@ -260,16 +260,16 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
 def test_bytes_seen_before_are_not_looked_at_again(
     folder: Path, task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from imageprocess import detector as street
+    from imageprocess import detector as detector_module
 
     looked: list[str] = []
-    real = street.decode
+    real = detector_module.decode
 
     def counting(data: bytes, **options: Any) -> Any:
         looked.append(options["name"])
         return real(data, **options)
 
-    monkeypatch.setattr(street, "decode", counting)
+    monkeypatch.setattr(detector_module, "decode", counting)
     path = folder / "000.jpeg"
     inputs = [Source(name, path=path) for name in ("a", "b")]
     for reuse, expected in ((True, ["a"]), (False, ["a", "a", "b"])):

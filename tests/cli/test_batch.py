@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from imageprocess.cli import main
-from pictures import encode, plain
+from testkit.pictures import encode, plain
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_a_full_disk_is_told_with_its_path(batch: Any, monkeypatch: pytest.Monke
     monkeypatch.setattr(os, "fsync", full)
     result = batch("pictures", "--out", "out.jsonl")
     assert result.exit_code == 2
-    assert result.stderr == "Error: out.jsonl.parts/.job.json.part: No space left on device\n"
+    assert result.stderr == "Error: out.jsonl.parts/job.json: No space left on device\n"
 
 
 @pytest.mark.parametrize(

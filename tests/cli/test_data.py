@@ -15,8 +15,8 @@ from imageprocess.data import dedupe
 from imageprocess.data.card import render_card, scarce_categories
 from imageprocess.data.index import IndexRow, data_id, read_index
 from imageprocess.data.manifest import load_manifest
-from pictures import encode, scene
-from repositories import entry, make_commit, write_manifest
+from testkit.pictures import encode, scene
+from tests.support.repositories import entry, make_commit, write_manifest
 
 
 def run(*arguments: str | Path) -> Result:

@@ -16,8 +16,8 @@ from PIL import Image
 
 from imageprocess.cli import main
 from imageprocess.model.calibrate import percent
-from pictures import encode, gradient, plain
-from serving import serving_files
+from testkit.pictures import encode, gradient, plain
+from testkit.serving import serving_files
 
 
 @pytest.fixture
@@ -335,7 +335,7 @@ def test_unverified_credentials_name_the_extra(
     folder: Path, detect: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("c2pa")
-    from credentials import IPTC, created, sign
+    from testkit.credentials import IPTC, created, sign
 
     (folder / "signed.jpg").write_bytes(
         sign(encode(gradient(64, 48), "JPEG"), [created(IPTC + "trainedAlgorithmicMedia")])

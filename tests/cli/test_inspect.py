@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from imageprocess.cli import main
 from imageprocess.report.marks import find_marks, marks_line
 from imageprocess.types import Evidence
-from records import exif as exif_block
-from records import jpeg, png_texts, with_exif
+from testkit.records import exif as exif_block
+from testkit.records import jpeg, png_texts, with_exif
 
 A1111 = "a cat\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 42, Model: x"
 

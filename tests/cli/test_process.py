@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from pictures import encode, gradient, plain
+from testkit.pictures import encode, gradient, plain
 
 COMMAND = [sys.executable, "-m", "imageprocess"]
 

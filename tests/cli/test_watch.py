@@ -19,7 +19,7 @@ from click.testing import CliRunner
 
 from imageprocess.cli import main
 from imageprocess.cli.watch import Settling
-from pictures import encode, plain
+from testkit.pictures import encode, plain
 
 Start = Callable[..., "subprocess.Popen[str]"]
 

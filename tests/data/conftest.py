@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from repositories import Commit, make_commit
+from tests.support.repositories import Commit, make_commit
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from imageprocess.data.equalise import Equalised, equalise
 from imageprocess.data.facts import read_facts
 from imageprocess.data.index import IndexRow
 from imageprocess.errors import DataError
-from pictures import encode, scene
+from testkit.pictures import encode, scene
 
 Draw = Callable[[np.random.Generator, str], bytes]
 

@@ -15,8 +15,8 @@ from imageprocess.data import build as build_module
 from imageprocess.data.build import BuildReport, build
 from imageprocess.data.index import data_id, read_index
 from imageprocess.errors import DataError, UsageError
-from pictures import encode, scene
-from repositories import Commit, entry, git, write_manifest
+from testkit.pictures import encode, scene
+from tests.support.repositories import Commit, entry, git, write_manifest
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
 from imageprocess.data.dedupe import DUPLICATE_BITS, RELATED_BITS, Groups, near_pairs, perceptual_hashes
-from pictures import encode, scene
+from testkit.pictures import encode, scene
 
 
 def hashes(image: Image.Image) -> tuple[int, int]:

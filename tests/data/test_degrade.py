@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imageprocess.data.degrade import MAX_SIDE, SIDES, degrade
-from pictures import gradient
+from testkit.pictures import gradient
 
 
 @settings(max_examples=30, deadline=None)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from imageprocess.data.equalise import LONG_SIDE, equalise, picture_seed, prepare
 from imageprocess.data.facts import read_facts
-from pictures import scene
+from testkit.pictures import scene
 
 SIZES = [(200, 200), (256, 256), (1024, 1024), (4000, 300), (300, 1600), (1600, 1200), (333, 217)]
 

@@ -13,7 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from imageprocess.data.facts import estimate_jpeg_quality, read_facts
 from imageprocess.errors import CorruptImageError, InputError
-from pictures import encode, scene
+from testkit.pictures import encode, scene
 
 
 @pytest.mark.parametrize("quality", [1, 2, 10, 24, 25, 49, 50, 51, 75, 92, 95, 99, 100])

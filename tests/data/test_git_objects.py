@@ -8,7 +8,7 @@ import pytest
 
 from imageprocess.data.git_objects import find_git_dir, has_commit, list_tree, read_blobs
 from imageprocess.errors import DataError
-from repositories import Commit, git
+from tests.support.repositories import Commit, git
 
 
 def test_any_shape_of_clone_is_found(git_root: Path, commit: Commit) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from imageprocess.data.imports import HubColumns, import_set
 from imageprocess.errors import DataError
-from pictures import encode, scene
+from testkit.pictures import encode, scene
 
 datasets = pytest.importorskip("datasets", reason="needs the hub extra")
 

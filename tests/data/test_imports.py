@@ -12,7 +12,7 @@ from imageprocess.data.import_readers import ZipLimits
 from imageprocess.data.imports import SKIPPED_NAME, import_set
 from imageprocess.data.index import read_index
 from imageprocess.errors import DataError
-from pictures import encode, scene
+from testkit.pictures import encode, scene
 
 
 def fill(folder: Path, files: dict[str, bytes]) -> Path:

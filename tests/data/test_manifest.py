@@ -15,7 +15,7 @@ from imageprocess.data.categories import HELD_OUT_GENERATORS
 from imageprocess.data.manifest import SourceEntry, load_manifest, read_blob_list
 from imageprocess.data.reserved import is_reserved
 from imageprocess.errors import DataError
-from repositories import entry, write_manifest
+from tests.support.repositories import entry, write_manifest
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from PIL import Image
 from imageprocess.cli import main
 from imageprocess.data import reserved
 from imageprocess.data.manifest import load_manifest
-from pictures import encode, scene
-from repositories import Commit, entry, write_manifest
+from testkit.pictures import encode, scene
+from tests.support.repositories import Commit, entry, write_manifest
 
 
 def run(*arguments: str | Path, answer: str = "") -> Result:

@@ -11,7 +11,7 @@ from PIL import Image
 from imageprocess.data.facts import estimate_jpeg_quality
 from imageprocess.data.tiers import DELIVERIES, TIERS, Delivery, Original, deliver, open_original
 from imageprocess.errors import CorruptImageError
-from pictures import encode, gradient
+from testkit.pictures import encode, gradient
 
 
 def original(width: int = 1600, height: int = 1200, form: str = "PNG", **options: object) -> Original:

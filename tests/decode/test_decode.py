@@ -19,7 +19,7 @@ from imageprocess.errors import (
     TooManyPixelsError,
     UnsupportedFormatError,
 )
-from pictures import blank, corners, encode, gradient
+from testkit.pictures import blank, corners, encode, gradient
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 LOSSLESS = {"PNG": {}, "BMP": {}, "TIFF": {}, "WEBP": {"lossless": True}}

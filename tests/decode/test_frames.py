@@ -10,7 +10,7 @@ from PIL import Image
 
 from imageprocess.decode import Limits, decode
 from imageprocess.decode.frames import count_gif_frames, count_tiff_frames
-from pictures import blank, encode
+from testkit.pictures import blank, encode
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])

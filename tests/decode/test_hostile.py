@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from imageprocess.decode import Limits, decode
 from imageprocess.errors import InputError
-from pictures import encode, gradient
+from testkit.pictures import encode, gradient
 
 LIMITS = Limits(max_pixels=4_000_000)
 VARIANTS = {

@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 from imageprocess.decode import decode, jpeg
 from imageprocess.errors import InputError
-from pictures import encode, gradient, scene
+from testkit.pictures import encode, gradient, scene
 
 pytest.importorskip("simplejpeg", reason="needs the extra [fast]")
 

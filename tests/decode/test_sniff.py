@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from imageprocess.decode import sniff
-from pictures import encode, gradient
+from testkit.pictures import encode, gradient
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF"])

@@ -10,19 +10,19 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from browsing import CHROMIUM_ARGUMENTS, TIMEOUT_MS, Open, Watched, chromium_path, watching
 from imageprocess.serve.app import create_app
 from imageprocess.serve.settings import Settings
 from imageprocess.web import site
-from pictures import encode, plain
-from service import running
-from serving import serving_files
+from testkit.pictures import encode, plain
+from testkit.serving import serving_files
+from tests.support.browsing import CHROMIUM_ARGUMENTS, TIMEOUT_MS, Open, Watched, chromium_path, watching
+from tests.support.service import running
 
 ARGUMENTS = [*CHROMIUM_ARGUMENTS, "--headless"]
 
 
 # One a file, not one a run: Playwright keeps an event loop running in the main thread for as long as it lives,
-# and the rooms that come after run loops of their own.
+# and the tests that come after run loops of their own.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     expect.set_options(timeout=TIMEOUT_MS)

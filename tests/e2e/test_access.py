@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from browsing import DESKTOP, PHONE, Open, check, choose, choose_private
 from imageprocess.web import site
+from tests.support.browsing import DESKTOP, PHONE, Open, check, choose, choose_private
 
 pytestmark = pytest.mark.e2e
 Drawn = dict[str, Path]

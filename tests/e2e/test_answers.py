@@ -6,9 +6,9 @@ import itertools
 
 import pytest
 
-from browsing import Open
 from imageprocess.report import words
 from imageprocess.types import GRADES
+from tests.support.browsing import Open
 
 pytestmark = pytest.mark.e2e
 

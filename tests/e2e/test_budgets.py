@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from bench.pages import first_paint_ms, megapixel, model_ready_ms, picture_ms, weight_bytes
 from playwright.sync_api import Browser
+
+from testkit.page_costs import first_paint_ms, megapixel, model_ready_ms, picture_ms, weight_bytes
 
 pytestmark = pytest.mark.e2e
 BUSY = 5  # times the budget, for machines that do other things meanwhile

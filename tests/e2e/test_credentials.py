@@ -11,18 +11,18 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browsing import Watched, choose_private, saved_records, watching
 from imageprocess.decode import sniff
 from imageprocess.provenance import read_provenance
 from imageprocess.provenance.trust import INTERIM_SETTING, SETTING
 from imageprocess.web import site
-from pictures import encode, scene
-from records import facts, jpeg
-from serving import serving_files
+from testkit.pictures import encode, scene
+from testkit.records import facts, jpeg
+from testkit.serving import serving_files
+from tests.support.browsing import Watched, choose_private, saved_records, watching
 
 c2pa = pytest.importorskip("c2pa", reason="needs the extra [c2pa]")
 pytest.importorskip("cryptography", reason="needs cryptography to make certificates")
-from credentials import authority, created, opened, placed, sign  # noqa: E402
+from testkit.credentials import authority, created, opened, placed, sign  # noqa: E402
 
 pytestmark = pytest.mark.e2e
 CHECK = "Check their signatures here"

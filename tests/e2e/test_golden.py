@@ -15,20 +15,20 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page
 
-from browsing import Open, choose_private, probability, pushed_in_strips, saved_records
-from golden_pictures import golden_picture, golden_pictures
 from imageprocess.detector import Detector
 from imageprocess.model.preprocess import resize
-from imageprocess.model.spec import InputSpec, Thresholds
+from imageprocess.model.spec import InputSpec
 from imageprocess.report.records import to_record
-from imageprocess.types import GRADES, Evidence, Source
+from imageprocess.types import GRADES, Evidence, Source, Thresholds
 from imageprocess.verdict import decide
 from imageprocess.watermark.payloads import PAYLOADS
-from marks import Way, embed_dwt_dct, embed_stealth
-from pictures import encode
-from record_rows import rows
-from record_variants import variants
-from records import IPTC, jpeg, jpeg_xmp, png_texts, xmp, xmp_source_type
+from testkit.marks import Way, embed_dwt_dct, embed_stealth
+from testkit.pictures import encode
+from testkit.records import IPTC, jpeg, jpeg_xmp, png_texts, xmp, xmp_source_type
+from tests.support.browsing import Open, choose_private, probability, pushed_in_strips, saved_records
+from tests.support.golden_pictures import golden_picture, golden_pictures
+from tests.support.record_rows import rows
+from tests.support.record_variants import variants
 
 pytestmark = pytest.mark.e2e
 MODES = {"high-confidence": {"ai": 0.95, "real": 0.04}, "balanced": {"ai": 0.8, "real": 0.2}}

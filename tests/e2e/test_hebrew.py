@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from browsing import Open
 from imageprocess.provenance.camera import read_camera
 from imageprocess.provenance.exif import Exif
+from tests.support.browsing import Open
 
 pytestmark = pytest.mark.e2e
 

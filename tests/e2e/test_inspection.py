@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from browsing import Open, check, choose, choose_private
 from imageprocess.decode import sniff
 from imageprocess.provenance.inspection import inspect_file
-from pictures import encode, scene
-from records import png_chunk, png_texts, store_of_two
+from testkit.pictures import encode, scene
+from testkit.records import png_chunk, png_texts, store_of_two
+from tests.support.browsing import Open, check, choose, choose_private
 
 pytestmark = pytest.mark.e2e
 SETTINGS = "a <b>cat</b>\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 42, Model: x"

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from browsing import Open, choose_private
 from imageprocess.decode import decode
 from imageprocess.report.page import pixels_sha256
+from tests.support.browsing import Open, choose_private
 
 pytestmark = pytest.mark.e2e
 Drawn = dict[str, Path]

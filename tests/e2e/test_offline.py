@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browsing import Open, Watched, choose_private, saved_records, watching
 from imageprocess.web import site
-from serving import serving_files
+from testkit.serving import serving_files
+from tests.support.browsing import Open, Watched, choose_private, saved_records, watching
 
 pytestmark = pytest.mark.e2e
 Drawn = dict[str, Path]

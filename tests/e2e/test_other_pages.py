@@ -10,9 +10,9 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from browsing import DESKTOP, PHONE, Open
 from imageprocess.web import site
-from service import running
+from tests.support.browsing import DESKTOP, PHONE, Open
+from tests.support.service import running
 
 pytestmark = pytest.mark.e2e
 PAGES = ["index.html", "predict.html", "docs.html"]

@@ -13,10 +13,10 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from browsing import PHONE, Open, check, choose, put
 from imageprocess.report.table import csv_header
-from pictures import encode, plain
-from service import running
+from testkit.pictures import encode, plain
+from tests.support.browsing import PHONE, Open, check, choose, put
+from tests.support.service import running
 
 pytestmark = pytest.mark.e2e
 Drawn = dict[str, Path]

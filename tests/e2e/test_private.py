@@ -14,15 +14,15 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from browsing import Open, choose_private, put, saved_records
-from golden_pictures import golden_pictures
 from imageprocess.detector import Detector
 from imageprocess.model import registry
 from imageprocess.types import Source
 from imageprocess.web import site
-from pictures import encode, plain, scene
-from records import png_chunk, png_texts
-from service import running
+from testkit.pictures import encode, plain, scene
+from testkit.records import png_chunk, png_texts
+from tests.support.browsing import Open, choose_private, put, saved_records
+from tests.support.golden_pictures import golden_pictures
+from tests.support.service import running
 
 pytestmark = pytest.mark.e2e
 Drawn = dict[str, Path]

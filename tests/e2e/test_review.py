@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from browsing import PHONE, Open, check, choose, choose_private
-from pictures import encode, plain
+from testkit.pictures import encode, plain
+from tests.support.browsing import PHONE, Open, check, choose, choose_private
 
 pytestmark = pytest.mark.e2e
 

@@ -15,8 +15,6 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from playwright.sync_api import Browser, Page, Route, expect
 
-from browsing import Open, choose_private, probability, pushed_in_strips, saved_records, watching
-from golden_pictures import golden_pictures
 from imageprocess.detector import Detector
 from imageprocess.model import registry
 from imageprocess.model.spec import InputSpec
@@ -24,8 +22,17 @@ from imageprocess.model.views import cut_views
 from imageprocess.report.records import to_record
 from imageprocess.types import Source
 from imageprocess.web import site
-from service import running
-from serving import serving_files
+from testkit.serving import serving_files
+from tests.support.browsing import (
+    Open,
+    choose_private,
+    probability,
+    pushed_in_strips,
+    saved_records,
+    watching,
+)
+from tests.support.golden_pictures import golden_pictures
+from tests.support.service import running
 
 pytestmark = pytest.mark.e2e
 FIXTURES = Path(__file__).resolve().parents[3] / "shared" / "fixtures" / "open-pack"
@@ -126,7 +133,7 @@ def _records(page: Page, names: dict[str, bytes]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = page.evaluate(
         """async (files) => {
             const { detect } = await import("./assets/js/private/client.js");
-            const { browser } = await import("./assets/js/witnesses.js");
+            const { browser } = await import("./assets/js/backends.js");
             const records = [];
             for (const [name, data] of Object.entries(files)) {
                 const file = new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], name);

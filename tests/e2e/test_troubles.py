@@ -12,10 +12,19 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
 
-from browsing import DESKTOP, PHONE, Open, check, choose, choose_private, saved_records, watching
 from imageprocess.web import site
-from pictures import encode
-from service import running
+from testkit.pictures import encode
+from tests.support.browsing import (
+    DESKTOP,
+    PHONE,
+    Open,
+    check,
+    choose,
+    choose_private,
+    saved_records,
+    watching,
+)
+from tests.support.service import running
 
 pytestmark = pytest.mark.e2e
 Drawn = dict[str, Path]

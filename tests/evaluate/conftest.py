@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pictures import encode
+from testkit.pictures import encode
 
 
 @pytest.fixture(scope="session")

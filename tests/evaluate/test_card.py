@@ -14,7 +14,7 @@ from imageprocess.evaluate.pictures import read_dataset
 from imageprocess.evaluate.study import evaluate
 from imageprocess.model import registry
 
-README = f"# Title\n\nbefore\n{card.BEGIN}\nold figures\n{card.END}\nafter\n"
+PAGE = f"# Title\n\nbefore\n{card.BEGIN}\nold figures\n{card.END}\nafter\n"
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_model_json_holds_the_figures_and_the_folder_still_verifies(folder, reco
     assert len(open_test["web"]["intervals"]["auroc"]) == 2
 
 
-def test_the_card_shows_every_tier_generator_and_honesty_row(folder, records):
+def test_the_card_shows_every_tier_generator_and_sanity_check(folder, records):
     card.write_card(folder, records, 0)
     text = (folder / "CARD.md").read_text(encoding="utf-8")
     for words in (
@@ -58,7 +58,7 @@ def test_the_card_shows_every_tier_generator_and_honesty_row(folder, records):
     assert "nan" not in text and "None" not in text
 
 
-def test_the_card_tells_what_each_delivery_changes(folder, records):
+def test_the_card_tells_what_each_tier_changes(folder, records):
     card.write_card(folder, records, 0)
     found = records[1]["models"][0]["consistency"]
     low, high = found["intervals"]["web"]
@@ -93,18 +93,18 @@ def test_figures_of_another_model_are_refused(folder, records):
     assert "Brightness" in (folder / "CARD.md").read_text(encoding="utf-8")
 
 
-def test_the_readme_changes_between_its_markers_alone(folder, records, tmp_path):
+def test_the_page_changes_between_its_markers_alone(folder, records, tmp_path):
     card.write_card(folder, records, 0)
-    readme = tmp_path / "README.md"
-    readme.write_text(README, encoding="utf-8")
-    card.write_readme(readme, [folder])
-    text = readme.read_text(encoding="utf-8")
+    page = tmp_path / "page.md"
+    page.write_text(PAGE, encoding="utf-8")
+    card.write_table(page, [folder])
+    text = page.read_text(encoding="utf-8")
     assert text.startswith("# Title\n\nbefore\n") and text.endswith("\nafter\n")
     assert "old figures" not in text and "| tiny | open test" in text and "87.5" in text
 
 
-def test_a_readme_without_markers_is_refused(folder, records, tmp_path):
+def test_a_page_without_markers_is_refused(folder, records, tmp_path):
     card.write_card(folder, records, 0)
-    (tmp_path / "README.md").write_text("# Title\n", encoding="utf-8")
+    (tmp_path / "page.md").write_text("# Title\n", encoding="utf-8")
     with pytest.raises(UsageError, match="measured:begin"):
-        card.write_readme(tmp_path / "README.md", [folder])
+        card.write_table(tmp_path / "page.md", [folder])

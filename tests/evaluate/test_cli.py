@@ -52,7 +52,7 @@ def test_write_card_measures_each_split_but_training(drawn_set, tiny_model_dir, 
     ("args", "words"),
     [
         (("--tiers", "raw,fog"), "fog"),
-        (("--readme", "README.md"), "--write-card"),
+        (("--table", "page.md"), "--write-card"),
         (("--command", 'x=echo "abc'), "No closing quotation"),
         (("--jobs", "9" * 20), "--jobs"),
         (
@@ -61,9 +61,9 @@ def test_write_card_measures_each_split_but_training(drawn_set, tiny_model_dir, 
         ),
         (("--report", "no/where/r.html"), "no/where/r.html: folder "),
         (("--json", "no/where/r.json"), "no/where/r.json: folder "),
-        (("--write-card", "--readme", "no/where/README.md"), "no/where/README.md: folder "),
-        (("--write-card", "--readme", "no-README.md"), "no-README.md: No such file"),
-        (("--write-card", "--readme", __file__), "are missing"),
+        (("--write-card", "--table", "no/where/page.md"), "no/where/page.md: folder "),
+        (("--write-card", "--table", "no-page.md"), "no-page.md: No such file"),
+        (("--write-card", "--table", __file__), "are missing"),
     ],
 )
 def test_a_wrong_call_is_exit_2_and_says_why_before_the_work(

@@ -14,10 +14,11 @@ from imageprocess.errors import UsageError
 from imageprocess.evaluate.grades import grade_table, grades_section, measured_grades, write_grades
 from imageprocess.evaluate.metrics import Scored
 from imageprocess.model import registry
-from imageprocess.model.spec import Thresholds, load_spec
+from imageprocess.model.spec import load_spec
 from imageprocess.report.text import to_text
-from pictures import encode, scene
-from tiny_model import write_tiny_model
+from imageprocess.types import Thresholds
+from testkit.pictures import encode, scene
+from tests.support.tiny_model import write_tiny_model
 
 CUTS = {
     "high-confidence": Thresholds(0.95, 0.05),

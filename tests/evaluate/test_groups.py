@@ -6,7 +6,7 @@ import numpy as np
 
 from imageprocess.evaluate.groups import consistency, group_rows
 from imageprocess.evaluate.metrics import Scored
-from imageprocess.model.spec import Thresholds
+from imageprocess.types import Thresholds
 
 CUTS = {"balanced": Thresholds(ai=0.8, real=0.2), "best-guess": Thresholds(ai=0.5, real=0.5)}
 IS_AI = np.array([True, True, False, False])

@@ -19,7 +19,7 @@ from imageprocess.evaluate.metrics import (
     reliability,
     source_weights,
 )
-from imageprocess.model.spec import Thresholds
+from imageprocess.types import Thresholds
 
 CUTS = {"balanced": Thresholds(ai=0.8, real=0.2), "best-guess": Thresholds(ai=0.5, real=0.5)}
 

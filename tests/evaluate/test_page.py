@@ -30,7 +30,7 @@ def test_it_holds_the_figures_every_plot_and_the_mistakes(study):
     assert html.count("data:image/svg+xml") == 2 + 4
     for name in ("roc", "precision recall", "reliability diagram", "histogram"):
         assert f'alt="tiny: {name}"' in html
-    assert html.count("data:image/jpeg") == 3  # the drawn mistakes: one false alarm, two misses
+    assert html.count("data:image/jpeg") == 3  # the drawn mistakes: one false positive, two misses
     assert "Real pictures called AI: the surest 1<" in html and "AI pictures missed: the surest 2<" in html
 
 
@@ -49,4 +49,4 @@ def test_names_from_a_data_set_are_not_markup(study):
 
 def test_a_single_tier_without_intervals_renders(drawn_set, tiny_model_dir):
     single = evaluate(read_dataset(drawn_set), [tiny_model_dir], ["web"], jobs=1, resamples=0)
-    assert "by way of delivery" not in render_page(single)
+    assert "by tier; the figures" not in render_page(single)

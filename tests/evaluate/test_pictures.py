@@ -9,7 +9,7 @@ import pytest
 from imageprocess.data.index import data_id, read_index
 from imageprocess.errors import DataError
 from imageprocess.evaluate.pictures import open_test_sets, read_dataset, splits_of
-from pictures import encode, plain
+from testkit.pictures import encode, plain
 
 _HEADER = (
     "path,label,source,origin,category,licence,sha256,bytes,width,height,format,jpeg_quality,split,group\n"

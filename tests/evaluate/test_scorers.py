@@ -78,7 +78,7 @@ def test_facts_of_a_peer(tmp_path):
 def test_our_own_folder_scores_as_the_product_does(tiny_model_dir):
     from imageprocess.detector import Detector
     from imageprocess.types import Source
-    from pictures import encode, gradient
+    from testkit.pictures import encode, gradient
 
     image = gradient()
     (ours,) = open_scorer(tiny_model_dir).score([np.asarray(image)])

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, Worker, expect, sync_playwright
 
-from browsing import CHROMIUM_ARGUMENTS, DESKTOP, TIMEOUT_MS, chromium_path
 from imageprocess.web import site
-from picture_site import Site
+from tests.support.browsing import CHROMIUM_ARGUMENTS, DESKTOP, TIMEOUT_MS, chromium_path
+from tests.support.picture_site import Site
 
 ARGUMENTS = [*CHROMIUM_ARGUMENTS, "--headless=new", "--lang=en"]
 EXTENSION = Path(__file__).parents[2] / "extension"

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from firefox import Firefox, firefox_running
 from imageprocess.detector import Detector
-from picture_site import Site
-from pictures import encode, gradient, scene
+from testkit.pictures import encode, gradient, scene
+from tests.support.firefox import Firefox, firefox_running
+from tests.support.picture_site import Site
 
 pytestmark = pytest.mark.e2e
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from picture_site import Site
-from pictures import encode, scene
-from records import png_texts
+from testkit.pictures import encode, scene
+from testkit.records import png_texts
+from tests.support.picture_site import Site
 
 from .conftest import Extension, Start
 

@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 from playwright.sync_api import Frame, Page, expect
 
-from golden_pictures import golden_picture
 from imageprocess.decode import decode
 from imageprocess.detector import Detector
 from imageprocess.report.records import to_record
 from imageprocess.types import Source
 from imageprocess.web import site
-from picture_site import Site
-from pictures import encode, scene
-from records import png_texts
+from testkit.pictures import encode, scene
+from testkit.records import png_texts
+from tests.support.golden_pictures import golden_picture
+from tests.support.picture_site import Site
 
 from .conftest import Extension, Start
 

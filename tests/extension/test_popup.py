@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from golden_pictures import golden_picture
-from picture_site import Site
-from pictures import encode, scene
-from records import png_texts
+from testkit.pictures import encode, scene
+from testkit.records import png_texts
+from tests.support.golden_pictures import golden_picture
+from tests.support.picture_site import Site
 
 from .conftest import Extension, Start
 

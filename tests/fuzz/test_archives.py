@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from imageprocess.serve.worker import MAX_NAME
 from imageprocess.sources.archive import DAMAGE, is_archive, read_archive
-from pictures import encode, plain
+from testkit.pictures import encode, plain
 
 PICTURE = encode(plain(250), "PNG")
 HOSTILE = [

@@ -41,8 +41,8 @@ from imageprocess.provenance.xmp import read_xmp
 from imageprocess.serve import worker
 from imageprocess.serve.keys import parse_keys
 from imageprocess.serve.rates import subject
-from pictures import encode, gradient
-from records import (
+from testkit.pictures import encode, gradient
+from testkit.records import (
     C2PA_ACTIONS,
     exif,
     facts,
@@ -185,7 +185,7 @@ def seeds(target: str) -> list[bytes]:
 
 
 def _signed() -> list[bytes]:
-    from credentials import created, opened, sign
+    from testkit.credentials import created, opened, sign
 
     plain = encode(gradient(), "JPEG")
     generated = sign(plain, [created("trainedAlgorithmicMedia")])

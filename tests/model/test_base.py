@@ -28,8 +28,8 @@ from imageprocess.model.base.vit import add_vit, linear_layer
 from imageprocess.model.nearest import TrainingSources
 from imageprocess.model.session import Session, open_graph
 from imageprocess.model.spec import dump_facts, load_spec
-from tiny_head import random_head
-from tiny_vit import BLOCKS, GRID, SIDE, WIDTH, tiny_tensors, write_safetensors
+from tests.support.tiny_head import random_head
+from tests.support.tiny_vit import BLOCKS, GRID, SIDE, WIDTH, tiny_tensors, write_safetensors
 
 pytestmark = pytest.mark.torch
 TAPS = [1, 3]

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from imageprocess.api import detect
 from imageprocess.model.blank import is_blank
-from pictures import blank, encode, gradient, plain, scene
+from testkit.pictures import blank, encode, gradient, plain, scene
 
 
 def _pixels(data: bytes) -> np.ndarray:  # type: ignore[type-arg]

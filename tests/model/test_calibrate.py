@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imageprocess.model.calibrate import model_evidence as ask
 from imageprocess.model.calibrate import percent, probability_ai
-from imageprocess.model.calibrate import testify as ask
 from imageprocess.model.session import Output
-from imageprocess.model.spec import Thresholds, load_spec
-from imageprocess.types import ImageFacts
+from imageprocess.model.spec import load_spec
+from imageprocess.types import ImageFacts, Thresholds
 
 
 def test_known_values() -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 from imageprocess.model.preprocess import normalise, preprocess, resize
 from imageprocess.model.registry import resolve
 from imageprocess.model.spec import InputSpec, load_spec
-from pictures import gradient
+from testkit.pictures import gradient
 
 SPEC = InputSpec(width=8, height=6, filter="bilinear", mean=(0.5, 0.25, 0.0), std=(0.5, 0.25, 1.0))
 

@@ -13,7 +13,7 @@ from imageprocess.errors import ModelError
 from imageprocess.model import registry
 from imageprocess.model.session import Session
 from imageprocess.types import Source
-from pictures import encode, gradient
+from testkit.pictures import encode, gradient
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 
 from imageprocess.errors import ModelError
 from imageprocess.model.session import Session
-from tiny_model import GRID, SIZE, WEIGHT
+from tests.support.tiny_model import GRID, SIZE, WEIGHT
 
 
 def _plain(brightness: int) -> np.ndarray:

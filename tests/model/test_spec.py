@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from imageprocess.errors import ModelError
-from imageprocess.model.spec import Thresholds, load_spec
-from imageprocess.types import MODES
+from imageprocess.model.spec import load_spec
+from imageprocess.types import MODES, Thresholds
 
 _INPUT = {"width": 1, "height": 1, "filter": "box", "mean": [0, 0, 0], "std": [1, 1, 1]}
 _CUTS = {mode: {"ai": 0.5, "real": 0.5} for mode in MODES}

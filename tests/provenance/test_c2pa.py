@@ -16,21 +16,20 @@ from pathlib import Path
 
 import pytest
 
-from imageprocess.model.spec import Thresholds
 from imageprocess.provenance import read_provenance
 from imageprocess.provenance.c2pa.jumbf import is_sane
 from imageprocess.provenance.c2pa.state import active_state
-from imageprocess.types import Evidence, PointsTo
+from imageprocess.types import Evidence, PointsTo, Thresholds
 from imageprocess.verdict import decide
-from pictures import encode, scene
-from records import IPTC, facts, jpeg, png, with_xmp, xmp
+from testkit.pictures import encode, scene
+from testkit.records import IPTC, facts, jpeg, png, with_xmp, xmp
 
 needs_extra = pytest.mark.skipif(
     not (importlib.util.find_spec("c2pa") and importlib.util.find_spec("cryptography")),
     reason="needs the extra [c2pa], and cryptography to make certificates",
 )
 if importlib.util.find_spec("c2pa") and importlib.util.find_spec("cryptography"):
-    from credentials import Action, authority, created, opened, placed, sign
+    from testkit.credentials import Action, authority, created, opened, placed, sign
 
 MIMES = {
     "JPEG": "image/jpeg",

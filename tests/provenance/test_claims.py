@@ -12,7 +12,7 @@ from imageprocess.provenance.c2pa.history import tell
 from imageprocess.provenance.c2pa.identities import read_identities
 from imageprocess.provenance.file import read_file
 from imageprocess.provenance.inspection import inspect_file
-from records import C2PA_ACTIONS, IDENTITY, cbor, png_chunk, png_texts, store_of_two, store_with_claim
+from testkit.records import C2PA_ACTIONS, IDENTITY, cbor, png_chunk, png_texts, store_of_two, store_with_claim
 
 
 def test_an_action_whose_name_is_no_text_is_left_out() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from imageprocess.provenance.containers import read_records
 from imageprocess.provenance.containers.records import MAX_TEXT_BYTES, MAX_TEXTS
-from records import (
+from testkit.records import (
     exif,
     jpeg,
     jpeg_xmp,

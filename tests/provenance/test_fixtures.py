@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from imageprocess.decode import decode
-from imageprocess.model.spec import Thresholds
 from imageprocess.provenance import read_provenance
-from imageprocess.types import Evidence
+from imageprocess.types import Evidence, Thresholds
 from imageprocess.verdict import decide
 
 TABLE = Path(__file__).resolve().parents[3] / "shared" / "fixtures" / "provenance" / "expected.csv"

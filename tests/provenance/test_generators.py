@@ -9,7 +9,7 @@ import pytest
 
 from imageprocess.provenance import read_provenance
 from imageprocess.types import Evidence, PointsTo
-from records import exif, facts, jpeg, png, png_texts, with_exif, with_xmp, xmp
+from testkit.records import exif, facts, jpeg, png, png_texts, with_exif, with_xmp, xmp
 
 A1111 = (
     "a cat, (sitting:1.2)\non a mat\nNegative prompt: blurry,\nlowres\n"

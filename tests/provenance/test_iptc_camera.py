@@ -7,12 +7,11 @@ import struct
 import pytest
 from PIL.TiffImagePlugin import IFDRational
 
-from imageprocess.model.spec import Thresholds
 from imageprocess.provenance import read_provenance
 from imageprocess.provenance.source_types import SOURCE_TYPES, source_type
-from imageprocess.types import Evidence, PointsTo
+from imageprocess.types import Evidence, PointsTo, Thresholds
 from imageprocess.verdict import decide
-from records import exif, facts, jpeg, with_exif, with_xmp, xmp, xmp_source_type
+from testkit.records import exif, facts, jpeg, with_exif, with_xmp, xmp, xmp_source_type
 
 
 def test_the_vocabulary_is_read_from_addresses_and_bare_terms_only() -> None:

@@ -10,7 +10,7 @@ import pytest
 from imageprocess.provenance import read_provenance
 from imageprocess.provenance.exif import read_exif
 from imageprocess.types import Evidence, PointsTo
-from records import (
+from testkit.records import (
     exif,
     facts,
     gif_application,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from imageprocess.detector import Detector
-from record_rows import SHARED, describe, is_right, look, rows
+from tests.support.record_rows import SHARED, describe, is_right, look, rows
 
 ROWS = [(SHARED / name, row) for name in ("failing", "passing") for row in rows(SHARED / name)]
 

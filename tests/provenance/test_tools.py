@@ -9,7 +9,7 @@ import pytest
 
 from imageprocess.provenance import read_provenance
 from imageprocess.types import Evidence, PointsTo
-from records import exif, facts, png_texts, with_exif, with_xmp, xmp
+from testkit.records import exif, facts, png_texts, with_exif, with_xmp, xmp
 
 SWARM = {"prompt": "p", "model": "m", "seed": 5, "cfgscale": 1}
 DRAW = {"c": "p", "uc": "", "sampler": "Euler", "seed": 5, "steps": 8, "model": "m", "strength": 1.0}

@@ -27,8 +27,8 @@ from imageprocess.provenance.trust import (
 )
 
 pytest.importorskip("cryptography", reason="makes certificates")
-from credentials import authority
-from pictures import encode, plain
+from testkit.credentials import authority
+from testkit.pictures import encode, plain
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 from imageprocess.decode import sniff
 from imageprocess.provenance import read_provenance
 from imageprocess.types import PointsTo
-from record_variants import variants
-from records import facts
+from testkit.records import facts
+from tests.support.record_variants import variants
 
 VARIANTS = variants()
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from imageprocess.provenance.xmp import read_xmp
-from records import IPTC, XMP_HEAD, XMP_TAIL, xmp
+from testkit.records import IPTC, XMP_HEAD, XMP_TAIL, xmp
 
 NAME = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}DigitalSourceType"
 VALUE = IPTC + "trainedAlgorithmicMedia"

@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from imageprocess.cli import main
 from imageprocess.decode import decode
 from imageprocess.report.page import heat_png, pixels_sha256
-from pictures import encode, plain, scene
-from records import png, png_texts
+from testkit.pictures import encode, plain, scene
+from testkit.records import png, png_texts
 
 HOSTILE = '</script><img src=x onerror="alert(1)">'
 

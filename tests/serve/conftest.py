@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service import running
+from tests.support.service import running
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pictures import encode, plain
-from service import running
+from testkit.pictures import encode, plain
+from tests.support.service import running
 
 FILES = {"file": ("a.png", encode(plain(250), "PNG"))}
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from serving import free_port, started
+from testkit.serving import free_port, started
 
 SERVE = [sys.executable, "-m", "imageprocess", "serve"]
 

@@ -17,8 +17,8 @@ import httpx
 import pytest
 from PIL import Image
 
-from pictures import encode, plain
-from serving import free_port, started
+from testkit.pictures import encode, plain
+from testkit.serving import free_port, started
 
 SERVE = [sys.executable, "-m", "imageprocess", "serve"]
 BRIGHT = encode(plain(250), "PNG")
@@ -62,7 +62,10 @@ def test_no_request_that_was_taken_on_is_lost(tiny_model_dir: Path, more: tuple[
         slow: list[int] = []
         for asker in askers:
             asker.start()
-        time.sleep(1)
+        deadline = time.monotonic() + 30
+        while outcomes["200"] <= 5:  # all of them are at work
+            assert time.monotonic() < deadline, outcomes
+            time.sleep(0.02)
         last = threading.Thread(
             target=lambda: slow.append(httpx.post(url, files={"file": SLOW}, timeout=60).status_code)
         )
@@ -83,8 +86,10 @@ def test_readiness_ends_first(tiny_model_dir: Path) -> None:
     with serving(tiny_model_dir, IMAGEPROCESS_DRAIN_S="2") as (process, address):
         assert httpx.get(f"{address}/readyz").status_code == 200
         process.send_signal(signal.SIGTERM)
-        time.sleep(0.5)
-        refused = httpx.get(f"{address}/readyz")
+        deadline = time.monotonic() + 10
+        while (refused := httpx.get(f"{address}/readyz")).status_code == 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
         assert (refused.status_code, refused.json()["code"]) == (503, "draining")
         answer = httpx.post(f"{address}/v1/detect", files={"file": BRIGHT})
         assert answer.status_code == 200 and answer.headers["Connection"] == "close"

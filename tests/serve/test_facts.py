@@ -17,8 +17,8 @@ from pydantic import TypeAdapter
 import imageprocess
 from imageprocess.serve import schemas
 from imageprocess.serve.settings import Settings
-from pictures import encode, plain
-from service import running
+from testkit.pictures import encode, plain
+from tests.support.service import running
 
 POST_PATHS = ["/v1/detect", "/v1/report", "/v1/detect/base64", "/predict", "/v1/jobs"]
 JOB_PATHS = ["/v1/jobs/{job_id}", "/v1/jobs/{job_id}/results"]

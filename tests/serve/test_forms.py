@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from pictures import encode, plain
+from testkit.pictures import encode, plain
 
 KIND = "multipart/form-data; boundary=edge"
 PICTURE = encode(plain(250), "PNG")

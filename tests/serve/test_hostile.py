@@ -14,8 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-import hostile_files
-from service import running
+from testkit import hostile_files
+from tests.support.service import running
 
 CODES = {"too_large", "too_many_pixels", "unsupported_format", "corrupt", "timeout"}
 TIMEOUT_S = 10

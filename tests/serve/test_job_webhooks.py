@@ -25,8 +25,8 @@ from imageprocess.serve.metrics import Metrics
 from imageprocess.serve.problems import ProblemError
 from imageprocess.serve.settings import Settings
 from imageprocess.sources.web import post
-from pictures import encode, plain
-from service import running
+from testkit.pictures import encode, plain
+from tests.support.service import running
 
 KEY = bytes(range(32))
 SECRET = SecretStr("whsec_" + base64.b64encode(KEY).decode())

@@ -17,9 +17,9 @@ import httpx
 import pytest
 
 from imageprocess.serve.settings import Settings
-from keyfiles import line
-from pictures import encode, plain, scene
-from service import running
+from testkit.keyfiles import line
+from testkit.pictures import encode, plain, scene
+from tests.support.service import running
 
 BRIGHT, GREY, DARK = (encode(plain(brightness), "PNG") for brightness in (250, 128, 5))
 SLOW = encode(scene(1, 3000, 3000), "JPEG")

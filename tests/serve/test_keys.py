@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from imageprocess.errors import UsageError
 from imageprocess.serve.keys import KeyRing, new_key, parse_keys
-from keyfiles import line
+from testkit.keyfiles import line
 
 
 def write(file: Path, text: str) -> None:

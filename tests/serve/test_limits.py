@@ -12,8 +12,8 @@ import httpx
 import pytest
 from PIL import Image
 
-from pictures import encode, plain, scene
-from service import running
+from testkit.pictures import encode, plain, scene
+from tests.support.service import running
 
 CAP = 20_000_000  # the default, of a request's body
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from keyfiles import line
-from schema_requests import run
-from service import running
+from testkit.keyfiles import line
+from testkit.schema_requests import run
+from tests.support.service import running
 
 
 def test_the_document_tells_all(tiny_model_dir: Path, tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from loading import form
-from pictures import encode, plain
-from service import running
+from testkit.loading import form
+from testkit.pictures import encode, plain
+from tests.support.service import running
 
 PICTURE = encode(plain(250), "PNG")
 START = b"POST /v1/detect HTTP/1.1\r\nHost: a\r\n"

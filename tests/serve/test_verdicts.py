@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pictures import encode, gradient, plain
+from testkit.pictures import encode, gradient, plain
 
 BRIGHT, GREY, DARK = (encode(plain(brightness), "PNG") for brightness in (250, 128, 5))
 

@@ -23,9 +23,9 @@ from fastapi import FastAPI
 from PIL import Image
 
 from imageprocess.errors import ModelError
-from loading import Answer, form, load
-from pictures import encode, plain, scene
-from service import running, worker_pids
+from testkit.loading import Answer, form, load
+from testkit.pictures import encode, plain, scene
+from tests.support.service import running, worker_pids
 
 BRIGHT = encode(plain(250), "PNG")
 # Seconds of decoding in a few kilobytes: long enough to be met while it is looked at.

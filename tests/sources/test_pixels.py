@@ -16,7 +16,7 @@ import imageprocess
 from imageprocess import sources
 from imageprocess.decode import decode
 from imageprocess.errors import UsageError
-from pictures import encode, gradient
+from testkit.pictures import encode, gradient
 
 
 def _pixels(given: Any) -> Any:

@@ -14,7 +14,7 @@ import pytest
 from imageprocess import sources
 from imageprocess.errors import CorruptImageError, InputNotFoundError, TooLargeError, UsageError
 from imageprocess.types import Source
-from pictures import encode, gradient
+from testkit.pictures import encode, gradient
 
 MAX = 10_000
 

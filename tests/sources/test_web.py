@@ -15,7 +15,7 @@ from imageprocess import sources
 from imageprocess.errors import InputError, InputNotFoundError, InputTimeoutError, TooLargeError
 from imageprocess.sources.web import _is_public
 from imageprocess.types import Source
-from pictures import encode, gradient
+from testkit.pictures import encode, gradient
 
 PICTURE = encode(gradient(), "PNG")
 

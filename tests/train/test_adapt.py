@@ -27,8 +27,8 @@ from imageprocess.model.session import Session, open_graph
 from imageprocess.model.spec import InputSpec
 from imageprocess.train.encoder.adapt import AdaptOptions, adapt
 from imageprocess.train.encoder.lora import AdaptedTower
-from pictures import encode, scene
-from tiny_vit import BLOCKS, GRID, SIDE, WIDTH, tiny_tensors, write_safetensors
+from testkit.pictures import encode, scene
+from tests.support.tiny_vit import BLOCKS, GRID, SIDE, WIDTH, tiny_tensors, write_safetensors
 
 pytestmark = pytest.mark.torch
 SPEC = InputSpec(SIDE, SIDE, "bicubic", (0.5,) * 3, (0.5,) * 3)

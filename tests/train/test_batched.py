@@ -13,7 +13,7 @@ from torch import Tensor
 
 from imageprocess.train import batched
 from imageprocess.train.batched import Filter, jpeg, resized, resizing
-from photos import photo
+from testkit.photos import photo
 
 
 def picture(seed: int, size: tuple[int, int]) -> Image.Image:

@@ -26,7 +26,7 @@ from imageprocess.train.distil.network import INPUT, Backbone, Student, load_sta
 from imageprocess.train.distil.training import DistilOptions
 from imageprocess.train.encoder.features import TEST_VARIANTS, TRAIN_VARIANTS
 from imageprocess.train.encoder.head import HeadOptions
-from pictures import encode, scene
+from testkit.pictures import encode, scene
 
 pytestmark = pytest.mark.torch
 OPTIONS = DistilOptions(steps=3, pictures=2, sides=((0.5, 64), (1.0, 96)), hidden=4)

@@ -29,8 +29,8 @@ from imageprocess.train.encoder.features import (
     load_features,
 )
 from imageprocess.train.encoder.ranges import fit_quantisation
-from pictures import encode, scene
-from tiny_vit import SIDE, WIDTH, tiny_tensors, write_safetensors
+from testkit.pictures import encode, scene
+from tests.support.tiny_vit import SIDE, WIDTH, tiny_tensors, write_safetensors
 
 pytestmark = pytest.mark.torch
 SPEC = InputSpec(SIDE, SIDE, "bicubic", (0.5,) * 3, (0.5,) * 3)

@@ -12,7 +12,7 @@ from imageprocess.train.encoder.maker import MakerOptions, choose_families, fami
 from imageprocess.train.encoder.maker_card import maker_section
 from imageprocess.train.encoder.maker_measure import NEVER, measure_maker, named_from, softmax, temperature_of
 from imageprocess.train.encoder.view_cuts import fit_view_cuts
-from tiny_head import random_head
+from tests.support.tiny_head import random_head
 
 pytestmark = pytest.mark.torch
 TAPS, WIDTH = 5, 8

@@ -21,9 +21,9 @@ from imageprocess.model.session import open_graph
 from imageprocess.model.views import cut_views
 from imageprocess.train.encoder.features import build_extractor
 from imageprocess.train.encoder.onnx_tower import default_taps, open_tower, read_encoder
-from onnx_vits import BLOCKS, PATCHES, SIDE, WIDTH, Vit, export, plain_vit, registers_vit
-from pictures import encode, scene
-from tiny_head import random_head
+from testkit.pictures import encode, scene
+from tests.support.onnx_vits import BLOCKS, PATCHES, SIDE, WIDTH, Vit, export, plain_vit, registers_vit
+from tests.support.tiny_head import random_head
 
 pytestmark = pytest.mark.torch
 MAKES = {"registers": (registers_vit, False, 3), "plain": (plain_vit, True, 0)}

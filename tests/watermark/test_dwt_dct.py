@@ -13,7 +13,7 @@ from imageprocess.decode import decode
 from imageprocess.watermark import read_watermarks
 from imageprocess.watermark.dwt_dct import find_mark
 from imageprocess.watermark.payloads import PAYLOADS, Payload
-from marks import Way, embed_dwt_dct
+from testkit.marks import Way, embed_dwt_dct
 
 # As the generators' own code writes them.
 SDXL = [int(b) for b in "101100111110110010010000011110111011000110011110"]

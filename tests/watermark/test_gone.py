@@ -14,7 +14,7 @@ from imageprocess.decode import decode
 from imageprocess.types import DecodedImage
 from imageprocess.watermark.dwt_dct import find_mark
 from imageprocess.watermark.payloads import PAYLOADS
-from marks import Way, embed_dwt_dct
+from testkit.marks import Way, embed_dwt_dct
 
 
 def _marked(side: int, grain: float, way: Way, payload: int) -> Image.Image:

@@ -16,7 +16,7 @@ from imageprocess.types import DecodedImage, ImageFacts
 from imageprocess.verdict import decide
 from imageprocess.watermark import read_watermarks
 from imageprocess.watermark.stealth import find_stealth_record
-from marks import embed_stealth
+from testkit.marks import embed_stealth
 
 COMMENT = {"prompt": "1girl, hat", "uc": "lowres", "seed": 7, "sampler": "k_euler", "steps": 28}
 RECORD = {

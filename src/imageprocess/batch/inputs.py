@@ -159,11 +159,11 @@ def _expand(argument: str, recursive: bool, column: str | None) -> Iterator[Item
 
 def _listed_at(uri: str, recursive: bool, column: str | None) -> Iterator[Item]:
     try:
-        found = list_uri(uri, recursive=recursive)
+        listed = list_uri(uri, recursive=recursive)
     except InputError as error:
         yield failed(sources.display_name(uri), error)
         return
-    for one in found:
+    for one in listed:
         item = _named(one, column)
         if isinstance(item, Shard):
             yield replace(item, named=one == uri or glob.has_magic(uri))

@@ -12,7 +12,6 @@ complete, and the parts hold the rows of the first inputs without a gap.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import json
 import os
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..errors import UsageError
+from ..files import replacing
 
 _JOB, _LOCK = "job.json", "lock"
 
@@ -29,7 +29,7 @@ _JOB, _LOCK = "job.json", "lock"
 class Journal:
     """The parts of one job, held by one process at a time."""
 
-    def __init__(self, out: Path, question: Mapping[str, Any], *, resume: bool, overwrite: bool) -> None:
+    def __init__(self, out: Path, options: Mapping[str, Any], *, resume: bool, overwrite: bool) -> None:
         """Raises UsageError if `out` or its parts exist and neither `resume` nor `overwrite` is given, if the options
         have changed or are not known, or if another process holds the job."""
         self.out = out
@@ -39,7 +39,7 @@ class Journal:
             shutil.rmtree(leftover)
         self.finished = resume and out.exists() and not self.folder.exists()
         if self.finished:
-            self._check_answered(question)
+            self._check_answered(options)
             return
         if not (resume or overwrite) and (out.exists() or self.folder.exists()):
             what = f"{out} exists" if out.exists() else f"an unfinished job exists ({self.folder})"
@@ -49,7 +49,7 @@ class Journal:
         try:
             if not resume:
                 self._clear()
-            self._check_question(question)
+            self._check_options(options)
             self.rows = self._count()
         except BaseException:
             self._lock.close()
@@ -69,20 +69,20 @@ class Journal:
             if path.name != _LOCK:
                 path.unlink()
 
-    def _check_question(self, question: Mapping[str, Any]) -> None:
+    def _check_options(self, options: Mapping[str, Any]) -> None:
         path = self.folder / _JOB
         if not path.exists():
-            with _committed(path) as stream:
-                stream.write(json.dumps(question, sort_keys=True, indent=1).encode())
-        elif changed := _changed(path, question):
+            with replacing(path, durable=True) as stream:
+                stream.write(json.dumps(options, sort_keys=True, indent=1).encode())
+        elif changed := _changed(path, options):
             raise UsageError(
                 f"{self.folder}: started with a different {changed}; use the same, or --overwrite to start again"
             )
 
-    def _check_answered(self, question: Mapping[str, Any]) -> None:
+    def _check_answered(self, options: Mapping[str, Any]) -> None:
         """Check that `out` was written by a job with these options, and not by another program."""
         try:
-            changed = _changed(self._answered, question)
+            changed = _changed(self._answered, options)
         except (OSError, ValueError) as error:
             raise UsageError(
                 f"{self.out}: not known to be output of this job (no {self._answered.name} beside it);"
@@ -113,7 +113,7 @@ class Journal:
     def commit(self, rows: Iterable[str]) -> None:
         """Write the next rows, all or none of them."""
         count = 0
-        with _committed(self.folder / f"{self.rows:012}.jsonl") as stream:
+        with replacing(self.folder / f"{self.rows:012}.jsonl", durable=True) as stream:
             for row in rows:
                 stream.write(row.encode() + b"\n")
                 count += 1
@@ -121,7 +121,7 @@ class Journal:
 
     def finish(self) -> None:
         """Join the parts into `out` and remove them. Can be repeated after an interruption at any point."""
-        with _committed(self.out) as stream:
+        with replacing(self.out, durable=True) as stream:
             if self.out.suffix == ".parquet":
                 from .parquet import write_rows
 
@@ -130,7 +130,7 @@ class Journal:
                 for path in self._parts():
                     with path.open("rb") as part:
                         shutil.copyfileobj(part, stream, 1 << 20)
-        with _committed(self._answered) as stream:
+        with replacing(self._answered, durable=True) as stream:
             stream.write((self.folder / _JOB).read_bytes())
         # Rename first: a half-deleted folder would look like an unfinished job.
         gone = self.folder.with_name(f".{self.folder.name}.{os.getpid()}.done")
@@ -149,27 +149,7 @@ class Journal:
         self.close()
 
 
-def _changed(path: Path, question: Mapping[str, Any]) -> str:
+def _changed(path: Path, options: Mapping[str, Any]) -> str:
     """The names of the options that differ from those in `path`; empty if none do."""
     held = json.loads(path.read_text(encoding="utf-8"))
-    return ", ".join(key for key, value in question.items() if held.get(key) != value)
-
-
-@contextlib.contextmanager
-def _committed(path: Path) -> Iterator[BinaryIO]:
-    """A file that gets its name only when it is complete and synced to disk."""
-    unfinished = path.with_name(f".{path.name}.part")
-    try:
-        with unfinished.open("wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-    except OSError as error:
-        error.filename = error.filename or str(unfinished)  # ENOSPC does not name the file
-        raise
-    unfinished.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # makes the rename durable
-    finally:
-        os.close(folder)
+    return ", ".join(key for key, value in options.items() if held.get(key) != value)

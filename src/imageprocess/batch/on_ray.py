@@ -20,7 +20,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ..errors import MissingExtraError
+from ..extras import require_extra
 from .inputs import Item, Shard, flatten
 from .score import Scorer, Task
 
@@ -38,10 +38,8 @@ def score_on_ray(items: Iterator[Item], task: Task, *, actors: int) -> Iterator[
     Uses the cluster at RAY_ADDRESS, or one that the caller is connected to; else starts a local one and stops it at
     the end. Raises MissingExtraError, UsageError.
     """
-    try:
+    with require_extra("batch", "ray[data], which the ray engine needs,"):
         import ray
-    except ImportError as error:
-        raise MissingExtraError("ray[data], which the ray engine needs,", "batch") from error
     joined = ray.is_initialized()
     if not joined:
         ray.init(log_to_driver=False, logging_level=logging.WARNING, include_dashboard=False)

@@ -12,10 +12,10 @@ from ..detector import failed
 from ..errors import (
     CorruptImageError,
     InputError,
-    MissingExtraError,
     TooLargeError,
     UnsupportedFormatError,
 )
+from ..extras import require_extra
 from ..sources import display_name
 from ..sources.remote import open_named
 from ..types import Result, Source
@@ -82,16 +82,16 @@ def _picture_column(schema: Any, column: str | None, shown: str, must_hold: bool
             return any(kind.field(i).name == "bytes" for i in range(kind.num_fields))
         return bool(types.is_binary(kind) or types.is_large_binary(kind))
 
-    found = [field.name for field in schema if holds_bytes(field.type)]
-    if column is not None and column in found:
+    columns = [field.name for field in schema if holds_bytes(field.type)]
+    if column is not None and column in columns:
         return column
-    if column is None and len(found) == 1:
-        return str(found[0])
-    if column is None and not found and not must_hold:
+    if column is None and len(columns) == 1:
+        return str(columns[0])
+    if column is None and not columns and not must_hold:
         return None
-    said = f"no column {column!r} with bytes" if column else f"{len(found)} columns contain bytes"
+    problem = f"no column {column!r} with bytes" if column else f"{len(columns)} columns contain bytes"
     raise UnsupportedFormatError(
-        f"{shown}: {said}; choose one with --image-column (columns: {', '.join(schema.names)})"
+        f"{shown}: {problem}; choose one with --image-column (columns: {', '.join(schema.names)})"
     )
 
 
@@ -148,10 +148,10 @@ _COLUMNS: dict[str, tuple[str, tuple[str, ...]]] = {
 
 
 def _value(record: dict[str, Any], path: tuple[str, ...]) -> Any:
-    found: Any = record
+    value: Any = record
     for key in path:
-        found = found.get(key) if isinstance(found, dict) else None
-    return json.dumps(found, ensure_ascii=False) if isinstance(found, list) else found
+        value = value.get(key) if isinstance(value, dict) else None
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
 
 
 def require() -> None:
@@ -160,8 +160,6 @@ def require() -> None:
 
 
 def _arrow() -> Any:
-    try:
+    with require_extra("batch", "pyarrow, which reads and writes Parquet,"):
         import pyarrow
-    except ImportError as error:
-        raise MissingExtraError("pyarrow, which reads and writes Parquet,", "batch") from error
     return pyarrow

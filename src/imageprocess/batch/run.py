@@ -65,7 +65,7 @@ def run(
         from .parquet import require
 
         require()
-    with Journal(job.out, _question(job), resume=resume, overwrite=overwrite) as journal:
+    with Journal(job.out, _options(job), resume=resume, overwrite=overwrite) as journal:
         summary = Summary()
         rows = _read_rows(job.out) if journal.finished else map(_facts, journal.committed())
         items = skip_done(job.inputs.items(), _names(rows, summary), max_bytes=job.task.max_bytes)
@@ -77,14 +77,14 @@ def run(
         return summary
 
 
-def _question(job: Job) -> dict[str, object]:
+def _options(job: Job) -> dict[str, object]:
     """The options that rows depend on, apart from the inputs' names."""
     task = job.task
-    asked = asdict(task) | {"image_column": job.inputs.column}
-    del asked["reuse"], asked["model"], asked["heatmap"], asked["explain"]
+    options = asdict(task) | {"image_column": job.inputs.column}
+    del options["reuse"], options["model"], options["heatmap"], options["explain"]
     if task.only is None or "model" in task.only:
-        asked["model"] = load_spec(registry.resolve(task.model)).onnx_sha256
-    plain: dict[str, object] = json.loads(json.dumps(asked))
+        options["model"] = load_spec(registry.resolve(task.model)).onnx_sha256
+    plain: dict[str, object] = json.loads(json.dumps(options))
     return plain
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..decode import DETECTOR_LIMITS, Limits
 from ..detector import Detector
 from ..report.records import to_json
-from ..types import Mode, Result, Source, Witness
+from ..types import Check, Mode, Result, Source
 from .inputs import Input
 
 _REMEMBERED = 2_000  # results per worker, a few kilobytes each
@@ -22,7 +22,7 @@ class Task:
     model: str | None = None  # name of a model, or a model folder
     mode: Mode = "balanced"
     threshold: float | None = None
-    only: tuple[Witness, ...] | None = None
+    only: tuple[Check, ...] | None = None
     limits: Limits = DETECTOR_LIMITS
     heatmap: bool = False  # in Results only, not in rows
     explain: bool = False  # analyses re-saved copies too, see model/looks.py
@@ -47,13 +47,13 @@ class Scorer:
         """One row per input, in order. Never raises on a bad input."""
         return [to_json(result) for result in self.judge(inputs)]
 
-    def judge(self, given: Sequence[Input]) -> list[Result]:
+    def judge(self, inputs: Sequence[Input]) -> list[Result]:
         """One Result per input, in order. Never raises on a bad input."""
-        remote = any(isinstance(one, Source) and one.uri for one in given)
+        remote = any(isinstance(one, Source) and one.uri for one in inputs)
         task = self._task
         return list(
             self._detector.detect_many(
-                given, mode=task.mode, threshold=task.threshold, only=task.only, heatmap=task.heatmap,
-                explain=task.explain, batch_size=max(1, len(given)), jobs=_READERS if remote else 1,
+                inputs, mode=task.mode, threshold=task.threshold, only=task.only, heatmap=task.heatmap,
+                explain=task.explain, batch_size=max(1, len(inputs)), jobs=_READERS if remote else 1,
             )
         )  # fmt: skip

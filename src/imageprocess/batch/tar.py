@@ -21,8 +21,8 @@ def read_tar(name: str, *, max_bytes: int) -> Iterator[Source | Result]:
             for member in tar_pictures(stream, max_bytes=max_bytes):
                 called = f"{shown}#{member.name}"
                 if member.data is None:
-                    told = f"{called}: {member.size:,} bytes; the limit is {max_bytes:,}"
-                    yield failed(called, TooLargeError(told))
+                    message = f"{called}: {member.size:,} bytes; the limit is {max_bytes:,}"
+                    yield failed(called, TooLargeError(message))
                 else:
                     yield Source(called, member.data)
     except InputError as error:

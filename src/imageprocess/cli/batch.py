@@ -16,9 +16,9 @@ import click
 
 from ..errors import ImageProcessError
 from ..report.text import escaped
-from ..types import MODES, WITNESSES, Mode, Witness
+from ..types import CHECKS, MODES, Check, Mode
 from .detect import parse_only
-from .output import name_better_model
+from .output import name_better_model, progress_display
 from .tally import remarks
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ _SHOWN_EVERY_S = 0.2
 @click.option("--threshold", type=click.FloatRange(0, 1), metavar="X", help="As in detect.")
 @click.option("--model", metavar="NAME|DIR", help="Name of a model, or a model folder.")
 @click.option(
-    "--only", callback=parse_only, metavar=",".join(WITNESSES), help="Run only these checks (default: all)."
+    "--only", callback=parse_only, metavar=",".join(CHECKS), help="Run only these checks (default: all)."
 )
 @click.option(
     "--timeout", "timeout_s", type=click.FloatRange(1, _MAX_TIMEOUT_S), default=60, show_default=True,
@@ -80,7 +80,7 @@ def batch(
     mode: Mode,
     threshold: float | None,
     model: str | None,
-    only: tuple[Witness, ...] | None,
+    only: tuple[Check, ...] | None,
     timeout_s: float,
     no_reuse: bool,
     quiet: bool,
@@ -128,14 +128,7 @@ def _progress(inputs: Inputs, *, shown: bool) -> Iterator[Callable[[Summary], No
     if not shown:
         yield lambda summary: None
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(), TextColumn("{task.fields[failed]}"),
-    )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True), redirect_stdout=False) as bars:
+    with progress_display(after=["{task.fields[rate]}", "{task.fields[failed]}"]) as bars:
         line = bars.add_task("", total=None, rate="", failed="")
 
         def count() -> None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..extras import require_extra
 from .data_sources import add, sheet
-from .extras import require_extra
 from .output import named_progress_bar
 
 if TYPE_CHECKING:

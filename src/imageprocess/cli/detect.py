@@ -15,7 +15,7 @@ import click
 
 from ..report.render import FORMATS, Format, render
 from ..report.text import escaped
-from ..types import MODES, WITNESSES, Mode, Result, Source, Witness
+from ..types import CHECKS, MODES, Check, Mode, Result, Source
 from . import reports
 from .output import destination, name_better_model, with_progress
 from .tally import Tally, remarks
@@ -32,13 +32,13 @@ _MAX_JOBS, _MAX_BATCH = 1_000, 10_000  # more than any machine can use: catches 
 _BY_SUFFIX: dict[str, Format] = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
 
 
-def parse_only(_: click.Context, __: click.Parameter, value: str | None) -> tuple[Witness, ...] | None:
+def parse_only(_: click.Context, __: click.Parameter, value: str | None) -> tuple[Check, ...] | None:
     if value is None:
         return None
     names = [name.strip() for name in value.split(",")]
-    known = {str(witness): witness for witness in WITNESSES}
+    known = {str(check): check for check in CHECKS}
     if not all(name in known for name in names):
-        raise click.BadParameter(f"{value!r} is not a comma-separated list of {', '.join(WITNESSES)}")
+        raise click.BadParameter(f"{value!r} is not a comma-separated list of {', '.join(CHECKS)}")
     return tuple(known[name] for name in names)
 
 
@@ -69,7 +69,7 @@ def parse_only(_: click.Context, __: click.Parameter, value: str | None) -> tupl
 )  # fmt: skip
 @click.option("--model", metavar="NAME|DIR", help="Name of a model, or a model folder.")
 @click.option(
-    "--only", callback=parse_only, metavar=",".join(WITNESSES), help="Run only these checks (default: all)."
+    "--only", callback=parse_only, metavar=",".join(CHECKS), help="Run only these checks (default: all)."
 )
 @click.option(
     "--heatmap", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
@@ -107,7 +107,7 @@ def parse_only(_: click.Context, __: click.Parameter, value: str | None) -> tupl
 @click.pass_context
 def detect(
     ctx: click.Context, inputs: tuple[str, ...], recursive: bool, from_list: IO[bytes] | None, form: Format | None,
-    output: Path | None, mode: Mode, threshold: float | None, model: str | None, only: tuple[Witness, ...] | None,
+    output: Path | None, mode: Mode, threshold: float | None, model: str | None, only: tuple[Check, ...] | None,
     heatmap: Path | None, report: Path | None, report_with_picture: bool, explain: bool, jobs: int, batch_size: int,
     fail_on: str | None, max_pixels: int | None, allow_private: bool, quiet: bool,
 ) -> None:  # fmt: skip
@@ -154,7 +154,7 @@ def detect(
 
 
 def _check_usage(
-    named: _Inputs, only: tuple[Witness, ...] | None, heatmap: Path | None, report: Path | None, explain: bool
+    named: _Inputs, only: tuple[Check, ...] | None, heatmap: Path | None, report: Path | None, explain: bool
 ) -> None:
     if not named.arguments and named.from_list is None:
         raise click.UsageError("no input: give a path, a folder, a glob, '-' or --from-list")
@@ -223,7 +223,7 @@ class _Inputs:
 
 
 def _task(
-    model: str | None, mode: Mode, threshold: float | None, only: tuple[Witness, ...] | None,
+    model: str | None, mode: Mode, threshold: float | None, only: tuple[Check, ...] | None,
     heatmap: Path | None, report: Path | None, explain: bool, max_pixels: int | None,
 ) -> Task:  # fmt: skip
     """A report includes a heat map if the model has one; --heatmap requires it."""
@@ -238,18 +238,18 @@ def _task(
     return Task(model, mode, threshold, only, heatmap=with_map, explain=explain, limits=limits)
 
 
-def _judge(given: Iterator[Source | Result], task: Task, jobs: int, batch_size: int) -> Iterator[Result]:
+def _judge(inputs: Iterator[Source | Result], task: Task, jobs: int, batch_size: int) -> Iterator[Result]:
     """Few images are analysed in this process, so that the first verdict comes at once; many in a process per core, as
     `batch` does, because threads would contend for the interpreter lock."""
-    first = list(itertools.islice(given, _FEW + 1))
-    given = itertools.chain(first, given)
+    first = list(itertools.islice(inputs, _FEW + 1))
+    inputs = itertools.chain(first, inputs)
     if jobs > 1 and len(first) > _FEW:
         from ..batch.pool import judge_locally
 
-        return judge_locally(given, task, jobs=jobs, timeout_s=_TIMEOUT_S, chunk_size=batch_size)
+        return judge_locally(inputs, task, jobs=jobs, timeout_s=_TIMEOUT_S, chunk_size=batch_size)
     from ..detector import Detector
 
     return Detector(task.model, limits=task.limits).detect_many(
-        given, mode=task.mode, threshold=task.threshold, only=task.only,
+        inputs, mode=task.mode, threshold=task.threshold, only=task.only,
         heatmap=task.heatmap, explain=task.explain, batch_size=batch_size, jobs=jobs,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .extras import require_extra
+from ..extras import require_extra
 from .output import destination, progress_bar
 
 if TYPE_CHECKING:
@@ -67,7 +67,10 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )  # fmt: skip
 @click.option("--per-source", type=click.IntRange(1), metavar="N", help="Use at most N images per source.")
 @click.option(
-    "--readme", type=_FILE, metavar="README.md", help="With --write-card: update the table in this file too."
+    "--table",
+    type=_FILE,
+    metavar="PAGE.md",
+    help="With --write-card: update the table of all models in this Markdown file too.",
 )
 @click.option(
     "--resamples",
@@ -100,15 +103,15 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 def evaluate(
     data: Path, models: tuple[str, ...], commands: tuple[str, ...], split: str | None, tiers: str | None,
     report: Path | None, json_out: Path | None, write_card: bool, write_grades: bool, per_source: int | None,
-    readme: Path | None, resamples: int, leave_one_out: bool, net: str, epochs: int, sample: int, jobs: int,
+    table: Path | None, resamples: int, leave_one_out: bool, net: str, epochs: int, sample: int, jobs: int,
 ) -> None:  # fmt: skip
     """Measure models on a data set, on the original images and on degraded copies (tiers)."""
-    _check_writable(report, json_out, readme)
+    _check_writable(report, json_out, table)
     if leave_one_out:
         _refuse_beside_leave_one_out(
             {
                 "--model": models, "--command": commands, "--split": split, "--tiers": tiers,
-                "--report": report, "--write-card": write_card, "--readme": readme,
+                "--report": report, "--write-card": write_card, "--table": table,
                 "--write-grades": write_grades, "--per-source": per_source,
             }
         )  # fmt: skip
@@ -118,31 +121,31 @@ def evaluate(
     from ..evaluate.pictures import read_dataset
     from ..model import registry
 
-    if readme and not write_card:
-        raise click.UsageError("--readme needs --write-card")
+    if table and not write_card:
+        raise click.UsageError("--table needs --write-card")
     peers = [_parse_command(text) for text in commands]
     folders = [registry.resolve(name) for name in models] or ([] if peers else [registry.resolve()])
     if write_card:
-        _check_cards(folders, readme)
+        _check_cards(folders, table)
     render_page = _import_page() if report else None
     studies = []
     for one_split, one_tiers in _plan(data, split, tiers, whole=write_card):
         dataset = read_dataset(data, one_split, per_source=per_source)
         with progress_bar(f"{dataset.name} {dataset.split}".strip()) as progress:
-            found = study.evaluate(
+            measured = study.evaluate(
                 dataset, folders, one_tiers,
                 commands=peers, jobs=jobs, resamples=resamples, progress=progress,
             )  # fmt: skip
-        studies.append(found)
-        _print_summary(found)
-    records = [found.record for found in studies]
+        studies.append(measured)
+        _print_summary(measured)
+    records = [measured.record for measured in studies]
     for index, folder in enumerate(folders):
         if write_card:
             card.write_card(folder, records, index)
         if write_grades:
             grades.write_grades(folder, records, index)
-    if readme:
-        card.write_readme(readme, registry.shipped() or folders)
+    if table:
+        card.write_table(table, registry.shipped() or folders)
     if json_out:
         _write_json(json_out, {"schema": 1, "splits": records})
     if report and render_page:
@@ -151,9 +154,9 @@ def evaluate(
 
 
 def _refuse_beside_leave_one_out(options: dict[str, object]) -> None:
-    if given := [name for name, value in options.items() if value]:
+    if names := [name for name, value in options.items() if value]:
         raise click.UsageError(
-            f"--leave-one-out trains its own networks and cannot be combined with {', '.join(given)}"
+            f"--leave-one-out trains its own networks and cannot be combined with {', '.join(names)}"
         )
 
 
@@ -169,7 +172,7 @@ def _check_writable(*paths: Path | None) -> None:
             raise click.FileError(str(path), f"no permission to write into {folder}")
 
 
-def _check_cards(folders: list[Path], readme: Path | None) -> None:
+def _check_cards(folders: list[Path], table: Path | None) -> None:
     from ..evaluate.card import BEGIN, END
 
     if not folders:
@@ -179,10 +182,10 @@ def _check_cards(folders: list[Path], readme: Path | None) -> None:
             raise click.UsageError(
                 f"{folder}: not writable; copy the model with `imageprocess model export` and measure the copy"
             )
-    if readme:
-        text = readme.read_text(encoding="utf-8")
+    if table:
+        text = table.read_text(encoding="utf-8")
         if not text.partition(BEGIN)[2].partition(END)[1]:
-            raise click.UsageError(f"{readme}: the markers {BEGIN} and {END} are missing")
+            raise click.UsageError(f"{table}: the markers {BEGIN} and {END} are missing")
 
 
 def _parse_command(text: str) -> Command:
@@ -205,14 +208,14 @@ def _import_page() -> Callable[[Study], str]:
 def _leave_one_out(
     data: Path, net: str, epochs: int, sample: int, resamples: int, jobs: int, json_out: Path | None
 ) -> None:
-    from ..evaluate import leave_one_out as room
+    from ..evaluate import leave_one_out as experiment
 
     def report(left_out: str, done: int, of: int) -> None:
         click.echo(f"run {done + 1} of {of}: without {left_out}", err=True)
 
-    plan = room.Plan(net=net, epochs=epochs, sample=sample)
-    record = room.leave_one_out(data, plan, jobs=jobs, resamples=resamples, report=report)
-    click.echo(room.render_table(record))
+    plan = experiment.Plan(net=net, epochs=epochs, sample=sample)
+    record = experiment.leave_one_out(data, plan, jobs=jobs, resamples=resamples, report=report)
+    click.echo(experiment.render_table(record))
     if json_out:
         _write_json(json_out, {"schema": 1, "leave_one_out": record})
 
@@ -224,15 +227,15 @@ def _plan(
     from ..data.tiers import DELIVERIES, TIERS
     from ..evaluate.pictures import splits_of
 
-    asked = tuple(name.strip() for name in tiers.split(",")) if tiers else None
-    for name in asked or ():
+    chosen = tuple(name.strip() for name in tiers.split(",")) if tiers else None
+    for name in chosen or ():
         if name not in TIERS:
             raise click.BadParameter(f"{name!r} is not one of {', '.join(TIERS)}", param_hint="--tiers")
     measured = [name for name in splits_of(data) if name != "train"] if whole and split is None else []
     if not measured:
-        return [(split, asked or DELIVERIES)]
+        return [(split, chosen or DELIVERIES)]
     # Validation and test hold the sources of training, so they are degraded as in training.
-    return [(name, asked or (DELIVERIES if name == "open_test" else ("equalised",))) for name in measured]
+    return [(name, chosen or (DELIVERIES if name == "open_test" else ("equalised",))) for name in measured]
 
 
 def _print_summary(study: Study) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import errno
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import click
+
+from ..files import replacing
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 _T = TypeVar("_T")
 
@@ -34,13 +38,8 @@ def destination(path: Path | None) -> Iterator[BinaryIO]:
             with path.open("wb") as stream:
                 yield stream
             return
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            with unfinished.open("xb") as stream:
-                yield stream
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        with replacing(path) as stream:
+            yield stream
     except BrokenPipeError:
         raise  # the reader closed the pipe
     except OSError as error:
@@ -66,6 +65,18 @@ def with_progress(items: Iterable[_T], total: int | None) -> Iterator[_T]:
             step(number, total)
 
 
+def progress_display(*, before: Iterable[str] = (), after: Iterable[str] = ()) -> Progress:
+    """Rich's progress display on standard error: a bar, count and time left, with text columns on both sides."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(
+        *map(TextColumn, before), *columns, *map(TextColumn, after),
+        console=Console(stderr=True), redirect_stdout=False,
+    )  # fmt: skip
+
+
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int | None], None]]:
     """A callable (done, of) that draws a progress bar on standard error if that is a terminal."""
@@ -80,10 +91,6 @@ def named_progress_bar(what: str, *, lines: bool = False) -> Iterator[Callable[[
     if not sys.stderr.isatty():
         yield lambda name, done, of: click.echo(f"{done}/{of} {name}", err=True) if lines else None
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), redirect_stdout=False) as bars:
+    with progress_display(before=["{task.description}"]) as bars:
         task = bars.add_task(what, total=None)
         yield lambda name, done, of: bars.update(task, description=name or what, completed=done, total=of)

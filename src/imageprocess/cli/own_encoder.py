@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .extras import require_extra
+from ..extras import require_extra
 from .output import progress_bar
 from .taps import numbers_or_names
 

@@ -34,12 +34,12 @@ def is_page(target: Path) -> bool:
 
 def writers(heatmap: Path | None, report: Path | None, *, with_picture: bool) -> list[Writer]:
     """The writers for the given folders and files; folders are created. Raises OSError."""
-    found = []
+    callbacks = []
     if heatmap is not None:
-        found.append(_heatmaps(heatmap))
+        callbacks.append(_heatmaps(heatmap))
     if report is not None:
-        found.append(_reports(report, with_picture=with_picture))
-    return found
+        callbacks.append(_reports(report, with_picture=with_picture))
+    return callbacks
 
 
 def beside(

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ..errors import UsageError
-from .extras import require_extra
+from ..extras import require_extra
 
 
 @click.command()

@@ -42,8 +42,8 @@ class Tally:
 
         words = {grade: t(f"grade.{grade}") for grade in GRADES} | {"failed": "failed"}
         words = {grade: word[0].lower() + word[1:] for grade, word in words.items()}
-        told = [f"{self._grades[grade]:,} {word}" for grade, word in words.items() if self._grades[grade]]
-        return f"{self.total:,} pictures: {', '.join(told)}"
+        counts = [f"{self._grades[grade]:,} {word}" for grade, word in words.items() if self._grades[grade]]
+        return f"{self.total:,} pictures: {', '.join(counts)}"
 
 
 def _grade(result: Result) -> str:
@@ -53,9 +53,9 @@ def _grade(result: Result) -> str:
 
 
 def _remedies(result: Result) -> set[str]:
-    found = {item.detail.get("remedy") for item in result.evidence}
-    found.add(remedy_in(result.error.message) if result.error else None)
-    return {remedy for remedy in found if remedy}
+    remedies = {item.detail.get("remedy") for item in result.evidence}
+    remedies.add(remedy_in(result.error.message) if result.error else None)
+    return {remedy for remedy in remedies if remedy}
 
 
 def remarks(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .extras import require_extra
+from ..extras import require_extra
 
 if TYPE_CHECKING:
     from ..train.blend import BlendResult

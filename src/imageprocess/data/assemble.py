@@ -30,12 +30,12 @@ def assemble(pictures: Sequence[Piece], entries: Mapping[str, SourceEntry], seed
     # Test images come first, the oldest test set before all others, so that of a pair the training image is dropped
     # and new sources do not change the figures of old test sets.
     ordered = sorted(pictures, key=lambda piece: (_rank(entries[piece.source]), piece.path))
-    kept, dropped, copies = _without_duplicates(ordered, entries)
-    related, barred = _relate(kept, entries)
+    unique, dropped, copies = _without_duplicates(ordered, entries)
+    related, barred = _relate(unique, entries)
     dropped["varies a picture of open_test"] = len(barred)
     rows = [
         _index_row(piece, entries[piece.source], f"g{related.find(i):06d}")
-        for i, piece in enumerate(kept)
+        for i, piece in enumerate(unique)
         if i not in barred
     ]
     training = [row for row in rows if row.split == "train"]
@@ -79,8 +79,8 @@ def _without_duplicates(
     dropped = {"exact duplicate": exact, "near duplicate": len(taken_by) - exact}
     if copies:
         dropped["in a source that repeats others"] = sum(size[source] for source in copies)
-    kept = [p for i, p in enumerate(pictures) if i not in taken_by and p.source not in copies]
-    return kept, dropped, copies
+    unique = [p for i, p in enumerate(pictures) if i not in taken_by and p.source not in copies]
+    return unique, dropped, copies
 
 
 def _taken_by(
@@ -99,18 +99,18 @@ def _may_be_edited(one: SourceEntry, other: SourceEntry) -> bool:
     return (one.category == EDIT) != (other.category == EDIT) and one.split == other.split
 
 
-def _relate(kept: list[Piece], entries: Mapping[str, SourceEntry]) -> tuple[Groups, set[int]]:
+def _relate(unique: list[Piece], entries: Mapping[str, SourceEntry]) -> tuple[Groups, set[int]]:
     """Groups of near-duplicates and shared prompts, and the training images that are variants of open_test images."""
-    measures = [entries[piece.source].split == "open_test" for piece in kept]
-    related = Groups(len(kept))
+    measures = [entries[piece.source].split == "open_test" for piece in unique]
+    related = Groups(len(unique))
     barred: set[int] = set()
-    for i, j in near_pairs([(piece.phash, piece.dhash) for piece in kept], RELATED_BITS):
+    for i, j in near_pairs([(piece.phash, piece.dhash) for piece in unique], RELATED_BITS):
         if measures[i] != measures[j]:
             barred.add(j if measures[i] else i)
         else:
             related.join(i, j)
     by_name: dict[str, int] = {}
-    for i, piece in enumerate(kept):
+    for i, piece in enumerate(unique):
         if piece.group:
             related.join(by_name.setdefault(piece.group, i), i)
     return related, barred

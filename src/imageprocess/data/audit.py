@@ -144,19 +144,19 @@ def _by_category(
     features: NDArray[np.float64], is_ai: NDArray[np.bool_], shown: NDArray[np.str_], seed: int
 ) -> dict[str, CategoryLeak]:
     """An equal number of sampled images of each class; the sample is already in random order."""
-    found = {}
+    leaks = {}
     for category in sorted(set(shown.tolist())):
         classes = [np.flatnonzero((shown == category) & (is_ai == label)) for label in (True, False)]
         each = min(map(len, classes))
         if each >= _LEAST_OF_CATEGORY:
             members = np.sort(np.concatenate([numbers[:each] for numbers in classes]))
             facts, labels = features[members], is_ai[members]
-            found[category] = CategoryLeak(
+            leaks[category] = CategoryLeak(
                 2 * each,
                 _auroc_by_folds(facts, labels, seed),
                 _auroc_by_folds(_without_bytes(facts), labels, seed),
             )
-    return found
+    return leaks
 
 
 def _without_bytes(features: NDArray[np.float64]) -> NDArray[np.float64]:

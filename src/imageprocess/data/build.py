@@ -87,11 +87,11 @@ def build(
                     git_dir = _locate(entry, git_root, out)
                     files = select_files(entry, git_dir, manifest)
                     _build_source(entry, files, git_dir, part, fingerprint, workers)
-                found, lost = _read_part(part)
+                pieces, lost = _read_part(part)
             except (DataError, OSError, BrokenExecutor) as error:
                 failed[entry.id] = str(error)
                 continue
-            pictures += found
+            pictures += pieces
             dropped.update(lost)
     progress("comparing pictures", len(entries), len(entries))
     if not pictures:

@@ -77,8 +77,8 @@ def count(rows: Sequence[IndexRow], name: str) -> dict[str, dict[str, int]]:
 
 def sources_by_category(rows: Sequence[IndexRow]) -> dict[str, dict[str, dict[str, int]]]:
     """{category: {"ai" or "real": {"trained on", "measured on": sources}}}, in the order of CATEGORIES."""
-    found = {(row.source, row.label, row.category, row.split == "open_test") for row in rows}
-    counted = Counter((category, label, measured) for _, label, category, measured in found)
+    sources = {(row.source, row.label, row.category, row.split == "open_test") for row in rows}
+    counted = Counter((category, label, measured) for _, label, category, measured in sources)
     names = sorted(
         {row.category for row in rows},
         key=lambda name: (CATEGORIES.index(name) if name in CATEGORIES else len(CATEGORIES), name),
@@ -100,13 +100,13 @@ def scarce_categories(rows: Sequence[IndexRow]) -> list[str]:
 
     Empty for a set whose sources have no category.
     """
-    found = sources_by_category(rows)
-    if not found.keys() & set(CATEGORIES):
+    counts = sources_by_category(rows)
+    if not counts.keys() & set(CATEGORIES):
         return []
     return [
         name
         for name in _NEEDED
-        if name not in found or min(by[_TRAINED] for by in found[name].values()) < LEAST_SOURCES
+        if name not in counts or min(by[_TRAINED] for by in counts[name].values()) < LEAST_SOURCES
     ]
 
 
@@ -146,12 +146,12 @@ def _sources_table(rows: Sequence[IndexRow]) -> list[str]:
     kinds = [(label, use) for label in ("ai", "real") for use in (_TRAINED, _MEASURED)]
     head = ["category", *(f"{'AI' if label == 'ai' else label}, {use}" for label, use in kinds)]
     lines = ["", "## Sources by category", "", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    found = sources_by_category(rows)
+    counts = sources_by_category(rows)
     lines += [
         f"| {name} | {' | '.join(str(by[label][use]) for label, use in kinds)} |"
-        for name, by in found.items()
+        for name, by in counts.items()
     ]
-    sums = [sum(by[label][use] for by in found.values()) for label, use in kinds]
+    sums = [sum(by[label][use] for by in counts.values()) for label, use in kinds]
     return [*lines, f"| all | {' | '.join(map(str, sums))} |"]
 
 
@@ -186,8 +186,8 @@ def _sources(rows: Sequence[IndexRow], known: Mapping[str, SourceEntry]) -> list
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for row, numbers in by_source(rows):
         entry = known.get(row.source)
-        told = (entry.shows, entry.era) if entry else ("", "")
-        facts = (row.source, row.label, row.origin, row.category, *told, row.licence, _place(entry))
+        described = (entry.shows, entry.era) if entry else ("", "")
+        facts = (row.source, row.label, row.origin, row.category, *described, row.licence, _place(entry))
         lines.append(f"| {' | '.join([*map(_cell, facts), *numbers])} |")
     return lines
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ..decode import DEFAULT_LIMITS
-from ..errors import DataError, MissingExtraError
+from ..errors import DataError
+from ..extras import require_extra
 from .import_readers import Incoming, Shipment, Skipped, too_large
 from .layout import LABELS, ORDER, SPLITS, Place
 
@@ -56,10 +57,8 @@ def read_hub(
 
 
 def _load(name: str, cache: Path) -> Mapping[str, Any]:
-    try:
+    with require_extra("hub", "datasets, which reads Hugging Face data sets,"):
         import datasets
-    except ImportError as error:
-        raise MissingExtraError("datasets, which reads Hugging Face data sets,", "hub") from error
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
     path = Path(name)
@@ -76,9 +75,9 @@ def _load(name: str, cache: Path) -> Mapping[str, Any]:
 
 
 def _only_column(name: str, features: Mapping[str, Any], kind: str, usual: str) -> str:
-    found = [column for column, feature in features.items() if type(feature).__name__ == kind]
-    if len(found) == 1:
-        return found[0]
+    columns = [column for column, feature in features.items() if type(feature).__name__ == kind]
+    if len(columns) == 1:
+        return columns[0]
     if usual in features:
         return usual
     option = "--image-column" if kind == "Image" else "--label-column"
@@ -89,10 +88,12 @@ def _label_values(part: Any, label: str) -> dict[Any, str]:
     """Stored value -> label name."""
     feature = part.features[label]
     names = getattr(feature, "names", None)  # of a ClassLabel; -1 is its "no label"
-    found = part.unique(label)
+    values = part.unique(label)
     # Images without a label belong to neither class.
     return {
-        raw: names[raw] if names else str(raw) for raw in found if raw is not None and not (names and raw < 0)
+        raw: names[raw] if names else str(raw)
+        for raw in values
+        if raw is not None and not (names and raw < 0)
     }
 
 

@@ -85,13 +85,13 @@ def import_set(
     with _all_or_nothing(out, source) as part:
         shipment = _open(source, part / "cache", columns, zip_limits)
         taken, skipped = _take_all(shipment, part, name, jobs, progress)
-        kept, duplicates = _drop_duplicates(part, taken, skipped)
-        labels = {one.place.label for one in kept}
+        unique, duplicates = _drop_duplicates(part, taken, skipped)
+        labels = {one.place.label for one in unique}
         if len(labels) < 2:
-            found = f"only {labels.pop()} pictures" if labels else "not one picture"
+            what = f"only {labels.pop()} pictures" if labels else "not one picture"
             first = f"; the first skipped: {skipped[0].name}: {skipped[0].reason}" if skipped else ""
-            raise DataError(f"{source}: {found} could be read, and both classes are needed{first}")
-        rows, torn = _index(kept, name, shipment.licence, seed)
+            raise DataError(f"{source}: {what} could be read, and both classes are needed{first}")
+        rows, torn = _index(unique, name, shipment.licence, seed)
         write_index(part, rows)
         _write_skipped(part, skipped)
         shutil.rmtree(part / "cache", ignore_errors=True)

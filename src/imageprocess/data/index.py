@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import os
+import io
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ..errors import DataError
+from ..files import replacing
 
 _Item = TypeVar("_Item")
 INDEX_NAME = "index.csv"
@@ -61,25 +62,23 @@ def read_index(folder: Path, name: str = INDEX_NAME) -> list[IndexRow]:
 def write_index(folder: Path, rows: Sequence[IndexRow], name: str = INDEX_NAME) -> None:
     """Write all rows to a temporary file and rename it."""
     path = Path(folder) / name
-    part = path.with_name(path.name + ".part")
-    with part.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, [field.name for field in fields(IndexRow)])
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in rows)
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(path)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, [field.name for field in fields(IndexRow)])
+    writer.writeheader()
+    writer.writerows(asdict(row) for row in rows)
+    with replacing(path, durable=True) as stream:
+        stream.write(text.getvalue().encode())
 
 
 def first_of_each(items: Iterable[_Item], most: int | None, key: Callable[[_Item], Hashable]) -> list[_Item]:
     """At most `most` items of each `key`, the first ones, in order; None: all."""
     counts: Counter[Hashable] = Counter()
-    kept = []
+    chosen = []
     for item in items:
         counts[key(item)] += 1
         if most is None or counts[key(item)] <= most:
-            kept.append(item)
-    return kept
+            chosen.append(item)
+    return chosen
 
 
 def source_and_class(row: IndexRow) -> tuple[str, str]:

@@ -7,15 +7,16 @@ import io
 from PIL import Image
 
 from ..errors import MissingExtraError, UnsupportedFormatError
+from ..extras import require_extra
 
 
 def open_heic(data: bytes, name: str) -> Image.Image:
     """Reads the header; the pixels are decoded when they are asked for. Raises UnsupportedFormatError, OSError."""
     try:
-        from pi_heif import HeifImageFile
-    except ImportError as error:
-        missing = MissingExtraError("pi-heif, which reads HEIC,", "heic")
-        raise UnsupportedFormatError(f"{name}: {missing}") from error
+        with require_extra("heic", "pi-heif, which reads HEIC,"):
+            from pi_heif import HeifImageFile
+    except MissingExtraError as error:
+        raise UnsupportedFormatError(f"{name}: {error}") from error
     if _is_cut_off(data):  # libheif would paint the missing tiles black
         raise OSError("image file is truncated")
     image: Image.Image = HeifImageFile(io.BytesIO(data))

@@ -1,1 +1,1 @@
-"""The yardstick: measures any detector on the same pictures, delivered in the ways that pictures travel."""
+"""Measures detectors on the same pictures, degraded as web sites and apps do it."""

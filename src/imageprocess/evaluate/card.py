@@ -1,4 +1,4 @@
-"""What a model folder says of itself: `measured` in model.json, CARD.md, and the README's table. Nothing by hand."""
+"""A model's measured figures: `measured` in model.json, CARD.md, and the table of all models. None is typed by hand."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .metrics import BEST_GUESS
 BEGIN, END = "<!-- measured:begin -->", "<!-- measured:end -->"
 _WITH_INTERVALS = ("accuracy", "balanced_accuracy", "auroc", "tpr_at_1_fpr", "ece")
 _BY_SOURCE = ("balanced_accuracy", "auroc", "tpr_at_1_fpr")
-_DIGITS = 6  # the card and the README round once, from what is measured, and not twice
+_DIGITS = 6  # the card and the table round once, from what is measured, and not twice
 
 Record = Mapping[str, Any]
 
@@ -52,9 +52,9 @@ def measured(records: Sequence[Record], model: int) -> dict[str, Any]:
         rows = {name: {**counts, **_figures(tier)} for name, tier in tiers.items()}
         only = next(iter(rows)) if len(rows) == 1 else None
         splits[data["split"] or "all"] = {"tier": only, **rows[only]} if only else rows
-    found = {"data_id": records[0]["data"]["id"], "date": records[0]["date"], "splits": splits}
+    block = {"data_id": records[0]["data"]["id"], "date": records[0]["date"], "splits": splits}
     grades = measured_grades(records, model)
-    return {**found, "grades": grades} if grades else found
+    return {**block, "grades": grades} if grades else block
 
 
 def _figures(tier: Record) -> dict[str, Any]:
@@ -69,23 +69,23 @@ def _figures(tier: Record) -> dict[str, Any]:
     return figures
 
 
-def write_readme(readme: Path, folders: Sequence[Path]) -> None:
-    """Replace what stands between the two markers of `readme` by the table of the models in `folders`.
+def write_table(page: Path, folders: Sequence[Path]) -> None:
+    """Replace what stands between the two markers of `page` by the table of the models in `folders`.
 
     Raises UsageError where the markers are not there.
     """
     try:
-        text = readme.read_text(encoding="utf-8")
+        text = page.read_text(encoding="utf-8")
         before, rest = text.split(BEGIN, 1)
         _, after = rest.split(END, 1)
     except (OSError, ValueError) as error:
-        raise UsageError(f"{readme}: no lines {BEGIN} and {END} to write between") from error
+        raise UsageError(f"{page}: no lines {BEGIN} and {END} to write between") from error
     facts = [json.loads((folder / "model.json").read_text(encoding="utf-8")) for folder in folders]
-    table = readme_table([model for model in facts if "measured" in model])
-    readme.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", encoding="utf-8")
+    table = render_table([model for model in facts if "measured" in model])
+    page.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", encoding="utf-8")
 
 
-def readme_table(models: Sequence[Record]) -> str:
+def render_table(models: Sequence[Record]) -> str:
     rows = [
         (
             model["name"],
@@ -100,7 +100,7 @@ def readme_table(models: Sequence[Record]) -> str:
         for split, tiers in model["measured"]["splits"].items()
         for tier, row in _by_tier(tiers)
     ]
-    head = ("model", "split", "tier", "pictures", "accuracy", "balanced accuracy", "AUROC", "false alarms")
+    head = ("model", "split", "tier", "pictures", "accuracy", "balanced accuracy", "AUROC", "FPR")
     return _table(head, rows)
 
 
@@ -112,9 +112,9 @@ def render_card(facts: Record, records: Sequence[Record], model: int) -> str:
         _about(facts),
         "## Measured",
         f"On {facts['measured']['date']}, data set {facts['measured']['data_id']}. In brackets: 95 % bootstrap"
-        " intervals, sources drawn first, then pictures. Accuracy is of the best guess; false alarms are real"
-        " pictures called AI in the default mode, answered is the share that it does not call unsure. ECE weighs both"
-        " classes alike, as the calibration does.",
+        " intervals, sources drawn first, then pictures. Accuracy is of the best guess; FPR is the share of real"
+        " pictures called AI in the default mode, coverage the share of pictures that it does not call unsure. ECE"
+        " weighs both classes alike, as the calibration does.",
         _table(_MEASURED_HEAD, [row for record in records for row in _measured_rows(record, model)]),
         grades_section(facts["measured"].get("grades")),
         *(_details(record, model) for record in records),
@@ -126,7 +126,7 @@ def render_card(facts: Record, records: Sequence[Record], model: int) -> str:
 
 _MEASURED_HEAD = (
     "split", "tier", "AI / real (sources)", "accuracy %", "balanced %", "balanced, by source %", "AUROC",
-    "found at 1 % false alarms", "false alarms %", "answered %", "ECE",
+    "TPR at 1 % FPR", "FPR %", "coverage %", "ECE",
 )  # fmt: skip
 
 _LIMITS = """## Limits
@@ -155,8 +155,8 @@ def _about(facts: Record) -> str:
 def _measured_rows(record: Record, model: int) -> list[tuple[str, ...]]:
     data = record["data"]
     rows: list[tuple[str, ...]] = []
-    for tier, found in record["models"][model]["tiers"].items():
-        row = found["by_picture"]
+    for tier, figures in record["models"][model]["tiers"].items():
+        row = figures["by_picture"]
         mode = _mode(row)
         rows.append(
             (
@@ -165,7 +165,7 @@ def _measured_rows(record: Record, model: int) -> list[tuple[str, ...]]:
                 f"{data['n_ai']:,} ({data['sources_ai']}) / {data['n_real']:,} ({data['sources_real']})",
                 _percent(row, "accuracy"),
                 _percent(row, "balanced_accuracy"),
-                _percent(found["by_source"], "balanced_accuracy"),
+                _percent(figures["by_source"], "balanced_accuracy"),
                 _plain(row, "auroc"),
                 _percent(row, "tpr_at_1_fpr"),
                 _percent(row, f"fpr@{mode}"),
@@ -177,7 +177,7 @@ def _measured_rows(record: Record, model: int) -> list[tuple[str, ...]]:
 
 
 def _details(record: Record, model: int) -> str:
-    """Groups on the first tier, consistency, honesty rows, of one split."""
+    """Groups on the first tier, consistency and sanity checks of one split."""
     split = SPLIT_NAMES.get(record["data"]["split"], record["data"]["split"])
     found = record["models"][model]
     tier, first = next(iter(found["tiers"].items()))
@@ -195,23 +195,24 @@ def _details(record: Record, model: int) -> str:
         ]
         parts.append(_table((title, "pictures", "right %", "AUROC", "unsure %"), rows))
     parts.append(_consistency(found["consistency"]))
-    parts.append(_honesty(record, model, tier))
+    parts.append(_sanity(record, model, tier))
     return "\n\n".join(part for part in parts if part)
 
 
-def _consistency(found: Record) -> str:
-    if len(found["tiers"]) < 2:
+def _consistency(consistency: Record) -> str:
+    if len(consistency["tiers"]) < 2:
         return ""
-    one_by_one = found | found["flips_from_first"]
-    against = ", ".join(f"{tier} {_percent(one_by_one, tier)} %" for tier in found["flips_from_first"])
+    one_by_one = consistency | consistency["flips_from_first"]
+    against = ", ".join(f"{tier} {_percent(one_by_one, tier)} %" for tier in consistency["flips_from_first"])
     return (
-        f"Delivered in {len(found['tiers'])} ways, {_percent(found, 'flips')} % of"
-        f" the pictures change their best-guess label at least once; {100 * found['contradictions']:.1f} % are called"
-        f" AI in one way and real in another in the default mode. Against {found['tiers'][0]} alone: {against}."
+        f"Degraded in {len(consistency['tiers'])} ways, {_percent(consistency, 'flips')} % of"
+        f" the pictures change their best-guess label at least once; {100 * consistency['contradictions']:.1f} % are"
+        f" called AI in one tier and real in another in the default mode. Against {consistency['tiers'][0]} alone:"
+        f" {against}."
     )
 
 
-def _honesty(record: Record, model: int, tier: str) -> str:
+def _sanity(record: Record, model: int, tier: str) -> str:
     own, free = record["models"][model]["honesty"], record["honesty"]
     rows = [
         (
@@ -222,7 +223,7 @@ def _honesty(record: Record, model: int, tier: str) -> str:
     ]
     if tier in free["file_facts"]:
         alone = free["file_facts"][tier]
-        rows.append(("file facts alone", _percent(alone, "balanced_accuracy"), _plain(alone, "auroc")))
+        rows.append(("metadata features alone", _percent(alone, "balanced_accuracy"), _plain(alone, "auroc")))
     rows.append(
         (
             "this model on blank pictures",
@@ -239,7 +240,7 @@ def _honesty(record: Record, model: int, tier: str) -> str:
             "{:.3f} [{:.3f}, {:.3f}]".format(*auroc),
         )
     )
-    return _table(("Honesty row", "balanced %", "AUROC"), rows)
+    return _table(("Sanity check", "balanced %", "AUROC"), rows)
 
 
 def _training(facts: Record) -> str:

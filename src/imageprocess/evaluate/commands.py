@@ -1,6 +1,6 @@
 """Anyone's detector, run as a command over files: it prints `path<TAB>probability of AI`, a line a picture.
 
-The pictures lie in a temporary folder under names that tell nothing, as the tier delivers them. `{folder}` in the
+The pictures lie in a temporary folder under neutral names, degraded as the tier demands. `{folder}` in the
 command stands for it; where it is not named, it is the last argument. The command is not run by a shell.
 """
 
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from ..data.tiers import deliver, open_original
 from ..decode import sniff
 from ..errors import InputError, ModelError
-from ..model.spec import Thresholds
+from ..types import Thresholds
 from .metrics import BEST_GUESS
 from .pictures import Picture
 from .scorers import ModelFacts
@@ -87,7 +87,7 @@ def _mapper(jobs: int) -> Iterator[Callable[..., Iterator[str]]]:
 
 
 def _write(path: Path, stem: Path, tier: str) -> str:
-    """Write the picture as `tier` delivers it; -> the file's name, empty where the picture does not decode."""
+    """Write the picture, degraded as `tier`, and return the file's name; empty if the picture does not decode."""
     try:
         data = deliver(open_original(path.read_bytes(), path.name), tier).data
     except (OSError, InputError):

@@ -16,8 +16,8 @@ import numpy as np
 
 from ..errors import ModelError, UsageError
 from ..model import registry
-from ..model.spec import Thresholds, dump_facts, load_spec
-from ..types import GRADES
+from ..model.spec import dump_facts, load_spec
+from ..types import GRADES, Thresholds
 from ..verdict import grade
 from .metrics import Scored, classes_alike, source_weights
 
@@ -28,7 +28,7 @@ SPLIT_NAMES = {
     "open_test": "open test (sources never trained on)",
     "": "whole folder",
 }
-TIERS = ("web", "clean", "raw")  # which delivery speaks, the first that was measured
+TIERS = ("web", "clean", "raw")  # the first of these that was measured is used
 _TITLE = "## What each grade has meant"
 _LEAST_PICTURES, _LEAST_SOURCES = 20, 5  # of fewer nothing is claimed
 
@@ -37,22 +37,22 @@ def grade_table(scored: Scored, thresholds: Mapping[str, Thresholds]) -> dict[st
     """Grade -> `ai_share`, `pictures`, `sources`; without grades that too few pictures got. A picture on which the
     model does not decide because of its size counts for none."""
     modes = {mode: {"ai": cut.ai, "real": cut.real} for mode, cut in thresholds.items()}
-    told = np.array([grade(float(score), modes) for score in scored.scores])
+    grades = np.array([grade(float(score), modes) for score in scored.scores])
     weights = classes_alike(scored.is_ai, source_weights(scored))
-    judged = np.logical_not(np.broadcast_to(scored.too_small, told.shape))
-    found: dict[str, dict[str, Any]] = {}
+    judged = np.logical_not(np.broadcast_to(scored.too_small, grades.shape))
+    table: dict[str, dict[str, Any]] = {}
     for name in GRADES:
-        members = (told == name) & judged
+        members = (grades == name) & judged
         pictures, sources = int(members.sum()), len(np.unique(scored.sources[members]))
         if pictures < _LEAST_PICTURES or sources < _LEAST_SOURCES:
             continue
         share = float(weights[members & scored.is_ai].sum() / weights[members].sum())
-        found[name] = {"ai_share": round(share, 4), "pictures": pictures, "sources": sources}
-    return found
+        table[name] = {"ai_share": round(share, 4), "pictures": pictures, "sources": sources}
+    return table
 
 
 def measured_grades(records: Sequence[Mapping[str, Any]], model: int) -> dict[str, Any] | None:
-    """`measured.grades` of model.json, from studies' records; None where none is of open_test as it is delivered."""
+    """`measured.grades` of model.json, from studies' records; None without a record of open_test in one of TIERS."""
     for record in records:
         tiers = record["models"][model]["tiers"]
         tier = next((name for name in TIERS if name in tiers), None)
@@ -73,7 +73,7 @@ def write_grades(folder: Path, records: Sequence[Mapping[str, Any]], model: int)
     """
     grades = measured_grades(records, model)
     if grades is None:
-        raise UsageError("grades are measured on open_test, delivered as web, clean or raw")
+        raise UsageError("grades are measured on open_test with the tier web, clean or raw")
     spec = load_spec(folder)
     if records[0]["models"][model]["sha256"] != spec.onnx_sha256:
         raise ModelError(f"{folder}: not the model that was measured (sha256 of model.onnx differs)")
@@ -104,20 +104,20 @@ def refresh_card(folder: Path, facts: dict[str, Any]) -> None:
         facts["files"][path.name] = registry.file_sha256(path)
 
 
-def grades_section(found: Mapping[str, Any] | None) -> str:
+def grades_section(table: Mapping[str, Any] | None) -> str:
     """Of CARD.md: what an answer of each grade is worth."""
-    if found is None:
+    if table is None:
         return ""
     rows = [
         f"| {name} | {100 * row['ai_share']:.1f} | {row['pictures']:,} | {row['sources']} |"
-        for name, row in found["by"].items()
+        for name, row in table["by"].items()
     ]
     return "\n".join(
         [
             _TITLE,
             "",
-            f"Of 100 pictures that got it, how many were AI-made ({SPLIT_NAMES.get(found['split'], found['split'])}, "
-            f"tier {found['tier']}; half of the weight on either class, sources alike). A grade that too few pictures "
+            f"Of 100 pictures that got it, how many were AI-made ({SPLIT_NAMES.get(table['split'], table['split'])}, "
+            f"tier {table['tier']}; half of the weight on either class, sources alike). A grade that too few pictures "
             "got is left out.",
             "",
             "| grade | AI-made % | pictures | sources |",

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.spec import Thresholds
+from ..types import Thresholds
 from .metrics import BEST_GUESS, Bools, Floats, Measured, Scored, answers, with_intervals
 from .pictures import Picture
 
@@ -79,14 +79,14 @@ def _row(
     def accuracy(counts: Floats) -> dict[str, float]:
         return {"accuracy": float((counts * right).sum() / counts.sum())}
 
-    found = with_intervals(accuracy, members, resamples)
+    figures = with_intervals(accuracy, members, resamples)
     return GroupRow(
         name=name,
         n_ai=int(members.is_ai.sum()),
         n_real=int((~members.is_ai).sum()),
         sources=len(np.unique(members.sources)),
-        accuracy=found.values["accuracy"],
-        intervals=found.intervals,
+        accuracy=figures.values["accuracy"],
+        intervals=figures.intervals,
         tpr=float(says_ai[members.is_ai].mean()) if members.is_ai.any() else None,
         fpr=float(says_ai[~members.is_ai].mean()) if not members.is_ai.all() else None,
         unsure=float((~says_ai & ~says_real).mean()),
@@ -111,15 +111,15 @@ def _auroc(scored: Scored, mask: Bools) -> float | None:
 def consistency(
     by_tier: Sequence[Scored], tiers: Sequence[str], thresholds: Mapping[str, Thresholds], resamples: int
 ) -> dict[str, object]:
-    """Does a picture keep its verdict however it was delivered?
+    """How often the verdict on a picture changes between tiers.
 
     flips: pictures whose best-guess label is not the same on all tiers; contradictions: pictures that the default
     mode calls "ai" on one tier and "real" on another; flips_from_first: by tier, against the first.
     """
     guess = np.array([scored.scores >= thresholds[BEST_GUESS].ai for scored in by_tier])  # (tiers, N)
     cut = thresholds.get(DEFAULT_MODE, thresholds[BEST_GUESS])
-    said = np.array([answers(scored.scores, cut, scored.too_small) for scored in by_tier])  # (tiers, 2, N)
-    ever_ai, ever_real = np.any(said, axis=0)
+    labels = np.array([answers(scored.scores, cut, scored.too_small) for scored in by_tier])  # (tiers, 2, N)
+    ever_ai, ever_real = np.any(labels, axis=0)
     flips = guess.any(axis=0) & ~guess.all(axis=0)
     contradictions = ever_ai & ever_real
     from_first = {tier: guess[i] != guess[0] for i, tier in enumerate(tiers) if i}
@@ -129,11 +129,11 @@ def consistency(
         shares = {"flips": flips, "contradictions": contradictions, **from_first}
         return {name: float((counts * hit).sum() / total) for name, hit in shares.items()}
 
-    found: Measured = with_intervals(statistic, by_tier[0], resamples)
+    figures: Measured = with_intervals(statistic, by_tier[0], resamples)
     return {
         "tiers": list(tiers),
-        "flips": found.values["flips"],
-        "contradictions": found.values["contradictions"],
-        "flips_from_first": {tier: found.values[tier] for tier in from_first},
-        "intervals": found.intervals,
+        "flips": figures.values["flips"],
+        "contradictions": figures.values["contradictions"],
+        "flips_from_first": {tier: figures.values[tier] for tier in from_first},
+        "intervals": figures.intervals,
     }

@@ -16,7 +16,8 @@ import numpy as np
 
 from ..data.categories import GENERATORS
 from ..data.index import IndexRow, data_id, read_index
-from ..errors import DataError, MissingExtraError
+from ..errors import DataError
+from ..extras import require_extra
 from . import runner
 from .metrics import BEST_GUESS, Scored, measure_with_intervals
 from .pictures import picture_of
@@ -65,8 +66,8 @@ def families_of(origin: str, generator: str = "") -> frozenset[str]:
     if generator in GENERATORS and generator not in ("mixed", "other"):
         return frozenset({GENERATORS[generator]})
     lower = origin.lower()
-    found = frozenset(family for family, words in _FAMILIES if any(word in lower for word in words))
-    return found or frozenset({origin})
+    families = frozenset(family for family, words in _FAMILIES if any(word in lower for word in words))
+    return families or frozenset({origin})
 
 
 def leave_one_out(
@@ -134,14 +135,14 @@ def render_table(record: dict[str, Any]) -> str:
         low, high = left_out["intervals"].get("auroc", (left_out["auroc"],) * 2)
         lines.append(
             f"| {row['family']} | {row['n']} | {left_out['auroc']:.3f} [{low:.3f}, {high:.3f}] "
-            f"| {'' if seen is None else format(seen['auroc'], '.3f')} | {left_out[_FOUND]:.1%} "
-            f"| {'' if seen is None else format(seen[_FOUND], '.1%')} |"
+            f"| {'' if seen is None else format(seen['auroc'], '.3f')} | {left_out[_TPR]:.1%} "
+            f"| {'' if seen is None else format(seen[_TPR], '.1%')} |"
         )
     mean = np.mean([row["left_out"]["auroc"] for row in record["rows"]])
     return "\n".join([*lines, f"| mean | | {mean:.3f} | | | |"])
 
 
-_FOUND = f"tpr@{BEST_GUESS}"
+_TPR = f"tpr@{BEST_GUESS}"
 
 
 def _families(rows: Sequence[IndexRow]) -> list[str]:
@@ -171,12 +172,10 @@ def _some(rows: list[IndexRow], most: int, seed: int) -> list[IndexRow]:
 
 def _train(data: Path, rows: list[IndexRow], plan: Plan, out: Path, jobs: int) -> Path:
     """-> a model folder trained on a sample of `rows`."""
-    try:
+    with require_extra("train"):
         from ..train.export import export
         from ..train.loop import train
         from ..train.recipes import recipe_of
-    except ImportError as error:
-        raise MissingExtraError(error.name or "torch", "train") from error
     sample: list[IndexRow] = []
     for split, size in (("train", plan.sample), ("val", plan.sample // 8)):
         for label in ("ai", "real"):
@@ -188,12 +187,12 @@ def _train(data: Path, rows: list[IndexRow], plan: Plan, out: Path, jobs: int) -
 
 def _measure(data: Path, model: Path, rows: list[IndexRow], jobs: int, resamples: int) -> dict[str, Any]:
     pictures = [picture_of(data, row) for row in rows]
-    found = runner.score(pictures, [model], [_TIER], jobs=jobs)
+    scores = runner.score(pictures, [model], [_TIER], jobs=jobs)
     facts = open_scorer(model).facts
     scored = Scored(
         np.array([picture.is_ai for picture in pictures]),
-        found.scores[0, 0],
+        scores.scores[0, 0],
         np.array([picture.source for picture in pictures]),
-        facts.too_small(found.sides[0]),
-    ).where(found.good)
+        facts.too_small(scores.sides[0]),
+    ).where(scores.good)
     return as_record(measure_with_intervals(scored, facts.thresholds, resamples=resamples))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.spec import Thresholds
+from ..types import Thresholds
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -48,8 +48,8 @@ def answers(scores: Floats, cut: Thresholds, too_small: Bools | bool) -> tuple[B
     """scores (...) -> which pictures are called AI and which real, the others "unsure": `verdict`, rows 7a to 9."""
     says_ai = scores >= cut.ai
     says_real = (scores <= cut.real) & ~says_ai
-    answered = np.logical_not(too_small) | (cut.real >= cut.ai)  # such a mode never abstains
-    return says_ai & answered, says_real & answered
+    covered = np.logical_not(too_small) | (cut.real >= cut.ai)  # such a mode never abstains
+    return says_ai & covered, says_real & covered
 
 
 def measure(
@@ -75,7 +75,7 @@ def measure(
     says_ai = scores >= thresholds[BEST_GUESS].ai
     recall = _share(says_ai, weights * is_ai)
     specificity = _share(~says_ai, weights * ~is_ai)
-    found = {
+    figures = {
         "accuracy": _share(says_ai == is_ai, weights),
         "balanced_accuracy": (recall + specificity) / 2,
         "auroc": float(auc(fpr, tpr)),
@@ -87,12 +87,12 @@ def measure(
     }
     for mode, cut in thresholds.items():
         says_ai, says_real = answers(scores, cut, too_small)
-        answered = says_ai | says_real
-        found[f"fpr@{mode}"] = _share(says_ai, weights * ~is_ai)
-        found[f"tpr@{mode}"] = _share(says_ai, weights * is_ai)
-        found[f"coverage@{mode}"] = _share(answered, weights)
-        found[f"error@{mode}"] = _share(says_ai != is_ai, weights * answered)
-    return found
+        covered = says_ai | says_real
+        figures[f"fpr@{mode}"] = _share(says_ai, weights * ~is_ai)
+        figures[f"tpr@{mode}"] = _share(says_ai, weights * is_ai)
+        figures[f"coverage@{mode}"] = _share(covered, weights)
+        figures[f"error@{mode}"] = _share(says_ai != is_ai, weights * covered)
+    return figures
 
 
 def _average_precision(false: Floats, true: Floats) -> float:
@@ -106,10 +106,10 @@ def _average_precision(false: Floats, true: Floats) -> float:
 
 def confusion(scored: Scored, thresholds: Mapping[str, Thresholds]) -> dict[str, dict[str, dict[str, int]]]:
     """mode -> what it is ("ai", "real") -> what is said ("ai", "unsure", "real") -> pictures."""
-    found = {}
+    tables = {}
     for mode, cut in thresholds.items():
         says_ai, says_real = answers(scored.scores, cut, scored.too_small)
-        found[mode] = {
+        tables[mode] = {
             truth: {
                 "ai": int((says_ai & members).sum()),
                 "unsure": int((~says_ai & ~says_real & members).sum()),
@@ -117,13 +117,13 @@ def confusion(scored: Scored, thresholds: Mapping[str, Thresholds]) -> dict[str,
             }
             for truth, members in (("ai", scored.is_ai), ("real", ~scored.is_ai))
         }
-    return found
+    return tables
 
 
 def expected_calibration_error(is_ai: Bools, scores: Floats, weights: Floats) -> float:
     """The mean gap between what is said and what is so, over 15 bins of equal width, both classes weighing alike."""
-    said, so, mass = reliability(is_ai, scores, weights)
-    return float(np.nansum(np.abs(said - so) * mass))
+    predicted, observed, mass = reliability(is_ai, scores, weights)
+    return float(np.nansum(np.abs(predicted - observed) * mass))
 
 
 def classes_alike(is_ai: Bools, weights: Floats) -> Floats:
@@ -141,9 +141,9 @@ def reliability(is_ai: Bools, scores: Floats, weights: Floats) -> tuple[Floats, 
     bins = np.minimum((scores * _BINS).astype(int), _BINS - 1)
     mass = np.bincount(bins, weights, _BINS).astype(np.float64)
     with np.errstate(invalid="ignore"):
-        said = np.bincount(bins, weights * scores, _BINS) / mass
-        so = np.bincount(bins, weights * is_ai, _BINS) / mass
-    return said, so, mass
+        predicted = np.bincount(bins, weights * scores, _BINS) / mass
+        observed = np.bincount(bins, weights * is_ai, _BINS) / mass
+    return predicted, observed, mass
 
 
 def measure_with_intervals(

@@ -44,8 +44,8 @@ def render_page(study: Study) -> str:
         curves=[
             _uri(plots.tier_curves(record, metric, title), "svg+xml")
             for metric, title in (
-                ("auroc", "AUROC by delivery"),
-                ("balanced_accuracy", "Balanced accuracy by delivery"),
+                ("auroc", "AUROC by tier"),
+                ("balanced_accuracy", "Balanced accuracy by tier"),
             )
         ],
         models=[_model(study, index) for index in range(len(study.models))],

@@ -65,17 +65,17 @@ def read_dataset(folder: Path, split: str | None = None, *, per_source: int | No
 def splits_of(folder: Path) -> list[str]:
     """The splits that `folder` holds, in the order train, val, test, open_test; none for a folder without splits."""
     if (folder / INDEX_NAME).is_file():
-        found = {record.get("split") for record in _records(folder / INDEX_NAME)}
-        return [split for split in SPLITS if split in found]
-    found = {place.split or "" for _, place in _placed(folder)}
-    return [split for split in SPLITS if split in found]
+        splits = {record.get("split") for record in _records(folder / INDEX_NAME)}
+        return [split for split in SPLITS if split in splits]
+    splits = {place.split or "" for _, place in _placed(folder)}
+    return [split for split in SPLITS if split in splits]
 
 
 def open_test_sets(folder: Path) -> list[str]:
     """The names of the test sets within open_test, the edits last."""
     index = folder / INDEX_NAME
-    found = {record.get("test_set") or "" for record in _records(index)} if index.is_file() else set()
-    return sorted(found - {""}, key=lambda name: (name == EDIT_SET, name))
+    names = {record.get("test_set") or "" for record in _records(index)} if index.is_file() else set()
+    return sorted(names - {""}, key=lambda name: (name == EDIT_SET, name))
 
 
 def _is_of(record: Mapping[str, str], chosen: str) -> bool:

@@ -33,7 +33,7 @@ _MAX_POINTS = 400  # of a curve; more cannot be seen at this size
 
 
 def tier_curves(record: Mapping[str, Any], metric: str, title: str) -> bytes:
-    """A metric over the ways of delivery, a line a model, with its intervals."""
+    """A metric by tier, one line per model, with its intervals."""
     with _figure(6.4, 3.2) as (figure, axes):
         for number, model in enumerate(record["models"]):
             tiers = list(model["tiers"])
@@ -99,10 +99,14 @@ def reliability_diagram(study: Study, model: int) -> bytes:
         axes.plot((0, 1), (0, 1), color="#a1a1aa", linestyle=":", linewidth=1)
         for index in _few(study.tiers):
             scored = study.scored(model, index)
-            said, so, mass = reliability(scored.is_ai, scored.scores, np.ones(len(scored.scores)))
+            predicted, observed, mass = reliability(scored.is_ai, scored.scores, np.ones(len(scored.scores)))
             full = mass > 0
-            axes.plot(said[full], so[full], color=_colour(index), linewidth=1, label=study.tiers[index])
-            axes.scatter(said[full], so[full], 4 + 200 * mass[full], color=_colour(index), alpha=0.7)
+            axes.plot(
+                predicted[full], observed[full], color=_colour(index), linewidth=1, label=study.tiers[index]
+            )
+            axes.scatter(
+                predicted[full], observed[full], 4 + 200 * mass[full], color=_colour(index), alpha=0.7
+            )
         axes.set(
             title="Reliability", xlabel="probability said", ylabel="share that was AI, classes weighing alike"
         )

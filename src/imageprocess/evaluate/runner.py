@@ -45,7 +45,7 @@ class Scores:
 
     @property
     def sides(self) -> NDArray[np.float64]:
-        """(tiers, N) the longer side of each delivery in pixels."""
+        """(tiers, N) the longer side of each degraded copy in pixels."""
         return np.asarray(self.file_facts[..., _SIDES].max(axis=-1))
 
     def beside(self, scores: NDArray[np.float64], name: str) -> Scores:

@@ -27,7 +27,8 @@ from ..errors import ModelError
 from ..model.calibrate import probability_ai
 from ..model.preprocess import preprocess
 from ..model.session import Session
-from ..model.spec import InputSpec, ModelSpec, Thresholds
+from ..model.spec import InputSpec, ModelSpec
+from ..types import Thresholds
 
 Pixels = NDArray[np.uint8]  # (H, W, 3)
 
@@ -94,13 +95,13 @@ class OnnxPeer:
         import onnxruntime
 
         try:
-            given = facts["input"]
+            input_facts = facts["input"]
             self._input = InputSpec(
-                width=int(given["width"]),
-                height=int(given["height"]),
-                filter=str(given.get("filter", "bilinear")),
-                mean=tuple(given["mean"]),
-                std=tuple(given["std"]),
+                width=int(input_facts["width"]),
+                height=int(input_facts["height"]),
+                filter=str(input_facts.get("filter", "bilinear")),
+                mean=tuple(input_facts["mean"]),
+                std=tuple(input_facts["std"]),
             )
             graph = (folder / facts["onnx"]).read_bytes()
             threshold = float(facts.get("threshold", 0.5))
@@ -125,8 +126,8 @@ class OnnxPeer:
     def score(self, pictures: Sequence[Pixels]) -> list[float]:
         laid = [self._centre(pixels) if self._crops else pixels for pixels in pictures]
         batch = np.stack([preprocess(pixels, self._input) for pixels in laid])  # (N, 3, H, W) float32
-        found = np.asarray(self._runtime.run(None, {self._name: batch})[0], dtype=np.float64)
-        values = found.reshape(len(pictures), -1)  # (N, classes)
+        outputs = np.asarray(self._runtime.run(None, {self._name: batch})[0], dtype=np.float64)
+        values = outputs.reshape(len(pictures), -1)  # (N, classes)
         if self._activation == "softmax" and values.shape[1] > 1:
             raised = np.exp(values - values.max(axis=1, keepdims=True))
             values = raised / raised.sum(axis=1, keepdims=True)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..data.tiers import TIERS
 from ..errors import DataError, MissingExtraError
-from . import honesty, runner
+from . import runner, sanity
 from .commands import Command, score_by_command
 from .grades import grade_table
 from .groups import consistency, group_rows, keys_of
@@ -40,7 +40,7 @@ class Study:
     models: tuple[ModelFacts, ...]
     tiers: tuple[str, ...]
     scores: NDArray[np.float64]  # (models, tiers, N)
-    sides: NDArray[np.float64]  # (tiers, N) the longer side of each delivery in pixels
+    sides: NDArray[np.float64]  # (tiers, N) the longer side of each degraded copy in pixels
     is_ai: NDArray[np.bool_]  # (N,)
     sources: NDArray[np.str_]  # (N,)
     record: dict[str, Any]
@@ -60,7 +60,7 @@ def evaluate(
     resamples: int = RESAMPLES,
     progress: Progress = lambda done, of: None,
 ) -> Study:
-    """Measure `models` (folders), then `commands`, on `dataset` as every tier delivers it.
+    """Measure `models` (folders), then `commands`, on `dataset`, degraded as every tier.
 
     Raises DataError, ModelError, CrashedError or MissingExtraError.
     """
@@ -70,10 +70,10 @@ def evaluate(
     facts = tuple(open_scorer(folder).facts for folder in models) + tuple(
         command.facts for command in commands
     )
-    asked = (*tiers, *(() if CONTROL in tiers else (CONTROL,)))
-    raw = runner.score(dataset.pictures, models, asked, jobs=jobs, progress=progress)
+    measured_tiers = (*tiers, *(() if CONTROL in tiers else (CONTROL,)))
+    raw = runner.score(dataset.pictures, models, measured_tiers, jobs=jobs, progress=progress)
     for command in commands:
-        raw = raw.beside(score_by_command(command, dataset.pictures, asked, jobs=jobs), command.name)
+        raw = raw.beside(score_by_command(command, dataset.pictures, measured_tiers, jobs=jobs), command.name)
     good = raw.good
     pictures = tuple(p for p, keep in zip(dataset.pictures, good, strict=True) if keep)
     is_ai = np.array([p.is_ai for p in pictures], dtype=bool)
@@ -93,7 +93,7 @@ def evaluate(
         sources,
         {},
     )
-    place = asked.index(CONTROL)
+    place = measured_tiers.index(CONTROL)
     control = replace(study, tiers=(CONTROL,), scores=scores[:, [place]], sides=sides[[place]])
     study.record.update(
         schema=SCHEMA,
@@ -160,7 +160,7 @@ def _measure_model(
                 **as_record(measure_with_intervals(blank, facts.thresholds, resamples=resamples)),
                 "mean_score": float(blank.scores.mean()),
             },
-            "shuffled_labels": honesty.shuffled_labels(by_tier[0], facts.thresholds),
+            "shuffled_labels": sanity.shuffled_labels(by_tier[0], facts.thresholds),
         },
     }
 
@@ -168,11 +168,11 @@ def _measure_model(
 def _model_free_rows(study: Study, facts: NDArray[np.float64], resamples: int) -> dict[str, Any]:
     nobody = Scored(study.is_ai, np.zeros(len(study.is_ai)), study.sources)
     alone = {
-        tier: honesty.file_facts_alone(nobody, facts[index], resamples=resamples)
+        tier: sanity.file_facts_alone(nobody, facts[index], resamples=resamples)
         for index, tier in enumerate(study.tiers)
     }
     return {
-        "always_real": honesty.always_real(study.is_ai, np.ones(len(study.is_ai))),
+        "always_real": sanity.always_real(study.is_ai, np.ones(len(study.is_ai))),
         "file_facts": {tier: as_record(found) for tier, found in alone.items() if found},
     }
 

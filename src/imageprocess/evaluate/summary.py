@@ -17,7 +17,7 @@ _HEAD = (
     "AP",
     "TPR@1%FPR",
     "FPR",
-    "answered",
+    "coverage",
     "ECE",
 )
 
@@ -35,13 +35,15 @@ def summarise(record: Record) -> str:
         )
     for model in record["models"]:
         lines += ["", f"{model['name']} {model['version']}".strip()]
-        lines += _columns([_HEAD, *(_row(tier, found) for tier, found in model["tiers"].items())])
+        lines += _columns([_HEAD, *(_row(tier, consistency) for tier, consistency in model["tiers"].items())])
         if len(model["tiers"]) > 1:
-            found = model["consistency"]
-            against = ", ".join(f"{tier} {share:.1%}" for tier, share in found["flips_from_first"].items())
+            consistency = model["consistency"]
+            against = ", ".join(
+                f"{tier} {share:.1%}" for tier, share in consistency["flips_from_first"].items()
+            )
             lines.append(
-                f"label changes in at least one of {len(found['tiers'])} deliveries: {found['flips']:.1%}; "
-                f"against {found['tiers'][0]} alone: {against}"
+                f"label changes in at least one of {len(consistency['tiers'])} tiers: {consistency['flips']:.1%}; "
+                f"against {consistency['tiers'][0]} alone: {against}"
             )
         lines.append(
             f"blank pictures: AUROC {model['honesty']['blank']['auroc']:.3f}; labels shuffled: AUROC "
@@ -51,21 +53,21 @@ def summarise(record: Record) -> str:
     if alone:
         lines.append("")
         lines.append(
-            "file facts alone: AUROC "
+            "metadata features alone: AUROC "
             + ", ".join(f"{tier} {row['auroc']:.3f}" for tier, row in alone.items())
         )
     return "\n".join(lines)
 
 
-def _row(tier: str, found: Record) -> tuple[str, ...]:
-    row = found["by_picture"]
+def _row(tier: str, figures: Record) -> tuple[str, ...]:
+    row = figures["by_picture"]
     mode = "balanced" if "fpr@balanced" in row else BEST_GUESS
     low, high = row["intervals"].get("auroc", (row["auroc"], row["auroc"]))
     return (
         tier,
         f"{row['accuracy']:.1%}",
         f"{row['balanced_accuracy']:.1%}",
-        f"{found['by_source']['balanced_accuracy']:.1%}",
+        f"{figures['by_source']['balanced_accuracy']:.1%}",
         f"{row['auroc']:.3f} [{low:.3f}, {high:.3f}]",
         f"{row['ap']:.3f}",
         f"{row['tpr_at_1_fpr']:.1%}",

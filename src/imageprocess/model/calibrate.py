@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ..types import Evidence, ImageFacts, PointsTo
-from .spec import ModelSpec, Thresholds
+from ..types import Evidence, ImageFacts, PointsTo, Thresholds
+from .spec import ModelSpec
 
 if TYPE_CHECKING:
     from .session import Output
@@ -30,7 +30,7 @@ def percent(p: float) -> str:
     return f"{100 * p:.0f} %"
 
 
-def testify(
+def model_evidence(
     output: Output, spec: ModelSpec, thresholds: Thresholds, image: ImageFacts, *, blank: bool = False
 ) -> Evidence:
     """The network's word on one picture as evidence. `detail.too_small` where it was trained on none so small,

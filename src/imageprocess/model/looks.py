@@ -27,18 +27,18 @@ _NEAR_HALF = 0.05  # a chance that is nearer to a half is on neither side, as in
 def explain(pixels: Pixels, output: Output, session: Session) -> dict[str, Any]:
     """`detail.explain` of the model's evidence. `output` is what the model said of the picture itself."""
     spec = session.spec
-    told: dict[str, Any] = {}
+    details: dict[str, Any] = {}
     if output.view_readings:
-        told["views"] = _views(output, spec.facts.get("training", {}).get("views_alone"))
+        details["views"] = _views(output, spec.facts.get("training", {}).get("views_alone"))
     if output.embedding is not None and session.training_sources is not None:
-        told["closest_sources"] = session.training_sources.closest(output.embedding, CLOSEST)
+        details["closest_sources"] = session.training_sources.closest(output.embedding, CLOSEST)
     outputs = session.run([session.prepare(make(Image.fromarray(pixels))) for make in COPIES.values()])
     chances = [
         probability_ai(copy.logits[0] - copy.logits[1], spec.temperature, spec.bias) for copy in outputs
     ]
     own = probability_ai(output.logits[0] - output.logits[1], spec.temperature, spec.bias)
     side = "neither" if abs(own - 0.5) < _NEAR_HALF else "ai" if own > 0.5 else "real"
-    told["copies"] = {
+    details["copies"] = {
         "side": side,
         "same_side": None if side == "neither" else sum((chance > 0.5) == (own > 0.5) for chance in chances),
         "total": len(chances),
@@ -49,7 +49,7 @@ def explain(pixels: Pixels, output: Output, session: Session) -> dict[str, Any]:
             for name, chance in zip(COPIES, chances, strict=True)
         ],
     }
-    return told
+    return details
 
 
 def _views(output: Output, cuts: Mapping[str, Any] | None) -> list[dict[str, Any]]:

@@ -96,9 +96,9 @@ def verify(folder: Path) -> ModelSpec:
         if path.suffix == WEIGHTS_SUFFIX and not path.exists():
             continue
         try:
-            found = file_sha256(path)
+            actual = file_sha256(path)
         except OSError as error:
             raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
-        if found != expected:
-            raise ModelError(f"{path}: sha256 is {found[:12]}..., model.json says {str(expected)[:12]}...")
+        if actual != expected:
+            raise ModelError(f"{path}: sha256 is {actual[:12]}..., model.json says {str(expected)[:12]}...")
     return spec

@@ -80,18 +80,18 @@ class Session:
         views = (view for pixels in inputs for view in pixels.reshape(-1, spec.height, spec.width, 3))
         for pixels, out in zip(views, planes, strict=True):
             normalise(pixels, spec, out)
-        found = dict(zip(self._outputs, self._runtime.run(self._outputs, {"pixels": batch}), strict=True))
-        return [self._output(found, index) for index in range(len(inputs))]
+        outputs = dict(zip(self._outputs, self._runtime.run(self._outputs, {"pixels": batch}), strict=True))
+        return [self._output(outputs, index) for index in range(len(inputs))]
 
-    def _output(self, found: Mapping[str, NDArray[np.float32]], index: int) -> Output:
-        ai, real = (float(logit) for logit in found["logits"][index])
-        heatmap = found["heatmap"][index] if "heatmap" in found else None
+    def _output(self, outputs: Mapping[str, NDArray[np.float32]], index: int) -> Output:
+        ai, real = (float(logit) for logit in outputs["logits"][index])
+        heatmap = outputs["heatmap"][index] if "heatmap" in outputs else None
         readings: list[float] = []
         if heatmap is not None and self.spec.views:
             readings, heatmap = heatmap.mean(axis=(1, 2)).tolist(), heatmap[0]
-        views = found["view_logits"][index].tolist() if "view_logits" in found else ()
-        makers = found["maker_logits"][index].tolist() if "maker_logits" in found else ()
-        embedding = found["embedding"][index] if "embedding" in found else None
+        views = outputs["view_logits"][index].tolist() if "view_logits" in outputs else ()
+        makers = outputs["maker_logits"][index].tolist() if "maker_logits" in outputs else ()
+        embedding = outputs["embedding"][index] if "embedding" in outputs else None
         return Output((ai, real), heatmap, tuple(views), tuple(readings), tuple(makers), embedding)
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError
-from ..types import MODES, Mode, ModelInfo
+from ..types import MODES, Mode, ModelInfo, Thresholds
 from .base.spec import BaseSpec, parse_base
 
 SCHEMA = 1
@@ -46,14 +46,6 @@ class ViewSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Thresholds:
-    """probability_ai >= ai is "ai", <= real is "real", between them "unsure"."""
-
-    ai: float
-    real: float
-
-
-@dataclass(frozen=True, slots=True)
 class ModelSpec:
     folder: Path
     name: str
@@ -76,9 +68,9 @@ class ModelSpec:
     @property
     def grades(self) -> Mapping[str, Mapping[str, Any]] | None:
         """Grade -> what it has meant on pictures of known origin, as records have it; None where nobody measured."""
-        found = dict(self.facts.get("measured", {}).get("grades", {}))
-        by = found.pop("by", None)
-        return by and {grade: {**figures, **found} for grade, figures in by.items()}
+        measured = dict(self.facts.get("measured", {}).get("grades", {}))
+        by = measured.pop("by", None)
+        return by and {grade: {**figures, **measured} for grade, figures in by.items()}
 
     @property
     def info(self) -> ModelInfo:
@@ -115,18 +107,18 @@ def _parse(folder: Path, facts: dict[str, Any]) -> ModelSpec:
         raise ModelError(
             f"{folder}: classes are {facts['classes']}; they must be {list(CLASSES)}, in that order"
         )
-    given, calibration = facts["input"], facts["calibration"]
+    input_facts, calibration = facts["input"], facts["calibration"]
     return ModelSpec(
         folder=folder,
         name=str(facts["name"]),
         version=str(facts["version"]),
         input=InputSpec(
-            width=_size(given, "width"),
-            height=_size(given, "height"),
-            filter=_filter(given["filter"]),
-            mean=_triple(given, "mean"),
-            std=_triple(given, "std", above=0),
-            reducing_gap=_gap(given.get("reducing_gap")),
+            width=_size(input_facts, "width"),
+            height=_size(input_facts, "height"),
+            filter=_filter(input_facts["filter"]),
+            mean=_triple(input_facts, "mean"),
+            std=_triple(input_facts, "std", above=0),
+            reducing_gap=_gap(input_facts.get("reducing_gap")),
         ),
         temperature=_number(calibration["temperature"], "temperature", above=0),
         bias=_number(calibration["bias"], "bias"),
@@ -140,10 +132,10 @@ def _parse(folder: Path, facts: dict[str, Any]) -> ModelSpec:
     )
 
 
-def _size(given: Mapping[str, Any], name: str) -> int:
-    if not int(given[name]) >= 1:
-        raise ValueError(f"{name} is {given[name]}; it must be 1 or more")
-    return int(given[name])
+def _size(facts: Mapping[str, Any], name: str) -> int:
+    if not int(facts[name]) >= 1:
+        raise ValueError(f"{name} is {facts[name]}; it must be 1 or more")
+    return int(facts[name])
 
 
 def _graph_sha256(facts: Mapping[str, Any]) -> str:
@@ -152,10 +144,10 @@ def _graph_sha256(facts: Mapping[str, Any]) -> str:
     return str(files.get("model.onnx", "") if "base" in facts else files["model.onnx"])
 
 
-def _count(given: Mapping[str, Any], name: str) -> int:
-    if not 1 <= int(given[name]) <= 5:
-        raise ValueError(f"{name} is {given[name]}; it must be from 1 to 5")
-    return int(given[name])
+def _count(facts: Mapping[str, Any], name: str) -> int:
+    if not 1 <= int(facts[name]) <= 5:
+        raise ValueError(f"{name} is {facts[name]}; it must be from 1 to 5")
+    return int(facts[name])
 
 
 def _filter(name: str) -> str:
@@ -172,13 +164,13 @@ def _number(value: float, name: str, *, above: float = -math.inf) -> float:
     return float(value)
 
 
-def _triple(given: Mapping[str, Any], name: str, *, above: float = -math.inf) -> tuple[float, float, float]:
-    red, green, blue = (_number(value, name, above=above) for value in given[name])
+def _triple(facts: Mapping[str, Any], name: str, *, above: float = -math.inf) -> tuple[float, float, float]:
+    red, green, blue = (_number(value, name, above=above) for value in facts[name])
     return red, green, blue
 
 
-def _thresholds(given: Mapping[str, Any], mode: Mode) -> Thresholds:
-    cuts = Thresholds(ai=float(given["ai"]), real=float(given["real"]))
+def _thresholds(facts: Mapping[str, Any], mode: Mode) -> Thresholds:
+    cuts = Thresholds(ai=float(facts["ai"]), real=float(facts["real"]))
     if not 0 <= cuts.real <= cuts.ai <= 1:
         raise ValueError(
             f"thresholds of {mode} are ai {cuts.ai} and real {cuts.real}; 0 <= real <= ai <= 1 must hold"

@@ -85,8 +85,8 @@ def _huawei_ai_edit(maker_note: bytes) -> str:
     order = _byte_order(tiff)
     if order is None or not maker_note.startswith(_HUAWEI):
         return ""
-    found = dict(_entries(tiff, int.from_bytes(tiff[4:8], order), order)).get(_HUAWEI_AI_EDIT)
-    return str(int.from_bytes(found, order)) if found else ""
+    entry = dict(_entries(tiff, int.from_bytes(tiff[4:8], order), order)).get(_HUAWEI_AI_EDIT)
+    return str(int.from_bytes(entry, order)) if entry else ""
 
 
 def _byte_order(tiff: bytes) -> _Order | None:

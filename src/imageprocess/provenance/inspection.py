@@ -68,11 +68,11 @@ def list_manifests(store: bytes | None) -> list[dict[str, Any]]:
     report = read_claims(store) if store and is_c2pa_store(store) and is_sane(store) else None
     if report is None:
         return []
-    found = []
+    manifests = []
     for label, manifest in reversed(report["manifests"].items()):
         labels = [assertion["label"] for assertion in manifest["assertions"]]
         story = tell(report["manifests"], label, report["manifests"].keys())
-        found.append(
+        manifests.append(
             {
                 "label": printable(label, 200),
                 "active": label == report["active_manifest"],
@@ -92,7 +92,7 @@ def list_manifests(store: bytes | None) -> list[dict[str, Any]]:
                 ],
             }
         )
-    return found
+    return manifests
 
 
 def _generator(manifest: dict[str, Any]) -> str | None:
@@ -104,10 +104,10 @@ def _generator(manifest: dict[str, Any]) -> str | None:
 
 def _soft_bindings(manifest: dict[str, Any], names: dict[str, str]) -> list[str]:
     """Watermarks and fingerprints by which a stripped picture can be matched with its manifest again, by name."""
-    found = []
+    bindings = []
     for assertion in manifest["assertions"]:
         if assertion["label"].startswith("c2pa.soft-binding") and isinstance(assertion["data"], dict):
             algorithm = str(assertion["data"].get("alg", ""))
             name = next((words for prefix, words in names.items() if algorithm.startswith(prefix)), algorithm)
-            found.append(printable(name, 200))
-    return found
+            bindings.append(printable(name, 200))
+    return bindings

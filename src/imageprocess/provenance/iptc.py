@@ -22,17 +22,17 @@ _IIM_NAMES = {
 
 
 def read_iptc(xmp: Mapping[str, str], iim: bytes | None) -> list[Evidence]:
-    found = []
+    evidence = []
     term = next((term for term in (source_type(xmp.get(name)) for name in _SOURCE_TYPE_NAMES) if term), None)
     if term:
-        found.append(_source_type_evidence(term))
+        evidence.append(_source_type_evidence(term))
     system = _ai_properties(xmp)
     if system:
-        found.append(_ai_system_evidence(system, term))
+        evidence.append(_ai_system_evidence(system, term))
     credit = xmp.get(_CREDIT) or iim_texts(iim).get("Credit")
     if credit in _CREDITS:
-        found.append(_credit_evidence(credit))
-    return found
+        evidence.append(_credit_evidence(credit))
+    return evidence
 
 
 def iim_texts(iim: bytes | None) -> dict[str, str]:
@@ -65,9 +65,9 @@ def _ai_properties(xmp: Mapping[str, str]) -> dict[str, str]:
     return {name: xmp[_IPTC_EXT + name] for name in names if xmp.get(_IPTC_EXT + name)}
 
 
-def _ai_system_evidence(told: Mapping[str, str], term: str | None) -> Evidence:
+def _ai_system_evidence(fields: Mapping[str, str], term: str | None) -> Evidence:
     """Where a Digital Source Type stands beside them, it says what the system did; alone they are a claim of making."""
-    system = told.get("AISystemUsed")
+    system = fields.get("AISystemUsed")
     points_to: PointsTo = "ai" if term is None else SOURCE_TYPES[term][0]
     points_to = points_to if points_to in ("ai", "ai_edited") else "nothing"
     named = f" {printable(system, 80)}" if system else ""
@@ -79,9 +79,9 @@ def _ai_system_evidence(told: Mapping[str, str], term: str | None) -> Evidence:
         proves="That whoever last wrote this file's metadata named an AI system or its prompt.",
         does_not_prove="That the statement is true: it is not signed, and anyone can write, change or remove it.",
         generator=system,
-        model=told.get("AISystemVersionUsed"),
-        prompt=told.get("AIPromptInformation"),
-        prompt_writer=told.get("AIPromptWriterName"),
+        model=fields.get("AISystemVersionUsed"),
+        prompt=fields.get("AIPromptInformation"),
+        prompt_writer=fields.get("AIPromptWriterName"),
     )
 
 

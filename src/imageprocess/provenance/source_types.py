@@ -19,7 +19,7 @@ _PREFIXES = (
 
 MADE_BY_AI = "trainedAlgorithmicMedia"
 
-# term -> what it testifies, and how to say it after "that it was ..."
+# term -> what it points to, and its wording after "that it was ..."
 SOURCE_TYPES: dict[str, tuple[PointsTo, str]] = {
     term: (points_to, words) for term, (points_to, words) in TABLE["source_types"].items()
 }

@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import os
 import ssl
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, UsageError
+from ..files import replacing
 from ..home import data_folder
 
 SETTING = "IMAGEPROCESS_TRUST_LIST"  # names another file
@@ -96,8 +96,8 @@ def find_interim_list() -> TrustList | None:
     """The frozen interim list, or None where there is none. Raises UsageError where its setting names an unreadable
     one."""
     named = _named(INTERIM_SETTING) is not None
-    found = _find(interim_path(), INTERIM_SETTING, "correct it or unset it", must_be=named)
-    return found and replace(found, is_interim=True)
+    path = _find(interim_path(), INTERIM_SETTING, "correct it or unset it", must_be=named)
+    return path and replace(path, is_interim=True)
 
 
 def _find(path: Path, setting: str, remedy: str, *, must_be: bool) -> TrustList | None:
@@ -154,12 +154,8 @@ def update_trust_list(source: str, path: Path) -> TrustList:
     if source == OFFICIAL_LIST:
         header += f"{_ATTRIBUTION}\n"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(header.encode() + raw)
-    Path(file.name).chmod(
-        0o644
-    )  # temporary files are for their owner alone; a service may run as someone else
-    Path(file.name).replace(path)
+    with replacing(path) as stream:
+        stream.write(header.encode() + raw)
     return load_trust_list(path)
 
 

@@ -25,14 +25,14 @@ _NAMES = {
 
 def find_marks(evidence: Iterable[Evidence]) -> dict[str, str]:
     """Each kind of mark -> "says AI" (made or edited), "present" (it says nothing of AI), or "absent"."""
-    found = dict.fromkeys(_NAMES, "absent")
+    states = dict.fromkeys(_NAMES, "absent")
     for item in evidence:
         kind: str = item.kind
         if kind == "generator_metadata" and str(item.detail.get("generator", "")).startswith(_AIGC_LABELS):
             kind = "aigc"
-        if kind in found and found[kind] != "says AI":
-            found[kind] = "says AI" if item.points_to in ("ai", "ai_edited") else "present"
-    return found
+        if kind in states and states[kind] != "says AI":
+            states[kind] = "says AI" if item.points_to in ("ai", "ai_edited") else "present"
+    return states
 
 
 def marks_line(marks: dict[str, str]) -> str:
@@ -43,5 +43,5 @@ def marks_line(marks: dict[str, str]) -> str:
         if state != "absent"
     ]
     lacks = [_NAMES[kind] for kind, state in marks.items() if state == "absent"]
-    told = f"Machine-readable marks (EU AI Act Article 50, GB 45438): {', '.join(has) or 'none'}"
-    return f"{told}; not found: {', '.join(lacks)}." if lacks else f"{told}."
+    sentence = f"Machine-readable marks (EU AI Act Article 50, GB 45438): {', '.join(has) or 'none'}"
+    return f"{sentence}; not found: {', '.join(lacks)}." if lacks else f"{sentence}."

@@ -90,12 +90,12 @@ def heat_png(pixels: NDArray[np.uint8], heat: NDArray[np.float32], *, with_pictu
 
 def of_result(result: Result, data: bytes, image: DecodedImage, *, made: datetime, with_picture: bool) -> str:
     """The report of an `ok` result, its file's bytes and its pixels."""
-    found = result.heatmap
+    heatmap = result.heatmap
     return to_html(
         to_record(result),
         made=made,
         pixels=pixels_sha256(image),
-        heat=None if found is None else heat_png(image.pixels, found, with_picture=with_picture),
+        heat=None if heatmap is None else heat_png(image.pixels, heatmap, with_picture=with_picture),
         picture=(f"image/{image.facts.format.lower()}", data) if with_picture else None,
     )
 

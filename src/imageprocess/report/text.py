@@ -49,8 +49,8 @@ def to_text(result: Result, *, colour: bool = False, marks: bool = False) -> str
 def headline(verdict: Verdict, evidence: Sequence[Evidence]) -> str:
     """The verdict in a few words, as it stands behind a picture's name."""
     items = [(item.kind, item.points_to, item.detail) for item in evidence]
-    said = words.headline(verdict.label, verdict.decided_by, verdict.grade, items)
-    return said[0].lower() + said[1:]
+    text = words.headline(verdict.label, verdict.decided_by, verdict.grade, items)
+    return text[0].lower() + text[1:]
 
 
 def _is_told(item: Evidence, verdict: Verdict) -> bool:
@@ -68,11 +68,11 @@ def _beside_the_model(item: Evidence) -> list[str]:
 
 def _detail(item: Evidence) -> list[str]:
     """What the item proves and what it does not, and what a generator left; nothing for the network's word."""
-    told = item.detail
-    lines = [f"      {name}: {escaped(_cut(str(told[name])))}" for name in _RECORD if name in told]
-    if "proves" in told:
-        lines.append(f"      proves: {escaped(told['proves'])}")
-        lines.append(f"      does not prove: {escaped(told['does_not_prove'])}")
+    detail = item.detail
+    lines = [f"      {name}: {escaped(_cut(str(detail[name])))}" for name in _RECORD if name in detail]
+    if "proves" in detail:
+        lines.append(f"      proves: {escaped(detail['proves'])}")
+        lines.append(f"      does not prove: {escaped(detail['does_not_prove'])}")
     return lines
 
 

@@ -53,33 +53,33 @@ def headline(label: str, by: str, grade: Grade | None, items: Iterable[Item]) ->
     return t(stated if by in STATED and stated in texts() else f"grade.{grade_of(label, grade)}")
 
 
-def maker(told: Mapping[str, Any]) -> str | None:
+def maker(detail: Mapping[str, Any]) -> str | None:
     """`detail.maker` in one sentence; None where nothing can be said."""
-    if told["family"]:
-        return t("maker.named", name=told["name"], p=percent(told["probability"]))
+    if detail["family"]:
+        return t("maker.named", name=detail["name"], p=percent(detail["probability"]))
     likely = [
-        one["name"] for one in told["top3"] if one["family"] != "other" and one["probability"] >= _LIKELY
+        one["name"] for one in detail["top3"] if one["family"] != "other" and one["probability"] >= _LIKELY
     ]
     return t("maker.open", names=", ".join(likely)) if likely else None
 
 
-def explained(told: Mapping[str, Any]) -> list[str]:
+def explained(details: Mapping[str, Any]) -> list[str]:
     """`detail.explain` in sentences: the copies, each view, the closest training sources."""
-    copies = told["copies"]
+    copies = details["copies"]
     low, high = percent(copies["lowest"]), percent(copies["highest"])
     told_of = {"same": copies["same_side"], "total": copies["total"], "low": low, "high": high}
-    said = [t(f"explain.copies.{copies['side']}", **told_of)]
-    if views := [view for view in told.get("views", ()) if "side" in view]:
+    sentences = [t(f"explain.copies.{copies['side']}", **told_of)]
+    if views := [view for view in details.get("views", ()) if "side" in view]:
         names = [
             t("explain.view.crop" if number else "explain.view.whole", number=number)
             for number in range(len(views))
         ]
         each = [t(f"explain.side.{one['side']}", view=name) for one, name in zip(views, names, strict=True)]
-        said.append(t("explain.views", views="; ".join(each)))
-    if sources := told.get("closest_sources"):
+        sentences.append(t("explain.views", views="; ".join(each)))
+    if sources := details.get("closest_sources"):
         names = [t(f"explain.source.{one['label']}", name=one["source"]) for one in sources]
-        said.append(t("explain.sources", names=", ".join(names)))
-    return said
+        sentences.append(t("explain.sources", names=", ".join(names)))
+    return sentences
 
 
 def meaning(measured: Mapping[str, Any], grade: Grade) -> str:

@@ -22,17 +22,17 @@ Bearer = Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
 
 async def admit(request: Request, in_header: Header, as_bearer: Bearer) -> None:
     """Before the body is looked at. Raises ProblemError: 401 without a key, 403 with a wrong one, 429 too often."""
-    given = _read_key(request, in_header, as_bearer)
+    key = _read_key(request, in_header, as_bearer)
     await charge(request, 1)  # also who has no key, or a wrong one: guessing is slow
-    await _refuse_strangers(request, given)
+    await _refuse_strangers(request, key)
 
 
 async def recognise(request: Request, in_header: Header, as_bearer: Bearer) -> None:
     """The same for calls that cost nothing, as a job's progress does: only strangers are counted."""
-    given = _read_key(request, in_header, as_bearer)
+    key = _read_key(request, in_header, as_bearer)
     if request.app.state.keys.is_asked_for and not request.state.key:
         await charge(request, 1)
-    await _refuse_strangers(request, given)
+    await _refuse_strangers(request, key)
 
 
 def _read_key(
@@ -40,20 +40,20 @@ def _read_key(
 ) -> str | None:
     """-> what was given; `request.state.key` is its name where it is known."""
     ring = request.app.state.keys
-    given = in_header or (as_bearer.credentials if as_bearer else None)
+    key = in_header or (as_bearer.credentials if as_bearer else None)
     # Starlette reads headers as Latin-1; what was sent are the bytes.
-    request.state.key = ring.name_of(given.encode("latin-1")) if given and ring.is_asked_for else None
-    return given
+    request.state.key = ring.name_of(key.encode("latin-1")) if key and ring.is_asked_for else None
+    return key
 
 
-async def _refuse_strangers(request: Request, given: str | None) -> None:
+async def _refuse_strangers(request: Request, key: str | None) -> None:
     if not request.app.state.keys.is_asked_for or request.state.key:
         return
     await discard(request)
-    if not given:
+    if not key:
         challenge = {"WWW-Authenticate": "ApiKey, Bearer"}
-        raise ProblemError(401, "key_missing", "send a key in X-API-Key or as a bearer token", challenge)
-    raise ProblemError(403, "key_wrong", "this key is not known here")
+        raise ProblemError("key_missing", "send a key in X-API-Key or as a bearer token", challenge)
+    raise ProblemError("key_wrong", "this key is not known here")
 
 
 async def charge(request: Request, pictures: int) -> None:
@@ -69,7 +69,7 @@ async def charge(request: Request, pictures: int) -> None:
     request.state.extra_headers = allowance.headers()
     if allowance.is_exceeded:
         await discard(request)
-        raise ProblemError(429, "too_many_requests", f"more than {allowance.limit} pictures in that time")
+        raise ProblemError("too_many_requests", f"more than {allowance.limit} pictures in that time")
 
 
 Admitted = Depends(admit)

@@ -26,39 +26,38 @@ class Analyser:
     ) -> dict[str, Any]:
         """One picture's record, failed or not. Raises ProblemError where too many wait, or for a wrong request;
         ClientDisconnect where its client has left before its turn came."""
-        asked = {"name": source.name, "mode": mode, "heatmap": heatmap, "json": False, "report": None}
-        asked["explain"] = explain
-        return (await self._ask(asked, source.data or b"", has_left))[0]
+        header = {"name": source.name, "mode": mode, "heatmap": heatmap, "json": False, "report": None}
+        header["explain"] = explain
+        return (await self._ask(header, source.data or b"", has_left))[0]
 
     async def analyse_json(
         self, body: bytes, mode: Mode, heatmap: bool, has_left: HasLeft, *, explain: bool = False
     ) -> dict[str, Any]:
         """The same for a picture in base64 in JSON, which is left to the worker to parse."""
-        asked = {"name": "image", "mode": mode, "heatmap": heatmap, "json": True, "report": None}
-        asked["explain"] = explain
-        return (await self._ask(asked, body, has_left))[0]
+        header = {"name": "image", "mode": mode, "heatmap": heatmap, "json": True, "report": None}
+        header["explain"] = explain
+        return (await self._ask(header, body, has_left))[0]
 
     async def report(
         self, source: Source, mode: Mode, heatmap: bool, has_left: HasLeft, *, with_picture: bool
     ) -> tuple[dict[str, Any], str | None]:
         """One picture's record, and its report as HTML; None where it failed."""
         report = {"with_picture": with_picture}
-        asked = {"name": source.name, "mode": mode, "heatmap": heatmap, "json": False, "report": report}
-        return await self._ask(asked, source.data or b"", has_left)
+        header = {"name": source.name, "mode": mode, "heatmap": heatmap, "json": False, "report": report}
+        return await self._ask(header, source.data or b"", has_left)
 
     async def _ask(
-        self, asked: dict[str, Any], data: bytes, has_left: HasLeft
+        self, header: dict[str, Any], data: bytes, has_left: HasLeft
     ) -> tuple[dict[str, Any], str | None]:
         began = time.perf_counter()
-        name = asked["name"]
+        name = header["name"]
         try:
-            answer = await self.pool.ask(asked, data, has_left)
+            answer = await self.pool.ask(header, data, has_left)
         except InputError as error:
             failed = Result(name, "error", error=ErrorInfo(error.code, f"{name}: {error}"))
             answer = {"record": to_record(failed)}
         if "problem" in answer:
-            status, code, detail = answer["problem"]
-            raise ProblemError(status, code, detail)
+            raise ProblemError(*answer["problem"])
         if "crash" in answer:
             log.error(
                 "a picture crashed the detector", extra={"facts": {"bytes": len(data), "at": answer["crash"]}}

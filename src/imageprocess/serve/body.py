@@ -72,8 +72,8 @@ class Held:
 async def read_files(request: Request) -> list[Source]:
     """multipart/form-data -> its parts named `file`, in order; a body that is a picture -> that picture."""
     settings: Settings = request.app.state.settings
-    given = media_type(request)
-    if given.startswith("image/") or given == "application/octet-stream":
+    content_type = media_type(request)
+    if content_type.startswith("image/") or content_type == "application/octet-stream":
         return [Source("image", await _whole(request))]
     await _expect(request, "multipart/form-data", "image/*")
     parser = Form(
@@ -84,11 +84,11 @@ async def read_files(request: Request) -> list[Source]:
         form = await parser.parse()
     except MultiPartException as error:
         await discard(request)
-        raise ProblemError(400, "malformed", error.message) from error
+        raise ProblemError("malformed", error.message) from error
     try:
         files = [part for part in form.getlist("file") if isinstance(part, UploadFile)]
         if not files:
-            raise ProblemError(400, "malformed", "no part named 'file' with a file in it")
+            raise ProblemError("malformed", "no part named 'file' with a file in it")
         return [Source(name_of(file), await file.read()) for file in files]
     finally:
         await form.close()
@@ -127,12 +127,12 @@ def media_type(request: Request) -> str:
 
 
 async def _expect(request: Request, wanted: str, *others: str) -> None:
-    given = media_type(request)
-    if given != wanted:
+    content_type = media_type(request)
+    if content_type != wanted:
         await discard(request)
         kinds = " or ".join((wanted, *others))
         raise ProblemError(
-            415, "unsupported_media_type", f"the body must be {kinds}, not {given or 'untyped'}"
+            "unsupported_media_type", f"the body must be {kinds}, not {content_type or 'untyped'}"
         )
 
 
@@ -141,7 +141,7 @@ async def _held(request: Request) -> AsyncGenerator[bytes, None]:
     async for chunk in capped(request, request.app.state.settings.max_body_bytes):
         if not request.app.state.held.take(request, len(chunk)):
             await discard(request)
-            raise ProblemError(503, "busy", "too much is being sent already", {"Retry-After": "1"})
+            raise ProblemError("busy", "too much is being sent already", {"Retry-After": "1"})
         yield chunk
 
 
@@ -160,4 +160,4 @@ async def capped(request: Request, cap: int) -> AsyncGenerator[bytes, None]:
 
 async def _refuse(request: Request, cap: int) -> NoReturn:
     await discard(request)
-    raise ProblemError(413, "too_large", f"the request has more than {cap:,} bytes")
+    raise ProblemError("too_large", f"the request has more than {cap:,} bytes")

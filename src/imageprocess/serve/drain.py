@@ -67,8 +67,8 @@ def _let_nobody_in() -> None:
     program = struct.pack("HL", len(_DROP_SYN), ctypes.addressof(kept))
     for entry in list(Path("/proc/self/fd").iterdir()):
         try:
-            with socket.socket(fileno=os.dup(int(entry.name))) as found:
-                if found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                    found.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
+            with socket.socket(fileno=os.dup(int(entry.name))) as duplicate:
+                if duplicate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                    duplicate.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
         except OSError:  # not a socket, or closed meanwhile
             continue

@@ -7,9 +7,8 @@ import json
 from typing import Any
 
 from ..errors import UnsupportedFormatError
-from ..model.spec import Thresholds
 from ..provenance.statements import evidence
-from ..types import GRADES, ErrorInfo, Evidence, ImageFacts, ModelInfo, Result
+from ..types import GRADES, ErrorInfo, Evidence, ImageFacts, ModelInfo, Result, Thresholds
 from ..verdict import decide
 
 _THRESHOLDS = Thresholds(ai=0.9, real=0.1)
@@ -25,9 +24,9 @@ def _seen(probability: float) -> Evidence:
     return Evidence("model", claim, "measured", "ai" if probability >= _THRESHOLDS.ai else "nothing", detail)
 
 
-def _result(name: str, image: ImageFacts, found: list[Evidence]) -> dict[str, Any]:
-    verdict = decide(found, _THRESHOLDS)
-    return Result(name, "ok", "1" * 64, image, verdict, tuple(found), _MODEL, elapsed_ms=41.7).to_dict()
+def _result(name: str, image: ImageFacts, evidence: list[Evidence]) -> dict[str, Any]:
+    verdict = decide(evidence, _THRESHOLDS)
+    return Result(name, "ok", "1" * 64, image, verdict, tuple(evidence), _MODEL, elapsed_ms=41.7).to_dict()
 
 
 _CAMERA = evidence(

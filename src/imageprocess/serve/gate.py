@@ -7,7 +7,6 @@ import logging
 import re
 import time
 import uuid
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -15,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .metrics import Metrics
-from .problems import ProblemError, code_of, problem
+from .problems import ProblemError, of_status, problem
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -54,8 +53,8 @@ class Gate:
             await self.app(scope, receive, send)
             return
         request = Request(scope, receive)
-        given = request.headers.get("x-request-id", "")
-        request.state.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        request_id = request.headers.get("x-request-id", "")
+        request.state.request_id = request_id if _REQUEST_ID.fullmatch(request_id) else uuid.uuid4().hex
         request.state.held_bytes, request.state.extra_headers, request.state.facts = 0, {}, {}
         began = time.perf_counter()
         status = 0  # 0: nothing sent yet
@@ -77,9 +76,8 @@ class Gate:
             log.exception("request failed", extra={"facts": {"request_id": request.state.request_id}})
             if status:
                 raise  # too late for an answer; the server cuts the connection
-            answer = problem(
-                request, 500, "internal", "Something went wrong here; it is not your picture's fault."
-            )
+            detail = "Something went wrong here; it is not your picture's fault."
+            answer = problem(request, ProblemError("internal", detail))
             await answer(scope, receive, send_with_headers)
         finally:
             self._account(request, status, time.perf_counter() - began)
@@ -93,7 +91,7 @@ class Gate:
             headers["Connection"] = "close"
 
     def _in_time(self, receive: Receive, scope: Scope) -> Receive:
-        """`receive`, and a problem (408) where the body is not there in time, however busily it trickles in."""
+        """`receive`, with a ProblemError when the whole body has not arrived in time, even if it is still coming."""
         settings = self.service.state.settings
         allowed_s = settings.batch_body_timeout_s if scope["path"] == "/v1/jobs" else settings.body_timeout_s
         deadline = asyncio.get_running_loop().time() + allowed_s
@@ -108,7 +106,7 @@ class Gate:
                     message = await receive()
             except TimeoutError as error:
                 detail, headers = "the body did not come in time", {"Connection": "close"}
-                raise ProblemError(408, "too_slow", detail, headers) from error
+                raise ProblemError("too_slow", detail, headers) from error
             is_whole = not message.get("more_body", False)
             return message
 
@@ -141,11 +139,9 @@ def _telling_problems(request: Request, send: Send) -> Send:
         elif start is None:
             await send(message)
         else:
-            status, words = start["status"], message["body"].decode()
             headers = MutableHeaders(raw=list(start["headers"]))
             del headers["content-type"], headers["content-length"]
-            detail = words or HTTPStatus(status).phrase
-            answer = problem(request, status, code_of(status), detail, headers)
+            answer = problem(request, of_status(start["status"], message["body"].decode(), headers))
             await answer(request.scope, request.receive, send)
 
     return send_problems

@@ -42,11 +42,11 @@ class KeyRing:
     def is_asked_for(self) -> bool:
         return bool(self._own) or self._file is not None
 
-    def name_of(self, given: bytes) -> str | None:
+    def name_of(self, key: bytes) -> str | None:
         """Whose key this is; None where it is nobody's. Takes as long for a wrong key as for a right one."""
         self._reread()
         found = None
-        hashed = _hash(given)
+        hashed = _hash(key)
         for name, expected in (self._own | self._filed).items():
             if hmac.compare_digest(hashed, expected):
                 found = name
@@ -66,10 +66,10 @@ class KeyRing:
 
     def _stamp_now(self) -> tuple[int, int, int] | None:
         try:
-            found = self._file.stat() if self._file else None
+            status = self._file.stat() if self._file else None
         except OSError:
             return None
-        return found and (found.st_mtime_ns, found.st_size, found.st_ino)
+        return status and (status.st_mtime_ns, status.st_size, status.st_ino)
 
 
 def read_keys(file: Path) -> dict[str, bytes]:
@@ -91,12 +91,12 @@ def parse_keys(raw: bytes, file: str) -> dict[str, bytes]:
         line = line.partition("#")[0].strip()
         if not line:
             continue
-        found = _LINE.fullmatch(line)
-        if not found:
+        match = _LINE.fullmatch(line)
+        if not match:
             raise UsageError(f"{file}: line {number} is not a name and a SHA-256 in hexadecimal")
-        if found["name"] in keys or found["name"] == ENVIRONMENT:
-            raise UsageError(f"{file}: line {number} gives the name {found['name']} a second time")
-        keys[found["name"]] = bytes.fromhex(found["hash"])
+        if match["name"] in keys or match["name"] == ENVIRONMENT:
+            raise UsageError(f"{file}: line {number} gives the name {match['name']} a second time")
+        keys[match["name"]] = bytes.fromhex(match["hash"])
     return keys
 
 

@@ -32,8 +32,8 @@ class _Json(logging.Formatter):
 
 class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        told = " ".join(f"{name}={value}" for name, value in _facts(record).items())
-        line = f"{record.levelname.lower()}: {record.getMessage()} {told}".rstrip()
+        text = " ".join(f"{name}={value}" for name, value in _facts(record).items())
+        line = f"{record.levelname.lower()}: {record.getMessage()} {text}".rstrip()
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 

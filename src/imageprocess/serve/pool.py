@@ -84,7 +84,7 @@ class Pool:
         # Now already: uvicorn may not read on, and hear that its client has left, before it is asked.
         await _stop_if(has_left)
         if self._waiting >= self._max_waiting:
-            raise ProblemError(503, "busy", "too many pictures wait already", {"Retry-After": "1"})
+            raise ProblemError("busy", "too many pictures wait already", {"Retry-After": "1"})
         for _ in range(_TRIES):
             worker = await self._next_idle()
             try:
@@ -95,9 +95,7 @@ class Pool:
             finally:
                 if not worker.is_dead:
                     self._idle.put_nowait(worker)
-        raise ProblemError(
-            503, "workers_lost", "the workers are being killed; try again", {"Retry-After": "1"}
-        )
+        raise ProblemError("workers_lost", "the workers are being killed; try again", {"Retry-After": "1"})
 
     async def _next_idle(self) -> _Worker:
         self._count_waiting(1)
@@ -108,7 +106,7 @@ class Pool:
                     if not worker.is_dead:
                         return worker
         except TimeoutError as error:
-            raise ProblemError(503, "busy", "waited too long for its turn", {"Retry-After": "5"}) from error
+            raise ProblemError("busy", "waited too long for its turn", {"Retry-After": "5"}) from error
         finally:
             self._count_waiting(-1)
 
@@ -164,24 +162,24 @@ class _Worker:
         worker = cls(process, *await asyncio.open_connection(sock=ours))
         try:
             async with asyncio.timeout(_START_TIMEOUT_S):
-                said = await worker._read()
+                answer = await worker._read()
         except (asyncio.IncompleteReadError, TimeoutError, OSError) as error:
             await worker.close()
             raise ModelError(f"a worker ended while it started ({process.returncode})") from error
         except BaseException:
             await worker.close()
             raise
-        if "failed" in said:
+        if "failed" in answer:
             await worker.close()
-            raise ModelError(said["failed"])
+            raise ModelError(answer["failed"])
         return worker
 
     async def ask(self, header: dict[str, Any], data: bytes, timeout_s: float) -> dict[str, Any]:
         """Raises InputTimeoutError, CrashedError, _LostError; then, and when cancelled, the worker is dead."""
         try:
             async with asyncio.timeout(_SHARE * timeout_s):
-                told = json.dumps(header).encode()
-                self.writer.write(LENGTHS.pack(len(told), len(data)) + told)
+                encoded = json.dumps(header).encode()
+                self.writer.write(LENGTHS.pack(len(encoded), len(data)) + encoded)
                 self.writer.write(data)
                 await self.writer.drain()
                 answer = await self._read()
@@ -252,6 +250,6 @@ async def _stop_if(has_left: HasLeft) -> None:
 
 def confined_environment() -> dict[str, str]:
     """Ours without its secrets, our import path, and no threads that would take other workers' cores."""
-    kept = {name: value for name, value in os.environ.items() if name not in _SECRETS}
+    environment = {name: value for name, value in os.environ.items() if name not in _SECRETS}
     path = os.pathsep.join(filter(None, sys.path))
-    return {**kept, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    return {**environment, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
+from http import HTTPStatus
 from typing import Any
 
 import uvicorn
@@ -80,8 +81,10 @@ class ImpatientProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """uvicorn's, as the problem and with the headers that every other answer of ours has."""
         request_id = uuid.uuid4().hex
-        log.info("request refused", extra={"facts": {"request_id": request_id, "status": 400, "detail": msg}})
-        content = problems.body(request_id, 400, "malformed", msg)
+        status, content = problems.malformed(request_id, msg)
+        log.info(
+            "request refused", extra={"facts": {"request_id": request_id, "status": status, "detail": msg}}
+        )
         headers = {
             "Content-Type": problems.MEDIA_TYPE,
             "Content-Length": str(len(content)),
@@ -90,7 +93,8 @@ class ImpatientProtocol(HttpToolsProtocol):
             "X-Request-ID": request_id,
             **SECURITY_HEADERS,
         }
-        lines = ["HTTP/1.1 400 Bad Request", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+        status_line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"
+        lines = [status_line, *(f"{name}: {value}" for name, value in headers.items()), "", ""]
         self.transport.write("\r\n".join(lines).encode("latin-1") + content)
         self.transport.close()
 

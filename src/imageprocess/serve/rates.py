@@ -34,8 +34,8 @@ class Allowance:
     is_exceeded: bool
 
     def headers(self) -> dict[str, str]:
-        told = dict(zip(HEADERS, map(str, (self.limit, self.remaining, self.reset_s)), strict=True))
-        return told | ({"Retry-After": str(max(1, self.reset_s))} if self.is_exceeded else {})
+        headers = dict(zip(HEADERS, map(str, (self.limit, self.remaining, self.reset_s)), strict=True))
+        return headers | ({"Retry-After": str(max(1, self.reset_s))} if self.is_exceeded else {})
 
 
 class Rates:

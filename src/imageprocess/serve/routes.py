@@ -43,7 +43,7 @@ def _analyser(request: Request) -> Analyser:
 
 
 def _not_ready() -> ProblemError:
-    return ProblemError(503, "not_ready", "no worker is ready", {"Retry-After": "1"})
+    return ProblemError("not_ready", "no worker is ready", {"Retry-After": "1"})
 
 
 Files = Annotated[list[Source], Depends(read_files)]
@@ -92,7 +92,7 @@ async def report(
 ) -> Response:
     """One self-contained HTML file: verdict, evidence, hashes, model. It asks for nothing when it is opened."""
     if len(files) != 1:
-        raise ProblemError(400, "malformed", f"a report is of one file; {len(files)} were sent")
+        raise ProblemError("malformed", f"a report is of one file; {len(files)} were sent")
     heatmap = request.app.state.spec.has_heatmap
     record, page = await _analyser(request).report(
         files[0], mode, heatmap, request.is_disconnected, with_picture=picture
@@ -149,8 +149,10 @@ def _probability_ai(record: dict[str, Any]) -> float:
     stated: float | None = record["verdict"]["probability_ai"]
     if stated is not None:
         return stated
-    told = (item["detail"]["probability_ai"] for item in record["evidence"] if item["kind"] == "model")
-    return max(0.5, next(told, 0.5))
+    probabilities = (
+        item["detail"]["probability_ai"] for item in record["evidence"] if item["kind"] == "model"
+    )
+    return max(0.5, next(probabilities, 0.5))
 
 
 async def _one(
@@ -200,8 +202,8 @@ async def model(request: Request) -> dict[str, Any]:
 
 def _job_limits(settings: Settings) -> dict[str, Any] | None:
     """None where no batch jobs are taken."""
-    told = {"batch_jobs", "batch_max_bytes", "batch_max_files", "batch_lifetime_s"}
-    return settings.model_dump(include=told) if settings.batch_jobs else None
+    names = {"batch_jobs", "batch_max_bytes", "batch_max_files", "batch_lifetime_s"}
+    return settings.model_dump(include=names) if settings.batch_jobs else None
 
 
 @facts.get("/health", summary="The original's health call")
@@ -226,7 +228,7 @@ async def readyz(request: Request) -> schemas.Health:
     if not _analyser(request).pool.is_ready:
         raise _not_ready()
     if request.app.state.is_draining:
-        raise ProblemError(503, "draining", "the service is ending", {"Retry-After": "5"})
+        raise ProblemError("draining", "the service is ending", {"Retry-After": "5"})
     return {"status": "ready"}
 
 

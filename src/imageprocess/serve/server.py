@@ -110,8 +110,8 @@ def _check_address(settings: Settings) -> None:
     """Loading the model takes seconds; that the port is taken is told before."""
     where = f"{settings.host}:{settings.port}"
     try:
-        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
-        for family, kind, protocol, _, address in found:
+        addresses = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
+        for family, kind, protocol, _, address in addresses:
             with socket.socket(family, kind, protocol) as probe:
                 if os.name == "posix":  # as asyncio does; elsewhere it would let two programs have one port
                     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

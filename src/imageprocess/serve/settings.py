@@ -23,39 +23,39 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
-def _split(given: Any) -> Any:
-    return [part.strip() for part in given.split(",") if part.strip()] if isinstance(given, str) else given
+def _split(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-def _rate(given: str | None) -> str | None:
-    if given is None or given == "off":
+def _rate(value: str | None) -> str | None:
+    if value is None or value == "off":
         return None
     try:
-        limits.parse(given)
+        limits.parse(value)
     except ValueError as error:
         raise ValueError("a rate is written like 60/minute, or off") from error
-    return given
+    return value
 
 
-def _report_address(given: str | None) -> str | None:
-    if given is not None and not given.startswith(("https://", "http://", "mailto:")):
+def _report_address(value: str | None) -> str | None:
+    if value is not None and not value.startswith(("https://", "http://", "mailto:")):
         raise ValueError("an https address that takes title and body in its query, or mailto:NAME@HOST")
-    return given
+    return value
 
 
-def _network(given: str) -> str:
-    return str(ipaddress.ip_network(given))
+def _network(value: str) -> str:
+    return str(ipaddress.ip_network(value))
 
 
-def _webhook_secret(given: SecretStr | None) -> SecretStr | None:
-    if given is not None:
+def _webhook_secret(value: SecretStr | None) -> SecretStr | None:
+    if value is not None:
         try:
-            length = len(base64.b64decode(given.get_secret_value().removeprefix("whsec_"), validate=True))
+            length = len(base64.b64decode(value.get_secret_value().removeprefix("whsec_"), validate=True))
         except ValueError:
             length = 0
         if not 24 <= length <= 64:
             raise ValueError("24 to 64 random bytes in base64, as `openssl rand -base64 32` prints them")
-    return given
+    return value
 
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]

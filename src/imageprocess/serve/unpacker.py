@@ -48,8 +48,8 @@ def main() -> None:
 
 
 def _send(out: BinaryIO, header: dict[str, object], data: bytes = b"") -> None:
-    told = json.dumps(header).encode()
-    out.write(LENGTHS.pack(len(told), len(data)) + told)
+    encoded = json.dumps(header).encode()
+    out.write(LENGTHS.pack(len(encoded), len(data)) + encoded)
     out.write(data)
     out.flush()
 

@@ -65,14 +65,14 @@ def main() -> None:
     try:
         detector = _prepare(order)
     except Exception as error:  # noqa: BLE001 (nobody reads this process's stderr)
-        told = str(error) if isinstance(error, ImageProcessError) else traceback.format_exc()
-        _send(channel, {"failed": told})
+        message = str(error) if isinstance(error, ImageProcessError) else traceback.format_exc()
+        _send(channel, {"failed": message})
         return
     confine(order.memory_bytes)
     _send(channel, {"ready": True})
-    while asked := _receive(channel):
+    while request := _receive(channel):
         allow_cpu(order.timeout_s)
-        answer = _answer(detector, *asked)
+        answer = _answer(detector, *request)
         _send(channel, answer)
         if answer.get("worn_out"):
             return
@@ -131,33 +131,33 @@ def allow_cpu(seconds: float) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.getrlimit(resource.RLIMIT_CPU)[1]))
 
 
-def _answer(detector: Detector, asked: dict[str, Any], data: bytes) -> dict[str, Any]:
+def _answer(detector: Detector, header: dict[str, Any], data: bytes) -> dict[str, Any]:
     """-> {"record"}, with "page" where a report is asked for, or, where the request itself is at fault,
-    {"problem": [status, code, detail]}."""
+    {"problem": [code, detail]}."""
     from ..detector import failed
     from ..report.records import to_record
 
-    name = asked["name"]
+    name = header["name"]
     try:
-        source = _read_json(data, detector.limits.max_bytes) if asked["json"] else Source(name, data)
+        source = _read_json(data, detector.limits.max_bytes) if header["json"] else Source(name, data)
         name = source.name
         result = detector.detect(
-            source, mode=asked["mode"], heatmap=asked["heatmap"], explain=asked.get("explain", False)
+            source, mode=header["mode"], heatmap=header["heatmap"], explain=header.get("explain", False)
         )
-        told = asked.get("report")
-        page = _report(detector, result, source, **told) if told else None
+        report_options = header.get("report")
+        page = _report(detector, result, source, **report_options) if report_options else None
     except _MalformedError as error:
-        return {"problem": [400, "malformed", str(error)]}
+        return {"problem": ["malformed", str(error)]}
     except UsageError as error:
-        return {"problem": [400, error.code, str(error)]}
+        return {"problem": [error.code, str(error)]}
     except InputError as error:
         return {"record": to_record(failed(name, error))}
     except MemoryError:
         short = TooManyPixelsError(f"{name}: not enough memory to analyse it")
         return {"record": to_record(failed(name, short)), "worn_out": True}
     except Exception as error:  # noqa: BLE001 (one picture must not take the worker with it)
-        told = CrashedError(f"{name}: the picture could not be analysed")
-        return {"record": to_record(failed(name, told)), "crash": _where(error)}
+        crash = CrashedError(f"{name}: the picture could not be analysed")
+        return {"record": to_record(failed(name, crash)), "crash": _where(error)}
     record = to_record(result)
     if page is not None:
         return {"record": record, "page": page}

@@ -63,9 +63,9 @@ def tar_pictures(stream: BinaryIO, *, max_bytes: int) -> Iterator[Member]:
     with tarfile.open(fileobj=stream, mode="r|*") as archive:
         for member in archive:
             if member.isfile() and not _is_hidden(member.name):
-                found = _tar_picture(archive, member, max_bytes)
-                if found is not None:
-                    yield found
+                picture = _tar_picture(archive, member, max_bytes)
+                if picture is not None:
+                    yield picture
             archive.members = []  # type: ignore[attr-defined]  # it would keep every member's header
 
 

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 _AS_THEY_ARE = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")  # what PNG holds
 
 
-def is_pil_image(given: object) -> TypeGuard[Image]:
+def is_pil_image(value: object) -> TypeGuard[Image]:
     pil = sys.modules.get("PIL.Image")
-    return pil is not None and isinstance(given, pil.Image)
+    return pil is not None and isinstance(value, pil.Image)
 
 
-def is_array(given: object) -> TypeGuard[NDArray[Any]]:
+def is_array(value: object) -> TypeGuard[NDArray[Any]]:
     numpy = sys.modules.get("numpy")
-    return numpy is not None and isinstance(given, numpy.ndarray)
+    return numpy is not None and isinstance(value, numpy.ndarray)
 
 
 def encode_pil_image(image: Image) -> bytes:

@@ -41,54 +41,54 @@ else:  # NumPy and Pillow are not to be loaded for a name
     Picture = Any
 
 
-def to_source(given: Picture, *, max_bytes: int) -> Source:
+def to_source(picture: Picture, *, max_bytes: int) -> Source:
     """Raises UsageError for what is no picture at all, an InputError for a stream or an address that cannot be read."""
-    if isinstance(given, Source):
-        return given
-    if isinstance(given, bytes | bytearray | memoryview):
-        return Source(name_of(given), bytes(given))
-    if isinstance(given, str) and is_web_address(given):
-        return fetch(given, max_bytes=max_bytes)
-    if isinstance(given, str | os.PathLike):
-        return Source(name_of(given), path=Path(given))
-    if is_pil_image(given):
-        return Source(name_of(given), encode_pil_image(given))
-    if is_array(given):
-        return Source(name_of(given), encode_array(given))
-    if _is_stream(given):
-        return from_stream(given, name_of(given), max_bytes=max_bytes)
+    if isinstance(picture, Source):
+        return picture
+    if isinstance(picture, bytes | bytearray | memoryview):
+        return Source(name_of(picture), bytes(picture))
+    if isinstance(picture, str) and is_web_address(picture):
+        return fetch(picture, max_bytes=max_bytes)
+    if isinstance(picture, str | os.PathLike):
+        return Source(name_of(picture), path=Path(picture))
+    if is_pil_image(picture):
+        return Source(name_of(picture), encode_pil_image(picture))
+    if is_array(picture):
+        return Source(name_of(picture), encode_array(picture))
+    if _is_stream(picture):
+        return from_stream(picture, name_of(picture), max_bytes=max_bytes)
     raise UsageError(
-        f"cannot read an image from {type(given).__name__}: give a path, an address, bytes, a binary stream, a PIL"
+        f"cannot read an image from {type(picture).__name__}: give a path, an address, bytes, a binary stream, a PIL"
         " image or an array (height x width x 3, uint8)"
     )
 
 
-def is_one(given: object) -> bool:
+def is_one(value: object) -> bool:
     """Is this a picture, though it may be gone through like many?"""
-    if is_array(given):
-        return given.ndim < 4  # else an array of pictures
-    plain = isinstance(given, Source | str | os.PathLike | bytes | bytearray | memoryview)
-    return plain or is_pil_image(given) or _is_stream(given)
+    if is_array(value):
+        return value.ndim < 4  # else an array of pictures
+    plain = isinstance(value, Source | str | os.PathLike | bytes | bytearray | memoryview)
+    return plain or is_pil_image(value) or _is_stream(value)
 
 
-def name_of(given: object) -> str:
+def name_of(picture: object) -> str:
     """What the record calls it."""
-    if isinstance(given, Source):
-        return given.name
-    if isinstance(given, bytes | bytearray | memoryview):
+    if isinstance(picture, Source):
+        return picture.name
+    if isinstance(picture, bytes | bytearray | memoryview):
         return "bytes"
-    if isinstance(given, str | os.PathLike):
-        return display_name(given)
-    if is_pil_image(given):
-        return display_name(getattr(given, "filename", "") or "image")
-    if is_array(given):
+    if isinstance(picture, str | os.PathLike):
+        return display_name(picture)
+    if is_pil_image(picture):
+        return display_name(getattr(picture, "filename", "") or "image")
+    if is_array(picture):
         return "array"
-    name = getattr(given, "name", None) if _is_stream(given) else type(given).__name__
+    name = getattr(picture, "name", None) if _is_stream(picture) else type(picture).__name__
     return display_name(name) if isinstance(name, str) else "stream"
 
 
-def _is_stream(given: object) -> TypeGuard[BinaryIO]:
-    return callable(getattr(given, "read", None))
+def _is_stream(value: object) -> TypeGuard[BinaryIO]:
+    return callable(getattr(value, "read", None))
 
 
 def from_stream(stream: BinaryIO, name: str, *, max_bytes: int) -> Source:

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ..errors import ImageProcessError, InputNotFoundError, MissingExtraError
+from ..errors import ImageProcessError, InputNotFoundError
+from ..extras import require_extra
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -62,14 +63,14 @@ def list_uri(uri: str, *, recursive: bool) -> list[str]:
     with _told(uri):
         files, path = _files(uri)
         if any(character in path for character in "*?["):
-            found = files.glob(path)
-            if not found:
+            matches = files.glob(path)
+            if not matches:
                 return [uri]  # which reading it tells
         elif files.isdir(path):
-            found = files.find(path, maxdepth=None if recursive else 1)
+            matches = files.find(path, maxdepth=None if recursive else 1)
         else:
             return [uri]
-    visible = [name for name in found if not name.rsplit("/", 1)[-1].startswith(".")]
+    visible = [name for name in matches if not name.rsplit("/", 1)[-1].startswith(".")]
     return sorted(files.unstrip_protocol(name) for name in visible)
 
 
@@ -87,14 +88,12 @@ def _told(uri: str) -> Iterator[None]:
 
 
 def _files(uri: str) -> tuple[AbstractFileSystem, str]:
-    try:
+    with require_extra("batch", "fsspec, which reads URIs,"):
         import fsspec
-    except ImportError as error:
-        raise MissingExtraError("fsspec, which reads URIs,", "batch") from error
     try:
-        found: tuple[Any, str] = fsspec.core.url_to_fs(uri)
+        opened: tuple[Any, str] = fsspec.core.url_to_fs(uri)
     except ImportError as error:  # s3fs, gcsfs, ...: one package a kind of store
         raise InputNotFoundError(f"{uri}: {error}") from error
     except ValueError as error:  # an unknown protocol
         raise InputNotFoundError(f"{uri}: cannot be read ({error})") from error
-    return found
+    return opened

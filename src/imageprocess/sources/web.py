@@ -53,11 +53,11 @@ def fetch(
     address = url
     try:
         for _ in range(_MAX_REDIRECTS + 1):
-            found = _ask(address, max_bytes, deadline, allow_private)
-            if isinstance(found, bytes):
-                return Source(url, found)
-            on_redirect(address, found)
-            address = found
+            answer = _ask(address, max_bytes, deadline, allow_private)
+            if isinstance(answer, bytes):
+                return Source(url, answer)
+            on_redirect(address, answer)
+            address = answer
     except TimeoutError as error:
         raise InputTimeoutError(f"{url}: took longer than {timeout_s:g} s") from error
     raise InputNotFoundError(f"{url}: more than {_MAX_REDIRECTS} redirects")

@@ -29,14 +29,14 @@ def read_watermarks(image: DecodedImage) -> list[Evidence]:
 
     if image.reduction > 1:  # a mark does not outlive a resize
         return []
-    found: list[Evidence] = []
+    evidence: list[Evidence] = []
     hit = find_mark(image.pixels) if _may_carry_a_mark(image) else None
     if hit:
-        found.append(_mark_evidence(hit))
+        evidence.append(_mark_evidence(hit))
     record = find_stealth_record(image.pixels, image.alpha)
     if record:
-        found += _stealth_evidence(record, image.facts)
-    return found
+        evidence += _stealth_evidence(record, image.facts)
+    return evidence
 
 
 def _may_carry_a_mark(image: DecodedImage) -> bool:

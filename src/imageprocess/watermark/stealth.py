@@ -35,9 +35,9 @@ class StealthRecord:
 def find_stealth_record(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8] | None) -> StealthRecord | None:
     """`pixels` (H, W, 3) and `alpha` (H, W) uint8 -> the record hidden in either, or None."""
     if alpha is not None:
-        found = _read("alpha", _stream(alpha[:, :, None]))
-        if found:
-            return found
+        record = _read("alpha", _stream(alpha[:, :, None]))
+        if record:
+            return record
     return _read("rgb", _stream(pixels))
 
 

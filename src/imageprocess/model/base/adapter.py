@@ -56,9 +56,9 @@ def merge(tensors: Tensors, adapter: Adapter) -> Tensors:
     for name, layer in adapter.items():
         weight = merged.get(f"{name}.weight")
         if weight is None or weight.shape != layer.change.shape:
-            found = "none" if weight is None else weight.shape
+            shape = "none" if weight is None else weight.shape
             raise ModelError(
-                f"the adapter changes {name} of shape {layer.change.shape}, the encoder's is {found}; it is another "
+                f"the adapter changes {name} of shape {layer.change.shape}, the encoder's is {shape}; it is another "
                 "encoder's adapter"
             )
         merged[f"{name}.weight"] = weight + layer.change

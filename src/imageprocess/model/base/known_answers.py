@@ -38,10 +38,10 @@ def answers(session: Session) -> list[float]:
 
 def check_answers(session: Session, expected: Sequence[float], tolerance: float) -> None:
     """Raises ModelError where the composed model does not answer as the one that was measured."""
-    given = answers(session)
-    worst = max(abs(a - b) for a, b in zip(given, expected, strict=True))
+    logits = answers(session)
+    worst = max(abs(a - b) for a, b in zip(logits, expected, strict=True))
     if worst > tolerance:
         raise ModelError(
-            f"the composed model's logits on drawn pictures are {given}, expected {list(expected)} "
+            f"the composed model's logits on drawn pictures are {logits}, expected {list(expected)} "
             f"(off by {worst:.3f}, allowed {tolerance}); the encoder is not the one the head was trained on"
         )

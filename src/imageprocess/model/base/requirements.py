@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...errors import MissingExtraError
+from ...extras import require_extra
 
 
 def require_onnx() -> Any:
     """The module onnx. Raises MissingExtraError that names the extra."""
-    try:
+    with require_extra("get"):
         import onnx
         import onnx.helper
         import onnx.numpy_helper
-    except ImportError as error:
-        raise MissingExtraError("onnx", "get") from error
     return onnx

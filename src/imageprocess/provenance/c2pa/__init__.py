@@ -58,13 +58,13 @@ def read_c2pa(
         return [_claimed(store, error.reason, error.remedy)]
     except UnreadableManifestError as error:
         return [_unreadable(f"the library that reads them says: {printable(str(error), 200)}")]
-    found = _judge(report, signers)
+    evidence = _judge(report, signers)
     interim = find_interim_list()
-    if interim and "signingCredential.untrusted" in found[0].detail.get("codes", []):
+    if interim and "signingCredential.untrusted" in evidence[0].detail.get("codes", []):
         both = interim.pem + (signers.pem if signers else "")
         legacy = _judge(read_manifest_store(data, image_format, both), interim)
-        found = legacy if legacy[0].trust == "trusted" else found
-    return found
+        evidence = legacy if legacy[0].trust == "trusted" else evidence
+    return evidence
 
 
 def _judge(report: Mapping[str, Any], signers: TrustList | None) -> list[Evidence]:
@@ -82,13 +82,13 @@ def _judge(report: Mapping[str, Any], signers: TrustList | None) -> list[Evidenc
     intact = {label for label, one in ingredients.items() if one != "broken"}
     trusted = {label for label, one in ingredients.items() if one == "trusted"}
     story = tell(manifests, active, trusted if state == "trusted" else intact)
-    found = [_intact(state, story, facts, failures, signers)]
+    evidence = [_intact(state, story, facts, failures, signers)]
     if state == "trusted":
         # What an untrusted ingredient adds is only as good as that ingredient's signer.
         wider = tell(manifests, active, intact)
         if wider.points_to != story.points_to and wider.points_to in ("ai", "ai_edited"):
-            found.append(_intact("untrusted", wider, facts, [_FROM_INGREDIENT], signers))
-    return found
+            evidence.append(_intact("untrusted", wider, facts, [_FROM_INGREDIENT], signers))
+    return evidence
 
 
 def _ingredient_states(manifests: Mapping[str, Any], results: Mapping[str, Any]) -> dict[str, State]:

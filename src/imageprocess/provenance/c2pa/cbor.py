@@ -74,18 +74,18 @@ class _Decoder:
         return b"".join(parts)
 
     def _array(self, length: int | None, depth: int) -> list[Any]:
-        found: list[Any] = []
-        while length is None or len(found) < length:
+        items: list[Any] = []
+        while length is None or len(items) < length:
             value = self.item(depth + 1)
             if value is _BREAK:
                 if length is not None:
                     raise MalformedError("a break where there is none")
                 break
-            found.append(value)
-        return found
+            items.append(value)
+        return items
 
     def _map(self, length: int | None, depth: int) -> dict[Any, Any]:
-        found: dict[Any, Any] = {}
+        items: dict[Any, Any] = {}
         pairs = 0
         while length is None or pairs < length:
             key = self.item(depth + 1)
@@ -96,8 +96,8 @@ class _Decoder:
             value = self.item(depth + 1)
             pairs += 1
             if isinstance(key, str | int):
-                found[key] = value
-        return found
+                items[key] = value
+        return items
 
     def _simple(self, short: int) -> Any:
         if short in (25, 26, 27):

@@ -51,8 +51,8 @@ def _manifest(store: bytes, start: int, end: int) -> dict[str, Any] | None:
     for kind, at, stop in walk_boxes(store, start, end):
         label = _label(store, at, stop) if kind == b"jumb" else None
         if label in ("c2pa.claim", "c2pa.claim.v2"):
-            found = _content(store, at, stop)
-            claim = found if isinstance(found, dict) else claim
+            content = _content(store, at, stop)
+            claim = content if isinstance(content, dict) else claim
         elif label == "c2pa.assertions":
             for inner, one, last in walk_boxes(store, at, stop):
                 name = _label(store, one, last) if inner == b"jumb" else None

@@ -77,16 +77,20 @@ def _points_to(
     parents: list[Story | None],
     components: list[Story | None],
 ) -> PointsTo:
-    told = [story.points_to for story in parents if story]
-    if "fullyGenAIMedia" in signals or "ai" in told:
+    pointers = [story.points_to for story in parents if story]
+    if "fullyGenAIMedia" in signals or "ai" in pointers:
         return "ai"
     touched = {"perceptibleGenAI", "partlyGenAICreation"} & set(signals)
-    if touched or "ai_edited" in told or any(s and s.points_to in ("ai", "ai_edited") for s in components):
+    if (
+        touched
+        or "ai_edited" in pointers
+        or any(s and s.points_to in ("ai", "ai_edited") for s in components)
+    ):
         return "ai_edited"
     captured = {"capturedMedia", "capturedMediaStitched"} & set(signals)
     untouched = all(a.get("action") in _INCEPTION | _NON_EDITORIAL for a in actions) and not components
     if untouched and (
-        (captured and not parents) or (not captured and told == ["real"] and len(parents) == 1)
+        (captured and not parents) or (not captured and pointers == ["real"] and len(parents) == 1)
     ):
         return "real"
     return "nothing"

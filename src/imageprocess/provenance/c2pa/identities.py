@@ -14,11 +14,11 @@ _MAX_NAMES = 16
 
 def read_identities(manifest: Mapping[str, Any]) -> list[str]:
     """One line each: the kind of its signature, the roles it claims, and the people or organisations it names."""
-    found = []
+    identities = []
     for assertion in manifest.get("assertions") or []:
         if str(assertion.get("label", "")).startswith("cawg.identity"):
-            found.append(printable(_describe(assertion.get("data")), 300))
-    return found
+            identities.append(printable(_describe(assertion.get("data")), 300))
+    return identities
 
 
 def _describe(data: Any) -> str:
@@ -42,11 +42,11 @@ def _names(signature: Any) -> list[str]:
         return []
     subject = credential.get("credentialSubject") if isinstance(credential, dict) else None
     verified = subject.get("verifiedIdentities") if isinstance(subject, dict) else None
-    found = []
+    names = []
     for one in verified[:_MAX_NAMES] if isinstance(verified, list) else []:
         provider = one.get("provider") if isinstance(one, dict) else None
         name = (one.get("name") or one.get("username") or one.get("uri")) if isinstance(one, dict) else None
         if isinstance(name, str) and name:
             by = provider.get("name") if isinstance(provider, dict) else None
-            found.append(f"{name} by {by}" if isinstance(by, str) and by else name)
-    return found
+            names.append(f"{name} by {by}" if isinstance(by, str) and by else name)
+    return names

@@ -7,7 +7,7 @@ import json
 from functools import lru_cache
 from typing import Any
 
-from ...errors import MissingExtraError
+from ...extras import require_extra
 
 _MIME = {
     "JPEG": "image/jpeg",
@@ -29,10 +29,8 @@ def read_manifest_store(data: bytes, image_format: str, trust_anchors: str) -> d
 
     Raises MissingExtraError without the extra, UnreadableManifestError where the report cannot be had.
     """
-    try:
+    with require_extra("c2pa", "c2pa-python, which verifies Content Credentials,"):
         import c2pa
-    except ImportError as error:
-        raise MissingExtraError("c2pa-python, which verifies Content Credentials,", "c2pa") from error
     try:
         with c2pa.Reader(_MIME[image_format], io.BytesIO(data), context=_context(trust_anchors)) as reader:
             report: dict[str, Any] = json.loads(reader.json())

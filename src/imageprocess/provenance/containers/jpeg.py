@@ -50,9 +50,9 @@ def walk_jpeg(data: bytes) -> Records:
 
 def _segments(data: bytes) -> list[tuple[int, bytes]]:
     """(marker, body) of each segment before the first scan."""
-    found: list[tuple[int, bytes]] = []
+    segments: list[tuple[int, bytes]] = []
     at = 2
-    while len(found) < MAX_PARTS and at + 4 <= len(data) and data[at] == 0xFF:
+    while len(segments) < MAX_PARTS and at + 4 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
         if marker == 0xFF:  # a fill byte
             at += 1
@@ -66,9 +66,9 @@ def _segments(data: bytes) -> list[tuple[int, bytes]]:
         if size < 2 or at + 2 + size > len(data):
             break
         if 0xE0 <= marker <= 0xEF or marker == _COM:
-            found.append((marker, data[at + 4 : at + 2 + size]))
+            segments.append((marker, data[at + 4 : at + 2 + size]))
         at += 2 + size
-    return found
+    return segments
 
 
 def _is_text(body: bytes) -> bool:

@@ -32,12 +32,16 @@ class Generation:
     )
 
 
-def to_evidence(found: Generation, facts: ImageFacts) -> Evidence:
+def to_evidence(generation: Generation, facts: ImageFacts) -> Evidence:
     """A record whose own picture size contradicts the file's pixels may belong to another picture: it says nothing."""
-    described = "x".join(map(str, found.size)) if found.size else None
-    name = printable(found.generator, 80)
-    how = found.how
-    if found.how == "made" and found.size and not size_fits(found.size, found.resized, facts):
+    described = "x".join(map(str, generation.size)) if generation.size else None
+    name = printable(generation.generator, 80)
+    how = generation.how
+    if (
+        generation.how == "made"
+        and generation.size
+        and not size_fits(generation.size, generation.resized, facts)
+    ):
         how = "unclear"
         claim = (
             f"A record by {name} describes a picture of {described} pixels, but this one has "
@@ -57,14 +61,14 @@ def to_evidence(found: Generation, facts: ImageFacts) -> Evidence:
         proves="That the file carries a well-formed record of the kind this generator writes.",
         does_not_prove="That the record belongs to this picture or that it is true: it is not signed, and anyone can "
         "copy, change or remove it.",
-        generator=found.generator,
+        generator=generation.generator,
         how=how,
-        prompt=found.prompt,
-        negative_prompt=found.negative_prompt,
-        seed=found.seed,
-        sampler=found.sampler,
-        model=found.model,
-        settings=dict(found.settings),
+        prompt=generation.prompt,
+        negative_prompt=generation.negative_prompt,
+        seed=generation.seed,
+        sampler=generation.sampler,
+        model=generation.model,
+        settings=dict(generation.settings),
         described_size=described,
     )
 

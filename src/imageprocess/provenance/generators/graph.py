@@ -143,9 +143,9 @@ def _link(link: Any) -> tuple[Any, Any, Any, Any, Any] | None:
     if isinstance(link, list) and len(link) >= 5 and all(map(_plain, link[:5])):
         return (link[0], link[1], link[2], link[3], link[4])
     if isinstance(link, dict):
-        found = [link.get(key) for key in ("id", "origin_id", "origin_slot", "target_id", "target_slot")]
-        if all(map(_plain, found)):
-            return (found[0], found[1], found[2], found[3], found[4])
+        values = [link.get(key) for key in ("id", "origin_id", "origin_slot", "target_id", "target_slot")]
+        if all(map(_plain, values)):
+            return (values[0], values[1], values[2], values[3], values[4])
     return None
 
 

@@ -36,17 +36,17 @@ _MAX_SEEN = 500  # values looked at for one path
 
 def read_tools(texts: Texts) -> tuple[list[Generation], set[str]]:
     """What the tools of the table say, each once; and the names of the texts by which tools were recognised."""
-    found: dict[str, Generation] = {}
+    generations: dict[str, Generation] = {}
     names: set[str] = set()
     for tool in TABLE["tools"]:
-        if any(name.startswith(other) for other in tool.get("unless", ()) for name in found):
+        if any(name.startswith(other) for other in tool.get("unless", ()) for name in generations):
             continue
         for record in _records(tool, texts):
             generation = _generation(tool, record, texts.by_name)
-            found.setdefault(generation.generator, generation)
+            generations.setdefault(generation.generator, generation)
             names |= {name for notes in _alternatives(tool.get("notes", {})) for name in notes}
             break
-    return list(found.values()), names
+    return list(generations.values()), names
 
 
 def _records(tool: Mapping[str, Any], texts: Texts) -> Iterator[Mapping[str, Any]]:
@@ -94,13 +94,13 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 def _values(path: str, record: Mapping[str, Any], notes: _Notes) -> Iterator[Any]:
     """The values at a path."""
-    found: list[Any] = [notes if path.startswith("@") else record]
-    if path.removeprefix("@") in found[0]:  # names of texts may hold slashes
-        yield found[0][path.removeprefix("@")]
+    values: list[Any] = [notes if path.startswith("@") else record]
+    if path.removeprefix("@") in values[0]:  # names of texts may hold slashes
+        yield values[0][path.removeprefix("@")]
         return
     for key in path.removeprefix("@").split("/"):
-        found = [child for value in found[:_MAX_SEEN] for child in _children(value, key)]
-    yield from found
+        values = [child for value in values[:_MAX_SEEN] for child in _children(value, key)]
+    yield from values
 
 
 def _children(value: Any, key: str) -> list[Any]:
@@ -164,7 +164,7 @@ def _how(tool: Mapping[str, Any], record: Mapping[str, Any], notes: _Notes) -> H
 def _settings(tool: Mapping[str, Any], record: Mapping[str, Any], notes: _Notes) -> dict[str, Any]:
     spec = tool.get("settings")
     if isinstance(spec, list):
-        return {path: told for path in spec if (told := _told(path, record, notes))}
+        return {path: value for path in spec if (value := _told(path, record, notes))}
     if spec == "" or record is notes:
         return {}
     values = [record] if spec is None else list(_values(spec, record, notes))

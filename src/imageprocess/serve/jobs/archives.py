@@ -34,15 +34,15 @@ async def count_pictures(spool: Spool, *, max_bytes: int, max_files: int, max_to
             async for header, _ in members:
                 count, total = count + 1, total + header["size"] * (not header["is_too_large"])
                 if count > max_files:
-                    told = f"the archive has more than {max_files:,} pictures; send them in parts"
-                    raise ProblemError(413, "too_large", told)
+                    message = f"the archive has more than {max_files:,} pictures; send them in parts"
+                    raise ProblemError("too_large", message)
                 if total > max_total:
-                    told = f"unpacked it has more than {max_total:,} bytes; send it in parts"
-                    raise ProblemError(413, "too_large", told)
+                    message = f"unpacked it has more than {max_total:,} bytes; send it in parts"
+                    raise ProblemError("too_large", message)
     except DamageError as error:
-        raise ProblemError(422, "corrupt", f"the archive cannot be read: {error}") from error
+        raise ProblemError("corrupt", f"the archive cannot be read: {error}") from error
     if not count:
-        raise ProblemError(422, "no_pictures", "there is no picture in the archive")
+        raise ProblemError("no_pictures", "there is no picture in the archive")
     return count
 
 
@@ -52,8 +52,8 @@ async def read_pictures(spool: Spool, *, max_bytes: int) -> AsyncGenerator[Sourc
         async for header, data in members:
             name = header["name"]
             if header["is_too_large"]:
-                told = f"{name}: {header['size']:,} bytes; the limit is {max_bytes:,}"
-                yield failed(name, TooLargeError(told))
+                message = f"{name}: {header['size']:,} bytes; the limit is {max_bytes:,}"
+                yield failed(name, TooLargeError(message))
             else:
                 yield Source(name, data)
 

@@ -62,13 +62,13 @@ class Jobs:
 
     @contextmanager
     def reserve(self, owner: Owner) -> Iterator[None]:
-        """A place for one more job while its body is read. Raises ProblemError (503) where there is none."""
+        """A place for one more job while its body is read. Raises ProblemError where there is none."""
         most = self._settings.batch_jobs
         if not most:
-            raise ProblemError(404, "jobs_off", "this service takes no batch jobs")
+            raise ProblemError("jobs_off", "this service takes no batch jobs")
         if self._busy.total() >= most or self._busy[owner.subject] >= max(1, most // 2):
-            told = "too many jobs are unfinished; wait for one to end, or delete it"
-            raise ProblemError(503, "busy", told, {"Retry-After": "30"})
+            detail = "too many jobs are unfinished; wait for one to end, or delete it"
+            raise ProblemError("busy", detail, {"Retry-After": "30"})
         self._take(owner, 1)
         try:
             yield
@@ -89,10 +89,10 @@ class Jobs:
         return job
 
     def find(self, job_id: str, owner: Owner) -> Job:
-        """Raises ProblemError (404) also where it is another key's."""
+        """Raises ProblemError if there is none, or if it belongs to another key."""
         job = self._jobs.get(job_id)
         if job is None or job.owner.key != owner.key:
-            raise ProblemError(404, "not_found", "no such job: it was deleted, or its time is over")
+            raise ProblemError("not_found", "no such job: it was deleted, or its time is over")
         return job
 
     def forget(self, job: Job) -> None:
@@ -148,8 +148,8 @@ class Jobs:
         except DamageError as error:
             while ahead:
                 await job.add(await ahead.popleft())
-            told = CorruptImageError(f"the archive cannot be read from here on: {error}")
-            await job.add(to_record(failed("archive", told)))
+            unreadable = CorruptImageError(f"the archive cannot be read from here on: {error}")
+            await job.add(to_record(failed("archive", unreadable)))
         finally:
             if (
                 job.gone.is_set()
@@ -169,7 +169,7 @@ class Jobs:
                     assert self._analyser is not None
                     return await self._analyser.analyse(picture, job.mode, False, job.has_left)
             except ProblemError as error:
-                if error.status != 503:
+                if not error.is_temporary:
                     raise
             await self._pause(job, 1.0)  # the queue is full: single requests go first
 

@@ -70,7 +70,7 @@ async def create(
     after that, as fast as the rate of the key allows and single requests leave room. A job is kept by the process that
     took it, and lost when that ends."""
     if request.app.state.is_draining:
-        raise ProblemError(503, "draining", "the service is ending", {"Retry-After": "5"})
+        raise ProblemError("draining", "the service is ending", {"Retry-After": "5"})
     jobs, owner = _jobs(request), _owner(request)
     try:
         with jobs.reserve(owner):

@@ -53,8 +53,8 @@ class Upload:
             return
         for part in self.parts:
             if part.size > self.max_bytes:
-                told = f"{part.name}: {part.size:,} bytes; the limit is {self.max_bytes:,}"
-                yield failed(part.name, TooLargeError(told))
+                message = f"{part.name}: {part.size:,} bytes; the limit is {self.max_bytes:,}"
+                yield failed(part.name, TooLargeError(message))
             else:
                 yield Source(part.name, await self.spool.read(part.start, part.size))
 
@@ -63,16 +63,16 @@ async def receive(request: Request) -> Upload:
     """multipart/form-data with parts named `file`, or an archive as it is. One file that is an archive is unpacked.
     Raises ProblemError."""
     settings: Settings = request.app.state.settings
-    given = media_type(request)
-    if given != "multipart/form-data" and given not in ARCHIVE_TYPES:
+    content_type = media_type(request)
+    if content_type != "multipart/form-data" and content_type not in ARCHIVE_TYPES:
         await discard(request)
         kinds = "multipart/form-data or an archive (application/x-tar, application/zip, application/gzip)"
         raise ProblemError(
-            415, "unsupported_media_type", f"the body must be {kinds}, not {given or 'untyped'}"
+            "unsupported_media_type", f"the body must be {kinds}, not {content_type or 'untyped'}"
         )
     spool = _new_spool(settings)
     try:
-        return await _fill(request, settings, spool, is_form=given == "multipart/form-data")
+        return await _fill(request, settings, spool, is_form=content_type == "multipart/form-data")
     except OSError as error:
         spool.close()
         raise _no_room(error) from error
@@ -117,8 +117,8 @@ def _new_spool(settings: Settings) -> Spool:
 
 
 def _no_room(error: OSError) -> ProblemError:
-    told = f"a job cannot be kept here ({error.strerror or error})"
-    return ProblemError(503, "no_room", told, {"Retry-After": "60"})
+    detail = f"a job cannot be kept here ({error.strerror or error})"
+    return ProblemError("no_room", detail, {"Retry-After": "60"})
 
 
 class _Stored(UploadFile):
@@ -162,10 +162,10 @@ async def _read_form(request: Request, settings: Settings, spool: Spool) -> list
         form = await parser.parse()
     except MultiPartException as error:
         await discard(request)
-        raise ProblemError(400, "malformed", error.message) from error
+        raise ProblemError("malformed", error.message) from error
     parts = [
         file.part for file in form.getlist("file") if isinstance(file, _Stored) and file.part is not None
     ]
     if not parts:
-        raise ProblemError(400, "malformed", "no part named 'file' with a file in it")
+        raise ProblemError("malformed", "no part named 'file' with a file in it")
     return parts

@@ -47,18 +47,18 @@ class Webhooks:
     def check(self, url: str) -> None:
         """Raises ProblemError (400) where nothing may be sent to this address."""
         if not self._public and not self._private:
-            raise ProblemError(400, "webhook_refused", "this service sends no webhooks")
+            raise ProblemError("webhook_refused", "this service sends no webhooks")
         try:
             parts = urlsplit(url)
             host, _ = parts.hostname, parts.port
         except ValueError:
             host = None
         if not host or len(url) > _MAX_URL or parts.username is not None or parts.fragment:
-            raise ProblemError(400, "webhook_refused", "webhook: must be an address like https://HOST/PATH")
+            raise ProblemError("webhook_refused", "webhook: must be an address like https://HOST/PATH")
         if host not in self._public | self._private:
-            raise ProblemError(400, "webhook_refused", "webhook: this service sends nothing to that host")
+            raise ProblemError("webhook_refused", "webhook: this service sends nothing to that host")
         if parts.scheme != "https" and not (parts.scheme == "http" and host in self._private):
-            raise ProblemError(400, "webhook_refused", "webhook: must begin with https://")
+            raise ProblemError("webhook_refused", "webhook: must begin with https://")
 
     async def tell(self, job: Job) -> None:
         """Until somebody accepts it, the tries are used up, or the job is forgotten."""
@@ -111,6 +111,6 @@ def _key(secret: str) -> bytes:
 
 
 def _body(job: Job) -> bytes:
-    told: dict[str, Any] = {key: value for key, value in job.told().items() if key != "webhook"}
-    sent = {"type": f"job.{job.state}", "timestamp": told["ended"], "data": told}
+    payload: dict[str, Any] = {key: value for key, value in job.told().items() if key != "webhook"}
+    sent = {"type": f"job.{job.state}", "timestamp": payload["ended"], "data": payload}
     return json.dumps(sent).encode()

@@ -6,15 +6,12 @@ import { byId, el } from "./dom.js";
 import { language, percent, plural, t } from "./texts.js";
 import { evidence } from "./evidence.js";
 import { meter } from "./meter.js";
-import { storage } from "./storage.js";
+import { isHistoryOn, setHistoryOn } from "./storage.js";
 import { failure, headline } from "./wording.js";
 
-const SWITCH = "history"; // in localStorage: "on", or nothing
 const STORE = "verdicts";
 const MOST = 500; // entries kept; the oldest go first
 const SIDE = 96;
-
-const isOn = () => storage?.getItem(SWITCH) === "on";
 
 let opened = null;
 
@@ -39,7 +36,7 @@ async function within(mode, work) {
 
 /** Keep a record, where the history is on. `canvas`: the card's preview. */
 export async function remember(record, canvas) {
-  if (!isOn()) return;
+  if (!isHistoryOn()) return;
   const { heatmap, ...kept } = record;
   await within("readwrite", (store) => store.add({ at: Date.now(), record: kept, preview: shrunk(canvas) }));
   const keys = await within("readonly", (store) => store.getAllKeys());
@@ -60,8 +57,8 @@ function shrunk(canvas) {
 }
 
 async function show() {
-  const entries = isOn() ? await within("readonly", (store) => store.getAll()) : [];
-  byId("history-count").textContent = !isOn() ? "" : entries.length ? plural("history.count", entries.length) : t("history.empty");
+  const entries = isHistoryOn() ? await within("readonly", (store) => store.getAll()) : [];
+  byId("history-count").textContent = !isHistoryOn() ? "" : entries.length ? plural("history.count", entries.length) : t("history.empty");
   byId("history-clear").hidden = entries.length === 0;
   byId("history-list").replaceChildren(...entries.reverse().slice(0, 100).map(entry));
 }
@@ -99,11 +96,8 @@ async function clear() {
 export function wireHistory() {
   const box = byId("history-keep");
   const follow = async () => {
-    if (box.checked) storage.setItem(SWITCH, "on");
-    else {
-      storage.removeItem(SWITCH);
-      await clear(); // off means that nothing is kept
-    }
+    setHistoryOn(box.checked);
+    if (!box.checked) await clear();
     await show();
   };
   box.addEventListener("change", follow);

@@ -8,7 +8,7 @@ import { isKept } from "./private/store.js";
 import { site } from "./site.js";
 import { storage } from "./storage.js";
 import { addTexts, bytes, number, t } from "./texts.js";
-import { browser } from "./witnesses.js";
+import { browser } from "./backends.js";
 import { claim } from "./wording.js";
 
 addStyle("inspect.css");

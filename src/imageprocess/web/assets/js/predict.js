@@ -6,23 +6,23 @@ import { byId } from "./dom.js";
 import { wireIntake } from "./intake.js";
 import { ServiceError } from "./service.js";
 import { site } from "./site.js";
-import { storage } from "./storage.js";
+import { isHistoryOn, storage } from "./storage.js";
 import { bytes, number, plural, privacyOf, t } from "./texts.js";
-import { browser, service } from "./witnesses.js";
+import { browser, service } from "./backends.js";
 import { failure, headline } from "./wording.js";
 
 const leaving = {
   zoom: async (item) => (await import("./zoom.js")).zoom(item),
   report: async (item) => (await import("./report.js")).openReport(item),
   print: async (item) => (await import("./leaving.js")).printReport(item),
-  inspect: async (item) => (await import("./inspect.js")).openInspection(item, () => witness === browser && judgeAgain()),
+  inspect: async (item) => (await import("./inspect.js")).openInspection(item, () => backend === browser && judgeAgain()),
   wrong: async (item) => (await import("./leaving.js")).openWrong(item),
 };
 
 const MOST = 200; // pictures at a time
 
 const items = []; // {name, file, state: "waiting" | "running" | "done", record, card, sent, where, mode, limit, run}
-let witness = site.private && !site.service ? browser : service;
+let backend = site.private && !site.service ? browser : service;
 let running = null; // the AbortController of the run in progress
 
 async function start() {
@@ -36,13 +36,13 @@ async function start() {
   byId("json").addEventListener("click", async () => (await import("./exports.js")).saveJson(records()));
   byId("key-form").addEventListener("submit", takeKey);
   byId("where").hidden = !(site.private && site.service);
-  byId(witness === browser ? "where-browser" : "where-service").checked = true;
+  byId(backend === browser ? "where-browser" : "where-service").checked = true;
   for (const choice of document.querySelectorAll("[name=where]")) {
     choice.addEventListener("change", () => choose(byId("where-browser").checked ? browser : service));
   }
   render();
   if (site.thorough && site.private) await (await import("./thorough.js")).wireThorough(changeModel);
-  const ready = choose(witness);
+  const ready = choose(backend);
   if (location.hash) import("./arrivals.js").then(({ takeArrivals }) => takeArrivals(add, tellProblem));
   return ready;
 }
@@ -53,7 +53,7 @@ function wireHistory() {
   if (!storage) return;
   const box = byId("history-keep");
   byId("history").hidden = false;
-  box.checked = storage.getItem("history") === "on";
+  box.checked = isHistoryOn();
   const wire = async () => (await history()).wireHistory();
   if (box.checked) wire();
   else box.addEventListener("change", wire, { once: true });
@@ -63,8 +63,8 @@ const tellProblem = (textContent) => Object.assign(byId("problem"), { hidden: fa
 
 /** Switch to the browser or the service, say where pictures go, and get ready. Tells whether that worked. */
 async function choose(chosen) {
-  witness = chosen;
-  byId("thorough").hidden = !(site.thorough && site.private && witness === browser);
+  backend = chosen;
+  byId("thorough").hidden = !(site.thorough && site.private && backend === browser);
   byId("privacy").textContent = privacy();
   byId("limits").textContent = "";
   for (const id of ["problem", "loading", "fetched", "noisy"]) byId(id).hidden = true;
@@ -73,7 +73,7 @@ async function choose(chosen) {
     return true;
   } catch (error) {
     // Told where it matters: when a picture is to be checked, or here for want of a service.
-    if (witness === chosen && error.name !== "AbortError") byId("limits").textContent = told(error);
+    if (backend === chosen && error.name !== "AbortError") byId("limits").textContent = told(error);
     return error.name === "AbortError"; // another choice was made meanwhile
   }
 }
@@ -87,29 +87,29 @@ async function changeModel() {
 }
 
 function privacy() {
-  const sentence = t(privacyOf(witness === browser), { host: location.host });
+  const sentence = t(privacyOf(backend === browser), { host: location.host });
   return site.private ? sentence : `${sentence} ${t("privacy.unbuilt")}`;
 }
 
 async function prepare() {
-  if (witness === browser) {
+  if (backend === browser) {
     byId("limits").textContent = t("limits.browser");
     try {
       const { faithful } = await browser.load(tellLoading);
-      Object.assign(byId("noisy"), { hidden: faithful || witness !== browser, textContent: t("noisy") });
+      Object.assign(byId("noisy"), { hidden: faithful || backend !== browser, textContent: t("noisy") });
     } finally {
       for (const id of ["loading", "fetched"]) byId(id).hidden = true;
     }
     return;
   }
   const { service: allows } = await service.load();
-  if (witness !== service) return; // chosen meanwhile
+  if (backend !== service) return; // chosen meanwhile
   byId("limits").textContent = t("limits", { formats: allows.formats.join(", "), size: service.limit() });
   if (allows.key_required && service.key === null) askForKey();
 }
 
 function tellLoading(done, total) {
-  byId("loading").hidden = witness !== browser || done >= total;
+  byId("loading").hidden = backend !== browser || done >= total;
   byId("loading").textContent = t("loading", { done: bytes(done), total: bytes(total) });
   Object.assign(byId("fetched"), { hidden: byId("loading").hidden, max: total, value: done });
 }
@@ -137,7 +137,7 @@ async function add(files) {
   const shown = (async () => {
     for (const item of added) await item.card.preview(longest); // one after another: each is decoded whole
   })();
-  if (witness === browser) run(); // nothing leaves: no reason to wait for a word
+  if (backend === browser) run(); // nothing leaves: no reason to wait for a word
   tellLeft();
   await shown;
 }
@@ -165,7 +165,7 @@ function reset() {
 function judgeAgain() {
   const judged = items.filter((item) => item.record);
   judged.forEach((item) => show(item, "waiting", null));
-  if (judged.length) run(witness === service ? new Set(judged) : null);
+  if (judged.length) run(backend === service ? new Set(judged) : null);
 }
 
 /** No page may fetch another site's picture. Say what a person can do instead. */
@@ -203,7 +203,7 @@ async function run(only = null) {
       Object.assign(byId("progress"), { max: total, value: done });
       tell("progress", { done, total });
       show(item, "running", null);
-      const [asked, mode] = [item.sent ? service : witness, byId("mode").value];
+      const [asked, mode] = [item.sent ? service : backend, byId("mode").value];
       if (item.sent) await Promise.race([service.load(), stopped]);
       const pause = (seconds) => tell("paused", { done, total, seconds: number(seconds) });
       const { record, unreadable } = await Promise.race([asked.check(item.file, { mode, signal, pause }), stopped]);
@@ -301,7 +301,7 @@ function render() {
   byId("cancel").hidden = !busy;
   byId("progress").hidden = !busy;
   if (wasFocused) byId(busy ? "cancel" : "run").focus({ preventScroll: true }); // the other one is gone
-  byId("privacy").hidden = items.length > 0 && !waiting && !busy && witness === service;
+  byId("privacy").hidden = items.length > 0 && !waiting && !busy && backend === service;
   showTable();
 }
 

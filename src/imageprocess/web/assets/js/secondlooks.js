@@ -5,7 +5,7 @@ import { explained } from "./answer.js";
 import { el } from "./dom.js";
 import { ServiceError, detect } from "./service.js";
 import { t } from "./texts.js";
-import { service } from "./witnesses.js";
+import { service } from "./backends.js";
 import { failure } from "./wording.js";
 
 /** A section with a button, for a picture that the service has judged. */

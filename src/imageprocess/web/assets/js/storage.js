@@ -1,8 +1,18 @@
-// What this browser keeps of a person's settings; null where it keeps nothing for the page.
+// The settings that this browser stores for the page.
 
-let found = null;
+let available = null;
 try {
-  found = localStorage;
-} catch {} // naming it throws there
+  available = localStorage;
+} catch {} // throws where storage is blocked
 
-export const storage = found;
+/** localStorage, or null where it is blocked. */
+export const storage = available;
+
+const HISTORY = "history"; // "on", or absent
+
+export const isHistoryOn = () => storage?.getItem(HISTORY) === "on";
+
+export function setHistoryOn(on) {
+  if (on) storage.setItem(HISTORY, "on");
+  else storage.removeItem(HISTORY);
+}

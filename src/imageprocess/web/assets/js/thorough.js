@@ -6,7 +6,7 @@ import { isKept } from "./private/store.js";
 import { site } from "./site.js";
 import { storage } from "./storage.js";
 import { bytes, t } from "./texts.js";
-import { browser } from "./witnesses.js";
+import { browser } from "./backends.js";
 
 const FOLDER = "thorough/";
 const NETWORK = new URL(`${FOLDER}model.onnx`, document.baseURI).href;

@@ -9,10 +9,10 @@ import { meter } from "./meter.js";
 import { drawPreview } from "./picture.js";
 import { site } from "./site.js";
 import { t } from "./texts.js";
-import { browser, service } from "./witnesses.js";
+import { browser, service } from "./backends.js";
 import { failure } from "./wording.js";
 
-const witness = site.private ? browser : service;
+const backend = site.private ? browser : service;
 
 let last = null; // what was chosen last
 
@@ -39,11 +39,11 @@ async function look(chosen, open, count = 1) {
     const file = await open();
     const isOwn = chosen === file;
     const canvas = el("canvas", { role: "img", "aria-label": t("card.preview", { name: file.name }) });
-    const [hasPreview] = await Promise.all([isOwn && drawPreview(file, canvas, 800), witness.load()]);
+    const [hasPreview] = await Promise.all([isOwn && drawPreview(file, canvas, 800), backend.load()]);
     if (isOwn) shown.scrollIntoView({ block: "nearest" });
-    const { record } = await witness.check(file, { mode: "balanced", signal: new AbortController().signal });
+    const { record } = await backend.check(file, { mode: "balanced", signal: new AbortController().signal });
     if (last !== chosen) return; // another was chosen meanwhile
-    const parts = record.status === "ok" ? told(record) : [el("p", { class: "warning" }, failure(record.error, { limit: witness.limit(), size: file.size }))];
+    const parts = record.status === "ok" ? told(record) : [el("p", { class: "warning" }, failure(record.error, { limit: backend.limit(), size: file.size }))];
     if (isOwn) parts.push(el("p", {}, el("a", { href: "predict.html" }, t(count > 1 ? "try.more" : "try.all"))));
     shown.replaceChildren(...(hasPreview ? [canvas] : []), ...parts);
     if (isOwn) shown.scrollIntoView({ block: "nearest", behavior: "smooth" });

@@ -102,7 +102,7 @@ export class Model {
   }
 
   /** What the network says as evidence. */
-  testify(logits, thresholds, image, blank) {
+  evidence(logits, thresholds, image, blank) {
     const { name, training } = this.spec;
     const p = this.probability(logits);
     const [side, smallest] = [Math.max(image.width, image.height), training?.smallest_px ?? 0];

@@ -118,8 +118,8 @@ async function examine(file, mode, network, began, credentials) {
     }
     const output = await network.run(seen.pixels);
     heatmap = output.heatmap;
-    const testimony = network.testify(output.logits, spec.thresholds[mode], image, seen.blank);
-    evidence = [...readProvenance(told, image, verified), ...readWatermarks(seen.mark, seen.hidden, image), testimony];
+    const fromModel = network.evidence(output.logits, spec.thresholds[mode], image, seen.blank);
+    evidence = [...readProvenance(told, image, verified), ...readWatermarks(seen.mark, seen.hidden, image), fromModel];
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     // Where the pixels cannot be had, the file's own records are told, if they say how it was made.

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from loading import form
-from pictures import encode, plain
+from testkit.loading import form
+from testkit.pictures import encode, plain
 
 _SLOW_ONES = 500
 _PICTURE = encode(plain(250), "PNG")

@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 
 from imageprocess.types import PointsTo
-from records import exif, jpeg, png, png_texts, raw_profile, with_exif, with_xmp, xmp
+from testkit.records import exif, jpeg, png, png_texts, raw_profile, with_exif, with_xmp, xmp
 
 LINES = "a cat\nSteps: 20\nSampler: Euler a\nCFG scale: 7\nSeed: 42\nSize: 320x240"
 SETTINGS = "a cat\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 42, Size: 320x240"

@@ -1,4 +1,4 @@
-"""Rows that a report owes its reader: what one gets without looking, and whether the test itself is sound."""
+"""Sanity checks of an evaluation: baselines that do not use the pixels, and checks of the test itself."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.spec import Thresholds
+from ..types import Thresholds
 from .metrics import BEST_GUESS, Bools, Floats, Measured, Scored, measure, measure_with_intervals
 
 _CHANCE = {BEST_GUESS: Thresholds(ai=0.5, real=0.5)}
@@ -16,14 +16,14 @@ _SHUFFLES = 200
 
 
 def always_real(is_ai: Bools, weights: Floats) -> dict[str, float]:
-    """The detector that never accuses anyone."""
+    """The baseline that answers "real" to every picture."""
     return measure(is_ai, np.zeros(len(is_ai)), weights, _CHANCE)
 
 
 def file_facts_alone(scored: Scored, facts: NDArray[np.float64], *, resamples: int) -> Measured | None:
-    """A tree model on file facts (N, columns), trained and tested on these very pictures, no source in both folds.
+    """Gradient-boosted trees on metadata features (N, columns), cross-validated with no source in two folds.
 
-    None where a class has too few pictures to be folded.
+    None if a class has too few pictures for the folds.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross_val_predict
@@ -56,9 +56,9 @@ def shuffled_labels(
     rng = np.random.default_rng(0)
     ones = np.ones(len(scored.is_ai))
     rows = [measure(rng.permutation(scored.is_ai), scored.scores, ones, thresholds) for _ in range(_SHUFFLES)]
-    found = {}
+    figures = {}
     for name in ("balanced_accuracy", "auroc", "ap"):
         column = np.array([row[name] for row in rows])
         low, high = np.percentile(column, (2.5, 97.5))
-        found[name] = (float(column.mean()), float(low), float(high))
-    return found
+        figures[name] = (float(column.mean()), float(low), float(high))
+    return figures

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from pictures import encode
+from testkit.pictures import encode
 
 
 def photo(seed: int, size: tuple[int, int]) -> bytes:

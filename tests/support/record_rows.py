@@ -1,6 +1,6 @@
 """Which rows of a table of fixtures come out right. As a program: prints them, and what was told of the wrong ones.
 
-python tests/record_rows.py [FOLDER]...
+python -m tests.support.record_rows [FOLDER]...
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from imageprocess.detector import Detector, failed
 from imageprocess.errors import InputError
 from imageprocess.types import Result, Source
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "fixtures" / "records"
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "fixtures" / "records"
 # Rows whose right answer is a sentence for a person: how to tell that it is there.
 SENTENCES = {
     "c2pa-store-not-readable.jpg": lambda text: "could not be read" in text and "changed after" not in text,

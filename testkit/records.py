@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image
 
 from imageprocess.types import ImageFacts
-from pictures import encode, scene
+from testkit.pictures import encode, scene
 
 XMP_HEAD = (
     '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" '

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from pictures import encode, scene
-from records import jpeg, png, png_chunk
+from testkit.pictures import encode, scene
+from testkit.records import jpeg, png, png_chunk
 
 CUT_EVERY = 64  # bytes
 _MEGABYTE = bytes(1_000_000)

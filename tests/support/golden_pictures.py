@@ -9,8 +9,8 @@ import zlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from pictures import encode, gradient, plain, scene
-from records import png_chunk
+from testkit.pictures import encode, gradient, plain, scene
+from testkit.records import png_chunk
 
 
 def golden_pictures() -> dict[str, bytes]:

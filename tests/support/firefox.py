@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from serving import free_port
+from testkit.serving import free_port
 
 EXTENSION_ID = "imageprocess@imageprocess.example"
 _PREFERENCES = {

@@ -1,0 +1,98 @@
+"""Time to first paint, time until the model is ready, time per image and page weight, in a real Chromium."""
+
+from __future__ import annotations
+
+import base64
+import io
+import statistics
+
+import numpy as np
+from PIL import Image
+from playwright.sync_api import Browser, Response
+
+ROUNDS = 7
+PRIVATE = (
+    "/assets/ort/",
+    "/assets/js/private/",
+    "/model/",
+    "/tools.json",
+    "/network/",
+)  # what comes with the model
+
+
+def megapixel() -> bytes:
+    """A JPEG of 1152 x 864, as a camera's: soft shapes and grain."""
+    rng = np.random.default_rng(1)
+    blobs = Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8)).resize(
+        (1152, 864), Image.Resampling.BICUBIC
+    )
+    grain = rng.normal(0, 8, (864, 1152, 1))
+    stream = io.BytesIO()
+    Image.fromarray(np.clip(np.asarray(blobs) + grain, 0, 255).astype(np.uint8)).save(
+        stream, "JPEG", quality=88
+    )
+    return stream.getvalue()
+
+
+def first_paint_ms(browser: Browser, address: str) -> float:
+    """First contentful paint of a first visit."""
+    with browser.new_context(service_workers="block") as context:
+        page = context.new_page()
+        page.goto(address)
+        page.wait_for_timeout(300)
+        paint = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+        return float(page.evaluate(paint))
+
+
+def model_ready_ms(browser: Browser, address: str) -> float:
+    """From the start of a first visit until the network could judge a picture: fetched, compiled, probed."""
+    with browser.new_context(service_workers="block") as context:
+        page = context.new_page()
+        page.goto(f"{address}/predict.html")
+        ready = """async () => {
+            const { load } = await import("./assets/js/private/client.js");
+            await load();
+            return performance.now();
+        }"""
+        return float(page.evaluate(ready))
+
+
+def picture_ms(browser: Browser, address: str, picture: bytes) -> float:
+    """File to record in private mode, the model being ready: the median of several."""
+    with browser.new_context(service_workers="block") as context:
+        page = context.new_page()
+        page.goto(f"{address}/predict.html")
+        times = page.evaluate(
+            """async ([data, rounds]) => {
+                const { detect, load } = await import("./assets/js/private/client.js");
+                await load();
+                const file = new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], "x.jpg");
+                const times = [];
+                for (let i = 0; i < rounds + 2; i++) {
+                    const began = performance.now();
+                    const { record } = await detect(file, { mode: "balanced" });
+                    if (record.status !== "ok") throw new Error(JSON.stringify(record));
+                    times.push(performance.now() - began);
+                }
+                return times.slice(2);
+            }""",
+            [base64.b64encode(picture).decode(), ROUNDS],
+        )
+        return float(statistics.median(times))
+
+
+def weight_bytes(browser: Browser, address: str, locale: str = "en-US") -> int:
+    """All that a first visit transfers, uncompressed, but what comes with the model."""
+    sizes: dict[str, int] = {}
+
+    def count(response: Response) -> None:
+        if response.ok and not any(part in response.url for part in PRIVATE):
+            sizes[response.url] = len(response.body())
+
+    with browser.new_context(service_workers="block", locale=locale) as context:
+        page = context.new_page()
+        page.on("requestfinished", lambda request: count(request.response()))
+        page.goto(address)
+        page.wait_for_load_state("networkidle")
+        page.wait_for_timeout(200)
+    return sum(sizes.values())

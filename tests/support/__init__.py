@@ -1,0 +1,1 @@
+"""Helpers of the tests alone; what the benchmarks use too is in testkit."""
