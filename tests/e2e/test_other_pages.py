@@ -42,6 +42,7 @@ def test_the_accuracy_on_the_first_page_is_the_models(open_page: Open, measured_
     with running(measured_model) as address:
         page = open_page("", at=address).page
         expect(page.locator("#measured-lead")).to_contain_text("2030-01-02")
+        expect(page.locator("#measured-rows tr")).to_have_count(3)
         rows = [row.split("\t") for row in page.locator("#measured-rows tr").all_inner_texts()]
     assert [[cell.strip() for cell in row] for row in rows] == [
         [
@@ -66,6 +67,7 @@ def test_on_a_phone_the_telling_columns_are_in_sight(open_page: Open, measured_m
     with running(measured_model) as address:
         page = open_page("", at=address, viewport=PHONE).page
         expect(page.locator("#measured")).to_be_visible()
+        expect(page.locator("#measured-rows tr")).to_have_count(3)
         for cell in page.locator("#measured tr").last.locator("th, td").locator("visible=true").all():
             box = cell.bounding_box()
             assert box and box["x"] >= 0 and box["x"] + box["width"] <= PHONE["width"]
@@ -116,8 +118,8 @@ def test_an_api_page_without_its_service_says_so_and_lists_nothing(open_page: Op
 def test_the_network_is_drawn_from_its_file(open_page: Open, address: str) -> None:
     page = open_page("index.html").page
     network = httpx.get(f"{address}/assets/network/network.json").json()
+    expect(page.locator(".layer p")).to_have_count(2 + len(network["blocks"]))
     texts = page.locator(".layer p").all_inner_texts()
-    assert len(texts) == 2 + len(network["blocks"])
     for text, block in zip(texts[1:-1], network["blocks"], strict=True):
         assert f"{block['outputs']} maps of {block['side']} × {block['side']}" in text
     expect(page.locator("#network-lead")).to_contain_text(f"{network['parameters']:,}")
@@ -136,8 +138,8 @@ def test_the_first_page_leads_to_the_check(open_page: Open) -> None:
 def test_the_api_page_lists_every_call_of_the_document(open_page: Open, address: str) -> None:
     page = open_page("docs").page
     paths = httpx.get(f"{address}/openapi.json").json()["paths"]
-    calls = [text.split("\n")[0] for text in page.locator("#calls summary code").all_inner_texts()]
-    assert calls == [f"{method.upper()} {path}" for path, methods in paths.items() for method in methods]
+    calls = [f"{method.upper()} {path}" for path, methods in paths.items() for method in methods]
+    expect(page.locator("#calls summary code")).to_have_text(calls)
     page.locator("#calls summary").first.click()
     page.get_by_role("link", name="Results").click()
     expect(page.locator("#Results")).to_have_attribute("open", "")
@@ -185,7 +187,7 @@ def test_landmarks_names_and_headings(open_page: Open, name: str) -> None:
     expect(page.get_by_role("main")).to_have_count(1)
     expect(page.get_by_role("banner")).to_have_count(1)
     expect(page.get_by_role("heading", level=1)).to_have_count(1)
-    assert page.locator("html").get_attribute("lang") == "en"
+    expect(page.locator("html")).to_have_attribute("lang", "en")
     unnamed = page.locator("button:visible, input:visible, select:visible, a:visible").evaluate_all(
         """elements => elements.filter((e) => !(e.textContent.trim() || e.ariaLabel || e.labels?.length))
             .map((e) => e.outerHTML)"""

@@ -123,7 +123,7 @@ def test_another_sites_picture_needs_a_permission_that_is_asked_for(ours: Extens
     panel = ours.panel(page)
     expect(panel.locator("h2")).to_have_text("This picture lies on another site")
     expect(panel.locator("#allow")).to_have_text("Allow localhost")
-    assert panel.locator("#allow").get_attribute("data-origin") == "http://localhost/*"
+    expect(panel.locator("#allow")).to_have_attribute("data-origin", "http://localhost/*")
     # Where that site lets anyone read its pictures, no permission is needed.
     there.headers["Access-Control-Allow-Origin"] = "*"
     address = there.picture("/open.jpg", encode(scene(4), "JPEG"))
@@ -153,14 +153,14 @@ def test_what_cannot_be_checked_says_why(ours: Extension, sites: Sites) -> None:
     here = sites[0]
     here.picture("/drawing.svg", b'<svg xmlns="http://www.w3.org/2000/svg" width="200" height="200"/>')
     here.picture("/cut.jpg", encode(scene(5), "JPEG")[:2000])
-    page = opened(ours, here.page('<img src="/drawing.svg"><img src="/missing.jpg"><img src="/cut.jpg">'))
+    address = here.page('<img src="/drawing.svg"><img src="/missing.jpg"><img src="/cut.jpg">')
     for path, why in (
         ("/drawing.svg", "not a photograph’s file format"),
         ("/missing.jpg", "could not be fetched"),
         ("/cut.jpg", "damaged"),
     ):
+        page = opened(ours, address)  # a fresh one: what stands in it is this picture's panel
         ours.right_click(page, here.address + path)
-        page.wait_for_timeout(300)
         expect(ours.panel(page).locator("#content")).to_contain_text(why)
 
 

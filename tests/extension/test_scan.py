@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from imageprocess.detector import Detector
 from imageprocess.report.records import to_record
@@ -254,4 +254,4 @@ def test_pictures_from_elsewhere_are_told_and_not_read(ours: Extension, sites: S
     told = ours.scan(page)
     assert told["counts"] == {"needs": 1} and told["needs"] == ["http://localhost/*"]
     popup = ours.popup(page)
-    assert popup.locator("#needs-allow").inner_text() == "1 picture lies elsewhere. Allow localhost"
+    expect(popup.locator("#needs-allow")).to_have_text("1 picture lies elsewhere. Allow localhost")

@@ -217,7 +217,8 @@ async function run(only = null) {
       const { canvas } = item.card;
       if (byId("history-keep").checked) history().then(({ remember }) => remember(record, canvas));
     }
-    summarise(checked());
+    await showTable().catch(console.warn); // who hears that all is done must find the table
+    if (running === control) summarise(checked());
   } catch (error) {
     if (item) show(item, "waiting", null);
     if (running !== control) return; // started over meanwhile
