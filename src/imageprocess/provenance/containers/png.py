@@ -6,11 +6,10 @@ import re
 import zlib
 
 from .jpeg import photoshop_iptc
-from .records import MAX_PARTS, MAX_TEXTS, Records, capped
+from .records import EXIF_PREFIX, MAX_PARTS, MAX_TEXTS, Records, capped
 
 _XMP_KEYWORD = "XML:com.adobe.xmp"
 _RAW_PROFILE = "Raw profile type "
-_EXIF = b"Exif\0\0"
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 
 
@@ -27,9 +26,7 @@ def walk_png(data: bytes) -> Records:
             chunks += 1
             _keep_text(records, kind, capped(data, at + 8, size) or b"")
         elif kind == b"eXIf":
-            # Some writers keep JPEG's prefix, which the chunk does not ask for.
-            exif = capped(data, at + 8, size) or b""
-            records.exif = records.exif or exif.removeprefix(_EXIF) or None
+            records.add_exif(capped(data, at + 8, size))
         elif kind == b"caBX":
             records.manifest_store = records.manifest_store or capped(data, at + 8, size)
         at += 12 + size
@@ -66,12 +63,13 @@ def _keep_profile(records: Records, name: str, text: bytes) -> None:
         profile = bytes.fromhex(digits.decode("ascii"))[: int(match[1])] if match else b""
     except ValueError:  # no digits, or a size without end
         return
-    if name in ("exif", "APP1") and profile.startswith((_EXIF, b"II*\0", b"MM\0*")):
-        records.exif = records.exif or profile.removeprefix(_EXIF) or None
+    if name in ("exif", "APP1") and profile.startswith((EXIF_PREFIX, b"II*\0", b"MM\0*")):
+        records.add_exif(profile)
     elif name in ("xmp", "APP1"):
         records.add_xmp(profile.removeprefix(_XMP))
     elif name in ("iptc", "8bim"):
-        records.iptc_iim = records.iptc_iim or photoshop_iptc(profile) or None
+        bare = profile if profile[:1] == b"\x1c" else None  # without Photoshop's frame
+        records.iptc_iim = records.iptc_iim or photoshop_iptc(profile) or bare
 
 
 def _inflate(packed: bytes, room: int) -> bytes:
