@@ -10,6 +10,7 @@ from .records import EXIF_PREFIX, MAX_PARTS, MAX_TEXTS, Records, capped
 
 _XMP_KEYWORD = "XML:com.adobe.xmp"
 _RAW_PROFILE = "Raw profile type "
+_PROFILE_HEAD = 200  # bytes in which its name and size stand
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 
 
@@ -57,7 +58,7 @@ def _keep_text(records: Records, kind: bytes, body: bytes) -> None:
 
 def _keep_profile(records: Records, name: str, text: bytes) -> None:
     """ImageMagick's way to keep other formats' records in a text: the name, the size in bytes, hexadecimal digits."""
-    match = re.match(rb"\s*[\w ]+\s+(\d+)\s", text)
+    match = re.match(rb"\s*\w+(?: \w+)*\s+(\d+)\s", text[:_PROFILE_HEAD])
     digits = re.sub(rb"\s+", b"", text[match.end() :]) if match else b""
     try:
         profile = bytes.fromhex(digits.decode("ascii"))[: int(match[1])] if match else b""

@@ -16,9 +16,10 @@ from .generation import Generation, How
 _SETTINGS_IN_A_LINE = re.compile(r"(?:^|[\r\n])[ \t]*Steps: ?\d")
 _SETTINGS_ANYWHERE = re.compile(r"(?<![A-Za-z])Steps: ?\d+, ")
 # Some programs write one setting a line, with or without a comma behind it.
-_NEXT_SETTING = re.compile(r",?[ \t]*[\r\n]+[ \t]*(?=[A-Z][\w ]{0,40}: )")
+_NEXT_SETTING = re.compile(r",?[ \t]{0,40}[\r\n]{1,20}[ \t]{0,40}(?=[A-Z][\w ]{0,40}: )")
 _NEGATIVE = "Negative prompt:"
 _SIBLINGS = {"sampler", "seed", "cfg scale", "model", "model hash"}
+_MAX_SETTINGS = 100_000  # characters of settings that are read
 _MIN_ON_ONE_LINE = 3  # siblings, where no line break sets the settings apart
 # A second pass over the program's own first picture: of the web UI's today, of 2022's, of SD.Next's.
 _SECOND_PASS = re.compile(r"^(hires |first pass size|refine|second pass)", re.I)
@@ -53,7 +54,7 @@ def _split(text: str) -> tuple[str, dict[str, str]] | None:
     for matches, least in ((lines, 1), (anywhere, _MIN_ON_ONE_LINE)):
         if matches:
             at = matches[-1].start()
-            settings = parse_settings(" ".join(_NEXT_SETTING.sub(", ", text[at:]).splitlines()).strip())
+            settings = parse_settings(" ".join(_NEXT_SETTING.sub(", ", text[at : at + _MAX_SETTINGS]).splitlines()).strip())
             if len(_SIBLINGS & {name.lower() for name in settings}) >= least:
                 return text[:at], settings
     return None

@@ -1,10 +1,13 @@
 // The `parameters` text of AUTOMATIC1111's web UI and its relatives (provenance/generators/a1111.py).
 
+import { stripped } from "./bytes.js";
+
 const IN_A_LINE = /(?:^|[\r\n])[ \t]*Steps: ?\d/g;
 const ANYWHERE = /(?<![A-Za-z])Steps: ?\d+, /g;
-const NEXT_SETTING = /,?[ \t]*[\r\n]+[ \t]*(?=[A-Z][\p{L}\p{N}_ ]{0,40}: )/gu; // one setting a line
+const NEXT_SETTING = /,?[ \t]{0,40}[\r\n]{1,20}[ \t]{0,40}(?=[A-Z][\p{L}\p{N}_ ]{0,40}: )/gu; // one setting a line
 const NEGATIVE = "Negative prompt:";
 const SIBLINGS = ["sampler", "seed", "cfg scale", "model", "model hash"];
+const MAX_SETTINGS = 100_000; // characters of settings that are read
 const MIN_ON_ONE_LINE = 3; // siblings, where no line break sets the settings apart
 const SECOND_PASS = /^(hires |first pass size|refine|second pass)/i;
 const INPUT_PICTURE = /^(mask blur|masked content|inpaint area|init(ial)? image|init size)/i;
@@ -35,7 +38,7 @@ function split(text) {
   for (const [wanted, least] of /** @type {[RegExp, number][]} */ ([[IN_A_LINE, 1], [ANYWHERE, MIN_ON_ONE_LINE]])) {
     const last = [...text.matchAll(wanted)].at(-1);
     if (!last) continue;
-    const settings = parseSettings(text.slice(last.index).replace(NEXT_SETTING, ", ").split(LINE_ENDS).join(" ").trim());
+    const settings = parseSettings(text.slice(last.index, last.index + MAX_SETTINGS).replace(NEXT_SETTING, ", ").split(LINE_ENDS).join(" ").trim());
     const names = new Set([...settings.keys()].map((name) => name.toLowerCase()));
     if (SIBLINGS.filter((name) => names.has(name)).length >= least) return [text.slice(0, last.index), settings];
   }
@@ -67,7 +70,7 @@ function parseSettings(line) {
     else if ("}])".includes(char)) depth = Math.max(0, depth - 1);
     else if (char === "," && (depth === 0 || at === line.length)) {
       const [, name, value] = /^([^:]*):([^]*)$/.exec(line.slice(start, at)) ?? [];
-      if (name !== undefined && !pairs.has(name.trim())) pairs.set(name.trim(), value.trim().replace(/^"+|"+$/g, ""));
+      if (name !== undefined && !pairs.has(name.trim())) pairs.set(name.trim(), stripped(value.trim(), '"'));
       start = at + 1;
     }
   }

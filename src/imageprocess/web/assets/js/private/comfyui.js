@@ -7,7 +7,10 @@ import { pattern, TABLE } from "./table.js";
 
 const PROMPT_FIELDS = ["text", "prompt", "text_g", "t5xxl", "clip_l", "string", "value", "text1", "positive"];
 
-const fits = (name, text) => pattern(TABLE.comfyui[name], "i").test(text);
+const MAX_NAME = 200; // characters of a name that the patterns see: some take time in its square
+const MAX_ENDS = 24; // saved pictures that are looked at
+
+const fits = (name, text) => pattern(TABLE.comfyui[name], "i").test(text.slice(0, MAX_NAME));
 const is = ({ kind }, name) => fits(name, kind);
 const isPicture = (name) => !fits("not_picture", name);
 const isModel = ([name]) => fits("model_inputs", name);
@@ -66,7 +69,7 @@ function ends(graph) {
   const saving = takers.filter(([, node]) => node.inputs.has("filename_prefix") || is(node, "saves"));
   const last = takers.filter(([id]) => !consumed.has(id));
   const found = [unseen(saving), saving, unseen(last), last].find((some) => some.length) ?? [];
-  return found.map(([id]) => id);
+  return found.slice(0, MAX_ENDS).map(([id]) => id);
 }
 
 function howMade(graph, path) {
@@ -84,7 +87,7 @@ function howMade(graph, path) {
 function withoutMaps(graph, path) {
   const behind = walkBack(graph, path, () => true).map((id) => graph.get(id));
   const weights = behind.flatMap(({ inputs }) => [...inputs.values()]).filter((value) => typeof value === "string");
-  const takesMap = weights.some((value) => fits("structure_models", value));
+  const takesMap = weights.some((value) => value.length <= MAX_NAME && fits("structure_models", value));
   const isMap = (node) => is(node, "structure") || (takesMap && is(node, "conditions_on_structure"));
   return new Map([...graph].filter(([, node]) => !isMap(node)));
 }

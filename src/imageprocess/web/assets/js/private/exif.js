@@ -1,7 +1,7 @@
 // A TIFF structure -> the few EXIF fields that say who or what made the picture, and how it is turned
 // (provenance/exif.py; TIFF 6.0, CIPA DC-008).
 
-import { Reader, utf8 } from "./bytes.js";
+import { Reader, stripped, utf8 } from "./bytes.js";
 import { parseJson } from "./generation.js";
 import { photoshopIptc } from "./jpegrecords.js";
 import { jsonPart } from "./texts.js";
@@ -24,7 +24,7 @@ const EXIF_DIRECTORY = 0x8769;
 const [MAKER_NOTE, HUAWEI_AI_EDIT] = [0x927c, 0x0212];
 const [XMP, IPTC, PHOTOSHOP, C2PA] = [0x02bc, 0x83bb, 0x8649, 0xcd41]; // of a TIFF file; an EXIF block has none of them
 const [WIDTH, HEIGHT] = [0x0100, 0x0101];
-const MARK_OF_SETTINGS = /Steps: \d|Negative prompt:/;
+const MARK_OF_RECORD = /Steps: \d|Negative prompt:|Job ID: [\da-f]{8}-|" -s ?\d/;
 const TYPE_SIZES = { 1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 13: 4 };
 
 /**
@@ -103,7 +103,6 @@ function value(raw, number) {
   return denominator ? number(raw.subarray(0, 4)) / denominator : 0;
 }
 
-const trimmed = (found) => found.replace(/^[\0 \n\r\t]+|[\0 \n\r\t]+$/g, "");
 const utf16 = (bytes, order) => new TextDecoder(order, { ignoreBOM: true }).decode(bytes).replace(/^\ufeff+/, "");
 
 /** Up to the first zero byte; NovelAI writes four of them in front. */
@@ -115,7 +114,7 @@ function text(raw) {
 }
 
 /** UTF-16, as Windows writes it; a record is read however it is encoded. */
-const wideText = (raw) => (raw ? trimmed(recordIn(raw) ?? new TextDecoder("utf-16le", { ignoreBOM: true }).decode(raw)) : "");
+const wideText = (raw) => (raw ? stripped(recordIn(raw) ?? new TextDecoder("utf-16le", { ignoreBOM: true }).decode(raw)) : "");
 
 const CODES = ["", "ASCII", "JIS", "UNICODE"];
 
@@ -128,7 +127,7 @@ function userComment(raw, little) {
   const body = CODES.includes(code) ? raw.subarray(8) : raw;
   const isWide = code === "UNICODE";
   const found = isWide || withoutZeros(body).includes(0) ? recordIn(body) : null;
-  return trimmed(found ?? (isWide ? eitherUtf16(body, little) : utf8(body)));
+  return stripped(found ?? (isWide ? eitherUtf16(body, little) : utf8(body)));
 }
 
 /**
@@ -148,7 +147,7 @@ function recordIn(raw) {
   const tried = [() => utf8(raw).replace(/^\ufeff+/, ""), () => utf16(even(raw), "utf-16be"), () => utf16(even(raw), "utf-16le")];
   for (const decoded of tried) {
     const found = decoded();
-    if (MARK_OF_SETTINGS.test(found) || parseJson(jsonPart(found)[1]) !== null) return found;
+    if (MARK_OF_RECORD.test(found) || parseJson(jsonPart(found)[1]) !== null) return found;
   }
   return null;
 }

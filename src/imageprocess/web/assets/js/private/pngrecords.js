@@ -39,7 +39,7 @@ async function keepText(records, kind, body) {
 
 /** ImageMagick's way to keep other formats' records in a text: the name, the size in bytes, hexadecimal digits. */
 function keepProfile(records, name, text) {
-  const [head, size] = /^\s*[\w ]+\s+(\d+)\s/.exec(latin1(text.subarray(0, 200))) ?? [];
+  const [head, size] = /^\s*\w+(?: \w+)*\s+(\d+)\s/.exec(latin1(text.subarray(0, 200))) ?? [];
   const digits = head === undefined ? "" : latin1(text.subarray(head.length)).replace(/\s+/g, "");
   if (digits.length % 2 || /[^0-9a-fA-F]/.test(digits)) return;
   const profile = Uint8Array.from(digits.match(/../g) ?? [], (pair) => parseInt(pair, 16)).subarray(0, Number(size));

@@ -1,6 +1,7 @@
 // Records -> the named texts of a file, whatever its container (provenance/texts.py). Readers of generators' records see
 // only these.
 
+import { stripped } from "./bytes.js";
 import { parseJson } from "./generation.js";
 import { TABLE } from "./table.js";
 
@@ -43,7 +44,7 @@ const NAMES = { prompt: "prompt", workflow: "workflow", aigc: "AIGC" };
 
 /** The JSON object that a text holds, and the name that some writers put in front of it. */
 export function jsonPart(text) {
-  const body = text.replace(/^[\0 \n\r\t\ufeff]+|[\0 \n\r\t\ufeff]+$/g, "");
+  const body = stripped(text, "\0 \n\r\t\ufeff");
   const [front, word, bare] = (!body.startsWith("{") && NAME_IN_FRONT.exec(body)) || [];
   if (front) return [NAMES[(word ?? bare).toLowerCase()] ?? word ?? bare, body.slice(front.length)];
   return [null, body.startsWith("{") ? body : null];
