@@ -120,6 +120,7 @@ def _camera_claims() -> Iterator[str]:
 def _rows() -> Iterator[tuple[str, ...]]:
     for tool in TABLE["tools"]:
         where = ", ".join(f"`{name}`" for name in tool.get("in", ())) or "any text"
+        where = f"{where}, or any text" if "anywhere" in tool else where
         where = "named texts" if "notes" in tool else where
         yield (
             tool.get("name", "Fooocus and relatives"),
@@ -142,7 +143,7 @@ def _known_by(tool: dict[str, Any]) -> str:
     if "pattern" in tool:
         return f"a text like `{tool['pattern']}`"
     conditions = tool.get("json", tool.get("notes"))
-    either = conditions if isinstance(conditions, list) else [conditions]
+    either = [*(conditions if isinstance(conditions, list) else [conditions]), *tool.get("anywhere", ())]
     told = [
         ", ".join(f"`{path}`" + (f" like `{pattern}`" if pattern else "") for path, pattern in one.items())
         for one in either

@@ -16,7 +16,10 @@ def hostile_files() -> dict[str, bytes]:
         "options without an end": ("Description", " --a" * (LENGTH // 4)),
         "a command without an end": ("Dream", '"' + '" -s 5 ' * (LENGTH // 7)),
         "open brackets": ("Dream", '"a' + "[" * LENGTH),
-        "settings and spaces": ("parameters", "Steps: 20, Sampler: x, Seed: 1, Model: y" + " " * LENGTH + "z"),
+        "settings and spaces": (
+            "parameters",
+            "Steps: 20, Sampler: x, Seed: 1, Model: y" + " " * LENGTH + "z",
+        ),
         "settings and lines": ("parameters", "\nSteps: 20, Sampler: x" + "\t \n" * (LENGTH // 3) + "z"),
         "settings and quotes": ("parameters", "Steps: 20, Sampler: x, Seed: " + '"' * (LENGTH + 1)),
         "spaces in the middle": ("x", "y" + " " * LENGTH + "y"),

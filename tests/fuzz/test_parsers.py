@@ -44,6 +44,7 @@ SECONDS = float(os.environ.get("IMAGEPROCESS_FUZZ_SECONDS", "0"))
 MAX_SECONDS_A_CALL = 1.0
 MAX_GROWTH_BYTES = 200_000_000
 
+
 def _keys(data: bytes) -> None:
     with contextlib.suppress(UsageError):
         parse_keys(data, "keys")

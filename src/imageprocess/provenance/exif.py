@@ -38,7 +38,12 @@ _CODES = (b"", b"ASCII", b"JIS", b"UNICODE")
 _BLANKS = "\0 \n\r\t"
 _EXIF_DIRECTORY = 0x8769
 _MAKER_NOTE, _HUAWEI, _HUAWEI_AI_EDIT = 0x927C, b"HUAWEI\0\0", 0x0212  # OpenHarmony's libexif names it
-_XMP, _IPTC, _PHOTOSHOP, _C2PA = 0x02BC, 0x83BB, 0x8649, 0xCD41  # of a TIFF file; an EXIF block has none of them
+_XMP, _IPTC, _PHOTOSHOP, _C2PA = (
+    0x02BC,
+    0x83BB,
+    0x8649,
+    0xCD41,
+)  # of a TIFF file; an EXIF block has none of them
 _TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 13: 4}
 _MARK_OF_RECORD = re.compile(r"Steps: \d|Negative prompt:|Job ID: [\da-f]{8}-|\" -s ?\d")
 

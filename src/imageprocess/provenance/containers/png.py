@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import zlib
 
@@ -10,6 +11,7 @@ from .records import EXIF_PREFIX, MAX_PARTS, MAX_TEXTS, Records, capped
 
 _XMP_KEYWORD = "XML:com.adobe.xmp"
 _RAW_PROFILE = "Raw profile type "
+_PIECE = 4_096  # bytes inflated at a time
 _PROFILE_HEAD = 200  # bytes in which its name and size stand
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 
@@ -74,7 +76,11 @@ def _keep_profile(records: Records, name: str, text: bytes) -> None:
 
 
 def _inflate(packed: bytes, room: int) -> bytes:
-    try:
-        return zlib.decompressobj().decompress(packed, room)
-    except zlib.error:
-        return b""
+    """At most `room` bytes; of a damaged stream what comes before the damage."""
+    stream = zlib.decompressobj()
+    whole = bytearray()
+    with contextlib.suppress(zlib.error):
+        for at in range(0, len(packed), _PIECE):
+            if len(whole) < room and not stream.eof:
+                whole += stream.decompress(packed[at : at + _PIECE], room - len(whole))
+    return bytes(whole)

@@ -54,7 +54,9 @@ def _split(text: str) -> tuple[str, dict[str, str]] | None:
     for matches, least in ((lines, 1), (anywhere, _MIN_ON_ONE_LINE)):
         if matches:
             at = matches[-1].start()
-            settings = parse_settings(" ".join(_NEXT_SETTING.sub(", ", text[at : at + _MAX_SETTINGS]).splitlines()).strip())
+            settings = parse_settings(
+                " ".join(_NEXT_SETTING.sub(", ", text[at : at + _MAX_SETTINGS]).splitlines()).strip()
+            )
             if len(_SIBLINGS & {name.lower() for name in settings}) >= least:
                 return text[:at], settings
     return None

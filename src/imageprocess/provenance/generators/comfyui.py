@@ -20,7 +20,9 @@ from .generation import Generation, How, size_fits, text_of
 from .graph import Graph, Node, drawn_graph, ran_graph, walk_back
 
 _P = {name: re.compile(pattern, re.I) for name, pattern in TABLE["comfyui"].items()}
-_MAX_NAME = 200  # characters of a node's or an input's name that the patterns see: some take time in its square
+_MAX_NAME = (
+    200  # characters of a node's or an input's name that the patterns see: some take time in its square
+)
 _MAX_ENDS = 24  # saved pictures that are looked at
 _PROMPT_FIELDS = ("text", "prompt", "text_g", "t5xxl", "clip_l", "string", "value", "text1", "positive")
 _Size = tuple[int, int] | None

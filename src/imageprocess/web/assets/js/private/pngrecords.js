@@ -52,7 +52,7 @@ function keepProfile(records, name, text) {
   }
 }
 
-/** At most `room` bytes of the zlib stream; nothing of a damaged one. */
+/** At most `room` bytes of the zlib stream; of a damaged one what comes before the damage. */
 async function inflate(packed, room) {
   const reader = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate")).getReader();
   const whole = [];
@@ -64,9 +64,7 @@ async function inflate(packed, room) {
       whole.push(value.subarray(0, room - size));
       size += whole.at(-1).length;
     }
-  } catch {
-    return new Uint8Array();
-  }
+  } catch {} // damaged: what came before counts
   reader.cancel().catch(() => {});
   return new Uint8Array(await new Blob(whole).arrayBuffer());
 }
