@@ -12,8 +12,8 @@ from imageprocess.provenance.table import TABLE
 
 FIELDS = {"prompt", "negative_prompt", "seed", "sampler", "model"}
 KEYS = {
-    "name", "name_from", "json", "notes", "pattern", "groups", "in", "anywhere", "also", "unless", "how", "edited_if", "unclear_if",
-    "version", "version_words", "fields", "settings", "author", "seen",
+    "name", "name_from", "json", "notes", "pattern", "groups", "in", "anywhere", "also", "unless", "how", "edited_if",
+    "unclear_if", "version", "version_words", "fields", "settings", "author", "seen",
 }  # fmt: skip
 
 

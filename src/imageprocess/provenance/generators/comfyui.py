@@ -88,7 +88,7 @@ def _ends(graph: Graph) -> list[str]:
     """Nodes that save a picture; only where there are none, what is previewed or left at an end."""
     consumed = {source for node in graph.values() for _, source in node.links()}
     takers = [i for i, node in graph.items() if any(_is_picture(name) for name, _ in node.links())]
-    saving = [i for i in takers if "filename_prefix" in graph[i].inputs or _is(graph[i], "saves")]
+    saving = [i for i in takers if _saves(graph[i])]
     saving = [i for i in saving if not _is(graph[i], "previews")] or saving
     ends = [i for i in takers if i not in consumed]
     shown = [i for i in ends if not _is(graph[i], "previews")]
@@ -140,6 +140,8 @@ def _samples(node: Node) -> bool:
     """ComfyUI's own samplers, and what takes a model, and a seed, a noise or its schedule."""
     if _is(node, "core_samplers"):
         return True
+    if _saves(node):
+        return False
     if _is(node, "scales") and not any(name in node.inputs for name in ("seed", "noise_seed", "denoise")):
         return False
     sampling = sum(_fits("sampling_inputs", name[:_MAX_NAME]) for name in node.inputs)
@@ -147,14 +149,20 @@ def _samples(node: Node) -> bool:
     named = "sampler" in node.kind.lower() and "select" not in node.kind.lower()
     if named and not node.inputs.keys() - {name for name, _ in node.links()}:  # drawn, in the older form
         return models or any(not _is_picture(name) for name, _ in node.links())
-    return (models and sampling >= 1) or (named and sampling >= 2)
+    denoises = any(_fits("denoising_inputs", name[:_MAX_NAME]) for name in node.inputs)
+    return (models and sampling >= 1) or (named and sampling >= 2 and denoises)
+
+
+def _saves(node: Node) -> bool:
+    """Some that save take a prompt, a seed and a model's name, to write them into the file."""
+    return "filename_prefix" in node.inputs or _is(node, "saves")
 
 
 def _asks_service(node: Node) -> bool:
     """Takes a prompt and no model of ours: a whole picture is asked for in words. With a picture among its inputs, only
     a seed or a model's name shows that it is a service."""
     has = node.inputs.keys()
-    if "prompt" not in has or _takes_model(node):
+    if "prompt" not in has or _takes_model(node) or _saves(node):
         return False
     pictures = any(_is_picture(name) for name, _ in node.links()) or _names_picture(node)
     return bool({"seed", "model", "model_name"} & has) or not pictures
@@ -163,6 +171,8 @@ def _asks_service(node: Node) -> bool:
 def _touches(node: Node) -> bool:
     """A model takes part in what becomes of the picture, without sampling: edits in words, face swaps, learnt
     upscaling."""
+    if _saves(node):
+        return False
     told = "prompt" in node.inputs and any(_is_picture(name) for name, _ in node.links())
     return told or _is(node, "edits_without_a_model_input") or _takes_model(node)
 

@@ -39,10 +39,16 @@ function split(text) {
     const last = [...text.matchAll(wanted)].at(-1);
     if (!last) continue;
     const settings = parseSettings(text.slice(last.index, last.index + MAX_SETTINGS).replace(NEXT_SETTING, ", ").split(LINE_ENDS).join(" ").trim());
-    const names = new Set([...settings.keys()].map((name) => name.toLowerCase()));
-    if (SIBLINGS.filter((name) => names.has(name)).length >= least) return [text.slice(0, last.index), settings];
+    if (siblings(settings) >= least) return [text.slice(0, last.index), settings];
   }
   return null;
+}
+
+/** How many other settings of a sampler there are; a pedometer counts steps too, and its model has a name. */
+function siblings(settings) {
+  const told = new Map([...settings].map(([name, value]) => [name.toLowerCase(), value]));
+  const found = SIBLINGS.filter((name) => told.has(name) && (!["seed", "cfg scale"].includes(name) || /^-?\d/.test(told.get(name))));
+  return found.some((name) => !name.startsWith("model")) ? found.length : 0;
 }
 
 /** A denoising strength above 0 without a second pass is img2img's: the work began with an input picture. */

@@ -66,7 +66,7 @@ function ends(graph) {
   const consumed = new Set(nodes.flatMap(([, node]) => links(node).map(([, source]) => source)));
   const takers = nodes.filter(([, node]) => links(node).some(([name]) => isPicture(name)));
   const unseen = (some) => some.filter(([, node]) => !is(node, "previews"));
-  const saving = takers.filter(([, node]) => node.inputs.has("filename_prefix") || is(node, "saves"));
+  const saving = takers.filter(([, node]) => saves(node));
   const last = takers.filter(([id]) => !consumed.has(id));
   const found = [unseen(saving), saving, unseen(last), last].find((some) => some.length) ?? [];
   return found.slice(0, MAX_ENDS).map(([id]) => id);
@@ -95,6 +95,7 @@ function withoutMaps(graph, path) {
 /** ComfyUI's own samplers, and what takes a model, and a seed, a noise or its schedule. */
 function samples(node) {
   if (is(node, "core_samplers")) return true;
+  if (saves(node)) return false;
   const names = [...node.inputs.keys()];
   if (is(node, "scales") && !["seed", "noise_seed", "denoise"].some((name) => node.inputs.has(name))) return false;
   const linked = links(node);
@@ -103,18 +104,22 @@ function samples(node) {
   const kind = node.kind.toLowerCase();
   const named = kind.includes("sampler") && !kind.includes("select");
   if (named && names.length === linked.length) return models || linked.some(([name]) => !isPicture(name)); // drawn, in the older form
-  return (models && sampling >= 1) || (named && sampling >= 2);
+  return (models && sampling >= 1) || (named && sampling >= 2 && names.some((name) => fits("denoising_inputs", name)));
 }
+
+/** Some that save take a prompt, a seed and a model's name, to write them into the file. */
+const saves = (node) => node.inputs.has("filename_prefix") || is(node, "saves");
 
 /** Takes a prompt and no model of ours; with a picture among its inputs, a seed or a model's name besides. */
 function asksService(node) {
-  if (!node.inputs.has("prompt") || links(node).some(isModel)) return false;
+  if (!node.inputs.has("prompt") || links(node).some(isModel) || saves(node)) return false;
   if (["seed", "model", "model_name"].some((name) => node.inputs.has(name))) return true;
   return !links(node).some(([name]) => isPicture(name)) && !namesPicture(node);
 }
 
 /** A model takes part in what becomes of the picture, without sampling. */
 const touches = (node) => {
+  if (saves(node)) return false;
   const isTold = node.inputs.has("prompt") && links(node).some(([name]) => isPicture(name));
   return isTold || is(node, "edits_without_a_model_input") || links(node).some(isModel);
 };
