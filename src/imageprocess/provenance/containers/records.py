@@ -38,9 +38,11 @@ class Records:
         if len(self.texts) >= MAX_TEXTS or len(raw) > self.room:
             return
         self.room -= len(raw)
-        if encoding is None:
-            encoding = "utf-8" if is_utf8(raw) else "latin-1"
-        self.texts.append(Text(place, name, raw.decode(encoding, errors="replace")))
+        try:
+            text = raw.decode(encoding or "utf-8", errors="replace" if encoding else "strict")
+        except UnicodeDecodeError:
+            text = raw.decode("latin-1")
+        self.texts.append(Text(place, name, text))
 
     def add_exif(self, block: bytes | None) -> None:
         """JPEG's prefix, which some writers keep in other containers, is left out."""
