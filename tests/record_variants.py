@@ -17,6 +17,7 @@ SETTINGS = "a cat\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 42, Size: 32
 LABEL = json.dumps({"AIGC": {"Label": "1", "ContentProducer": "maker-1"}})
 DIFFUSERS = {"prompt": "p", "guidance_scale": 5, "num_inference_steps": 9, "seed": 5}
 INVOKE_META = {"app_version": "5.4", "generation_mode": "txt2img", "positive_prompt": "p", "seed": 4}
+NOVELAI = {"prompt": "p", "uc": "n", "seed": 4, "sampler": "k_euler", "signed_hash": "YWJj"}
 MIDJOURNEY = "a cat --v 7 Job ID: 12345678-1234-1234-1234-123456789abc"
 INVOKE = {"nodes": [{"type": "invocation", "data": {"type": "denoise_latents"}}], "edges": []}
 
@@ -51,6 +52,7 @@ def variants() -> dict[str, tuple[bytes, PointsTo | None, str | None]]:
         ("pedometer.png", png_texts({"Comment": "Steps: 10000, Calories: 300, Model: Band 4"}), None, None),
         ("list-of-steps.png", png_texts({"Comment": "Notes\nSteps: 3\nSeed: none\nModel: oak"}), None, None),
         ("invokeai-anywhere.jpg", _comment(b"ASCII\0\0\0" + json.dumps(INVOKE_META).encode()), "ai", "InvokeAI"),
+        ("novelai-without-software.jpg", _comment(json.dumps(NOVELAI).encode()), "ai", "NovelAI"),
         ("midjourney-comment.jpg", jpeg([(0xFE, MIDJOURNEY.encode())]), "ai", "Midjourney"),
         ("app-that-saves-pictures.png", with_xmp("PNG", xmp(_CREATOR)), None, None),
         ("saver-that-keeps-a-prompt.png", _saved_with_prompt(), "nothing", "ComfyUI"),
