@@ -61,11 +61,13 @@ def show_audit(report: AuditReport) -> None:
     _console().print(table)
     if report.by_category:
         within = Table(
-            "category", "pictures", "AUROC, random folds", "limit", title="the same within each category"
-        )
+            "category", "pictures", "AUROC, bytes withheld (this one gates)", "with bytes", "limit",
+            title="the same within each category, random folds",
+        )  # fmt: skip
         for name, found in report.by_category.items():
             mark = "" if found.passed else "  FAILED"
-            within.add_row(name, f"{found.pictures:,}", f"{found.auroc:.3f}{mark}", f"{found.limit:.3f}")
+            decides = f"{found.auroc_without_bytes:.3f}{mark}"
+            within.add_row(name, f"{found.pictures:,}", decides, f"{found.auroc:.3f}", f"{found.limit:.3f}")
         _console().print(within)
 
 
