@@ -80,6 +80,11 @@ evaluate: $(VENV)/.dev
 fuzz: $(VENV)/.dev
 	IMAGEPROCESS_FUZZ_SECONDS=600 $(BIN)/python -m pytest tests/fuzz
 
+# The browser's readers alone, under Node.
+.PHONY: fuzz-browser
+fuzz-browser: $(VENV)/.dev
+	IMAGEPROCESS_FUZZ_SECONDS=600 $(BIN)/python -m pytest tests/fuzz/test_browser.py -k mutated -s
+
 # The pages as a site that needs no server but a file server: everything in ./site.
 site: $(VENV)/.serve web
 	rm -rf site

@@ -34,14 +34,32 @@ One reader gives every named text of a file, whatever the container; the readers
 | place | names |
 |---|---|
 | PNG | tEXt, zTXt, iTXt; `Raw profile type` (exif, xmp, iptc); eXIf with or without its prefix |
-| EXIF, in every container | the texts of both directories, UserComment and Windows' XP fields among them |
+| EXIF, in every container | the texts of both directories, UserComment and Windows' XP fields; of every EXIF block |
 | XMP, in every container | each simple property; several packets, extended packets |
 | IPTC IIM | object name, instructions, program, by-line, headline, credit, source, copyright, caption |
-| JPEG | comments; APP3 to APP15 that hold JSON; Samsung's trailer |
+| JPEG | comments; application segments that hold JSON; Samsung's trailer |
 | GIF | comments, XMP, Content Credentials |
-| WebP, AVIF, HEIC, TIFF | EXIF, XMP, Content Credentials |
+| WebP, AVIF, HEIC, TIFF | EXIF, XMP, Content Credentials; of TIFF also IPTC and Photoshop's resources |
 | pixels | the stealth record in alpha or RGB |
-| inside a text | JSON objects and texts in JSON, two levels deep |
+| inside a text | JSON objects and texts in JSON, two levels deep; behind a name (`Prompt: {`, `AIGC{`) |
+
+A record in EXIF is read as UTF-8 or as UTF-16 of either byte order, whatever encoding the field names.
+
+## What a statement of AI rests on
+
+No word that merely occurs in a name decides.
+
+- Tools' JSON: several fields of the tool's own together, or the name of the text and its fields.
+- The web UI's settings: `Steps` with a sampler, a numeric seed or a numeric CFG scale beside it.
+- ComfyUI, made: a node that takes a model and a seed or a noise schedule; ComfyUI's own samplers by their whole class
+  names; a node that takes a prompt and neither a model nor a picture. Nodes that save never count, though they may
+  keep a prompt.
+- ComfyUI, edited: a picture from outside on the way to such a node, to one with a model among its inputs, or to one of
+  the classes in `edits_without_a_model_input`, by their whole names.
+- Which of ComfyUI's nodes load, scale or crop is read from patterns on class names as well. These turn "made" into
+  "edited" or "not clear"; where no model took part they say nothing of AI.
+- Ideogram, Luma, Reve, Aphrodite AI: the whole value of the field in which the service writes its own name.
+- Credit lines and IPTC terms: the whole value.
 
 ## Two decisions
 
@@ -123,6 +141,7 @@ def _camera_claims() -> Iterator[str]:
 def _rows() -> Iterator[tuple[str, ...]]:
     for tool in TABLE["tools"]:
         where = ", ".join(f"`{name}`" for name in tool.get("in", ())) or "any text"
+        where = f"{where}, or any text" if "anywhere" in tool else where
         where = "named texts" if "notes" in tool else where
         yield (
             tool.get("name", "Fooocus and relatives"),
@@ -145,7 +164,7 @@ def _known_by(tool: dict[str, Any]) -> str:
     if "pattern" in tool:
         return f"a text like `{tool['pattern']}`"
     conditions = tool.get("json", tool.get("notes"))
-    either = conditions if isinstance(conditions, list) else [conditions]
+    either = [*(conditions if isinstance(conditions, list) else [conditions]), *tool.get("anywhere", ())]
     told = [
         ", ".join(f"`{path}`" + (f" like `{pattern}`" if pattern else "") for path, pattern in one.items())
         for one in either

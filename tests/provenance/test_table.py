@@ -14,8 +14,8 @@ from imageprocess.provenance.table import TABLE
 
 FIELDS = {"prompt", "negative_prompt", "seed", "sampler", "model"}
 KEYS = {
-    "name", "name_from", "json", "notes", "pattern", "groups", "in", "also", "unless", "how", "edited_if", "unclear_if",
-    "version", "version_words", "fields", "settings", "author", "seen",
+    "name", "name_from", "json", "notes", "pattern", "groups", "in", "anywhere", "also", "unless", "how", "edited_if",
+    "unclear_if", "version", "version_words", "fields", "settings", "author", "seen",
 }  # fmt: skip
 
 
@@ -26,7 +26,7 @@ def test_an_entry_is_complete(tool: dict[str, Any]) -> None:
     assert tool["fields"].keys() <= FIELDS
     assert tool["seen"], "each with the file or the source that it was seen in"
     if "pattern" in tool:
-        assert re.compile(tool["pattern"]).groups == len(tool["groups"]) and tool["in"]
+        assert re.compile(tool["pattern"]).groups == len(tool["groups"])
 
 
 def test_patterns_mean_the_same_in_both_languages() -> None:

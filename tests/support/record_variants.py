@@ -16,6 +16,9 @@ LINES = "a cat\nSteps: 20\nSampler: Euler a\nCFG scale: 7\nSeed: 42\nSize: 320x2
 SETTINGS = "a cat\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 42, Size: 320x240"
 LABEL = json.dumps({"AIGC": {"Label": "1", "ContentProducer": "maker-1"}})
 DIFFUSERS = {"prompt": "p", "guidance_scale": 5, "num_inference_steps": 9, "seed": 5}
+INVOKE_META = {"app_version": "5.4", "generation_mode": "txt2img", "positive_prompt": "p", "seed": 4}
+NOVELAI = {"prompt": "p", "uc": "n", "seed": 4, "sampler": "k_euler", "signed_hash": "YWJj"}
+MIDJOURNEY = "a cat --v 7 Job ID: 12345678-1234-1234-1234-123456789abc"
 INVOKE = {"nodes": [{"type": "invocation", "data": {"type": "denoise_latents"}}], "edges": []}
 
 
@@ -38,12 +41,28 @@ def variants() -> dict[str, tuple[bytes, PointsTo | None, str | None]]:
         ("service-without-seed.png", _graph(_node("OpenAIDalle3", prompt="a fox", size="1x1")), "ai", "ComfyUI"),
         ("loader-with-prompt.png", _graph(_node("LoadImageAndText", prompt="x", image="me.jpg")), "nothing", "ComfyUI"),
         ("generator-and-model.webp", with_exif("WEBP", exif(make="Ideogram AI", model="V3")), "ai", "Ideogram"),
+        ("called-ascii-but-wide.jpg", _comment(b"ASCII\0\0\0" + SETTINGS.encode("utf-16-le")), "ai", None),
+        ("called-unicode-in-small-letters.jpg", _comment(b"Unicode\0" + SETTINGS.encode("utf-16-be")), "ai", None),
+        ("called-jis.jpg", _comment(b"JIS\0\0\0\0\0" + LABEL.encode()), "ai", "China's AIGC label"),
+        ("named-in-front.jpg", _comment(b"UNICODE\0" + f"AIGC{LABEL}".encode()), "ai", "China's AIGC label"),
+        ("second-exif-block.jpg", _two_blocks(), "ai", None),
+        ("label-in-app1.jpg", jpeg([(0xE1, b"AIGC" + LABEL.encode())]), "ai", "China's AIGC label"),
+        ("bare-iptc-profile.png", _raw_iptc(), "ai", None),
+        ("label-of-a-box.png", png_texts({"Comment": '{"Label": "1"}'}), None, None),
+        ("pedometer.png", png_texts({"Comment": "Steps: 10000, Calories: 300, Model: Band 4"}), None, None),
+        ("list-of-steps.png", png_texts({"Comment": "Notes\nSteps: 3\nSeed: none\nModel: oak"}), None, None),
+        ("invokeai-anywhere.jpg", _comment(b"ASCII\0\0\0" + json.dumps(INVOKE_META).encode()), "ai", "InvokeAI"),
+        ("novelai-without-software.jpg", _comment(json.dumps(NOVELAI).encode()), "ai", "NovelAI"),
+        ("midjourney-comment.jpg", jpeg([(0xFE, MIDJOURNEY.encode())]), "ai", "Midjourney"),
+        ("app-that-saves-pictures.png", with_xmp("PNG", xmp(_CREATOR)), None, None),
+        ("saver-that-keeps-a-prompt.png", _saved_with_prompt(), "nothing", "ComfyUI"),
         ("no-camera.jpg", with_exif("JPEG", exif(make="Some Maker AI", model="X1")), None, None),
     ]  # fmt: skip
     return {name: (data, points_to, tool) for name, data, points_to, tool in made}
 
 
 _IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+_CREATOR = '<xmp:CreatorTool xmlns:xmp="http://ns.adobe.com/xap/1.0/">Draw Things</xmp:CreatorTool>'
 _SHORT = "digsrctype:trainedAlgorithmicMedia"
 
 
@@ -54,6 +73,25 @@ def _comment(raw: bytes) -> bytes:
 def _raw_exif() -> bytes:
     block = exif(user_comment=b"UNICODE\0" + SETTINGS.encode("utf-16-be"))
     return png([(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(raw_profile("exif", block)))])
+
+
+def _raw_iptc() -> bytes:
+    """Without Photoshop's frame."""
+    caption = SETTINGS.encode()
+    iim = b"\x1c\x02\x78" + struct.pack(">H", len(caption)) + caption
+    return png([(b"zTXt", b"Raw profile type iptc\0\0" + zlib.compress(raw_profile("iptc", iim)))])
+
+
+def _two_blocks() -> bytes:
+    blocks = (exif(software="Editor 1"), exif(user_comment=b"UNICODE\0" + SETTINGS.encode("utf-16-be")))
+    return jpeg([(0xE1, b"Exif\0\0" + block) for block in blocks])
+
+
+def _saved_with_prompt() -> bytes:
+    """A photo made smaller; what saves it keeps a prompt and a seed, and no model took part."""
+    photo = _node("LoadImage", image="me.png")
+    saver = _node("Image Saver", images=["1", 0], prompt="x", seed=3, model_name="m")
+    return png_texts({"prompt": json.dumps({"1": photo, "2": saver})})
 
 
 def _tagged(tags: dict[int, object]) -> bytes:

@@ -24,8 +24,6 @@ _DECODER_ERRORS = (
     AttributeError, AssertionError, NotImplementedError, ZeroDivisionError, RuntimeError,
     struct.error, zlib.error, Warning,
 )  # fmt: skip
-# Those that speak of a file, not of a decoder's inside.
-_TELLING_ERRORS = (OSError, SyntaxError, ValueError)
 # Modes that shrink as they are; the others of a huge picture would have to be laid out in full first.
 _SHRINKING_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}
 
@@ -65,13 +63,17 @@ def decode(data: bytes, *, name: str = "input", limits: Limits = DEFAULT_LIMITS)
     except MemoryError as error:
         raise TooManyPixelsError(f"{name}: not enough memory to decode it") from error
     except UnidentifiedImageError as error:  # its own message shows an object's address
+        if data[2:4] in (b"+\0", b"\0+"):
+            raise UnsupportedFormatError(
+                f"{name}: a BigTIFF of a kind that is not read here; save it as TIFF or PNG"
+            ) from error
         raise CorruptImageError(f"{name}: begins like {kind}, but its header makes no sense") from error
     except _DECODER_ERRORS as error:
         if _is_unsupported(error):
             raise UnsupportedFormatError(
-                f"{name}: {kind} of a kind that is not read here{_said(error)}; save it as JPEG or PNG"
+                f"{name}: {kind} of a kind that is not read here; save it as JPEG or PNG"
             ) from error
-        raise CorruptImageError(f"{name}: the {kind} data does not decode{_said(error)}") from error
+        raise CorruptImageError(f"{name}: the {kind} data does not decode: {_damage(error)}") from error
     if reduction == 1:
         height, width = pixels.shape[:2]
     elif (pixels.shape[0] > pixels.shape[1]) != (height > width):  # turned by its EXIF
@@ -93,10 +95,11 @@ def read_header(data: bytes, *, name: str = "input", limits: Limits = DEFAULT_LI
         return None
 
 
-def _said(error: Exception) -> str:
-    """What a decoder says of a file, where it says it in words; a name out of its inside helps nobody."""
-    words = str(error)
-    return f" ({words})" if isinstance(error, _TELLING_ERRORS) and " " in words else ": it is damaged"
+def _damage(error: Exception) -> str:
+    """What a person can use of a decoder's words, which are about its inside; the error keeps them as its cause."""
+    words = str(error).lower()
+    is_cut = "truncat" in words or "end of file" in words or isinstance(error, EOFError)
+    return "the file is cut off" if is_cut else "it is damaged"
 
 
 def _is_unsupported(error: Exception) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
+
+from .containers.jpeg import photoshop_iptc
+from .texts import json_part, parse_json
 
 _MAX_ENTRIES = 512  # read of one directory
 _MAX_VALUE_BYTES = 16_000_000
@@ -32,11 +34,18 @@ _WIDE_TEXTS = {  # UTF-16, as Windows writes them
 }  # fmt: skip
 _NUMBERS = {0x829A: "exposure_time_s", 0x829D: "f_number", 0x8827: "iso", 0x920A: "focal_length_mm"}
 _USER_COMMENT = 0x9286
+_CODES = (b"", b"ASCII", b"JIS", b"UNICODE")
+_BLANKS = "\0 \n\r\t"
 _EXIF_DIRECTORY = 0x8769
 _MAKER_NOTE, _HUAWEI, _HUAWEI_AI_EDIT = 0x927C, b"HUAWEI\0\0", 0x0212  # OpenHarmony's libexif names it
-_XMP, _IPTC, _C2PA = 0x02BC, 0x83BB, 0xCD41  # fields of a TIFF file; an EXIF block has none of them
+_XMP, _IPTC, _PHOTOSHOP, _C2PA = (
+    0x02BC,
+    0x83BB,
+    0x8649,
+    0xCD41,
+)  # of a TIFF file; an EXIF block has none of them
 _TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 13: 4}
-_MARK_OF_SETTINGS = re.compile(r"Steps: \d|Negative prompt:")
+_MARK_OF_RECORD = re.compile(r"Steps: \d|Negative prompt:|Job ID: [\da-f]{8}-|\" -s ?\d")
 
 _Order = Literal["little", "big"]
 
@@ -61,11 +70,7 @@ def read_exif(tiff: bytes | None) -> Exif:
     if _EXIF_DIRECTORY in fields:
         fields = {**dict(_entries(tiff, int.from_bytes(fields[_EXIF_DIRECTORY], order), order)), **fields}
     texts = {name: _text(fields[tag]) for tag, name in _TEXTS.items() if tag in fields}
-    texts |= {
-        name: fields[tag].decode("utf-16-le", errors="replace").strip("\0 \n\r\t")
-        for tag, name in _WIDE_TEXTS.items()
-        if tag in fields
-    }
+    texts |= {name: _wide_text(fields[tag]) for tag, name in _WIDE_TEXTS.items() if tag in fields}
     texts["UserComment"] = _user_comment(fields.get(_USER_COMMENT, b""), order)
     texts["Huawei:AiEdit"] = _huawei_ai_edit(fields.get(_MAKER_NOTE, b""))
     numbers = {name: _number(fields[tag], order) for tag, name in _NUMBERS.items() if tag in fields}
@@ -73,7 +78,7 @@ def read_exif(tiff: bytes | None) -> Exif:
         {name: text for name, text in texts.items() if text},
         {name: number for name, number in numbers.items() if number},
         fields.get(_XMP),
-        fields.get(_IPTC),
+        fields.get(_IPTC) or photoshop_iptc(fields.get(_PHOTOSHOP, b"")),
         fields.get(_C2PA),
     )
 
@@ -118,49 +123,43 @@ def _number(raw: bytes, order: _Order) -> float:
 
 def _text(raw: bytes) -> str:
     """Up to the first zero byte; NovelAI writes four of them in front."""
-    return raw.lstrip(b"\0").split(b"\0", 1)[0].decode("utf-8", errors="replace").strip()
+    found = _record_in(raw) if b"\0" in raw.strip(b"\0") else None
+    return found or raw.lstrip(b"\0").split(b"\0", 1)[0].decode("utf-8", errors="replace").strip()
+
+
+def _wide_text(raw: bytes) -> str:
+    """UTF-16, as Windows writes it; a record is read however it is encoded."""
+    return (_record_in(raw) or raw.decode("utf-16-le", errors="replace")).strip(_BLANKS)
 
 
 def _user_comment(raw: bytes, order: _Order) -> str:
-    """EXIF's UserComment: eight bytes name the encoding."""
-    code, body = raw[:8], raw[8:]
-    if code == b"UNICODE\0":
-        text = _utf16(body, order)
-    elif code in (b"ASCII\0\0\0", bytes(8)):
-        text = body.decode("utf-8", errors="replace")
-    else:  # without a code, as China's AIGC label and some generators are written
-        text = raw.decode("utf-8", errors="replace")
-    return text.strip("\0 \n\r\t")
+    """EXIF's UserComment: eight bytes name the encoding, or nothing does, as in China's AIGC label and in some
+    generators' files. Writers name the wrong one: a text that parses as a record is believed against it."""
+    code = raw[:8].rstrip(b"\0 ").upper()
+    body = raw[8:] if code in _CODES else raw
+    is_wide = code == b"UNICODE"
+    text = _record_in(body) if is_wide or b"\0" in body.strip(b"\0") else None
+    if text is None:
+        text = _utf16(body, order) if is_wide else body.decode("utf-8", errors="replace")
+    return text.strip(_BLANKS)
 
 
-def _utf16(whole: bytes, declared: _Order) -> str:
-    """The standard leaves the byte order open, and writers get it wrong. Both are tried: the one that parses as a
-    generator's record is right. Otherwise, a script has few pages of Unicode and uses all places of each: the high
-    bytes of the right order take fewer values than its low ones."""
-    body = whole[: len(whole) // 2 * 2]
-    tried = {
-        "big": body.decode("utf-16-be", errors="replace").lstrip("\ufeff"),
-        "little": body.decode("utf-16-le", errors="replace").lstrip("\ufeff"),
-    }
-    parsing = [text for text in tried.values() if _parses(text)]
-    if len(parsing) == 1:
-        return parsing[0]
-    as_bytes = whole.decode("utf-8", errors="replace")  # under the wrong name
-    if not parsing and _parses(as_bytes):
-        return as_bytes
+def _utf16(raw: bytes, declared: _Order) -> str:
+    """The standard leaves the byte order open, and writers get it wrong. A script has few pages of Unicode and uses all
+    places of each: the high bytes of the right order take fewer values than its low ones."""
+    body = raw[: len(raw) // 2 * 2]
     first, second = len(set(body[0::2])), len(set(body[1::2]))
-    if first != second:
-        return tried["big" if first < second else "little"]
-    return tried[declared]
+    is_big = first < second if first != second else declared == "big"
+    return body.decode("utf-16-be" if is_big else "utf-16-le", errors="replace").lstrip("\ufeff")
+
+
+def _record_in(raw: bytes) -> str | None:
+    """`raw` in the encoding in which it parses as a generator's record, if there is one."""
+    even = raw[: len(raw) // 2 * 2]
+    tried = ((raw, "utf-8"), (even, "utf-16-be"), (even, "utf-16-le"))
+    texts = (body.decode(encoding, errors="replace").lstrip("\ufeff") for body, encoding in tried)
+    return next((text for text in texts if _parses(text)), None)
 
 
 def _parses(text: str) -> bool:
-    if _MARK_OF_SETTINGS.search(text):
-        return True
-    if not text.lstrip("\0 \n\r\t").startswith(("{", "[")):
-        return False
-    try:
-        json.loads(text.strip("\0 \n\r\t"))
-    except (ValueError, RecursionError):
-        return False
-    return True
+    return _MARK_OF_RECORD.search(text) is not None or parse_json(json_part(text)[1]) is not None

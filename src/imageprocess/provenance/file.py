@@ -23,14 +23,14 @@ class FileRecords:
 def read_file(data: bytes, image_format: str) -> FileRecords:
     """Never raises: what is damaged gives what could be read of it."""
     records = read_records(data, image_format)
-    exif = read_exif(records.exif)
+    exif, *others = [read_exif(block) for block in records.exif or [b""]]
     xmp: Properties = {}
     for packet in [*records.xmp, *([exif.xmp] if exif.xmp else [])]:
         xmp |= {name: value for name, value in read_xmp(packet).items() if name not in xmp}
     iim = records.iptc_iim or exif.iptc_iim
     texts = [
         *records.texts,
-        *(Text("EXIF", name, text) for name, text in exif.texts.items()),
+        *(Text("EXIF", name, text) for block in (exif, *others) for name, text in block.texts.items()),
         *xmp_texts(xmp),
         *(Text("IPTC", f"IPTC:{name}", text) for name, text in iim_texts(iim).items()),
     ]

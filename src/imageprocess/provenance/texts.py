@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,8 @@ from .containers import Text
 from .table import TABLE
 
 _PREFIXES: dict[str, str] = TABLE["xmp_prefixes"]
+_NAME_IN_FRONT = re.compile(r"(?:([A-Za-z][\w-]{0,31}):|(AIGC))[\0: \n\r\t]*(?=\{)", re.I | re.A)
+_NAMES = {"prompt": "prompt", "workflow": "workflow", "aigc": "AIGC"}
 _MAX_TEXTS = 512
 _MAX_NESTING = 2  # a record in a record in a text
 
@@ -46,10 +49,10 @@ def _add(found: Texts, text: Text, depth: int) -> None:
         return
     found.all.append(text)
     found.by_name.setdefault(text.name, text.text)
-    name, body = _json_part(text)
+    name, body = json_part(text.text)
     value = parse_json(body)
     if isinstance(value, dict):
-        _add_document(found, Document(name, value), text.place, depth)
+        _add_document(found, Document(name or text.name, value), text.place, depth)
 
 
 def _add_document(found: Texts, document: Document, place: str, depth: int) -> None:
@@ -69,15 +72,14 @@ def _dicts(value: Mapping[str, Any]) -> Any:
     return (item for item in value.values() if isinstance(item, dict))
 
 
-def _json_part(text: Text) -> tuple[str, str | None]:
-    """The name and the JSON of a text: some writers put the name in front, with or without a colon."""
-    body = text.text.strip("\0 \n\r\t\ufeff")
-    head = body[:32].lower()
-    for word, name in (("prompt:", "prompt"), ("workflow:", "workflow"), ("aigc", "AIGC")):
-        if head.startswith(word):
-            rest = body[len(word) :].lstrip("\0: \n\r\t")
-            return (name, rest) if rest.startswith("{") else (text.name, None)
-    return text.name, body if body.startswith("{") else None
+def json_part(text: str) -> tuple[str | None, str | None]:
+    """The JSON object that a text holds, and the name that some writers put in front of it."""
+    body = text.strip("\0 \n\r\t\ufeff")
+    named = None if body[:1] == "{" else _NAME_IN_FRONT.match(body)
+    if named:
+        name = (named[1] or named[2]).lower()
+        return _NAMES.get(name, named[1] or named[2]), body[named.end() :]
+    return None, body if body.startswith("{") else None
 
 
 def xmp_texts(properties: Mapping[str, str]) -> list[Text]:

@@ -32,6 +32,6 @@ def read_records(data: bytes, image_format: str) -> Records:
     BMP keeps none of these records. A TIFF file is one TIFF structure, the same as an EXIF block is.
     """
     if image_format == "TIFF":
-        return Records(exif=data)
+        return Records(exif=[data])
     walk = _WALKERS.get(image_format)
     return walk(data) if walk else Records()

@@ -70,7 +70,7 @@ def _read_meta(data: bytes, start: int, end: int, records: Records) -> None:
         payload = b"".join(capped(data, base + offset, size) or b"" for offset, size in extents)
         if item.kind == b"Exif" and len(payload) > 4:
             # A 32-bit offset to the TIFF header comes first.
-            records.exif = records.exif or payload[4 + int.from_bytes(payload[:4], "big") :]
+            records.add_exif(payload[4 + int.from_bytes(payload[:4], "big") :])
         elif item.kind == b"mime" and item.mime == _XMP_MIME:
             records.add_xmp(payload)
 

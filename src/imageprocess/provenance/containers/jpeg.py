@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from .records import MAX_PARTS, MAX_RECORD_BYTES, Records, is_utf8
+from .records import EXIF_PREFIX, MAX_PARTS, MAX_RECORD_BYTES, Records, is_utf8
 
-_EXIF = b"Exif\0\0"
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"
 _PHOTOSHOP = b"Photoshop 3.0\0"
@@ -25,8 +24,8 @@ def walk_jpeg(data: bytes) -> Records:
     extended: dict[bytes, list[tuple[int, bytes]]] = defaultdict(list)  # GUID -> (offset, piece)
     jumbf_bytes = 0
     for marker, body in _segments(data):
-        if marker == 0xE1 and body.startswith(_EXIF):
-            records.exif = records.exif or body[len(_EXIF) :]
+        if marker == 0xE1 and body.startswith(EXIF_PREFIX):
+            records.add_exif(body)
         elif marker == 0xE1 and body.startswith(_XMP):
             records.add_xmp(body[len(_XMP) :])
         elif marker == 0xE1 and body.startswith(_EXTENDED_XMP):
@@ -39,7 +38,7 @@ def walk_jpeg(data: bytes) -> Records:
             jumbf_bytes += len(body)
         elif marker == _COM:
             records.add_text("JPEG comment", "JPEG:comment", body.rstrip(b"\0"))
-        elif 0xE3 <= marker <= 0xEF and _is_text(body):
+        elif _is_text(body):
             records.add_text(f"JPEG APP{marker - 0xE0}", f"JPEG:APP{marker - 0xE0}", body.rstrip(b"\0"))
     for pieces in extended.values():
         records.add_xmp(b"".join(piece for _, piece in sorted(pieces)))

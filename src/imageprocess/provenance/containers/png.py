@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import zlib
 
 from .jpeg import photoshop_iptc
-from .records import MAX_PARTS, MAX_TEXTS, Records, capped
+from .records import EXIF_PREFIX, MAX_PARTS, MAX_TEXTS, Records, capped
 
 _XMP_KEYWORD = "XML:com.adobe.xmp"
 _RAW_PROFILE = "Raw profile type "
-_EXIF = b"Exif\0\0"
+_PIECE = 4_096  # bytes inflated at a time
+_PROFILE_HEAD = 200  # bytes in which its name and size stand
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 
 
@@ -27,9 +29,7 @@ def walk_png(data: bytes) -> Records:
             chunks += 1
             _keep_text(records, kind, capped(data, at + 8, size) or b"")
         elif kind == b"eXIf":
-            # Some writers keep JPEG's prefix, which the chunk does not ask for.
-            exif = capped(data, at + 8, size) or b""
-            records.exif = records.exif or exif.removeprefix(_EXIF) or None
+            records.add_exif(capped(data, at + 8, size))
         elif kind == b"caBX":
             records.manifest_store = records.manifest_store or capped(data, at + 8, size)
         at += 12 + size
@@ -60,22 +60,27 @@ def _keep_text(records: Records, kind: bytes, body: bytes) -> None:
 
 def _keep_profile(records: Records, name: str, text: bytes) -> None:
     """ImageMagick's way to keep other formats' records in a text: the name, the size in bytes, hexadecimal digits."""
-    match = re.match(rb"\s*[\w ]+\s+(\d+)\s", text)
+    match = re.match(rb"\s*\w+(?: \w+)*\s+(\d+)\s", text[:_PROFILE_HEAD])
     digits = re.sub(rb"\s+", b"", text[match.end() :]) if match else b""
     try:
         profile = bytes.fromhex(digits.decode("ascii"))[: int(match[1])] if match else b""
     except ValueError:  # no digits, or a size without end
         return
-    if name in ("exif", "APP1") and profile.startswith((_EXIF, b"II*\0", b"MM\0*")):
-        records.exif = records.exif or profile.removeprefix(_EXIF) or None
+    if name in ("exif", "APP1") and profile.startswith((EXIF_PREFIX, b"II*\0", b"MM\0*")):
+        records.add_exif(profile)
     elif name in ("xmp", "APP1"):
         records.add_xmp(profile.removeprefix(_XMP))
     elif name in ("iptc", "8bim"):
-        records.iptc_iim = records.iptc_iim or photoshop_iptc(profile) or None
+        bare = profile if profile[:1] == b"\x1c" else None  # without Photoshop's frame
+        records.iptc_iim = records.iptc_iim or photoshop_iptc(profile) or bare
 
 
 def _inflate(packed: bytes, room: int) -> bytes:
-    try:
-        return zlib.decompressobj().decompress(packed, room)
-    except zlib.error:
-        return b""
+    """At most `room` bytes; of a damaged stream what comes before the damage."""
+    stream = zlib.decompressobj()
+    whole = bytearray()
+    with contextlib.suppress(zlib.error):
+        for at in range(0, len(packed), _PIECE):
+            if len(whole) < room and not stream.eof:
+                whole += stream.decompress(packed[at : at + _PIECE], room - len(whole))
+    return bytes(whole)

@@ -9,7 +9,8 @@ MAX_PARTS = 65_536  # segments, chunks or boxes walked
 MAX_RECORD_BYTES = 16_000_000  # one XMP packet, EXIF block or manifest store
 MAX_TEXTS = 256  # texts kept
 MAX_TEXT_BYTES = 16_000_000  # all texts together, after decompression
-MAX_PACKETS = 8  # XMP packets kept
+MAX_PACKETS = 8  # XMP packets kept, and EXIF blocks
+EXIF_PREFIX = b"Exif\0\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Text:
 class Records:
     """Raw records, as they lie in the file. Nothing in here is trusted or even well-formed."""
 
-    exif: bytes | None = None  # a TIFF structure
+    exif: list[bytes] = field(default_factory=list)  # TIFF structures, the main one first
     xmp: list[bytes] = field(default_factory=list)  # XMP packets, RDF/XML
     iptc_iim: bytes | None = None  # IPTC IIM data sets, as Photoshop keeps them
     manifest_store: bytes | None = None  # C2PA: a JUMBF superbox
@@ -37,9 +38,17 @@ class Records:
         if len(self.texts) >= MAX_TEXTS or len(raw) > self.room:
             return
         self.room -= len(raw)
-        if encoding is None:
-            encoding = "utf-8" if is_utf8(raw) else "latin-1"
-        self.texts.append(Text(place, name, raw.decode(encoding, errors="replace")))
+        try:
+            text = raw.decode(encoding or "utf-8", errors="replace" if encoding else "strict")
+        except UnicodeDecodeError:
+            text = raw.decode("latin-1")
+        self.texts.append(Text(place, name, text))
+
+    def add_exif(self, block: bytes | None) -> None:
+        """JPEG's prefix, which some writers keep in other containers, is left out."""
+        bare = (block or b"").removeprefix(EXIF_PREFIX)
+        if bare and len(self.exif) < MAX_PACKETS:
+            self.exif.append(bare)
 
     def add_xmp(self, packet: bytes | None) -> None:
         if packet and len(self.xmp) < MAX_PACKETS:

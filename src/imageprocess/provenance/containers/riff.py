@@ -17,9 +17,7 @@ def walk_webp(data: bytes) -> Records:
         if at + 8 + size > end:
             break
         if kind == b"EXIF":
-            exif = capped(data, at + 8, size) or b""
-            # Some writers keep JPEG's prefix, which the WebP container does not ask for.
-            records.exif = records.exif or exif.removeprefix(b"Exif\0\0") or None
+            records.add_exif(capped(data, at + 8, size))
         elif kind == b"XMP ":
             records.add_xmp(capped(data, at + 8, size))
         elif kind == b"C2PA":

@@ -16,9 +16,11 @@ from .generation import Generation, How
 _SETTINGS_IN_A_LINE = re.compile(r"(?:^|[\r\n])[ \t]*Steps: ?\d")
 _SETTINGS_ANYWHERE = re.compile(r"(?<![A-Za-z])Steps: ?\d+, ")
 # Some programs write one setting a line, with or without a comma behind it.
-_NEXT_SETTING = re.compile(r",?[ \t]*[\r\n]+[ \t]*(?=[A-Z][\w ]{0,40}: )")
+_NEXT_SETTING = re.compile(r",?[ \t]{0,40}[\r\n]{1,20}[ \t]{0,40}(?=[A-Z][\w ]{0,40}: )")
 _NEGATIVE = "Negative prompt:"
 _SIBLINGS = {"sampler", "seed", "cfg scale", "model", "model hash"}
+_NUMBERS, _NAMES, _NUMBER = {"seed", "cfg scale"}, {"model", "model hash"}, re.compile(r"-?\d")
+_MAX_SETTINGS = 100_000  # characters of settings that are read
 _MIN_ON_ONE_LINE = 3  # siblings, where no line break sets the settings apart
 # A second pass over the program's own first picture: of the web UI's today, of 2022's, of SD.Next's.
 _SECOND_PASS = re.compile(r"^(hires |first pass size|refine|second pass)", re.I)
@@ -53,10 +55,18 @@ def _split(text: str) -> tuple[str, dict[str, str]] | None:
     for matches, least in ((lines, 1), (anywhere, _MIN_ON_ONE_LINE)):
         if matches:
             at = matches[-1].start()
-            settings = parse_settings(" ".join(_NEXT_SETTING.sub(", ", text[at:]).splitlines()).strip())
-            if len(_SIBLINGS & {name.lower() for name in settings}) >= least:
+            one_line = " ".join(_NEXT_SETTING.sub(", ", text[at : at + _MAX_SETTINGS]).splitlines())
+            settings = parse_settings(one_line.strip())
+            if _siblings(settings) >= least:
                 return text[:at], settings
     return None
+
+
+def _siblings(settings: dict[str, str]) -> int:
+    """How many other settings of a sampler there are; a pedometer counts steps too, and its model has a name."""
+    told = {name.lower(): value for name, value in settings.items()}
+    found = {name for name in _SIBLINGS & told.keys() if name not in _NUMBERS or _NUMBER.match(told[name])}
+    return len(found) if found - _NAMES else 0
 
 
 def _how(told: dict[str, str]) -> How:

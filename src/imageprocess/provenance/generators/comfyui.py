@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from ...types import ImageFacts
@@ -19,6 +20,10 @@ from .generation import Generation, How, size_fits, text_of
 from .graph import Graph, Node, drawn_graph, ran_graph, walk_back
 
 _P = {name: re.compile(pattern, re.I) for name, pattern in TABLE["comfyui"].items()}
+_MAX_NAME = (
+    200  # characters of a node's or an input's name that the patterns see: some take time in its square
+)
+_MAX_ENDS = 24  # saved pictures that are looked at
 _PROMPT_FIELDS = ("text", "prompt", "text_g", "t5xxl", "clip_l", "string", "value", "text1", "positive")
 _Size = tuple[int, int] | None
 
@@ -83,11 +88,11 @@ def _ends(graph: Graph) -> list[str]:
     """Nodes that save a picture; only where there are none, what is previewed or left at an end."""
     consumed = {source for node in graph.values() for _, source in node.links()}
     takers = [i for i, node in graph.items() if any(_is_picture(name) for name, _ in node.links())]
-    saving = [i for i in takers if "filename_prefix" in graph[i].inputs or _is(graph[i], "saves")]
+    saving = [i for i in takers if _saves(graph[i])]
     saving = [i for i in saving if not _is(graph[i], "previews")] or saving
     ends = [i for i in takers if i not in consumed]
     shown = [i for i in ends if not _is(graph[i], "previews")]
-    return saving or shown or ends
+    return (saving or shown or ends)[:_MAX_ENDS]
 
 
 def _how(graph: Graph, path: list[str]) -> How:
@@ -99,7 +104,7 @@ def _how(graph: Graph, path: list[str]) -> How:
     if not makes:
         return "unclear"
     behind = walk_back(graph, path, lambda _: True)
-    references = [i for i in behind if _P["edits_reference"].search(graph[i].kind)]
+    references = [i for i in behind if _is(graph[i], "edits_reference")]
     referred = walk_back(pixels, references, _is_picture)
     return "edited" if any(_is_loader(pixels[i]) for i in referred) else "made"
 
@@ -109,8 +114,8 @@ def _without_maps(graph: Graph, path: list[str]) -> Graph:
     map was taken from, no pixel reaches the result. Such a map may also come ready from a file: then the model that is
     conditioned by it tells what it is."""
     behind = [graph[i] for i in walk_back(graph, path, lambda _: True)]
-    weights = [value for node in behind for value in node.inputs.values() if isinstance(value, str)]
-    takes_map = any(_P["structure_models"].search(value) for value in weights)
+    texts = (value for node in behind for value in node.inputs.values() if isinstance(value, str))
+    takes_map = any(_fits("structure_models", text) for text in texts if len(text) <= _MAX_NAME)
     return {
         i: node
         for i, node in graph.items()
@@ -119,32 +124,45 @@ def _without_maps(graph: Graph, path: list[str]) -> Graph:
 
 
 def _is(node: Node, pattern: str) -> bool:
-    return _P[pattern].search(node.kind) is not None
+    return _fits(pattern, node.kind[:_MAX_NAME])
 
 
 def _is_picture(name: str) -> bool:
-    return _P["not_picture"].search(name) is None
+    return not _fits("not_picture", name[:_MAX_NAME])
+
+
+@lru_cache(maxsize=8_192)
+def _fits(pattern: str, name: str) -> bool:
+    return _P[pattern].search(name) is not None
 
 
 def _samples(node: Node) -> bool:
     """ComfyUI's own samplers, and what takes a model, and a seed, a noise or its schedule."""
     if _is(node, "core_samplers"):
         return True
+    if _saves(node):
+        return False
     if _is(node, "scales") and not any(name in node.inputs for name in ("seed", "noise_seed", "denoise")):
         return False
-    sampling = sum(_P["sampling_inputs"].search(name) is not None for name in node.inputs)
-    models = any(_P["model_inputs"].search(name) for name, _ in node.links())
+    sampling = sum(_fits("sampling_inputs", name[:_MAX_NAME]) for name in node.inputs)
+    models = _takes_model(node)
     named = "sampler" in node.kind.lower() and "select" not in node.kind.lower()
     if named and not node.inputs.keys() - {name for name, _ in node.links()}:  # drawn, in the older form
         return models or any(not _is_picture(name) for name, _ in node.links())
-    return (models and sampling >= 1) or (named and sampling >= 2)
+    denoises = any(_fits("denoising_inputs", name[:_MAX_NAME]) for name in node.inputs)
+    return (models and sampling >= 1) or (named and sampling >= 2 and denoises)
+
+
+def _saves(node: Node) -> bool:
+    """Some that save take a prompt, a seed and a model's name, to write them into the file."""
+    return "filename_prefix" in node.inputs or _is(node, "saves")
 
 
 def _asks_service(node: Node) -> bool:
     """Takes a prompt and no model of ours: a whole picture is asked for in words. With a picture among its inputs, only
     a seed or a model's name shows that it is a service."""
     has = node.inputs.keys()
-    if "prompt" not in has or any(_P["model_inputs"].search(name) for name, _ in node.links()):
+    if "prompt" not in has or _takes_model(node) or _saves(node):
         return False
     pictures = any(_is_picture(name) for name, _ in node.links()) or _names_picture(node)
     return bool({"seed", "model", "model_name"} & has) or not pictures
@@ -153,12 +171,14 @@ def _asks_service(node: Node) -> bool:
 def _touches(node: Node) -> bool:
     """A model takes part in what becomes of the picture, without sampling: edits in words, face swaps, learnt
     upscaling."""
+    if _saves(node):
+        return False
     told = "prompt" in node.inputs and any(_is_picture(name) for name, _ in node.links())
-    return (
-        told
-        or _is(node, "edits_without_a_model_input")
-        or any(_P["model_inputs"].search(name) for name, _ in node.links())
-    )
+    return told or _is(node, "edits_without_a_model_input") or _takes_model(node)
+
+
+def _takes_model(node: Node) -> bool:
+    return any(_fits("model_inputs", name[:_MAX_NAME]) for name, _ in node.links())
 
 
 def _is_loader(node: Node) -> bool:
@@ -173,7 +193,7 @@ def _is_loader(node: Node) -> bool:
 def _names_picture(node: Node) -> bool:
     """Names a file, a folder or a camera that pictures come from."""
     names = (name for name, value in node.inputs.items() if isinstance(value, str | bool))
-    return _is(node, "loads_picture") or any(_P["picture_sources"].search(name) for name in names)
+    return _is(node, "loads_picture") or any(_fits("picture_sources", name[:_MAX_NAME]) for name in names)
 
 
 def _size(graph: Graph, path: list[str]) -> tuple[_Size, bool]:

@@ -50,14 +50,20 @@ def drawn_graph(record: Any) -> Graph:
     subgraphs = definitions.get("subgraphs") if isinstance(definitions, dict) else None
     known = {one["id"]: one for one in _dicts(subgraphs) if isinstance(one.get("id"), str)}
     graph: Graph = {}
-    _lay_out(record, "", known, graph, {}, 0)
+    _lay_out(record, "", _Known(known), graph, {}, 0)
     return graph if len(graph) <= _MAX_NODES else {}
+
+
+@dataclass(slots=True)
+class _Known:
+    subgraphs: dict[str, dict[str, Any]]
+    laid_out: int = 0
 
 
 def _lay_out(
     view: dict[str, Any],
     prefix: str,
-    known: dict[str, dict[str, Any]],
+    known: _Known,
     graph: Graph,
     outer: dict[int, list[Any]],
     depth: int,
@@ -81,12 +87,16 @@ def _lay_out(
             continue
         key = f"{prefix}{node.get('id')}"
         inputs = _inputs(node, origins)
-        if node["type"] in known and depth < _MAX_NESTING:
+        if node["type"] in known.subgraphs and depth < _MAX_NESTING:
+            known.laid_out += 1
+            if known.laid_out > _MAX_NODES:  # subgraphs of nothing but subgraphs
+                continue
             fed = {i: value for i, value in enumerate(inputs.values()) if isinstance(value, list)}
-            nested[key] = _lay_out(known[node["type"]], f"{key}:", known, graph, fed, depth + 1)
+            nested[key] = _lay_out(known.subgraphs[node["type"]], f"{key}:", known, graph, fed, depth + 1)
         else:
             graph[key] = Node(node["type"], inputs)
-    _bridge(graph, nested, prefix)
+    if nested:
+        _bridge(graph, nested, prefix)
     return {
         slot: _bridged(origins[number], nested)
         for number, _, _, target, slot in links
@@ -123,7 +133,7 @@ def _inputs(node: dict[str, Any], origins: dict[Any, list[Any]]) -> dict[str, An
 def _bridge(graph: Graph, nested: dict[str, dict[int, list[Any]]], prefix: str) -> None:
     """Links to a subgraph lead to the node inside that feeds its output."""
     for key, node in graph.items():
-        if nested and key.startswith(prefix):
+        if key.startswith(prefix):
             for name, value in node.inputs.items():
                 if isinstance(value, list) and len(value) == 2:
                     node.inputs[name] = _bridged(value, nested)

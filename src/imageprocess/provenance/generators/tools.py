@@ -5,6 +5,7 @@
     notes             recognised in the file's named texts: {name: pattern} that must all hold; a list: one of them
     pattern, groups   recognised in one text: a pattern, and names for its groups ("text" is the whole match)
     in                names of the texts where `json` and `pattern` are looked for; any, where left out
+    anywhere          as `json`, in a text of any name: conditions that tell the tool without it
     also              named texts that must hold besides
     unless            not read where a tool of these names was read before
     how               "edited" where the record always tells of an edit; "made" is the default
@@ -31,6 +32,7 @@ from ..texts import Texts, parse_json
 from .generation import Generation, How, scalars, text_of
 
 _Notes = Mapping[str, str]
+_MAX_PATTERN_TEXT = 20_000  # characters of a text that a pattern is tried on
 _MAX_SEEN = 500  # values looked at for one path
 
 
@@ -56,13 +58,14 @@ def _records(tool: Mapping[str, Any], texts: Texts) -> Iterator[Mapping[str, Any
         return
     if "json" in tool:
         for document in texts.documents:
-            if document.name in tool.get("in", (document.name,)) and any(
-                _hold(conditions, document.value, notes) for conditions in _alternatives(tool["json"])
-            ):
+            named = document.name in tool.get("in", (document.name,))
+            accepted = [*(_alternatives(tool["json"]) if named else ()), *tool.get("anywhere", ())]
+            if any(_hold(conditions, document.value, notes) for conditions in accepted):
                 yield document.value
     elif "pattern" in tool:
         for text in texts.all:
-            match = text.name in tool["in"] and _compiled(tool["pattern"]).search(text.text)
+            named = text.name in tool.get("in", (text.name,)) and len(text.text) <= _MAX_PATTERN_TEXT
+            match = named and _compiled(tool["pattern"]).search(text.text)
             if match:
                 yield {"text": match[0], **dict(zip(tool["groups"], match.groups(), strict=True))}
     elif any(_hold(conditions, notes, notes) for conditions in _alternatives(tool["notes"])):

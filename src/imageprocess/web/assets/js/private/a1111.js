@@ -1,10 +1,13 @@
 // The `parameters` text of AUTOMATIC1111's web UI and its relatives (provenance/generators/a1111.py).
 
+import { stripped } from "./bytes.js";
+
 const IN_A_LINE = /(?:^|[\r\n])[ \t]*Steps: ?\d/g;
 const ANYWHERE = /(?<![A-Za-z])Steps: ?\d+, /g;
-const NEXT_SETTING = /,?[ \t]*[\r\n]+[ \t]*(?=[A-Z][\p{L}\p{N}_ ]{0,40}: )/gu; // one setting a line
+const NEXT_SETTING = /,?[ \t]{0,40}[\r\n]{1,20}[ \t]{0,40}(?=[A-Z][\p{L}\p{N}_ ]{0,40}: )/gu; // one setting a line
 const NEGATIVE = "Negative prompt:";
 const SIBLINGS = ["sampler", "seed", "cfg scale", "model", "model hash"];
+const MAX_SETTINGS = 100_000; // characters of settings that are read
 const MIN_ON_ONE_LINE = 3; // siblings, where no line break sets the settings apart
 const SECOND_PASS = /^(hires |first pass size|refine|second pass)/i;
 const INPUT_PICTURE = /^(mask blur|masked content|inpaint area|init(ial)? image|init size)/i;
@@ -35,11 +38,17 @@ function split(text) {
   for (const [wanted, least] of /** @type {[RegExp, number][]} */ ([[IN_A_LINE, 1], [ANYWHERE, MIN_ON_ONE_LINE]])) {
     const last = [...text.matchAll(wanted)].at(-1);
     if (!last) continue;
-    const settings = parseSettings(text.slice(last.index).replace(NEXT_SETTING, ", ").split(LINE_ENDS).join(" ").trim());
-    const names = new Set([...settings.keys()].map((name) => name.toLowerCase()));
-    if (SIBLINGS.filter((name) => names.has(name)).length >= least) return [text.slice(0, last.index), settings];
+    const settings = parseSettings(text.slice(last.index, last.index + MAX_SETTINGS).replace(NEXT_SETTING, ", ").split(LINE_ENDS).join(" ").trim());
+    if (siblings(settings) >= least) return [text.slice(0, last.index), settings];
   }
   return null;
+}
+
+/** How many other settings of a sampler there are; a pedometer counts steps too, and its model has a name. */
+function siblings(settings) {
+  const told = new Map([...settings].map(([name, value]) => [name.toLowerCase(), value]));
+  const found = SIBLINGS.filter((name) => told.has(name) && (!["seed", "cfg scale"].includes(name) || /^-?\d/.test(told.get(name))));
+  return found.some((name) => !name.startsWith("model")) ? found.length : 0;
 }
 
 /** A denoising strength above 0 without a second pass is img2img's: the work began with an input picture. */
@@ -67,7 +76,7 @@ function parseSettings(line) {
     else if ("}])".includes(char)) depth = Math.max(0, depth - 1);
     else if (char === "," && (depth === 0 || at === line.length)) {
       const [, name, value] = /^([^:]*):([^]*)$/.exec(line.slice(start, at)) ?? [];
-      if (name !== undefined && !pairs.has(name.trim())) pairs.set(name.trim(), value.trim().replace(/^"+|"+$/g, ""));
+      if (name !== undefined && !pairs.has(name.trim())) pairs.set(name.trim(), stripped(value.trim(), '"'));
       start = at + 1;
     }
   }

@@ -79,6 +79,14 @@ export const latin1 = (bytes) => {
 const utf8Strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const utf8Lenient = new TextDecoder("utf-8", { ignoreBOM: true });
 
+/** Without `blanks` at either end: a pattern for that takes time in the square of a long run of them. */
+export function stripped(text, blanks = "\0 \n\r\t") {
+  let [from, to] = [0, text.length];
+  while (from < to && blanks.includes(text[from])) from += 1;
+  while (to > from && blanks.includes(text[to - 1])) to -= 1;
+  return text.slice(from, to);
+}
+
 export const utf8 = (bytes) => utf8Lenient.decode(bytes);
 
 /** UTF-8 where it is valid, Latin-1 where not. */

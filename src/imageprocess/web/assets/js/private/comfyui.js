@@ -7,7 +7,10 @@ import { pattern, TABLE } from "./table.js";
 
 const PROMPT_FIELDS = ["text", "prompt", "text_g", "t5xxl", "clip_l", "string", "value", "text1", "positive"];
 
-const fits = (name, text) => pattern(TABLE.comfyui[name], "i").test(text);
+const MAX_NAME = 200; // characters of a name that the patterns see: some take time in its square
+const MAX_ENDS = 24; // saved pictures that are looked at
+
+const fits = (name, text) => pattern(TABLE.comfyui[name], "i").test(text.slice(0, MAX_NAME));
 const is = ({ kind }, name) => fits(name, kind);
 const isPicture = (name) => !fits("not_picture", name);
 const isModel = ([name]) => fits("model_inputs", name);
@@ -63,10 +66,10 @@ function ends(graph) {
   const consumed = new Set(nodes.flatMap(([, node]) => links(node).map(([, source]) => source)));
   const takers = nodes.filter(([, node]) => links(node).some(([name]) => isPicture(name)));
   const unseen = (some) => some.filter(([, node]) => !is(node, "previews"));
-  const saving = takers.filter(([, node]) => node.inputs.has("filename_prefix") || is(node, "saves"));
+  const saving = takers.filter(([, node]) => saves(node));
   const last = takers.filter(([id]) => !consumed.has(id));
   const found = [unseen(saving), saving, unseen(last), last].find((some) => some.length) ?? [];
-  return found.map(([id]) => id);
+  return found.slice(0, MAX_ENDS).map(([id]) => id);
 }
 
 function howMade(graph, path) {
@@ -84,7 +87,7 @@ function howMade(graph, path) {
 function withoutMaps(graph, path) {
   const behind = walkBack(graph, path, () => true).map((id) => graph.get(id));
   const weights = behind.flatMap(({ inputs }) => [...inputs.values()]).filter((value) => typeof value === "string");
-  const takesMap = weights.some((value) => fits("structure_models", value));
+  const takesMap = weights.some((value) => value.length <= MAX_NAME && fits("structure_models", value));
   const isMap = (node) => is(node, "structure") || (takesMap && is(node, "conditions_on_structure"));
   return new Map([...graph].filter(([, node]) => !isMap(node)));
 }
@@ -92,6 +95,7 @@ function withoutMaps(graph, path) {
 /** ComfyUI's own samplers, and what takes a model, and a seed, a noise or its schedule. */
 function samples(node) {
   if (is(node, "core_samplers")) return true;
+  if (saves(node)) return false;
   const names = [...node.inputs.keys()];
   if (is(node, "scales") && !["seed", "noise_seed", "denoise"].some((name) => node.inputs.has(name))) return false;
   const linked = links(node);
@@ -100,18 +104,22 @@ function samples(node) {
   const kind = node.kind.toLowerCase();
   const named = kind.includes("sampler") && !kind.includes("select");
   if (named && names.length === linked.length) return models || linked.some(([name]) => !isPicture(name)); // drawn, in the older form
-  return (models && sampling >= 1) || (named && sampling >= 2);
+  return (models && sampling >= 1) || (named && sampling >= 2 && names.some((name) => fits("denoising_inputs", name)));
 }
+
+/** Some that save take a prompt, a seed and a model's name, to write them into the file. */
+const saves = (node) => node.inputs.has("filename_prefix") || is(node, "saves");
 
 /** Takes a prompt and no model of ours; with a picture among its inputs, a seed or a model's name besides. */
 function asksService(node) {
-  if (!node.inputs.has("prompt") || links(node).some(isModel)) return false;
+  if (!node.inputs.has("prompt") || links(node).some(isModel) || saves(node)) return false;
   if (["seed", "model", "model_name"].some((name) => node.inputs.has(name))) return true;
   return !links(node).some(([name]) => isPicture(name)) && !namesPicture(node);
 }
 
 /** A model takes part in what becomes of the picture, without sampling. */
 const touches = (node) => {
+  if (saves(node)) return false;
   const isTold = node.inputs.has("prompt") && links(node).some(([name]) => isPicture(name));
   return isTold || is(node, "edits_without_a_model_input") || links(node).some(isModel);
 };

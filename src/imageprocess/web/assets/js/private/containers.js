@@ -4,7 +4,7 @@
 import { latin1, Reader } from "./bytes.js";
 import { walkJpeg } from "./jpegrecords.js";
 import { walkPng } from "./pngrecords.js";
-import { capped, EXIF, joined, Records, split, starts } from "./records.js";
+import { capped, joined, Records, split } from "./records.js";
 
 const MAX_PARTS = 65536;
 
@@ -13,7 +13,7 @@ const WALKERS = { JPEG: walkJpeg, PNG: walkPng, WEBP: walkWebp, AVIF: walkIsobmf
 /** -> Records. A damaged container gives what was read before the damage. */
 export async function readRecords(data, format) {
   const records = new Records();
-  if (format === "TIFF") records.exif = data; // a TIFF file is one TIFF structure, the same as an EXIF block is
+  if (format === "TIFF") records.exif = [data]; // a TIFF file is one TIFF structure, the same as an EXIF block is
   try {
     await WALKERS[format]?.(data, records);
   } catch (error) {
@@ -26,12 +26,8 @@ export async function readRecords(data, format) {
 
 function walkWebp(data, records) {
   for (const { kind, start, size } of new Reader(data).riffChunks()) {
-    if (kind === "EXIF") {
-      const exif = capped(data, start, size) ?? new Uint8Array();
-      // Some writers keep JPEG's prefix, which the WebP container does not ask for.
-      const bare = starts(exif, EXIF) ? exif.subarray(EXIF.length) : exif;
-      records.exif ??= bare.length ? bare : null;
-    } else if (kind === "XMP ") records.addXmp(capped(data, start, size));
+    if (kind === "EXIF") records.addExif(capped(data, start, size));
+    else if (kind === "XMP ") records.addXmp(capped(data, start, size));
     else if (kind === "C2PA") records.store ??= capped(data, start, size);
   }
 }
@@ -70,7 +66,7 @@ function readMeta(at, start, end, records) {
     const parts = extents.map(([offset, size]) => capped(at.data, base + offset, size) ?? new Uint8Array());
     const payload = Uint8Array.from(parts.flatMap((part) => [...part]));
     // A 32-bit offset to the TIFF header comes first.
-    if (item.kind === "Exif" && payload.length > 4) records.exif ??= payload.subarray(4 + new Reader(payload).u32(0));
+    if (item.kind === "Exif" && payload.length > 4) records.addExif(payload.subarray(4 + new Reader(payload).u32(0)));
     else if (item.kind === "mime" && item.mime === "application/rdf+xml") records.addXmp(payload);
   }
 }

@@ -1,8 +1,10 @@
 // A TIFF structure -> the few EXIF fields that say who or what made the picture, and how it is turned
 // (provenance/exif.py; TIFF 6.0, CIPA DC-008).
 
-import { Reader, utf8 } from "./bytes.js";
+import { Reader, stripped, utf8 } from "./bytes.js";
 import { parseJson } from "./generation.js";
+import { photoshopIptc } from "./jpegrecords.js";
+import { jsonPart } from "./texts.js";
 
 const MAX_ENTRIES = 512;
 const MAX_VALUE_BYTES = 16_000_000;
@@ -20,9 +22,9 @@ const ORIENTATION = 0x0112;
 const USER_COMMENT = 0x9286;
 const EXIF_DIRECTORY = 0x8769;
 const [MAKER_NOTE, HUAWEI_AI_EDIT] = [0x927c, 0x0212];
-const [XMP, IPTC, C2PA] = [0x02bc, 0x83bb, 0xcd41]; // fields of a TIFF file; an EXIF block has none of them
+const [XMP, IPTC, PHOTOSHOP, C2PA] = [0x02bc, 0x83bb, 0x8649, 0xcd41]; // of a TIFF file; an EXIF block has none of them
 const [WIDTH, HEIGHT] = [0x0100, 0x0101];
-const MARK_OF_SETTINGS = /Steps: \d|Negative prompt:/;
+const MARK_OF_RECORD = /Steps: \d|Negative prompt:|Job ID: [\da-f]{8}-|" -s ?\d/;
 const TYPE_SIZES = { 1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 13: 4 };
 
 /**
@@ -51,7 +53,7 @@ export function readExif(tiff) {
     orientation: orientation >= 1 && orientation <= 8 ? orientation : 1,
     turn,
     xmp: fields.get(XMP) ?? null,
-    iim: fields.get(IPTC) ?? null,
+    iim: fields.get(IPTC) ?? photoshopIptc(fields.get(PHOTOSHOP) ?? new Uint8Array()),
     store: fields.get(C2PA) ?? null,
     width: first.has(WIDTH) ? number(first.get(WIDTH)) : 0,
     height: first.has(HEIGHT) ? number(first.get(HEIGHT)) : 0,
@@ -101,48 +103,60 @@ function value(raw, number) {
   return denominator ? number(raw.subarray(0, 4)) / denominator : 0;
 }
 
+const utf16 = (bytes, order) => new TextDecoder(order, { ignoreBOM: true }).decode(bytes).replace(/^\ufeff+/, "");
+
 /** Up to the first zero byte; NovelAI writes four of them in front. */
 function text(raw) {
   if (!raw) return "";
-  const from = raw.findIndex((byte) => byte !== 0);
-  const body = from < 0 ? new Uint8Array() : raw.subarray(from);
+  const body = withoutZeros(raw);
   const zero = body.indexOf(0);
-  return utf8(zero < 0 ? body : body.subarray(0, zero)).trim();
+  return (zero > 0 && recordIn(raw)) || utf8(zero < 0 ? body : body.subarray(0, zero)).trim();
 }
 
-const trimmed = (found) => found.replace(/^[\0 \n\r\t]+|[\0 \n\r\t]+$/g, "");
-const utf16 = (bytes, order) => new TextDecoder(order, { ignoreBOM: true }).decode(bytes).replace(/^\ufeff+/, "");
+/** UTF-16, as Windows writes it; a record is read however it is encoded. */
+const wideText = (raw) => (raw ? stripped(recordIn(raw) ?? new TextDecoder("utf-16le", { ignoreBOM: true }).decode(raw)) : "");
 
-const wideText = (raw) => (raw ? trimmed(new TextDecoder("utf-16le", { ignoreBOM: true }).decode(raw)) : "");
+const CODES = ["", "ASCII", "JIS", "UNICODE"];
 
-/** EXIF's UserComment: eight bytes name the encoding. */
+/**
+ * EXIF's UserComment: eight bytes name the encoding, or nothing does, as some generators write it. Writers name the wrong
+ * one: a text that parses as a record is believed against it.
+ */
 function userComment(raw, little) {
-  const code = new Reader(raw).ascii(0, 8);
-  const body = raw.subarray(8);
-  if (code === "UNICODE\0") return trimmed(eitherUtf16(body, little));
-  if (code === "ASCII\0\0\0" || code === "\0".repeat(8)) return trimmed(utf8(body));
-  return trimmed(utf8(raw)); // without a code, as some generators are written
+  const code = new Reader(raw).ascii(0, 8).replace(/[\0 ]+$/, "").toUpperCase();
+  const body = CODES.includes(code) ? raw.subarray(8) : raw;
+  const isWide = code === "UNICODE";
+  const found = isWide || withoutZeros(body).includes(0) ? recordIn(body) : null;
+  return stripped(found ?? (isWide ? eitherUtf16(body, little) : utf8(body)));
 }
 
 /**
- * The standard leaves the byte order open, and writers get it wrong. The one that parses as a generator's record is right;
- * otherwise the one whose high bytes take fewer values than its low ones, as in any script.
+ * The standard leaves the byte order open, and writers get it wrong. The high bytes of the right one take fewer values
+ * than its low ones, as in any script.
  */
-function eitherUtf16(whole, little) {
-  const body = whole.subarray(0, whole.length - (whole.length % 2));
-  const tried = [utf16(body, "utf-16be"), utf16(body, "utf-16le")];
-  const parsing = tried.filter(parses);
-  if (parsing.length === 1) return parsing[0];
-  const asBytes = utf8(whole); // under the wrong name
-  if (!parsing.length && parses(asBytes)) return asBytes;
+function eitherUtf16(raw, little) {
+  const body = even(raw);
   const kinds = [new Set(), new Set()];
   body.forEach((byte, i) => kinds[i % 2].add(byte));
-  if (kinds[0].size !== kinds[1].size) return tried[kinds[0].size < kinds[1].size ? 0 : 1];
-  return tried[little ? 1 : 0];
+  const isBig = kinds[0].size !== kinds[1].size ? kinds[0].size < kinds[1].size : !little;
+  return utf16(body, isBig ? "utf-16be" : "utf-16le");
 }
 
-function parses(found) {
-  if (MARK_OF_SETTINGS.test(found)) return true;
-  const body = trimmed(found);
-  return /^[{[]/.test(body) && parseJson(body) !== null;
+/** `raw` in the encoding in which it parses as a generator's record, or null. */
+function recordIn(raw) {
+  const tried = [() => utf8(raw).replace(/^\ufeff+/, ""), () => utf16(even(raw), "utf-16be"), () => utf16(even(raw), "utf-16le")];
+  for (const decoded of tried) {
+    const found = decoded();
+    if (MARK_OF_RECORD.test(found) || parseJson(jsonPart(found)[1]) !== null) return found;
+  }
+  return null;
+}
+
+const even = (bytes) => bytes.subarray(0, bytes.length - (bytes.length % 2));
+
+function withoutZeros(raw) {
+  let [from, to] = [0, raw.length];
+  while (from < to && raw[from] === 0) from += 1;
+  while (to > from && raw[to - 1] === 0) to -= 1;
+  return raw.subarray(from, to);
 }

@@ -19,7 +19,7 @@ export function walkJpeg(data, records) {
   const jumbf = new Map(); // box instance -> pieces, in the file's order
   let jumbfBytes = 0;
   for (const [marker, body] of segments(data)) {
-    if (marker === 0xe1 && starts(body, EXIF)) records.exif ??= body.subarray(EXIF.length);
+    if (marker === 0xe1 && starts(body, EXIF)) records.addExif(body);
     else if (marker === 0xe1 && starts(body, XMP)) records.addXmp(body.subarray(XMP.length));
     else if (marker === 0xe1 && starts(body, EXTENDED_XMP)) {
       const rest = body.subarray(EXTENDED_XMP.length);
@@ -33,7 +33,7 @@ export function walkJpeg(data, records) {
       jumbf.set(instance, [...(jumbf.get(instance) ?? []), body]);
       jumbfBytes += body.length;
     } else if (marker === COM) records.addText("JPEG comment", "JPEG:comment", withoutEnd(body));
-    else if (marker >= 0xe3 && marker <= 0xef && isText(body)) {
+    else if (isText(body)) {
       const name = `APP${marker - 0xe0}`;
       records.addText(`JPEG ${name}`, `JPEG:${name}`, withoutEnd(body));
     }

@@ -54,6 +54,8 @@ function layOut(view, prefix, known, graph, outer, depth) {
     const key = `${prefix}${node.get("id")}`;
     const inputs = slots(node, origins);
     if (known.has(node.get("type")) && depth < MAX_NESTING) {
+      known.laidOut = (known.laidOut ?? 0) + 1;
+      if (known.laidOut > MAX_NODES) continue; // subgraphs of nothing but subgraphs
       const fed = new Map([...inputs.values()].map((value, i) => [i, value]).filter(([, value]) => Array.isArray(value)));
       nested.set(key, layOut(known.get(node.get("type")), `${key}:`, known, graph, fed, depth + 1));
     } else graph.set(key, { kind: node.get("type"), inputs });

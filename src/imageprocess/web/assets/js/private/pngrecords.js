@@ -13,12 +13,8 @@ export async function walkPng(data, records) {
     if (["tEXt", "zTXt", "iTXt"].includes(kind) && chunks < MAX_TEXTS && records.room > 0) {
       chunks += 1;
       await keepText(records, kind, capped(data, start, size) ?? new Uint8Array());
-    } else if (kind === "eXIf") {
-      // Some writers keep JPEG's prefix, which the chunk does not ask for.
-      const exif = capped(data, start, size) ?? new Uint8Array();
-      const bare = starts(exif, EXIF) ? exif.subarray(EXIF.length) : exif;
-      if (bare.length) records.exif ??= bare;
-    } else if (kind === "caBX") records.store ??= capped(data, start, size);
+    } else if (kind === "eXIf") records.addExif(capped(data, start, size));
+    else if (kind === "caBX") records.store ??= capped(data, start, size);
   }
 }
 
@@ -43,18 +39,20 @@ async function keepText(records, kind, body) {
 
 /** ImageMagick's way to keep other formats' records in a text: the name, the size in bytes, hexadecimal digits. */
 function keepProfile(records, name, text) {
-  const [head, size] = /^\s*[\w ]+\s+(\d+)\s/.exec(latin1(text.subarray(0, 200))) ?? [];
+  const [head, size] = /^\s*\w+(?: \w+)*\s+(\d+)\s/.exec(latin1(text.subarray(0, 200))) ?? [];
   const digits = head === undefined ? "" : latin1(text.subarray(head.length)).replace(/\s+/g, "");
   if (digits.length % 2 || /[^0-9a-fA-F]/.test(digits)) return;
   const profile = Uint8Array.from(digits.match(/../g) ?? [], (pair) => parseInt(pair, 16)).subarray(0, Number(size));
   if (["exif", "APP1"].includes(name) && [EXIF, "II*\0", "MM\0*"].some((head) => starts(profile, head))) {
-    const bare = starts(profile, EXIF) ? profile.subarray(EXIF.length) : profile;
-    if (bare.length) records.exif ??= bare;
+    records.addExif(profile);
   } else if (["xmp", "APP1"].includes(name)) records.addXmp(starts(profile, XMP) ? profile.subarray(XMP.length) : profile);
-  else if (["iptc", "8bim"].includes(name)) records.iim ??= photoshopIptc(profile);
+  else if (["iptc", "8bim"].includes(name)) {
+    const bare = profile[0] === 0x1c ? profile : null; // without Photoshop's frame
+    records.iim ??= photoshopIptc(profile) ?? bare;
+  }
 }
 
-/** At most `room` bytes of the zlib stream; nothing of a damaged one. */
+/** At most `room` bytes of the zlib stream; of a damaged one what comes before the damage. */
 async function inflate(packed, room) {
   const reader = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate")).getReader();
   const whole = [];
@@ -66,9 +64,7 @@ async function inflate(packed, room) {
       whole.push(value.subarray(0, room - size));
       size += whole.at(-1).length;
     }
-  } catch {
-    return new Uint8Array();
-  }
+  } catch {} // damaged: what came before counts
   reader.cancel().catch(() => {});
   return new Uint8Array(await new Blob(whole).arrayBuffer());
 }

@@ -2,14 +2,16 @@
 
 import { utf8 } from "./bytes.js";
 import { readC2pa } from "./credentials.js";
+import { readExif } from "./exif.js";
 import { readGenerators } from "./generators.js";
 import { evidence, printable, sourceType } from "./statements.js";
 import { pattern, TABLE } from "./table.js";
 import { collect, xmpTexts } from "./texts.js";
 import { readXmp } from "./xmp.js";
 
-/** All that a file says of itself, parsed. `records`: readRecords's; `exif`: readExif's. */
-export function readFile(records, exif) {
+/** All that a file says of itself, parsed. `records`: readRecords's. */
+export function readFile(records) {
+  const [exif, ...others] = (records.exif.length ? records.exif : [null]).map(readExif);
   const xmp = new Map();
   for (const packet of [...records.xmp, ...(exif.xmp ? [exif.xmp] : [])]) {
     for (const [name, value] of readXmp(packet)) if (!xmp.has(name)) xmp.set(name, value);
@@ -17,7 +19,7 @@ export function readFile(records, exif) {
   const iim = iimTexts(records.iim ?? exif.iim ?? new Uint8Array());
   const texts = [
     ...records.texts,
-    ...[...exif.texts].map(([name, text]) => ({ place: "EXIF", name, text })),
+    ...[exif, ...others].flatMap(({ texts }) => [...texts].map(([name, text]) => ({ place: "EXIF", name, text }))),
     ...xmpTexts(xmp),
     ...[...iim].map(([name, text]) => ({ place: "IPTC", name: `IPTC:${name}`, text })),
   ];

@@ -5,14 +5,14 @@ import { latin1, utf8, utf8OrLatin1 } from "./bytes.js";
 export const MAX_RECORD_BYTES = 16_000_000; // one XMP packet, EXIF block or manifest store
 export const MAX_TEXTS = 256;
 const MAX_TEXT_BYTES = 16_000_000; // all texts together, after decompression
-const MAX_PACKETS = 8; // XMP packets kept
+const MAX_PACKETS = 8; // XMP packets kept, and EXIF blocks
 export const EXIF = "Exif\0\0";
 
 const DECODERS = { latin1, utf8 };
 
-/** Raw records, as they lie in the file: `exif`, `iim`, `store`: bytes or null; `xmp`: packets; `texts`: {place, name, text}. */
+/** Raw records, as they lie in the file: `iim`, `store`: bytes or null; `exif`: blocks, the main one first; `xmp`: packets; `texts`: {place, name, text}. */
 export class Records {
-  exif = null;
+  exif = [];
   iim = null;
   store = null;
   xmp = [];
@@ -24,6 +24,12 @@ export class Records {
     if (this.texts.length >= MAX_TEXTS || bytes.length > this.room) return;
     this.room -= bytes.length;
     this.texts.push({ place, name, text: (DECODERS[encoding] ?? utf8OrLatin1)(bytes) });
+  }
+
+  /** JPEG's prefix, which some writers keep in other containers, is left out. */
+  addExif(block) {
+    const bare = block && starts(block, EXIF) ? block.subarray(EXIF.length) : block;
+    if (bare?.length && this.exif.length < MAX_PACKETS) this.exif.push(bare);
   }
 
   addXmp(packet) {

@@ -1,6 +1,7 @@
 // Records -> the named texts of a file, whatever its container (provenance/texts.py). Readers of generators' records see
 // only these.
 
+import { stripped } from "./bytes.js";
 import { parseJson } from "./generation.js";
 import { TABLE } from "./table.js";
 
@@ -22,9 +23,9 @@ function add(found, text, depth) {
   if (found.all.length >= MAX_TEXTS) return;
   found.all.push(text);
   if (!found.byName.has(text.name)) found.byName.set(text.name, text.text);
-  const [name, body] = jsonPart(text);
+  const [name, body] = jsonPart(text.text);
   const value = parseJson(body);
-  if (value instanceof Map) addDocument(found, { name, value }, text.place, depth);
+  if (value instanceof Map) addDocument(found, { name: name ?? text.name, value }, text.place, depth);
 }
 
 function addDocument(found, document, place, depth) {
@@ -38,18 +39,15 @@ function addDocument(found, document, place, depth) {
   }
 }
 
-const NAMES_IN_FRONT = [["prompt:", "prompt"], ["workflow:", "workflow"], ["aigc", "AIGC"]];
+const NAME_IN_FRONT = /^(?:([A-Za-z][A-Za-z0-9_-]{0,31}):|(AIGC))[\0: \n\r\t]*(?=\{)/i;
+const NAMES = { prompt: "prompt", workflow: "workflow", aigc: "AIGC" };
 
-/** The name and the JSON of a text: some writers put the name in front, with or without a colon. */
-function jsonPart({ name, text }) {
-  const body = text.replace(/^[\0 \n\r\t\ufeff]+|[\0 \n\r\t\ufeff]+$/g, "");
-  const head = body.slice(0, 32).toLowerCase();
-  for (const [word, meant] of NAMES_IN_FRONT) {
-    if (!head.startsWith(word)) continue;
-    const rest = body.slice(word.length).replace(/^[\0: \n\r\t]+/, "");
-    return rest.startsWith("{") ? [meant, rest] : [name, null];
-  }
-  return [name, body.startsWith("{") ? body : null];
+/** The JSON object that a text holds, and the name that some writers put in front of it. */
+export function jsonPart(text) {
+  const body = stripped(text, "\0 \n\r\t\ufeff");
+  const [front, word, bare] = (!body.startsWith("{") && NAME_IN_FRONT.exec(body)) || [];
+  if (front) return [NAMES[(word ?? bare).toLowerCase()] ?? word ?? bare, body.slice(front.length)];
+  return [null, body.startsWith("{") ? body : null];
 }
 
 /** An XMP packet's properties under the prefixes that people know them by. */

@@ -3,6 +3,7 @@
 import { parseJson, scalars, textOf } from "./generation.js";
 import { pattern, TABLE } from "./table.js";
 
+const MAX_PATTERN_TEXT = 20_000; // characters of a text that a pattern is tried on
 const MAX_SEEN = 500; // values looked at for one path
 const SHOWN_ELSEWHERE = ["prompt", "negative_prompt", "uc", "Prompt", "Negative", "c"];
 
@@ -27,17 +28,18 @@ function* records(tool, { all, byName: notes, documents }) {
   if (!hold(tool.also ?? {}, notes, notes)) return;
   if (tool.json) {
     for (const { name, value } of documents) {
-      if (tool.in && !tool.in.includes(name)) continue;
-      if (alternatives(tool.json).some((conditions) => hold(conditions, value, notes))) yield value;
+      const accepted = [...(isNamed(tool, name) ? alternatives(tool.json) : []), ...(tool.anywhere ?? [])];
+      if (accepted.some((conditions) => hold(conditions, value, notes))) yield value;
     }
   } else if (tool.pattern) {
     for (const { name, text } of all) {
-      const match = tool.in.includes(name) && pattern(tool.pattern).exec(text);
+      const match = isNamed(tool, name) && text.length <= MAX_PATTERN_TEXT && pattern(tool.pattern).exec(text);
       if (match) yield new Map([["text", match[0]], ...tool.groups.map((group, i) => [group, match[i + 1] ?? null])]);
     }
   } else if (alternatives(tool.notes).some((conditions) => hold(conditions, notes, notes))) yield notes;
 }
 
+const isNamed = (tool, name) => !tool.in || tool.in.includes(name);
 const alternatives = (conditions) => (Array.isArray(conditions) ? conditions : [conditions]);
 
 const hold = (conditions, record, notes) =>

@@ -6,7 +6,6 @@ import { sha256 } from "./digest.js";
 import { decode, DecodeError, isFaithful, rgb } from "./decode.js";
 import { inspection } from "./inspection.js";
 import { Model } from "./model.js";
-import { readExif } from "./exif.js";
 import { readFile, readProvenance } from "./provenance.js";
 import { isC2paStore } from "./jpegrecords.js";
 import { frames, MAX_PIXELS, MAX_REDUCED_PIXELS, size, sniff } from "./sniff.js";
@@ -163,8 +162,8 @@ async function opened(file) {
   if (!format) throw new InputError("unsupported_format", `${name}: not an image that is read here (JPEG, PNG, WebP, AVIF, GIF, BMP)`);
   await loadTable();
   const records = await readRecords(data, format);
-  const exif = readExif(records.exif);
-  return { data, format, orientation: exif.orientation, turn: exif.turn, told: readFile(records, exif) };
+  const told = readFile(records);
+  return { data, format, orientation: told.exif.orientation, turn: told.exif.turn, told };
 }
 
 /** `input` with the bytes that may be decoded. Throws an InputError where a browser cannot, or must not. */

@@ -1,7 +1,7 @@
 // An XMP packet -> its simple properties (provenance/xmp.py). Read as a stream of tags, in a worker, where there is no
 // DOM; a packet that is too large, malformed or hostile (entities, a DTD) gives what was read before that came up.
 
-import { utf8 } from "./bytes.js";
+import { stripped, utf8 } from "./bytes.js";
 
 const MAX_BYTES = 2_000_000;
 const MAX_ELEMENTS = 20_000;
@@ -27,11 +27,11 @@ function decoded(packet) {
   const [a, b] = packet;
   if (a === 0xfe && b === 0xff) return new TextDecoder("utf-16be").decode(packet);
   if (a === 0xff && b === 0xfe) return new TextDecoder("utf-16le").decode(packet);
-  return utf8(packet).replace(/^\ufeff/, "").replace(/^[ \t\r\n\0]+|[ \t\r\n\0]+$/g, "");
+  return stripped(utf8(packet).replace(/^\ufeff/, ""));
 }
 
 const TOKEN = /<!--[^]*?-->|<\?[^]*?\?>|<!\[CDATA\[([^]*?)\]\]>|<\/([^\s>]+)\s*>|<([^\s/>!?]+)((?:[^>"']|"[^"]*"|'[^']*')*?)(\/?)>|([^<]+)|</g;
-const ATTRIBUTE = /([^\s=]+)\s*=\s*(?:"([^"]*)"|'([^']*)')/g;
+const ATTRIBUTE = /\s*([^\s=]+)\s*=\s*(?:"([^"]*)"|'([^']*)')/gy;
 
 function read(source, properties) {
   const open = []; // {name as written, tag, names: prefix -> namespace}
