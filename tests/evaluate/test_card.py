@@ -103,6 +103,19 @@ def test_the_readme_changes_between_its_markers_alone(folder, records, tmp_path)
     assert "old figures" not in text and "| tiny | open test" in text and "87.5" in text
 
 
+def test_a_model_of_which_only_grades_were_measured_has_no_row(folder, records, tmp_path):
+    card.write_card(folder, records, 0)
+    other = shutil.copytree(folder, tmp_path / "other")
+    facts = json.loads((other / "model.json").read_text(encoding="utf-8"))
+    facts |= {"name": "other", "measured": {"grades": {}}}
+    (other / "model.json").write_text(json.dumps(facts), encoding="utf-8")
+    readme = tmp_path / "README.md"
+    readme.write_text(README, encoding="utf-8")
+    card.write_readme(readme, [folder, other])
+    text = readme.read_text(encoding="utf-8")
+    assert "| tiny |" in text and "| other |" not in text
+
+
 def test_a_readme_without_markers_is_refused(folder, records, tmp_path):
     card.write_card(folder, records, 0)
     (tmp_path / "README.md").write_text("# Title\n", encoding="utf-8")
