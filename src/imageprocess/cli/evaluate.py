@@ -67,8 +67,9 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )  # fmt: skip
 @click.option("--per-source", type=click.IntRange(1), metavar="N", help="Use at most N images per source.")
 @click.option(
-    "--readme", type=_FILE, metavar="README.md", help="With --write-card or --write-grades: update the table of the shipped models in this file too."
-)
+    "--readme", type=_FILE, metavar="README.md",
+    help="With --write-card or --write-grades: update the table of the shipped models in this file too.",
+)  # fmt: skip
 @click.option(
     "--resamples",
     type=click.IntRange(0, 1_000_000),
