@@ -116,7 +116,7 @@ def test_a_network_that_tells_nothing_is_unsure_and_none_is_turned_around() -> N
         found = calibrate(logits.astype(np.float32), labels, fitted_on="a draw")
         assert found.temperature > 0
         assert abs(1 / (1 + np.exp(-logits[0, 0] / found.temperature - found.bias)) - 0.5) < 0.01
-    with pytest.raises(DataError, match="no numbers"):
+    with pytest.raises(DataError, match="diverged"):
         calibrate(np.full((100, 2), np.nan, dtype=np.float32), labels, fitted_on="a draw")
 
 

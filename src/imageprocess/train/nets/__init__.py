@@ -1,7 +1,7 @@
 """The networks, as readable objects."""
 
-from .base import CNN_INPUT, Network, Pooled, WithHeatmap
+from .base import CNN_INPUT, Network, WithHeatmap
 from .cnn import CNN
 from .small32 import Small32
 
-__all__ = ["CNN", "CNN_INPUT", "Network", "Pooled", "Small32", "WithHeatmap"]
+__all__ = ["CNN", "CNN_INPUT", "Network", "Small32", "WithHeatmap"]
