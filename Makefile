@@ -83,7 +83,7 @@ evaluate: $(VENV)/.dev
 # docs/encoder.md, the pages' costs and the speed.
 figures: $(VENV)/.dev web clip
 	mkdir -p runs
-	$(BIN)/imageprocess evaluate --data $(DATA) --split open_test --tiers web --per-source 12 --resamples 0 --model student --model cnn --model clip --write-grades --readme README.md
+	$(BIN)/imageprocess evaluate --data $(DATA) --split open_test --tiers web --per-source 12 --resamples 0 --model student --model cnn --model clip --write-grades
 	$(BIN)/imageprocess evaluate --data $(DATA) --split open_test --tiers clean,web,social,hard --per-source 8 --resamples 200 --model student --model clip --json runs/figures.json
 	$(BIN)/python -m bench.encoder_table runs/figures.json
 	$(BIN)/python -m bench.pages

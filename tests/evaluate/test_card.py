@@ -84,6 +84,13 @@ def test_writing_twice_gives_the_same_card(folder, records):
     assert first == ((folder / "CARD.md").read_bytes(), (folder / "model.json").read_bytes())
 
 
+def test_a_model_of_which_only_grades_were_measured_has_no_row(folder, records):
+    card.write_card(folder, records, 0)
+    facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    other = {**facts, "name": "other", "measured": {"grades": facts["measured"]["grades"]}}
+    assert card.readme_table([facts, other]) == card.readme_table([facts])
+
+
 def test_figures_of_another_model_are_refused(folder, records):
     facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     facts["files"]["model.onnx"] = "0" * 64
@@ -101,19 +108,6 @@ def test_the_readme_changes_between_its_markers_alone(folder, records, tmp_path)
     text = readme.read_text(encoding="utf-8")
     assert text.startswith("# Title\n\nbefore\n") and text.endswith("\nafter\n")
     assert "old figures" not in text and "| tiny | open test" in text and "87.5" in text
-
-
-def test_a_model_of_which_only_grades_were_measured_has_no_row(folder, records, tmp_path):
-    card.write_card(folder, records, 0)
-    other = shutil.copytree(folder, tmp_path / "other")
-    facts = json.loads((other / "model.json").read_text(encoding="utf-8"))
-    facts |= {"name": "other", "measured": {"grades": {}}}
-    (other / "model.json").write_text(json.dumps(facts), encoding="utf-8")
-    readme = tmp_path / "README.md"
-    readme.write_text(README, encoding="utf-8")
-    card.write_readme(readme, [folder, other])
-    text = readme.read_text(encoding="utf-8")
-    assert "| tiny |" in text and "| other |" not in text
 
 
 def test_a_readme_without_markers_is_refused(folder, records, tmp_path):

@@ -67,9 +67,8 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )  # fmt: skip
 @click.option("--per-source", type=click.IntRange(1), metavar="N", help="Use at most N images per source.")
 @click.option(
-    "--readme", type=_FILE, metavar="README.md",
-    help="With --write-card or --write-grades: update the table of the shipped models in this file too.",
-)  # fmt: skip
+    "--readme", type=_FILE, metavar="README.md", help="With --write-card: update the table in this file too."
+)
 @click.option(
     "--resamples",
     type=click.IntRange(0, 1_000_000),
@@ -119,8 +118,8 @@ def evaluate(
     from ..evaluate.pictures import read_dataset
     from ..model import registry
 
-    if readme and not (write_card or write_grades):
-        raise click.UsageError("--readme needs --write-card or --write-grades")
+    if readme and not write_card:
+        raise click.UsageError("--readme needs --write-card")
     peers = [_parse_command(text) for text in commands]
     folders = [registry.resolve(name) for name in models] or ([] if peers else [registry.resolve()])
     if write_card:
