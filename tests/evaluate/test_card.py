@@ -84,6 +84,13 @@ def test_writing_twice_gives_the_same_card(folder, records):
     assert first == ((folder / "CARD.md").read_bytes(), (folder / "model.json").read_bytes())
 
 
+def test_a_model_of_which_only_grades_were_measured_has_no_row(folder, records):
+    card.write_card(folder, records, 0)
+    facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    other = {**facts, "name": "other", "measured": {"grades": {}}}
+    assert card.readme_table([facts, other]) == card.readme_table([facts])
+
+
 def test_figures_of_another_model_are_refused(folder, records):
     facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     facts["files"]["model.onnx"] = "0" * 64

@@ -95,7 +95,7 @@ def test_grades_of_other_splits_are_not_written(tmp_path: Path) -> None:
         write_grades(folder, _records(spec, split="val"), 0)
 
 
-@pytest.mark.parametrize("name", ["clip", "blend", "cnn"])
+@pytest.mark.parametrize("name", ["clip", "student", "cnn"])
 def test_the_cards_that_ship_tell_what_model_json_does(name: str) -> None:
     folder = registry.MODELS / name
     facts = json.loads((folder / "model.json").read_text("utf-8"))

@@ -4,7 +4,6 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from imageprocess.train.dataset import (
     Pictures,
     epoch_order,
     in_memory,
+    shifted,
     to_input,
 )
 from imageprocess.train.nets import CNN_INPUT, Small32
@@ -41,16 +41,6 @@ def test_one_class_alone_is_an_error(drawn_data: Path) -> None:
     rows = [row for row in read_index(drawn_data) if row.label == "ai"]
     with pytest.raises(DataError, match="both classes"):
         epoch_order(rows, seed=0, epoch=0)
-
-
-def test_by_source_a_large_one_is_shown_less_often_than_its_size(drawn_data: Path) -> None:
-    """The square root: a source of nine times the pictures is drawn three times as often."""
-    row = read_index(drawn_data)[0]
-    rows = [replace(row, label="ai", source="large")] * 90 + [replace(row, label="ai", source="small")] * 10
-    rows += [replace(row, label="real", source="other")] * 4000
-    shown = Counter(rows[i].source for i in epoch_order(rows, seed=0, epoch=0, balance="source"))
-    assert shown["other"] == shown["large"] + shown["small"] == 4000
-    assert shown["large"] / shown["small"] == pytest.approx(3, rel=0.15)
 
 
 def test_training_shows_another_delivery_each_epoch_and_validation_never(drawn_data: Path) -> None:
@@ -130,20 +120,39 @@ def test_a_picture_that_is_gone_is_named(drawn_data: Path, tmp_path: Path) -> No
         fill_store(tmp_path, [row], [], deliveries=1, jobs=1, progress=lambda done, of: None)
 
 
-def test_a_window_is_a_part_of_the_picture_and_another_one_each_epoch(drawn_data: Path) -> None:
-    rows = read_index(drawn_data)[:1]
-    whole = Pictures(drawn_data, rows, CNN_INPUT, deliveries=1, mirrored=False)[0][0].numpy()
-    pictures = Pictures(drawn_data, rows, CNN_INPUT, deliveries=1, mirrored=False, window=192)
+def test_a_shift_keeps_what_stays_in_view() -> None:
+    image = np.random.default_rng(1).integers(0, 256, (60, 48, 3), dtype=np.uint8)
+    offsets = set()
+    for seed in range(40):
+        moved = shifted(image, 2, np.random.default_rng(seed))
+        assert moved.shape == image.shape
+        fits = [
+            (y, x)
+            for y in range(-2, 3)
+            for x in range(-2, 3)
+            if np.array_equal(moved[2:-2, 2:-2], image[2 + y : 58 + y, 2 + x : 46 + x])
+        ]
+        assert len(fits) == 1
+        offsets.update(fits)
+    assert len(offsets) > 15
+
+
+def test_only_training_images_are_mirrored_and_shifted(drawn_data: Path) -> None:
+    rows = read_index(drawn_data)[:6]
+    held_out = Pictures(drawn_data, rows, CNN_INPUT)
+    with_shift = Pictures(drawn_data, rows, CNN_INPUT, shift=9)
+    training = Pictures(drawn_data, rows, CNN_INPUT, deliveries=1, shift=9)
+    plain = Pictures(drawn_data, rows, CNN_INPUT, deliveries=1)
+    for index in range(len(rows)):
+        assert torch.equal(held_out[index][0], with_shift[index][0])
+        assert torch.equal(training[index][0], training[index][0])
+        assert not torch.equal(training[index][0], plain[index][0])
+        assert training[index][0].shape == (224, 224, 3)
     seen = set()
-    for epoch in range(6):
-        pictures.set_epoch(epoch)
-        part = pictures[0][0].numpy()
-        assert part.shape == (192, 192, 3)
-        places = np.lib.stride_tricks.sliding_window_view(whole, (192, 192, 3))[:, :, 0]
-        assert any(np.array_equal(part, place) for row in places for place in row)
-        seen.add(part.tobytes())
-    assert len(seen) > 1
-    assert Pictures(drawn_data, rows, CNN_INPUT, window=192)[0][0].shape == (224, 224, 3)
+    for epoch in range(8):
+        plain.set_epoch(epoch)
+        seen.add(plain[0][0].numpy().tobytes())
+    assert len(seen) == 2  # as it is, and mirrored
 
 
 def test_kept_arrays_are_read_and_not_made_again(drawn_data: Path, tmp_path: Path) -> None:
@@ -165,7 +174,7 @@ def test_kept_arrays_are_read_and_not_made_again(drawn_data: Path, tmp_path: Pat
     fewer = [rows[2], rows[0]]
     keep_resized(tmp_path, fewer, kept.delivery, CNN_INPUT, jobs=1, progress=lambda *at: done.append(at))
     assert len(done) == 3
-    found = Pictures(tmp_path, fewer, CNN_INPUT, deliveries=2, mirrored=False, resized=True)[0][0]
+    found = Pictures(tmp_path, fewer, CNN_INPUT, deliveries=2, resized=True)[0][0]
     assert any(torch.equal(found, seen) for seen in (expected[2], expected[2].flip(1)))
 
 
@@ -194,15 +203,3 @@ def test_pictures_in_memory_are_as_they_are_and_in_training_moved(drawn_data: Pa
             for x in range(-2, 3)
         )
     assert len(seen) > 4
-    windows, _ = in_memory(
-        drawn_data,
-        rows,
-        [],
-        Small32.input,
-        seed=0,
-        shift=2,
-        window=20,
-        jobs=1,
-        progress=lambda done, of: None,
-    )
-    assert windows[0][0].shape == (20, 20, 3)

@@ -104,9 +104,7 @@ def _are_alike(curves: dict[int, list[dict[str, str]]]) -> None:
 
 
 def _train(data: Path, out: Path, devices: int) -> list[dict[str, str]]:
-    command, environment = _command(
-        data, out, "--devices", str(devices), *(["--packed"] if devices > 1 else [])
-    )
+    command, environment = _command(data, out, "--devices", str(devices))
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [str(out / "model")]  # one process talks

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -20,7 +21,7 @@ from imageprocess.model.session import Session
 from imageprocess.model.views import cut_views
 from imageprocess.train.distil import network
 from imageprocess.train.distil.command import distil
-from imageprocess.train.distil.graph import write_graph
+from imageprocess.train.distil.graph import write_eight_bit_graph, write_graph
 from imageprocess.train.distil.model import score_views
 from imageprocess.train.distil.network import INPUT, Backbone, Student, load_start
 from imageprocess.train.distil.training import DistilOptions
@@ -140,6 +141,21 @@ def test_the_graph_says_what_the_network_says(tmp_path: Path) -> None:
         logits, _, _ = student(pixels)
     scores = score_views(tmp_path / "model.onnx", iter(views))
     np.testing.assert_allclose(scores, (logits[:, 0] - logits[:, 1]).numpy(), rtol=1e-3, atol=1e-5)
+
+
+def test_weights_in_eight_bits_do_not_saturate_a_processor_without_vnni(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    write_graph(Student().eval(), tmp_path / "wide.onnx")
+    pixels = np.random.default_rng(2).normal(0, 1, (1, 2, 3, 224, 224)).astype(np.float32)
+    write_eight_bit_graph(tmp_path / "wide.onnx", tmp_path / "narrow.onnx", iter([pixels]))
+    weights = [
+        onnx.numpy_helper.to_array(one) for one in onnx.load(tmp_path / "narrow.onnx").graph.initializer
+    ]
+    narrow = [values for values in weights if values.dtype == np.int8 and values.ndim == 4]
+    assert len(narrow) > 40
+    for values in narrow:
+        # Two products of an unsigned and a signed byte must fit into 16 bits.
+        assert 2 * 255 * np.abs(values.astype(int)).max() <= 2**15 - 1
 
 
 def test_other_start_weights_are_refused(tmp_path: Path) -> None:

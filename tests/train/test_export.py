@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import imageprocess.models
 from imageprocess.errors import DataError
 from imageprocess.model.spec import load_spec
 from imageprocess.train.calibration import ERROR_BUDGETS, calibrate, modes_thresholds
-from imageprocess.train.export import export, load_network, load_recipe
+from imageprocess.train.export import export
 from imageprocess.train.loop import TrainResult
 from imageprocess.train.nets import CNN
 from imageprocess.train.recipes import NETS, RECIPES, Recipe
@@ -115,36 +116,34 @@ def test_a_network_that_tells_nothing_is_unsure_and_none_is_turned_around() -> N
         found = calibrate(logits.astype(np.float32), labels, fitted_on="a draw")
         assert found.temperature > 0
         assert abs(1 / (1 + np.exp(-logits[0, 0] / found.temperature - found.bias)) - 0.5) < 0.01
-    with pytest.raises(DataError, match="no numbers"):
+    with pytest.raises(DataError, match="diverged"):
         calibrate(np.full((100, 2), np.nan, dtype=np.float32), labels, fitted_on="a draw")
 
 
-@pytest.mark.parametrize(
-    ("net", "side", "finest"),
-    [("glance", 224, 28), ("gaze", 224, 28), ("ferretnet", 224, 28), ("small32", 32, 4)],
-)
-def test_a_network_comes_back_as_it_was(net: str, side: int, finest: int, tmp_path: Path) -> None:
+def test_another_network_comes_back_as_it_was(tmp_path: Path) -> None:
     labels = np.arange(40) % 2
     logits = np.eye(2, dtype=np.float32)[labels] + np.random.default_rng(0).normal(size=(40, 2)).astype(
         np.float32
     )
     result = TrainResult(
-        recipe=RECIPES[net],
+        recipe=RECIPES["small32"],
         log=[{"epoch": 1.0, "val_accuracy": 0.9}],
         best_epoch=1,
         val_logits=logits,
         val_labels=labels,
-        network=NETS[net](),
+        network=NETS["small32"](),
         data_id="0" * 12,
         images={"train": 1, "val": 1, "test": 0},
         smallest_px=200,
     )
-    folder = export(result, tmp_path / net)
+    folder = export(result, tmp_path / "small32")
     session = onnxruntime.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
-    pixels = torch.rand(4, 3, side, side, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    pixels = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    network = NETS["small32"]().eval()
+    network.load_state_dict(torch.load(folder / "small32_model.pth", weights_only=True))
     with torch.no_grad():
-        expected = load_network(folder)(pixels).numpy()
+        expected = network(pixels).numpy()
     found, heatmap = session.run(None, {"pixels": pixels.numpy()})
     np.testing.assert_allclose(found, expected, atol=1e-4)
-    assert heatmap.shape == (4, finest, finest)
-    assert load_recipe(folder) == RECIPES[net]
+    assert heatmap.shape == (4, 4, 4)
+    assert load_spec(folder).facts["training"]["recipe"] == asdict(RECIPES["small32"])

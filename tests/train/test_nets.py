@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 from torch import nn
 
-from imageprocess.train.nets import CNN, Gaze, Glance, Look, Small32, WithHeatmap
+from imageprocess.train.nets import CNN, Small32, WithHeatmap
 
 
 def test_the_layers_in_order() -> None:
@@ -65,58 +64,6 @@ def test_the_cnn_says_in_use_what_it_said_in_training() -> None:
     pixels = torch.rand(3, 3, 224, 224) * 2 - 1
     with torch.no_grad():
         torch.testing.assert_close(kept(pixels), trained(pixels), atol=1e-5, rtol=1e-4)
-
-
-def test_glance_is_small_and_tells_a_picture_whatever_lies_beside_it() -> None:
-    network = Glance().eval()
-    assert sum(weight.numel() for weight in network.parameters()) < 750_000
-    pixels = torch.rand(3, 3, 224, 224, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        together = network(pixels)
-        torch.testing.assert_close(together[1:2], network(pixels[1:2]), atol=1e-5, rtol=1e-4)
-    assert together.shape == (3, 2)
-
-
-def test_gaze_sees_four_pixels_and_what_is_finer_than_their_neighbourhood() -> None:
-    network = Gaze()
-    pixels = torch.rand(2, 3, 12, 16)
-    finer = pixels - nn.functional.avg_pool2d(pixels, 3, 1, 1)
-    expected = nn.functional.pixel_unshuffle(torch.cat([pixels, 4.5 * finer], dim=1), 2)
-    # At the edge the pooling takes in black; the network, the edge itself.
-    torch.testing.assert_close(network.front(pixels)[:, :, 1:-1, 1:-1], expected[:, :, 1:-1, 1:-1])
-    flat = network.front(torch.full((1, 3, 12, 16), 0.7))
-    torch.testing.assert_close(flat[:, 12:], torch.zeros_like(flat[:, 12:]), atol=1e-5, rtol=0)
-    assert "four" not in network.state_dict()
-
-
-@pytest.mark.parametrize("kind", [Glance, Look])
-def test_the_heat_map_divides_what_the_means_add(kind: type[Glance]) -> None:
-    """Put a map's mean up by one everywhere and the odds go up by its weight: so must the heat map's sum."""
-    torch.manual_seed(0)
-    network = kind().eval()
-    norm, linear = network.classifier[0], network.classifier[2]
-    torch.nn.init.uniform_(norm.running_var, 0.5, 2)
-    pixels = torch.rand(2, 3, 224, 224)
-    with torch.no_grad():
-        logits, heatmap = WithHeatmap(network)(pixels)
-        torch.testing.assert_close(logits, network(pixels))
-        assert heatmap.shape == (2, 28, 28)
-        per_channel = (
-            (linear.weight[0] - linear.weight[1]) * norm.weight / (norm.running_var + norm.eps).sqrt()
-        )
-        expected, at = torch.zeros(2), 0
-        for maps in network.stages_of(pixels):
-            expected += maps.mean((2, 3)) @ per_channel[at : at + maps.shape[1]]
-            at += 2 * maps.shape[1]
-    torch.testing.assert_close(heatmap.sum((1, 2)), expected, atol=1e-4, rtol=1e-3)
-
-
-def test_look_has_its_parameters_and_sees_the_picture_at_its_full_size() -> None:
-    network = Look().eval()
-    assert 2_700_000 < sum(weight.numel() for weight in network.parameters()) < 2_900_000
-    assert network.front(torch.zeros(1, 3, 224, 224)).shape == (1, 3, 224, 224)
-    with torch.no_grad():
-        assert network(torch.zeros(3, 3, 144, 144)).shape == (3, 2)  # as the first epochs show them
 
 
 def test_small32_takes_the_mean_of_a_picture_and_its_mirror_image_in_three_places() -> None:

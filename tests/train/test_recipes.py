@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from imageprocess.errors import UsageError
-from imageprocess.train.recipes import RECIPES, Recipe, recipe_of
+from imageprocess.train.recipes import NETS, RECIPES, Recipe, recipe_of
 
 STEPS = 50
 RECIPE = Recipe(epochs=4, learning_rate=1e-3, warmup_steps=10)
@@ -35,16 +35,8 @@ def test_a_run_that_is_cut_shorter_falls_to_nothing_all_the_same(restart: int) -
     assert rates(replace(RECIPE, restart=restart)) == rates(RECIPE)
 
 
-def test_a_run_of_another_length_sees_small_pictures_for_as_large_a_share() -> None:
-    look = RECIPES["look"]
-    assert 0 < look.small_epochs < look.epochs
-    for epochs in (1, 2, 12, 80):
-        small = look.lasting(epochs).small_epochs
-        assert abs(small / epochs - look.small_epochs / look.epochs) <= 0.5 / epochs
-    assert look.lasting(look.epochs) == look
-
-
-def test_what_is_no_network_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"sponge: not a network .*cnn, glance"):
-        recipe_of("sponge")
-    assert all(recipe.net == name for name, recipe in RECIPES.items())
+@pytest.mark.parametrize("net", ["sponge", "look"])
+def test_an_unknown_network_is_refused(net: str) -> None:
+    with pytest.raises(UsageError, match=rf"{net}: not a network .*\(cnn, small32\)"):
+        recipe_of(net)
+    assert all(recipe.net == name for name, recipe in RECIPES.items()) and RECIPES.keys() == NETS.keys()

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..extras import require_extra
 from .data_sources import add, sheet
 from .output import named_progress_bar
 
@@ -223,29 +222,6 @@ def info(folder: Path, as_json: bool, card: Path | None) -> None:
         )
     else:
         show_set(rows)
-
-
-@data.command()
-@click.argument("folder", metavar="DIR", type=_FOLDER)
-@click.option("--count", type=click.IntRange(1), default=2000, show_default=True, help="Number of fakes.")
-@click.option(
-    "--steps", type=click.IntRange(1), default=1000, show_default=True, help="Training steps per autoencoder."
-)
-@_jobs
-@_seed
-def fakes(folder: Path, count: int, steps: int, jobs: int, seed: int) -> None:
-    """Make fakes from the real images of a data set.
-
-    Trains several autoencoders on real images of the train split and reconstructs some with them. The fakes differ from
-    the originals only in the traces of a decoder; `train --fakes` uses both. Writes DIR/fakes and DIR/fakes.csv.
-    """
-    with require_extra("train"):
-        from ..train.fakes import make_fakes
-    from .data_tables import show_set
-
-    with named_progress_bar("fakes") as progress:
-        rows = make_fakes(folder, count=count, steps=steps, jobs=jobs, seed=seed, progress=progress)
-    show_set(rows)
 
 
 def _tell(report: AuditReport, scarce: list[str]) -> None:

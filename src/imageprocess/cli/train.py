@@ -11,8 +11,8 @@ import click
 from ..extras import require_extra
 
 if TYPE_CHECKING:
-    from ..train.blend import BlendResult
-    from ..train.loop import Progress, TrainResult
+    from ..train.loop import TrainResult
+    from ..train.progress import Progress
 
 
 class _Train(click.Command):
@@ -35,19 +35,13 @@ class _Train(click.Command):
     "--net",
     default="cnn",
     show_default=True,
-    help="cnn, glance, look, gaze, small32 (for 32 x 32 images), a baseline (npr, ferretnet, resnet18), or blend "
-    "(trained networks and gradient-boosted trees).",
+    help="cnn, or small32 for 32 x 32 images.",
 )
 @click.option("--epochs", type=click.IntRange(1), default=None, help="Default: as in the recipe.")
 @click.option("--batch-size", type=click.IntRange(2), default=None)
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), default=None)
 @click.option("--seed", type=click.IntRange(0), default=None)
 @click.option("--precision", type=click.Choice(["32-true", "bf16-mixed"]), default=None)
-@click.option(
-    "--folds", type=click.IntRange(2), default=None, metavar="N",
-    help="Also train N fold models, each without one Nth of the sources, for `--net blend --blind`.",
-)  # fmt: skip
-@click.option("--fakes", is_flag=True, help="Also train on the fakes made by `data fakes`.")
 @click.option(
     "--workers", type=click.IntRange(0), default=2, show_default=True, help="Data loader processes."
 )
@@ -61,15 +55,8 @@ class _Train(click.Command):
     "and MASTER_PORT; --data and --out must be on shared storage.",
 )  # fmt: skip
 @click.option(
-    "--packed", is_flag=True, help="Store the prepared images in tar shards and read them from there."
-)
-@click.option(
     "--resized", is_flag=True,
     help="Also store the prepared images as arrays (150 KB each), so that training does not wait for decoding.",
-)  # fmt: skip
-@click.option(
-    "--on-device", is_flag=True,
-    help="Keep all images in GPU memory (0.8 MB each) and degrade them there, anew for every epoch.",
 )  # fmt: skip
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Output folder. Default: runs/NET."
@@ -79,15 +66,6 @@ class _Train(click.Command):
     "--version", "model_version", default="1.0.0", show_default=True, help="Model version in model.json."
 )
 @click.option("--resume", is_flag=True, help="Continue the interrupted run in --out.")
-@click.option(
-    "--with", "members", multiple=True, show_default="cnn", metavar="NAME|DIR",
-    help="For --net blend: trained network to combine with the trees; repeatable. The first gives the heat map.",
-)  # fmt: skip
-@click.option(
-    "--blind", is_flag=True,
-    help="For --net blend: fit weights and calibration on out-of-fold predictions by source. Retrains the networks "
-    "four times, unless they were trained with --folds 4.",
-)  # fmt: skip
 def train(
     data: Path,
     net: str,
@@ -96,20 +74,14 @@ def train(
     learning_rate: float | None,
     seed: int | None,
     precision: str | None,
-    folds: int | None,
-    fakes: bool,
     workers: int,
     devices: int,
     nodes: int,
-    packed: bool,
     resized: bool,
-    on_device: bool,
     out: Path | None,
     name: str | None,
     model_version: str,
     resume: bool,
-    members: tuple[str, ...],
-    blind: bool,
 ) -> None:
     """Train a network. Writes the model folder OUT/model and the learning curves OUT/curves.png.
 
@@ -120,26 +92,18 @@ def train(
         from ..train.export import export
     given = {
         "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed,
-        "precision": precision, "folds": folds, "fakes": fakes or None,
+        "precision": precision,
     }  # fmt: skip
     given = {key: value for key, value in given.items() if value is not None}
     out = out or Path("runs") / net
-    result: TrainResult | BlendResult
-    if net == "blend":
-        if devices > 1 or nodes > 1 or packed or on_device:
-            raise click.UsageError("--devices, --nodes, --packed and --on-device do not apply to --net blend")
-        result, said = _train_blend(data, out, given, workers, members, blind=blind, resized=resized)
-    else:
-        if blind or members:
-            raise click.UsageError("--blind and --with apply only to --net blend")
-        result, said = _train_network(
-            net, data, out, given, resume,
-            workers=workers, devices=devices, nodes=nodes, packed=packed, resized=resized, fresh=on_device,
-        )  # fmt: skip
+    result = _train_network(
+        net, data, out, given, resume, workers=workers, devices=devices, nodes=nodes, resized=resized
+    )
     if is_follower():
         return
     folder = export(result, out / "model", name=name or net, version=model_version)
-    click.echo(said, err=True)
+    best = result.log[result.best_epoch - 1]
+    click.echo(f"epoch {result.best_epoch}: validation accuracy {best['val_accuracy']:.4f}", err=True)
     click.echo(str(folder))
 
 
@@ -153,21 +117,18 @@ def _train_network(
     workers: int,
     devices: int,
     nodes: int,
-    packed: bool,
     resized: bool,
-    fresh: bool,
-) -> tuple[TrainResult, str]:
+) -> TrainResult:
     from ..train.loop import train as run
-    from ..train.recipes import RECIPES, on_device
+    from ..train.recipes import RECIPES
 
     if net not in RECIPES:
-        raise click.BadParameter(f"{net!r} is not one of {', '.join(RECIPES)}, blend", param_hint="--net")
-    recipe = on_device(RECIPES[net]) if fresh else RECIPES[net]
-    recipe = replace(recipe.lasting(given.pop("epochs", recipe.epochs)), **given)
+        raise click.BadParameter(f"{net!r} is not one of {', '.join(RECIPES)}", param_hint="--net")
+    recipe = replace(RECIPES[net], **given)
     bars = _Bars(recipe.epochs)
     try:
         with bars:
-            result = run(
+            return run(
                 data,
                 out,
                 recipe,
@@ -175,7 +136,6 @@ def _train_network(
                 workers=workers,
                 devices=devices,
                 nodes=nodes,
-                packed=packed,
                 resized=resized,
                 report=bars.step,
                 caching=bars.cache,
@@ -188,44 +148,6 @@ def _train_network(
                 "interrupted before the first checkpoint; the images prepared so far are kept", err=True
             )
         raise click.exceptions.Exit(130) from None
-    best = result.log[result.best_epoch - 1]
-    return result, f"epoch {result.best_epoch}: validation accuracy {best['val_accuracy']:.4f}"
-
-
-def _train_blend(
-    data: Path,
-    out: Path,
-    given: dict[str, Any],
-    workers: int,
-    members: tuple[str, ...],
-    *,
-    blind: bool,
-    resized: bool,
-) -> tuple[BlendResult, str]:
-    """Needs no --resume: intermediate results in `out` are always reused."""
-    from ..model.registry import resolve
-    from ..train.blend import BlendRecipe, train_blend
-    from ..train.export import load_network, load_recipe
-    from ..train.recipes import NETS
-    from ..train.twins import read_twins
-
-    others = sorted(given.keys() - {"seed"})
-    if others:
-        options = ", ".join("--" + key.replace("_", "-") for key in others)
-        raise click.UsageError(f"{options}: not applicable to --net blend")
-    with _Bars(1) as bars:
-        folders = [resolve(member) for member in members or ("cnn",)]
-        networks = [load_network(folder) for folder in folders]
-        recipes = tuple(load_recipe(folder) for folder in folders) if blind else ()
-        # A training run leaves its fold models beside the model folder.
-        twins = [
-            read_twins(folder.parent, NETS[each.net]) for folder, each in zip(folders, recipes, strict=blind)
-        ]
-        recipe = BlendRecipe(**given, blind=recipes)
-        result = train_blend(
-            data, out, networks, recipe, twins=twins, workers=workers, resized=resized, progress=bars.stage
-        )
-    return result, ", ".join(f"{name} {value:.4f}" for name, value in result.measured.items())
 
 
 class _Bars:
@@ -262,11 +184,6 @@ class _Bars:
 
     def cache(self, done: int, of: int) -> None:
         self._bars.update(self._cache, completed=done, total=of, visible=done < of)
-
-    def stage(self, what: str, done: int, of: int) -> None:
-        self._bars.update(self._cache, description=what, completed=done, total=of, visible=done < of)
-        if not self._console.is_terminal and done % 4000 < 8:
-            click.echo(f"{what} {done}/{of}", err=True)
 
     def step(self, at: Progress) -> None:
         self.begun = True

@@ -97,7 +97,7 @@ def render_table(models: Sequence[Record]) -> str:
             _percent(row, f"fpr@{_mode(row)}"),
         )
         for model in models
-        for split, tiers in model["measured"]["splits"].items()
+        for split, tiers in model["measured"].get("splits", {}).items()
         for tier, row in _by_tier(tiers)
     ]
     head = ("model", "split", "tier", "pictures", "accuracy", "balanced accuracy", "AUROC", "FPR")

@@ -181,7 +181,7 @@ def _train(data: Path, rows: list[IndexRow], plan: Plan, out: Path, jobs: int) -
         for label in ("ai", "real"):
             members = [row for row in rows if row.split == split and row.label == label]
             sample += _some(members, size // 2, plan.seed)
-    recipe = replace(recipe_of(plan.net).lasting(plan.epochs), seed=plan.seed)
+    recipe = replace(recipe_of(plan.net), epochs=plan.epochs, seed=plan.seed)
     return export(train(data, out, recipe, rows=sample, workers=jobs), out / "model", name=plan.net)
 
 

@@ -129,8 +129,8 @@ def expected_calibration_error(is_ai: Bools, scores: Floats, weights: Floats) ->
 def classes_alike(is_ai: Bools, weights: Floats) -> Floats:
     """weights (N,) -> (N,) in proportion to them within a class, each class summing to a half.
 
-    A probability is calibrated for pictures of which half are an AI's (`train.calibration.fit_log_odds`): taken as they
-    come, even a perfect one would be off by their mix.
+    A probability is calibrated for pictures of which half are an AI's (`train.calibration.fit_temperature`): taken as
+    they come, even a perfect one would be off by their mix.
     """
     return weights * np.where(is_ai, 0.5 / (weights @ is_ai), 0.5 / (weights @ ~is_ai))
 

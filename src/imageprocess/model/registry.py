@@ -10,7 +10,7 @@ from ..home import models_home
 from .spec import ModelSpec, load_spec
 
 BEST_MODEL = "clip"  # the default where it was got
-DEFAULT_MODEL = "blend"  # the default elsewhere: it ships with the package
+DEFAULT_MODEL = "student"  # the default elsewhere: it ships with the package
 WEIGHTS_SUFFIX = (
     ".pth"  # a network's weights as training reads them: in the repository, not in an installed wheel
 )

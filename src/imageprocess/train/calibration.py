@@ -1,4 +1,4 @@
-"""From logits on held-out pictures to a probability that can be believed, and to thresholds for each mode."""
+"""From logits on held-out images to calibrated probabilities, and to thresholds for each mode."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def calibrate(logits: NDArray[np.float32], labels: NDArray[np.int64], *, fitted_
     """logits (N, 2), labels (N,) with 0 = ai -> the calibration that fits them best, and the modes' thresholds.
 
     The classes are weighted alike: how many AI pictures a person meets is not what a validation split holds. Raises
-    DataError where a logit is no number.
+    DataError where a logit is not finite.
     """
     difference = (logits[:, 0] - logits[:, 1]).astype(np.float64)
     if not np.isfinite(difference).all():
         raise DataError(
-            "the network's answers are no numbers any more; train anew, with a lower --learning-rate"
+            "training diverged (NaN or infinite logits); train again with a lower --learning-rate"
         )
     is_ai = labels == 0
     temperature, bias = fit_temperature(difference, is_ai)
@@ -45,27 +45,23 @@ def calibrate(logits: NDArray[np.float32], labels: NDArray[np.int64], *, fitted_
     return Calibration(temperature, bias, modes_thresholds(probability, is_ai), fitted_on)
 
 
-def fit_log_odds(odds: NDArray[np.float64], is_ai: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """odds (N, K) -> (K + 1,) their weights, then a bias, whose sigmoid fits best, the classes weighing alike."""
+def fit_temperature(logits: NDArray[np.float64], is_ai: NDArray[np.bool_]) -> tuple[float, float]:
+    """logit(ai) - logit(real) (N,) -> the temperature, above zero, and the bias that fit best, both classes weighing
+    alike.
+
+    Where the logits separate the classes by chance or worse, the temperature is so high that every probability is a
+    half: a model is never inverted.
+    """
     from sklearn.linear_model import LogisticRegression
 
-    fit = LogisticRegression(C=np.inf, class_weight="balanced").fit(odds, is_ai)
-    return np.append(fit.coef_[0], fit.intercept_[0])
-
-
-def fit_temperature(odds: NDArray[np.float64], is_ai: NDArray[np.bool_]) -> tuple[float, float]:
-    """odds (N,) -> the temperature, above zero, and the bias that fit best.
-
-    Where they tell the classes by chance or worse, it is so high that every answer is a coin's toss: a model is not to
-    be turned around.
-    """
-    slope, bias = fit_log_odds(odds[:, None], is_ai).tolist()
+    fit = LogisticRegression(C=np.inf, class_weight="balanced").fit(logits[:, None], is_ai)
+    slope, bias = float(fit.coef_[0, 0]), float(fit.intercept_[0])
     return (1 / slope, bias) if slope > _LEAST_SLOPE else (1 / _LEAST_SLOPE, 0.0)
 
 
-def probabilities(odds: NDArray[np.float64], temperature: float, bias: float) -> NDArray[np.float64]:
-    """logit(ai) - logit(real) (N,) -> probability_ai (N,), as detection works it out."""
-    return np.array([probability_ai(float(logit), temperature, bias) for logit in odds])
+def probabilities(logits: NDArray[np.float64], temperature: float, bias: float) -> NDArray[np.float64]:
+    """logit(ai) - logit(real) (N,) -> probability_ai (N,), as detection computes it."""
+    return np.array([probability_ai(float(logit), temperature, bias) for logit in logits])
 
 
 def modes_thresholds(

@@ -56,6 +56,12 @@ def load(
         )
     # Looked at before anything is put into a network that may have other layers.
     told = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
+    gone = sorted(told["recipe"].keys() - asdict(recipe).keys())
+    if gone:
+        raise UsageError(
+            f"{path}: written by an earlier version with other options ({', '.join(gone)}); train anew with another "
+            "--out"
+        )
     if told["recipe"] != asdict(recipe):
         changed = [key for key, value in asdict(recipe).items() if told["recipe"].get(key) != value]
         raise UsageError(

@@ -1,4 +1,4 @@
-"""The training pictures as a network is shown them, and the order of an epoch."""
+"""The images of a split as a network gets them, and the order of an epoch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -19,15 +18,12 @@ from ..errors import DataError
 from ..model.preprocess import resize
 from ..model.spec import InputSpec
 from .store import HELD_OUT, decoded, find_resized, read_delivery
-from .variations import greyed, moved, on_a_page
 
 LABELS = {"ai": 0, "real": 1}  # the order of the classes in every model of ours
 
-Balance = Literal["class", "source"]
 
-
-class Shown(Dataset[tuple[Tensor, int]]):
-    """Pictures of one split. What is random in an epoch follows from seed, epoch and the picture's place alone."""
+class Images(Dataset[tuple[Tensor, int]]):
+    """Images of one split. What is random in an epoch follows from seed, epoch and the image's index alone."""
 
     def __init__(self, rows: Sequence[IndexRow], spec: InputSpec, seed: int) -> None:
         self.rows = rows
@@ -45,13 +41,12 @@ class Shown(Dataset[tuple[Tensor, int]]):
         return np.random.default_rng((self.seed, self.epoch, index))
 
 
-class Pictures(Shown):
-    """Equalised pictures of one split.
+class Pictures(Images):
+    """Degraded copies of the images of one split.
 
-    Training shows delivery 1 + epoch modulo `deliveries` (`set_epoch`), half of them mirrored, moved by up to `shift`
-    pixels, shares of them without colour and as on a page (`variations`), and of each a random window of `window` x
-    `window` pixels where that is not 0; validation and test always HELD_OUT and whole, so that every run measures on
-    the very same pixels. `deliveries=0` says that it is held out. `resized`: read what `store.keep_resized` has kept.
+    Training reads copy 1 + epoch modulo `deliveries` (`set_epoch`), half of them mirrored, with a random shift of up to
+    `shift` pixels; validation and test always read HELD_OUT, unchanged, so that every run measures on the same
+    pixels (`deliveries=0`). `resized`: read what `store.keep_resized` has kept.
     """
 
     def __init__(
@@ -62,21 +57,13 @@ class Pictures(Shown):
         *,
         seed: int = 0,
         deliveries: int = 0,
-        mirrored: bool = True,
-        window: int = 0,
         shift: int = 0,
-        grey_share: float = 0.0,
-        page_share: float = 0.0,
         resized: bool = False,
     ) -> None:
         super().__init__(rows, spec, seed)
         self.folder = folder
         self.deliveries = deliveries
-        self.mirrored = mirrored
-        self.window = window
         self.shift = shift
-        self.grey_share = grey_share
-        self.page_share = page_share
         self.resized = resized
         # Of a delivery: the arrays, and where in them a row's is. Opened by each reader for itself.
         self._kept: dict[int, tuple[NDArray[np.uint8], NDArray[np.intp]]] = {}
@@ -102,25 +89,22 @@ class Pictures(Shown):
         return torch.from_numpy(np.array(pixels)), LABELS[row.label]
 
     def _varied(self, pixels: NDArray[np.uint8], draw: np.random.Generator) -> NDArray[np.uint8]:
-        if self.mirrored and draw.random() < 0.5:
+        if draw.random() < 0.5:
             pixels = pixels[:, ::-1]
-        if self.grey_share and draw.random() < self.grey_share:
-            pixels = greyed(pixels)
-        if self.page_share and draw.random() < self.page_share:
-            pixels = on_a_page(pixels, draw)
-        if self.shift:
-            pixels = moved(pixels, self.shift, draw)
-        if self.window:
-            y, x = draw.integers(0, np.array(pixels.shape[:2]) - self.window, endpoint=True).tolist()
-            pixels = pixels[y : y + self.window, x : x + self.window]
-        return pixels
+        return shifted(pixels, self.shift, draw) if self.shift else pixels
 
 
-class InMemory(Shown):
-    """Pictures as they are, all at once in memory: for small ones, whose traces no degradation leaves.
+def shifted(pixels: NDArray[np.uint8], by: int, draw: np.random.Generator) -> NDArray[np.uint8]:
+    """(H, W, 3) moved by up to `by` pixels both ways; what comes in at an edge is reflected."""
+    y, x = draw.integers(0, 2 * by, 2, endpoint=True).tolist()
+    height, width = pixels.shape[:2]
+    return np.pad(pixels, ((by, by), (by, by), (0, 0)), mode="reflect")[y : y + height, x : x + width]
 
-    In training half of them are mirrored, and moved by up to `shift` pixels either way, their edges reflected; of that,
-    a random window of `window` x `window` pixels where it is not 0.
+
+class InMemory(Images):
+    """Unchanged images, all in memory: for small ones, whose traces no degradation leaves.
+
+    In training half of them are mirrored, and all moved by a random shift of up to `shift` pixels, edges reflected.
     """
 
     def __init__(
@@ -131,23 +115,21 @@ class InMemory(Shown):
         *,
         seed: int = 0,
         shift: int = 0,
-        window: int = 0,
-        moved: bool = False,
+        training: bool = False,
     ) -> None:
         super().__init__(rows, spec, seed)
-        self.shift = shift if moved else 0
-        self.shape = (window, window) if window else (spec.height, spec.width)
-        self.moved = moved
+        self.shift = shift if training else 0
+        self.training = training
         edge = (self.shift, self.shift)
         self.pixels = np.pad(pixels, ((0, 0), edge, edge, (0, 0)), mode="reflect") if self.shift else pixels
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         """-> pixels (H, W, 3) uint8, class index."""
         pixels = self.pixels[index]
-        if self.moved:
-            height, width = self.shape
-            room = np.array(pixels.shape[:2]) - self.shape + 1
-            y, x, mirrored = self.draw(index).integers(0, (*room, 2)).tolist()
+        if self.training:
+            height, width = self.spec.height, self.spec.width
+            places = 2 * self.shift + 1
+            y, x, mirrored = self.draw(index).integers(0, (places, places, 2)).tolist()
             pixels = pixels[y : y + height, x : x + width]
             pixels = pixels[:, ::-1] if mirrored else pixels
         return torch.from_numpy(np.ascontiguousarray(pixels)), LABELS[self.rows[index].label]
@@ -161,11 +143,10 @@ def in_memory(
     *,
     seed: int,
     shift: int,
-    window: int = 0,
     jobs: int,
     progress: Callable[[int, int], None],
 ) -> tuple[InMemory, InMemory]:
-    """Read both, `progress` being told how many of them are done; the first moves its pictures."""
+    """Read both; only the first is augmented."""
     rows = [*training, *held_out]
     pixels = np.empty((len(rows), spec.height, spec.width, 3), dtype=np.uint8)
     with ProcessPoolExecutor(jobs) as pool:
@@ -175,7 +156,7 @@ def in_memory(
             progress(done + 1, len(rows))
     count = len(training)
     return (
-        InMemory(pixels[:count], training, spec, seed=seed, shift=shift, window=window, moved=True),
+        InMemory(pixels[:count], training, spec, seed=seed, shift=shift, training=True),
         InMemory(pixels[count:], held_out, spec),
     )
 
@@ -225,11 +206,6 @@ def smallest_px(rows: Sequence[IndexRow]) -> int:
     return min(max(row.width, row.height) for row in rows if row.split == "train")
 
 
-def has_sources(rows: Sequence[IndexRow], folds: int) -> bool:
-    """Whether either class has a source for each fold: a plain folder of a class is one."""
-    return all(len({row.source for row in rows if row.label == label}) >= folds for label in LABELS)
-
-
 def source_folds(rows: Sequence[IndexRow], folds: int, *, seed: int) -> NDArray[np.intp]:
     """(N,) the fold, 1 to `folds`, in which each picture lies: no source lies in two, each has its share of both
     classes, and of what a class shows.
@@ -238,66 +214,31 @@ def source_folds(rows: Sequence[IndexRow], folds: int, *, seed: int) -> NDArray[
     what nobody will ask a detector that has seen them all, and the calibration followed. Raises DataError where a class
     has fewer sources than folds.
     """
-    if not has_sources(rows, folds):
+    if any(len({row.source for row in rows if row.label == label}) < folds for label in LABELS):
         raise DataError(
             f"{folds} folds of sources need {folds} sources of either class at least; `data import` takes each folder "
             "below ai and real for one"
         )
-    return _folds_of([row.source for row in rows], rows, folds, seed)
-
-
-def group_folds(rows: Sequence[IndexRow], folds: int, *, seed: int) -> NDArray[np.intp]:
-    """As `source_folds`, of groups of near-duplicates: where there are no sources to keep apart."""
-    return _folds_of([row.group for row in rows], rows, folds, seed)
-
-
-def _folds_of(units: list[str], rows: Sequence[IndexRow], folds: int, seed: int) -> NDArray[np.intp]:
     from sklearn.model_selection import StratifiedGroupKFold
 
-    shown = np.array([f"{row.label} {row.category}" for row in rows])
+    strata = np.array([f"{row.label} {row.category}" for row in rows])
     found = np.zeros(len(rows), dtype=np.intp)
     split = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    for number, (_, members) in enumerate(split.split(shown, shown, units), start=1):
+    sources = [row.source for row in rows]
+    for number, (_, members) in enumerate(split.split(strata, strata, sources), start=1):
         found[members] = number
     return found
 
 
-def epoch_order(rows: Sequence[IndexRow], *, seed: int, epoch: int, balance: Balance = "class") -> list[int]:
-    """The pictures of an epoch, in random order, as many of either class.
-
-    "class": every picture once, and pictures of the smaller class again until both weigh the same. "source": a source
-    is drawn by the square root of its size, so that a large one is not learnt by heart and a small one is heard.
-    """
+def epoch_order(rows: Sequence[IndexRow], *, seed: int, epoch: int) -> list[int]:
+    """The images of an epoch in random order: each once, and those of the smaller class again until both classes weigh
+    the same."""
     rng = np.random.default_rng((seed, epoch))
     labels = np.array([LABELS[row.label] for row in rows])
     by_class = [np.flatnonzero(labels == label) for label in LABELS.values()]
     if min(len(members) for members in by_class) == 0:
         raise DataError("training needs pictures of both classes; the index holds only one")
     most = max(len(members) for members in by_class)
-    if balance == "source":
-        drawn = [rng.choice(m, most, p=root_weights([rows[i] for i in m.tolist()])) for m in by_class]
-    else:
-        drawn = [
-            np.concatenate([m, rng.choice(m, most - len(m), replace=most > 2 * len(m))]) for m in by_class
-        ]
+    drawn = [np.concatenate([m, rng.choice(m, most - len(m), replace=most > 2 * len(m))]) for m in by_class]
     order: list[int] = rng.permutation(np.concatenate(drawn)).tolist()
     return order
-
-
-def root_weights(rows: Sequence[IndexRow]) -> NDArray[np.float64]:
-    """(N,) so that a source weighs as the square root of its size; the sum is 1."""
-    _, which, counts = np.unique([row.source for row in rows], return_inverse=True, return_counts=True)
-    weights = (1 / np.sqrt(counts))[which]
-    return np.asarray(weights / weights.sum(), dtype=np.float64)
-
-
-def source_weights(rows: Sequence[IndexRow]) -> NDArray[np.float64]:
-    """(N,) so that a source weighs as the square root of its size, and both classes alike; the mean is 1.
-
-    By the picture a large source is learnt by heart, and with all alike its pictures are wasted: docs/experiments.md.
-    """
-    weights = root_weights(rows)
-    is_ai = np.array([row.label == "ai" for row in rows])
-    for of_class in (is_ai, ~is_ai):
-        weights[of_class] /= weights[of_class].sum()
-    return np.asarray(weights * (len(rows) / weights.sum()), dtype=np.float64)

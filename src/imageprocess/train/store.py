@@ -1,93 +1,51 @@
-"""The store: what every picture was delivered as, kept below the data set's folder.
+"""The degraded copies of every image of a data set, kept below its folder.
 
-A picture is decoded, degraded and encoded once for each of its deliveries (`equalise`), and the small files that come
-out are kept. A network then trains as fast as it can compute, not as fast as pictures of 12 megapixels can be read:
-a step costs a JPEG decode at its own size or, of arrays kept as the network takes them, nothing.
+An image is decoded, degraded and encoded once for each of its copies (`equalise`), and the small files are kept: a
+training step costs a JPEG decode or, where resized arrays are kept as well, no decode at all.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..data.equalise import VERSION, equalise, picture_seed, prepare
+from ..data.equalise import VERSION, equalise, picture_seed
 from ..data.index import IndexRow
 from ..decode import decode
 from ..errors import DataError
 from ..model.preprocess import resize
 from ..model.spec import InputSpec
-from . import shards
 
 STORE = f"delivered-{VERSION}"
-# The delivery that validation and test see: drawn from the picture's own seed, as `evaluate` draws it.
+# The copy of validation and test: drawn from the image's own seed, as `evaluate` draws it.
 HELD_OUT = 0
-_PREPARED_QUALITY = 92
 
 Progress = Callable[[int, int], None]  # done, of
 
 
 def delivery_path(folder: Path, row: IndexRow, number: int) -> Path:
-    return folder / STORE / delivery_name(row, number)
-
-
-def delivery_name(row: IndexRow, number: int) -> str:
-    return f"{row.sha256[:2]}/{row.sha256}.{number}"
-
-
-def prepared_name(row: IndexRow) -> str:
-    return f"{row.sha256[:2]}/{row.sha256}.prepared"
+    return folder / STORE / row.sha256[:2] / f"{row.sha256}.{number}"
 
 
 def read_delivery(folder: Path, row: IndexRow, number: int) -> NDArray[np.uint8]:
-    """-> (H, W, 3) uint8, from the store's shards, its files or, where it is missing, made from the picture itself."""
-    kept = _kept(folder, delivery_name(row, number))
-    if kept is None:
+    """-> (H, W, 3) uint8, from the store or, where it is missing there, made from the image itself."""
+    path = delivery_path(folder, row, number)
+    if not path.exists():
         return equalise(decoded(folder, row), delivery_seed(row, number)).pixels
-    return _opened(kept)
-
-
-def read_prepared(folder: Path, row: IndexRow) -> NDArray[np.uint8]:
-    """-> (H, W, 3) uint8, `prepare`d, as `keep_prepared` has kept it; anew from the picture where it has not."""
-    kept = _kept(folder, prepared_name(row))
-    return _opened(kept if kept is not None else _prepared(folder, row))
-
-
-def _kept(folder: Path, name: str) -> bytes | None:
-    """Out of the store's shards, or its files."""
-    data = shards.read(folder / STORE, name)
-    if data is not None:
-        return data
-    try:
-        return (folder / STORE / name).read_bytes()
-    except FileNotFoundError:
-        return None
-
-
-def _opened(data: bytes) -> NDArray[np.uint8]:
-    with Image.open(io.BytesIO(data), formats=["JPEG", "WEBP"]) as image:
+    with Image.open(path, formats=["JPEG", "WEBP"]) as image:
         return np.asarray(image.convert("RGB"))
 
 
-def _prepared(folder: Path, row: IndexRow) -> bytes:
-    """As a WebP whatever it came as, so that none tells its file's kind; about 42 KB."""
-    stream = io.BytesIO()
-    Image.fromarray(prepare(decoded(folder, row))).save(stream, "WEBP", quality=_PREPARED_QUALITY)
-    return stream.getvalue()
-
-
 def delivery_seed(row: IndexRow, number: int) -> int:
-    """Of the picture alone: runs with other seeds see the same deliveries, in another order."""
+    """Depends on the image alone: runs with other seeds see the same copies, in another order."""
     return picture_seed(row.sha256) + number
 
 
@@ -100,81 +58,37 @@ def fill_store(
     jobs: int,
     progress: Progress,
 ) -> None:
-    """Make the deliveries that are missing: 1 to `deliveries` of `training`, HELD_OUT of `held_out`. Raises DataError
-    for a picture that is gone."""
+    """Make the copies that are missing: 1 to `deliveries` of `training`, HELD_OUT of `held_out`. Nothing is written,
+    not even a lock, where none is. Raises DataError for an image that is gone."""
     wanted = [(row, range(1, deliveries + 1)) for row in training if deliveries]
     wanted += [(row, range(HELD_OUT, HELD_OUT + 1)) for row in held_out]
 
     def missing() -> list[tuple[IndexRow, range]]:
-        # The last of a picture's deliveries is written last.
-        return [(row, kept) for row, kept in wanted if not _is_kept(folder, delivery_name(row, kept[-1]))]
+        # The last of an image's copies is written last.
+        return [(row, kept) for row, kept in wanted if not delivery_path(folder, row, kept[-1]).exists()]
 
-    _make(folder, missing, _store_one, jobs, progress)
-
-
-def keep_prepared(folder: Path, rows: Sequence[IndexRow], *, jobs: int, progress: Progress) -> None:
-    """Keep each picture `prepare`d: what a run on a device reads instead of the pictures themselves."""
-
-    def missing() -> list[tuple[IndexRow]]:
-        return [(row,) for row in rows if not _is_kept(folder, prepared_name(row))]
-
-    _make(folder, missing, _keep_prepared, jobs, progress)
-
-
-def _make(
-    folder: Path,
-    missing: Callable[[], list[Any]],
-    make: Callable[..., None],
-    jobs: int,
-    progress: Progress,
-) -> None:
-    """`make(folder, *each)` of all that is missing; nothing is written, not even a lock, where nothing is."""
     if not missing():
         return
     with _one_at_a_time(folder):
         work = missing()
         with ProcessPoolExecutor(jobs) as pool:
-            for done, _ in enumerate(pool.map(partial(_made, folder, make), work, chunksize=16), start=1):
+            rows, numbers = [row for row, _ in work], [kept for _, kept in work]
+            made = pool.map(_store_one, [folder] * len(work), rows, numbers, chunksize=16)
+            for done, _ in enumerate(made, start=1):
                 progress(done, len(work))
 
 
-def _made(folder: Path, make: Callable[..., None], each: tuple[Any, ...]) -> None:
-    make(folder, *each)
-
-
 def _one_at_a_time(folder: Path) -> FileLock:
-    """Of runs on the same data set: the second waits, and finds made what it would have made."""
+    """Of two runs on the same data set the second waits, and finds the copies made."""
     (folder / STORE).mkdir(parents=True, exist_ok=True)
     return FileLock(folder / STORE / ".lock")
-
-
-def _is_kept(folder: Path, name: str) -> bool:
-    return (folder / STORE / name).exists() or shards.find(folder / STORE, name) is not None
-
-
-def pack_store(
-    folder: Path,
-    training: Sequence[IndexRow],
-    held_out: Sequence[IndexRow],
-    *,
-    deliveries: int,
-    prepared: bool = False,
-) -> None:
-    """Put the store's files that a run needs into shards, from which they are read from then on. They and index.csv are
-    all that such a run needs on another machine."""
-    names = [delivery_name(row, number) for row in training for number in range(1, deliveries + 1)]
-    names += [prepared_name(row) for row in training] if prepared else []
-    names += [delivery_name(row, HELD_OUT) for row in held_out]
-    if any(shards.find(folder / STORE, name) is None for name in names):
-        with _one_at_a_time(folder):
-            shards.pack(folder / STORE, names)
 
 
 def keep_resized(
     folder: Path, rows: Sequence[IndexRow], number: int, spec: InputSpec, *, jobs: int, progress: Progress
 ) -> None:
-    """Keep one delivery of `rows` as the network takes it: (N, H, W, 3) uint8 in one file, 150 KB a picture of
-    224 x 224. What is kept of more pictures than these serves too."""
+    """Keep one copy of each of `rows` at the network's input size: (N, H, W, 3) uint8 in one file, 150 KB an image of
+    224 x 224. A file that holds more images than these serves too."""
     if find_resized(folder, rows, number, spec):
         return
     with _one_at_a_time(folder):
@@ -222,8 +136,8 @@ def keep_deliveries(
 def find_resized(
     folder: Path, rows: Sequence[IndexRow], number: int, spec: InputSpec
 ) -> tuple[NDArray[np.uint8], NDArray[np.intp]] | None:
-    """What `keep_resized` has kept of all of `rows`: an array (M, H, W, 3), read from the disk as it is asked for, and
-    each row's place in it (N,); None where there is none."""
+    """What `keep_resized` has kept of all of `rows`: a memory-mapped array (M, H, W, 3), and each row's index in it
+    (N,); None where there is none."""
     for names in sorted((folder / STORE / "resized").glob(f"*-{_resized_kind(number, spec)}.txt")):
         places = {name: place for place, name in enumerate(names.read_text().split())}
         found = [places.get(row.sha256) for row in rows]
@@ -246,10 +160,6 @@ def decoded(folder: Path, row: IndexRow) -> NDArray[np.uint8]:
             f"{folder / row.path}: is in the index and cannot be read ({error.strerror})"
         ) from error
     return decode(data, name=row.path).pixels
-
-
-def _keep_prepared(folder: Path, row: IndexRow) -> None:
-    _write(folder / STORE / prepared_name(row), _prepared(folder, row))
 
 
 def _store_one(folder: Path, row: IndexRow, numbers: range) -> None:

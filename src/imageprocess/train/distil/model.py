@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from ...data.index import IndexRow, data_id
@@ -20,8 +21,9 @@ from ...model.spec import CLASSES, SCHEMA, dump_facts
 from ..calibration import calibrate
 from ..encoder.features import FeatureSet
 from ..encoder.measure import auroc_by_variant, measure_test_sets
+from ..half_precision import halve_weights
 from .card import write_card
-from .graph import halve_weights, write_eight_bit_graph, write_graph
+from .graph import write_eight_bit_graph, write_graph
 from .network import INPUT, START_PACKAGE, START_SHA256, Student
 from .targets import Lessons, open_pixels
 from .training import DistilOptions
@@ -143,7 +145,7 @@ def _write_graphs(
     with tempfile.TemporaryDirectory() as temporary:
         wide = Path(temporary) / "wide.onnx"
         write_graph(trained.student, wide)
-        halve_weights(wide, halved)
+        onnx.save(halve_weights(onnx.load(wide)), halved)
         progress("8 bits")
         write_eight_bit_graph(wide, narrow, _batches(_rows(views, some)))
     return {"float32": halved, "int8": narrow}

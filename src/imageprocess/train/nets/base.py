@@ -41,30 +41,3 @@ class WithHeatmap(nn.Module):
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         return self.network.explained(pixels)
-
-
-class Pooled(Network):
-    """A network that tells by the mean over places of its last maps: of `classifier`, the last layer is linear."""
-
-    classifier: nn.Sequential
-
-    def last_maps(self, pixels: Tensor) -> Tensor:
-        """(N, 3, H, W) float32, normalised -> (N, C, h, w)."""
-        raise NotImplementedError
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """(N, 3, H, W) float32, normalised -> logits (N, 2): ai_image, real_image."""
-        return self.judge(self.last_maps(pixels))
-
-    def judge(self, maps: Tensor) -> Tensor:
-        """(N, C, h, w) -> logits (N, 2)."""
-        logits: Tensor = self.classifier(maps.mean((2, 3)))
-        return logits
-
-    def explained(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """-> logits (N, 2), heatmap (N, h, w): class activation maps (Zhou et al. 2016)."""
-        linear = self.classifier[-1]
-        assert isinstance(linear, nn.Linear)
-        maps = self.last_maps(pixels)
-        towards_ai = (linear.weight[0] - linear.weight[1])[:, None, None]
-        return self.judge(maps), (maps * towards_ai).sum(1) / (maps.shape[2] * maps.shape[3])

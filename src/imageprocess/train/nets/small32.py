@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from ...model.spec import InputSpec
-from .base import Pooled
+from .base import Network
 
 
 class _Beside(nn.Module):
-    """One convolution beside the way straight through."""
+    """One convolution in a residual branch."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -25,12 +25,12 @@ class _Beside(nn.Module):
         return found
 
 
-class Small32(Pooled):
-    """For data sets of 32 x 32 pictures, such as CIFAKE. About 1.1 million parameters.
+class Small32(Network):
+    """For data sets of 32 x 32 images, such as CIFAKE. About 1.1 million parameters.
 
-    A stage is Conv2d 3x3, MaxPool2d 2x2 and one more Conv2d 3x3 beside the way straight through. In use the net looks
-    at a picture and its mirror image, in three places a pixel apart: the poolings see other pixels together. What is
-    missing at an edge is reflected.
+    A stage is Conv2d 3x3, MaxPool2d 2x2 and a residual Conv2d 3x3; the classifier reads the mean of the last maps. At
+    inference the maps are averaged over the image and its mirror image, each shifted by -1, 0 and 1 pixels, edges
+    reflected: the poolings see other pixels together.
     """
 
     input = InputSpec(width=32, height=32, filter="bilinear", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
@@ -38,7 +38,7 @@ class Small32(Pooled):
         "stem and three residual stages on 32 x 32 and its mirror image in three places, mean of the last, "
         "one linear layer"
     )
-    _PLACES = (0, 1, -1)  # pixels by which the picture is moved, both ways
+    _SHIFTS = (0, 1, -1)  # pixels, both ways
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,16 +55,33 @@ class Small32(Pooled):
         self.stages = nn.Sequential(*stages)
         self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(channels[-1], 2))
 
+    def forward(self, pixels: Tensor) -> Tensor:
+        """(N, 3, 32, 32) float32, normalised -> logits (N, 2): ai_image, real_image."""
+        return self.judge(self.last_maps(pixels))
+
+    def explained(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """-> logits (N, 2), heatmap (N, 4, 4): class activation maps (Zhou et al. 2016)."""
+        linear = self.classifier[-1]
+        assert isinstance(linear, nn.Linear)
+        maps = self.last_maps(pixels)
+        towards_ai = (linear.weight[0] - linear.weight[1])[:, None, None]
+        return self.judge(maps), (maps * towards_ai).sum(1) / (maps.shape[2] * maps.shape[3])
+
+    def judge(self, maps: Tensor) -> Tensor:
+        """(N, 256, 4, 4) -> logits (N, 2)."""
+        logits: Tensor = self.classifier(maps.mean((2, 3)))
+        return logits
+
     def last_maps(self, pixels: Tensor) -> Tensor:
-        """In use the mean of all views', those of a mirror image turned back; (N, 256, 4, 4)."""
+        """At inference the mean over all views, those of the mirror image turned back; (N, 256, 4, 4)."""
         if self.training:
             return self.maps_of(pixels)
-        edge = max(self._PLACES)
+        edge = max(self._SHIFTS)
         padded = nn.functional.pad(pixels, (edge,) * 4, mode="reflect")
         height, width = pixels.shape[2:]
         moved = [
             padded[:, :, edge + place : edge + place + height, edge + place : edge + place + width]
-            for place in self._PLACES
+            for place in self._SHIFTS
         ]
         seen = [maps for view in moved for maps in (self.maps_of(view), self.maps_of(view.flip(3)).flip(3))]
         return torch.stack(seen).mean(0)
