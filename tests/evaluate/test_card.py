@@ -88,7 +88,7 @@ def test_a_model_of_which_only_grades_were_measured_has_no_row(folder, records):
     card.write_card(folder, records, 0)
     facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     other = {**facts, "name": "other", "measured": {"grades": {}}}
-    assert card.readme_table([facts, other]) == card.readme_table([facts])
+    assert card.render_table([facts, other]) == card.render_table([facts])
 
 
 def test_figures_of_another_model_are_refused(folder, records):

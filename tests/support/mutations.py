@@ -105,6 +105,10 @@ def seeds(target: str) -> list[bytes]:
         return [with_xmp("AVIF", PACKET), with_exif("AVIF", EXIF)]
     if target == "exif":
         return [EXIF, encode(gradient(), "TIFF")]
+    return _text_seeds(target)
+
+
+def _text_seeds(target: str) -> list[bytes]:
     if target == "xmp":
         return [
             PACKET,

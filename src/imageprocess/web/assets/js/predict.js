@@ -6,7 +6,7 @@ import { byId } from "./dom.js";
 import { wireIntake } from "./intake.js";
 import { ServiceError } from "./service.js";
 import { site } from "./site.js";
-import { isHistoryOn, storage } from "./storage.js";
+import { history, wireHistory } from "./storage.js";
 import { bytes, number, plural, privacyOf, t } from "./texts.js";
 import { browser, service } from "./backends.js";
 import { failure, headline } from "./wording.js";
@@ -45,18 +45,6 @@ async function start() {
   const ready = choose(backend);
   if (location.hash) import("./arrivals.js").then(({ takeArrivals }) => takeArrivals(add, tellProblem));
   return ready;
-}
-
-const history = () => import("./history.js"); // fetched where a history is kept, or from now on is
-
-function wireHistory() {
-  if (!storage) return;
-  const box = byId("history-keep");
-  byId("history").hidden = false;
-  box.checked = isHistoryOn();
-  const wire = async () => (await history()).wireHistory();
-  if (box.checked) wire();
-  else box.addEventListener("change", wire, { once: true });
 }
 
 const tellProblem = (textContent) => Object.assign(byId("problem"), { hidden: false, textContent });

@@ -1,5 +1,7 @@
 // The settings that this browser stores for the page.
 
+import { byId } from "./dom.js";
+
 let available = null;
 try {
   available = localStorage;
@@ -15,4 +17,17 @@ export const isHistoryOn = () => storage?.getItem(HISTORY) === "on";
 export function setHistoryOn(on) {
   if (on) storage.setItem(HISTORY, "on");
   else storage.removeItem(HISTORY);
+}
+
+export const history = () => import("./history.js"); // fetched once a history is kept
+
+/** Show the history's checkbox where there is storage. */
+export function wireHistory() {
+  if (!storage) return;
+  const box = byId("history-keep");
+  byId("history").hidden = false;
+  box.checked = isHistoryOn();
+  const wire = async () => (await history()).wireHistory();
+  if (box.checked) wire();
+  else box.addEventListener("change", wire, { once: true });
 }
