@@ -80,6 +80,11 @@ const calls = {
   restart: async () => chrome.offscreen && (await chrome.offscreen.hasDocument()) && chrome.offscreen.closeDocument(),
   scan: ({ tabId }) => inPage(tabId, { call: "scan" }, { allFrames: true }),
   pick: ({ tabId }) => inPage(tabId, { call: "show", src: null }),
+  /** Show what lies at a point of a frame. Answers whether the extension may look into that frame. */
+  pointInFrame: async ({ path, at }, { tab }) => {
+    await chrome.scripting.executeScript({ target: { tabId: tab.id, allFrames: true }, files: INJECTED });
+    return Boolean(await chrome.tabs.sendMessage(tab.id, { call: "showAt", path, at }).catch(() => false));
+  },
   /** May the engine read from this address? */
   permitted: ({ origin }) => chrome.permissions.contains({ origins: [origin] }),
   /** A frame has too little room for a panel: its page shows the frame's picture. */

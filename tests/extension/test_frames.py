@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Frame, Page, expect
 
 from testkit.pictures import encode, scene
 from testkit.records import png_texts
@@ -121,6 +121,33 @@ def test_a_frames_picture_is_shown_over_its_page(ours: Extension, framed: Framed
     with page.expect_download() as saving:
         panel.get_by_role("button", name="Save a report").click()
     assert base64.b64encode(framed.noted).decode() in Path(saving.value.path()).read_text(encoding="utf-8")
+    page.close()
+
+
+def _point(ours: Extension, page: Page, frame: int) -> Frame:
+    """Ask for one picture, click into the first one of a frame, and give the panel."""
+    ours.right_click(page, None)
+    page.wait_for_function("document.elementFromPoint(5, 5)?.matches('[data-imageprocess]')")
+    box = page.locator("iframe").nth(frame).bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 50, box["y"] + 50)
+    page.mouse.click(box["x"] + 60, box["y"] + 60)
+    panel: Frame = ours.panel(page)
+    return panel
+
+
+def test_a_click_reaches_the_picture_in_a_frame(ours: Extension, framed: Framed) -> None:
+    page = framed.open(ours)
+    panel = _point(ours, page, 0)
+    expect(panel.locator("h2.verdict")).to_be_visible()
+    expect(panel.get_by_text("the largest copy")).to_be_visible()
+    assert panel.parent_frame == page.main_frame
+    page.close()
+
+
+def test_a_click_into_a_frame_that_may_not_be_read_asks_for_its_site(ours: Extension, framed: Framed) -> None:
+    page = framed.open(ours)
+    expect(_point(ours, page, 1).locator("#allow")).to_have_text("Allow localhost")
     page.close()
 
 

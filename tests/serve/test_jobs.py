@@ -96,12 +96,17 @@ def test_the_csv_is_that_of_the_command_line(client: httpx.Client) -> None:
     assert client.get(f"/v1/jobs/{job['id']}/results?format=xml").status_code == 400
 
 
-@pytest.mark.parametrize("kind", ["tar", "tar.gz", "zip", "tar as a form's file", "zip as a form's file"])
+@pytest.mark.parametrize(
+    "kind",
+    ["tar", "tar.gz", "tar.bz2", "tar.xz", "zip"]
+    + [f"{kind} as a form's file" for kind in ("tar", "tar.bz2", "tar.xz", "zip")],
+)
 def test_an_archive_is_its_pictures(client: httpx.Client, kind: str) -> None:
     inside = [
         ("x/a.png", BRIGHT), ("notes.md", b"# no"), ("../../b.png", DARK), ("x/.hidden.png", DARK), ("nameless", GREY),
     ]  # fmt: skip
-    data = as_zip(inside) if "zip" in kind else as_tar(inside, "w:gz" if kind == "tar.gz" else "w")
+    packing = kind.split()[0].removeprefix("tar").removeprefix(".")
+    data = as_zip(inside) if "zip" in kind else as_tar(inside, f"w:{packing}")
     if "form" in kind:
         answer = client.post("/v1/jobs", files={"file": ("pictures", data)})
     else:
