@@ -136,6 +136,12 @@ def test_row_7b_in_a_blank_picture_there_is_nothing_to_judge(p: float) -> None:
 SMALL = {"too_small": {"side": 199, "smallest": 200}}
 
 
+@pytest.mark.parametrize("kind", [{"blank": True}, SMALL])
+def test_a_claim_is_not_doubted_where_the_model_cannot_judge(kind: dict[str, object]) -> None:
+    assert decide([model(0.001), WORKFLOW], BALANCED).label == "unsure"
+    assert decide([model(0.001, **kind), WORKFLOW], BALANCED).label == "ai"
+
+
 @pytest.mark.parametrize("p", [0.0, 0.1, 0.5, 0.9, 1.0])
 def test_row_7a_on_a_picture_smaller_than_any_it_knows_the_model_does_not_decide(p: float) -> None:
     verdict = decide([CAMERA, model(p, **SMALL)], BALANCED)

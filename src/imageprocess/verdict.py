@@ -26,11 +26,12 @@ there to within 0.05 of a half, where it cannot tell. A grade never contradicts 
 side makes it at least "leaning" to that side.
 
 "Sure of the contrary" is probability_ai at or below the threshold for "real" of the high-confidence mode, in every
-mode. Each model's own calibration sets it: of the AI pictures that the calibration is fitted on, at most one in 200
-lies there (train/calibration.py). The mode's own threshold would not do: it sets how many errors are accepted
-where pixels are the only evidence, and would cast doubt on many true records. A mode that never abstains
-(thresholds.ai == thresholds.real) has to pick a side in row 4 as well: it follows the claim, and the reason shows
-both. It skips rows 7b and 7a too; the latter exists because smaller pictures score more "real" (docs/experiments.md).
+mode; never of a blank picture or one smaller than any it was trained on. Each model's own calibration sets it: of
+the AI pictures that the calibration is fitted on, at most one in 200 lies there (train/calibration.py). The mode's
+own threshold would not do: it sets how many errors are accepted where pixels are the only evidence, and would cast
+doubt on many true records. A mode that never abstains (thresholds.ai == thresholds.real) has to pick a side in row
+4 as well: it follows the claim, and the reason shows both. It skips rows 7b and 7a too; the latter exists because
+smaller pictures score more "real" (docs/experiments.md).
 
 Anyone can write a claim, so row 5 states how often such claims were true where that could be counted (`claims` in
 verdict.json, written by bench/claims.py). Evidence against an "ai" that a record or a watermark decides is named in the
@@ -77,13 +78,18 @@ class _Model:
     def grade(self) -> Grade:
         return grade(self.p, self.modes)
 
+    @property
+    def can_judge(self) -> bool:
+        """Whether the picture is of a kind that the model was trained on."""
+        return not self.blank and self.too_small is None
+
     def facts(self) -> set[str]:
         sure = self.modes.get(_TABLE["sure_of_real"])
         facts = {
             "model": True,
             "model_ai": self.p >= self.thresholds.ai,
             "model_real": self.p <= self.thresholds.real,
-            "model_sure_of_real": sure is not None and self.p <= sure["real"],
+            "model_sure_of_real": sure is not None and self.p <= sure["real"] and self.can_judge,
             "may_abstain": self.thresholds.real < self.thresholds.ai,
             "leans_ai": self.grade.endswith("_ai"),
             "leans_real": self.grade.endswith("_real"),

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from imageprocess.model.preprocess import normalise, preprocess, resize
-from imageprocess.model.registry import resolve
+from imageprocess.model.registry import MODELS
 from imageprocess.model.spec import InputSpec, load_spec
 from testkit.pictures import gradient
 
@@ -64,7 +64,7 @@ def test_reducing_is_pillows_of_the_whole_picture(name: str, gap: float, width: 
 
 def test_nothing_is_reduced_up_to_the_size_of_the_training_pictures() -> None:
     """So a network trained without the gap sees the same."""
-    spec = load_spec(resolve()).input
+    spec = load_spec(MODELS / "cnn").input
     assert spec.reducing_gap == 1.75
     rng = np.random.default_rng(3)
     for width, height in ((448, 448), (448, 224), (783, 600)):

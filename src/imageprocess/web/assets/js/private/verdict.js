@@ -48,7 +48,7 @@ function modelOf(evidence, thresholds, table) {
       model: true,
       model_ai: p >= thresholds.ai,
       model_real: p <= thresholds.real,
-      model_sure_of_real: sure !== undefined && p <= sure.real,
+      model_sure_of_real: sure !== undefined && p <= sure.real && !blank && !too_small,
       may_abstain: thresholds.real < thresholds.ai,
       leans_ai: told.endsWith("_ai"),
       leans_real: told.endsWith("_real"),
