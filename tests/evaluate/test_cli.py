@@ -48,6 +48,18 @@ def test_write_card_measures_each_split_but_training(drawn_set, tiny_model_dir, 
     assert splits.keys() == {"val", "test"} and splits["test"]["tier"] == "equalised"
 
 
+def test_write_card_leaves_out_every_split_that_the_model_was_trained_on(drawn_set, tiny_model_dir, tmp_path):
+    for split in ("train", "val", "test"):
+        shutil.copytree(drawn_set, tmp_path / "set" / split)
+    shutil.copytree(tiny_model_dir, tmp_path / "tiny")
+    facts = json.loads((tmp_path / "tiny/model.json").read_text(encoding="utf-8"))
+    facts["training"] = {**facts.get("training", {}), "splits": ["train", "val"]}
+    (tmp_path / "tiny/model.json").write_text(json.dumps(facts), encoding="utf-8")
+    assert quick(tmp_path / "set", tmp_path / "tiny", "--write-card").exit_code == 0
+    splits = json.loads((tmp_path / "tiny/model.json").read_text(encoding="utf-8"))["measured"]["splits"]
+    assert splits.keys() == {"test"}
+
+
 @pytest.mark.parametrize(
     ("args", "words"),
     [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +59,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--write-card",
     is_flag=True,
-    help="Measure every split but train; write CARD.md and the figures in model.json.",
+    help="Measure every split that the model was not trained on; write CARD.md and the figures in model.json.",
 )
 @click.option(
     "--write-grades", is_flag=True,
@@ -129,7 +129,7 @@ def evaluate(
         _check_cards(folders, table)
     render_page = _import_page() if report else None
     studies = []
-    for one_split, one_tiers in _plan(data, split, tiers, whole=write_card):
+    for one_split, one_tiers in _plan(data, split, tiers, folders if write_card else []):
         dataset = read_dataset(data, one_split, per_source=per_source)
         with progress_bar(f"{dataset.name} {dataset.split}".strip()) as progress:
             measured = study.evaluate(
@@ -221,17 +221,23 @@ def _leave_one_out(
 
 
 def _plan(
-    data: Path, split: str | None, tiers: str | None, *, whole: bool
+    data: Path, split: str | None, tiers: str | None, carded: Sequence[Path]
 ) -> list[tuple[str | None, tuple[str, ...]]]:
-    """The splits to measure, and the tiers of each. For a card: every split but train."""
+    """The splits to measure, and the tiers of each. For the cards of `carded`: every split that none was trained on."""
     from ..data.tiers import DELIVERIES, TIERS
     from ..evaluate.pictures import splits_of
+    from ..model.spec import load_spec
 
     chosen = tuple(name.strip() for name in tiers.split(",")) if tiers else None
     for name in chosen or ():
         if name not in TIERS:
             raise click.BadParameter(f"{name!r} is not one of {', '.join(TIERS)}", param_hint="--tiers")
-    measured = [name for name in splits_of(data) if name != "train"] if whole and split is None else []
+    trained = {
+        name
+        for folder in carded
+        for name in load_spec(folder).facts.get("training", {}).get("splits", ["train"])
+    }
+    measured = [name for name in splits_of(data) if name not in trained] if carded and split is None else []
     if not measured:
         return [(split, chosen or DELIVERIES)]
     # Validation and test hold the sources of training, so they are degraded as in training.

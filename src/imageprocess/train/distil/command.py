@@ -15,7 +15,7 @@ from ..encoder.head import HeadOptions
 from .model import CROPS, Trained, write_model
 from .network import INPUT, load_start
 from .pixels import write_pixels
-from .targets import load_lessons, open_pixels
+from .targets import LEARNT_SPLITS, load_lessons, open_pixels
 from .training import DistilOptions, train_student
 
 Bar = Callable[[str], AbstractContextManager[Progress]]
@@ -40,7 +40,7 @@ def distil(
     weights = load_start(start)
     work.mkdir(parents=True, exist_ok=True)
     rows = read_index(data)
-    learnt = [row for row in rows if row.split in ("train", "val", "test")]
+    learnt = [row for row in rows if row.split in LEARNT_SPLITS]
     pixels = work / "pixels"
     with bar("pixels of sources") as done:
         write_pixels(data, store, pixels, rows, INPUT, CROPS, jobs=jobs, progress=done)

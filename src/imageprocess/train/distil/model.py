@@ -25,7 +25,7 @@ from ..half_precision import halve_weights
 from .card import write_card
 from .graph import write_eight_bit_graph, write_graph
 from .network import INPUT, START_PACKAGE, START_SHA256, Student
-from .targets import Lessons, open_pixels
+from .targets import LEARNT_SPLITS, Lessons, open_pixels
 from .training import DistilOptions
 
 CROPS = 1
@@ -175,6 +175,7 @@ def _facts(trained: Trained, name: str, version: str, measured: Mapping[str, Any
         "thresholds": {},
         "training": {
             "data_id": data_id(trained.rows),
+            "splits": list(LEARNT_SPLITS),
             "images": {"train": int((~held).sum()), "sources": len(used)},
             "smallest_px": min(max(row.width, row.height) for row in pictures),
             "start": {"package": START_PACKAGE, "sha256": START_SHA256, "licence": "Apache-2.0"},

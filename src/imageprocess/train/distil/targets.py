@@ -18,6 +18,7 @@ from ...errors import DataError
 from ..encoder.features import TRAIN_VARIANTS, FeatureSet, load_features
 from ..encoder.head import HeadOptions, out_of_fold, source_folds
 
+LEARNT_SPLITS = ("train", "val", "test")  # sources are held out instead
 HELD_FOLDS = 6  # one of so many folds of sources is held out
 
 

@@ -94,6 +94,7 @@ def fit(rows: Sequence[IndexRow], store: Path, options: HeadOptions, progress: P
     }
     facts = {
         "data_id": data_id(rows),
+        "splits": list(splits),
         "images": {"train": len(training.cls), "sources": len(np.unique(training.source))},
         "smallest_px": min(max(row.width, row.height) for row in trained),
         "folds_of": fold_unit,
