@@ -66,7 +66,7 @@ _TABLE: dict[str, Any] = json.loads(Path(__file__).with_name("verdict.json").rea
 
 @dataclass(frozen=True, slots=True)
 class _Model:
-    """The model's answer, as the conditions of the rows need it."""
+    """The model's output, as used in the conditions of the rows."""
 
     p: float
     thresholds: Thresholds  # of the chosen mode
@@ -182,7 +182,7 @@ def _model(evidence: Sequence[Evidence], thresholds: Thresholds | None) -> _Mode
 
 
 def _deciding(evidence: Sequence[Evidence]) -> dict[str, Evidence | None]:
-    """The first item of each kind that the rows name."""
+    """The first item of evidence for each condition of the rows."""
     items = {
         "signed_ai": _first(evidence, lambda e: _is_signed(e) and e.points_to == "ai"),
         "capture": _first(evidence, lambda e: _is_signed(e) and e.points_to == "real"),
@@ -220,7 +220,7 @@ def _is_signed(item: Evidence) -> bool:
 
 
 def is_ai_claim(item: Evidence) -> bool:
-    """Says that an AI made the picture, and could have been written by anyone."""
+    """Whether the item says that an AI made the image and could have been written by anyone."""
     if item.points_to != "ai":
         return False
     if item.kind == "c2pa":

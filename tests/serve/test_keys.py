@@ -67,7 +67,8 @@ def test_what_makes_no_sense_changes_nothing(tmp_path: Path, caplog: pytest.LogC
     assert ring.name_of(b"k1") == "desk"
     file.unlink()
     assert ring.name_of(b"k1") == "desk"
-    assert [record.getMessage() for record in caplog.records] == ["the keys stay as they were"] * 2
+    expected = "keys file invalid or unreadable; the previous keys stay in use"
+    assert [record.getMessage() for record in caplog.records] == [expected] * 2
     assert "secret-by-mistake" not in str([vars(record) for record in caplog.records])
 
 

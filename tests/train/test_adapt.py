@@ -169,7 +169,7 @@ def test_from_adapting_to_a_model_that_is_got(
     assert result.exit_code == 2 and "another adapter than none" in result.output
     assert "adapter.npz" in verify(recipe).facts["files"] and "adapters" in (recipe / "CARD.md").read_text()
     monkeypatch.setenv("IMAGEPROCESS_HOME", str(tmp_path / "home"))
-    got = install(recipe, given=base)  # answers as the recipe says: with the adapter merged in
+    got = install(recipe, base_file=base)  # answers as the recipe says: with the adapter merged in
     pictures = [Session(got.folder).prepare(np.asarray(Image.open(data / f"{n}.png"))) for n in (8, 9)]
     dark, soft = (output.logits[0] - output.logits[1] for output in Session(got.folder).run(pictures))
     assert dark > soft

@@ -83,8 +83,8 @@ def _give_up_stdout() -> None:
         os.close(nowhere)
 
 
-def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
-    if not wanted or ctx.resilient_parsing:
+def _show_version(ctx: click.Context, _: click.Parameter, requested: bool) -> None:
+    if not requested or ctx.resilient_parsing:
         return
     from .. import __version__
     from ..model import registry

@@ -109,7 +109,7 @@ def batch(
         name_better_model(model)
     workers = jobs or (0 if engine == "ray" else os.cpu_count() or 1)
     job = Job(inputs, out, task, engine, workers, timeout_s)
-    with _progress(inputs, shown=not quiet and sys.stderr.isatty()) as progress:
+    with _progress(inputs, enabled=not quiet and sys.stderr.isatty()) as progress:
         try:
             summary = run(job, resume=resume, overwrite=overwrite, report=progress)
         except KeyboardInterrupt:
@@ -123,9 +123,9 @@ def batch(
 
 
 @contextmanager
-def _progress(inputs: Inputs, *, shown: bool) -> Iterator[Callable[[Summary], None]]:
+def _progress(inputs: Inputs, *, enabled: bool) -> Iterator[Callable[[Summary], None]]:
     """A progress line on standard error: count, rate, time left. The total is counted in a thread."""
-    if not shown:
+    if not enabled:
         yield lambda summary: None
         return
     with progress_display(after=["{task.fields[rate]}", "{task.fields[failed]}"]) as bars:

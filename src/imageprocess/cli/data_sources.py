@@ -114,8 +114,8 @@ def add(
     git_dir = locate(repo, commit, git_root or Path(_CLONES), may_clone=git_root is None)
     name = name or repo.rpartition("/")[2].lower().replace(".", "_").replace("-", "_")
     record, missing = _record(name, repo, commit or head_commit(git_dir), fields)
-    seen = {**record, **{key: _stand_in(key) for key in missing}}
-    look = _look(parse_entry(seen, repo), git_root, manifest, count, out or Path(f"{name}.png"))
+    sample_record = {**record, **{key: _stand_in(key) for key in missing}}
+    look = _look(parse_entry(sample_record, repo), git_root, manifest, count, out or Path(f"{name}.png"))
     if missing:
         options = ", ".join(sorted({_OPTIONS.get(key, f"--{key}") for key in missing}))
         raise UsageError(f"{repo}: not added; missing options: {options}")

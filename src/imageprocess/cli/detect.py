@@ -36,10 +36,10 @@ def parse_only(_: click.Context, __: click.Parameter, value: str | None) -> tupl
     if value is None:
         return None
     names = [name.strip() for name in value.split(",")]
-    known = {str(check): check for check in CHECKS}
-    if not all(name in known for name in names):
+    checks = {str(check): check for check in CHECKS}
+    if not all(name in checks for name in names):
         raise click.BadParameter(f"{value!r} is not a comma-separated list of {', '.join(CHECKS)}")
-    return tuple(known[name] for name in names)
+    return tuple(checks[name] for name in names)
 
 
 @click.command()
@@ -127,8 +127,8 @@ def detect(
         name_better_model(model)
     # Heat maps and reports need the image again, so the sources are iterated once more for each.
     copies = (heatmap is not None) + (report is not None)
-    given, *again = itertools.tee(named.sources(task.limits), 1 + copies)
-    results = _judge(given, task, jobs, batch_size)
+    originals, *again = itertools.tee(named.sources(task.limits), 1 + copies)
+    results = _judge(originals, task, jobs, batch_size)
     tally = Tally(fail_on)
 
     def missing(what: str, name: str, error: Exception) -> None:
@@ -233,8 +233,8 @@ def _task(
     from ..model.spec import load_spec
 
     limits = dataclasses.replace(DETECTOR_LIMITS, max_pixels=max_pixels) if max_pixels else DETECTOR_LIMITS
-    shown = report is not None and (only is None or "model" in only)
-    with_map = heatmap is not None or (shown and load_spec(registry.resolve(model)).has_heatmap)
+    in_report = report is not None and (only is None or "model" in only)
+    with_map = heatmap is not None or (in_report and load_spec(registry.resolve(model)).has_heatmap)
     return Task(model, mode, threshold, only, heatmap=with_map, explain=explain, limits=limits)
 
 

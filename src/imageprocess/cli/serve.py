@@ -34,7 +34,7 @@ def serve(host: str | None, port: int | None, workers: int, new_key: str | None)
     IMAGEPROCESS_JOBS                images analysed in parallel; default one per core
     IMAGEPROCESS_MODEL               name of a model, or a model folder
     IMAGEPROCESS_BATCH_JOBS          batch jobs at once; 0: none (docs/jobs.md lists their limits)
-    IMAGEPROCESS_WEBHOOK_HOSTS       hosts that may be told of a job's end; signed with IMAGEPROCESS_WEBHOOK_SECRET
+    IMAGEPROCESS_WEBHOOK_HOSTS       hosts that may receive webhooks; signed with IMAGEPROCESS_WEBHOOK_SECRET
     IMAGEPROCESS_ISSUES              where to report wrong verdicts: https://.../issues/new, or mailto:...
     All settings and their defaults are in imageprocess/serve/settings.py.
 
@@ -52,9 +52,9 @@ def serve(host: str | None, port: int | None, workers: int, new_key: str | None)
         click.echo(key, err=True)
         click.echo(line)
         return
-    told: dict[str, Any] = {"host": host, "port": port}
+    overrides: dict[str, Any] = {"host": host, "port": port}
     try:
-        settings = Settings(**{name: value for name, value in told.items() if value is not None})
+        settings = Settings(**{name: value for name, value in overrides.items() if value is not None})
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         raise UsageError(f"{'.'.join(map(str, first['loc']))} in the environment: {first['msg']}") from error

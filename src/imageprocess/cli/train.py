@@ -90,14 +90,14 @@ def train(
     with require_extra("train"):
         from ..train.devices import is_follower
         from ..train.export import export
-    given = {
+    overrides = {
         "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed,
         "precision": precision,
     }  # fmt: skip
-    given = {key: value for key, value in given.items() if value is not None}
+    overrides = {key: value for key, value in overrides.items() if value is not None}
     out = out or Path("runs") / net
     result = _train_network(
-        net, data, out, given, resume, workers=workers, devices=devices, nodes=nodes, resized=resized
+        net, data, out, overrides, resume, workers=workers, devices=devices, nodes=nodes, resized=resized
     )
     if is_follower():
         return
@@ -111,7 +111,7 @@ def _train_network(
     net: str,
     data: Path,
     out: Path,
-    given: dict[str, Any],
+    overrides: dict[str, Any],
     resume: bool,
     *,
     workers: int,
@@ -124,7 +124,7 @@ def _train_network(
 
     if net not in RECIPES:
         raise click.BadParameter(f"{net!r} is not one of {', '.join(RECIPES)}", param_hint="--net")
-    recipe = replace(RECIPES[net], **given)
+    recipe = replace(RECIPES[net], **overrides)
     bars = _Bars(recipe.epochs)
     try:
         with bars:

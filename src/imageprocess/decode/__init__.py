@@ -1,5 +1,5 @@
-"""Bytes -> DecodedImage. Every picture that training, evaluation, the service or the command line looks at
-comes through here."""
+"""Bytes -> DecodedImage. Training, evaluation, the service and the command line all decode images with this
+package."""
 
 from .decode import decode, read_header
 from .limits import DEFAULT_LIMITS, DETECTOR_LIMITS, Limits

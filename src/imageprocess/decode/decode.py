@@ -1,4 +1,4 @@
-"""Bytes -> pixels, through Pillow, one plugin at a time; most JPEG through a faster decoder of the same pixels."""
+"""Decodes bytes to pixels with Pillow, or most JPEG files with a faster decoder that gives the same pixels."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def decode(data: bytes, *, name: str = "input", limits: Limits = DEFAULT_LIMITS)
     8-bit RGB. An ICC profile is ignored: the numbers are taken as sRGB, as the training pictures' are. Only a
     picture over the limit is decoded at a reduced DCT scale: that changes the frequencies a detector reads.
 
-    Pillow's warnings (a large picture, odd metadata) and libtiff's words about damaged TIFF go where the process
-    sends them: a filter set here would not be safe between threads.
+    Pillow's warnings (a large picture, odd metadata) and libtiff's words about damaged TIFF are not
+    filtered here, since a warnings filter is not thread-safe.
 
     Raises TooLargeError, UnsupportedFormatError, TooManyPixelsError or CorruptImageError, each naming `name`.
     """
@@ -48,7 +48,7 @@ def decode(data: bytes, *, name: str = "input", limits: Limits = DEFAULT_LIMITS)
     kind = sniff(data)
     if kind is None:
         raise UnsupportedFormatError(
-            f"{name}: not an image that we read (JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF; HEIC with the extra)"
+            f"{name}: not a supported image format (JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF; HEIC with the extra)"
         )
     try:
         with open_image(kind, data, name) as image:
@@ -59,31 +59,31 @@ def decode(data: bytes, *, name: str = "input", limits: Limits = DEFAULT_LIMITS)
             note = _note(kind, image, reduction)
             pixels, alpha = _pixels(image, kind, data, name, reduction)
     except Image.DecompressionBombError as error:
-        raise TooManyPixelsError(f"{name}: more pixels than any picture that is decoded here") from error
+        raise TooManyPixelsError(f"{name}: the image has too many pixels to decode") from error
     except MemoryError as error:
         raise TooManyPixelsError(f"{name}: not enough memory to decode it") from error
     except UnidentifiedImageError as error:  # its own message shows an object's address
         if data[2:4] in (b"+\0", b"\0+"):
             raise UnsupportedFormatError(
-                f"{name}: a BigTIFF of a kind that is not read here; save it as TIFF or PNG"
+                f"{name}: a BigTIFF of an unsupported kind; save it as TIFF or PNG"
             ) from error
         raise CorruptImageError(f"{name}: begins like {kind}, but its header makes no sense") from error
     except _DECODER_ERRORS as error:
         if _is_unsupported(error):
             raise UnsupportedFormatError(
-                f"{name}: {kind} of a kind that is not read here; save it as JPEG or PNG"
+                f"{name}: {kind} of an unsupported kind; save it as JPEG or PNG"
             ) from error
         raise CorruptImageError(f"{name}: the {kind} data does not decode: {_damage(error)}") from error
     if reduction == 1:
         height, width = pixels.shape[:2]
-    elif (pixels.shape[0] > pixels.shape[1]) != (height > width):  # turned by its EXIF
+    elif (pixels.shape[0] > pixels.shape[1]) != (height > width):  # rotated by its EXIF orientation
         width, height = height, width
     facts = ImageFacts(kind, width, height, frames, len(data))
     return DecodedImage(facts, pixels, alpha, step, reduction, note)
 
 
 def read_header(data: bytes, *, name: str = "input", limits: Limits = DEFAULT_LIMITS) -> ImageFacts | None:
-    """What a file's header says where its pixels cannot be had; None where that makes no sense either."""
+    """Facts from a file's header if its pixels cannot be decoded; None if the header is invalid too."""
     kind = sniff(data)
     if kind is None:
         return None
@@ -96,20 +96,20 @@ def read_header(data: bytes, *, name: str = "input", limits: Limits = DEFAULT_LI
 
 
 def _damage(error: Exception) -> str:
-    """What a person can use of a decoder's words, which are about its inside; the error keeps them as its cause."""
+    """A readable message for a decoder's internal error, which stays the cause of the exception."""
     words = str(error).lower()
     is_cut = "truncat" in words or "end of file" in words or isinstance(error, EOFError)
     return "the file is cut off" if is_cut else "it is damaged"
 
 
 def _is_unsupported(error: Exception) -> bool:
-    """Whether the decoder knows what it is, and cannot read it: HEIF that holds JPEG or raw data, rare TIFF."""
+    """Whether the decoder recognises the file but does not support it: HEIF with JPEG or raw data, rare TIFF."""
     words = str(error).lower()
     return isinstance(error, NotImplementedError) or "unsupported" in words or "not supported" in words
 
 
 def _reduction(image: Image.Image, name: str, limits: Limits) -> int:
-    """How many times smaller each way the picture must be decoded. Raises TooManyPixelsError."""
+    """Factor by which each side must be reduced when decoding. Raises TooManyPixelsError."""
     width, height = image.size
     if width * height <= limits.max_pixels:
         return 1
@@ -156,7 +156,7 @@ def _pixels(
 
 
 def _reduced(image: Image.Image, reduction: int) -> Image.Image:
-    """A huge picture, smaller. A JPEG is decoded at a part of its size; any other has to be decoded first."""
+    """A huge image at a reduced size: JPEG is decoded at a fraction of its size; other formats are decoded first."""
     exif = image.info.get("exif")
     width, height = image.size
     image.draft(image.mode, (width // reduction, height // reduction))
@@ -172,7 +172,7 @@ def _reduced(image: Image.Image, reduction: int) -> Image.Image:
 
 
 def _orient(image: Image.Image) -> None:
-    """Turn it as its EXIF says. Damaged EXIF does not make the picture damaged."""
+    """Apply the EXIF orientation. Damaged EXIF is ignored."""
     with contextlib.suppress(*_DECODER_ERRORS):
         ImageOps.exif_transpose(image, in_place=True)
 

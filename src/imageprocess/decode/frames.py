@@ -35,7 +35,7 @@ def _gif_palette_bytes(flags: int) -> int:
 
 
 def _skip_sub_blocks(data: bytes, at: int, budget: list[int]) -> int:
-    """The offset behind a chain of sub-blocks. Raises IndexError where it is cut off, or where `budget` ends."""
+    """The offset after a chain of sub-blocks. Raises IndexError if it is cut off or exceeds `budget`."""
     while data[at]:
         at += 1 + data[at]
         budget[0] -= 1

@@ -11,7 +11,7 @@ from ..extras import require_extra
 
 
 def open_heic(data: bytes, name: str) -> Image.Image:
-    """Reads the header; the pixels are decoded when they are asked for. Raises UnsupportedFormatError, OSError."""
+    """Reads the header; pixels are decoded on demand. Raises UnsupportedFormatError, OSError."""
     try:
         with require_extra("heic", "pi-heif, which reads HEIC,"):
             from pi_heif import HeifImageFile
@@ -24,7 +24,7 @@ def open_heic(data: bytes, name: str) -> Image.Image:
 
 
 def _is_cut_off(data: bytes) -> bool:
-    """Does the box of media data (ISO/IEC 14496-12, 4.2 and 8.1.1) reach behind the end of the file?"""
+    """Whether the media data box (ISO/IEC 14496-12, 4.2 and 8.1.1) extends beyond the end of the file."""
     at = 0
     while at + 16 <= len(data):
         size, header_bytes = int.from_bytes(data[at : at + 4], "big"), 8

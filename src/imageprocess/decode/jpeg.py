@@ -1,5 +1,5 @@
-"""What is JPEG's own. Its pixels come through simplejpeg (the extra [fast]), faster than Pillow and equal to it in
-every pixel (tests/decode/test_jpeg.py): the only module that imports it. Pillow stays the reference."""
+"""JPEG decoding with simplejpeg (the extra [fast]): faster than Pillow with identical pixels
+(tests/decode/test_jpeg.py). The only module that imports it. Pillow stays the reference."""
 
 from __future__ import annotations
 
@@ -26,15 +26,18 @@ _TURN: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
 def decode_jpeg(image: Image.Image, data: bytes) -> NDArray[np.uint8] | None:
     """The pixels of `data` (H, W, 3) uint8, oriented; `image` is Pillow's, its header read and no more.
 
-    None where Pillow shall do it: without the extra, for greyscale and CMYK, and for whatever the decoder so much as
-    warns of, so that there is one judge of damaged files.
+    None if Pillow must decode it: without the extra, for greyscale and CMYK, and for any file that the decoder warns
+    about, so that damaged files are always judged by Pillow.
     """
     library = _library()
     if library is None or image.mode != "RGB":
         return None
     try:
         height, width, *_ = library.decode_jpeg_header(data, strict=True)
-        if (width, height) != image.size:  # they differ about what the file is, so no limit has been checked
+        if (
+            width,
+            height,
+        ) != image.size:  # the two decoders disagree about the size, so the limits were not checked
             return None
         pixels: NDArray[np.uint8] = library.decode_jpeg(data, colorspace="RGB", strict=True)
         turn = _TURN.get(image.getexif().get(ExifTags.Base.Orientation, 1))

@@ -1,4 +1,4 @@
-"""How much of one input we are willing to look at."""
+"""Limits on the size of one input."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Caps checked before the work they bound: bytes before decoding, pixels before a buffer is allocated."""
+    """Limits checked before the work they bound: bytes before decoding, pixels before a buffer is allocated."""
 
     max_bytes: int = 200_000_000
     max_pixels: int = 100_000_000  # a 100-megapixel medium-format back

@@ -1,6 +1,6 @@
 """Bytes -> a Pillow image whose header is read, by the one plugin of its format, within our own limits.
 
-`Image.open` would refuse pictures of more than 179 megapixels before our limits are asked, and warn of others.
+`Image.open` would refuse images of more than 179 megapixels before our limits apply, and warn of others.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from .heic import open_heic
 # Text chunks that the pixels do not need. Pillow gives a file up for a text of more than 1 MB (a workflow with a
 # picture in it); the records are read elsewhere, within their own limits.
 _TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
-_TURNING_KEYWORDS = (b"XML:com.adobe.xmp\0", b"Raw profile type ")  # orientation may stand in these
+_TURNING_KEYWORDS = (b"XML:com.adobe.xmp\0", b"Raw profile type ")  # these may contain the orientation
 _LONG_TEXT_BYTES = 1_000
 _MAX_CHUNKS = 65_536
 
 
 def open_image(kind: str, data: bytes, name: str) -> Image.Image:
-    """Raises UnidentifiedImageError where the header makes no sense, and what Pillow's plugins raise."""
+    """Raises UnidentifiedImageError for an invalid header, and whatever Pillow's plugins raise."""
     if kind == "HEIC":
         return open_heic(data, name)
     if kind == "PNG":
@@ -34,7 +34,7 @@ def open_image(kind: str, data: bytes, name: str) -> Image.Image:
     except (SyntaxError, IndexError, TypeError, KeyError, struct.error) as error:
         raise UnidentifiedImageError(str(error)) from error
     if min(image.size) < 1:
-        raise UnidentifiedImageError("a side of no pixels")
+        raise UnidentifiedImageError("width or height is 0")
     return image
 
 

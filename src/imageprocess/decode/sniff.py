@@ -1,4 +1,4 @@
-"""Which image format do these bytes begin with? Decided by the signature alone, never by the file's name."""
+"""Detects the image format from the file signature, never from the file's name."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def sniff(data: bytes) -> str | None:
 def _sniff_ftyp(data: bytes) -> str | None:
     box_end = min(int.from_bytes(data[:4], "big"), 16 + 4 * _MAX_BRANDS, len(data))
     brands = [data[8:12], *(data[i : i + 4] for i in range(16, box_end - 3, 4))]
-    # The major brand of an AVIF may be "mif1", so AVIF is looked for in every brand before HEIC is.
+    # The major brand of an AVIF may be "mif1", so every brand is checked for AVIF before HEIC.
     if any(brand in _AVIF_BRANDS for brand in brands):
         return "AVIF"
     if any(brand in _HEIC_BRANDS for brand in brands):

@@ -1,1 +1,1 @@
-"""Pixels -> the network's testimony, calibrated."""
+"""Pixels -> the model's calibrated evidence."""

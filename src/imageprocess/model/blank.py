@@ -1,4 +1,4 @@
-"""Whether there is anything in a picture to judge. No training set has blank ones, and a model calls them real."""
+"""Detects blank images. Training sets have none, and models call them real."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LEAST_SHARE = (
 def is_blank(pixels: NDArray[np.uint8]) -> bool:
     """(H, W, 3) uint8 -> whether nearly all of it is one colour. The pages' port is private/blank.js."""
     height, width = pixels.shape[:2]
-    seen = pixels[:: max(1, height // GRID), :: max(1, width // GRID)].reshape(-1, 3)
-    middle = np.sort(seen, axis=0)[len(seen) // 2].astype(np.int16)
-    near = np.abs(seen.astype(np.int16) - middle).max(axis=1) <= _NEAR
-    return int(near.sum()) >= _LEAST_SHARE * len(seen)
+    sample = pixels[:: max(1, height // GRID), :: max(1, width // GRID)].reshape(-1, 3)
+    middle = np.sort(sample, axis=0)[len(sample) // 2].astype(np.int16)
+    near = np.abs(sample.astype(np.int16) - middle).max(axis=1) <= _NEAR
+    return int(near.sum()) >= _LEAST_SHARE * len(sample)

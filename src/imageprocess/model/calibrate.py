@@ -1,4 +1,4 @@
-"""Logits -> a probability that can be taken at its word, and the network's testimony."""
+"""Logits -> a calibrated probability, and the model's evidence."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def probability_ai(logit: float, temperature: float, bias: float) -> float:
 
 
 def percent(p: float) -> str:
-    """0.9996 -> "over 99 %": a rounded 100 % or 0 % would promise more than any model can."""
+    """0.9996 -> "over 99 %": rounding to 100 % or 0 % would claim more certainty than a model has."""
     if 0.99 < p < 1:
         return "over 99 %"
     if 0 < p < 0.01:
@@ -33,8 +33,8 @@ def percent(p: float) -> str:
 def model_evidence(
     output: Output, spec: ModelSpec, thresholds: Thresholds, image: ImageFacts, *, blank: bool = False
 ) -> Evidence:
-    """The network's word on one picture as evidence. `detail.too_small` where it was trained on none so small,
-    `detail.blank` where there is nothing in it to judge."""
+    """The model's evidence on one image. `detail.too_small` if the model was not trained on images this small,
+    `detail.blank` if the image is nearly uniform."""
     logit = output.logits[0] - output.logits[1]
     probability = probability_ai(logit, spec.temperature, spec.bias)
     points_to: PointsTo = "nothing"

@@ -1,4 +1,4 @@
-"""Where in the picture the network saw an AI's hand: its contributions, for the eye."""
+"""Renders the network's contribution map as a heat map."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MAX_OPACITY = 0.8  # the picture stays visible under the hottest place
 def to_display(heatmap: NDArray[np.float32]) -> NDArray[np.float32]:
     """(h, w) signed contributions to logit(ai) - logit(real) -> (h, w) float32, 0 to 1.
 
-    What speaks for a real picture is 0, the place that speaks most for an AI is 1; all 0 where none does.
+    Contributions to "real" become 0, the largest contribution to "ai" becomes 1; all 0 if there is none.
     """
     towards_ai = np.clip(heatmap, 0, None)
     top = float(towards_ai.max(initial=0))
@@ -25,7 +25,7 @@ def to_display(heatmap: NDArray[np.float32]) -> NDArray[np.float32]:
 def overlay_png(pixels: NDArray[np.uint8], heat: NDArray[np.float32]) -> bytes:
     """A picture (H, W, 3) uint8 and `to_display`'s map (h, w) -> the map over the picture, a PNG file.
 
-    The picture is shown in grey, so that colour means heat and nothing else.
+    The image is drawn in grey, so that colour shows only heat.
     """
     height, width = pixels.shape[:2]
     grey = Image.fromarray(np.asarray(heat * 255, dtype=np.uint8))

@@ -1,7 +1,7 @@
-"""Second looks at one picture: what each view says, which training sources are closest, and whether the answer holds
-when the picture is saved again and made smaller, as pages and messengers do.
+"""Explains a result: the score of each view, the closest training sources, and the answers for copies that are re-saved
+and reduced as websites and messengers do.
 
-The copies are always the same ones, so that the same picture gets the same answer.
+The copies are deterministic, so that the same image gets the same answer.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NEAR_HALF = 0.05  # a chance that is nearer to a half is on neither side, as in
 
 
 def explain(pixels: Pixels, output: Output, session: Session) -> dict[str, Any]:
-    """`detail.explain` of the model's evidence. `output` is what the model said of the picture itself."""
+    """`detail.explain` of the model's evidence. `output`: the model's outputs for the image itself."""
     spec = session.spec
     details: dict[str, Any] = {}
     if output.view_readings:
@@ -83,7 +83,7 @@ def _shrunk(image: Image.Image, long_side: float) -> Image.Image:
 
 
 def _trimmed(image: Image.Image) -> Image.Image:
-    """A tenth cut off each edge."""
+    """Crop a tenth off each edge."""
     across, down = image.width // 10, image.height // 10
     return image.crop((across, down, image.width - across, image.height - down))
 

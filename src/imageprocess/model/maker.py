@@ -1,4 +1,4 @@
-"""Which family of generators the model takes a picture for: an estimate beside a verdict that leans to AI."""
+"""Estimates the family of generators, in addition to a verdict that leans to AI."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The training sources whose features are closest to a picture's: what it looks like to the encoder, not who made it.
+"""Finds the training sources with the closest features: similarity to the encoder, not proof of origin.
 
 sources.npz    names (S,), is_ai (S,), generators (S,) families or "" for real pictures; centroids (S, E) int8 and scale
                (): the mean embedding of each training source. Distances are in units of the median distance of a

@@ -1,4 +1,4 @@
-"""Pixels -> the network's input. The one preprocessing: training, evaluation, service and batch call it."""
+"""Pixels -> the network's input. Training, evaluation, service and batch share this preprocessing."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def resize(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8]:
     return np.asarray(image.resize((spec.width, spec.height), method, box))
 
 
-def _factor(length: int, wanted: int, spec: InputSpec) -> int:
+def _factor(length: int, target: int, spec: InputSpec) -> int:
     """Of how many places Pillow takes the mean before it resizes."""
-    return int(length / wanted / spec.reducing_gap) or 1 if spec.reducing_gap else 1
+    return int(length / target / spec.reducing_gap) or 1 if spec.reducing_gap else 1
 
 
 def _in_strips(

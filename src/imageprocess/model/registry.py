@@ -1,4 +1,4 @@
-"""Which models there are, and whether their files are what they say. Loads no NumPy: `--version` calls it."""
+"""Lists the available models and checks their files. Does not import NumPy, because `--version` uses it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _folders() -> list[Path]:
 
 
 def installed(name: str) -> Path | None:
-    """The folder of an obtainable model that was got, if it was composed from the head that ships now."""
+    """The folder of an installed downloadable model, if it was composed from the head that ships now."""
     recipe, folder = MODELS / name, models_home() / name
     if not (recipe / "model.json").is_file() or not (folder / "model.json").is_file():
         return None
@@ -52,12 +52,12 @@ def recipe_id(spec: ModelSpec) -> str:
 
 
 def default() -> Path:
-    """The best model where it was got, else the one that ships."""
+    """The best model if it is installed, else the one that ships."""
     return installed(BEST_MODEL) or MODELS / DEFAULT_MODEL
 
 
 def better_model() -> str | None:
-    """The name of the model that would be the default if it were got; None where it is, or does not exist."""
+    """The name of the model that would be the default if it were installed; None if it is, or does not exist."""
     return BEST_MODEL if (MODELS / BEST_MODEL) in obtainable() and not installed(BEST_MODEL) else None
 
 
@@ -69,7 +69,7 @@ def resolve(model: str | Path | None = None) -> Path:
     if isinstance(model, str) and named.parent == MODELS and (named / "model.json").is_file():
         folder = named if named in shipped() else installed(model)
         if folder is None:
-            raise ModelError(f"{model}: not here yet; run `imageprocess model get {model}`")
+            raise ModelError(f"{model}: not installed; run `imageprocess model get {model}`")
         return folder
     if (Path(model) / "model.json").is_file():
         return Path(model)

@@ -1,4 +1,4 @@
-"""A model folder -> a network that runs. The only module that imports ONNX Runtime."""
+"""Loads a model folder and runs its network. The only module that imports ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _OPTIONAL = ("heatmap", "view_logits", "maker_logits", "embedding")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Output:
-    """What the network says of one picture."""
+    """The network's outputs for one image."""
 
     logits: tuple[float, float]  # ai_image, real_image
     heatmap: (
@@ -41,7 +41,7 @@ class Output:
     view_logits: tuple[
         float, ...
     ] = ()  # of a model of several views: logit(ai) - logit(real) beside each crop
-    view_readings: tuple[float, ...] = ()  # of each view alone, the whole first: the mean of its heat map
+    view_readings: tuple[float, ...] = ()  # mean of the heat map of each view, the whole image first
     maker_logits: tuple[float, ...] = ()  # of the families of generators that model.json lists
     embedding: NDArray[np.float32] | None = None  # (E,), see `nearest`
 
@@ -100,7 +100,7 @@ def _open(spec: ModelSpec, threads: int | None) -> onnxruntime.InferenceSession:
         graph = spec.onnx_path.read_bytes()
     except OSError as error:
         raise ModelError(f"{spec.onnx_path}: cannot be read ({error.strerror})") from error
-    # Read once: what is checked is what runs.
+    # Read once, so that the checked bytes are the ones that run.
     if hashlib.sha256(graph).hexdigest() != spec.onnx_sha256:
         raise ModelError(f"{spec.onnx_path}: not the file that model.json names (sha256 differs)")
     return open_graph(graph, str(spec.onnx_path), threads)

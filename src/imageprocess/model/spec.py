@@ -1,4 +1,4 @@
-"""A model is a folder, not code. `model.json` says all that a runner must know; this module reads it.
+"""A model is a folder, not code. `model.json` has all that a runner needs; this module reads it.
 
 model.onnx      the graph: input `pixels` (N, 3, H, W) float32, outputs `logits` (N, 2) and, where the network
                 gives one, `heatmap` (N, h, w): each place's contribution to logit(ai) - logit(real). With `views`
@@ -67,7 +67,7 @@ class ModelSpec:
 
     @property
     def grades(self) -> Mapping[str, Mapping[str, Any]] | None:
-        """Grade -> what it has meant on pictures of known origin, as records have it; None where nobody measured."""
+        """Measured accuracy of a grade on images of known origin, as in records; None if it was not measured."""
         measured = dict(self.facts.get("measured", {}).get("grades", {}))
         by = measured.pop("by", None)
         return by and {grade: {**figures, **measured} for grade, figures in by.items()}
@@ -78,13 +78,13 @@ class ModelSpec:
 
 
 def dump_facts(facts: Mapping[str, Any]) -> str:
-    """model.json's text: a line a fact. The pages load it, so its figures are not spread over hundreds of lines."""
+    """The text of model.json, one field per line: compact, because the pages load it."""
     lines = (f" {json.dumps(name)}: {json.dumps(value)}" for name, value in facts.items())
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def load_spec(folder: Path) -> ModelSpec:
-    """Read `folder`/model.json. Raises ModelError that says what is missing or wrong."""
+    """Read `folder`/model.json. Raises ModelError naming the field that is missing or wrong."""
     path = folder / "model.json"
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""The views of a picture that an encoder model looks at: the whole, squashed, and crops at native resolution."""
+"""The views of an image that an encoder model reads: the whole, resized to a square, and crops at native resolution."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _INSET = 0.5  # a corner place lies half-way between the corner and the centre
 
 
 def prepare(pixels: NDArray[np.uint8], spec: ModelSpec) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 -> what the model looks at: (h, w, 3), or (V, h, w, 3) for a model of several views."""
+    """(H, W, 3) uint8 -> the model's input: (h, w, 3), or (V, h, w, 3) for a model of several views."""
     return cut_views(pixels, spec.input, spec.views.crops) if spec.views else resize(pixels, spec.input)
 
 

@@ -1,4 +1,4 @@
-"""EXIF -> what it says of a camera. Never decides: EXIF is copied, kept through edits, and typed by anyone."""
+"""Camera facts from EXIF. They never decide: EXIF survives edits and can be copied or written by anyone."""
 
 from __future__ import annotations
 

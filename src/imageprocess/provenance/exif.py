@@ -123,8 +123,8 @@ def _number(raw: bytes, order: _Order) -> float:
 
 def _text(raw: bytes) -> str:
     """Up to the first zero byte; NovelAI writes four of them in front."""
-    found = _record_in(raw) if b"\0" in raw.strip(b"\0") else None
-    return found or raw.lstrip(b"\0").split(b"\0", 1)[0].decode("utf-8", errors="replace").strip()
+    record = _record_in(raw) if b"\0" in raw.strip(b"\0") else None
+    return record or raw.lstrip(b"\0").split(b"\0", 1)[0].decode("utf-8", errors="replace").strip()
 
 
 def _wide_text(raw: bytes) -> str:

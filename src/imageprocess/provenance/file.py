@@ -1,4 +1,4 @@
-"""Bytes -> all that a file says of itself, parsed: the one place where containers' records come together."""
+"""Bytes -> all parsed metadata of a file, from any container."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class FileRecords:
 
 
 def read_file(data: bytes, image_format: str) -> FileRecords:
-    """Never raises: what is damaged gives what could be read of it."""
+    """Never raises; from damaged data, returns what could be read."""
     records = read_records(data, image_format)
     exif, *others = [read_exif(block) for block in records.exif or [b""]]
     xmp: Properties = {}

@@ -30,8 +30,8 @@ def inspect_file(
     from .file import read_file
 
     file = read_file(data, image_format)
-    known = facts or ImageFacts(image_format, 0, 0, 1, len(data))
-    evidence = [*read_provenance(data, known, trust_list=trust_list), *watermarks]
+    image_facts = facts or ImageFacts(image_format, 0, 0, 1, len(data))
+    evidence = [*read_provenance(data, image_facts, trust_list=trust_list), *watermarks]
     report = {
         "schema": 1,
         "sha256": hashlib.sha256(data).hexdigest(),

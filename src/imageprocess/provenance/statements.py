@@ -22,9 +22,11 @@ def evidence(
     **facts: Any,
 ) -> Evidence:
     """An Evidence whose detail holds the two sentences and every fact that is set, long ones cut."""
-    known = {name: _shortened(value) for name, value in facts.items() if value not in (None, "", {}, [], ())}
+    present = {
+        name: _shortened(value) for name, value in facts.items() if value not in (None, "", {}, [], ())
+    }
     return Evidence(
-        kind, claim, trust, points_to, {"proves": proves, "does_not_prove": does_not_prove, **known}
+        kind, claim, trust, points_to, {"proves": proves, "does_not_prove": does_not_prove, **present}
     )
 
 

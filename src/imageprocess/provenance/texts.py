@@ -38,34 +38,34 @@ class Texts:
 def collect(texts: Iterable[Text]) -> Texts:
     """Whatever opens as JSON becomes a document; so do the objects inside it, and texts that are JSON again. That is
     how converters keep one format's records in another, and how hidden records are kept in pixels."""
-    found = Texts()
+    result = Texts()
     for text in texts:
-        _add(found, text, 0)
-    return found
+        _add(result, text, 0)
+    return result
 
 
-def _add(found: Texts, text: Text, depth: int) -> None:
-    if len(found.all) >= _MAX_TEXTS:
+def _add(result: Texts, text: Text, depth: int) -> None:
+    if len(result.all) >= _MAX_TEXTS:
         return
-    found.all.append(text)
-    found.by_name.setdefault(text.name, text.text)
+    result.all.append(text)
+    result.by_name.setdefault(text.name, text.text)
     name, body = json_part(text.text)
     value = parse_json(body)
     if isinstance(value, dict):
-        _add_document(found, Document(name or text.name, value), text.place, depth)
+        _add_document(result, Document(name or text.name, value), text.place, depth)
 
 
-def _add_document(found: Texts, document: Document, place: str, depth: int) -> None:
-    if len(found.documents) >= _MAX_TEXTS:
+def _add_document(result: Texts, document: Document, place: str, depth: int) -> None:
+    if len(result.documents) >= _MAX_TEXTS:
         return
-    found.documents.append(document)
+    result.documents.append(document)
     if depth >= _MAX_NESTING or "class_type" in next(_dicts(document.value), {}):
         return  # a graph's nodes are no records
     for name, value in list(document.value.items())[:64]:
         if isinstance(value, dict):
-            _add_document(found, Document(name, value), place, depth + 1)
+            _add_document(result, Document(name, value), place, depth + 1)
         elif isinstance(value, str) and value:
-            _add(found, Text(place, name, value), depth + 1)
+            _add(result, Text(place, name, value), depth + 1)
 
 
 def _dicts(value: Mapping[str, Any]) -> Any:

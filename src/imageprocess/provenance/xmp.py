@@ -18,14 +18,14 @@ Properties = dict[str, str]  # "{namespace}name" -> the property's first value
 
 
 class _TooMuchError(Exception):
-    """More elements, depth or values than an honest packet has."""
+    """More elements, depth or values than a genuine packet has."""
 
 
 def read_xmp(packet: bytes | None) -> Properties:
     """The packet's top-level properties: attributes and children of rdf:Description, texts of their rdf:li.
 
-    Properties inside structures (an ingredient's, a person's) are another thing's and are left out. A packet that is
-    too large, malformed or hostile (entities, a DTD) gives what was read before that came up, or nothing.
+    Properties inside structures (an ingredient's, a person's) are not the image's and are left out. A packet that is
+    too large, malformed or hostile (entities, a DTD) gives what was read up to that point, or nothing.
     """
     packet = (packet or b"").strip(b" \t\r\n\0")
     if not packet or len(packet) > _MAX_BYTES:
@@ -36,7 +36,7 @@ def read_xmp(packet: bytes | None) -> Properties:
         parser.feed(packet)
         parser.close()
     except (ParseError, DefusedXmlException, _TooMuchError, ValueError, LookupError):
-        pass  # what the collector has by now is all there is
+        pass  # return what was collected so far
     return collector.properties
 
 

@@ -1,4 +1,4 @@
-"""Which machine-readable marks of AI a file has, and which it lacks.
+"""Which machine-readable AI marks a file has and lacks.
 
 The EU's AI Act (Article 50(2)) asks makers to mark what their systems generate in a machine-readable way; China's
 GB 45438-2025 asks for its own label in the file. A file without any mark may still be an AI's work: marks get lost
@@ -36,7 +36,7 @@ def find_marks(evidence: Iterable[Evidence]) -> dict[str, str]:
 
 
 def marks_line(marks: dict[str, str]) -> str:
-    """One sentence of what the file has and lacks."""
+    """One sentence on the marks that the file has and lacks."""
     has = [
         _NAMES[kind] + (" (says AI)" if state == "says AI" else "")
         for kind, state in marks.items()

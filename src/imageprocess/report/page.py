@@ -1,4 +1,4 @@
-"""A record -> one HTML file to pass on: it asks for nothing and runs nothing. The pages' report.js fills the same
+"""A record as one HTML file without scripts or network requests. The pages' report.js fills the same
 template (web/assets/report.html) in the reader's language; this one speaks English.
 """
 
@@ -121,9 +121,9 @@ def _why(record: Mapping[str, Any]) -> str:
     measured = verdict.get("measured")
     parts = [f'<p class="reason">{escape(verdict["reason"])}</p>']
     if measured:
-        told = escape(meaning(measured, _grade(record)))
-        parts.append(f'<p class="meaning">{told} <span class="hint">{escape(basis(measured))}</span></p>')
-    parts += [f'<p class="beside">{escape(said)}</p>' for said in _beside_the_model(record)]
+        sentence = escape(meaning(measured, _grade(record)))
+        parts.append(f'<p class="meaning">{sentence} <span class="hint">{escape(basis(measured))}</span></p>')
+    parts += [f'<p class="beside">{escape(sentence)}</p>' for sentence in _beside_the_model(record)]
     decided = escape(t(f"decided.{verdict['decided_by']}"))
     parts.append(f'<p class="decided">{escape(t("decided"))} <b>{decided}</b></p>')
     if advice := "".join(f"<li>{escape(t(f'advice.{name}'))}</li>" for name in verdict.get("advice", ())):
@@ -135,12 +135,14 @@ def _beside_the_model(record: Mapping[str, Any]) -> list[str]:
     """The maker and second looks, where the model's evidence has them."""
     details = [item["detail"] for item in record["evidence"] if item["kind"] == "model"]
     makers = [maker(detail["maker"]) for detail in details if "maker" in detail]
-    looks = [said for detail in details if "explain" in detail for said in explained(detail["explain"])]
-    return [*(said for said in makers if said), *looks]
+    looks = [
+        sentence for detail in details if "explain" in detail for sentence in explained(detail["explain"])
+    ]
+    return [*(sentence for sentence in makers if sentence), *looks]
 
 
 def _percent(p: float) -> str:
-    """An estimate never shows 0 % or 100 %: that would promise more than any model can."""
+    """An estimate never shows 0 % or 100 %, because no model is that certain."""
     return ">99%" if p > 0.99 else "<1%" if p < 0.01 else f"{p:.0%}"
 
 
@@ -155,12 +157,12 @@ def _meter(record: Mapping[str, Any]) -> str:
     low, high = (band["real"], band["ai"]) if band else (0.5, 0.5)
     by_count = verdict["decided_by"] == "metadata"
     label = t("meter.label" if estimate else "meter.label.counted" if by_count else "meter.label.stated")
-    shown = _percent(p) if estimate or by_count else f"{p:.0%}"
+    percentage = _percent(p) if estimate or by_count else f"{p:.0%}"
     unsure = f'<span class="unsure">{escape(t("meter.unsure"))}</span>' if low < high else ""
     return (
         f'<div class="meter" style="--p: {p}; --low: {low}; --high: {high}">'
-        f'<p class="meter-head"><span>{escape(label)}</span><strong>{escape(shown)}</strong></p>'
-        f'<div class="track" role="img" aria-label="{escape(shown)}"><span class="needle"></span></div>'
+        f'<p class="meter-head"><span>{escape(label)}</span><strong>{escape(percentage)}</strong></p>'
+        f'<div class="track" role="img" aria-label="{escape(percentage)}"><span class="needle"></span></div>'
         f'<p class="scale" aria-hidden="true"><span>{escape(t("meter.real"))}</span>{unsure}'
         f"<span>{escape(t('meter.ai'))}</span></p></div>"
     )
@@ -168,14 +170,14 @@ def _meter(record: Mapping[str, Any]) -> str:
 
 def _figures(record: Mapping[str, Any], heat: bytes | None, picture: tuple[str, bytes] | None) -> str:
     name = escape(record["source"])
-    shown = []
+    figures = []
     if picture:
-        shown.append(f'<figure><div class="frame">{_image(*picture, name)}</div></figure>')
+        figures.append(f'<figure><div class="frame">{_image(*picture, name)}</div></figure>')
     if heat:
         caption = escape(t("heat.caption"))
         image = _image("image/png", heat, "")
-        shown.append(f'<figure><div class="frame">{image}</div><figcaption>{caption}</figcaption></figure>')
-    return f'<section class="figures">{"".join(shown)}</section>' if shown else ""
+        figures.append(f'<figure><div class="frame">{image}</div><figcaption>{caption}</figcaption></figure>')
+    return f'<section class="figures">{"".join(figures)}</section>' if figures else ""
 
 
 def _image(media_type: str, data: bytes, alt: str) -> str:
@@ -231,5 +233,5 @@ def _made(record: Mapping[str, Any], made: datetime) -> str:
 
 
 def _embedded(record: Mapping[str, Any]) -> str:
-    """JSON that cannot end the element that it stands in."""
+    """JSON escaped so that it cannot close the enclosing HTML element."""
     return json.dumps(record, ensure_ascii=False).replace("<", "\\u003c")

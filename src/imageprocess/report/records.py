@@ -68,7 +68,7 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()  # half a surrogate pair is no text
+        return value.encode("utf-8", "backslashreplace").decode()  # a lone surrogate is not valid text
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None  # JSON has no NaN and no infinity
     if isinstance(value, Mapping):

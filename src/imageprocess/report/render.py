@@ -1,4 +1,4 @@
-"""A stream of Results -> a stream of text in one of the formats, so that a million of them need no memory."""
+"""A stream of Results -> a stream of text in one of the formats, in constant memory."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ _COLUMNS = (
     "model", "model_version", "elapsed_ms", "evidence", "error_code", "error_message", "grade",
     "maker",
 )  # fmt: skip
-# What makes a spreadsheet take a cell for a formula: https://owasp.org/www-community/attacks/CSV_Injection
+# Characters that make a spreadsheet read a cell as a formula: https://owasp.org/www-community/attacks/CSV_Injection
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
@@ -30,7 +30,7 @@ def to_csv_row(result: Result) -> str:
 
 
 def record_to_csv_row(record: Mapping[str, Any]) -> str:
-    """The same of a record, as to_record makes it."""
+    """The same for a record made by to_record."""
     verdict, image, error = (record.get(part) or {} for part in ("verdict", "image", "error"))
     model, evidence = record.get("model") or {}, record.get("evidence") or []
     row = [record["source"], record["status"]]

@@ -1,4 +1,4 @@
-"""A Result for a person at a terminal."""
+"""A Result as text for a terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..types import Evidence, Grade, Result, Verdict
 from . import words
 from .marks import find_marks, marks_line
 
-# Of an item's detail: what a person is told of a generator's own record, and how much of each.
+# Fields of a generator's record that are printed, with the maximum length of each.
 _RECORD = ("generator", "model", "prompt", "negative_prompt", "seed", "sampler")
 _MAX_SHOWN = 200
 # ANSI: red, green, yellow; a weak grade is not bold.
@@ -32,7 +32,7 @@ def to_text(result: Result, *, colour: bool = False, marks: bool = False) -> str
     lines = [f"{escaped(result.source)}: {word}", f"  {escaped(verdict.reason)}"]
     if verdict.measured:
         lines.append(f"  {words.meaning(verdict.measured, grade)} ({words.basis(verdict.measured)})")
-    lines += [f"  {escaped(said)}" for item in result.evidence for said in _beside_the_model(item)]
+    lines += [f"  {escaped(sentence)}" for item in result.evidence for sentence in _beside_the_model(item)]
     for item in result.evidence:
         if _is_told(item, verdict):
             continue
@@ -47,27 +47,27 @@ def to_text(result: Result, *, colour: bool = False, marks: bool = False) -> str
 
 
 def headline(verdict: Verdict, evidence: Sequence[Evidence]) -> str:
-    """The verdict in a few words, as it stands behind a picture's name."""
+    """The verdict in a few words, printed after an image's name."""
     items = [(item.kind, item.points_to, item.detail) for item in evidence]
     text = words.headline(verdict.label, verdict.decided_by, verdict.grade, items)
     return text[0].lower() + text[1:]
 
 
 def _is_told(item: Evidence, verdict: Verdict) -> bool:
-    """The model's probability stands in the reason where the model decides or abstains: once is enough."""
+    """The reason already states the model's probability if the model decides or abstains, so it is not repeated."""
     probability = item.detail.get("probability_ai") if item.kind == "model" else None
     return probability is not None and percent(probability) in verdict.reason
 
 
 def _beside_the_model(item: Evidence) -> list[str]:
-    """What stands in the model's evidence beside its probability: the maker, and second looks."""
+    """The other contents of the model's evidence: the likely generator, and the results of `explain`."""
     maker = words.maker(item.detail["maker"]) if "maker" in item.detail else None
     looks = words.explained(item.detail["explain"]) if "explain" in item.detail else []
     return [*([maker] if maker else []), *looks]
 
 
 def _detail(item: Evidence) -> list[str]:
-    """What the item proves and what it does not, and what a generator left; nothing for the network's word."""
+    """What the item proves and does not prove, and a generator's settings; empty for the model's evidence."""
     detail = item.detail
     lines = [f"      {name}: {escaped(_cut(str(detail[name])))}" for name in _RECORD if name in detail]
     if "proves" in detail:
@@ -85,5 +85,5 @@ def _paint(text: str, code: str, colour: bool) -> str:
 
 
 def escaped(text: str) -> str:
-    """A file's name and metadata are a stranger's: no escape sequence, line break or bidi control acts."""
+    """File names and metadata are untrusted: escape sequences, line breaks and bidi controls are neutralised."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -1,4 +1,4 @@
-"""What people read of a record, in English: the pages' own texts (web/assets/texts), so that both say the same."""
+"""English sentences for a record, from the texts of the pages (web/assets/texts), so that both agree."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Item = tuple[
 ]  # an item of evidence: its kind, what it points to, its detail
 
 _TEXTS = Path(__file__).parents[1] / "web" / "assets" / "texts"
-# What decides by a statement, not by an estimate, and the kinds of evidence that such a statement comes from.
+# Deciders that are statements rather than estimates, with the kinds of evidence they come from.
 STATED = {"c2pa": ("c2pa",), "watermark": ("watermark",), "metadata": ("iptc", "generator_metadata", "c2pa")}
 _MAX_MAKER = 60  # characters of a headline
 _LIKELY = 0.15  # a family that is less likely is not named among the closest
@@ -31,13 +31,13 @@ def texts() -> Mapping[str, str]:
 
 
 def t(key: str, **values: object) -> str:
-    """The text of `key` with its {places} filled in; the key itself where there is no such text."""
+    """The text of `key` with its {placeholders} filled in; the key itself if there is no such text."""
     text = texts().get(key, key)
     return re.sub(r"\{(\w+)\}", lambda found: str(values.get(found[1], found[0])), text)
 
 
 def grade_of(label: str, grade: Grade | None) -> Grade:
-    """A verdict made by hand, or kept since before there were grades, has none."""
+    """Verdicts built by hand or stored by older versions have no grade."""
     return grade or _UNGRADED[label]
 
 
@@ -94,7 +94,7 @@ def basis(measured: Mapping[str, Any]) -> str:
 
 
 def _of_100(share: float) -> str:
-    """Never 0 or 100 of 100: the next picture may be the first one."""
+    """Never 0 or 100 of 100, because the next image may be the first exception."""
     if share > 0.99:
         return t("measured.over", count=99)
     return t("measured.under", count=1) if share < 0.01 else f"{100 * share:.0f}"

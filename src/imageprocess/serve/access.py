@@ -1,4 +1,4 @@
-"""Who may ask for a verdict, and how often."""
+"""API key check and rate limits of a request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .body import discard
 from .problems import ProblemError
 from .rates import Allowance
 
-_WHEN = "Where the service was given keys."
+_WHEN = "Required if the service has keys."
 _HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description=_WHEN)
 _BEARER = HTTPBearer(auto_error=False, description=_WHEN)
 
@@ -53,7 +53,7 @@ async def _refuse_strangers(request: Request, key: str | None) -> None:
     if not key:
         challenge = {"WWW-Authenticate": "ApiKey, Bearer"}
         raise ProblemError("key_missing", "send a key in X-API-Key or as a bearer token", challenge)
-    raise ProblemError("key_wrong", "this key is not known here")
+    raise ProblemError("key_wrong", "unknown API key")
 
 
 async def charge(request: Request, pictures: int) -> None:
@@ -69,7 +69,7 @@ async def charge(request: Request, pictures: int) -> None:
     request.state.extra_headers = allowance.headers()
     if allowance.is_exceeded:
         await discard(request)
-        raise ProblemError("too_many_requests", f"more than {allowance.limit} pictures in that time")
+        raise ProblemError("too_many_requests", f"more than {allowance.limit} images in that time")
 
 
 Admitted = Depends(admit)

@@ -29,15 +29,13 @@ from .rates import Rates
 from .settings import Settings
 from .worker import Order
 
-DESCRIPTION = (
-    "Was this image made by an AI, or by a camera or a human hand? A verdict, a probability, the evidence."
-)
+DESCRIPTION = "Detects AI-generated images. Returns a verdict, a probability and the evidence."
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """Reads the environment where no `settings` are given. The workers start when the app does.
+    """Build the app; `settings` default to the environment. The workers start with the app's lifespan.
 
-    Raises UsageError, MissingExtraError where keys or rates cannot be had.
+    Raises UsageError or MissingExtraError if keys or rate limits cannot be set up.
     """
     settings = settings or Settings()
     app = FastAPI(
@@ -68,7 +66,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 def _wrap(app: FastAPI, settings: Settings) -> None:
-    """What stands around the routes; the last one added sees a request first."""
+    """Add the middleware; the last one added handles a request first."""
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -88,7 +88,7 @@ async def read_files(request: Request) -> list[Source]:
     try:
         files = [part for part in form.getlist("file") if isinstance(part, UploadFile)]
         if not files:
-            raise ProblemError("malformed", "no part named 'file' with a file in it")
+            raise ProblemError("malformed", "the form has no part named 'file' that contains a file")
         return [Source(name_of(file), await file.read()) for file in files]
     finally:
         await form.close()
@@ -141,7 +141,9 @@ async def _held(request: Request) -> AsyncGenerator[bytes, None]:
     async for chunk in capped(request, request.app.state.settings.max_body_bytes):
         if not request.app.state.held.take(request, len(chunk)):
             await discard(request)
-            raise ProblemError("busy", "too much is being sent already", {"Retry-After": "1"})
+            raise ProblemError(
+                "busy", "too many request bodies are being received; retry later", {"Retry-After": "1"}
+            )
         yield chunk
 
 

@@ -1,4 +1,4 @@
-"""What the API's document says of several calls alike: parameters, bodies, answers."""
+"""Parameters, bodies and responses that several calls share in the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from fastapi import Query
 
 from . import schemas
 
-MODE = Query(description="How sure it must be: who asks for more certainty hears `unsure` more often.")
+MODE = Query(description="Required certainty; a stricter mode answers `unsure` more often.")
 
 _PROBLEMS = {
     400: "Malformed request",
-    401: "No key, where one is asked for",
+    401: "Missing API key",
     403: "A wrong key",
-    404: "No such job, for this key",
-    408: "The body did not come in time",
+    404: "No such job for this key",
+    408: "The body was not received in time",
     413: "More bytes or pixels than the limit",
-    415: "Not an image format, or not a body type, that is read here",
-    422: "An image that does not decode",
-    429: "More pictures than the rate allows; see Retry-After and X-RateLimit-*",
-    503: "Too much waits already; see Retry-After",
+    415: "Unsupported image format or body type",
+    422: "The image cannot be decoded",
+    429: "Rate limit exceeded; see Retry-After and X-RateLimit-*",
+    503: "The service is at capacity; see Retry-After",
 }
 
 

@@ -1,4 +1,4 @@
-"""What every request passes: an id, the security headers, the clock, the counters, and an answer whatever happens."""
+"""Middleware of every request: request id, security headers, timing, counters, and a response to any exception."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("imageprocess.serve")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_QUIET = ("/healthz", "/readyz", "/metrics")  # asked every few seconds by machines; counted, not logged
+_QUIET = ("/healthz", "/readyz", "/metrics")  # polled every few seconds by monitors; counted, not logged
 
-# The pages hold no inline script or style and ask no other host for anything; private mode's model is WebAssembly.
-# They say so themselves too, for where they are served without us.
+# The pages have no inline script or style and load nothing from other hosts; private mode's model is WebAssembly.
+# They also declare this policy in a meta element, for static hosting.
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; object-src 'none'; base-uri 'none'; "
@@ -71,12 +71,12 @@ class Gate:
                 scope, self._in_time(receive, scope), _telling_problems(request, send_with_headers)
             )
         except ClientDisconnect:
-            status = 499  # nginx's number for a client that left; nobody is there to hear an answer
+            status = 499  # nginx's status for a client that disconnected before the response
         except Exception:
             log.exception("request failed", extra={"facts": {"request_id": request.state.request_id}})
             if status:
-                raise  # too late for an answer; the server cuts the connection
-            detail = "Something went wrong here; it is not your picture's fault."
+                raise  # the response has begun; the server closes the connection
+            detail = "Internal error of the service; the image is not the cause."
             answer = problem(request, ProblemError("internal", detail))
             await answer(scope, receive, send_with_headers)
         finally:
@@ -91,7 +91,7 @@ class Gate:
             headers["Connection"] = "close"
 
     def _in_time(self, receive: Receive, scope: Scope) -> Receive:
-        """`receive`, with a ProblemError when the whole body has not arrived in time, even if it is still coming."""
+        """`receive`, raising ProblemError if the whole body has not arrived in time, even if data still arrives."""
         settings = self.service.state.settings
         allowed_s = settings.batch_body_timeout_s if scope["path"] == "/v1/jobs" else settings.body_timeout_s
         deadline = asyncio.get_running_loop().time() + allowed_s
@@ -99,13 +99,13 @@ class Gate:
 
         async def receive_in_time() -> Message:
             nonlocal is_whole
-            if is_whole:  # what comes now is the client's leaving
+            if is_whole:  # the next message is the client's disconnect
                 return await receive()
             try:
                 async with asyncio.timeout_at(deadline):
                     message = await receive()
             except TimeoutError as error:
-                detail, headers = "the body did not come in time", {"Connection": "close"}
+                detail, headers = "the request body was not received in time", {"Connection": "close"}
                 raise ProblemError("too_slow", detail, headers) from error
             is_whole = not message.get("more_body", False)
             return message
@@ -129,8 +129,8 @@ class Gate:
 
 
 def _telling_problems(request: Request, send: Send) -> Send:
-    """`send`, but what a library says in plain words (of a range, of an origin) becomes the problem that it is."""
-    start: Message | None = None  # of such an answer; its words come in one piece
+    """`send`, but a library's plain-text error (invalid range, disallowed origin) becomes problem+json."""
+    start: Message | None = None  # the text of such an error arrives in one piece
 
     async def send_problems(message: Message) -> None:
         nonlocal start

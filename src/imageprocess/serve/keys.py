@@ -43,7 +43,7 @@ class KeyRing:
         return bool(self._own) or self._file is not None
 
     def name_of(self, key: bytes) -> str | None:
-        """Whose key this is; None where it is nobody's. Takes as long for a wrong key as for a right one."""
+        """The name of this key, or None if it is unknown. Takes constant time, whether or not the key matches."""
         self._reread()
         found = None
         hashed = _hash(key)
@@ -60,9 +60,12 @@ class KeyRing:
         try:
             self._filed = read_keys(self._file)
         except UsageError as error:
-            log.error("the keys stay as they were", extra={"facts": {"reason": str(error)}})
+            log.error(
+                "keys file invalid or unreadable; the previous keys stay in use",
+                extra={"facts": {"reason": str(error)}},
+            )
         else:
-            log.info("keys read again", extra={"facts": {"keys": len(self._filed)}})
+            log.info("keys reloaded", extra={"facts": {"keys": len(self._filed)}})
 
     def _stamp_now(self) -> tuple[int, int, int] | None:
         try:

@@ -1,4 +1,4 @@
-"""What Prometheus may know: counts and durations, never a name or a picture.
+"""Prometheus metrics: counts and durations, never names or image data.
 
 One registry a process. Where several serve (`--workers`), server.py names a folder in memory in the environment, and
 each process adds up what all of them have written there.
@@ -28,40 +28,40 @@ class Metrics:
             registry=self.registry,
         )
         self._request_seconds = Histogram(
-            "imageprocess_request_seconds", "From request to answer", ["route"], registry=self.registry
+            "imageprocess_request_seconds", "Time from request to response", ["route"], registry=self.registry
         )
         self._analysis_seconds = Histogram(
             "imageprocess_analysis_seconds",
-            "One picture, waiting for its turn included",
+            "Time per image, including waiting",
             registry=self.registry,
         )
         self._verdicts = Counter(
-            "imageprocess_verdicts", "Pictures analysed", ["label", "decided_by"], registry=self.registry
+            "imageprocess_verdicts", "Images analysed", ["label", "decided_by"], registry=self.registry
         )
         self._failures = Counter(
-            "imageprocess_failures", "Pictures that could not be analysed", ["code"], registry=self.registry
+            "imageprocess_failures", "Images that could not be analysed", ["code"], registry=self.registry
         )
         self._restarts = Counter(
-            "imageprocess_worker_restarts", "Workers that ended, by why", ["reason"], registry=self.registry
+            "imageprocess_worker_restarts", "Workers that ended, by cause", ["reason"], registry=self.registry
         )
         self.waiting = Gauge(
             "imageprocess_waiting",
-            "Pictures waiting for their turn",
+            "Images waiting for a worker",
             registry=self.registry,
             multiprocess_mode="livesum",
         )
         self.workers = Gauge(
-            "imageprocess_workers", "Workers alive", registry=self.registry, multiprocess_mode="livesum"
+            "imageprocess_workers", "Live workers", registry=self.registry, multiprocess_mode="livesum"
         )
 
         self.jobs = Gauge(
-            "imageprocess_jobs", "Batch jobs unfinished", registry=self.registry, multiprocess_mode="livesum"
+            "imageprocess_jobs", "Unfinished batch jobs", registry=self.registry, multiprocess_mode="livesum"
         )
         self.jobs_ended = Counter(
-            "imageprocess_jobs_ended", "Batch jobs that ended, by how", ["state"], registry=self.registry
+            "imageprocess_jobs_ended", "Batch jobs that ended, by outcome", ["state"], registry=self.registry
         )
         self.webhooks = Counter(
-            "imageprocess_webhooks", "Ends of jobs told, by how it went", ["state"], registry=self.registry
+            "imageprocess_webhooks", "Webhook deliveries, by outcome", ["state"], registry=self.registry
         )
 
     def count_request(self, scope: Scope, status: int, seconds: float) -> None:

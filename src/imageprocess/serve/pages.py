@@ -36,7 +36,7 @@ def install(app: FastAPI) -> None:
 @pages.api_route("/", methods=["GET", "HEAD"])
 async def root(request: Request) -> Response:
     if _wants_json_only(request.headers.get("accept", "")):
-        message = "imageprocess tells AI-generated images from real ones; see /docs"
+        message = "imageprocess detects AI-generated images; see /docs"
         return JSONResponse({"message": message, "status": "active"}, headers={"Vary": "Accept"})
     return _page(request, "index.html")
 

@@ -1,4 +1,4 @@
-"""The worker processes: started, asked, killed when they overrun, and replaced when they die."""
+"""The worker processes: starts them, sends them images, kills them on timeout, and replaces dead ones."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ _SECRETS = (
 
 
 HasLeft = Callable[[], Awaitable[bool]]
-"""Whether nobody waits for the answer any more."""
+"""Whether the caller no longer waits for the result."""
 
 
 class _LostError(Exception):
-    """Somebody else killed the worker: an operator, or the kernel for want of memory. Not the picture's fault."""
+    """Another process killed the worker: an operator, or the kernel when out of memory. Not caused by the image."""
 
 
 class Pool:
@@ -84,7 +84,7 @@ class Pool:
         # Now already: uvicorn may not read on, and hear that its client has left, before it is asked.
         await _stop_if(has_left)
         if self._waiting >= self._max_waiting:
-            raise ProblemError("busy", "too many pictures wait already", {"Retry-After": "1"})
+            raise ProblemError("busy", "too many images are waiting; retry later", {"Retry-After": "1"})
         for _ in range(_TRIES):
             worker = await self._next_idle()
             try:
@@ -95,7 +95,9 @@ class Pool:
             finally:
                 if not worker.is_dead:
                     self._idle.put_nowait(worker)
-        raise ProblemError("workers_lost", "the workers are being killed; try again", {"Retry-After": "1"})
+        raise ProblemError(
+            "workers_lost", "the workers were killed repeatedly; try again", {"Retry-After": "1"}
+        )
 
     async def _next_idle(self) -> _Worker:
         self._count_waiting(1)
@@ -106,7 +108,7 @@ class Pool:
                     if not worker.is_dead:
                         return worker
         except TimeoutError as error:
-            raise ProblemError("busy", "waited too long for its turn", {"Retry-After": "5"}) from error
+            raise ProblemError("busy", "waited too long for a free worker", {"Retry-After": "5"}) from error
         finally:
             self._count_waiting(-1)
 
@@ -185,7 +187,7 @@ class _Worker:
                 answer = await self._read()
         except TimeoutError as error:
             self._kill("timeout")
-            raise InputTimeoutError(f"it took longer than {timeout_s:g} s") from error
+            raise InputTimeoutError(f"analysis took longer than {timeout_s:g} s") from error
         except (asyncio.IncompleteReadError, OSError, ValueError) as error:
             self.is_dead = True
             raise await self._cause_of_death() from error
@@ -199,7 +201,7 @@ class _Worker:
     async def _read(self) -> dict[str, Any]:
         header_bytes, _ = LENGTHS.unpack(await self.reader.readexactly(LENGTHS.size))
         if header_bytes > _MAX_ANSWER_BYTES:
-            raise ValueError("the answer is too long")
+            raise ValueError("the worker's response is too long")
         answer: dict[str, Any] = json.loads(await self.reader.readexactly(header_bytes))
         return answer
 
@@ -212,17 +214,17 @@ class _Worker:
         try:
             async with asyncio.timeout(_CLOSE_TIMEOUT_S):
                 code = await self.process.wait()
-        except TimeoutError:  # it answers nonsense, or has closed its end and goes on
+        except TimeoutError:  # it sent an invalid response, or closed its end and still runs
             self._kill("crashed")
-            return CrashedError("it crashed the worker that looked at it")
+            return CrashedError("it crashed the worker that analysed it")
         if code == -signal.SIGKILL:
             return _LostError()
         if code == -getattr(signal, "SIGXCPU", 0):
-            return InputTimeoutError("it took more than its share of CPU time")
-        return CrashedError("it crashed the worker that looked at it")
+            return InputTimeoutError("analysis exceeded the CPU time limit")
+        return CrashedError("it crashed the worker that analysed it")
 
     async def ended(self) -> str:
-        """Waits until the process is no more. -> why, for the log and the metrics."""
+        """Wait until the process has ended. Returns the cause, for the log and the metrics."""
         code = await self.process.wait()
         self.is_dead = True
         if self.killed_for:
@@ -232,7 +234,7 @@ class _Worker:
         return "killed" if code == -signal.SIGKILL else "crashed"
 
     async def close(self) -> None:
-        """Ask it to end by closing our end; kill it where it does not."""
+        """Close our end of the socket, which ends the worker; kill it if it does not end."""
         self.is_dead = True
         self.writer.close()
         try:
@@ -249,7 +251,7 @@ async def _stop_if(has_left: HasLeft) -> None:
 
 
 def confined_environment() -> dict[str, str]:
-    """Ours without its secrets, our import path, and no threads that would take other workers' cores."""
+    """Our environment without secrets, with our import path, and with one thread per library."""
     environment = {name: value for name, value in os.environ.items() if name not in _SECRETS}
     path = os.pathsep.join(filter(None, sys.path))
     return {**environment, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

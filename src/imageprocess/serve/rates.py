@@ -1,4 +1,4 @@
-"""How many pictures one key, or one address, may send in a time. The counting is the `limits` library's."""
+"""Rate limits in images per key or client address, counted by the `limits` library."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Rates:
         try:
             return await self._count(self._counter, rate, who, pictures)
         except (StorageError, OSError) as error:
-            log.error("the rates' storage fails", extra={"facts": {"error": type(error).__name__}})
+            log.error("rate limit storage unavailable", extra={"facts": {"error": type(error).__name__}})
             return await self._count(self._own_counter, rate, who, pictures)
 
     async def _count(
@@ -109,14 +109,14 @@ def _storage(address: str) -> MemoryStorage | RedisStorage:
         storage = storage_from_string(f"async+{address}", **options)
     except ConfigurationError as error:
         if "prerequisite" in str(error):
-            raise MissingExtraError("redis, which shares the rates' counts,", "redis") from error
+            raise MissingExtraError("redis, which shares the rate limit counts,", "redis") from error
         raise UsageError(f"IMAGEPROCESS_RATE_STORAGE: {error}") from error
     assert isinstance(storage, MemoryStorage | RedisStorage)  # what these schemes are, with async+
     return storage
 
 
 def subject(host: str | None) -> str:
-    """Who is counted as one: an IPv4 address, an IPv6 network of 64 bits (what one customer is given)."""
+    """The client to count: an IPv4 address, or the /64 network of an IPv6 address (one customer's usual allocation)."""
     try:
         address = ipaddress.ip_address((host or "").partition("%")[0])
     except ValueError:  # no address at all (a Unix socket, a proxy's "unknown"): all such count as one

@@ -1,4 +1,4 @@
-"""The API. Each route is a few lines; bodies, keys and errors are their own modules'."""
+"""The routes of the API. Bodies, keys and errors are handled in their own modules."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from .metrics import CONTENT_TYPE
 from .problems import ProblemError, of_input
 from .settings import Settings
 
-HEATMAP = Query(description="Add where the model looked to each record.")
+HEATMAP = Query(description="Add a heat map to each record.")
 
 EXPLAIN = Query(
-    description="Tell more of the model: each view, closest sources, re-saved copies; nine times the work."
+    description="Add the scores of each view, the closest training sources and the answers for copies; 9 times slower."
 )
 
-PICTURE = Query(description="Put the picture itself into the report.")
+PICTURE = Query(description="Include the image itself in the report.")
 
 _HEIC = ["HEIC"] if importlib.util.find_spec("pi_heif") else []
 
@@ -35,7 +35,7 @@ facts = APIRouter(tags=["facts"])
 
 
 def _analyser(request: Request) -> Analyser:
-    """While its workers are being replaced, a picture waits for one like any other."""
+    """Requests wait while workers are being replaced, so one live worker is not required here."""
     started: Analyser | None = request.app.state.analyser
     if started is None:
         raise _not_ready()
@@ -43,7 +43,7 @@ def _analyser(request: Request) -> Analyser:
 
 
 def _not_ready() -> ProblemError:
-    return ProblemError("not_ready", "no worker is ready", {"Retry-After": "1"})
+    return ProblemError("not_ready", "no worker is ready; retry later", {"Retry-After": "1"})
 
 
 Files = Annotated[list[Source], Depends(read_files)]
@@ -64,11 +64,11 @@ async def detect(
     heatmap: Annotated[bool, HEATMAP] = False,
     explain: Annotated[bool, EXPLAIN] = False,
 ) -> Response:
-    """One record each, in the order sent; `status: error` in that of a file that cannot be analysed. The body is a form
-    with one or several parts named `file`, or one picture itself, under its own Content-Type."""
+    """One record per file, in request order, with `status: error` for a file that cannot be analysed. The body is a
+    form with one or more parts named `file`, or a single image with its own Content-Type."""
     if len(files) > 1:
-        await charge(request, len(files) - 1)  # the first was paid for at the door
-    # One after another: a request with many files must not crowd out the others.
+        await charge(request, len(files) - 1)  # the first was counted in `access`
+    # Sequential, so that a request with many files does not occupy all workers.
     ready = _analyser(request)
     results = [
         await ready.analyse(file, mode, heatmap, request.is_disconnected, explain=explain) for file in files
@@ -79,7 +79,7 @@ async def detect(
 
 @verdicts.post(
     "/v1/report",
-    summary="A report to pass on, of one file",
+    summary="Report on one file",
     response_class=HTMLResponse,
     responses=problems(400, 401, 403, 408, 413, 415, 422, 429, 503),
     openapi_extra=FILES,
@@ -90,9 +90,9 @@ async def report(
     mode: Annotated[Mode, MODE] = "balanced",
     picture: Annotated[bool, PICTURE] = False,
 ) -> Response:
-    """One self-contained HTML file: verdict, evidence, hashes, model. It asks for nothing when it is opened."""
+    """One self-contained HTML file with verdict, evidence, hashes and model. Opening it makes no network requests."""
     if len(files) != 1:
-        raise ProblemError("malformed", f"a report is of one file; {len(files)} were sent")
+        raise ProblemError("malformed", f"a report covers one file; {len(files)} were sent")
     heatmap = request.app.state.spec.has_heatmap
     record, page = await _analyser(request).report(
         files[0], mode, heatmap, request.is_disconnected, with_picture=picture
@@ -105,7 +105,7 @@ async def report(
 
 @verdicts.post(
     "/v1/detect/base64",
-    summary="A verdict on one picture in JSON",
+    summary="Verdict on one image in JSON",
     response_model=schemas.Record,
     responses=answers(examples.RECORD, 400, 401, 403, 408, 413, 415, 422, 429, 503),
     openapi_extra=BASE64,
@@ -122,13 +122,13 @@ async def detect_base64(
 
 @verdicts.post(
     "/predict",
-    summary="The original's call",
+    summary="Call of the original API",
     response_model=schemas.Prediction,
     responses=answers(examples.PREDICTION, 400, 401, 403, 408, 413, 415, 422, 429, 503),
     openapi_extra=BASE64,
 )
 async def predict(request: Request, body: Body) -> Response:
-    """AI-generated or Real, nothing between. `/v1/detect/base64` says more."""
+    """Returns AI-generated or Real, never unsure. `/v1/detect/base64` returns the full record."""
     record = await _one(request, body, "best-guess")
     verdict, probability = record["verdict"], _probability_ai(record)
     is_ai = verdict["label"] == "ai"
@@ -144,8 +144,8 @@ async def predict(request: Request, body: Body) -> Response:
 
 
 def _probability_ai(record: dict[str, Any]) -> float:
-    """Where a record that anyone could have typed decides, nothing estimates how often such are true: the model's own
-    word, or a half where that speaks against it."""
+    """If an unsigned record decides, `probability_ai` may be null: the model's probability is used then, or 0.5 if the
+    model contradicts the record."""
     stated: float | None = record["verdict"]["probability_ai"]
     if stated is not None:
         return stated
@@ -158,7 +158,7 @@ def _probability_ai(record: dict[str, Any]) -> float:
 async def _one(
     request: Request, body: bytes, mode: Mode, heatmap: bool = False, explain: bool = False
 ) -> dict[str, Any]:
-    """The record of the one picture in the body; its failure is the whole request's."""
+    """The record of the single image in the body. Raises ProblemError if it cannot be analysed."""
     record = await _analyser(request).analyse_json(
         body, mode, heatmap, request.is_disconnected, explain=explain
     )
@@ -169,7 +169,7 @@ async def _one(
 
 
 def _note(request: Request, records: list[dict[str, Any]]) -> None:
-    """What the log's line says of them."""
+    """Facts about the results for the access log."""
     facts = request.state.facts
     facts["bytes"] = request.state.held_bytes
     facts["results"] = dict(
@@ -179,15 +179,15 @@ def _note(request: Request, records: list[dict[str, Any]]) -> None:
         facts["names"] = [record["source"] for record in records]
 
 
-# Two routes each: the lower one answers, HEAD too, and is the first, or a 405 would not allow HEAD; of the upper one,
-# GET alone, the document tells.
+# Two routes each: the lower one handles GET and HEAD and is registered first, so that a 405 lists both; the upper one
+# is documented.
 _READS = ["GET", "HEAD"]
 
 
-@facts.get("/v1/model", summary="The model's card, and what this service allows")
+@facts.get("/v1/model", summary="Model card and limits of this service")
 @facts.api_route("/v1/model", methods=_READS, include_in_schema=False)
 async def model(request: Request) -> dict[str, Any]:
-    """model.json as it is (`measured` included), and beside it `service`."""
+    """The content of model.json (with `measured`), plus `service`."""
     settings = request.app.state.settings
     service = {
         "version": __version__,
@@ -201,12 +201,12 @@ async def model(request: Request) -> dict[str, Any]:
 
 
 def _job_limits(settings: Settings) -> dict[str, Any] | None:
-    """None where no batch jobs are taken."""
+    """None if batch jobs are disabled."""
     names = {"batch_jobs", "batch_max_bytes", "batch_max_files", "batch_lifetime_s"}
     return settings.model_dump(include=names) if settings.batch_jobs else None
 
 
-@facts.get("/health", summary="The original's health call")
+@facts.get("/health", summary="Health check of the original API")
 @facts.api_route("/health", methods=_READS, include_in_schema=False)
 async def health() -> schemas.Health:
     return {"status": "online"}
@@ -220,7 +220,7 @@ async def healthz() -> schemas.Health:
 
 @facts.get(
     "/readyz",
-    summary="A worker has the model loaded, and the service is not ending",
+    summary="Whether a worker has loaded the model and the service is not shutting down",
     responses=problems(503),
 )
 @facts.api_route("/readyz", methods=_READS, include_in_schema=False)
@@ -228,11 +228,11 @@ async def readyz(request: Request) -> schemas.Health:
     if not _analyser(request).pool.is_ready:
         raise _not_ready()
     if request.app.state.is_draining:
-        raise ProblemError("draining", "the service is ending", {"Retry-After": "5"})
+        raise ProblemError("draining", "the service is shutting down", {"Retry-After": "5"})
     return {"status": "ready"}
 
 
-@facts.get("/metrics", summary="For Prometheus", response_class=Response)
+@facts.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
 @facts.api_route("/metrics", methods=_READS, include_in_schema=False)
 async def metrics(request: Request) -> Response:
     return Response(request.app.state.metrics.render(), media_type=CONTENT_TYPE)

@@ -1,4 +1,4 @@
-"""The bodies, as the OpenAPI document tells them. report.records makes the records; here they are described."""
+"""Request and response bodies as described in the OpenAPI document. report.records builds the records."""
 
 from __future__ import annotations
 
@@ -13,75 +13,78 @@ _ONE_PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAgg
 
 
 class Base64Picture(BaseModel):
-    """For the document alone: a worker reads the body, see worker.py."""
+    """Picture in base64."""
 
     image_base64: str = Field(
-        description="The picture's bytes in base64; a `data:` prefix is accepted.",
+        description="The image file in base64; a `data:` prefix is accepted.",
         min_length=1,
         examples=[_ONE_PIXEL],
     )
-    name: str = Field("image", description="What the record calls it.", max_length=1000)
+    name: str = Field("image", description="`source` of the record.", max_length=1000)
 
 
 class Image(TypedDict):
     format: Annotated[str, Field(examples=["JPEG"])]
-    width: Annotated[int, Field(description="Pixels, as a person sees it (EXIF orientation applied).")]
+    width: Annotated[int, Field(description="In pixels, after applying the EXIF orientation.")]
     height: int
     frames: int
     bytes: int
 
 
 class Measured(TypedDict):
-    """What a grade of this model has meant on pictures of known origin, half of them AI-made; sources weigh alike."""
+    """Measured accuracy of this grade on images of known origin, half of them AI-made, each source weighted equally."""
 
     ai_share: Annotated[
-        float, Field(description="Of the pictures that got this grade, how many were AI-made.", ge=0, le=1)
+        float, Field(description="Share of AI-made images among those with this grade.", ge=0, le=1)
     ]
-    pictures: Annotated[int, Field(description="That got this grade.")]
-    sources: Annotated[int, Field(description="From which those came.")]
-    split: Annotated[str, Field(description="Which pictures: `open_test` is of sources never trained on.")]
-    tier: Annotated[str, Field(description="How they were delivered: `web` is re-saved as on the web.")]
+    pictures: Annotated[int, Field(description="Number of images with this grade.")]
+    sources: Annotated[int, Field(description="Number of sources of these images.")]
+    split: Annotated[
+        str, Field(description="Data set split; `open_test` has only sources that were not used in training.")
+    ]
+    tier: Annotated[str, Field(description="Degradation of the images: `web` is re-saved as websites do.")]
 
 
 class Verdict(TypedDict):
     label: Annotated[
         Label,
         Field(
-            description="`unsure` where the mode asked for gives no answer; `grade` says what it leans to."
+            description="`unsure` if the evidence is weaker than the mode requires; `grade` gives the likelier side."
         ),
     ]
     probability_ai: Annotated[
         float | None,
         Field(
-            description="Calibrated where the model decides; 1 or 0 where a trusted signature or a watermark does; "
-            "how often such records were true where one does that anyone could have typed, null where other "
-            "evidence speaks against it.",
+            description="If the model decides: its calibrated probability. Trusted signature or watermark: 1 or 0. "
+            "Unsigned record: the share of such records that were true, or null if other evidence "
+            "contradicts it.",
             ge=0,
             le=1,
         ),
     ]
     decided_by: DecidedBy
-    reason: Annotated[str, Field(description="One sentence for a person.")]
+    reason: Annotated[str, Field(description="Explanation in one sentence.")]
     grade: Annotated[
         Grade,
-        Field(
-            description="How strongly it speaks for its side; the same in every mode for the same picture."
-        ),
+        Field(description="Strength of the verdict; the same in every mode for the same image."),
     ]
     advice: Annotated[
         list[str],
         Field(
-            description="What a person can do now, by name.", examples=[["reverse_search", "look_closely"]]
+            description="Identifiers of recommended next steps.",
+            examples=[["reverse_search", "look_closely"]],
         ),
     ]
     measured: NotRequired[
-        Annotated[Measured, Field(description="Where it was measured and the model gave the grade.")]
+        Annotated[
+            Measured, Field(description="Present if the model gave the grade and its accuracy was measured.")
+        ]
     ]
 
 
 class Evidence(TypedDict):
     kind: EvidenceKind
-    claim: Annotated[str, Field(description="A sentence for a person.")]
+    claim: Annotated[str, Field(description="The finding in one sentence.")]
     trust: Trust
     points_to: PointsTo
     detail: dict[str, Any]
@@ -94,11 +97,11 @@ class Model(TypedDict):
 
 
 class Heatmap(TypedDict):
-    """Where the model looked: each place's pull towards "ai". Not a proof."""
+    """Contribution of each region to "ai". Not a proof."""
 
     width: int
     height: int
-    values: Annotated[list[float], Field(description="Row by row, 0 to 1; the map spans the whole picture.")]
+    values: Annotated[list[float], Field(description="Row by row, 0 to 1; the map covers the whole image.")]
 
 
 class Record(TypedDict):
@@ -111,7 +114,7 @@ class Record(TypedDict):
     evidence: list[Evidence]
     model: Model | None
     elapsed_ms: float
-    heatmap: NotRequired[Annotated[Heatmap, Field(description="With `heatmap=1` only.")]]
+    heatmap: NotRequired[Annotated[Heatmap, Field(description="Only with `heatmap=1`.")]]
 
 
 class Failure(TypedDict):
@@ -144,27 +147,33 @@ class JobWebhook(TypedDict):
 
 
 class Job(TypedDict):
-    """A batch job. `failed`: the service's fault; the records that were there before are kept."""
+    """A batch job. `failed`: an error of the service; records written before it remain available."""
 
-    id: Annotated[str, Field(description="Whoever knows it, and the key that sent it, sees the job.")]
+    id: Annotated[
+        str, Field(description="Unguessable; gives access to the job, together with the key that created it.")
+    ]
     state: Literal["running", "finished", "failed"]
-    total: Annotated[int, Field(description="Pictures.")]
+    total: Annotated[int, Field(description="Number of images.")]
     done: int
-    verdicts: Annotated[JobVerdicts, Field(description="How many of those that are done, by label.")]
-    grades: Annotated[dict[Grade, int], Field(description="The same by grade.")]
-    errors: Annotated[int, Field(description="Pictures that could not be analysed; their records say why.")]
+    verdicts: Annotated[JobVerdicts, Field(description="Number of analysed images per label.")]
+    grades: Annotated[dict[Grade, int], Field(description="Number of analysed images per grade.")]
+    errors: Annotated[
+        int, Field(description="Images that could not be analysed; their records give the error.")
+    ]
     mode: Mode
-    created: Annotated[str, Field(description="RFC 3339, as the others.", examples=["2026-01-01T12:00:00Z"])]
+    created: Annotated[
+        str, Field(description="RFC 3339, like `ended` and `expires`.", examples=["2026-01-01T12:00:00Z"])
+    ]
     ended: str | None
-    expires: Annotated[str | None, Field(description="When it is forgotten; null while it is running.")]
+    expires: Annotated[str | None, Field(description="When the job is deleted; null while it is running.")]
     webhook: JobWebhook | None
 
 
 class Prediction(TypedDict):
-    """The original's answer. Always picks a side; `/v1/detect` may say "unsure"."""
+    """Response of the original API. Never "unsure", unlike that of `/v1/detect`."""
 
     label_name: Literal["AI-generated", "Real"]
-    confidence: Annotated[float, Field(description="Of the class named, not of AI.", ge=0, le=1)]
+    confidence: Annotated[float, Field(description="Probability of the class in `label_name`.", ge=0, le=1)]
     status: Literal["success"]
     class_id: Literal[0, 1]
     class_name: Literal["ai_image", "real_image"]
@@ -177,7 +186,7 @@ class Problem(TypedDict):
     title: str
     status: int
     detail: str
-    code: Annotated[str, Field(description="For programs.")]
+    code: Annotated[str, Field(description="Stable error code.")]
     request_id: str
 
 

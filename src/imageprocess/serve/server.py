@@ -1,4 +1,4 @@
-"""Settings -> a running server, one process or several."""
+"""Starts the server from its settings, in one process or several."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _STOP_TIMEOUT_S = 60  # for the requests that are being answered; each has its o
 
 
 def configure(settings: Settings, app: Any = None, **more: Any) -> Config:
-    """What uvicorn is told. `app`: an app made by `create_app`; by default each process makes its own."""
+    """uvicorn's configuration. `app`: an app made by `create_app`; by default each process makes its own."""
     return Config(
         app or functools.partial(create_app, settings),
         factory=app is None,
@@ -52,7 +52,7 @@ def configure(settings: Settings, app: Any = None, **more: Any) -> Config:
 
 class _Server(uvicorn.Server):
     def _log_started_message(self, listeners: Sequence[socket.SocketType]) -> None:
-        """Only who listens knows the port where 0 was asked for."""
+        """Port 0 becomes a real port number only once the server listens."""
         log.info(_ready(self.config.host, listeners[0].getsockname()[1]))
 
 
@@ -77,7 +77,9 @@ def run(settings: Settings, workers: int) -> None:
     if "jobs" not in settings.model_fields_set:
         settings = settings.model_copy(update={"jobs": max(1, settings.jobs // workers)})
     if settings.batch_jobs:  # a job lies in one process, and its next request may reach another
-        log.warning("several serving processes take no batch jobs; one does, with IMAGEPROCESS_JOBS workers")
+        log.warning(
+            "batch jobs need --workers 1 (with IMAGEPROCESS_JOBS for parallelism), so they are disabled"
+        )
         settings = settings.model_copy(update={"batch_jobs": 0})
     shm = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=shm if shm.is_dir() else None) as folder:
@@ -90,24 +92,26 @@ def run(settings: Settings, workers: int) -> None:
 
 
 def _tell_what_is_missing(settings: Settings) -> None:
-    """What visitors will miss, and what the operator can do about it."""
+    """Missing features of this installation, each with its remedy."""
     if settings.model is None and (better := registry.better_model()):
-        log.warning(f"the small model answers; a far more accurate one: imageprocess model get {better}")
+        log.warning(
+            f"using the small model; for a far more accurate one, run: imageprocess model get {better}"
+        )
     if not site.has_private_mode():
         log.warning(
-            "private mode is not in this installation, so pictures go to this service; an installation built where npm"
-            " is has it"
+            "private mode is not in this installation, so images are sent to this service; to include it, install npm"
+            " and reinstall"
         )
     extras = {"c2pa": ("c2pa", "signatures are not checked"), "pi_heif": ("heic", "HEIC is not read")}
     for package, (extra, lack) in extras.items():
         if importlib.util.find_spec(package) is None:
             log.warning(f"{lack}: pip install 'imageprocess[{extra}]'")
     if find_trust_list() is None:
-        log.warning("no trust list, so every signer counts as unknown: imageprocess trust update")
+        log.warning("no trust list is installed, so every signer is unknown; run: imageprocess trust update")
 
 
 def _check_address(settings: Settings) -> None:
-    """Loading the model takes seconds; that the port is taken is told before."""
+    """Check the port before loading the model, which takes seconds."""
     where = f"{settings.host}:{settings.port}"
     try:
         addresses = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)

@@ -1,4 +1,4 @@
-"""What the service may be told from outside. Read once, at the door; nothing below asks the environment."""
+"""Settings of the service. Read from the environment once; no other module reads it."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _cores() -> int:
 
 
 class Settings(BaseSettings):
-    """HOST, PORT and API_KEY keep the names the original gave them; every other is IMAGEPROCESS_<NAME>."""
+    """HOST, PORT and API_KEY have the original's names; every other variable is IMAGEPROCESS_<NAME>."""
 
     model_config = SettingsConfigDict(
         env_prefix="IMAGEPROCESS_", env_ignore_empty=True, frozen=True, populate_by_name=True
@@ -88,7 +88,7 @@ class Settings(BaseSettings):
     # None: the page offers the report as a file.
     issues: Annotated[str | None, AfterValidator(_report_address)] = None
 
-    # Who may ask, and how much. See keys.py and rates.py.
+    # Keys and rate limits; see keys.py and rates.py.
     api_key: Annotated[SecretStr | None, Field(validation_alias="API_KEY")] = None
     keys_file: Path | None = None
     rate_per_address: Rate = None  # pictures; None: see `_guard_what_others_reach`
@@ -114,7 +114,7 @@ class Settings(BaseSettings):
     worker_memory_bytes: PositiveInt = (
         1_500_000_000  # beyond an idle worker's; 50 megapixels took 0.91e9 at most
     )
-    max_waiting: PositiveInt = 64  # pictures that may wait for their turn; the next is answered 503
+    max_waiting: PositiveInt = 64  # images that may wait for a worker; beyond that: 503
     max_wait_s: PositiveFloat = 30
     max_held_bytes: PositiveInt = 200_000_000  # of bodies, in memory; more is answered 503
     drain_s: NonNegativeFloat = 1  # from SIGTERM on new requests are still taken, and /readyz says 503
@@ -129,7 +129,7 @@ class Settings(BaseSettings):
     batch_lifetime_s: PositiveFloat = 3600  # results are kept that long after the job's end
     batch_folder: Path | None = None  # None: the system's folder for temporary files
 
-    # Whom a job's end may be told. Without a host in either list there are no webhooks.
+    # Hosts that may receive webhooks. If both lists are empty, webhooks are disabled.
     webhook_hosts: Names = ()  # at public addresses, by https
     webhook_private_hosts: Names = ()  # at any address, also by http
     webhook_secret: Annotated[SecretStr | None, AfterValidator(_webhook_secret)] = None  # see jobs/webhook.py
@@ -141,8 +141,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _guard_what_others_reach(self) -> Self:
-        """Who listens to more than this machine limits each address, and takes batch jobs from holders of a key alone,
-        unless told otherwise."""
+        """If reachable from other machines, limit each address and accept batch jobs only with a key, unless set
+        otherwise."""
         if "rate_per_address" not in self.model_fields_set and not _is_loopback(self.host):
             object.__setattr__(self, "rate_per_address", "120/minute")
         has_keys = self.api_key is not None or self.keys_file is not None
@@ -153,7 +153,9 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _sign_webhooks(self) -> Self:
         if (self.webhook_hosts or self.webhook_private_hosts) and self.webhook_secret is None:
-            raise ValueError("webhook hosts need IMAGEPROCESS_WEBHOOK_SECRET, which signs what they are sent")
+            raise ValueError(
+                "webhook hosts need IMAGEPROCESS_WEBHOOK_SECRET, the key that signs webhook requests"
+            )
         return self
 
 

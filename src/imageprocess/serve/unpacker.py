@@ -1,4 +1,4 @@
-"""The process that unpacks one archive for a batch job, under the kernel's limits: an archive is hostile too.
+"""The process that unpacks one archive for a batch job, under resource limits, because archives can be hostile.
 
 jobs/archives.py starts it with the archive as its standard input, and reads members from its standard output: two
 lengths, a JSON header, bytes, as worker.py sends them. It writes no file.
@@ -44,7 +44,7 @@ def main() -> None:
     except DAMAGE as error:
         _send(out, {"damage": str(error) or type(error).__name__})
     except MemoryError:
-        _send(out, {"damage": "it takes more memory than any honest archive"})
+        _send(out, {"damage": "unpacking it exceeded the memory limit"})
 
 
 def _send(out: BinaryIO, header: dict[str, object], data: bytes = b"") -> None:
@@ -55,6 +55,6 @@ def _send(out: BinaryIO, header: dict[str, object], data: bytes = b"") -> None:
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(BrokenPipeError):  # nobody wants the rest
+    with contextlib.suppress(BrokenPipeError):  # the reader has closed the pipe
         main()
     os._exit(0)

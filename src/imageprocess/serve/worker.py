@@ -201,9 +201,9 @@ def _read_json(body: bytes, max_bytes: int) -> Source:
         raise _MalformedError("the body is not a JSON object")
     text, name = posted.get("image_base64"), posted.get("name", "image")
     if not isinstance(text, str):
-        raise _MalformedError("image_base64: must be a text")
+        raise _MalformedError("image_base64: must be a string")
     if not isinstance(name, str) or len(name) > MAX_NAME:
-        raise _MalformedError(f"name: must be a text of at most {MAX_NAME} characters")
+        raise _MalformedError(f"name: must be a string of at most {MAX_NAME} characters")
     name = name.encode("utf-8", "backslashreplace").decode()
     try:
         return from_base64(text, name, max_bytes=max_bytes)

@@ -1,4 +1,4 @@
-"""Pixels -> [Evidence]: marks that a generator hid in the picture itself."""
+"""Pixels -> [Evidence]: invisible watermarks that generators embed in the pixels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["NOT_CHECKED", "read_watermarks"]
 
 _GONE_FROM_STEP = 17.0  # libjpeg's quality 90 has 17.3
 
-# For people: what a miss leaves open.
+# Shown to users if no mark was found.
 NOT_CHECKED = (
     "Only open marks can be read here. Google's SynthID and other keyed marks can be checked by their makers alone, "
     "and most generators leave no mark at all."
@@ -23,11 +23,11 @@ NOT_CHECKED = (
 
 
 def read_watermarks(image: DecodedImage) -> list[Evidence]:
-    """The known marks found in `image`, read at its full resolution. A miss says nothing: see NOT_CHECKED."""
+    """The known marks found in `image`, read at its full resolution. A missing mark proves nothing, see NOT_CHECKED."""
     from .dwt_dct import find_mark
     from .stealth import find_stealth_record
 
-    if image.reduction > 1:  # a mark does not outlive a resize
+    if image.reduction > 1:  # a mark does not survive resizing
         return []
     evidence: list[Evidence] = []
     hit = find_mark(image.pixels) if _may_carry_a_mark(image) else None
@@ -75,12 +75,12 @@ def _stealth_evidence(record: StealthRecord, facts: ImageFacts) -> list[Evidence
     from ..provenance.texts import collect
 
     texts = collect([Text("pixels", "parameters", record.text)])
-    found = []
+    items = []
     for item in read_generators(texts, facts)[0]:
         claim = f"Hidden in the pixels, {item.claim[0].lower()}{item.claim[1:]}"
         detail = {**item.detail, "method": "stealth", "place": record.place}
-        found.append(replace(item, kind="watermark", claim=claim, detail=detail))
-    return found or [
+        items.append(replace(item, kind="watermark", claim=claim, detail=detail))
+    return items or [
         evidence(
             "watermark",
             "The pixels hide a text of the kind that some generators write, but it names none.",

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from .payloads import PAYLOADS, Payload
 
 _STEP = 36
-_MIN_PIXELS = 256 * 256  # the writer leaves smaller pictures alone
+_MIN_PIXELS = 256 * 256  # the writer does not mark smaller images
 _MAX_BLOCKS = 65_536  # votes enough (4 megapixels); more would only cost time
-_STRIP_ROWS = 128  # looked at together: a few planes of so many rows fit into a core's cache
+_STRIP_ROWS = 128  # rows processed together: a few planes of this height fit into a core's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def find_mark(pixels: NDArray[np.uint8]) -> Hit | None:
 
 
 def _readings(pixels: NDArray[np.uint8]) -> list[NDArray[np.bool_]]:
-    """Each block's vote, in each of the ways that writers went about the U channel."""
+    """The vote of each block, for each way in which writers compute the U channel."""
     height, width = pixels.shape[0] // 8 * 8, pixels.shape[1] // 4 * 4
     rows = min(height, max(8, _MAX_BLOCKS // max(1, width // 8) * 8))
     strips = [
@@ -90,7 +90,7 @@ def _votes(band: NDArray[np.float32]) -> NDArray[np.bool_]:
     """
     high, wide = band.shape[0] // 4, band.shape[1] // 4
     blocks = band[: high * 4, : wide * 4].reshape(high, 4, wide, 4)
-    # A row a place in the block, but for the first: (15, blocks). So each step below is a few long vectors.
+    # One row per position in the block except the first: (15, blocks), so that each step below uses a few long vectors.
     places = blocks.transpose(1, 3, 0, 2).reshape(16, -1)[1:]
     mean = places.mean(axis=0)
     outlier, stands_out = places[0].copy(), np.abs(places[0] - mean)

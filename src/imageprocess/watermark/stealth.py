@@ -42,7 +42,7 @@ def find_stealth_record(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8] | No
 
 
 def _stream(planes: NDArray[np.uint8]) -> _ReadBytes:
-    """(H, W, C) -> a reader of the lowest bits, columns first. Only the columns that are asked for are looked at."""
+    """(H, W, C) -> a reader of the lowest bits, columns first. Only the requested columns are read."""
     height, width, channels = planes.shape
 
     def read(first: int, count: int) -> bytes:

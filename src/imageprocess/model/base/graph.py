@@ -1,4 +1,4 @@
-"""A small builder of ONNX graphs: one call a node, constants become initializers."""
+"""A small builder of ONNX graphs: one call per node, constants become initializers."""
 
 from __future__ import annotations
 

@@ -38,8 +38,8 @@ _TOLERANCE = {
 _COPIED = ("CARD.md", "NOTICE", SOURCES_NAME)
 
 
-def install(recipe: Path, *, given: Path | None = None) -> ModelSpec:
-    """Make the model whose shipped folder is `recipe`, from the registry or from the file `given`.
+def install(recipe: Path, *, base_file: Path | None = None) -> ModelSpec:
+    """Make the model whose shipped folder is `recipe`, from the registry or from the file `base_file`.
 
     The old model stays until the new one is complete and has answered as measured. Raises ModelError or
     MissingExtraError.
@@ -47,23 +47,23 @@ def install(recipe: Path, *, given: Path | None = None) -> ModelSpec:
     require_onnx()
     spec = load_spec(recipe)
     if spec.base is None:
-        raise ModelError(f"{spec.name}: ships with the package; there is nothing to get")
+        raise ModelError(f"{spec.name}: ships with the package; no download is needed")
     target = models_home() / spec.name
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with _locked(target.with_name(f".{spec.name}.lock")), _part(target) as part:
-            _fill(part, spec, given)
+            _fill(part, spec, base_file)
             _swap(part / "model", target)
     except OSError as error:
         raise ModelError(f"{target}: cannot be written ({error.strerror or error})") from error
     return load_spec(target)
 
 
-def _fill(part: Path, spec: ModelSpec, given: Path | None) -> None:
+def _fill(part: Path, spec: ModelSpec, base_file: Path | None) -> None:
     assert spec.base is not None
     folder = part / "model"
     folder.mkdir()
-    source = take_base(given, spec.base, part) if given else download_base(spec.base, part)
+    source = take_base(base_file, spec.base, part) if base_file else download_base(spec.base, part)
     has, folder_of = spec.facts["files"], spec.folder
     adapter = folder_of / adapters.FILE_NAME if adapters.FILE_NAME in has else None
     compose(
@@ -96,9 +96,7 @@ def _swap(new: Path, target: Path) -> None:
 
 @contextmanager
 def _part(target: Path) -> Iterator[Path]:
-    for left in target.parent.glob(
-        f".{target.name}.part-*"
-    ):  # of a process that was killed; we hold the lock
+    for left in target.parent.glob(f".{target.name}.part-*"):  # left by a killed process; we hold the lock
         shutil.rmtree(left, ignore_errors=True)
     part = Path(tempfile.mkdtemp(prefix=f".{target.name}.part-", dir=target.parent))
     try:

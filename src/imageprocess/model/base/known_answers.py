@@ -1,4 +1,4 @@
-"""Pictures drawn by arithmetic, and what a composed model must say of them: a check that composing went well."""
+"""Synthetic images and a composed model's expected logits on them: verifies the composition."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def answers(session: Session) -> list[float]:
 
 
 def check_answers(session: Session, expected: Sequence[float], tolerance: float) -> None:
-    """Raises ModelError where the composed model does not answer as the one that was measured."""
+    """Raises ModelError if the composed model's logits differ from those of the measured model."""
     logits = answers(session)
     worst = max(abs(a - b) for a, b in zip(logits, expected, strict=True))
     if worst > tolerance:

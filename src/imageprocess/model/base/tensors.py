@@ -48,10 +48,10 @@ def _read_onnx(path: Path) -> dict[str, NDArray[np.float32]]:
         graph = onnx.load(str(path)).graph
     except Exception as error:  # protobuf's decoding errors have no public base class
         raise ModelError(f"{path}: not an ONNX file ({error})") from error
-    held = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    initializers = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     tensors = {
         name.removeprefix(_PREFIX): np.asarray(value)
-        for name, value in held.items()
+        for name, value in initializers.items()
         if value.dtype == np.float32 and name.startswith(_PREFIX)
     }
     users: dict[str, list[Any]] = {}
@@ -60,13 +60,15 @@ def _read_onnx(path: Path) -> dict[str, NDArray[np.float32]]:
             users.setdefault(name, []).append(node)
     for node in graph.node:
         if node.op_type == "MatMulInteger":
-            bias = _bias_behind(node, users, held)
+            bias = _bias_behind(node, users, initializers)
             if bias:
-                tensors[bias.removeprefix(_PREFIX).replace(".bias", ".weight")] = _dequantised(node, held)
+                tensors[bias.removeprefix(_PREFIX).replace(".bias", ".weight")] = _dequantised(
+                    node, initializers
+                )
     return tensors
 
 
-def _bias_behind(node: Any, users: Mapping[str, list[Any]], held: Mapping[str, Any]) -> str | None:
+def _bias_behind(node: Any, users: Mapping[str, list[Any]], initializers: Mapping[str, Any]) -> str | None:
     """The name of the constant that the chain Cast, Mul, Add behind a MatMulInteger adds."""
     for _ in range(4):
         following = [user for user in users.get(node.output[0], []) if user.op_type in ("Cast", "Mul", "Add")]
@@ -74,16 +76,16 @@ def _bias_behind(node: Any, users: Mapping[str, list[Any]], held: Mapping[str, A
             return None
         node = following[0]
         if node.op_type == "Add":
-            return next((name for name in node.input if name in held), None)
+            return next((name for name in node.input if name in initializers), None)
     return None
 
 
-def _dequantised(node: Any, held: Mapping[str, Any]) -> NDArray[np.float32]:
+def _dequantised(node: Any, initializers: Mapping[str, Any]) -> NDArray[np.float32]:
     weight = node.input[1]
     try:
-        scale = held[weight.removesuffix("_quantized") + "_scale"]
-        zero = held[node.input[3]]
-        values = (held[weight].astype(np.float32) - zero.astype(np.float32)) * scale
+        scale = initializers[weight.removesuffix("_quantized") + "_scale"]
+        zero = initializers[node.input[3]]
+        values = (initializers[weight].astype(np.float32) - zero.astype(np.float32)) * scale
     except (KeyError, IndexError) as error:
         raise ModelError(f"weight {weight}: no scale or zero point for it in the file") from error
     return np.asarray(values, dtype=np.float32)

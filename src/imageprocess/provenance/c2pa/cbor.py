@@ -11,7 +11,7 @@ _BREAK = object()
 
 
 class MalformedError(ValueError):
-    """Not CBOR, cut off, or more of it than a real claim has."""
+    """Not CBOR, truncated, or larger than a genuine claim."""
 
 
 def decode_cbor(data: bytes) -> Any:

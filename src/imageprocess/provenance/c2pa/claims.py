@@ -1,6 +1,6 @@
-"""What a manifest store says, read without checking any signature: its manifests in the shape of the library's report.
+"""Reads a manifest store without checking signatures, into the structure of the library's report.
 
-Where nothing can verify Content Credentials they are worth what an unsigned note is worth, and are told as such. The
+Content Credentials that cannot be verified count like unsigned metadata and are reported as such. The
 browser's private mode reads them the same way.
 """
 

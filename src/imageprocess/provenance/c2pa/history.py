@@ -1,4 +1,4 @@
-"""Manifests' actions -> what they say of how the picture came to be, in the vocabulary of C2PA's public asset rubrics
+"""Manifests' actions -> how the image was made, in the vocabulary of C2PA's public asset rubrics
 (c2pa-org/conformance-public, asset-rubrics, 2026-08)."""
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _AI_DESCRIPTIONS = set(_WORDS["ai_descriptions"])
 
 @dataclass(slots=True)
 class Story:
-    """What one manifest, its ingredients included, says."""
+    """Summary of one manifest, including its ingredients."""
 
     points_to: PointsTo = "nothing"
     signals: list[str] = field(default_factory=list)  # the rubrics' names
@@ -45,7 +45,7 @@ class Story:
 def tell(manifests: Mapping[str, Any], label: str, usable: Set[str], depth: int = 0) -> Story:
     """The story of manifest `label`. Ingredients' manifests count when they are in `usable`.
 
-    An AI's work stays one however it was edited; an AI's touch stays one; a capture stays one only untouched.
+    AI-made remains AI-made after any edit, AI-edited remains AI-edited, a capture remains one only if unedited.
     """
     manifest = manifests.get(label)
     story = Story(manifests=[label])
@@ -58,14 +58,14 @@ def tell(manifests: Mapping[str, Any], label: str, usable: Set[str], depth: int 
     parents: list[Story | None] = []
     components: list[Story | None] = []
     for relationship, child in _ingredients(manifest):
-        told = None
+        ingredient = None
         if child and child in usable and child != label:
-            told = tell(manifests, child, usable - {label}, depth + 1)
-        (parents if relationship == "parentOf" else components).append(told)
+            ingredient = tell(manifests, child, usable - {label}, depth + 1)
+        (parents if relationship == "parentOf" else components).append(ingredient)
     story.points_to = _points_to(story.signals, actions, parents, components)
-    for told in parents + components:
-        if told:
-            story.add(told)
+    for ingredient in parents + components:
+        if ingredient:
+            story.add(ingredient)
         elif "mediaUnknownProvenance" not in story.signals:
             story.signals.append("mediaUnknownProvenance")
     return story

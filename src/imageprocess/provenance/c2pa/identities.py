@@ -1,4 +1,4 @@
-"""CAWG identity assertions: who is named in them. Read, not verified: a name here is as good as whoever wrote it."""
+"""CAWG identity assertions: the people and organisations they name. Read, not verified."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A look at a manifest store's boxes before a library parses them: hostile nesting never reaches it."""
+"""Checks the boxes of a manifest store before a library parses them, so that hostile nesting never reaches it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Status codes -> how far a manifest can be trusted.
+"""Status codes -> the trust state of a manifest.
 
 Decided from the codes (C2PA specification, "Validation states"), not from the library's one-word summary: that says
 "Valid" for an unknown signer, and "Invalid" for an intact file whose signer's certificate has merely expired.

@@ -1,4 +1,4 @@
-"""Bytes -> Records: where each container keeps what is said about the picture.
+"""Bytes -> Records: reads the metadata of each container.
 
 Every walker follows the container's own structure from its first byte and stops at its end, so a marker that merely
 occurs somewhere in the bytes is never found. Behind a picture only Samsung's trailer is read, by its own directory.
@@ -27,7 +27,7 @@ _WALKERS = {
 
 
 def read_records(data: bytes, image_format: str) -> Records:
-    """What lies beside the pixels. Never raises: a damaged container gives what was read before the damage.
+    """The metadata records. Never raises; from a damaged container, returns what was read before the damage.
 
     BMP keeps none of these records. A TIFF file is one TIFF structure, the same as an EXIF block is.
     """

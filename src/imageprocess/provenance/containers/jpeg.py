@@ -105,7 +105,7 @@ def _join_jumbf(instances: dict[int, list[bytes]]) -> bytes | None:
 
 
 def is_c2pa_store(box: bytes) -> bool:
-    """Is this JUMBF superbox described (its first box, jumd) as a C2PA manifest store?"""
+    """Whether the description box (jumd) of this JUMBF superbox declares a C2PA manifest store."""
     header = 16 if box[:4] == b"\0\0\0\1" else 8
     return box[4:8] == b"jumb" and box[header + 4 : header + 12] == b"jumdc2pa"
 

@@ -37,7 +37,7 @@ def walk_png(data: bytes) -> Records:
 
 
 def _keep_text(records: Records, kind: bytes, body: bytes) -> None:
-    """Put one text chunk where it belongs. A chunk that does not parse is left out."""
+    """Store one text chunk in its field. A chunk that does not parse is skipped."""
     keyword_bytes, _, rest = body.partition(b"\0")
     keyword = keyword_bytes[:79].decode("latin-1")
     encoding = None  # of tEXt: Latin-1 by the standard, but several generators write UTF-8
@@ -59,7 +59,7 @@ def _keep_text(records: Records, kind: bytes, body: bytes) -> None:
 
 
 def _keep_profile(records: Records, name: str, text: bytes) -> None:
-    """ImageMagick's way to keep other formats' records in a text: the name, the size in bytes, hexadecimal digits."""
+    """ImageMagick's text encoding of other formats' records: the name, the size in bytes, hexadecimal digits."""
     match = re.match(rb"\s*\w+(?: \w+)*\s+(\d+)\s", text[:_PROFILE_HEAD])
     digits = re.sub(rb"\s+", b"", text[match.end() :]) if match else b""
     try:

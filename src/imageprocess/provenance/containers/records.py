@@ -1,4 +1,4 @@
-"""What a container says beside the pixels, and how much of it we are willing to read."""
+"""Raw metadata records of a container, and limits on reading them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Text:
 
 @dataclass(slots=True)
 class Records:
-    """Raw records, as they lie in the file. Nothing in here is trusted or even well-formed."""
+    """Raw records as stored in the file. They are untrusted and may be malformed."""
 
     exif: list[bytes] = field(default_factory=list)  # TIFF structures, the main one first
     xmp: list[bytes] = field(default_factory=list)  # XMP packets, RDF/XML

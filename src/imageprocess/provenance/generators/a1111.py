@@ -30,20 +30,20 @@ _INPUT_PICTURE = re.compile(r"^(mask blur|masked content|inpaint area|init(ial)?
 def read_a1111(text: str | None) -> Generation | None:
     if not text or "Steps:" not in text:
         return None
-    found = _split(text.strip())
-    if found is None:
+    parts = _split(text.strip())
+    if parts is None:
         return None
-    before, settings = found
-    told = {name.lower(): value for name, value in reversed(settings.items())}
+    before, settings = parts
+    fields = {name.lower(): value for name, value in reversed(settings.items())}
     prompt, _, negative = before.partition(_NEGATIVE)
     return Generation(
-        generator=_generator(told),
-        how=_how(told),
+        generator=_generator(fields),
+        how=_how(fields),
         prompt=prompt.strip() or None,
         negative_prompt=negative.strip() or None,
-        seed=told.get("seed"),
-        sampler=told.get("sampler"),
-        model=told.get("model") or told.get("unet"),
+        seed=fields.get("seed"),
+        sampler=fields.get("sampler"),
+        model=fields.get("model") or fields.get("unet"),
         settings=settings,
     )
 
@@ -64,22 +64,24 @@ def _split(text: str) -> tuple[str, dict[str, str]] | None:
 
 def _siblings(settings: dict[str, str]) -> int:
     """How many other settings of a sampler there are; a pedometer counts steps too, and its model has a name."""
-    told = {name.lower(): value for name, value in settings.items()}
-    found = {name for name in _SIBLINGS & told.keys() if name not in _NUMBERS or _NUMBER.match(told[name])}
-    return len(found) if found - _NAMES else 0
+    lowered = {name.lower(): value for name, value in settings.items()}
+    present = {
+        name for name in _SIBLINGS & lowered.keys() if name not in _NUMBERS or _NUMBER.match(lowered[name])
+    }
+    return len(present) if present - _NAMES else 0
 
 
-def _how(told: dict[str, str]) -> How:
+def _how(fields: dict[str, str]) -> How:
     """A denoising strength without a second pass is img2img's: the work began with an input picture. A strength of
     0 edits nothing: the web UI's API writes it for pictures made from text."""
-    operation = told.get("operations", "").split(";")[0].strip()
-    if any(_INPUT_PICTURE.match(name) for name in told) or operation in ("img2img", "inpaint"):
+    operation = fields.get("operations", "").split(";")[0].strip()
+    if any(_INPUT_PICTURE.match(name) for name in fields) or operation in ("img2img", "inpaint"):
         return "edited"
-    if operation or any(_SECOND_PASS.match(name) for name in told):
+    if operation or any(_SECOND_PASS.match(name) for name in fields):
         return "made"
-    if "seed mode" in told:  # Draw Things calls it strength; 1 begins from noise
-        return "edited" if _number(told.get("strength")) < 1 else "made"
-    return "edited" if _number(told.get("denoising strength", "0")) > 0 else "made"
+    if "seed mode" in fields:  # Draw Things calls it strength; 1 begins from noise
+        return "edited" if _number(fields.get("strength")) < 1 else "made"
+    return "edited" if _number(fields.get("denoising strength", "0")) > 0 else "made"
 
 
 def _number(text: str | None) -> float:
@@ -110,15 +112,15 @@ def parse_settings(line: str) -> dict[str, str]:
     return pairs
 
 
-def _generator(told: dict[str, str]) -> str:
-    version = told.get("version", "")
+def _generator(fields: dict[str, str]) -> str:
+    version = fields.get("version", "")
     if version.startswith(("Fooocus", "ComfyUI", "stable-diffusion.cpp", "SD.Next")):
         return version
-    if told.get("app", "") == "SD.Next":
+    if fields.get("app", "") == "SD.Next":
         return f"SD.Next {version}".strip()
-    if "civitai resources" in told:
+    if "civitai resources" in fields:
         return "Civitai"
-    if "seed mode" in told:
+    if "seed mode" in fields:
         return "Draw Things"
     if re.match(r"f\d|neo|classic", version):
         return "Stable Diffusion WebUI Forge"

@@ -49,11 +49,11 @@ def _read(graph: Graph, facts: ImageFacts, generator: str) -> Generation:
     return Generation(
         generator=generator,
         how=how,
-        prompt=_told(graph, sampler, ("positive", "guider", "conditioning", "prompt"), _PROMPT_FIELDS),
-        negative_prompt=_told(graph, sampler, ("negative", "negative_prompt"), _PROMPT_FIELDS),
-        seed=_told(graph, sampler, ("seed", "noise_seed", "noise"), ("seed", "noise_seed", "value")),
-        sampler=_told(graph, sampler, ("sampler_name", "sampler"), ("sampler_name",)),
-        model=_told(
+        prompt=_text_input(graph, sampler, ("positive", "guider", "conditioning", "prompt"), _PROMPT_FIELDS),
+        negative_prompt=_text_input(graph, sampler, ("negative", "negative_prompt"), _PROMPT_FIELDS),
+        seed=_text_input(graph, sampler, ("seed", "noise_seed", "noise"), ("seed", "noise_seed", "value")),
+        sampler=_text_input(graph, sampler, ("sampler_name", "sampler"), ("sampler_name",)),
+        model=_text_input(
             graph,
             sampler,
             ("model", "guider"),
@@ -68,17 +68,17 @@ def _read(graph: Graph, facts: ImageFacts, generator: str) -> Generation:
 def _judge(graph: Graph, facts: ImageFacts) -> tuple[How, list[str], _Size, bool]:
     """What the graph says of the picture that it saves. Where it saves several, the ones that may have this file's
     size count; where those disagree, it does not tell which this one is."""
-    told = []
+    results = []
     for end in _ends(graph):
         path = walk_back(graph, [end], _is_picture)
         how = _how(graph, path)
         size, resized = _size(graph, path) if how == "made" else (None, False)
-        told.append((how, path, size, resized))
-    if not told:
+        results.append((how, path, size, resized))
+    if not results:
         return "unclear", [], None, False
-    fitting = [one for one in told if one[2] and size_fits(one[2], one[3], facts)]
-    agreeing = {one[0] for one in told}
-    best = (fitting or told)[0]
+    fitting = [one for one in results if one[2] and size_fits(one[2], one[3], facts)]
+    agreeing = {one[0] for one in results}
+    best = (fitting or results)[0]
     if len(agreeing) == 1 or fitting:
         return best
     return "unclear", best[1], None, False
@@ -91,8 +91,8 @@ def _ends(graph: Graph) -> list[str]:
     saving = [i for i in takers if _saves(graph[i])]
     saving = [i for i in saving if not _is(graph[i], "previews")] or saving
     ends = [i for i in takers if i not in consumed]
-    shown = [i for i in ends if not _is(graph[i], "previews")]
-    return (saving or shown or ends)[:_MAX_ENDS]
+    outputs = [i for i in ends if not _is(graph[i], "previews")]
+    return (saving or outputs or ends)[:_MAX_ENDS]
 
 
 def _how(graph: Graph, path: list[str]) -> How:
@@ -173,8 +173,8 @@ def _touches(node: Node) -> bool:
     upscaling."""
     if _saves(node):
         return False
-    told = "prompt" in node.inputs and any(_is_picture(name) for name, _ in node.links())
-    return told or _is(node, "edits_without_a_model_input") or _takes_model(node)
+    has_prompt_and_picture = "prompt" in node.inputs and any(_is_picture(name) for name, _ in node.links())
+    return has_prompt_and_picture or _is(node, "edits_without_a_model_input") or _takes_model(node)
 
 
 def _takes_model(node: Node) -> bool:
@@ -220,7 +220,9 @@ def _number(graph: Graph, value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
-def _told(graph: Graph, node: Node | None, inputs: tuple[str, ...], fields: tuple[str, ...]) -> str | None:
+def _text_input(
+    graph: Graph, node: Node | None, inputs: tuple[str, ...], fields: tuple[str, ...]
+) -> str | None:
     """The text that one of the node's `inputs` holds, or that the nodes it is linked from hold in `fields`."""
     if node is None:
         return None
@@ -228,11 +230,11 @@ def _told(graph: Graph, node: Node | None, inputs: tuple[str, ...], fields: tupl
     for name in inputs:
         if name in linked:
             for source in walk_back(graph, [linked[name]], lambda _: True):
-                told = next(
+                value = next(
                     (graph[source].inputs[f] for f in fields if text_of(graph[source].inputs.get(f))), None
                 )
-                if told is not None:
-                    return text_of(told)
+                if value is not None:
+                    return text_of(value)
         elif text_of(node.inputs.get(name)):
             return text_of(node.inputs[name])
     return None

@@ -171,5 +171,5 @@ def _settings(tool: Mapping[str, Any], record: Mapping[str, Any], notes: _Notes)
     if spec == "" or record is notes:
         return {}
     values = [record] if spec is None else list(_values(spec, record, notes))
-    shown = values[0] if values and isinstance(values[0], Mapping) else {}
-    return scalars(shown, frozenset({"prompt", "negative_prompt", "uc", "Prompt", "Negative", "c"}))
+    settings = values[0] if values and isinstance(values[0], Mapping) else {}
+    return scalars(settings, frozenset({"prompt", "negative_prompt", "uc", "Prompt", "Negative", "c"}))

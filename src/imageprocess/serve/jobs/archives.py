@@ -37,12 +37,12 @@ async def count_pictures(spool: Spool, *, max_bytes: int, max_files: int, max_to
                     message = f"the archive has more than {max_files:,} pictures; send them in parts"
                     raise ProblemError("too_large", message)
                 if total > max_total:
-                    message = f"unpacked it has more than {max_total:,} bytes; send it in parts"
+                    message = f"unpacked, the archive has more than {max_total:,} bytes; send it in parts"
                     raise ProblemError("too_large", message)
     except DamageError as error:
         raise ProblemError("corrupt", f"the archive cannot be read: {error}") from error
     if not count:
-        raise ProblemError("no_pictures", "there is no picture in the archive")
+        raise ProblemError("no_pictures", "the archive contains no images")
     return count
 
 
@@ -77,7 +77,7 @@ async def _members(
                 return
             yield header, data
     except (asyncio.IncompleteReadError, ValueError) as error:
-        raise DamageError("it takes more time or memory than any honest archive") from error
+        raise DamageError("unpacking it exceeded the limit of time or memory") from error
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):

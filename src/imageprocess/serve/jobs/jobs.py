@@ -65,9 +65,9 @@ class Jobs:
         """A place for one more job while its body is read. Raises ProblemError where there is none."""
         most = self._settings.batch_jobs
         if not most:
-            raise ProblemError("jobs_off", "this service takes no batch jobs")
+            raise ProblemError("jobs_off", "batch jobs are disabled on this service")
         if self._busy.total() >= most or self._busy[owner.subject] >= max(1, most // 2):
-            detail = "too many jobs are unfinished; wait for one to end, or delete it"
+            detail = "too many unfinished jobs; wait for one to end, or delete one"
             raise ProblemError("busy", detail, {"Retry-After": "30"})
         self._take(owner, 1)
         try:
@@ -92,7 +92,7 @@ class Jobs:
         """Raises ProblemError if there is none, or if it belongs to another key."""
         job = self._jobs.get(job_id)
         if job is None or job.owner.key != owner.key:
-            raise ProblemError("not_found", "no such job: it was deleted, or its time is over")
+            raise ProblemError("not_found", "no such job; it was deleted or has expired")
         return job
 
     def forget(self, job: Job) -> None:

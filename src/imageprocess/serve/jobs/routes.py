@@ -19,11 +19,11 @@ from .jobs import Jobs
 from .upload import ARCHIVE_TYPES, receive
 
 _WEBHOOK = Query(
-    description="Told of the job's end in a signed request; its host must be one that this service was given.",
+    description="URL that receives a signed request when the job ends; its host must be allowed by this service.",
     max_length=2_000,
 )
 _FORMAT = Query(
-    description="`jsonl`: a record a line; `csv`: the columns of `imageprocess detect --format csv`."
+    description="`jsonl`: one record per line; `csv`: the columns of `imageprocess detect --format csv`."
 )
 _MEDIA_TYPES: dict[Format, str] = {"jsonl": "application/jsonl", "csv": "text/csv; charset=utf-8"}
 _ARCHIVE = {"type": "string", "format": "binary"}
@@ -51,7 +51,7 @@ Found = Annotated[Job, Depends(_found)]
 
 @routes.post(
     "/v1/jobs",
-    summary="Many pictures in one order",
+    summary="Create a batch job",
     status_code=202,
     response_model=schemas.Job,
     dependencies=[Admitted],
@@ -66,11 +66,11 @@ async def create(
     mode: Annotated[Mode, MODE] = "balanced",
     webhook: Annotated[str | None, _WEBHOOK] = None,
 ) -> Response:
-    """A form with parts named `file`, or one tar or zip. Answers when all of it has come; the pictures are looked at
-    after that, as fast as the rate of the key allows and single requests leave room. A job is kept by the process that
-    took it, and lost when that ends."""
+    """A form with parts named `file`, or one tar or zip. Responds once the upload is complete; the images are analysed
+    afterwards, within the key's rate limit and with lower priority than single requests. A job exists only in the
+    server process that accepted it and is lost when that process ends."""
     if request.app.state.is_draining:
-        raise ProblemError("draining", "the service is ending", {"Retry-After": "5"})
+        raise ProblemError("draining", "the service is shutting down", {"Retry-After": "5"})
     jobs, owner = _jobs(request), _owner(request)
     try:
         with jobs.reserve(owner):
@@ -85,7 +85,7 @@ async def create(
     return JSONResponse(job.told(), 202, headers={"Location": f"/v1/jobs/{job.id}"})
 
 
-# The first of three routes answers both methods, or a 405 would allow one alone; of the other two the document tells.
+# The first of three routes handles both methods, so that a 405 lists both; the other two are documented.
 @routes.api_route(
     "/v1/jobs/{job_id}", methods=["GET", "DELETE"], include_in_schema=False, dependencies=[Recognised]
 )
@@ -95,7 +95,7 @@ async def show_or_delete(request: Request, job: Found) -> Response:
 
 @routes.get(
     "/v1/jobs/{job_id}",
-    summary="How far a job is",
+    summary="Progress of a job",
     dependencies=[Recognised],
     responses={
         200: {"content": {"application/json": {"example": examples.JOB}}},
@@ -108,14 +108,17 @@ async def show(job: Found) -> schemas.Job:
 
 @routes.get(
     "/v1/jobs/{job_id}/results",
-    summary="A job's records",
+    summary="Records of a job",
     response_class=Response,
     dependencies=[Recognised],
     responses={
         200: {
-            "description": "One record a picture, in the order sent.",
+            "description": "One record per image, in upload order.",
             "headers": {
-                "X-Job-State": {"description": "`running`: there will be more.", "schema": {"type": "string"}}
+                "X-Job-State": {
+                    "description": "`running`: more records will follow.",
+                    "schema": {"type": "string"},
+                }
             },
             "content": {
                 "application/jsonl": {"schema": {"type": "string"}, "example": examples.JOB_LINES},
@@ -126,7 +129,7 @@ async def show(job: Found) -> schemas.Job:
     },
 )
 async def results(job: Found, format: Annotated[Format, _FORMAT] = "jsonl") -> Response:
-    """Those that are there by now: ask again while the job's `state` is `running`."""
+    """The records available so far; repeat the request while the job's `state` is `running`."""
     name = f'attachment; filename="results.{format}"'
     headers = {"X-Job-State": job.state, "Content-Disposition": name}
     return StreamingResponse(job.rows[format].stream(), media_type=_MEDIA_TYPES[format], headers=headers)
@@ -134,13 +137,13 @@ async def results(job: Found, format: Annotated[Format, _FORMAT] = "jsonl") -> R
 
 @routes.delete(
     "/v1/jobs/{job_id}",
-    summary="Cancel and forget a job",
+    summary="Cancel and delete a job",
     status_code=204,
     response_class=Response,
     dependencies=[Recognised],
     responses=problems(401, 403, 404, 429),
 )
 async def delete(request: Request, job: Found) -> Response:
-    """Its pictures and records are gone with that; a picture that is being looked at is still finished, and dropped."""
+    """Deletes its images and records. An image that is being analysed is finished, and its result discarded."""
     _jobs(request).forget(job)
     return Response(status_code=204)

@@ -117,7 +117,7 @@ def _new_spool(settings: Settings) -> Spool:
 
 
 def _no_room(error: OSError) -> ProblemError:
-    detail = f"a job cannot be kept here ({error.strerror or error})"
+    detail = f"the job cannot be stored ({error.strerror or error})"
     return ProblemError("no_room", detail, {"Retry-After": "60"})
 
 
@@ -167,5 +167,5 @@ async def _read_form(request: Request, settings: Settings, spool: Spool) -> list
         file.part for file in form.getlist("file") if isinstance(file, _Stored) and file.part is not None
     ]
     if not parts:
-        raise ProblemError("malformed", "no part named 'file' with a file in it")
+        raise ProblemError("malformed", "the form has no part named 'file' that contains a file")
     return parts

@@ -31,7 +31,7 @@ from .job import Job
 log = logging.getLogger("imageprocess.serve")
 
 _TIMEOUT_S = 10.0
-_GONE = 410  # whoever answers so wants to hear no more
+_GONE = 410  # the receiver asks for no further deliveries
 _MAX_URL = 2_000
 
 
@@ -47,7 +47,7 @@ class Webhooks:
     def check(self, url: str) -> None:
         """Raises ProblemError (400) where nothing may be sent to this address."""
         if not self._public and not self._private:
-            raise ProblemError("webhook_refused", "this service sends no webhooks")
+            raise ProblemError("webhook_refused", "webhooks are disabled on this service")
         try:
             parts = urlsplit(url)
             host, _ = parts.hostname, parts.port
@@ -56,12 +56,12 @@ class Webhooks:
         if not host or len(url) > _MAX_URL or parts.username is not None or parts.fragment:
             raise ProblemError("webhook_refused", "webhook: must be an address like https://HOST/PATH")
         if host not in self._public | self._private:
-            raise ProblemError("webhook_refused", "webhook: this service sends nothing to that host")
+            raise ProblemError("webhook_refused", "webhook: this host is not allowed by the service")
         if parts.scheme != "https" and not (parts.scheme == "http" and host in self._private):
             raise ProblemError("webhook_refused", "webhook: must begin with https://")
 
     async def tell(self, job: Job) -> None:
-        """Until somebody accepts it, the tries are used up, or the job is forgotten."""
+        """Send until it is accepted, the attempts are used up, or the job is deleted."""
         hook = job.webhook
         if hook is None:
             return
@@ -81,7 +81,7 @@ class Webhooks:
             delay_s *= 4
         self._metrics.webhooks.labels(hook.state).inc()
         if hook.state == "failed":
-            log.warning("a webhook was not taken", extra={"facts": {"tries": hook.tries, "status": status}})
+            log.warning("webhook delivery failed", extra={"facts": {"tries": hook.tries, "status": status}})
 
     async def _try(self, url: str, message: str, body: bytes) -> int:
         """The status of the answer; 0 where none came."""
