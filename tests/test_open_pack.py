@@ -19,5 +19,7 @@ def test_auroc_on_the_open_pack_stays_near_the_card(shared_dir: Path) -> None:
     results = list(detect_many([pack / row["path"] for row in rows], only=["model"], jobs=2))
     scores = [result.evidence[0].detail["probability_ai"] for result in results]
     found = roc_auc_score([row["label"] == "ai" for row in rows], scores)
-    measured = load_spec(registry.resolve()).facts["training"]["measured"]["open_test_1"]  # the pack's sources
+    measured = load_spec(registry.resolve()).facts["training"]["measured"][
+        "open_test_1"
+    ]  # the pack's sources
     assert found >= measured["auroc"]["clean"] - 0.05  # the pack's pictures are at most 768 px
