@@ -47,7 +47,7 @@ def test_import_says_what_it_took_and_what_not(mine: Path, tmp_path: Path) -> No
     assert result.exit_code == 0
     assert "monday" in result.stdout and "60" in result.stdout
     assert "gen[1]" in result.stdout, "brackets are no markup"
-    assert "skipped ai/note.txt: not an image" in result.stderr
+    assert "skipped ai/note.txt: not a supported image format" in result.stderr
     assert len(read_index(tmp_path / "set")) == 60
 
 

@@ -160,7 +160,7 @@ def test_what_is_no_picture_is_skipped_with_its_reason(deliver, tmp_path: Path) 
     report = import_set(deliver(files), tmp_path / "out")
     reasons = {item.name.rsplit("/", 1)[-1]: item.reason for item in report.skipped}
     assert reasons.keys() == {"notes.txt", "cut.jpg", "empty.png", "7.jpg"}
-    assert "not an image" in reasons["notes.txt"]
+    assert "not a supported image format" in reasons["notes.txt"]
     assert "does not decode" in reasons["cut.jpg"]
     assert reasons["empty.png"]
     assert "ai/ or real/" in reasons["7.jpg"]

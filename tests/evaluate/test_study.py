@@ -102,7 +102,7 @@ def test_nothing_but_broken_pictures_is_refused(tmp_path, tiny_model_dir):
     for label in ("ai", "real"):
         (tmp_path / label).mkdir()
         (tmp_path / label / "a.png").write_bytes(b"not a picture")
-    with pytest.raises(DataError, match=r"a\.png: not an image"):
+    with pytest.raises(DataError, match=r"a\.png: not a supported image format"):
         evaluate(read_dataset(tmp_path), [tiny_model_dir], ["raw"], jobs=1, resamples=0)
 
 

@@ -180,7 +180,7 @@ def test_only_hosts_that_the_operator_named(url: str, is_allowed: bool) -> None:
 
 
 def test_there_are_none_unless_hosts_and_a_secret_are_given() -> None:
-    with pytest.raises(ProblemError, match="no webhooks"):
+    with pytest.raises(ProblemError, match="webhooks are disabled"):
         Webhooks(Settings(), Metrics()).check("https://hooks.example/")
     with pytest.raises(ValidationError, match="IMAGEPROCESS_WEBHOOK_SECRET"):
         Settings(webhook_hosts=("hooks.example",))

@@ -129,7 +129,7 @@ def _zip_item(archive: zipfile.ZipFile, name: str, place: Place) -> Incoming | S
         with archive.open(info) as stream:
             head = stream.read(_HEAD)
             if sniff(head) is None:
-                return Skipped(name, "not an image in a supported format")
+                return Skipped(name, "not a supported image format")
             # zipfile stops at the size that the entry states, which was checked above.
             return Incoming(name, place, head + stream.read())
     except _UNPACKING_ERRORS as error:
