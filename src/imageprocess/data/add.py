@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
+from ..files import replacing
 from .categories import HELD_OUT_GENERATORS
 from .manifest import SourceEntry, load_manifest, parse_entry
 
@@ -46,6 +47,5 @@ def append(record: dict[str, Any], manifest: Path) -> None:
     """Append the record to the manifest, which is replaced atomically."""
     content = json.loads(manifest.read_text("utf-8"))
     content["sources"].append(record)
-    part = manifest.with_name(manifest.name + ".part")
-    part.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    part.replace(manifest)
+    with replacing(manifest) as stream:
+        stream.write((json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())

@@ -120,17 +120,16 @@ def audit(
             raw.append(pair[0])
             equalised.append(pair[1])
             progress(done, len(chosen))
+    facts = np.array(equalised)
     is_ai = np.array([row.label == "ai" for row in chosen])
     sources = np.array([row.source for row in chosen])
     return AuditReport(
         pictures=len(chosen),
         standard_error=_standard_error(len(chosen)),
         raw=_leak(np.array(raw), is_ai, sources, seed),
-        equalised=_leak(np.array(equalised), is_ai, sources, seed),
-        equalised_without_bytes=_leak(_without_bytes(np.array(equalised)), is_ai, sources, seed),
-        by_category=_by_category(
-            np.array(equalised), is_ai, np.array([row.category for row in chosen]), seed
-        ),
+        equalised=_leak(facts, is_ai, sources, seed),
+        equalised_without_bytes=_leak(_without_bytes(facts), is_ai, sources, seed),
+        by_category=_by_category(facts, is_ai, np.array([row.category for row in chosen]), seed),
     )
 
 

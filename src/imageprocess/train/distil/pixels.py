@@ -18,6 +18,7 @@ import numpy as np
 from ...data.index import IndexRow
 from ...data.tiers import open_original
 from ...errors import DataError, InputError
+from ...files import replacing
 from ...model.spec import InputSpec
 from ...model.views import cut_views
 from ..encoder.features import Progress, copies_of, stored_files
@@ -85,7 +86,5 @@ def _write_source(
         for variant, degraded in copies_of(original, row):
             if (sha256, variant) in place:
                 out[place[sha256, variant]] = cut_views(degraded, spec, crops)
-    temporary = pixels / f"{source}.part"
-    with temporary.open("wb") as stream:
+    with replacing(pixels / f"{source}.npy") as stream:
         np.save(stream, out)
-    temporary.replace(pixels / f"{source}.npy")

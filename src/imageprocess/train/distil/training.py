@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ...files import replacing
 from ..averaging import Averaged
 from ..encoder.head import sampling_weights
 from .network import INPUT, WIDTH, Student
@@ -198,10 +199,9 @@ def _optimiser(pupil: _Pupil, options: DistilOptions) -> torch.optim.Optimizer:
 
 
 def _keep(path: Path, state: dict[str, Any], step: int, seconds: float, options: DistilOptions) -> None:
-    temporary = path.with_suffix(".part")
     parts = {name: part.state_dict() for name, part in state.items()}
-    torch.save({**parts, "step": step, "seconds": seconds, "options": repr(options)}, temporary)
-    temporary.replace(path)
+    with replacing(path) as stream:
+        torch.save({**parts, "step": step, "seconds": seconds, "options": repr(options)}, stream)
 
 
 def _resume(path: Path, state: dict[str, Any], options: DistilOptions) -> tuple[int, float]:

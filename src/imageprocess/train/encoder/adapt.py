@@ -31,6 +31,7 @@ from ...data.degrade import degrade
 from ...data.index import IndexRow, first_of_each, rows_id, source_and_class
 from ...decode import decode
 from ...errors import DataError, InputError, UsageError
+from ...files import replacing
 from ...model.base.adapter import FILE_NAME, save_adapter
 from ...model.base.tensors import Tensors
 from ...model.preprocess import normalise
@@ -246,11 +247,10 @@ class _Run:
         return torch.autocast(self._device.type, torch.bfloat16, enabled=self.precision == "bf16")
 
     def save(self) -> None:
-        part = self._checkpoint.with_suffix(".part")
         held = {name: value.state_dict() for name, value in self._held().items()}
         place = {"epoch": self.epoch, "step": self.step, "random": torch.get_rng_state()}
-        torch.save({**self._told, **held, **place}, part)
-        part.replace(self._checkpoint)
+        with replacing(self._checkpoint) as stream:
+            torch.save({**self._told, **held, **place}, stream)
 
     def _load(self) -> None:
         told = torch.load(self._checkpoint, weights_only=True, map_location="cpu")

@@ -27,6 +27,7 @@ from ...data.degrade import VERSION, degrade
 from ...data.index import IndexRow, first_of_each, read_index, source_and_class
 from ...data.tiers import Original, deliver, open_original
 from ...errors import DataError, InputError
+from ...files import replacing
 from ...model.base.graph import GraphBuilder
 from ...model.base.requirements import require_onnx
 from ...model.base.tower import Pool, Tower, add_pooled
@@ -196,10 +197,8 @@ def _extract_file(
         if any(stored_files(target.parent, rows[0].source)):
             return  # the rest of the source is there
         raise DataError(f"{target.stem}: not one picture could be read")
-    temporary = target.with_suffix(".part")
-    with temporary.open("wb") as stream:
+    with replacing(target) as stream:
         np.savez(stream, **{name: np.array(values) for name, values in found.items()})  # type: ignore[arg-type]
-    temporary.replace(target)
 
 
 def copies_of(original: Original, row: IndexRow) -> Iterator[tuple[str, NDArray[np.uint8]]]:
