@@ -378,7 +378,7 @@ def test_a_file_is_named_by_its_sha256_without_the_browsers_help(open_static: Op
         data = bytes(i * 7 % 256 for i in range(size))
         found = page.evaluate(
             """async (data) => {
-                const { digestHere } = await import("./assets/js/private/digest.js");
+                const { digestHere } = await import("./assets/js/private/sha256.js");
                 return [...digestHere(Uint8Array.from(atob(data), (c) => c.charCodeAt(0)))];
             }""",
             base64.b64encode(data).decode(),

@@ -186,12 +186,12 @@ def test_the_end_is_told_once_the_table_is_drawn(open_page: Open, drawn: Drawn) 
     watched.expected = ("Service Worker registration blocked",)
     page = watched.page
     late: list[Route] = []
-    page.route("**/table.js", lambda route: late.append(route))
+    page.route("**/results-table.js", lambda route: late.append(route))
     page.goto(f"{watched.address}/predict.html")
     page.evaluate(
         """() => {
             window.rowsAtTheEnd = [];
-            const ended = () => document.querySelector("#status").dataset.told === "finished.other";
+            const ended = () => document.querySelector("#status").dataset.key === "finished.other";
             const look = () => ended() && window.rowsAtTheEnd.push(document.querySelectorAll("#rows tr").length);
             new MutationObserver(look).observe(document.querySelector("main"), {
                 attributes: true, subtree: true,
