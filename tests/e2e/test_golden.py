@@ -85,7 +85,7 @@ def test_forty_pictures_of_every_format(open_static: Open, tmp_path: Path) -> No
     page = _page_with(open_static, pictures, tmp_path)
     for mode, title in (("balanced", "Balanced"), ("best-guess", "Always pick a side")):
         if mode != "balanced":
-            page.get_by_label("How sure an answer must be").select_option(title)
+            page.get_by_label("How certain an answer must be").select_option(title)
             page.get_by_role("button", name="Stop").wait_for()
             page.get_by_role("button", name="again").wait_for()
         told = {record["source"]: record for record in saved_records(page)}
