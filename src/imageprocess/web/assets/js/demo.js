@@ -47,7 +47,7 @@ async function check(chosen, open, count = 1) {
     output.replaceChildren(...(hasPreview ? [canvas] : []), ...parts);
     if (isOwn) output.scrollIntoView({ block: "nearest", behavior: "smooth" });
     // If the illustrated network cannot be loaded, the static figure stays; the verdict does not depend on it.
-    if (site.private && record.status === "ok") drawFeatureMaps(file, record.model.sha256).catch(console.warn);
+    if (site.private && record.model) drawFeatureMaps(file, record.model.sha256).catch(console.warn);
   } catch (error) {
     output.replaceChildren(el("p", { class: "warning" }, error.code ? failure(error) : t("load.failed", { why: error.message })));
   }
