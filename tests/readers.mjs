@@ -13,9 +13,9 @@ const TABLE = new URL("../src/imageprocess/provenance/tools.json", import.meta.u
 globalThis.fetch = async () => new Response(await load(fileURLToPath(TABLE)));
 
 const module = (name) => import(new URL(name, PRIVATE).href);
-const [{ readRecords }, { inspection }, { readFile, readProvenance }, { size, sniff }, { loadTable }, { tiffFacts }] =
+const [{ readRecords }, { inspection }, { parseMetadata, readProvenance }, { size, sniff }, { loadTable }, { tiffFacts }] =
   await Promise.all(
-    ["containers.js", "inspection.js", "provenance.js", "sniff.js", "table.js", "tiff.js"].map(module),
+    ["containers.js", "inspection.js", "provenance.js", "sniff.js", "tools-table.js", "tiff.js"].map(module),
   );
 await loadTable();
 
@@ -24,10 +24,10 @@ async function read(data) {
   if (!format) return { format };
   const began = process.cpuUsage();
   const records = await readRecords(data, format);
-  const file = readFile(records);
+  const metadata = parseMetadata(records);
   const stated = (format === "TIFF" ? tiffFacts(data) : null) ?? size(data, format) ?? { width: 0, height: 0 };
-  const evidence = readProvenance(file, stated);
-  const told = inspection(file);
+  const evidence = readProvenance(metadata, stated);
+  const told = inspection(metadata);
   const { user, system } = process.cpuUsage(began);
   return { format, ...told, evidence, ms: (user + system) / 1000 };
 }

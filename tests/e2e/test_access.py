@@ -108,7 +108,7 @@ def test_forced_colours_show_the_bar_and_the_chosen_side(open_page: Open, drawn:
 
 def test_hebrew_is_chosen_by_the_browser_or_by_hand_and_kept(open_static: Open, drawn: Drawn) -> None:
     page = open_static(locale="he-IL").page
-    expect(page.get_by_role("heading", level=1)).to_have_text("האם AI יצר אותה?")
+    expect(page.get_by_role("heading", level=1)).to_have_text("האם התמונה נוצרה ב־AI?")
     choose_hebrew = page.locator("#language")
     expect(choose_hebrew).to_have_text("English")
     choose_hebrew.click()

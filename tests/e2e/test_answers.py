@@ -25,9 +25,9 @@ def test_an_answer_is_worded_as_python_words_it(open_static: Open) -> None:
         }  # fmt: skip
         found = page.evaluate(
             """async (verdict) => {
-                const { drawing, heading, why } = await import("./assets/js/answer.js");
+                const { explanation, heading } = await import("./assets/js/verdict-view.js");
                 const record = { status: "ok", verdict, evidence: [] };
-                return [heading(record), ...why(record)].map((part) => part.textContent);
+                return [heading(record), ...explanation(record)].map((part) => part.textContent);
             }""",
             verdict,
         )

@@ -135,7 +135,7 @@ def test_nothing_of_it_is_fetched_unless_asked_for(browser: Browser, at: str, tm
         choose_private(page, path)
         (record,) = saved_records(page)
         assert [i["trust"] for i in record["evidence"] if i["kind"] == "c2pa"] == ["unsigned"]
-        page.get_by_role("button", name="What the file says of itself").click()
+        page.get_by_role("button", name="Show the file’s metadata").click()
         expect(page.get_by_role("button", name=f"{CHECK} (downloads")).to_be_visible()
         assert not [url for url in watched.asked if "c2pa" in url or "trust/" in url]
 
@@ -148,7 +148,7 @@ def test_asked_for_it_counts_in_the_verdict_until_it_is_removed(
     with watching(browser, at) as watched:
         page = _open(watched)
         choose_private(page, path)
-        page.get_by_role("button", name="What the file says of itself").click()
+        page.get_by_role("button", name="Show the file’s metadata").click()
         panel = page.get_by_role("dialog")
         panel.get_by_role("button", name=CHECK).click()
         expect(panel.locator("[data-state=trusted]")).to_contain_text("who is on the trust list")
@@ -159,7 +159,7 @@ def test_asked_for_it_counts_in_the_verdict_until_it_is_removed(
         choose_private(page, path)  # kept, and used without another download
         assert _verdict(page) == ("real", "c2pa")
         assert sum("c2pa_bg.wasm" in url for url in watched.asked) == 1
-        page.get_by_role("button", name="What the file says of itself").click()
+        page.get_by_role("button", name="Show the file’s metadata").click()
         panel.get_by_role("button", name="Remove the download").click()
         expect(panel.get_by_role("button", name=f"{CHECK} (downloads")).to_be_visible()
         panel.get_by_role("button", name="Close").click()

@@ -85,7 +85,7 @@ def test_forty_pictures_of_every_format(open_static: Open, tmp_path: Path) -> No
     page = _page_with(open_static, pictures, tmp_path)
     for mode, title in (("balanced", "Balanced"), ("best-guess", "Always pick a side")):
         if mode != "balanced":
-            page.get_by_label("How sure an answer must be").select_option(title)
+            page.get_by_label("How certain an answer must be").select_option(title)
             page.get_by_role("button", name="Stop").wait_for()
             page.get_by_role("button", name="again").wait_for()
         told = {record["source"]: record for record in saved_records(page)}
@@ -378,7 +378,7 @@ def test_a_file_is_named_by_its_sha256_without_the_browsers_help(open_static: Op
         data = bytes(i * 7 % 256 for i in range(size))
         found = page.evaluate(
             """async (data) => {
-                const { digestHere } = await import("./assets/js/private/digest.js");
+                const { digestHere } = await import("./assets/js/private/sha256.js");
                 return [...digestHere(Uint8Array.from(atob(data), (c) => c.charCodeAt(0)))];
             }""",
             base64.b64encode(data).decode(),

@@ -16,7 +16,7 @@ def test_a_number_after_a_latin_word_is_read_after_it(open_static: Open) -> None
     page = open_static("predict.html?lang=he").page
     placed = page.evaluate(
         """async () => {
-            const { t } = await import("./assets/js/texts.js");
+            const { t } = await import("./assets/js/i18n.js");
             const texts = [
                 [t("measured.ai", { count: 58 }), " 163 תמונות"],
                 [t("finished.grade", { grade: "מעשה AI", count: 1 }), ", כנראה"],

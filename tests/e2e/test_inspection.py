@@ -16,7 +16,7 @@ from tests.support.browsing import Open, check, choose, choose_private
 
 pytestmark = pytest.mark.e2e
 SETTINGS = "a <b>cat</b>\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 42, Model: x"
-BUTTON = "What the file says of itself"
+BUTTON = "Show the file’s metadata"
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def signed(tmp_path: Path) -> Path:
 
 def _look_at_panel(page: Page) -> None:
     page.get_by_role("button", name=BUTTON).click()
-    panel = page.get_by_role("dialog", name="What this file says of itself")
+    panel = page.get_by_role("dialog", name="Metadata of this file")
     expect(panel).to_contain_text("signed.png")
     expect(panel.locator("[data-mark=generator_metadata]")).to_have_text("says AI")
     expect(panel.locator("[data-mark=watermark]")).to_have_text("not found")
@@ -111,7 +111,7 @@ def test_second_looks_are_asked_of_the_service_on_request(open_page: Open, drawn
     choose(page, drawn["bright.jpg"])
     check(page)
     page.get_by_role("button", name=BUTTON).click()
-    panel = page.get_by_role("dialog", name="What this file says of itself")
+    panel = page.get_by_role("dialog", name="Metadata of this file")
     with page.expect_request("**/v1/detect?*explain=1*"):
         panel.get_by_role("button", name="Look at copies").click()
     expect(panel).to_contain_text("Re-saved and smaller copies")
@@ -122,7 +122,5 @@ def test_private_mode_offers_no_second_look(open_static: Open, drawn: dict[str, 
     page = open_static().page
     choose_private(page, drawn["bright.jpg"])
     page.get_by_role("button", name=BUTTON).click()
-    expect(page.get_by_role("dialog", name="What this file says of itself")).to_contain_text(
-        "Texts in the file"
-    )
+    expect(page.get_by_role("dialog", name="Metadata of this file")).to_contain_text("Texts in the file")
     expect(page.get_by_role("button", name="Look at copies")).to_have_count(0)

@@ -53,7 +53,7 @@ def test_a_shared_picture_is_checked_here_and_sent_nowhere(open_static: Open, dr
 
 def test_an_address_of_a_picture_is_refused_with_a_reason(open_static: Open) -> None:
     page = open_static("predict.html#url=https://pictures.example/a.jpg").page
-    expect(page.locator("#problem")).to_contain_text("cannot read pictures of other sites")
+    expect(page.locator("#problem")).to_contain_text("cannot load pictures from other sites")
 
 
 def test_a_report_can_be_saved_from_a_card(open_static: Open, drawn: Drawn, tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def test_the_list_of_what_is_kept_changes_with_any_content(tmp_path: Path, tiny_
         stream.write("\n")
     after = site.shell(folder)
     assert {address for address in after if after[address] != before[address]} == {"model/model.json"}
-    assert set(before) == set(after) >= {"site.json", "predict.html", "assets/js/leaving.js"}
+    assert set(before) == set(after) >= {"site.json", "predict.html", "assets/js/feedback.js"}
 
 
 def test_no_page_asks_for_anything_that_is_not_there(open_static: Open) -> None:

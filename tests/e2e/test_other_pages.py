@@ -52,9 +52,9 @@ def test_the_accuracy_on_the_first_page_is_the_models(open_page: Open, measured_
             "25.0%",
             *rest,
         ],
-        ["Sources never seen in training as they were published", "71.1%", "3.2%", "25.0%", *rest],
+        ["Sources not used in training as they were published", "71.1%", "3.2%", "25.0%", *rest],
         [
-            "Sources never seen in training re-saved at random sizes and qualities",
+            "Sources not used in training re-saved at random sizes and qualities",
             "70.0%",
             "3.2%",
             "25.0%",
@@ -82,7 +82,7 @@ def test_a_picture_of_ones_own_on_the_first_page(open_page: Open, drawn: dict[st
     expect(page.locator("#tried .verdict")).to_have_text("Very likely AI-made")
     expect(page.get_by_role("img", name="Preview of bright.jpg")).to_be_visible()
     page.set_input_files("#files", drawn["notes.txt"])
-    expect(page.locator("#tried .warning")).to_have_text("Not an image format that is read here.")
+    expect(page.locator("#tried .warning")).to_contain_text("This file format is not supported.")
 
 
 def test_the_first_page_says_which_model_judges(open_page: Open) -> None:
@@ -92,7 +92,7 @@ def test_the_first_page_says_which_model_judges(open_page: Open) -> None:
 
 def test_a_model_without_measurements_gets_none(open_page: Open) -> None:
     page = open_page("index.html").page
-    expect(page.locator("#measured-lead")).to_have_text("This model carries no measurements.")
+    expect(page.locator("#measured-lead")).to_have_text("No accuracy figures are available for this model.")
     expect(page.locator("#measured")).to_be_hidden()
 
 
@@ -102,7 +102,7 @@ def test_measurements_that_do_not_come_are_said(open_page: Open) -> None:
     page = watched.page
     page.route("**/model/model.json", lambda route: route.fulfill(status=503))
     page.goto(f"{watched.address}/index.html")
-    expect(page.locator("#measured-lead")).to_have_text("The model’s measurements could not be read.")
+    expect(page.locator("#measured-lead")).to_have_text("The model’s accuracy figures could not be loaded.")
 
 
 def test_an_api_page_without_its_service_says_so_and_lists_nothing(open_page: Open) -> None:
@@ -111,7 +111,7 @@ def test_an_api_page_without_its_service_says_so_and_lists_nothing(open_page: Op
     page = watched.page
     page.route("**/openapi.json", lambda route: route.abort())
     page.goto(f"{watched.address}/docs.html")
-    expect(page.locator("#lead")).to_have_text("The service does not answer. Is it running?")
+    expect(page.locator("#lead")).to_have_text("The service does not respond. Is it running?")
     expect(page.get_by_role("heading").locator("visible=true")).to_have_count(1)
 
 

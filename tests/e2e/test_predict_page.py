@@ -73,7 +73,7 @@ def test_the_mode_is_the_services(open_page: Open, drawn: Drawn) -> None:
     choose(page, drawn["grey.webp"])
     check(page)
     expect(page.locator("h2.verdict")).to_have_text("Cannot tell")
-    page.get_by_label("How sure an answer must be").select_option("best-guess")
+    page.get_by_label("How certain an answer must be").select_option("best-guess")
     expect(page.locator("h2.verdict")).to_have_text(re.compile("Leaning"))  # at once
 
 
@@ -83,7 +83,7 @@ def test_another_mode_sends_nothing_that_was_not_sent(open_page: Open, drawn: Dr
     choose(page, drawn["grey.webp"])
     check(page)
     choose(page, drawn["dark.png"])  # waits for the button
-    page.get_by_label("How sure an answer must be").select_option("best-guess")
+    page.get_by_label("How certain an answer must be").select_option("best-guess")
     expect(page.locator("h2.verdict")).to_have_text(re.compile("Leaning"))
     expect(page.get_by_role("article", name="dark.png")).to_contain_text("Ready to be checked.")
     assert sum("v1/detect" in url for url in watched.asked) == 2
@@ -186,12 +186,12 @@ def test_the_end_is_told_once_the_table_is_drawn(open_page: Open, drawn: Drawn) 
     watched.expected = ("Service Worker registration blocked",)
     page = watched.page
     late: list[Route] = []
-    page.route("**/table.js", lambda route: late.append(route))
+    page.route("**/results-table.js", lambda route: late.append(route))
     page.goto(f"{watched.address}/predict.html")
     page.evaluate(
         """() => {
             window.rowsAtTheEnd = [];
-            const ended = () => document.querySelector("#status").dataset.told === "finished.other";
+            const ended = () => document.querySelector("#status").dataset.key === "finished.other";
             const look = () => ended() && window.rowsAtTheEnd.push(document.querySelectorAll("#rows tr").length);
             new MutationObserver(look).observe(document.querySelector("main"), {
                 attributes: true, subtree: true,
@@ -226,7 +226,7 @@ def test_a_damaged_file_is_told_apart_from_the_others(open_page: Open, drawn: Dr
     check(page)
     broken = page.get_by_role("article", name="broken.jpg")
     expect(broken.get_by_role("heading")).to_have_text("Could not be checked")
-    expect(broken.locator(".reason")).to_have_text("The file is damaged: it does not decode as a picture.")
+    expect(broken.locator(".reason")).to_contain_text("The file is damaged and cannot be opened")
     scan = page.get_by_role("article", name="scan.tif")  # no browser shows TIFF; the service reads it
     expect(scan).to_contain_text("This browser cannot show this file.")
     expect(scan.get_by_role("heading")).to_have_text("Very likely AI-made")
@@ -396,14 +396,14 @@ def test_a_key_is_asked_for_and_kept_in_memory_alone(
         watched = open_page(at=address)
         watched.expected = ("403 (Forbidden)",)
         page = watched.page
-        field = page.get_by_label("This service asks for a key")
+        field = page.get_by_label("This service requires a key")
         expect(field).to_be_focused()
         field.fill("a wrong one")
         page.keyboard.press("Enter")
         expect(field).to_be_hidden()
         choose(page, drawn["bright.jpg"])
         page.get_by_role("button", name="Check picture").click()
-        expect(page.locator("#problem")).to_have_text("This key is not known to the service.")
+        expect(page.locator("#problem")).to_have_text("The service does not accept this key.")
         field.fill("open sesame")
         page.get_by_role("button", name="Use it").click()
         expect(page.locator("h2.verdict")).to_have_text("Very likely AI-made")
@@ -419,7 +419,7 @@ def test_a_service_that_went_away_is_said(open_page: Open, drawn: Drawn, tiny_mo
     watched.expected = ("ERR_CONNECTION_REFUSED",)
     choose(watched.page, drawn["bright.jpg"])
     watched.page.get_by_role("button", name="Check picture").click()
-    expect(watched.page.get_by_role("alert")).to_have_text("The service does not answer. Is it running?")
+    expect(watched.page.get_by_role("alert")).to_have_text("The service does not respond. Is it running?")
     expect(watched.page.get_by_text("Ready to be checked.")).to_be_visible()
 
 
@@ -458,8 +458,10 @@ def test_statements_are_told_as_statements(open_page: Open, address: str, tmp_pa
     page = open_page().page
     choose(page, path)
     check(page)
-    expect(page.locator("h2.verdict")).to_have_text("Made with Stable Diffusion web UI, says the file")
-    expect(page.locator(".decided b")).to_have_text("what the file says of itself")
+    expect(page.locator("h2.verdict")).to_have_text(
+        "Made with Stable Diffusion web UI, according to the file"
+    )
+    expect(page.locator(".decided b")).to_have_text("the file’s metadata")
     expect(page.get_by_role("meter")).to_have_attribute(
         "aria-valuetext", "97%, how often such records were true"
     )

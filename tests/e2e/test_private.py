@@ -65,7 +65,7 @@ def test_two_hundred_files_and_not_one_more(open_static: Open) -> None:
 def test_what_is_left_out_is_said(open_static: Open, drawn: Drawn) -> None:
     page = open_static().page
     page.set_input_files("#files", [drawn["grey.webp"]] * 201)
-    expect(page.get_by_role("alert").filter(has_text="Only 200 pictures at a time: 1")).to_be_visible()
+    expect(page.get_by_role("alert").filter(has_text="At most 200 pictures at a time: 1")).to_be_visible()
     page.get_by_role("button", name="Start over").click()
 
 
@@ -89,7 +89,7 @@ def test_damaged_and_foreign_files_are_told_apart(open_static: Open, drawn: Draw
     assert codes == ["corrupt", "unsupported_format", "unsupported_format", None]
     scan = page.get_by_role("article", name="scan.tif")
     expect(scan.locator(".reason")).to_have_text(
-        "Browsers do not read TIFF files. The service and the command line do."
+        "Browsers cannot open TIFF files. The service and the command line can."
     )
     expect(scan.get_by_role("button", name="Send this one")).to_have_count(0)  # there is no service
 
@@ -156,9 +156,9 @@ def test_another_setting_is_another_verdict_at_once(open_static: Open, tmp_path:
     path.write_bytes(_unsure_when_sure())
     page = open_static().page
     choose_private(page, path)
-    page.get_by_label("How sure an answer must be").select_option("high-confidence")
+    page.get_by_label("How certain an answer must be").select_option("high-confidence")
     expect(page.locator(".decided b")).to_have_text("all the evidence, without a firm answer")
-    page.get_by_label("How sure an answer must be").select_option("best-guess")
+    page.get_by_label("How certain an answer must be").select_option("best-guess")
     expect(page.locator(".decided b")).to_have_text("the model, from the pixels alone")
 
 
@@ -260,13 +260,15 @@ def test_what_a_generator_and_a_camera_left(open_static: Open, tmp_path: Path) -
     page = open_static().page
     choose_private(page, path, street)
     noted = page.get_by_role("article", name="noted.png")
-    expect(noted.get_by_role("heading")).to_have_text("Made with Stable Diffusion web UI, says the file")
+    expect(noted.get_by_role("heading")).to_have_text(
+        "Made with Stable Diffusion web UI, according to the file"
+    )
     noted.locator(".evidence > summary").click()
     for words in ("a lighthouse", "fog", "Euler a", "It proves:", "It does not prove:", "anyone can copy"):
         expect(noted.locator(".evidence").get_by_role("listitem").first).to_contain_text(words)
     noted.get_by_text("Settings").click()
     expect(noted.locator(".evidence").get_by_role("listitem").first).to_contain_text("320x240")
-    expect(noted.locator(".evidence")).to_contain_text("A browser does not check signatures here")
+    expect(noted.locator(".evidence")).to_contain_text("Signatures are not verified in the browser")
     camera = page.get_by_role("article", name="street.jpg")
     camera.locator(".evidence > summary").click()
     for words in ("Example Camera 3", "1/60 s", "f/1.8", "1600"):
@@ -320,7 +322,7 @@ def test_a_wrong_verdict_is_reported_without_the_picture(open_static: Open, draw
     expect(dialog.get_by_role("status")).to_have_text("Copied.")
     assert page.evaluate("navigator.clipboard.readText()") == text
     dialog.get_by_role("textbox").fill("It is my own photo & more")
-    link = dialog.get_by_role("link", name="Open it as an issue")
+    link = dialog.get_by_role("link", name="Open as an issue")
     expect(link).to_have_attribute("href", re.compile(r"It\+is\+my\+own\+photo\+%26\+more"))
     expect(link).to_have_attribute("href", re.compile(r"^https://issues\.example/new\?title=Wrong\+verdict"))
     page.keyboard.press("Escape")
@@ -336,7 +338,7 @@ def test_history_is_off_then_kept_then_gone(open_static: Open, drawn: Drawn) -> 
     stored = "indexedDB.databases().then((all) => all.map(({ name }) => name))"
     assert page.evaluate(stored) == []  # not even a database
     switch.check()
-    expect(page.locator("#history-count")).to_have_text("Nothing is kept yet.")
+    expect(page.locator("#history-count")).to_have_text("Nothing is stored yet.")
     choose_private(page, drawn["dark.png"], drawn["notes.txt"])
     expect(page.locator("#history-count")).to_have_text("2 pictures")
     page.reload()
@@ -371,7 +373,7 @@ def test_the_switch_between_browser_and_service(open_page: Open, drawn: Drawn, a
             theirs["verdict"]["probability_ai"], abs=0.001
         )
     page.get_by_role("article", name="scan.tif").get_by_role(
-        "button", name="Send this one to the service"
+        "button", name="Send this picture to the service"
     ).click()
     expect(page.get_by_role("article", name="scan.tif").get_by_role("heading")).to_have_text(
         "Very likely AI-made"
@@ -389,7 +391,7 @@ def test_where_private_mode_is_not_built_the_page_says_so(
     monkeypatch.setattr(site, "RUNTIME", tiny_model_dir)
     with running(tiny_model_dir) as address:
         page = open_page(at=address).page
-        expect(page.locator("#privacy")).to_contain_text("Private mode is not built here")
+        expect(page.locator("#privacy")).to_contain_text("Private mode is not installed on this site")
         expect(page.locator("#where")).to_be_hidden()
         page.set_input_files("#files", drawn["bright.jpg"])
         page.get_by_role("button", name="Check picture").click()

@@ -187,7 +187,7 @@ def test_on_a_phone_and_in_hebrew(open_page: Open, eight: list[Path]) -> None:
     choose(page, *eight)
     page.locator("#run").click()
     expect(page.locator("#rows tr")).to_have_count(8)
-    expect(page.locator("#review-on")).to_have_text("מעבר על התשובות")
+    expect(page.locator("#review-on")).to_have_text("סקירת התשובות")
     _open_review(page)
     row = page.locator("#rows tr").first
     row.locator(".mark-as").first.scroll_into_view_if_needed()

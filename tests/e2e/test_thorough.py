@@ -36,7 +36,7 @@ from tests.support.service import running
 
 pytestmark = pytest.mark.e2e
 FIXTURES = Path(__file__).resolve().parents[3] / "shared" / "fixtures" / "open-pack"
-PART = 8 << 20  # store.js's
+PART = 8 << 20  # download-cache.js's
 PADDING = 20_500_000  # bytes: more than a page fetches without asking, and three parts
 SIZES = [
     (640, 480),
@@ -137,7 +137,7 @@ def _records(page: Page, names: dict[str, bytes]) -> list[dict[str, Any]]:
             const records = [];
             for (const [name, data] of Object.entries(files)) {
                 const file = new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], name);
-                records.push((await detect(file, { mode: "balanced", which: browser.which })).record);
+                records.push((await detect(file, { mode: "balanced", model: browser.model })).record);
             }
             return records;
         }""",

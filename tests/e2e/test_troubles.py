@@ -52,7 +52,7 @@ def test_a_file_that_cannot_be_read_any_more_fails_alone(
         "3 pictures checked. Very likely real: 2, Could not be checked: 1."
     )
     card = page.get_by_role("article", name="changed.png")
-    expect(card.locator(".reason")).to_contain_text("The file cannot be read.")
+    expect(card.locator(".reason")).to_contain_text("The file cannot be read")
     assert [record.get("error", {}).get("code") for record in saved_records(page)] == [
         "not_found",
         None,
@@ -203,13 +203,13 @@ def test_a_key_in_any_script(open_page: Open, drawn: Drawn, tiny_model_dir: Path
         watched.expected = ("403 (Forbidden)",)
         page = watched.page
         choose(page, drawn["bright.jpg"])
-        page.get_by_label("This service asks for a key").fill(key)
+        page.get_by_label("This service requires a key").fill(key)
         page.get_by_role("button", name="Use it").click()
         if key == "סומסום היפתח":
             expect(page.locator("h2.verdict")).to_have_text("Very likely AI-made")
         else:
-            expect(page.locator("#problem")).to_have_text("This key is not known to the service.")
-            expect(page.get_by_label("This service asks for a key")).to_be_focused()
+            expect(page.locator("#problem")).to_have_text("The service does not accept this key.")
+            expect(page.get_by_label("This service requires a key")).to_be_focused()
 
 
 def test_the_limit_that_is_told_is_of_who_looked(
@@ -224,8 +224,8 @@ def test_the_limit_that_is_told_is_of_who_looked(
         page = open_page(at=address).page
         page.get_by_text("In this browser", exact=True).click()
         choose_private(page, path)
-        page.get_by_role("button", name="Send this one to the service").click()
-        expect(page.locator(".reason")).to_have_text("The file is larger than 100 kB.")
+        page.get_by_role("button", name="Send this picture to the service").click()
+        expect(page.locator(".reason")).to_contain_text("The file is larger than 100 kB.")
 
 
 def test_a_warning_about_the_browser_is_not_about_the_service(open_page: Open) -> None:

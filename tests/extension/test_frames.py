@@ -93,7 +93,7 @@ def test_frames_of_the_same_site_are_scanned_and_others_are_named(ours: Extensio
     popup, records = _checked(ours, page, 3)
     assert len(records) == 3 and framed.large in {record["address"] for record in records}
     assert [record["verdict"]["decided_by"] for record in records].count("metadata") == 1
-    expect(popup.locator("#frames-allow")).to_have_text(re.compile("not looked at. Allow localhost$"))
+    expect(popup.locator("#frames-allow")).to_have_text(re.compile("not checked. Allow localhost$"))
     popup.get_by_role("button", name="Remove the badges").click()
     expect(popup.locator("#progress")).to_be_empty()
     page.close()
@@ -157,6 +157,6 @@ def test_in_a_frame_that_may_not_be_read_the_page_asks_for_the_permission(
     page = framed.open(ours)
     ours.right_click(page, framed.far, frame_id=4242)  # no frame that the extension may reach has this number
     panel = ours.panel(page)
-    expect(panel.locator("h2")).to_have_text("This picture lies on another site")
+    expect(panel.locator("h2")).to_have_text("This picture is on another site")
     expect(panel.locator("#allow")).to_have_text("Allow localhost")
     page.close()

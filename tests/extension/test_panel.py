@@ -121,7 +121,7 @@ def test_another_sites_picture_needs_a_permission_that_is_asked_for(ours: Extens
     page = opened(ours, here.page(f'<img src="{address}" width=300>'))
     ours.right_click(page, address)
     panel = ours.panel(page)
-    expect(panel.locator("h2")).to_have_text("This picture lies on another site")
+    expect(panel.locator("h2")).to_have_text("This picture is on another site")
     expect(panel.locator("#allow")).to_have_text("Allow localhost")
     expect(panel.locator("#allow")).to_have_attribute("data-origin", "http://localhost/*")
     # Where that site lets anyone read its pictures, no permission is needed.
@@ -155,8 +155,8 @@ def test_what_cannot_be_checked_says_why(ours: Extension, sites: Sites) -> None:
     here.picture("/cut.jpg", encode(scene(5), "JPEG")[:2000])
     address = here.page('<img src="/drawing.svg"><img src="/missing.jpg"><img src="/cut.jpg">')
     for path, why in (
-        ("/drawing.svg", "not a photograph’s file format"),
-        ("/missing.jpg", "could not be fetched"),
+        ("/drawing.svg", "This file format cannot be checked"),
+        ("/missing.jpg", "could not be downloaded"),
         ("/cut.jpg", "damaged"),
     ):
         page = opened(ours, address)  # a fresh one: what stands in it is this picture's panel

@@ -60,7 +60,7 @@ def test_without_a_permission_a_page_is_not_touched(ours: Extension, sites: Site
     popup = ours.context.new_page()
     popup.goto(f"{ours.root}popup.html?tab={tab[-1]}")
     popup.get_by_role("button", name="Check the pictures").click()
-    expect(popup.get_by_text("lets no extension into this page")).to_be_visible()
+    expect(popup.get_by_text("does not allow extensions on this page")).to_be_visible()
     assert page.content() == before
 
 

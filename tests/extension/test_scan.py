@@ -254,4 +254,4 @@ def test_pictures_from_elsewhere_are_told_and_not_read(ours: Extension, sites: S
     told = ours.scan(page)
     assert told["counts"] == {"needs": 1} and told["needs"] == ["http://localhost/*"]
     popup = ours.popup(page)
-    expect(popup.locator("#needs-allow")).to_have_text("1 picture lies elsewhere. Allow localhost")
+    expect(popup.locator("#needs-allow")).to_have_text("1 picture is on another site. Allow localhost")

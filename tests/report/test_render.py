@@ -55,9 +55,9 @@ def test_text_says_verdict_reason_and_evidence() -> None:
 @pytest.mark.parametrize(
     ("kind", "decided_by", "says"),
     [
-        ("generator_metadata", "metadata", "made with Midjourney, says the file"),
-        ("c2pa", "c2pa", "made with Midjourney, says the file"),
-        ("watermark", "watermark", "made with Midjourney, says its watermark"),
+        ("generator_metadata", "metadata", "made with Midjourney, according to the file"),
+        ("c2pa", "c2pa", "made with Midjourney, according to the file"),
+        ("watermark", "watermark", "made with Midjourney, according to its watermark"),
         ("generator_metadata", "model", "likely AI-made"),
         ("exif", "metadata", "marked as AI-made"),
     ],

@@ -1,4 +1,4 @@
-// JPEG's records (provenance/containers/jpeg.py).
+// Finds the metadata records of a JPEG file (port of provenance/containers/jpeg.py).
 
 import { latin1, Reader } from "./bytes.js";
 import { EXIF, isUtf8, joined, MAX_RECORD_BYTES, starts } from "./records.js";
@@ -32,10 +32,10 @@ export function walkJpeg(data, records) {
       const instance = (body[2] << 8) | body[3];
       jumbf.set(instance, [...(jumbf.get(instance) ?? []), body]);
       jumbfBytes += body.length;
-    } else if (marker === COM) records.addText("JPEG comment", "JPEG:comment", withoutEnd(body));
-    else if (isText(body)) {
+    } else if (marker === COM) records.addText("JPEG comment", "JPEG:comment", trimEndZeros(body));
+    else if (isJsonText(body)) {
       const name = `APP${marker - 0xe0}`;
-      records.addText(`JPEG ${name}`, `JPEG:${name}`, withoutEnd(body));
+      records.addText(`JPEG ${name}`, `JPEG:${name}`, trimEndZeros(body));
     }
   }
   for (const pieces of extended.values()) records.addXmp(joined(pieces.sort(([a], [b]) => a - b).map(([, piece]) => piece)));
@@ -44,39 +44,39 @@ export function walkJpeg(data, records) {
 }
 
 function* segments(data) {
-  const at = new Reader(data);
-  let place = 2;
-  for (let found = 0; found < MAX_PARTS && place + 4 <= data.length && data[place] === 0xff; ) {
-    const marker = data[place + 1];
-    if (marker === 0xff) place += 1; // a fill byte
-    else if (marker === 0x01 || (marker >= 0xd0 && marker <= 0xd8)) place += 2;
+  const reader = new Reader(data);
+  let offset = 2;
+  for (let count = 0; count < MAX_PARTS && offset + 4 <= data.length && data[offset] === 0xff; ) {
+    const marker = data[offset + 1];
+    if (marker === 0xff) offset += 1; // a fill byte
+    else if (marker === 0x01 || (marker >= 0xd0 && marker <= 0xd8)) offset += 2;
     else if (marker === 0xda || marker === 0xd9) return;
     else {
-      const size = at.u16(place + 2);
-      if (size < 2 || place + 2 + size > data.length) return;
+      const size = reader.u16(offset + 2);
+      if (size < 2 || offset + 2 + size > data.length) return;
       if ((marker >= 0xe0 && marker <= 0xef) || marker === COM) {
-        found += 1;
-        yield [marker, data.subarray(place + 4, place + 2 + size)];
+        count += 1;
+        yield [marker, data.subarray(offset + 4, offset + 2 + size)];
       }
-      place += 2 + size;
+      offset += 2 + size;
     }
   }
 }
 
 /** The IPTC block (resource 0x0404) among Photoshop's image resources. */
 export function photoshopIptc(blocks) {
-  const at = new Reader(blocks);
-  for (let place = 0; at.ascii(place, 4) === "8BIM" && place + 12 <= blocks.length; ) {
-    const nameEnd = place + 7 + blocks[place + 6];
-    const sizeAt = nameEnd + ((nameEnd - place) % 2);
-    const size = at.u32(sizeAt);
-    if (at.u16(place + 4) === 0x0404) return blocks.subarray(sizeAt + 4, sizeAt + 4 + size);
-    place = sizeAt + 4 + size + (size % 2);
+  const reader = new Reader(blocks);
+  for (let offset = 0; reader.ascii(offset, 4) === "8BIM" && offset + 12 <= blocks.length; ) {
+    const nameEnd = offset + 7 + blocks[offset + 6];
+    const sizeAt = nameEnd + ((nameEnd - offset) % 2);
+    const size = reader.u32(sizeAt);
+    if (reader.u16(offset + 4) === 0x0404) return blocks.subarray(sizeAt + 4, sizeAt + 4 + size);
+    offset = sizeAt + 4 + size + (size % 2);
   }
   return null;
 }
 
-/** The C2PA superbox out of its APP11 pieces (ISO/IEC 19566-5, Annex D): each repeats the superbox's header. */
+/** Join the C2PA superbox from its APP11 segments, each of which repeats the box header (ISO/IEC 19566-5, Annex D). */
 function joinJumbf(instances) {
   for (const pieces of instances.values()) {
     const first = pieces[0].subarray(8);
@@ -87,40 +87,40 @@ function joinJumbf(instances) {
   return null;
 }
 
-/** Is this JUMBF superbox described (its first box, jumd) as a C2PA manifest store? */
+/** Whether the description box (jumd) of a JUMBF superbox says that it is a C2PA manifest store. */
 export function isC2paStore(box) {
   const header = starts(box, "\0\0\0\x01") ? 16 : 8;
-  const at = new Reader(box);
-  return at.ascii(4, 4) === "jumb" && at.ascii(header + 4, 8) === "jumdc2pa";
+  const reader = new Reader(box);
+  return reader.ascii(4, 4) === "jumb" && reader.ascii(header + 4, 8) === "jumdc2pa";
 }
 
-/** Whether an application segment that no standard names holds JSON, as GB 45438's label does. */
-function isText(body) {
+/** Whether a non-standard application segment holds JSON, as GB 45438's label does. */
+function isJsonText(body) {
   const head = latin1(body.subarray(0, 64)).trimStart();
   return body.length <= MAX_APP_TEXT_BYTES && /^(AIGC)?[\0: \n\r\t]*\{/.test(head) && isUtf8(body);
 }
 
-function withoutEnd(body) {
+function trimEndZeros(body) {
   let end = body.length;
   while (end && body[end - 1] === 0) end -= 1;
   return body.subarray(0, end);
 }
 
-/** Samsung's SEF trailer, read from the file's end: a directory whose entries point back from where it begins. */
+/** Samsung's SEF trailer at the end of the file: a directory whose entries point back from its start. */
 function readSamsungTrailer(data, records) {
-  const at = new Reader(data);
-  if (data.length < 20 || at.ascii(data.length - 4, 4) !== "SEFT") return;
-  const size = at.u32le(data.length - 8);
+  const reader = new Reader(data);
+  if (data.length < 20 || reader.ascii(data.length - 4, 4) !== "SEFT") return;
+  const size = reader.u32le(data.length - 8);
   const head = data.length - 8 - size;
-  if (size < 12 || head < 0 || at.ascii(head, 4) !== "SEFH") return;
-  const count = Math.min(at.u32le(head + 8), MAX_TRAILER_ENTRIES);
+  if (size < 12 || head < 0 || reader.ascii(head, 4) !== "SEFH") return;
+  const count = Math.min(reader.u32le(head + 8), MAX_TRAILER_ENTRIES);
   for (let entry = head + 12; entry < head + 12 + 12 * count && entry + 12 <= data.length; entry += 12) {
-    const [back, length] = [at.u32le(entry + 4), at.u32le(entry + 8)];
+    const [back, length] = [reader.u32le(entry + 4), reader.u32le(entry + 8)];
     const block = back >= 8 && back <= head ? data.subarray(head - back, head - back + length) : new Uint8Array();
     if (block.length < 8) continue;
     const nameEnd = 8 + new Reader(block).u32le(4);
     const content = block.subarray(nameEnd);
-    const isRead = latin1(block.subarray(8, nameEnd)) === "PhotoEditor_Re_Edit_Data" && content.length <= MAX_APP_TEXT_BYTES;
-    if (isRead && isUtf8(content)) records.addText("Samsung trailer", "Samsung:PhotoEditor_Re_Edit_Data", content);
+    const isEditRecord = latin1(block.subarray(8, nameEnd)) === "PhotoEditor_Re_Edit_Data" && content.length <= MAX_APP_TEXT_BYTES;
+    if (isEditRecord && isUtf8(content)) records.addText("Samsung trailer", "Samsung:PhotoEditor_Re_Edit_Data", content);
   }
 }

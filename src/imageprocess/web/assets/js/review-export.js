@@ -1,10 +1,10 @@
-// Marked items -> one zip: the pictures in ai/ and real/, as `imageprocess data import` takes them, and marks.csv.
+// Saves the marks of a review as a zip: pictures in ai/ and real/, as `imageprocess data import` reads them, and marks.csv.
 
 import { download, toCsv } from "./exports.js";
 import { markOf } from "./review.js";
 import { zip } from "./zip.js";
 
-const LONGEST = 80; // characters of a picture's own name
+const MAX_NAME = 80; // characters of the file name
 
 const COLUMNS = {
   file: ({ path }) => path,
@@ -21,13 +21,13 @@ const COLUMNS = {
   truth: ({ item }) => item.truth,
 };
 
-/** Raises an Error that names the picture that cannot be read any more. */
+/** Throws an Error that names a picture that can no longer be read. */
 export async function saveMarks(items) {
-  const marked = items.map((item, place) => ({ item, path: `${item.truth}/${String(place + 1).padStart(3, "0")}-${plain(item.name)}` }));
+  const marked = items.map((item, place) => ({ item, path: `${item.truth}/${String(place + 1).padStart(3, "0")}-${safeName(item.name)}` }));
   const table = new Blob([toCsv(COLUMNS, marked)]);
   const files = [...marked.map(({ item, path }) => [path, item.file]), ["marks.csv", table]];
   download("imageprocess-review.zip", "application/zip", ...(await zip(files)));
 }
 
-/** A name that every file system takes, its ending kept. The number before it makes it the only one. */
-const plain = (name) => [...name.replace(/[\\/:*?"<>|\p{C}]/gu, "_")].slice(-LONGEST).join("");
+/** A name valid on every file system, with its extension; the number before it makes it unique. */
+const safeName = (name) => [...name.replace(/[\\/:*?"<>|\p{C}]/gu, "_")].slice(-MAX_NAME).join("");

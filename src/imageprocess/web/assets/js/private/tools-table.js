@@ -1,10 +1,10 @@
-// The table of records that Python reads too (provenance/tools.json).
+// The table of generators' records that Python reads too (provenance/tools.json).
 
 const ADDRESS = new URL("../../../tools.json", import.meta.url);
 
 let loading = null;
 
-/** Set once `loadTable` is done. */
+/** The table; null until `loadTable` has resolved. */
 export let TABLE = null;
 
 export function loadTable() {
@@ -12,7 +12,7 @@ export function loadTable() {
     .then((response) => response.json())
     .then((table) => (TABLE = table))
     .catch((error) => {
-      loading = null; // so that another try is a new one
+      loading = null; // so that the next call retries
       throw error;
     });
   return loading;
@@ -20,7 +20,7 @@ export function loadTable() {
 
 const compiled = new Map();
 
-/** A pattern of the table as a RegExp. */
+/** A pattern of the table as RegExp, cached. */
 export function pattern(source, flags = "") {
   const key = `${flags}/${source}`;
   if (!compiled.has(key)) compiled.set(key, new RegExp(source, flags));

@@ -1,8 +1,8 @@
-// ComfyUI's two records as one kind of graph (provenance/generators/graph.py): `prompt`, which ran, and `workflow`, the
-// editor's view, with its subgraphs laid out. A graph is a Map: id -> {kind, inputs: Map}.
+// Reads ComfyUI's two records into one kind of graph (port of provenance/generators/graph.py): `prompt`, the executed
+// graph, and `workflow`, the editor's graph, whose subgraphs are expanded. A graph is a Map of id -> {kind, inputs: Map}.
 
 const MAX_NODES = 5000;
-const MAX_NESTING = 8; // subgraphs in subgraphs
+const MAX_NESTING = 8; // nested subgraphs
 const MUTED = [2, 4]; // muted, bypassed
 
 const isPlain = (value) => ["string", "boolean"].includes(typeof value) || Number.isInteger(value);
@@ -13,8 +13,8 @@ const maps = (value) => (Array.isArray(value) ? value.filter((item) => item inst
 export const links = ({ inputs }) =>
   [...inputs].filter(([, value]) => isLink(value)).map(([name, value]) => [name, String(value[0])]);
 
-/** The `prompt` record; empty unless most of its entries are nodes that name their class. */
-export function ranGraph(record) {
+/** The graph in a `prompt` record; empty unless most entries are nodes with a class. */
+export function executedGraph(record) {
   const graph = new Map();
   if (!(record instanceof Map) || record.size > MAX_NODES) return graph;
   for (const [id, node] of record) {
@@ -26,20 +26,20 @@ export function ranGraph(record) {
   return 2 * graph.size > record.size ? graph : new Map();
 }
 
-/** The `workflow` record: links are numbered there, widgets have no names. */
-export function drawnGraph(record) {
+/** The graph in a `workflow` record, where links are numbered and widgets have no names. */
+export function editorGraph(record) {
   const graph = new Map();
   if (!(record instanceof Map) || !Array.isArray(record.get("nodes"))) return graph;
-  if (maps(record.get("nodes")).some((node) => node.get("data") instanceof Map)) return graph; // another editor's: InvokeAI's
+  if (maps(record.get("nodes")).some((node) => node.get("data") instanceof Map)) return graph; // InvokeAI's format
   const definitions = record.get("definitions");
   const subgraphs = definitions instanceof Map ? maps(definitions.get("subgraphs")) : [];
   const known = new Map(subgraphs.filter((one) => typeof one.get("id") === "string").map((one) => [one.get("id"), one]));
-  layOut(record, "", known, graph, new Map(), 0);
+  expand(record, "", known, graph, new Map(), 0);
   return graph.size <= MAX_NODES ? graph : new Map();
 }
 
-/** Put a view's nodes into `graph`. `outer`: what feeds its inputs. -> what its outputs are fed by. */
-function layOut(view, prefix, known, graph, outer, depth) {
+/** Add a (sub)graph's nodes to `graph`. `outer`: origins of its inputs. -> origins of its outputs. */
+function expand(view, prefix, known, graph, outer, depth) {
   const [entry, exit] = ["inputNode", "outputNode"].map((side) => (view.get(side) instanceof Map ? view.get(side).get("id") : undefined));
   const lines = (Array.isArray(view.get("links")) ? view.get("links") : []).map(link).filter(Boolean);
   const origins = new Map(); // link -> [node's id, slot]
@@ -52,21 +52,21 @@ function layOut(view, prefix, known, graph, outer, depth) {
   for (const node of maps(view.get("nodes")).filter((one) => typeof one.get("type") === "string").slice(0, MAX_NODES)) {
     if (MUTED.includes(node.get("mode")) || graph.size > MAX_NODES) continue;
     const key = `${prefix}${node.get("id")}`;
-    const inputs = slots(node, origins);
+    const inputs = nodeInputs(node, origins);
     if (known.has(node.get("type")) && depth < MAX_NESTING) {
-      known.laidOut = (known.laidOut ?? 0) + 1;
-      if (known.laidOut > MAX_NODES) continue; // subgraphs of nothing but subgraphs
-      const fed = new Map([...inputs.values()].map((value, i) => [i, value]).filter(([, value]) => Array.isArray(value)));
-      nested.set(key, layOut(known.get(node.get("type")), `${key}:`, known, graph, fed, depth + 1));
+      known.expanded = (known.expanded ?? 0) + 1;
+      if (known.expanded > MAX_NODES) continue; // guards against endless nesting
+      const innerInputs = new Map([...inputs.values()].map((value, i) => [i, value]).filter(([, value]) => Array.isArray(value)));
+      nested.set(key, expand(known.get(node.get("type")), `${key}:`, known, graph, innerInputs, depth + 1));
     } else graph.set(key, { kind: node.get("type"), inputs });
   }
-  bridge(graph, nested, prefix);
+  redirectLinks(graph, nested, prefix);
   const outputs = lines.filter(([number, , , target]) => exit !== undefined && target === exit && origins.has(number));
-  return new Map(outputs.map(([number, , , , slot]) => [slot, bridged(origins.get(number), nested)]));
+  return new Map(outputs.map(([number, , , , slot]) => [slot, resolveOrigin(origins.get(number), nested)]));
 }
 
-/** What is linked to a node, the names of its widgets, and of well-known nodes the values that matter. */
-function slots(node, origins) {
+/** A node's inputs: links, widgets by name, and for well-known nodes the widget values that are used. */
+function nodeInputs(node, origins) {
   const inputs = new Map();
   for (const slot of maps(node.get("inputs"))) {
     inputs.set(String(slot.get("name")), isPlain(slot.get("link")) ? (origins.get(slot.get("link")) ?? null) : null);
@@ -84,16 +84,16 @@ function slots(node, origins) {
   return inputs;
 }
 
-/** Links to a subgraph lead to the node inside that feeds its output. */
-function bridge(graph, nested, prefix) {
+/** Redirect links from subgraphs to the inner nodes that produce their outputs. */
+function redirectLinks(graph, nested, prefix) {
   if (!nested.size) return;
   for (const [key, { inputs }] of graph) {
     if (!key.startsWith(prefix)) continue;
-    for (const [name, value] of inputs) if (Array.isArray(value) && value.length === 2) inputs.set(name, bridged(value, nested));
+    for (const [name, value] of inputs) if (Array.isArray(value) && value.length === 2) inputs.set(name, resolveOrigin(value, nested));
   }
 }
 
-function bridged(origin, nested) {
+function resolveOrigin(origin, nested) {
   for (let i = 0; i < MAX_NESTING; i++) {
     const inside = nested.get(String(origin[0]))?.get(origin[1]);
     if (!inside) break;
@@ -102,15 +102,15 @@ function bridged(origin, nested) {
   return origin;
 }
 
-/** [number, from node, from slot, to node, to slot], in either of the two ways that a link is written. */
+/** [number, from node, from slot, to node, to slot] of a link in either of its two notations; else null. */
 function link(written) {
   if (Array.isArray(written)) return written.length >= 5 && written.slice(0, 5).every(isPlain) ? written.slice(0, 5) : null;
   if (!(written instanceof Map)) return null;
-  const found = ["id", "origin_id", "origin_slot", "target_id", "target_slot"].map((key) => written.get(key));
-  return found.every(isPlain) ? found : null;
+  const fields = ["id", "origin_id", "origin_slot", "target_id", "target_slot"].map((key) => written.get(key));
+  return fields.every(isPlain) ? fields : null;
 }
 
-/** Ids of `from` and of all that leads to them by inputs that `follows` accepts, the nearest first. */
+/** Ids of `from` and of all nodes upstream through inputs accepted by `follows`, nearest first. */
 export function walkBack(graph, from, follows) {
   const seen = new Set();
   const queue = [...from];

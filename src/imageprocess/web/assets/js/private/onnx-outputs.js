@@ -1,6 +1,6 @@
-// A look into an ONNX file without a library: which tensors its pooling layers give, and the same file with those
-// tensors among its outputs. Protocol Buffers merge a message that occurs twice, so outputs are added by appending a
-// second, nearly empty graph: no copy of the weights, no second file.
+// Finds the pooling layers in an ONNX file and adds their tensors to the model's outputs, without a protobuf library.
+// Protocol Buffers merge a message that occurs twice, so appending a second, nearly empty graph adds outputs without
+// copying the weights.
 
 const MODEL_GRAPH = 7;
 const GRAPH_NODE = 1;
@@ -10,7 +10,7 @@ const NODE_OP = 4;
 
 const text = new TextDecoder();
 
-/** [field number, bytes] of each length-delimited field of a message; other kinds are passed over. */
+/** [field number, bytes] of each length-delimited field of a message; other fields are skipped. */
 function* fields(bytes) {
   let at = 0;
   const varint = () => {
@@ -31,21 +31,21 @@ function* fields(bytes) {
       const size = varint();
       yield [Math.floor(tag / 8), bytes.subarray(at, at + size)];
       at += size;
-    } else throw new Error(`not a message: wire type ${wire}`);
+    } else throw new Error(`invalid protobuf: wire type ${wire}`);
   }
 }
 
-const only = (bytes, wanted) => [...fields(bytes)].filter(([number]) => number === wanted).map(([, body]) => body);
+const fieldsOf = (bytes, id) => [...fields(bytes)].filter(([number]) => number === id).map(([, body]) => body);
 
-/** Names of the tensors that MaxPool nodes give, in the graph's order: the ends of the network's blocks. */
-export function blockEnds(model) {
-  return only(model, MODEL_GRAPH)
-    .flatMap((graph) => only(graph, GRAPH_NODE))
-    .filter((node) => only(node, NODE_OP).some((op) => text.decode(op) === "MaxPool"))
-    .map((node) => text.decode(only(node, NODE_OUTPUT)[0]));
+/** Names of the outputs of MaxPool nodes in graph order: the last tensor of each block. */
+export function blockOutputs(model) {
+  return fieldsOf(model, MODEL_GRAPH)
+    .flatMap((graph) => fieldsOf(graph, GRAPH_NODE))
+    .filter((node) => fieldsOf(node, NODE_OP).some((op) => text.decode(op) === "MaxPool"))
+    .map((node) => text.decode(fieldsOf(node, NODE_OUTPUT)[0]));
 }
 
-/** The model with `names` among its outputs. */
+/** The model with the tensors `names` added to its outputs. */
 export function withOutputs(model, names) {
   const outputs = names.flatMap((name) => message(GRAPH_OUTPUT, message(1, new TextEncoder().encode(name))));
   const graph = message(MODEL_GRAPH, outputs);

@@ -1,14 +1,14 @@
-// The pictures of a page: images with their largest candidate, CSS backgrounds, posters, pictures below an overlay.
+// Finds the pictures of a page: images with their largest candidate, CSS backgrounds, video posters, pictures below overlays.
 
 globalThis.imageprocess ??= {};
 
-imageprocess.find ??= (() => {
-  const MAX_ELEMENTS = 20_000; // looked at for backgrounds on one page
-  const MIN_NATURAL = 32; // pixels; smaller ones are trackers and spacers, however large they are shown
+imageprocess.pictures ??= (() => {
+  const MAX_ELEMENTS = 20_000; // examined on one page
+  const MIN_NATURAL = 32; // pixels; smaller ones are trackers and spacers
 
-  /** A srcset's candidates as the HTML standard splits them: [{url, unit: "w" | "x", size}]. */
+  /** Candidates of a srcset attribute, parsed as in the HTML standard: [{url, unit: "w" | "x", size}]. */
   function parseSrcset(text) {
-    const found = [];
+    const candidates = [];
     for (let rest = text ?? ""; (rest = rest.replace(/^[\s,]+/, "")); ) {
       let url = /^\S+/.exec(rest)[0];
       rest = rest.slice(url.length);
@@ -19,19 +19,19 @@ imageprocess.find ??= (() => {
         rest = rest.slice(descriptor.length);
       }
       const [, size, unit] = /([\d.]+)([wx])/.exec(descriptor) ?? [null, 1, "x"];
-      found.push({ url, unit, size: Number(size) });
+      candidates.push({ url, unit, size: Number(size) });
     }
-    return found;
+    return candidates;
   }
 
-  /** The addresses of an image, the largest candidate first, what is shown last. */
+  /** URLs of an image: the largest candidate first, the displayed one last. */
   function addresses(img) {
-    const shown = img.currentSrc || img.src;
+    const displayed = img.currentSrc || img.src;
     const sources = [...(img.closest("picture")?.querySelectorAll("source") ?? [])].filter(({ media }) => !media || matchMedia(media).matches);
     const candidates = [img, ...sources].flatMap(({ srcset }) => parseSrcset(srcset));
-    const unit = candidates.some((candidate) => candidate.unit === "w") ? "w" : "x"; // the two cannot be compared
+    const unit = candidates.some((candidate) => candidate.unit === "w") ? "w" : "x"; // the units cannot be compared
     const largest = candidates.filter((candidate) => candidate.unit === unit).sort((a, b) => b.size - a.size)[0];
-    return [...new Set([largest && absolute(largest.url), shown].filter(Boolean))];
+    return [...new Set([largest && absolute(largest.url), displayed].filter(Boolean))];
   }
 
   function absolute(url) {
@@ -44,7 +44,7 @@ imageprocess.find ??= (() => {
 
   const BACKGROUND = /url\((?:"((?:[^"\\]|\\.)*)"|([^)"]*))\)/g;
 
-  /** Addresses of an element's background and of its pseudo-elements', as computed style writes them. */
+  /** URLs of the background images of an element and its pseudo-elements. */
   const backgrounds = (element) =>
     [null, "::before", "::after"].flatMap((pseudo) => {
       const image = getComputedStyle(element, pseudo).backgroundImage;
@@ -52,7 +52,7 @@ imageprocess.find ??= (() => {
       return [...image.matchAll(BACKGROUND)].map(([, quoted, bare]) => absolute((quoted ?? bare).replace(/\\(.)/g, "$1"))).filter(Boolean);
     });
 
-  /** {element, urls, kind} where an element shows a picture, or null. */
+  /** {element, urls, kind} if an element shows a picture, else null. */
   function pictureOf(element) {
     if (element instanceof HTMLImageElement || (element instanceof HTMLInputElement && element.type === "image")) {
       const urls = addresses(element);
@@ -64,7 +64,7 @@ imageprocess.find ??= (() => {
     return urls.length ? { element, urls: urls.slice(0, 1), kind: "background" } : null;
   }
 
-  /** Every element, those in open shadow roots too. */
+  /** All elements, including those in shadow roots. */
   function* elements(root = document) {
     for (const element of root.querySelectorAll("*")) {
       yield element;
@@ -73,73 +73,73 @@ imageprocess.find ??= (() => {
     }
   }
 
-  const isDrawing = (url) => /^data:image\/svg/i.test(url) || /\.svgz?$/i.test(url.split(/[?#]/)[0]);
+  const isSvg = (url) => /^data:image\/svg/i.test(url) || /\.svgz?$/i.test(url.split(/[?#]/)[0]);
 
-  /** Why a picture is not looked at in a scan, or null. */
-  function skipped({ element, urls }, minSide) {
+  /** The reason to skip a picture in a scan, or null. */
+  function skipReason({ element, urls }, minSide) {
     if (!element.isConnected) return "hidden";
     const { width, height } = element.getBoundingClientRect();
     if (Math.min(width, height) < minSide || !element.checkVisibility()) return "small";
     if (element instanceof HTMLImageElement && element.complete && urls.length === 1) {
-      if (!element.naturalWidth) return isDrawing(urls[0]) ? "drawing" : "broken";
-      if (!isDrawing(urls[0]) && Math.min(element.naturalWidth, element.naturalHeight) < MIN_NATURAL) return "small";
+      if (!element.naturalWidth) return isSvg(urls[0]) ? "drawing" : "broken";
+      if (!isSvg(urls[0]) && Math.min(element.naturalWidth, element.naturalHeight) < MIN_NATURAL) return "small";
     }
-    return isDrawing(urls[0]) ? "drawing" : null;
+    return isSvg(urls[0]) ? "drawing" : null;
   }
 
-  /** All pictures of the page, for a scan. */
+  /** All pictures of the page. */
   function all() {
-    const found = [];
-    let left = MAX_ELEMENTS;
+    const pictures = [];
+    let remaining = MAX_ELEMENTS;
     for (const element of elements()) {
-      if (left-- <= 0) break;
+      if (remaining-- <= 0) break;
       const picture = pictureOf(element);
-      if (picture) found.push(picture);
+      if (picture) pictures.push(picture);
     }
-    return found;
+    return pictures;
   }
 
-  /** The match patterns of the other sites whose frames the page shows. */
+  /** Match patterns of other sites that have visible frames in the page. */
   function foreignFrames(minSide) {
-    const found = new Set();
+    const patterns = new Set();
     for (const frame of document.querySelectorAll("iframe[src], frame[src]")) {
       const { width, height } = frame.getBoundingClientRect();
       if (Math.min(width, height) < minSide || !frame.checkVisibility() || !/^https?:/.test(frame.src)) continue;
       const url = new URL(frame.src);
-      if (url.origin !== location.origin) found.add(`${url.protocol}//${url.hostname}/*`);
+      if (url.origin !== location.origin) patterns.add(`${url.protocol}//${url.hostname}/*`);
     }
-    return [...found];
+    return [...patterns];
   }
 
-  /** The frame that shows the page at `address`, or null where that cannot be told. */
+  /** The frame element with the address `address`, or null. */
   function frameAt(address) {
     const frames = [...document.querySelectorAll("iframe, frame")];
     return frames.find(({ src }) => src === address) ?? null;
   }
 
-  /** The picture at a point of the window, below whatever lies over it; null where there is none. */
+  /** The picture at a point of the window, also below overlays; or null. */
   function at(x, y) {
-    const below = (root) =>
+    const elementsAt = (root) =>
       root.elementsFromPoint(x, y).flatMap((element) => {
         const inner = element.shadowRoot;
-        return inner && inner !== root && !element.matches("[data-imageprocess]") ? [...below(inner), element] : [element];
+        return inner && inner !== root && !element.matches("[data-imageprocess]") ? [...elementsAt(inner), element] : [element];
       });
-    for (const element of below(document)) {
+    for (const element of elementsAt(document)) {
       const picture = pictureOf(element);
-      if (picture && !isDrawing(picture.urls[0])) return picture;
+      if (picture && !isSvg(picture.urls[0])) return picture;
     }
     return null;
   }
 
-  /** The element that shows `src`: the one under the pointer, else one in view, else any. */
+  /** The picture that shows `src`: the one under the pointer, else one in view, else any. */
   function bySource(src) {
-    const shown = all().filter(({ element, urls }) => urls.includes(src) || element.currentSrc === src || element.src === src);
+    const displayed = all().filter(({ element, urls }) => urls.includes(src) || element.currentSrc === src || element.src === src);
     const inView = ({ element }) => {
       const box = element.getBoundingClientRect();
       return box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth;
     };
-    return shown.find(({ element }) => element.matches(":hover")) ?? shown.find(inView) ?? shown[0] ?? { element: null, urls: [src], kind: "image" };
+    return displayed.find(({ element }) => element.matches(":hover")) ?? displayed.find(inView) ?? displayed[0] ?? { element: null, urls: [src], kind: "image" };
   }
 
-  return { parseSrcset, all, at, bySource, foreignFrames, frameAt, skipped };
+  return { parseSrcset, all, at, bySource, foreignFrames, frameAt, skipReason };
 })();

@@ -1,7 +1,7 @@
-// PNG's records (provenance/containers/png.py).
+// Finds the metadata records of a PNG file (port of provenance/containers/png.py).
 
 import { latin1, Reader } from "./bytes.js";
-import { photoshopIptc } from "./jpegrecords.js";
+import { photoshopIptc } from "./jpeg-records.js";
 import { capped, EXIF, MAX_TEXTS, split, starts } from "./records.js";
 
 const XMP = "http://ns.adobe.com/xap/1.0/\0";
@@ -12,14 +12,14 @@ export async function walkPng(data, records) {
   for (const { kind, start, size } of new Reader(data).pngChunks()) {
     if (["tEXt", "zTXt", "iTXt"].includes(kind) && chunks < MAX_TEXTS && records.room > 0) {
       chunks += 1;
-      await keepText(records, kind, capped(data, start, size) ?? new Uint8Array());
+      await addTextChunk(records, kind, capped(data, start, size) ?? new Uint8Array());
     } else if (kind === "eXIf") records.addExif(capped(data, start, size));
     else if (kind === "caBX") records.store ??= capped(data, start, size);
   }
 }
 
-/** Put one text chunk where it belongs. */
-async function keepText(records, kind, body) {
+/** Store one text chunk as the kind of record it holds. */
+async function addTextChunk(records, kind, body) {
   const [name, value] = split(body);
   const keyword = latin1(name.subarray(0, 79));
   let rest = value;
@@ -30,15 +30,15 @@ async function keepText(records, kind, body) {
     if (value[0] === 1) rest = await inflate(rest, records.room);
   }
   if (keyword === "XML:com.adobe.xmp") records.addXmp(rest);
-  else if (keyword.startsWith(RAW_PROFILE)) keepProfile(records, keyword.slice(RAW_PROFILE.length), rest);
-  // Latin-1 by the standard in tEXt, but several generators write UTF-8.
+  else if (keyword.startsWith(RAW_PROFILE)) addRawProfile(records, keyword.slice(RAW_PROFILE.length), rest);
+  // tEXt is Latin-1 by the standard, but several generators write UTF-8.
   else if (!records.texts.some((text) => text.name === keyword)) {
     records.addText("PNG text", keyword, rest, { tEXt: null, zTXt: "latin1", iTXt: "utf8" }[kind]);
   }
 }
 
-/** ImageMagick's way to keep other formats' records in a text: the name, the size in bytes, hexadecimal digits. */
-function keepProfile(records, name, text) {
+/** ImageMagick's "Raw profile": another format's record as text: name, size in bytes, hexadecimal digits. */
+function addRawProfile(records, name, text) {
   const [head, size] = /^\s*\w+(?: \w+)*\s+(\d+)\s/.exec(latin1(text.subarray(0, 200))) ?? [];
   const digits = head === undefined ? "" : latin1(text.subarray(head.length)).replace(/\s+/g, "");
   if (digits.length % 2 || /[^0-9a-fA-F]/.test(digits)) return;
@@ -47,12 +47,12 @@ function keepProfile(records, name, text) {
     records.addExif(profile);
   } else if (["xmp", "APP1"].includes(name)) records.addXmp(starts(profile, XMP) ? profile.subarray(XMP.length) : profile);
   else if (["iptc", "8bim"].includes(name)) {
-    const bare = profile[0] === 0x1c ? profile : null; // without Photoshop's frame
-    records.iim ??= photoshopIptc(profile) ?? bare;
+    const block = profile[0] === 0x1c ? profile : null; // without Photoshop's wrapper
+    records.iim ??= photoshopIptc(profile) ?? block;
   }
 }
 
-/** At most `room` bytes of the zlib stream; of a damaged one what comes before the damage. */
+/** At most `room` bytes of a zlib stream; from a damaged one, the bytes before the damage. */
 async function inflate(packed, room) {
   const reader = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate")).getReader();
   const whole = [];
@@ -64,7 +64,7 @@ async function inflate(packed, room) {
       whole.push(value.subarray(0, room - size));
       size += whole.at(-1).length;
     }
-  } catch {} // damaged: what came before counts
+  } catch {} // damaged: keep what came before
   reader.cancel().catch(() => {});
   return new Uint8Array(await new Blob(whole).arrayBuffer());
 }

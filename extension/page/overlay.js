@@ -1,9 +1,9 @@
-// What the extension draws over a page: one element with a closed shadow root, out of reach of the page's style and
-// scripts, whose children stay where their pictures are.
+// The extension's elements over a page, in one element with a closed shadow root, isolated from the page's styles and
+// scripts. Its children stay where their pictures are.
 
 globalThis.imageprocess ??= {};
 
-imageprocess.layer ??= (() => {
+imageprocess.overlay ??= (() => {
   const STYLE = `
     :host { all: initial !important; position: absolute !important; inset: 0 auto auto 0 !important; width: 0 !important; height: 0 !important; z-index: 2147483647 !important; color-scheme: light dark; }
     .placed { position: absolute; }
@@ -26,58 +26,58 @@ imageprocess.layer ??= (() => {
     .hint { position: fixed; inset: 12px auto auto 50%; translate: -50% 0; padding: 8px 16px; border-radius: 12px; font: 600 14px/1.4 system-ui, sans-serif; color: light-dark(#16181d, #f1f1ee); background: light-dark(#fffffff2, #191b1ff2); box-shadow: 0 2px 12px #0006; }
   `;
   let root = null;
-  const placed = new Map(); // node -> {element, place}
-  let waiting = false;
+  const positioned = new Map(); // node -> {element, place}
+  let isScheduled = false;
 
-  function open() {
+  function ensureRoot() {
     if (root?.host.isConnected) return root;
     const host = document.createElement("div");
     host.dataset.imageprocess = "";
     const inner = host.attachShadow({ mode: "closed" });
     const sheet = new CSSStyleSheet();
-    sheet.replaceSync(STYLE); // no style element: a page's policy may forbid them
+    sheet.replaceSync(STYLE); // not a style element, which the page's content security policy may forbid
     inner.adoptedStyleSheets = [sheet];
-    if (root) inner.append(...root.childNodes); // the page took the layer out, its frames start anew
+    if (root) inner.append(...root.childNodes); // the page removed the host element; frames in it reload
     root = inner;
     document.documentElement.append(host);
     return root;
   }
 
-  /** Add `node`, kept in place by `place(box of element, origin of the layer)`. */
+  /** Add `node`; `place(node, box of element, origin of the overlay)` positions it now and whenever the page changes. */
   function add(node, element = null, place = null) {
-    open().append(node);
+    ensureRoot().append(node);
     if (place) {
-      placed.set(node, { element, place });
+      positioned.set(node, { element, place });
       placeAll();
     }
     return node;
   }
 
   function remove(node) {
-    placed.delete(node);
+    positioned.delete(node);
     node.remove();
   }
 
   function placeAll() {
-    waiting = false;
-    if (!placed.size) return;
-    if (!root.host.isConnected) open();
+    isScheduled = false;
+    if (!positioned.size) return;
+    if (!root.host.isConnected) ensureRoot();
     const origin = root.host.getBoundingClientRect();
-    const boxes = [...placed].map(([node, { element, place }]) => ({ node, place, box: element?.isConnected ? element.getBoundingClientRect() : null }));
+    const boxes = [...positioned].map(([node, { element, place }]) => ({ node, place, box: element?.isConnected ? element.getBoundingClientRect() : null }));
     for (const { node, place, box } of boxes) place(node, box, origin);
   }
 
-  function placeSoon() {
-    if (waiting || !placed.size) return;
-    waiting = true;
+  function schedulePlacing() {
+    if (isScheduled || !positioned.size) return;
+    isScheduled = true;
     requestAnimationFrame(placeAll);
   }
 
-  addEventListener("scroll", placeSoon, { capture: true, passive: true });
-  addEventListener("resize", placeSoon);
-  document.addEventListener("load", placeSoon, true);
-  new ResizeObserver(placeSoon).observe(document.documentElement);
-  new MutationObserver(placeSoon).observe(document.documentElement, { childList: true, subtree: true, attributes: true, attributeFilter: ["class", "style", "hidden"] });
+  addEventListener("scroll", schedulePlacing, { capture: true, passive: true });
+  addEventListener("resize", schedulePlacing);
+  document.addEventListener("load", schedulePlacing, true);
+  new ResizeObserver(schedulePlacing).observe(document.documentElement);
+  new MutationObserver(schedulePlacing).observe(document.documentElement, { childList: true, subtree: true, attributes: true, attributeFilter: ["class", "style", "hidden"] });
 
-  return { add, remove, placeSoon };
+  return { add, remove, schedulePlacing };
 })();

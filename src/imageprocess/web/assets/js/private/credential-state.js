@@ -1,8 +1,8 @@
-// Status codes -> how far a manifest can be trusted (provenance/c2pa/state.py). Decided from the codes (C2PA
-// specification, "Validation states"), not from the library's one-word summary.
+// Decides from C2PA status codes how far a manifest can be trusted (port of provenance/c2pa/state.py). The codes are used
+// (C2PA specification, "Validation states"), not the library's one-word summary.
 
-// What is wrong with the signer, or with the time of signing, leaves the content and the claim intact; a producer that
-// did not keep to the standard is no reason for trust, but nothing was changed since.
+// Problems with the signer or the signing time leave the content and the claim intact. A producer that did not follow the
+// standard is not trusted, but nothing was changed since signing.
 const HARMLESS = /^(signingCredential\.|timeStamp\.|claimSignature\.outsideValidity)|\.(malformed|invalid|unsupported)$/;
 const MATCHES = /^assertion\.(dataHash|boxesHash|bmffHash|collectionHash|multiAssetHash)\.match$/;
 const MISMATCHES = /^assertion\.(dataHash|boxesHash|bmffHash|collectionHash|multiAssetHash)\.mismatch$/;
@@ -19,7 +19,7 @@ export function activeState(results) {
   const changed = tampering(failure);
   const matches = success.some((code) => MATCHES.test(code));
   if (changed.length && matches && changed.every((code) => MISMATCHES.test(code))) return { state: "contradictory", failures: changed };
-  // In WebAssembly the library leaves the signature of an expired certificate unchecked, unless a trusted time stamp dates it.
+  // The WebAssembly library does not check signatures of expired certificates unless a trusted time stamp dates them.
   const isExpired = failure.includes("signingCredential.expired") && !success.includes("claimSignature.validated");
   if (!changed.length && matches && isExpired) return { state: "unchecked", failures: failure };
   if (changed.length || !matches || !success.includes("claimSignature.validated")) {
@@ -29,16 +29,16 @@ export function activeState(results) {
   return { state: isTrusted(success, failure) ? "trusted" : "untrusted", failures: failure };
 }
 
-/** Manifest label -> the worst state that any manifest naming it as an ingredient gives it. */
+/** Map of manifest label -> the worst state it has as an ingredient of any manifest. */
 export function ingredientStates(manifests, results) {
-  const deltas = new Map((results.ingredientDeltas ?? []).map((one) => [String(one?.ingredientAssertionURI), one?.validationDeltas ?? {}]));
+  const deltas = new Map((results.ingredientDeltas ?? []).map((delta) => [String(delta?.ingredientAssertionURI), delta?.validationDeltas ?? {}]));
   const states = new Map();
   for (const [owner, manifest] of Object.entries(manifests)) {
-    for (const { active_manifest: child, label, validation_results: told, validation_status: oldest } of manifest?.ingredients ?? []) {
+    for (const { active_manifest: child, label, validation_results: ingredientResults, validation_status: legacyStatus } of manifest?.ingredients ?? []) {
       if (typeof child !== "string") continue;
-      const recorded = told?.activeManifest ?? {};
-      // As recorded by the oldest producers: failures alone.
-      const failure = [...(recorded.failure ?? []), ...(Array.isArray(oldest) ? oldest : [])];
+      const recorded = ingredientResults?.activeManifest ?? {};
+      // The oldest producers recorded failures only.
+      const failure = [...(recorded.failure ?? []), ...(Array.isArray(legacyStatus) ? legacyStatus : [])];
       const delta = deltas.get(`self#jumbf=/c2pa/${owner}/c2pa.assertions/${label}`) ?? {};
       const state = ingredientState({ ...recorded, failure }, delta);
       const worst = Math.max(ORDER.indexOf(state), ORDER.indexOf(states.get(child) ?? "trusted"));
@@ -48,14 +48,14 @@ export function ingredientStates(manifests, results) {
   return states;
 }
 
-/** What its importer recorded, and what is different now. Content hashes of ingredients cannot be checked any more. */
+/** State from what the importer recorded and what changed since. Content hashes of ingredients can no longer be checked. */
 function ingredientState(recorded, delta) {
   const [newSuccess, newFailure] = [codes(delta.success), codes(delta.failure)];
   const success = [...codes(recorded.success), ...newSuccess];
   const failure = [...codes(recorded.failure), ...newFailure];
   const validated = ["claimSignature.validated", "ingredient.manifest.validated"].some((code) => success.includes(code));
   if (tampering(failure).length || !validated) return "broken";
-  const isJudgedNow = [...newSuccess, ...newFailure].some((code) => code.startsWith("signingCredential.")); // our list, not the importer's
-  const trusted = isJudgedNow ? isTrusted(newSuccess, newFailure) : isTrusted(success, failure);
+  const isRevalidated = [...newSuccess, ...newFailure].some((code) => code.startsWith("signingCredential.")); // against our trust list, not the importer's
+  const trusted = isRevalidated ? isTrusted(newSuccess, newFailure) : isTrusted(success, failure);
   return trusted ? "trusted" : "untrusted";
 }

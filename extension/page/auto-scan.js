@@ -1,5 +1,5 @@
-// On sites that the user has allowed: every page is scanned as it opens, and its frames of the same site, but no such
-// frame in a page of another site.
+// On sites that are always checked: scans every page when it opens, and its same-site frames, but not such frames in pages
+// of other sites.
 
 if (location.ancestorOrigins ? [...location.ancestorOrigins].every((origin) => origin === location.origin) : window === top) {
   imageprocess.scan.start();
