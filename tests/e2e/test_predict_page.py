@@ -15,8 +15,7 @@ from playwright.sync_api import Page, Route, expect
 
 from imageprocess.report.table import csv_header
 from testkit.pictures import encode, plain
-from tests.support.browsing import PHONE, Open, check, choose, put
-from tests.support.service import running
+from tests.support.browsing import Open, check, choose, put
 
 pytestmark = pytest.mark.e2e
 Drawn = dict[str, Path]
@@ -89,31 +88,6 @@ def test_another_mode_sends_nothing_that_was_not_sent(open_page: Open, drawn: Dr
     assert sum("v1/detect" in url for url in watched.asked) == 2
 
 
-def test_what_is_no_picture_gets_an_answer(open_page: Open, tmp_path: Path) -> None:
-    page = open_page().page
-    paste = """text => {
-        const data = new DataTransfer();
-        data.setData("text/plain", text);
-        document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true }));
-    }"""
-    page.evaluate(paste, "https://pictures.example/a.jpg")
-    expect(page.locator("#problem")).to_contain_text("That is a link")
-    page.evaluate(paste, "hello")
-    expect(page.locator("#problem")).to_have_text("There is no picture in what was pasted.")
-    page.evaluate(
-        """() => {
-            const dataTransfer = new DataTransfer();
-            dataTransfer.setData("text/uri-list", "https://pictures.example/a.jpg");
-            window.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
-        }"""
-    )
-    expect(page.locator("#problem")).to_contain_text("That is a link")
-    (tmp_path / "empty.png").write_bytes(b"")
-    choose(page, tmp_path / "empty.png")
-    check(page)
-    expect(page.locator(".reason")).to_have_text("The file is empty.")
-
-
 def test_a_picture_enlarged_with_its_map_and_a_thumbnail(open_page: Open, drawn: Drawn) -> None:
     page = open_page().page
     choose(page, drawn["bright.jpg"])
@@ -129,15 +103,6 @@ def test_a_picture_enlarged_with_its_map_and_a_thumbnail(open_page: Open, drawn:
     assert before and after and after["height"] > 2 * before["height"]
     dialog.get_by_role("button", name="Close").click()
     expect(dialog).to_have_count(0)
-
-
-def test_on_a_phone_the_verdict_comes_before_the_controls(open_page: Open, drawn: Drawn) -> None:
-    page = open_page(viewport=PHONE).page
-    choose(page, drawn["bright.jpg"])
-    check(page)
-    boxes = [page.locator(name).bounding_box() for name in ("h2.verdict", "#run", "#results")]
-    tops = [box["y"] for box in boxes if box]
-    assert len(tops) == 3 and tops == sorted(tops)
 
 
 def test_several_pictures_one_table_and_a_csv(open_page: Open, drawn: Drawn, address: str) -> None:
@@ -232,64 +197,6 @@ def test_a_damaged_file_is_told_apart_from_the_others(open_page: Open, drawn: Dr
     expect(scan.get_by_role("heading")).to_have_text("Very likely AI-made")
 
 
-def test_drop_anywhere(open_page: Open, drawn: Drawn) -> None:
-    page = open_page().page
-    data = list(drawn["dark.png"].read_bytes())
-    transfer = page.evaluate_handle(
-        """data => {
-            const transfer = new DataTransfer();
-            transfer.items.add(new File([new Uint8Array(data)], "dropped.png", {type: "image/png"}));
-            return transfer;
-        }""",
-        data,
-    )
-    page.dispatch_event("footer", "dragover", {"dataTransfer": transfer})
-    expect(page.locator("body")).to_have_class(re.compile("dropping"))
-    page.dispatch_event("footer", "drop", {"dataTransfer": transfer})
-    expect(page.locator("body")).not_to_have_class(re.compile("dropping"))
-    check(page)
-    expect(page.get_by_role("article", name="dropped.png").get_by_role("heading")).to_have_text(
-        "Very likely real"
-    )
-
-
-def test_paste(open_page: Open, drawn: Drawn) -> None:
-    page = open_page(permissions=["clipboard-read", "clipboard-write"]).page
-    page.evaluate(
-        """async data => {
-            const blob = new Blob([new Uint8Array(data)], {type: "image/png"});
-            await navigator.clipboard.write([new ClipboardItem({"image/png": blob})]);
-        }""",
-        list(drawn["dark.png"].read_bytes()),
-    )
-    page.keyboard.press("Control+V")
-    expect(page.get_by_role("article")).to_have_count(1)
-    check(page)
-    expect(page.locator("h2.verdict")).to_have_text("Very likely real")
-
-
-def test_start_over_leaves_nothing(open_page: Open, drawn: Drawn) -> None:
-    page = open_page().page
-    choose(page, drawn["bright.jpg"], drawn["dark.png"])
-    check(page)
-    page.get_by_role("button", name="Start over").click()
-    expect(page.get_by_role("article")).to_have_count(0)
-    expect(page.locator("#results")).to_be_hidden()
-    expect(page.get_by_role("status")).to_be_empty()
-    expect(page.get_by_role("heading", name="Drop pictures anywhere")).to_be_visible()
-    choose(page, drawn["bright.jpg"])  # the same file again
-    expect(page.get_by_role("article")).to_have_count(1)
-
-
-def test_one_picture_can_be_taken_out(open_page: Open, drawn: Drawn) -> None:
-    page = open_page().page
-    choose(page, drawn["bright.jpg"], drawn["dark.png"])
-    check(page)
-    page.get_by_role("button", name="Remove bright.jpg").click()
-    expect(page.get_by_role("article")).to_have_count(1)
-    expect(page.locator("tbody tr")).to_have_count(1)
-
-
 def test_heat_map_lies_over_the_picture_and_fades(open_page: Open, drawn: Drawn, tmp_path: Path) -> None:
     from PIL import Image
 
@@ -316,131 +223,6 @@ def test_heat_map_lies_over_the_picture_and_fades(open_page: Open, drawn: Drawn,
     expect(heat).to_have_css("opacity", "0.2")
     page.get_by_label("Show where the model looked").uncheck()
     expect(heat).to_be_hidden()
-
-
-def test_keyboard_alone(open_page: Open, drawn: Drawn) -> None:
-    page = open_page().page
-    page.on("filechooser", lambda chooser: None)  # early: Chromium takes a moment to hand its chooser over
-    expect(_tab_to(page, "Choose pictures")).to_be_focused()
-    with page.expect_file_chooser() as choosing:
-        page.keyboard.press("Enter")
-    choosing.value.set_files(drawn["bright.jpg"])
-    expect(page.get_by_role("button", name="Check picture")).to_be_focused()
-    page.keyboard.press("Enter")
-    expect(page.locator("h2.verdict")).to_have_text("Very likely AI-made")
-    box = _tab_to(page, "Show where the model looked")
-    page.keyboard.press("Space")
-    expect(box).to_be_checked()
-    slider = _tab_to(page, "Opacity")
-    page.keyboard.press("End")
-    expect(slider).to_have_value("100")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
-    expect(page.locator(".evidence").get_by_role("listitem")).to_be_visible()
-    _tab_to(page, "Start over", back=True)
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("article")).to_have_count(0)
-    expect(page.get_by_label("Choose pictures")).to_be_focused()
-
-
-def _tab_to(page: Page, name: str, back: bool = False) -> Any:
-    wanted = page.get_by_label(name).or_(page.get_by_role("button", name=name)).first
-    for _ in range(20):
-        page.keyboard.press("Shift+Tab" if back else "Tab")
-        if wanted.evaluate("element => element === document.activeElement"):
-            return wanted
-    raise AssertionError(f"{name} is not reached by Tab")
-
-
-def test_phone(open_page: Open, drawn: Drawn) -> None:
-    page = open_page(viewport=PHONE, has_touch=True, is_mobile=True).page
-    choose(page, drawn["bright.jpg"], drawn["dark.png"])
-    check(page)
-    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
-    card = page.get_by_role("article", name="bright.jpg")
-    picture, finding = card.locator(".frame").bounding_box(), card.locator(".finding").bounding_box()
-    assert picture and finding
-    assert finding["y"] >= picture["y"] + picture["height"]  # one column
-    for button in page.locator("button:visible, label.button:visible").all():
-        box = button.bounding_box()
-        assert box and box["height"] >= 36 and box["width"] >= 36
-
-
-def test_stop_keeps_what_is_done_and_the_rest_can_go_on(open_page: Open, drawn: Drawn) -> None:
-    page = open_page().page
-    choose(page, *[drawn["bright.jpg"]] * 40)
-    page.get_by_role("button", name="Check 40 pictures").click()
-    page.locator("h2.verdict").first.wait_for()
-    page.get_by_role("button", name="Stop").click()
-    expect(page.get_by_role("status")).to_contain_text("Stopped.")
-    done = page.locator("h2.verdict").count()
-    assert 1 <= done < 40
-    page.get_by_role("button", name=f"Check {40 - done} picture").click()
-    expect(page.locator("h2.verdict")).to_have_count(40)
-
-
-def test_what_is_too_large_is_not_even_sent(open_page: Open, drawn: Drawn, tiny_model_dir: Path) -> None:
-    size = drawn["bright.jpg"].stat().st_size
-    with running(tiny_model_dir, max_body_bytes=size - 1) as address:
-        watched = open_page(at=address)
-        choose(watched.page, drawn["bright.jpg"])
-        check(watched.page)
-        expect(watched.page.locator(".reason")).to_contain_text("The file is larger than")
-        assert not any("detect" in url for url in watched.asked)
-
-
-def test_a_key_is_asked_for_and_kept_in_memory_alone(
-    open_page: Open, drawn: Drawn, tiny_model_dir: Path
-) -> None:
-    with running(tiny_model_dir, api_key="open sesame") as address:
-        watched = open_page(at=address)
-        watched.expected = ("403 (Forbidden)",)
-        page = watched.page
-        field = page.get_by_label("This service asks for a key")
-        expect(field).to_be_focused()
-        field.fill("a wrong one")
-        page.keyboard.press("Enter")
-        expect(field).to_be_hidden()
-        choose(page, drawn["bright.jpg"])
-        page.get_by_role("button", name="Check picture").click()
-        expect(page.locator("#problem")).to_have_text("This key is not known to the service.")
-        field.fill("open sesame")
-        page.get_by_role("button", name="Use it").click()
-        expect(page.locator("h2.verdict")).to_have_text("Very likely AI-made")
-        kept = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
-        assert "sesame" not in kept + page.content() and "sesame" not in "".join(watched.asked)
-        page.reload()
-        expect(field).to_be_visible()
-
-
-def test_a_service_that_went_away_is_said(open_page: Open, drawn: Drawn, tiny_model_dir: Path) -> None:
-    with running(tiny_model_dir) as address:
-        watched = open_page(at=address)
-    watched.expected = ("ERR_CONNECTION_REFUSED",)
-    choose(watched.page, drawn["bright.jpg"])
-    watched.page.get_by_role("button", name="Check picture").click()
-    expect(watched.page.get_by_role("alert")).to_have_text("The service does not answer. Is it running?")
-    expect(watched.page.get_by_text("Ready to be checked.")).to_be_visible()
-
-
-def test_a_name_is_text_and_never_markup(open_page: Open, drawn: Drawn) -> None:
-    page = open_page().page
-    name = "<img src=x onerror=alert(1)>.png"
-    page.set_input_files(
-        "#files", {"name": name, "mimeType": "image/png", "buffer": drawn["dark.png"].read_bytes()}
-    )
-    check(page)
-    expect(page.get_by_role("rowheader")).to_have_text(name)
-    expect(page.locator("main img")).to_have_count(0)
-
-
-def test_the_policy_is_enforced_and_the_watch_sees_it(open_page: Open) -> None:
-    watched = open_page()
-    watched.page.evaluate("document.body.setAttribute('onclick', 'document.title = 1')")
-    watched.page.locator("body").click(position={"x": 1, "y": 1})
-    assert any("Content Security Policy" in text for text in watched.complaints)
-    assert watched.page.title() != "1"
-    watched.expected = ("Content Security Policy",)
 
 
 def test_statements_are_told_as_statements(open_page: Open, address: str, tmp_path: Path) -> None:

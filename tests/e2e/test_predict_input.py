@@ -1,0 +1,166 @@
+"""Ways of giving pictures to predict.html: drop, paste, keyboard, phone, and what is not an image."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.browsing import PHONE, Open, check, choose
+
+pytestmark = pytest.mark.e2e
+Drawn = dict[str, Path]
+
+
+def test_what_is_no_picture_gets_an_answer(open_page: Open, tmp_path: Path) -> None:
+    page = open_page().page
+    paste = """text => {
+        const data = new DataTransfer();
+        data.setData("text/plain", text);
+        document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true }));
+    }"""
+    page.evaluate(paste, "https://pictures.example/a.jpg")
+    expect(page.locator("#problem")).to_contain_text("That is a link")
+    page.evaluate(paste, "hello")
+    expect(page.locator("#problem")).to_have_text("There is no picture in what was pasted.")
+    page.evaluate(
+        """() => {
+            const dataTransfer = new DataTransfer();
+            dataTransfer.setData("text/uri-list", "https://pictures.example/a.jpg");
+            window.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+        }"""
+    )
+    expect(page.locator("#problem")).to_contain_text("That is a link")
+    (tmp_path / "empty.png").write_bytes(b"")
+    choose(page, tmp_path / "empty.png")
+    check(page)
+    expect(page.locator(".reason")).to_have_text("The file is empty.")
+
+
+def test_on_a_phone_the_verdict_comes_before_the_controls(open_page: Open, drawn: Drawn) -> None:
+    page = open_page(viewport=PHONE).page
+    choose(page, drawn["bright.jpg"])
+    check(page)
+    boxes = [page.locator(name).bounding_box() for name in ("h2.verdict", "#run", "#results")]
+    tops = [box["y"] for box in boxes if box]
+    assert len(tops) == 3 and tops == sorted(tops)
+
+
+def test_drop_anywhere(open_page: Open, drawn: Drawn) -> None:
+    page = open_page().page
+    data = list(drawn["dark.png"].read_bytes())
+    transfer = page.evaluate_handle(
+        """data => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([new Uint8Array(data)], "dropped.png", {type: "image/png"}));
+            return transfer;
+        }""",
+        data,
+    )
+    page.dispatch_event("footer", "dragover", {"dataTransfer": transfer})
+    expect(page.locator("body")).to_have_class(re.compile("dropping"))
+    page.dispatch_event("footer", "drop", {"dataTransfer": transfer})
+    expect(page.locator("body")).not_to_have_class(re.compile("dropping"))
+    check(page)
+    expect(page.get_by_role("article", name="dropped.png").get_by_role("heading")).to_have_text(
+        "Very likely real"
+    )
+
+
+def test_paste(open_page: Open, drawn: Drawn) -> None:
+    page = open_page(permissions=["clipboard-read", "clipboard-write"]).page
+    page.evaluate(
+        """async data => {
+            const blob = new Blob([new Uint8Array(data)], {type: "image/png"});
+            await navigator.clipboard.write([new ClipboardItem({"image/png": blob})]);
+        }""",
+        list(drawn["dark.png"].read_bytes()),
+    )
+    page.keyboard.press("Control+V")
+    expect(page.get_by_role("article")).to_have_count(1)
+    check(page)
+    expect(page.locator("h2.verdict")).to_have_text("Very likely real")
+
+
+def test_start_over_leaves_nothing(open_page: Open, drawn: Drawn) -> None:
+    page = open_page().page
+    choose(page, drawn["bright.jpg"], drawn["dark.png"])
+    check(page)
+    page.get_by_role("button", name="Start over").click()
+    expect(page.get_by_role("article")).to_have_count(0)
+    expect(page.locator("#results")).to_be_hidden()
+    expect(page.get_by_role("status")).to_be_empty()
+    expect(page.get_by_role("heading", name="Drop pictures anywhere")).to_be_visible()
+    choose(page, drawn["bright.jpg"])  # the same file again
+    expect(page.get_by_role("article")).to_have_count(1)
+
+
+def test_one_picture_can_be_taken_out(open_page: Open, drawn: Drawn) -> None:
+    page = open_page().page
+    choose(page, drawn["bright.jpg"], drawn["dark.png"])
+    check(page)
+    page.get_by_role("button", name="Remove bright.jpg").click()
+    expect(page.get_by_role("article")).to_have_count(1)
+    expect(page.locator("tbody tr")).to_have_count(1)
+
+
+def test_keyboard_alone(open_page: Open, drawn: Drawn) -> None:
+    page = open_page().page
+    page.on("filechooser", lambda chooser: None)  # early: Chromium takes a moment to hand its chooser over
+    expect(_tab_to(page, "Choose pictures")).to_be_focused()
+    with page.expect_file_chooser() as choosing:
+        page.keyboard.press("Enter")
+    choosing.value.set_files(drawn["bright.jpg"])
+    expect(page.get_by_role("button", name="Check picture")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("h2.verdict")).to_have_text("Very likely AI-made")
+    box = _tab_to(page, "Show where the model looked")
+    page.keyboard.press("Space")
+    expect(box).to_be_checked()
+    slider = _tab_to(page, "Opacity")
+    page.keyboard.press("End")
+    expect(slider).to_have_value("100")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator(".evidence").get_by_role("listitem")).to_be_visible()
+    _tab_to(page, "Start over", back=True)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("article")).to_have_count(0)
+    expect(page.get_by_label("Choose pictures")).to_be_focused()
+
+
+def _tab_to(page: Page, name: str, back: bool = False) -> Any:
+    wanted = page.get_by_label(name).or_(page.get_by_role("button", name=name)).first
+    for _ in range(20):
+        page.keyboard.press("Shift+Tab" if back else "Tab")
+        if wanted.evaluate("element => element === document.activeElement"):
+            return wanted
+    raise AssertionError(f"{name} is not reached by Tab")
+
+
+def test_phone(open_page: Open, drawn: Drawn) -> None:
+    page = open_page(viewport=PHONE, has_touch=True, is_mobile=True).page
+    choose(page, drawn["bright.jpg"], drawn["dark.png"])
+    check(page)
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+    card = page.get_by_role("article", name="bright.jpg")
+    picture, finding = card.locator(".frame").bounding_box(), card.locator(".finding").bounding_box()
+    assert picture and finding
+    assert finding["y"] >= picture["y"] + picture["height"]  # one column
+    for button in page.locator("button:visible, label.button:visible").all():
+        box = button.bounding_box()
+        assert box and box["height"] >= 36 and box["width"] >= 36
+
+
+def test_a_name_is_text_and_never_markup(open_page: Open, drawn: Drawn) -> None:
+    page = open_page().page
+    name = "<img src=x onerror=alert(1)>.png"
+    page.set_input_files(
+        "#files", {"name": name, "mimeType": "image/png", "buffer": drawn["dark.png"].read_bytes()}
+    )
+    check(page)
+    expect(page.get_by_role("rowheader")).to_have_text(name)
+    expect(page.locator("main img")).to_have_count(0)

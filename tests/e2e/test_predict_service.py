@@ -1,0 +1,80 @@
+"""predict.html and its service: limits, key, stop, a service that does not answer, content security policy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.support.browsing import Open, check, choose
+from tests.support.service import running
+
+pytestmark = pytest.mark.e2e
+Drawn = dict[str, Path]
+
+
+def test_stop_keeps_what_is_done_and_the_rest_can_go_on(open_page: Open, drawn: Drawn) -> None:
+    page = open_page().page
+    choose(page, *[drawn["bright.jpg"]] * 40)
+    page.get_by_role("button", name="Check 40 pictures").click()
+    page.locator("h2.verdict").first.wait_for()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("status")).to_contain_text("Stopped.")
+    done = page.locator("h2.verdict").count()
+    assert 1 <= done < 40
+    page.get_by_role("button", name=f"Check {40 - done} picture").click()
+    expect(page.locator("h2.verdict")).to_have_count(40)
+
+
+def test_what_is_too_large_is_not_even_sent(open_page: Open, drawn: Drawn, tiny_model_dir: Path) -> None:
+    size = drawn["bright.jpg"].stat().st_size
+    with running(tiny_model_dir, max_body_bytes=size - 1) as address:
+        watched = open_page(at=address)
+        choose(watched.page, drawn["bright.jpg"])
+        check(watched.page)
+        expect(watched.page.locator(".reason")).to_contain_text("The file is larger than")
+        assert not any("detect" in url for url in watched.asked)
+
+
+def test_a_key_is_asked_for_and_kept_in_memory_alone(
+    open_page: Open, drawn: Drawn, tiny_model_dir: Path
+) -> None:
+    with running(tiny_model_dir, api_key="open sesame") as address:
+        watched = open_page(at=address)
+        watched.expected = ("403 (Forbidden)",)
+        page = watched.page
+        field = page.get_by_label("This service asks for a key")
+        expect(field).to_be_focused()
+        field.fill("a wrong one")
+        page.keyboard.press("Enter")
+        expect(field).to_be_hidden()
+        choose(page, drawn["bright.jpg"])
+        page.get_by_role("button", name="Check picture").click()
+        expect(page.locator("#problem")).to_have_text("This key is not known to the service.")
+        field.fill("open sesame")
+        page.get_by_role("button", name="Use it").click()
+        expect(page.locator("h2.verdict")).to_have_text("Very likely AI-made")
+        kept = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
+        assert "sesame" not in kept + page.content() and "sesame" not in "".join(watched.asked)
+        page.reload()
+        expect(field).to_be_visible()
+
+
+def test_a_service_that_went_away_is_said(open_page: Open, drawn: Drawn, tiny_model_dir: Path) -> None:
+    with running(tiny_model_dir) as address:
+        watched = open_page(at=address)
+    watched.expected = ("ERR_CONNECTION_REFUSED",)
+    choose(watched.page, drawn["bright.jpg"])
+    watched.page.get_by_role("button", name="Check picture").click()
+    expect(watched.page.get_by_role("alert")).to_have_text("The service does not answer. Is it running?")
+    expect(watched.page.get_by_text("Ready to be checked.")).to_be_visible()
+
+
+def test_the_policy_is_enforced_and_the_watch_sees_it(open_page: Open) -> None:
+    watched = open_page()
+    watched.page.evaluate("document.body.setAttribute('onclick', 'document.title = 1')")
+    watched.page.locator("body").click(position={"x": 1, "y": 1})
+    assert any("Content Security Policy" in text for text in watched.complaints)
+    assert watched.page.title() != "1"
+    watched.expected = ("Content Security Policy",)

@@ -1,0 +1,36 @@
+"""Trust lists of the tests' own certificate authority, and an image to sign."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from testkit.pictures import encode, scene
+
+
+@pytest.fixture(scope="session")
+def photo() -> bytes:
+    return encode(scene(1), "JPEG")
+
+
+@pytest.fixture(scope="session")
+def trusting(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trust list with the tests' own authority on it."""
+    credentials = pytest.importorskip(
+        "testkit.credentials", reason="needs the extra [c2pa]", exc_type=ImportError
+    )
+    path = tmp_path_factory.mktemp("trust") / "list.pem"
+    path.write_text(credentials.authority().root_pem)
+    return path
+
+
+@pytest.fixture(scope="session")
+def suspicious(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trust list with somebody else on it."""
+    credentials = pytest.importorskip(
+        "testkit.credentials", reason="needs the extra [c2pa]", exc_type=ImportError
+    )
+    path = tmp_path_factory.mktemp("trust") / "list.pem"
+    path.write_text(credentials.authority("Somebody Else").root_pem)
+    return path

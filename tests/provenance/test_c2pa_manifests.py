@@ -1,0 +1,131 @@
+"""What a C2PA manifest says about its image: actions, ingredients, tools, extra assertions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from imageprocess.types import PointsTo
+from testkit.records import IPTC
+from tests.support.content_credentials import (
+    CAPTURED,
+    GENERATED,
+    HAS_EXTRA,
+    needs_extra,
+    read_credentials,
+    single_credential,
+)
+
+if HAS_EXTRA:
+    from testkit.credentials import Action, authority, created, opened, placed, sign
+
+
+@needs_extra
+@pytest.mark.parametrize(
+    ("actions", "points_to", "signal"),
+    [
+        ([created(GENERATED), {"action": "c2pa.cropped"}], "ai", "fullyGenAIMedia"),
+        ([created("compositeWithTrainedAlgorithmicMedia")], "ai_edited", "partlyGenAICreation"),
+        ([created(CAPTURED), {"action": "c2pa.edited", "digitalSourceType": IPTC + GENERATED}], "ai_edited",
+         "perceptibleGenAI"),
+        ([created(CAPTURED)], "real", "capturedMedia"),
+        ([created("computationalCapture"), {"action": "c2pa.transcoded"}], "real", "capturedMedia"),
+        ([created("compositeCapture")], "real", "capturedMediaStitched"),
+        ([created(CAPTURED), {"action": "c2pa.cropped"}], "nothing", "ambiguousActions"),
+        ([created("digitalCreation")], "nothing", "nonGenAIDigitalCreation"),
+        ([created("screenCapture")], "nothing", "screenCaptureMayContainGenAI"),
+        ([created("composite")], "nothing", "compositionMayContainGenAI"),
+        ([created("algorithmicMedia")], "nothing", None),
+    ],
+)  # fmt: skip
+def test_actions_in_the_vocabulary_of_the_asset_rubrics(
+    actions: list[Action], points_to: PointsTo, signal: str | None, photo: bytes, trusting: Path
+) -> None:
+    item = single_credential(sign(photo, actions), trusting)
+    assert item.points_to == points_to
+    assert signal in item.detail["signals"] if signal else "signals" not in item.detail
+
+
+@needs_extra
+def test_bings_manifests_name_the_tool_instead_of_a_source_type(photo: bytes, trusting: Path) -> None:
+    """Which the standard does not allow, so that its signer is not trusted; but nothing was changed since."""
+    agent = created(None, softwareAgent="Image Creator from Designer", description="AI Generated Image")
+    item = single_credential(sign(photo, [agent]), trusting)
+    assert (item.trust, item.points_to) == ("valid_untrusted", "ai")
+    assert (
+        "breaks the standard's rules" in item.claim and item.detail["model"] == "Image Creator from Designer"
+    )
+
+
+@needs_extra
+def test_a_parents_story_is_the_pictures_own(photo: bytes, trusting: Path) -> None:
+    generated, captured = sign(photo, [created(GENERATED)]), sign(photo, [created(CAPTURED)])
+    cropped: Action = {"action": "c2pa.cropped"}
+    assert (
+        single_credential(sign(photo, [opened()], ingredients=[("parentOf", generated)]), trusting).points_to
+        == "ai"
+    )
+    assert (
+        single_credential(
+            sign(photo, [opened(), cropped], ingredients=[("parentOf", generated)]), trusting
+        ).points_to
+        == "ai"
+    )
+    assert (
+        single_credential(sign(photo, [opened()], ingredients=[("parentOf", captured)]), trusting).points_to
+        == "real"
+    )
+    edited = single_credential(
+        sign(photo, [opened(), cropped], ingredients=[("parentOf", captured)]), trusting
+    )
+    assert edited.points_to == "nothing"
+    unsigned = single_credential(sign(photo, [opened()], ingredients=[("parentOf", photo)]), trusting)
+    assert unsigned.points_to == "nothing" and "mediaUnknownProvenance" in unsigned.detail["signals"]
+
+
+@needs_extra
+def test_a_part_by_an_ai_makes_an_edit_and_an_input_to_a_model_makes_nothing(
+    photo: bytes, trusting: Path
+) -> None:
+    generated = sign(photo, [created(GENERATED)])
+    mixed = sign(photo, [created(CAPTURED), placed()], ingredients=[("componentOf", generated)])
+    assert single_credential(mixed, trusting).points_to == "ai_edited"
+    inspired = sign(photo, [created("digitalCreation")], ingredients=[("inputTo", generated)])
+    assert single_credential(inspired, trusting).points_to == "nothing"
+
+
+@needs_extra
+def test_an_ingredient_is_only_as_good_as_its_own_signer(photo: bytes, trusting: Path) -> None:
+    foreign = sign(photo, [created(GENERATED)], by=authority("Stranger"))
+    own, of_ingredient = read_credentials(
+        sign(photo, [opened()], ingredients=[("parentOf", foreign)]), trusting
+    )
+    assert (own.trust, own.points_to) == ("trusted", "nothing")
+    assert (of_ingredient.trust, of_ingredient.points_to) == ("valid_untrusted", "ai")
+    capture = sign(photo, [created(CAPTURED)], by=authority("Stranger"))
+    assert (
+        single_credential(sign(photo, [opened()], ingredients=[("parentOf", capture)]), trusting).points_to
+        == "nothing"
+    )
+
+
+@needs_extra
+def test_a_broken_ingredient_says_nothing(photo: bytes, trusting: Path) -> None:
+    generated = bytearray(sign(photo, [created(GENERATED)]))
+    generated[generated.index(GENERATED.encode())] ^= 1
+    for item in read_credentials(
+        sign(photo, [opened()], ingredients=[("parentOf", bytes(generated))]), trusting
+    ):
+        assert item.points_to == "nothing"
+
+
+@needs_extra
+def test_a_partners_model_is_named_in_a_parameter_of_adobes_own(photo: bytes, trusting: Path) -> None:
+    parameters = {
+        "com.adobe.digitalSourceType": IPTC + GENERATED,
+        "com.adobe.details": "imagen-3.0-generate-002",
+    }
+    action = {**opened(), "parameters": {**opened().get("parameters", {}), **parameters}}
+    item = single_credential(sign(photo, [action], ingredients=[("parentOf", photo)]), trusting)
+    assert item.points_to == "ai" and "imagen-3.0-generate-002" in item.detail["model"]

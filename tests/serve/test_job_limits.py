@@ -1,0 +1,201 @@
+"""Limits of POST /v1/jobs: sizes, malformed orders, quotas, rates, jobs switched off, storage."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from imageprocess.serve.settings import Settings
+from testkit.keyfiles import line
+from testkit.pictures import encode, scene
+from tests.support.jobs import (
+    BRIGHT,
+    DARK,
+    SLOW,
+    THREE,
+    as_tar,
+    as_zip,
+    job_records,
+    send_job,
+    wait_for_job,
+    wait_for_metric,
+)
+from tests.support.service import running
+
+
+def test_a_job_waits_where_the_queue_is_full(tiny_model_dir: Path) -> None:
+    """A full queue refuses single requests; a job goes on later instead."""
+    with (
+        running(tiny_model_dir, jobs=1, max_waiting=1) as address,
+        httpx.Client(base_url=address, timeout=60) as client,
+    ):
+        job = send_job(client, [(f"{i}.png", BRIGHT) for i in range(6)])
+        stop = threading.Event()
+
+        def press() -> None:
+            while not stop.is_set():
+                httpx.post(f"{address}/v1/detect", files={"file": SLOW}, timeout=60)
+
+        pressing = [threading.Thread(target=press) for _ in range(3)]
+        for thread in pressing:
+            thread.start()
+        time.sleep(2)
+        stop.set()
+        for thread in pressing:
+            thread.join()
+        told = wait_for_job(client, job["id"])
+    assert (told["done"], told["errors"]) == (6, 0)
+
+
+def test_a_job_goes_no_faster_than_its_owners_rate_and_leaves_single_requests_theirs(
+    tiny_model_dir: Path,
+) -> None:
+    with (
+        running(tiny_model_dir, jobs=1, rate_per_address="4/minute") as address,
+        httpx.Client(base_url=address, timeout=60) as client,
+    ):
+        job = send_job(client, [(f"{i}.png", BRIGHT) for i in range(8)])
+        deadline = time.monotonic() + 30
+        while (told := client.get(f"/v1/jobs/{job['id']}").json())["done"] < 3:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        time.sleep(1)
+        told = client.get(f"/v1/jobs/{job['id']}").json()
+        assert told["done"] <= 4 and told["state"] == "running"
+        assert client.post("/v1/detect", files={"file": BRIGHT}).status_code == 200
+        assert client.delete(f"/v1/jobs/{job['id']}").status_code == 204
+        wait_for_metric(client, "imageprocess_jobs 0.0")
+
+
+@pytest.fixture(scope="module")
+def small(tiny_model_dir: Path) -> Iterator[httpx.Client]:
+    """A service with small limits."""
+    with (
+        running(
+            tiny_model_dir, jobs=1, max_body_bytes=20_000, batch_max_bytes=100_000, batch_max_files=4
+        ) as address,
+        httpx.Client(base_url=address, timeout=30) as client,
+    ):
+        yield client
+
+
+def test_a_job_is_as_large_as_its_own_limit_not_as_a_requests(small: httpx.Client) -> None:
+    noise = encode(scene(3, 90, 90), "BMP")  # 24 kB: more than one picture may have
+    job = wait_for_job(small, send_job(small, [("a.png", BRIGHT), ("b.bmp", noise), ("c.bmp", noise)])["id"])
+    assert (job["done"], job["errors"]) == (3, 2)
+    assert [r.get("error", {}).get("code") for r in job_records(small, job["id"])] == [
+        None,
+        "too_large",
+        "too_large",
+    ]
+
+
+@pytest.mark.parametrize("pack", [as_tar, as_zip])
+def test_a_picture_that_is_too_large_is_told_where_the_others_are_not(small: httpx.Client, pack: Any) -> None:
+    data = pack([("a.png", BRIGHT), ("b.bmp", bytes(30_000)), ("c.png", DARK)])
+    answer = small.post("/v1/jobs", content=data, headers={"Content-Type": "application/zip"})
+    job = wait_for_job(small, answer.json()["id"])
+    assert [r.get("error", {}).get("code") for r in job_records(small, job["id"])] == [
+        None,
+        "too_large",
+        None,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "code"),
+    [
+        (bytes(100_001), 413, "too_large"),
+        (as_zip([(f"{i}.png", BRIGHT) for i in range(5)]), 413, "too_large"),
+        (as_zip([(f"{i}.png", bytes(19_000) + bytes([i])) for i in range(4)] * 2), 413, "too_large"),
+        (as_tar([(f"{i}.png", bytes(19_000)) for i in range(12)], "w:gz"), 413, "too_large"),
+        (as_zip([]), 422, "no_pictures"),
+        (as_tar([("notes.txt", b"text")]), 422, "no_pictures"),
+        (as_tar([("a.png", BRIGHT)])[:700], 422, "corrupt"),
+        (as_zip([("a.png", BRIGHT)])[:-30], 422, "corrupt"),
+        (as_tar([("a.png", BRIGHT)], "w:gz")[:-40], 422, "corrupt"),
+        (b"text", 422, "corrupt"),
+        (b"", 422, "corrupt"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_a_job_is_told_at_once(
+    small: httpx.Client, content: bytes, status: int, code: str
+) -> None:
+    answer = small.post("/v1/jobs", content=content, headers={"Content-Type": "application/x-tar"})
+    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+    assert "imageprocess_jobs 0.0" in small.get("/metrics").text
+
+
+def test_malformed_orders(small: httpx.Client) -> None:
+    five = [("file", (f"{i}.png", BRIGHT)) for i in range(5)]
+    asked: list[dict[str, Any]] = [
+        {"files": five},
+        {"files": {"other": BRIGHT}},
+        {"files": {"file": BRIGHT}, "params": {"mode": "bold"}},
+        {"files": {"file": BRIGHT}, "params": {"webhook": "https://hooks.example/"}},
+    ]
+    assert [small.post("/v1/jobs", **sent).status_code for sent in asked] == [400] * 4
+    picture = small.post("/v1/jobs", content=BRIGHT, headers={"Content-Type": "image/png"})
+    assert (picture.status_code, picture.json()["code"]) == (415, "unsupported_media_type")
+
+
+def test_so_many_at_once_and_half_of_them_one_owners(tiny_model_dir: Path, tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text("".join(line(name, name) for name in ("one", "two", "three")))
+    slow = [(f"{i}.jpg", SLOW) for i in range(20)]
+    with running(tiny_model_dir, jobs=1, keys_file=keys, batch_jobs=2) as address:
+        clients = {
+            name: httpx.Client(base_url=address, headers={"X-API-Key": name}, timeout=60)
+            for name in ("one", "two", "three")
+        }
+        first = send_job(clients["one"], slow)
+        assert clients["one"].post("/v1/jobs", files={"file": BRIGHT}).status_code == 503
+        second = send_job(clients["two"], slow)
+        refused = clients["three"].post("/v1/jobs", files={"file": BRIGHT})
+        assert (refused.status_code, refused.json()["code"]) == (503, "busy")
+        assert int(refused.headers["Retry-After"]) >= 1
+        clients["one"].delete(f"/v1/jobs/{first['id']}")
+        clients["two"].delete(f"/v1/jobs/{second['id']}")
+        wait_for_metric(clients["one"], "imageprocess_jobs 0.0")
+        assert wait_for_job(clients["three"], send_job(clients["three"], THREE)["id"])["done"] == 3
+        for client in clients.values():
+            client.close()
+
+
+def test_jobs_are_off_where_others_reach_the_service_without_a_key() -> None:
+    assert Settings(host="0.0.0.0").batch_jobs == 0
+    assert Settings(host="0.0.0.0", api_key="k").batch_jobs > 0  # type: ignore[arg-type]
+    assert Settings(host="0.0.0.0", batch_jobs=1).batch_jobs == 1
+    assert Settings(host="127.0.0.1").batch_jobs > 0
+
+
+def test_where_jobs_are_off_they_are_said_to_be(tiny_model_dir: Path) -> None:
+    with running(tiny_model_dir, jobs=1, batch_jobs=0) as address:
+        answer = httpx.post(f"{address}/v1/jobs", files={"file": BRIGHT})
+        assert (answer.status_code, answer.json()["code"]) == (404, "jobs_off")
+        assert httpx.get(f"{address}/v1/model").json()["service"]["jobs"] is None
+
+
+def test_no_file_of_a_job_has_a_name(tiny_model_dir: Path, tmp_path: Path) -> None:
+    """So nothing is left where the service is killed."""
+    with (
+        running(tiny_model_dir, jobs=1, batch_folder=tmp_path) as address,
+        httpx.Client(base_url=address, timeout=60) as client,
+    ):
+        job = send_job(client, [(f"{i}.jpg", SLOW) for i in range(3)])
+        assert list(tmp_path.iterdir()) == []
+        assert wait_for_job(client, job["id"])["done"] == 3
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_take_a_job_is_told(tiny_model_dir: Path, tmp_path: Path) -> None:
+    with running(tiny_model_dir, jobs=1, batch_folder=tmp_path / "missing") as address:
+        answer = httpx.post(f"{address}/v1/jobs", files={"file": BRIGHT})
+    assert (answer.status_code, answer.json()["code"]) == (503, "no_room")
+    assert str(tmp_path) not in answer.text
