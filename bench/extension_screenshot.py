@@ -39,6 +39,10 @@ Some of what you see here was never there.</p>
 <div class=row><img src=lake.png alt=""><img src=street.jpg alt=""><img src=spheres.webp alt=""></div>
 <p>Tomorrow we go on to the mountains, where the weather is said to be better and the roads are said to be worse.</p>"""
 
+# All animations have ended and the last change has been painted.
+SETTLED = """Promise.all(document.getAnimations({subtree: true}).map(({finished}) => finished))
+    .then(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))))"""
+
 
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *said: object) -> None:
@@ -85,8 +89,9 @@ def _shoot(context: BrowserContext, address: str, out: Path, language: str, popu
         [tab, f"{address}lake.png"],
     )
     page.bring_to_front()
-    _panel(page).locator("h2.verdict").wait_for()
-    page.wait_for_timeout(600)
+    panel = _panel(page)
+    panel.locator("h2.verdict").wait_for()
+    panel.evaluate(SETTLED)
     page.screenshot(path=out)
 
 
@@ -96,7 +101,7 @@ def _finished(popup: Page, tab: int) -> None:
             "(id) => chrome.tabs.sendMessage(id, {call: 'progress'}, {frameId: 0}).catch(() => null)", tab
         )
         if told and told["checked"] == 3 and not told["running"]:
-            return popup.wait_for_timeout(300)
+            return popup.evaluate(SETTLED)
         popup.wait_for_timeout(200)
     sys.exit("the scan does not end")
 

@@ -35,6 +35,7 @@ from imageprocess.decode import decode
 from imageprocess.detector import Detector
 from imageprocess.model.registry import DEFAULT_MODEL
 from imageprocess.types import Source
+from testkit.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "bench" / "results" / "speed.json"
@@ -230,15 +231,15 @@ def _server(command: list[str]) -> Iterator[tuple[int, int]]:
 
 
 def _wait(address: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
+    def answers() -> bool:
+        if process.poll() is not None:
+            raise RuntimeError(f"the service ended with exit status {process.returncode}")
         try:
-            httpx.get(address, timeout=5).raise_for_status()
+            return httpx.get(address, timeout=5).is_success
         except httpx.HTTPError:
-            time.sleep(0.2)
-        else:
-            return
-    raise TimeoutError(f"{address} does not answer")
+            return False
+
+    wait_until(answers, timeout_s=120, interval_s=0.2)
 
 
 # Starting and installing

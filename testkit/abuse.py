@@ -69,11 +69,13 @@ async def _slow(address: str, key: str, patience_s: float) -> dict[str, Any]:
     """Hundreds that trickle their headers, as many that trickle a body; and one that asks meanwhile."""
     parts = urlsplit(address)
     whole = form(_PICTURE, headers=f"X-API-Key: {key}\r\n")
+    began_at: list[float] = []
     ended: list[float] = []
 
     async def trickle(request: bytes) -> None:
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
         began = time.perf_counter()
+        began_at.append(began)
         closing = asyncio.create_task(reader.read())
         try:
             writer.write(request)
@@ -88,7 +90,8 @@ async def _slow(address: str, key: str, patience_s: float) -> dict[str, Any]:
     slow_ones = [trickle(_START + b"X-A: ") for _ in range(_SLOW_ONES)]
     slow_ones += [trickle(whole[:-60]) for _ in range(_SLOW_ONES)]
     running = asyncio.gather(*slow_ones)
-    await asyncio.sleep(1)
+    while len(began_at) < len(slow_ones) and not running.done():
+        await asyncio.sleep(0.02)
     taken: list[float] = []
     async with httpx.AsyncClient(base_url=address, timeout=60) as client:
         while not running.done():

@@ -10,6 +10,8 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, Response
 
+from testkit.waiting import wait_until
+
 ROUNDS = 7
 PRIVATE = (
     "/assets/ort/",
@@ -39,9 +41,10 @@ def first_paint_ms(browser: Browser, address: str) -> float:
     with browser.new_context(service_workers="block") as context:
         page = context.new_page()
         page.goto(address)
-        page.wait_for_timeout(300)
-        paint = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
-        return float(page.evaluate(paint))
+        paint = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+        return float(
+            wait_until(lambda: page.evaluate(paint), pause=lambda s: page.wait_for_timeout(1000 * s))
+        )
 
 
 def model_ready_ms(browser: Browser, address: str) -> float:
@@ -94,5 +97,4 @@ def weight_bytes(browser: Browser, address: str, locale: str = "en-US") -> int:
         page.on("requestfinished", lambda request: count(request.response()))
         page.goto(address)
         page.wait_for_load_state("networkidle")
-        page.wait_for_timeout(200)
     return sum(sizes.values())

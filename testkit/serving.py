@@ -8,11 +8,12 @@ import signal
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from testkit.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -50,12 +51,12 @@ def started(command: list[str], **environment: str) -> Iterator[tuple[subprocess
 
 def _wait_until_it_listens(process: subprocess.Popen[str], port: int) -> None:
     """It says that it is ready a moment before."""
-    deadline = time.monotonic() + 20
-    while process.poll() is None and time.monotonic() < deadline:
+
+    def is_listening_or_ended() -> bool:
         with socket.socket() as sock:
-            if sock.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.02)
+            return sock.connect_ex(("127.0.0.1", port)) == 0 or process.poll() is not None
+
+    wait_until(is_listening_or_ended, timeout_s=20, interval_s=0.02)
 
 
 def free_port() -> int:

@@ -7,7 +7,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from imageprocess.batch import Job, run
 from imageprocess.batch.inputs import Inputs
 from imageprocess.batch.score import Task
+from testkit.waiting import wait_until
 
 KILLS = 20
 Rows = Callable[[Path], list[dict[str, Any]]]
@@ -58,13 +58,12 @@ def test_killed_twenty_times_at_random_moments(folder: Path, task: Task, tmp_pat
 
 def _assert_nothing_is_left_running(argument: str) -> None:
     """Workers end when whoever started them is gone."""
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        mine = [p for p in Path("/proc").iterdir() if p.name.isdigit() and int(p.name) != os.getpid()]
-        if not any(argument in _command_line(process) for process in mine):
-            return
-        time.sleep(0.2)
-    raise AssertionError("workers outlive the killed process")
+
+    def running() -> list[str]:
+        others = [p for p in Path("/proc").iterdir() if p.name.isdigit() and int(p.name) != os.getpid()]
+        return [process.name for process in others if argument in _command_line(process)]
+
+    wait_until(lambda: not running(), interval_s=0.2, state=lambda: f"workers outlive it: {running()}")
 
 
 def _command_line(process: Path) -> str:

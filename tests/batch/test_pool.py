@@ -19,6 +19,7 @@ from imageprocess.detector import failed
 from imageprocess.errors import CorruptImageError, ModelError
 from imageprocess.types import Source
 from testkit.pictures import encode, plain
+from testkit.waiting import wait_until
 
 PICTURE = encode(plain(255), "JPEG")
 
@@ -62,8 +63,7 @@ def test_a_picture_that_kills_its_worker_is_the_only_error(pipe: Path, task: Tas
             for pid in set(_holders(pipe)) - set(killed):
                 killed.append(pid)
                 os.kill(pid, signal.SIGKILL)
-            while killed and killed[-1] in _holders(pipe):  # it takes a moment to die
-                time.sleep(0.01)
+            wait_until(lambda: not killed or killed[-1] not in _holders(pipe), interval_s=0.01)
             os.close(writing)
 
     killer = threading.Thread(target=kill, daemon=True)

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from testkit.pictures import encode, gradient, plain
+from testkit.waiting import wait_until
 
 COMMAND = [sys.executable, "-m", "imageprocess"]
 
@@ -128,10 +129,7 @@ def test_ctrl_c_ends_it_quietly_and_leaves_no_file(tiny_model_dir: Path, tmp_pat
     assert process.stdin is not None
     process.stdin.write(f"{tmp_path}/a.png\n".encode() * 200)
     process.stdin.flush()
-    deadline = time.monotonic() + 30
-    while not [path for path in tmp_path.glob(".out*") if path.stat().st_size]:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: any(path.stat().st_size for path in tmp_path.glob(".out*")))
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (130, b"", b"")

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from imageprocess.web import site
 from testkit.serving import serving_files
-from tests.support.browsing import Open, Watched, choose_private, saved_records, watching
+from tests.support.browsing import Open, Watched, choose_private, saved_records, wait_on_page, watching
 
 pytestmark = pytest.mark.e2e
 Drawn = dict[str, Path]
@@ -23,12 +23,12 @@ def _settled(page: Page, *large: str) -> None:
     """The service worker has kept the pages, and these files are in the cache."""
     page.wait_for_load_state("networkidle")
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
-    for _ in range(200):
+
+    def has_all() -> bool:
         kept = _kept(page)
-        if all(any(name in address for address in kept) for name in large):
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError(f"kept are only {kept}")
+        return all(any(name in address for address in kept) for name in large)
+
+    wait_on_page(page, has_all, state=lambda: _kept(page))
 
 
 def _kept(page: Page) -> list[str]:

@@ -29,6 +29,7 @@ from tests.support.browsing import (
     probability,
     pushed_in_strips,
     saved_records,
+    wait_on_page,
     watching,
 )
 from tests.support.golden_pictures import golden_pictures
@@ -194,12 +195,12 @@ def test_a_download_goes_on_where_it_was_broken_off_and_can_be_removed(
             asked == [f"bytes={at}-{at + PART - 1}" for at in (0, PART, PART, 2 * PART)] and size < 3 * PART
         )
         page.get_by_role("button", name="Remove the download").click()
-        for _ in range(100):
+
+        def model_name() -> str:
             page.get_by_role("button", name="again").wait_for()
-            if (name := saved_records(page)[0]["model"]["name"]) == "student":
-                break
-            page.wait_for_timeout(100)
-        assert name == "student"  # judged again, by the model that is left
+            return str(saved_records(page)[0]["model"]["name"])
+
+        wait_on_page(page, lambda: model_name() == "student")  # judged again, by the model that is left
         expect(page.get_by_text("Thorough (downloads 21 MB once)")).to_be_visible()
         kept = page.evaluate(
             "caches.open('imageprocess-private').then((c) => c.keys()).then((k) => k.map((r) => r.url))"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +15,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Worker, expect, sync_playwright
 
 from imageprocess.web import site
-from tests.support.browsing import CHROMIUM_ARGUMENTS, DESKTOP, TIMEOUT_MS, chromium_path
+from tests.support.browsing import CHROMIUM_ARGUMENTS, DESKTOP, TIMEOUT_MS, chromium_path, wait_on_page
 from tests.support.picture_site import Site
 
 ARGUMENTS = [*CHROMIUM_ARGUMENTS, "--headless=new", "--lang=en"]
@@ -71,12 +72,12 @@ class Extension:
 
     def panel(self, page: Page) -> Any:
         """The panel's frame, once it has a verdict or says why it has none."""
-        for _ in range(TIMEOUT_MS // 100):
+
+        def panel() -> Any:
             frame = next((one for one in page.frames if one.url.startswith(f"{self.root}panel.html")), None)
-            if frame and frame.locator("h2").count():
-                return frame
-            page.wait_for_timeout(100)
-        raise AssertionError(f"no panel among {[frame.url for frame in page.frames]}")
+            return frame if frame and frame.locator("h2").count() else None
+
+        return wait_on_page(page, panel, state=lambda: [frame.url for frame in page.frames])
 
     def popup(self, page: Page | None = None, query: str = "") -> Page:
         """The toolbar's popup in a tab of its own, for `page`."""
@@ -91,16 +92,23 @@ class Extension:
         tab = self.tab_id(page)
         popup = self.popup(page)
         popup.get_by_role("button", name="Check the pictures").click()
-        popup.wait_for_timeout(1000)
-        for _ in range(3 * TIMEOUT_MS // 200):
-            told: dict[str, Any] = self.worker.evaluate(
-                "(id) => chrome.tabs.sendMessage(id, {call: 'progress'}, {frameId: 0}).catch(() => ({}))", tab
+        states: deque[dict[str, Any]] = deque(maxlen=10)
+
+        def is_stable() -> bool:
+            """Ended, and the same for a second: a page's late images are taken up after 0.7 s."""
+            states.append(
+                self.worker.evaluate(
+                    "(id) => chrome.tabs.sendMessage(id, {call: 'progress'}, {frameId: 0}).catch(() => ({}))",
+                    tab,
+                )
             )
-            if told.get("checked") and not told["running"]:
-                popup.close()
-                return told
-            popup.wait_for_timeout(200)
-        raise AssertionError(f"the scan does not end: {told}")
+            last = states[-1]
+            is_ended = bool(last.get("checked")) and not last["running"]
+            return is_ended and len(states) == 10 and all(state == last for state in states)
+
+        wait_on_page(popup, is_stable, timeout_s=3 * TIMEOUT_MS / 1000, state=lambda: states[-1])
+        popup.close()
+        return states[-1]
 
 
 Start = Callable[..., Extension]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 
 from imageprocess.detector import Detector
 from testkit.pictures import encode, gradient, scene
+from testkit.waiting import wait_until
 from tests.support.firefox import Firefox, firefox_running
 from tests.support.picture_site import Site
 
@@ -62,16 +62,21 @@ def _scan(firefox: Firefox, root: str, address: str) -> dict[str, Any]:
         """return browser.runtime.sendMessage({to: "background", call: "scan", tabId: arguments[0]})""", tab
     )
     assert reached == {"value": True}
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        told: dict[str, Any] = firefox.ask(
+
+    def progress() -> dict[str, Any]:
+        state: dict[str, Any] = firefox.ask(
             """return browser.tabs.sendMessage(arguments[0], {call: "progress"}, {frameId: 0})""", tab
         )
-        if told["checked"] and not told["running"]:
-            firefox.switch(page)
-            return told
-        time.sleep(0.2)
-    raise AssertionError(f"the scan does not end: {told}")
+        return state
+
+    def finished() -> dict[str, Any] | None:
+        state = progress()
+        return state if state["checked"] and not state["running"] else None
+
+    result = wait_until(finished, timeout_s=120, interval_s=0.2, state=progress)
+    assert result is not None
+    firefox.switch(page)
+    return result
 
 
 def test_a_page_is_scanned_within_what_was_allowed(

@@ -19,6 +19,7 @@ from imageprocess.types import Source
 from imageprocess.web import site
 from testkit.pictures import encode, scene
 from testkit.records import png_texts
+from tests.support.browsing import wait_on_page
 from tests.support.golden_pictures import golden_picture
 from tests.support.picture_site import Site
 
@@ -185,15 +186,13 @@ def test_a_strict_page_and_the_keyboard(ours: Extension, sites: Sites) -> None:
     page.evaluate("() => { document.activeElement.blur(); window.focus(); }")
     expect(page.locator("[data-imageprocess]")).not_to_be_focused()
     page.keyboard.press("Escape")
-    for _ in range(50):
-        if not any("panel.html" in frame.url for frame in page.frames):
-            break
-        page.wait_for_timeout(100)
-    assert not any("panel.html" in frame.url for frame in page.frames)
+    wait_on_page(page, lambda: not any("panel.html" in frame.url for frame in page.frames))
 
 
 def test_a_page_cannot_open_a_panel_of_its_own(ours: Extension, sites: Sites) -> None:
     page = opened(ours, sites[0].page(f'<iframe src="{ours.root}panel.html#guess"></iframe>'))
-    page.wait_for_timeout(1000)
+    page.wait_for_timeout(
+        1000
+    )  # proves that nothing is shown: a panel of the extension's own has its heading by then
     frame = next(frame for frame in page.frames if "panel.html" in frame.url)
     expect(frame.locator("h2")).to_have_count(0)

@@ -15,6 +15,7 @@ from imageprocess.report.records import to_record
 from imageprocess.types import Source
 from imageprocess.web import site
 from testkit.pictures import encode, scene
+from tests.support.browsing import wait_on_page
 from tests.support.golden_pictures import golden_picture
 from tests.support.picture_site import Site
 
@@ -155,7 +156,7 @@ def test_sixty_pictures(start: Start, sites: Sites, tmp_path: Path) -> None:
     ours = start(allowed=BOTH, more=(f"--log-net-log={log}",))
     sixty = Sixty(*sites)
     page = sixty.open(ours)
-    page.wait_for_timeout(500)
+    page.wait_for_load_state("networkidle")
     asked_before = [list(one.asked) for one in sites]
     told = ours.scan(page)
     records = _records(ours, page)
@@ -229,21 +230,13 @@ def test_pictures_that_come_later_and_that_go(ours: Extension, sites: Sites) -> 
     page.evaluate(
         f"""document.body.insertAdjacentHTML('beforeend', '<img style="{SIZE}" src="/second.png">')"""
     )
-    _until(page, lambda: len(_badges(page)) == 2)
+    wait_on_page(page, lambda: len(_badges(page)) == 2, state=lambda: _badges(page))
     page.evaluate("document.getElementById('one').remove()")
-    _until(page, lambda: len(_badges(page)) == 1)
+    wait_on_page(page, lambda: len(_badges(page)) == 1, state=lambda: _badges(page))
     popup = ours.popup(page)
     popup.get_by_role("button", name="Remove the badges").click()
-    _until(page, lambda: not _badges(page))
+    wait_on_page(page, lambda: not _badges(page), state=lambda: _badges(page))
     assert page.evaluate("document.body.children.length") == 1  # the page itself is as it was
-
-
-def _until(page: Page, reached: Any) -> None:
-    for _ in range(150):
-        if reached():
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError(_badges(page))
 
 
 def test_pictures_from_elsewhere_are_told_and_not_read(ours: Extension, sites: Sites) -> None:

@@ -6,7 +6,6 @@ Every manifest is made here, by a certificate authority that is made here.
 from __future__ import annotations
 
 import struct
-import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from imageprocess.types import Evidence, Thresholds
 from imageprocess.verdict import decide
 from testkit.pictures import encode, scene
 from testkit.records import facts
+from testkit.waiting import wait_until
 from tests.support.content_credentials import (
     CAPTURED,
     GENERATED,
@@ -74,9 +74,8 @@ def test_an_expired_signer_is_untrusted_though_on_the_list(photo: bytes, tmp_pat
     path = tmp_path / "list.pem"
     path.write_text(brief.root_pem)
     data = sign(photo, [created(GENERATED)], by=brief)
-    deadline = time.monotonic() + 30
-    while (item := single_credential(data, path)).trust == "trusted" and time.monotonic() < deadline:
-        time.sleep(0.5)
+    wait_until(lambda: single_credential(data, path).trust != "trusted", timeout_s=30, interval_s=0.5)
+    item = single_credential(data, path)
     assert item.detail["state"] == "untrusted" and "expired" in item.claim
     assert item.points_to == "ai"
     unlisted = single_credential(data, tmp_path / "none.pem")

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from PIL import Image
 
 from testkit.pictures import encode, plain
 from testkit.serving import free_port, started
+from testkit.waiting import wait_until
 
 SERVE = [sys.executable, "-m", "imageprocess", "serve"]
 BRIGHT = encode(plain(250), "PNG")
@@ -62,15 +62,14 @@ def test_no_request_that_was_taken_on_is_lost(tiny_model_dir: Path, more: tuple[
         slow: list[int] = []
         for asker in askers:
             asker.start()
-        deadline = time.monotonic() + 30
-        while outcomes["200"] <= 5:  # all of them are at work
-            assert time.monotonic() < deadline, outcomes
-            time.sleep(0.02)
+        wait_until(lambda: outcomes["200"] > 5, state=lambda: outcomes)
         last = threading.Thread(
             target=lambda: slow.append(httpx.post(url, files={"file": SLOW}, timeout=60).status_code)
         )
         last.start()
-        time.sleep(0.3)
+        # Later requests were answered, so the slow one has been accepted.
+        accepted = outcomes["200"] + 3 * len(askers)
+        wait_until(lambda: outcomes["200"] > accepted, state=lambda: outcomes)
         process.send_signal(signal.SIGTERM)
         for asker in askers:
             asker.join(30)
@@ -86,14 +85,17 @@ def test_readiness_ends_first(tiny_model_dir: Path) -> None:
     with serving(tiny_model_dir, IMAGEPROCESS_DRAIN_S="2") as (process, address):
         assert httpx.get(f"{address}/readyz").status_code == 200
         process.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + 10
-        while (refused := httpx.get(f"{address}/readyz")).status_code == 200:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        refused = wait_until(lambda: _error_response(f"{address}/readyz"), interval_s=0.02)
+        assert refused is not None
         assert (refused.status_code, refused.json()["code"]) == (503, "draining")
         answer = httpx.post(f"{address}/v1/detect", files={"file": BRIGHT})
         assert answer.status_code == 200 and answer.headers["Connection"] == "close"
         assert process.wait(20) in (0, -signal.SIGTERM)
+
+
+def _error_response(url: str) -> httpx.Response | None:
+    response = httpx.get(url)
+    return None if response.status_code == 200 else response
 
 
 def test_the_workers_end_with_the_service_even_when_it_is_killed(tiny_model_dir: Path) -> None:
@@ -102,10 +104,7 @@ def test_the_workers_end_with_the_service_even_when_it_is_killed(tiny_model_dir:
         assert len(workers) == 2
         process.kill()
         process.wait()
-        deadline = time.monotonic() + 20
-        while any(Path(f"/proc/{pid}").exists() and not _is_zombie(pid) for pid in workers):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until(lambda: all(not Path(f"/proc/{pid}").exists() or _is_zombie(pid) for pid in workers))
 
 
 def _is_zombie(pid: int) -> bool:
@@ -129,11 +128,9 @@ def test_several_processes_count_together(tiny_model_dir: Path) -> None:
 
 
 def request_line(said: list[str]) -> str:
-    deadline = time.monotonic() + 20
-    while not (found := [line for line in said if '"event": "request"' in line]):
-        assert time.monotonic() < deadline, said
-        time.sleep(0.02)
-    return found[0]
+    return wait_until(
+        lambda: next((line for line in said if '"event": "request"' in line), ""), state=lambda: said
+    )
 
 
 def test_a_line_tells_what_happened_and_not_to_whom(tiny_model_dir: Path) -> None:

@@ -26,6 +26,7 @@ from imageprocess.serve.problems import ProblemError
 from imageprocess.serve.settings import Settings
 from imageprocess.sources.web import post
 from testkit.pictures import encode, plain
+from testkit.waiting import wait_until
 from tests.support.service import running
 
 KEY = bytes(range(32))
@@ -85,13 +86,14 @@ def order(tiny_model_dir: Path, url: str, until: str, **settings: Any) -> dict[s
         )
         assert answer.status_code == 202, answer.text
         assert url not in answer.text
-        deadline = time.monotonic() + 60
-        while True:
-            job: dict[str, Any] = httpx.get(f"{address}/v1/jobs/{answer.json()['id']}", timeout=30).json()
-            if job["webhook"]["state"] == until:
-                return job
-            assert time.monotonic() < deadline, job
-            time.sleep(0.05)
+        job_url = f"{address}/v1/jobs/{answer.json()['id']}"
+
+        def current() -> dict[str, Any]:
+            job: dict[str, Any] = httpx.get(job_url, timeout=30).json()
+            return job
+
+        wait_until(lambda: current()["webhook"]["state"] == until, state=current)
+        return current()
 
 
 def check_signature(headers: dict[str, str], body: bytes) -> None:

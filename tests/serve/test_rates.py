@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from imageprocess.serve import rates
 from imageprocess.serve.settings import Settings
 from testkit.keyfiles import line
 from testkit.pictures import encode, plain
+from testkit.waiting import wait_until
 from tests.support.service import running
 
 PICTURE = encode(plain(250), "PNG")
@@ -48,10 +48,7 @@ def test_pictures_are_counted_not_requests(tiny_model_dir: Path) -> None:
         assert post(address, FILES * 2).status_code == 429
     with running(tiny_model_dir, rate_per_address="1/second") as address:
         assert post(address).status_code == 200
-        deadline = time.monotonic() + 10
-        while post(address).status_code != 200:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        wait_until(lambda: post(address).status_code == 200, timeout_s=10, interval_s=0.1)
 
 
 def test_a_key_has_its_own_count_and_wrong_keys_are_their_addresss(

@@ -15,6 +15,7 @@ import pytest
 
 from testkit.loading import form
 from testkit.pictures import encode, plain
+from testkit.waiting import wait_until
 from tests.support.service import running
 
 PICTURE = encode(plain(250), "PNG")
@@ -137,9 +138,9 @@ def test_the_next_head_may_come_with_the_end_of_a_body(address: str, size: int) 
     following = b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
     with connect(address) as sock:
         sock.sendall(form(bytes(size)) + following[:20])
-        time.sleep(0.3)
+        received = sock.recv(65536)  # the first answer: the server has read the beginning of the next head
         sock.sendall(following[20:])
-        received = read_all(sock)
+        received += read_all(sock)
     assert received.count(b"HTTP/1.1 200 ") == 2 and received.endswith(b'{"status":"alive"}')
 
 
@@ -147,9 +148,14 @@ def test_all_bodies_together_have_their_memory(address: str) -> None:
     started = form(bytes(1_500_000))
     with connect(address) as sock:
         sock.sendall(started[:-10])
-        time.sleep(0.2)
-        answer = httpx.post(f"{address}/v1/detect", files={"file": bytes(1_000_000)})
-        assert (answer.status_code, answer.json()["code"]) == (503, "busy")
+
+        def refusal() -> httpx.Response | None:
+            """Once the server has read the first body."""
+            answer = httpx.post(f"{address}/v1/detect", files={"file": bytes(1_000_000)})
+            return answer if answer.status_code == 503 else None
+
+        answer = wait_until(refusal, timeout_s=0.6, interval_s=0.01)  # before the body's time is over
+        assert answer is not None and answer.json()["code"] == "busy"
         assert "Retry-After" in answer.headers
         read_all(sock)
     assert httpx.post(f"{address}/v1/detect", files={"file": bytes(1_000_000)}).status_code == 200

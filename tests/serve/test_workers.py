@@ -11,7 +11,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +25,7 @@ from PIL import Image
 from imageprocess.errors import ModelError
 from testkit.loading import Answer, form, load
 from testkit.pictures import encode, plain, scene
+from testkit.waiting import wait_until
 from tests.support.service import running, worker_pids
 
 BRIGHT = encode(plain(250), "PNG")
@@ -52,13 +53,6 @@ def detect(client: httpx.Client, data: bytes) -> dict[str, Any]:
     assert response.status_code == 200, response.text
     record: dict[str, Any] = response.json()["results"][0]
     return record
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def looked_at(client: httpx.Client) -> int:

@@ -9,12 +9,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import numpy as np
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page
+
+from testkit.waiting import wait_until
+
+T = TypeVar("T")
 
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
@@ -127,3 +131,20 @@ def pushed_in_strips(page: Page, cutter: str, rgba: NDArray[np.uint8], spec: dic
         [*cutter.split(), base64.b64encode(rgba.tobytes()).decode(), width, height, spec],
     )
     return base64.b64decode(found)
+
+
+def wait_on_page(
+    page: Page,
+    condition: Callable[[], T],
+    *,
+    timeout_s: float = TIMEOUT_MS / 1000,
+    state: Callable[[], object] | None = None,
+) -> T:
+    """`wait_until` that lets the page's events through: Playwright delivers them only inside its own calls."""
+    return wait_until(
+        condition,
+        timeout_s=timeout_s,
+        interval_s=0.1,
+        pause=lambda seconds: page.wait_for_timeout(1000 * seconds),
+        state=state,
+    )

@@ -6,13 +6,13 @@ import json
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from testkit.serving import free_port
+from testkit.waiting import wait_until
 
 EXTENSION_ID = "imageprocess@imageprocess.example"
 _PREFERENCES = {
@@ -111,14 +111,15 @@ class Firefox:
 
 
 def _connected(port: int) -> socket.socket:
-    deadline = time.monotonic() + 60
-    while True:
+    def connect() -> socket.socket | None:
         try:
             return socket.create_connection(("127.0.0.1", port), timeout=180)
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
+        except OSError:  # not listening yet
+            return None
+
+    connection = wait_until(connect, interval_s=0.1)
+    assert connection is not None
+    return connection
 
 
 @contextmanager

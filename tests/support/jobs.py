@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-import time
 import zipfile
 from typing import Any
 
 import httpx
 
 from testkit.pictures import encode, plain, scene
+from testkit.waiting import wait_until
 
 BRIGHT, GREY, DARK = (encode(plain(brightness), "PNG") for brightness in (250, 128, 5))
 SLOW = encode(scene(1, 3000, 3000), "JPEG")
@@ -47,12 +47,14 @@ def send_job(client: httpx.Client, files: Files, **query: str) -> dict[str, Any]
 
 def wait_for_job(client: httpx.Client, job_id: str, **headers: str) -> dict[str, Any]:
     """Until it has ended."""
-    deadline = time.monotonic() + 120
-    while (job := client.get(f"/v1/jobs/{job_id}", headers=headers).json())["state"] == "running":
-        assert time.monotonic() < deadline, job
-        time.sleep(0.05)
-    told: dict[str, Any] = job
-    return told
+
+    def ended() -> dict[str, Any] | None:
+        job: dict[str, Any] = client.get(f"/v1/jobs/{job_id}", headers=headers).json()
+        return job if job["state"] != "running" else None
+
+    job = wait_until(ended, timeout_s=120)
+    assert job is not None
+    return job
 
 
 def job_records(client: httpx.Client, job_id: str) -> list[dict[str, Any]]:
@@ -62,7 +64,4 @@ def job_records(client: httpx.Client, job_id: str) -> list[dict[str, Any]]:
 
 
 def wait_for_metric(client: httpx.Client, wanted: str) -> None:
-    deadline = time.monotonic() + 60
-    while wanted not in client.get("/metrics").text:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: wanted in client.get("/metrics").text)
