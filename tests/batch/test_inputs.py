@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.server
 import io
 import os
 import tarfile
-import threading
 from collections.abc import Iterable, Iterator
+from http.server import BaseHTTPRequestHandler
 from itertools import islice
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from imageprocess.batch.inputs import Input, Inputs, Item, Shard, flatten, name_
 from imageprocess.errors import InputNotFoundError, UsageError
 from imageprocess.types import Result, Source
 from testkit.pictures import encode, plain
+from testkit.serving import QuietHandler, http_server
 
 MAX_BYTES = 100_000
 PICTURE = encode(plain(9), "JPEG")
@@ -127,24 +126,13 @@ def test_a_store_that_refuses_is_a_row(tmp_path: Path) -> None:
     pytest.importorskip("aiohttp")
     pytest.importorskip("fsspec")
 
-    class Refuses(http.server.BaseHTTPRequestHandler):
+    class Refuses(QuietHandler, BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_error(403)
 
         do_HEAD = do_GET  # noqa: N815 (http.server's word)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with (
-        http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refuses) as server,
-        contextlib.ExitStack() as stack,
-    ):
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        stack.callback(thread.join)
-        stack.callback(server.shutdown)
-        address = f"http://127.0.0.1:{server.server_port}"
+    with http_server(Refuses) as address:
         found = [
             *_inputs(f"{address}/a.jpg", f"{address}/a.tar", f"{address}/"),
             *_inputs("http://127.0.0.1:9/a.jpg"),

@@ -13,10 +13,11 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from imageprocess.serve.app import create_app
 from imageprocess.serve.settings import Settings
 from imageprocess.web import site
+from testkit.chromium import CHROMIUM_ARGUMENTS, chromium_path
 from testkit.pictures import encode, plain
+from testkit.service import running
 from testkit.serving import serving_files
-from tests.support.browsing import CHROMIUM_ARGUMENTS, TIMEOUT_MS, Open, Watched, chromium_path, watching
-from tests.support.service import running
+from tests.support.browsing import TIMEOUT_MS, Open, Watched, watching
 
 ARGUMENTS = [*CHROMIUM_ARGUMENTS, "--headless"]
 

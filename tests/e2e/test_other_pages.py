@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from imageprocess.web import site
+from testkit.service import running
 from tests.support.browsing import DESKTOP, PHONE, Open
-from tests.support.service import running
 
 pytestmark = pytest.mark.e2e
 PAGES = ["index.html", "predict.html", "docs.html"]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from testkit.service import running
 from tests.support.browsing import Open, check, choose
-from tests.support.service import running
 
 pytestmark = pytest.mark.e2e
 Drawn = dict[str, Path]

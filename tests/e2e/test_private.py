@@ -17,9 +17,9 @@ from imageprocess.types import Source
 from imageprocess.web import site
 from testkit.pictures import encode, scene
 from testkit.records import png_chunk
+from testkit.service import running
 from tests.support.browsing import Open, choose_private, put, saved_records
 from tests.support.golden_pictures import golden_pictures
-from tests.support.service import running
 
 pytestmark = pytest.mark.e2e
 Drawn = dict[str, Path]

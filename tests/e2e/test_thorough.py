@@ -22,6 +22,7 @@ from imageprocess.model.views import cut_views
 from imageprocess.report.records import to_record
 from imageprocess.types import Source
 from imageprocess.web import site
+from testkit.service import running
 from testkit.serving import serving_files
 from tests.support.browsing import (
     Open,
@@ -33,7 +34,6 @@ from tests.support.browsing import (
     watching,
 )
 from tests.support.golden_pictures import golden_pictures
-from tests.support.service import running
 
 pytestmark = pytest.mark.e2e
 FIXTURES = Path(__file__).resolve().parents[3] / "shared" / "fixtures" / "open-pack"

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from imageprocess.web import site
 from testkit.pictures import encode
+from testkit.service import running
 from tests.support.browsing import (
     DESKTOP,
     PHONE,
@@ -24,7 +25,6 @@ from tests.support.browsing import (
     saved_records,
     watching,
 )
-from tests.support.service import running
 
 pytestmark = pytest.mark.e2e
 Drawn = dict[str, Path]

@@ -15,7 +15,8 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Worker, expect, sync_playwright
 
 from imageprocess.web import site
-from tests.support.browsing import CHROMIUM_ARGUMENTS, DESKTOP, TIMEOUT_MS, chromium_path, wait_on_page
+from testkit.chromium import CHROMIUM_ARGUMENTS, chromium_path
+from tests.support.browsing import DESKTOP, TIMEOUT_MS, wait_on_page
 from tests.support.picture_site import Site
 
 ARGUMENTS = [*CHROMIUM_ARGUMENTS, "--headless=new", "--lang=en"]

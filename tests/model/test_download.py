@@ -6,11 +6,10 @@ import hashlib
 import io
 import os
 import re
-import threading
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from imageprocess.errors import ModelError
 from imageprocess.model.base import download
 from imageprocess.model.base.download import download_base
 from imageprocess.model.base.spec import BaseSpec
+from testkit.serving import QuietHandler, http_server
 
 CONTENT = os.urandom(3 << 20)  # nothing compresses it: the wheel is as large
 WHEEL = "tower-1.0-py3-none-any.whl"
@@ -42,7 +42,7 @@ def _registry(wheel: bytes, breaks: int) -> Iterator[tuple[str, list[int]]]:
     after a half, a third, a quarter... of what is left."""
     begun: list[int] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler, BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
@@ -67,18 +67,8 @@ def _registry(wheel: bytes, breaks: int) -> Iterator[tuple[str, list[int]]]:
             self.wfile.write(body)
             self.close_connection = len(body) < length
 
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/simple", begun
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with http_server(Handler) as address:
+        yield f"{address}/simple", begun
 
 
 def _base(wheel: bytes) -> BaseSpec:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import http.server
 import os
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +27,7 @@ from imageprocess.provenance.trust import (
 pytest.importorskip("cryptography", reason="makes certificates")
 from testkit.credentials import authority
 from testkit.pictures import encode, plain
+from testkit.serving import serving_files
 
 
 @pytest.fixture
@@ -48,20 +47,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """A web server on this machine, and the folder that it serves."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def __init__(self, *args: object) -> None:
-            super().__init__(*args, directory=str(tmp_path))  # type: ignore[arg-type]
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", tmp_path
-        server.shutdown()
-        thread.join()
+    with serving_files(tmp_path) as address:
+        yield address, tmp_path
 
 
 def test_the_setting_names_the_file_and_else_it_is_the_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:

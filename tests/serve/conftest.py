@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.service import running
+from testkit.service import running
 
 
 @pytest.fixture(scope="session")

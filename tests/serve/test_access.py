@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from testkit.pictures import encode, plain
-from tests.support.service import running
+from testkit.service import running
 
 FILES = {"file": ("a.png", encode(plain(250), "PNG"))}
 

@@ -18,7 +18,7 @@ import imageprocess
 from imageprocess.serve import schemas
 from imageprocess.serve.settings import Settings
 from testkit.pictures import encode, plain
-from tests.support.service import running
+from testkit.service import running
 
 POST_PATHS = ["/v1/detect", "/v1/report", "/v1/detect/base64", "/predict", "/v1/jobs"]
 JOB_PATHS = ["/v1/jobs/{job_id}", "/v1/jobs/{job_id}/results"]

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from testkit import hostile_files
-from tests.support.service import running
+from testkit.service import running
 
 CODES = {"too_large", "too_many_pixels", "unsupported_format", "corrupt", "timeout"}
 TIMEOUT_S = 10

@@ -14,6 +14,7 @@ import pytest
 from imageprocess.serve.settings import Settings
 from testkit.keyfiles import line
 from testkit.pictures import encode, scene
+from testkit.service import running
 from testkit.waiting import wait_until
 from tests.support.jobs import (
     BRIGHT,
@@ -27,7 +28,6 @@ from tests.support.jobs import (
     wait_for_job,
     wait_for_metric,
 )
-from tests.support.service import running
 
 
 def test_a_job_waits_where_the_queue_is_full(tiny_model_dir: Path) -> None:

@@ -6,12 +6,11 @@ import base64
 import hashlib
 import hmac
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +25,9 @@ from imageprocess.serve.problems import ProblemError
 from imageprocess.serve.settings import Settings
 from imageprocess.sources.web import post
 from testkit.pictures import encode, plain
+from testkit.service import running
+from testkit.serving import QuietHandler, http_server
 from testkit.waiting import wait_until
-from tests.support.service import running
 
 KEY = bytes(range(32))
 SECRET = SecretStr("whsec_" + base64.b64encode(KEY).decode())
@@ -47,7 +47,7 @@ class Receiver:
 def receiving(*statuses: int) -> Iterator[Receiver]:
     receiver = Receiver(list(statuses))
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler, BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             receiver.heard.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
@@ -57,19 +57,8 @@ def receiving(*statuses: int) -> Iterator[Receiver]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    receiver.address = f"http://localhost:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with http_server(Handler, host="localhost") as receiver.address:
         yield receiver
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def order(tiny_model_dir: Path, url: str, until: str, **settings: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from testkit.keyfiles import line
+from testkit.service import running
 from testkit.waiting import wait_until
 from tests.support.jobs import (
     BRIGHT,
@@ -24,7 +25,6 @@ from tests.support.jobs import (
     wait_for_job,
     wait_for_metric,
 )
-from tests.support.service import running
 
 
 def test_a_form_of_pictures_from_order_to_records(client: httpx.Client) -> None:

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from testkit.pictures import encode, plain, scene
-from tests.support.service import running
+from testkit.service import running
 
 CAP = 20_000_000  # the default, of a request's body
 

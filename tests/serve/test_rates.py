@@ -17,8 +17,8 @@ from imageprocess.serve import rates
 from imageprocess.serve.settings import Settings
 from testkit.keyfiles import line
 from testkit.pictures import encode, plain
+from testkit.service import running
 from testkit.waiting import wait_until
-from tests.support.service import running
 
 PICTURE = encode(plain(250), "PNG")
 FILES = [("file", ("a.png", PICTURE))]

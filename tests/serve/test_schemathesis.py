@@ -9,7 +9,7 @@ from pathlib import Path
 
 from testkit.keyfiles import line
 from testkit.schema_requests import run
-from tests.support.service import running
+from testkit.service import running
 
 
 def test_the_document_tells_all(tiny_model_dir: Path, tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ import pytest
 
 from testkit.loading import form
 from testkit.pictures import encode, plain
+from testkit.service import running
 from testkit.waiting import wait_until
-from tests.support.service import running
 
 PICTURE = encode(plain(250), "PNG")
 START = b"POST /v1/detect HTTP/1.1\r\nHost: a\r\n"

@@ -25,8 +25,8 @@ from PIL import Image
 from imageprocess.errors import ModelError
 from testkit.loading import Answer, form, load
 from testkit.pictures import encode, plain, scene
+from testkit.service import running, worker_pids
 from testkit.waiting import wait_until
-from tests.support.service import running, worker_pids
 
 BRIGHT = encode(plain(250), "PNG")
 # Seconds of decoding in a few kilobytes: long enough to be met while it is looked at.

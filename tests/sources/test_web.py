@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
@@ -16,11 +15,12 @@ from imageprocess.errors import InputError, InputNotFoundError, InputTimeoutErro
 from imageprocess.sources.web import _is_public
 from imageprocess.types import Source
 from testkit.pictures import encode, gradient
+from testkit.serving import QuietHandler, http_server
 
 PICTURE = encode(gradient(), "PNG")
 
 
-class _Site(BaseHTTPRequestHandler):
+class _Site(QuietHandler, BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         name = self.path.partition("?")[0]
         if name.startswith("/hop"):
@@ -63,19 +63,11 @@ class _Site(BaseHTTPRequestHandler):
         except OSError:  # the client has had enough
             self.close_connection = True
 
-    def log_message(self, *_: object) -> None:
-        pass
-
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Site)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with http_server(_Site) as address:
+        yield address
 
 
 def test_a_picture_is_fetched_and_called_by_its_address(site: str) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from urllib.parse import unquote, urlsplit
+
+from testkit.serving import QuietHandler, http_server
 
 _TYPES = {
     "html": "text/html; charset=utf-8", "jpg": "image/jpeg", "png": "image/png", "webp": "image/webp",
@@ -22,7 +23,7 @@ class Site:
         self.asked: list[str] = []
         site = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler, BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 path = unquote(urlsplit(self.path).path)
                 site.asked.append(path)
@@ -35,23 +36,16 @@ class Site:
                 self.end_headers()
                 self.wfile.write(data or b"")
 
-            def log_message(self, *said: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self.address = f"http://{host}:{self._server.server_port}"
+        self._server = http_server(Handler, host)
 
     def __enter__(self) -> Site:
-        self._thread.start()
+        self.address = self._server.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server.__exit__(kind, error, trace)
 
     def page(self, body: str, head: str = "") -> str:
         """Serve a page; its address, which no other has."""

@@ -8,14 +8,14 @@ import io
 import json
 import shutil
 import tarfile
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
 from imageprocess.web import runtime
+from testkit.serving import QuietHandler, http_server
 
 pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="needs npm")
 PACKAGE, FILES = runtime.PARTS["ort"]
@@ -43,7 +43,7 @@ class Registry:
         self.integrity = f"sha512-{base64.b64encode(hashlib.sha512(self.tarball).digest()).decode()}"
         registry = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler, BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 registry.asked += 1
                 fails = registry.asked <= failures
@@ -53,11 +53,8 @@ class Registry:
                 self.end_headers()
                 self.wfile.write(data)
 
-            def log_message(self, *said: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"http://127.0.0.1:{self.server.server_port}/"
+        self.handler = Handler
+        self.address = ""
 
     def answer(self, path: str) -> bytes:
         if path.endswith(".tgz"):
@@ -86,14 +83,11 @@ def registry(
     """npm asks this registry, and has nothing in its cache."""
     registry = Registry(request.param)
     monkeypatch.setattr(runtime, "PARTS", {"ort": (PACKAGE, FILES)})
-    monkeypatch.setenv("npm_config_registry", registry.address)
-    monkeypatch.setenv("npm_config_cache", str(tmp_path / "cache"))
-    thread = threading.Thread(target=registry.server.serve_forever)
-    thread.start()
-    yield registry
-    registry.server.shutdown()
-    registry.server.server_close()
-    thread.join()
+    with http_server(registry.handler) as address:
+        registry.address = f"{address}/"
+        monkeypatch.setenv("npm_config_registry", registry.address)
+        monkeypatch.setenv("npm_config_cache", str(tmp_path / "cache"))
+        yield registry
 
 
 @pytest.mark.parametrize("registry", [2], indirect=True)
