@@ -12,7 +12,7 @@ from imageprocess.model import registry
 from imageprocess.model.spec import load_spec
 
 
-def test_auroc_on_the_open_pack_stays_near_the_card(shared_dir: Path) -> None:
+def test_open_pack_auroc_matches_card(shared_dir: Path) -> None:
     pack = shared_dir / "fixtures" / "open-pack"
     with (pack / "index.csv").open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))

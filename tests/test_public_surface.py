@@ -29,7 +29,7 @@ def _import(name: str) -> ModuleType:
 
 
 @pytest.mark.parametrize("name", _modules_with_all())
-def test_all_is_what_is_there(name: str) -> None:
+def test_all_matches_public_names(name: str) -> None:
     module = _import(name)
     if not hasattr(module, "__all__"):
         return
@@ -47,12 +47,12 @@ def test_all_is_what_is_there(name: str) -> None:
     assert own <= set(listed), f"{name} defines what its __all__ lacks"
 
 
-def test_the_contracts_names_are_public() -> None:
+def test_contract_names_are_public() -> None:
     assert {"detect", "detect_many", "__version__", "ImageProcessError"} <= set(imageprocess.__all__)
     assert re.fullmatch(r"\d+\.\d+\.\d+", imageprocess.__version__)
     assert set(imageprocess.__all__) <= set(dir(imageprocess))
 
 
-def test_an_unknown_name_is_an_attribute_error() -> None:
+def test_unknown_name_is_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no_such_thing"):
         _ = imageprocess.no_such_thing

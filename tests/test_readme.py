@@ -26,7 +26,7 @@ def _options(command: click.Command) -> set[str]:
 
 
 @pytest.mark.parametrize("line", COMMANDS)
-def test_commands_and_their_options(line: str) -> None:
+def test_readme_commands_and_options_exist(line: str) -> None:
     words = shlex.split(line.split(" < ")[0])[1:]
     command: click.Command = main
     while isinstance(command, click.Group):
@@ -38,17 +38,17 @@ def test_commands_and_their_options(line: str) -> None:
     assert given <= _options(command), f"{line}: {given - _options(command)}"
 
 
-def test_there_are_commands() -> None:
+def test_readme_has_commands() -> None:
     assert len(COMMANDS) > 10
 
 
-def test_targets_of_make() -> None:
+def test_readme_make_targets_exist() -> None:
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
     named = set(re.findall(r"(?:`|^ {4})make (\w+)", TEXT, re.M))
     assert {"serve", "test"} <= named <= targets, named - targets
 
 
-def test_every_extra_is_named_with_what_it_adds() -> None:
+def test_readme_lists_every_extra() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
         "optional-dependencies"
     ]
@@ -56,12 +56,12 @@ def test_every_extra_is_named_with_what_it_adds() -> None:
     assert set(re.findall(r"`(\w+)`", table)) >= extras.keys() - {"dev"}
 
 
-def test_links_into_the_tree() -> None:
+def test_readme_links_resolve() -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", TEXT):
         assert (ROOT / target).exists(), target
 
 
-def test_the_commands_for_a_reports_sums_give_them(tmp_path: Path) -> None:
+def test_documented_hash_commands_match_report(tmp_path: Path) -> None:
     photo, report = tmp_path / "photo.jpg", tmp_path / "photo.html"
     exif = Image.Exif()
     exif[0x0112] = 6  # lies on its side
@@ -78,13 +78,13 @@ def test_the_commands_for_a_reports_sums_give_them(tmp_path: Path) -> None:
         assert said.split()[0] in text, line
 
 
-def test_the_example_prints_what_is_shown() -> None:
+def test_readme_example_output() -> None:
     command = [sys.executable, "-m", "bench.readme_example", "--check"]
     checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert checked.returncode == 0, checked.stderr
 
 
-def test_the_headline_figures_are_those_of_the_benchmarks() -> None:
+def test_headline_figures_match_benchmarks() -> None:
     page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     reached = _rows(page, "reached")
     columns = reached[0]

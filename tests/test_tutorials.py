@@ -51,7 +51,7 @@ def _own_pictures() -> list[str]:
         ("numbers.md", ["report.html", "report.json"]),
     ],
 )
-def test_every_command_of_the_tutorial_works(tutorial: str, written: list[str], folder: Path) -> None:
+def test_tutorial_commands_run(tutorial: str, written: list[str], folder: Path) -> None:
     environment = {
         **os.environ,
         "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",

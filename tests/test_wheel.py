@@ -66,7 +66,7 @@ def _wheel(clone: Path, out: Path, **environment: str) -> tuple[Path, str]:
     return wheel, done.stdout + done.stderr
 
 
-def test_without_npm_it_is_built_all_the_same_and_serve_says_what_is_missing(
+def test_wheel_without_npm_and_serve_names_missing_part(
     clone: Path, tmp_path: Path, tiny_model_dir: Path
 ) -> None:
     (tmp_path / "bin").mkdir()
@@ -92,7 +92,7 @@ def test_without_npm_it_is_built_all_the_same_and_serve_says_what_is_missing(
 
 
 @pytest.mark.skipif(shutil.which("npm") is None, reason="needs npm")
-def test_where_npm_is_it_has_private_mode(clone: Path, tmp_path: Path) -> None:
+def test_wheel_with_npm_has_private_mode(clone: Path, tmp_path: Path) -> None:
     wheel, said = _wheel(clone, tmp_path)
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
@@ -105,7 +105,7 @@ def test_where_npm_is_it_has_private_mode(clone: Path, tmp_path: Path) -> None:
     assert not [name for name in names if "node_modules" in name]
 
 
-def test_an_installed_wheel_detects(clone: Path, tmp_path: Path) -> None:
+def test_installed_wheel_detects(clone: Path, tmp_path: Path) -> None:
     """In a venv of its own; of what this environment has, it sees the dependencies alone."""
     (tmp_path / "bin").mkdir()
     wheel, _ = _wheel(clone, tmp_path, PATH=str(tmp_path / "bin"))

@@ -53,7 +53,7 @@ def _names(inputs: Iterable[Input]) -> list[str]:
 @pytest.mark.parametrize(
     ("name", "mode"), [("a.tar", "w"), ("a.tar.gz", "w:gz"), ("a.tgz", "w:gz"), ("a.tar.xz", "w:xz")]
 )
-def test_a_tars_pictures_with_their_bytes(tmp_path: Path, name: str, mode: str) -> None:
+def test_tar_members_with_bytes(tmp_path: Path, name: str, mode: str) -> None:
     members = {
         "x/1.jpg": PICTURE, "x/1.json": b"{}", "x/1.cls": b"3",
         "unnamed": PICTURE, "x/._2.jpg": b"mac", "broken.png": b"?",
@@ -64,7 +64,7 @@ def test_a_tars_pictures_with_their_bytes(tmp_path: Path, name: str, mode: str) 
     assert [one.data for one in found if isinstance(one, Source)] == [PICTURE, PICTURE, b"?"]
 
 
-def test_a_tar_cut_off_gives_what_it_has_and_says_so(tmp_path: Path) -> None:
+def test_truncated_tar_gives_members_and_error_row(tmp_path: Path) -> None:
     path = _write_tar(tmp_path / "a.tar", {f"{i}.jpg": PICTURE + bytes(2000) for i in range(5)})
     path.write_bytes(path.read_bytes()[: 3 * (512 + 3072) - 700])
     found = _inputs(path)
@@ -74,20 +74,20 @@ def test_a_tar_cut_off_gives_what_it_has_and_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [b"", b"not a tar at all" * 100])
-def test_a_tar_that_is_none_is_one_row(tmp_path: Path, damage: bytes) -> None:
+def test_invalid_tar_is_one_row(tmp_path: Path, damage: bytes) -> None:
     path = tmp_path / "a.tar"
     path.write_bytes(damage)
     assert [isinstance(one, Result) for one in _inputs(path, tmp_path / "missing.tar")] == [True, True]
 
 
-def test_a_member_above_the_limit_is_a_row_and_is_not_read(tmp_path: Path) -> None:
+def test_member_over_limit_is_row_and_not_read(tmp_path: Path) -> None:
     path = _write_tar(tmp_path / "a.tar", {"big.jpg": bytes(MAX_BYTES + 1), "1.jpg": PICTURE})
     big, small = _inputs(path)
     assert isinstance(big, Result) and big.error is not None and big.error.code == "too_large"
     assert isinstance(small, Source)
 
 
-def test_parquet_with_bytes_and_as_hugging_face_writes_it(tmp_path: Path) -> None:
+def test_parquet_bytes_and_hugging_face_layout(tmp_path: Path) -> None:
     pictures = [encode(plain(i), "JPEG") for i in range(8)]
     plainly = _write_parquet(tmp_path / "a.parquet", {"jpg": pictures, "label": list(range(8))})
     structs = [{"bytes": data, "path": "x.jpg"} for data in pictures[:3]] + [
@@ -101,7 +101,7 @@ def test_parquet_with_bytes_and_as_hugging_face_writes_it(tmp_path: Path) -> Non
     assert [isinstance(one, Result) for one in found[-2:]] == [True, True]
 
 
-def test_parquet_says_which_columns_it_could_be(tmp_path: Path) -> None:
+def test_parquet_error_lists_candidate_columns(tmp_path: Path) -> None:
     path = _write_parquet(tmp_path / "a.parquet", {"left": [PICTURE], "right": [b"r"], "text": ["t"]})
     assert [one.data for one in _inputs(path, column="right") if isinstance(one, Source)] == [b"r"]
     for column in (None, "text"):
@@ -110,7 +110,7 @@ def test_parquet_says_which_columns_it_could_be(tmp_path: Path) -> None:
         assert "--image-column (columns: left, right, text)" in found.error.message
 
 
-def test_a_parquet_without_pictures_is_passed_over_in_a_folder_alone(tmp_path: Path) -> None:
+def test_parquet_without_images_is_skipped_only_in_folders(tmp_path: Path) -> None:
     labels = _write_parquet(tmp_path / "in" / "labels.parquet", {"label": [1, 2]})
     _write_parquet(tmp_path / "in" / "pictures.parquet", {"jpg": [PICTURE], "label": [1]})
     names = [f"{tmp_path}/in/pictures.parquet#0"]
@@ -121,7 +121,7 @@ def test_a_parquet_without_pictures_is_passed_over_in_a_folder_alone(tmp_path: P
         assert first.error.code == "unsupported_format" and _names(rest) == ([] if given == labels else names)
 
 
-def test_a_store_that_refuses_is_a_row(tmp_path: Path) -> None:
+def test_remote_store_error_is_a_row(tmp_path: Path) -> None:
     """403 for everything, and an address where nobody listens."""
     pytest.importorskip("aiohttp")
     pytest.importorskip("fsspec")
@@ -140,9 +140,7 @@ def test_a_store_that_refuses_is_a_row(tmp_path: Path) -> None:
     assert [one.error.code for one in found if isinstance(one, Result) and one.error] == ["not_found"] * 4
 
 
-def test_a_shard_whose_reading_fails_in_an_unknown_way_is_a_row(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unexpected_shard_error_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: object, **__: object) -> Iterator[Input]:
         yield Source("first")
         raise RuntimeError("the store's own")
@@ -155,14 +153,14 @@ def test_a_shard_whose_reading_fails_in_an_unknown_way_is_a_row(
     )
 
 
-def test_damaged_parquet_is_a_row(tmp_path: Path) -> None:
+def test_corrupt_parquet_is_a_row(tmp_path: Path) -> None:
     path = _write_parquet(tmp_path / "a.parquet", {"jpg": [PICTURE] * 20})
     path.write_bytes(path.read_bytes()[:-40])
     (found,) = _inputs(path)
     assert isinstance(found, Result) and found.error is not None and found.error.code == "corrupt"
 
 
-def test_a_folder_gives_its_shards_and_its_pictures(tmp_path: Path) -> None:
+def test_folder_yields_shards_and_images(tmp_path: Path) -> None:
     (tmp_path / "b.jpg").write_bytes(PICTURE)
     _write_tar(tmp_path / "z.tar", {"1.jpg": PICTURE})
     (tmp_path / "sub").mkdir()
@@ -173,13 +171,13 @@ def test_a_folder_gives_its_shards_and_its_pictures(tmp_path: Path) -> None:
     assert deep == ["z.tar#1.jpg", "sub/y.tar#2.jpg", "b.jpg"]
 
 
-def test_a_folders_pipes_are_left_alone(tmp_path: Path) -> None:
+def test_pipes_in_folder_are_skipped(tmp_path: Path) -> None:
     for name in ("a.jpg", "a.tar", "a.parquet"):
         os.mkfifo(tmp_path / name)
     assert _inputs(tmp_path, recursive=True) == []
 
 
-def test_uris_of_files_folders_globs_and_shards(tmp_path: Path) -> None:
+def test_uris_for_files_folders_globs_and_shards(tmp_path: Path) -> None:
     pytest.importorskip("fsspec")
     for name in ("a.jpg", "b.png", "note.txt"):
         (tmp_path / name).write_bytes(PICTURE)
@@ -191,7 +189,7 @@ def test_uris_of_files_folders_globs_and_shards(tmp_path: Path) -> None:
     assert isinstance(first, Source) and first.data == PICTURE
 
 
-def test_a_uri_is_read_when_its_turn_comes(tmp_path: Path) -> None:
+def test_uri_is_read_lazily(tmp_path: Path) -> None:
     pytest.importorskip("fsspec")
     (tmp_path / "a.jpg").write_bytes(PICTURE)
     (given,) = _inputs(f"file://{tmp_path}/a.jpg")
@@ -202,7 +200,7 @@ def test_a_uri_is_read_when_its_turn_comes(tmp_path: Path) -> None:
             sources.read(Source(missing, uri=missing), max_bytes=MAX_BYTES)
 
 
-def test_a_list_may_name_anything(tmp_path: Path) -> None:
+def test_list_may_name_any_input(tmp_path: Path) -> None:
     shard = _write_tar(tmp_path / "c.tar", {"1.jpg": PICTURE})
     listed = tmp_path / "list.txt"
     listed.write_text(f"{tmp_path}/a b.jpg\n\n{shard}\ns3://bucket/key.jpg\n")
@@ -212,7 +210,7 @@ def test_a_list_may_name_anything(tmp_path: Path) -> None:
     assert items[0] == Source(f"{tmp_path}/a b.jpg", path=Path(f"{tmp_path}/a b.jpg"))
 
 
-def test_counting_reads_no_picture(tmp_path: Path) -> None:
+def test_count_does_not_read_images(tmp_path: Path) -> None:
     shard = _write_tar(tmp_path / "a.tar", {"1.jpg": PICTURE, "2.jpg": PICTURE, "2.txt": b""})
     table = _write_parquet(tmp_path / "b.parquet", {"jpg": [PICTURE] * 5})
     assert Inputs((str(shard), str(table), "x.jpg")).count() == 8
@@ -231,14 +229,14 @@ def mixed(tmp_path: Path) -> list[Item]:
 
 
 @pytest.mark.parametrize("done", range(12))
-def test_skipping_what_is_done_leaves_the_rest(mixed: list[Item], done: int) -> None:
+def test_resume_skips_finished_inputs(mixed: list[Item], done: int) -> None:
     names = _names(flatten(mixed, max_bytes=MAX_BYTES))
     assert len(names) == 11
     left = skip_done(iter(mixed), names[:done], max_bytes=MAX_BYTES)
     assert _names(flatten(left, max_bytes=MAX_BYTES)) == names[done:]
 
 
-def test_changed_inputs_are_told(mixed: list[Item]) -> None:
+def test_changed_inputs_are_detected(mixed: list[Item]) -> None:
     names = _names(flatten(mixed, max_bytes=MAX_BYTES))
     with pytest.raises(UsageError, match=r"number 3 was other, now it is .*a\.tar#1\.jpg"):
         list(skip_done(iter(mixed), [*names[:2], "other"], max_bytes=MAX_BYTES))
@@ -246,7 +244,7 @@ def test_changed_inputs_are_told(mixed: list[Item]) -> None:
         list(skip_done(iter(mixed), [*names, "more"], max_bytes=MAX_BYTES))
 
 
-def test_items_come_lazily(tmp_path: Path) -> None:
+def test_inputs_are_lazy(tmp_path: Path) -> None:
     listed = tmp_path / "list.txt"
     listed.write_text("a.jpg\n" * 100_000)
     assert len(list(islice(Inputs(from_list=listed).items(), 3))) == 3

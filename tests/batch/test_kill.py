@@ -28,7 +28,7 @@ main(prog_name="imageprocess")
 """
 
 
-def test_killed_twenty_times_at_random_moments(folder: Path, task: Task, tmp_path: Path, rows: Rows) -> None:
+def test_resume_after_random_kills(folder: Path, task: Task, tmp_path: Path, rows: Rows) -> None:
     whole, out = tmp_path / "whole.jsonl", tmp_path / "out.jsonl"
     listed = tmp_path / "list.txt"
     listed.write_text("".join(f"{path}\n" for path in sorted(folder.iterdir()) * 20))

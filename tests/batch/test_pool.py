@@ -36,7 +36,7 @@ def pipe(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_picture_that_never_ends_times_out_alone(pipe: Path, task: Task) -> None:
+def test_only_hanging_image_times_out(pipe: Path, task: Task) -> None:
     given = [Source("a", PICTURE), Source("stuck", path=pipe), *(Source(str(i), PICTURE) for i in range(20))]
     codes = _codes(score_locally(given, task, jobs=1, timeout_s=2))
     assert codes == [None, "timeout", *[None] * 20]
@@ -53,7 +53,7 @@ def _holders(path: Path) -> Iterator[int]:
                 continue
 
 
-def test_a_picture_that_kills_its_worker_is_the_only_error(pipe: Path, task: Task) -> None:
+def test_only_crashing_image_is_an_error(pipe: Path, task: Task) -> None:
     """What opens the pipe is killed, as a decoder's fault would: once in its chunk, once alone."""
     killed: list[int] = []
 
@@ -75,7 +75,7 @@ def test_a_picture_that_kills_its_worker_is_the_only_error(pipe: Path, task: Tas
     assert len(killed) == 2
 
 
-def test_a_worker_that_is_killed_costs_no_row(task: Task) -> None:
+def test_killed_worker_loses_no_row(task: Task) -> None:
     rows: list[str] = []
     given = (Source(str(i), PICTURE) for i in range(400))
     for row in score_locally(given, task, jobs=2, timeout_s=60):
@@ -103,7 +103,7 @@ def _parent(process: Path) -> int:
         return -1
 
 
-def test_leaving_early_ends_the_workers(task: Task) -> None:
+def test_closing_early_ends_workers(task: Task) -> None:
     began = time.monotonic()
     rows = score_locally((Source(str(i), PICTURE) for i in range(10**9)), task, jobs=2, timeout_s=60)
     assert json.loads(next(rows))["source"] == "0"
@@ -113,7 +113,7 @@ def test_leaving_early_ends_the_workers(task: Task) -> None:
     assert time.monotonic() - began < 30
 
 
-def test_inputs_that_failed_before_keep_their_place(task: Task) -> None:
+def test_failed_inputs_keep_their_order(task: Task) -> None:
     bad = failed("bad", CorruptImageError("bad: damaged"))
     given: list[Any] = [Source("a", PICTURE), bad, Source("b", PICTURE)]
     rows = [json.loads(row) for row in score_locally(given, task, jobs=1, timeout_s=60)]
@@ -121,7 +121,7 @@ def test_inputs_that_failed_before_keep_their_place(task: Task) -> None:
     assert rows[1]["error"] == {"code": "corrupt", "message": "bad: damaged"}
 
 
-def test_a_model_that_does_not_load_ends_the_job() -> None:
+def test_unloadable_model_ends_the_job() -> None:
     with pytest.raises(ModelError, match="neither a shipped model"):
         list(score_locally([Source("a", PICTURE)], Task(model="none"), jobs=2, timeout_s=60))
     assert _children() == []

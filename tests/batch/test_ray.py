@@ -78,7 +78,7 @@ def _actors_on(node_id: str) -> list[Any]:
     return [actor for actor in found if actor["Address"]["NodeID"] == node_id and actor["State"] == "ALIVE"]
 
 
-def test_a_node_lost_in_mid_job_loses_no_row(
+def test_lost_ray_node_loses_no_row(
     cluster: Any, job: Callable[..., Job], expected: list[dict[str, Any]], tmp_path: Path, rows: Rows
 ) -> None:
     nodes, second = cluster
@@ -96,7 +96,7 @@ def test_a_node_lost_in_mid_job_loses_no_row(
     assert (summary.rows, summary.failed) == (len(expected), sum(r["status"] == "error" for r in expected))
 
 
-def test_stopped_and_resumed_on_what_is_left_of_the_cluster(
+def test_resume_on_remaining_ray_nodes(
     cluster: Any, job: Callable[..., Job], expected: list[dict[str, Any]], tmp_path: Path, rows: Rows
 ) -> None:
     def stop(at: Summary) -> None:

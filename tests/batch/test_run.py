@@ -29,9 +29,7 @@ def _job(folder: Path, out: Path, task: Task, **options: Any) -> Job:
     return Job(Inputs((str(folder),)), out, task, jobs=2, **options)
 
 
-def test_one_row_an_input_in_order_equal_to_detect(
-    folder: Path, task: Task, tmp_path: Path, rows: Rows
-) -> None:
+def test_rows_match_detect_in_order(folder: Path, task: Task, tmp_path: Path, rows: Rows) -> None:
     out = tmp_path / "out.jsonl"
     reported: list[int] = []
     summary = run(_job(folder, out, task), report=lambda at: reported.append(at.rows))
@@ -49,7 +47,7 @@ def test_one_row_an_input_in_order_equal_to_detect(
     assert sorted(path.name for path in tmp_path.iterdir()) == [".out.jsonl.job.json", "out.jsonl"]
 
 
-def test_parquet_holds_the_same(folder: Path, task: Task, tmp_path: Path, rows: Rows) -> None:
+def test_parquet_matches_jsonl(folder: Path, task: Task, tmp_path: Path, rows: Rows) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     summary = run(_job(folder, tmp_path / "out.parquet", task))
     run(_job(folder, tmp_path / "out.jsonl", task))
@@ -66,7 +64,7 @@ def test_parquet_holds_the_same(folder: Path, task: Task, tmp_path: Path, rows: 
     assert (again.rows, again.failed, again.resumed) == (60, 2, 60)
 
 
-def test_relative_names_are_relative_to_here(
+def test_relative_paths_are_kept(
     folder: Path, task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: Rows
 ) -> None:
     """Wherever the caller stood when the first worker of this process was started."""
@@ -78,7 +76,7 @@ def test_relative_names_are_relative_to_here(
         assert [row["status"] for row in rows(place / "out.jsonl")] == ["ok"]
 
 
-def test_what_is_there_is_not_lost_by_mistake(folder: Path, task: Task, tmp_path: Path) -> None:
+def test_existing_output_is_not_overwritten(folder: Path, task: Task, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     run(_job(folder, out, task))
     before = out.read_bytes()
@@ -97,7 +95,7 @@ def out(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return tmp_path / str(request.param)
 
 
-def test_a_finished_file_is_the_answer_to_its_own_question_alone(
+def test_finished_output_is_reused_only_for_the_same_job(
     folder: Path, task: Task, tmp_path: Path, out: Path
 ) -> None:
     (tmp_path / "in").mkdir()
@@ -128,7 +126,7 @@ def test_a_finished_file_is_the_answer_to_its_own_question_alone(
     assert run(job, resume=True).resumed == 12
 
 
-def test_a_file_of_another_program_is_not_taken_for_the_jobs(folder: Path, task: Task, out: Path) -> None:
+def test_foreign_output_file_is_rejected(folder: Path, task: Task, out: Path) -> None:
     out.write_bytes(b'{"mine": 1}\n')
     job = _job(folder, out, task)
     with pytest.raises(UsageError, match=r"not known to be output of this job.*--overwrite"):
@@ -140,9 +138,7 @@ def test_a_file_of_another_program_is_not_taken_for_the_jobs(folder: Path, task:
         run(job, resume=True)
 
 
-def test_an_input_that_cannot_be_used_costs_its_own_row(
-    folder: Path, task: Task, tmp_path: Path, rows: Rows
-) -> None:
+def test_unusable_input_fails_only_its_row(folder: Path, task: Task, tmp_path: Path, rows: Rows) -> None:
     arrow = pytest.importorskip("pyarrow")
     pytest.importorskip("fsspec")
     from pyarrow import parquet
@@ -162,7 +158,7 @@ def test_an_input_that_cannot_be_used_costs_its_own_row(
     assert codes == [None, "unsupported_format", "not_found", "not_found", "not_found", None]
 
 
-def test_other_names_and_broken_models_are_told_at_once(folder: Path, task: Task, tmp_path: Path) -> None:
+def test_unknown_suffix_and_broken_model_fail_immediately(folder: Path, task: Task, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"\.jsonl or \.parquet"):
         run(_job(folder, tmp_path / "out.txt", task))
     with pytest.raises(ModelError, match="no such model"):
@@ -194,7 +190,7 @@ def _cut_at(monkeypatch: pytest.MonkeyPatch, call: int) -> None:
         monkeypatch.setattr(owner, name, counted(getattr(owner, name)))
 
 
-def test_cut_off_at_every_step_of_writing_it_goes_on(
+def test_resume_after_interruption_at_every_write_step(
     folder: Path, task: Task, tmp_path: Path, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The engine is replaced by rows already made, so that every step can be cut; tests/batch/test_kill.py kills
@@ -226,7 +222,7 @@ def test_cut_off_at_every_step_of_writing_it_goes_on(
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
 
 
-def test_another_question_or_other_inputs_are_not_mixed_in(
+def test_resume_rejects_other_options_or_inputs(
     folder: Path, task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out.jsonl"
@@ -247,7 +243,7 @@ def test_another_question_or_other_inputs_are_not_mixed_in(
     assert (summary.rows, summary.failed, summary.resumed) == (60, 2, 20)
 
 
-def test_one_process_at_a_time(tmp_path: Path) -> None:
+def test_output_is_locked_by_one_process(tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     with (
         Journal(out, {}, resume=False, overwrite=False),
@@ -257,9 +253,7 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
     Journal(out, {}, resume=True, overwrite=False).close()
 
 
-def test_bytes_seen_before_are_not_looked_at_again(
-    folder: Path, task: Task, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_duplicate_bytes_are_scored_once(folder: Path, task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     from imageprocess import detector as detector_module
 
     looked: list[str] = []

@@ -63,7 +63,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
         (["completion", "f"], ["fish"]),
     ],
 )
-def test_the_shell_offers(
+def test_completion_offers_candidates(
     shell: str, words: list[str], offered: list[str], environment: dict[str, str]
 ) -> None:
     command, script = _SCRIPTS[shell]
@@ -76,6 +76,6 @@ def test_the_shell_offers(
 
 
 @pytest.mark.parametrize("arguments", [[], ["tcsh"]])
-def test_other_shells_are_refused(arguments: list[str]) -> None:
+def test_unsupported_shell_is_rejected(arguments: list[str]) -> None:
     result = CliRunner().invoke(main, ["completion", *arguments])
     assert result.exit_code == 2 and "bash" in result.stderr

@@ -42,7 +42,7 @@ def imported(mine: Path, tmp_path: Path) -> Path:
     return tmp_path / "set"
 
 
-def test_import_says_what_it_took_and_what_not(mine: Path, tmp_path: Path) -> None:
+def test_import_reports_imported_and_skipped_files(mine: Path, tmp_path: Path) -> None:
     result = run("import", mine, "--out", tmp_path / "set", "--name", "monday")
     assert result.exit_code == 0
     assert "monday" in result.stdout and "60" in result.stdout
@@ -51,7 +51,7 @@ def test_import_says_what_it_took_and_what_not(mine: Path, tmp_path: Path) -> No
     assert len(read_index(tmp_path / "set")) == 60
 
 
-def test_import_names_what_is_wrong(tmp_path: Path) -> None:
+def test_import_error_names_cause(tmp_path: Path) -> None:
     result = run("import", tmp_path / "missing", "--out", tmp_path / "set")
     assert result.exit_code == 1
     assert "missing: neither a folder or file nor a name on the Hugging Face hub" in result.stderr
@@ -59,7 +59,7 @@ def test_import_names_what_is_wrong(tmp_path: Path) -> None:
     assert result.stdout == ""
 
 
-def test_import_without_its_extra_says_what_to_install(
+def test_import_without_extra_names_install_command(
     mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dedupe, "find_spec", lambda name: None)
@@ -68,7 +68,7 @@ def test_import_without_its_extra_says_what_to_install(
     assert not (tmp_path / "set").exists()
 
 
-def test_what_is_of_another_network_or_out_of_range_is_refused(imported: Path, tmp_path: Path) -> None:
+def test_options_of_other_network_or_out_of_range_are_rejected(imported: Path, tmp_path: Path) -> None:
     for given, said in (
         (["--net", "look"], "'look' is not one of cnn, small32"),
         (["--batch-size", "1"], "x>=2"),
@@ -81,7 +81,7 @@ def test_what_is_of_another_network_or_out_of_range_is_refused(imported: Path, t
     assert not (tmp_path / "run").exists()
 
 
-def test_info(imported: Path) -> None:
+def test_data_info(imported: Path) -> None:
     result = run("info", imported)
     assert result.exit_code == 0
     assert "none stated" in result.stdout
@@ -95,7 +95,7 @@ def test_info(imported: Path) -> None:
     assert facts["counts"]["long side"] == {"under 256 px": {"ai": 30, "real": 30}}
 
 
-def test_the_data_card(imported: Path, tmp_path: Path) -> None:
+def test_data_card(imported: Path, tmp_path: Path) -> None:
     card = tmp_path / "DATA_CARD.md"
     assert run("info", imported, "--card", card).exit_code == 0
     text = card.read_text(encoding="utf-8")
@@ -109,7 +109,7 @@ def test_the_data_card(imported: Path, tmp_path: Path) -> None:
     assert sum(int(number or 0) for line in lines for number in line[-4:-1]) == 60, lines
 
 
-def test_a_source_of_the_manifest_is_named_with_its_commit() -> None:
+def test_data_card_names_manifest_source_with_commit() -> None:
     entry = load_manifest()[0]
     row = IndexRow(
         "a.png",
@@ -131,7 +131,7 @@ def test_a_source_of_the_manifest_is_named_with_its_commit() -> None:
     assert f"{entry.repo} at {entry.commit[:10]}" in text and "a \\| b" in text
 
 
-def test_a_card_counts_sources_by_category_and_generators() -> None:
+def test_data_card_counts_sources_by_category_and_generator() -> None:
     row = IndexRow(
         "a.png",
         "ai",
@@ -169,13 +169,13 @@ def test_a_card_counts_sources_by_category_and_generators() -> None:
     assert scarce_categories([replace(row, category="unknown")]) == []
 
 
-def test_info_of_a_folder_that_is_no_set(tmp_path: Path) -> None:
+def test_info_rejects_folder_without_data_set(tmp_path: Path) -> None:
     result = run("info", tmp_path)
     assert result.exit_code == 1
     assert "imageprocess data build" in result.stderr
 
 
-def test_audit_in_json_and_its_exit_code(imported: Path) -> None:
+def test_audit_json_and_exit_status(imported: Path) -> None:
     result = run("audit", imported, "--json")
     facts: dict[str, Any] = json.loads(result.stdout)
     assert facts["passed"] == (facts["equalised"]["auroc"] <= facts["limit"])
@@ -183,7 +183,7 @@ def test_audit_in_json_and_its_exit_code(imported: Path) -> None:
     assert facts["counts"]["format"] == {"JPEG": {"ai": 30, "real": 30}}
 
 
-def test_audit_of_files_that_give_the_class_away(tmp_path: Path) -> None:
+def test_audit_reports_files_that_leak_the_class(tmp_path: Path) -> None:
     """Flat pictures against noise: no re-encoding hides that, so the audit must fail and say why."""
     import numpy as np
     from PIL import Image
@@ -202,7 +202,7 @@ def test_audit_of_files_that_give_the_class_away(tmp_path: Path) -> None:
     assert "as they are" in result.stdout and "pictures by source" in result.stdout
 
 
-def test_build_from_clones_that_are_there(tmp_path: Path) -> None:
+def test_build_from_local_clones(tmp_path: Path) -> None:
     pictures = {f"{i}.jpg": encode(scene(i, 64, 64), "JPEG") for i in range(10)}
     commit = make_commit(tmp_path / "clones", "o/n", pictures)
     manifest = write_manifest(

@@ -13,7 +13,7 @@ from testkit.serving import serving_files
 from tests.support.jsonl import jsonl_records
 
 
-def test_text_for_a_person(folder: Path, detect: Any) -> None:
+def test_text_output(folder: Path, detect: Any) -> None:
     result = detect("bright.png", "dark.jpg")
     assert result.exit_code == 0
     first, second = (line for line in result.stdout.splitlines() if not line.startswith(" "))
@@ -26,14 +26,14 @@ def test_text_for_a_person(folder: Path, detect: Any) -> None:
 
 
 @pytest.mark.parametrize("mode", ["balanced", "best-guess"])
-def test_the_probability_is_printed_once(folder: Path, detect: Any, mode: str) -> None:
+def test_text_prints_probability_once(folder: Path, detect: Any, mode: str) -> None:
     for name in ("bright.png", "dark.jpg", "grey.webp"):
         (record,) = jsonl_records(detect(name, "--mode", mode, "--format", "jsonl").stdout)
         said = percent(record["verdict"]["probability_ai"])
         assert detect(name, "--mode", mode).stdout.count(f" {said}") == 1
 
 
-def test_a_folder_alone_and_with_what_lies_below(folder: Path, detect: Any) -> None:
+def test_folder_with_and_without_recursion(folder: Path, detect: Any) -> None:
     result = detect(".", "--format", "jsonl")
     assert [record["source"] for record in jsonl_records(result.stdout)] == [
         "bright.png", "broken.png", "dark.jpg", "grey.webp",
@@ -43,7 +43,7 @@ def test_a_folder_alone_and_with_what_lies_below(folder: Path, detect: Any) -> N
     ] == "sub/bright.png"
 
 
-def test_order_is_the_callers_with_jobs_and_batches(folder: Path, detect: Any) -> None:
+def test_output_keeps_input_order_with_jobs_and_batches(folder: Path, detect: Any) -> None:
     names = ["grey.webp", "missing.png", "bright.png", "broken.png", "dark.jpg"] * 3
     result = detect(*names, "--format", "jsonl", "--jobs", "3", "--batch-size", "2")
     assert [record["source"] for record in jsonl_records(result.stdout)] == names
@@ -85,13 +85,13 @@ def test_exit_status(folder: Path, detect: Any, arguments: list[str], exit_code:
     assert ("Error: " in result.stderr) == (exit_code == 2)
 
 
-def test_an_unknown_model_is_wrong_usage(folder: Path, detect: Any) -> None:
+def test_unknown_model_is_usage_error(folder: Path, detect: Any) -> None:
     result = detect("bright.png", "--model", "no-such-model", model=False)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "no-such-model: neither a shipped model (" in result.stderr
 
 
-def test_a_name_that_cannot_be_looked_at_costs_its_own_record(folder: Path, detect: Any) -> None:
+def test_invalid_path_fails_only_its_own_record(folder: Path, detect: Any) -> None:
     result = detect("dark.jpg", "x" * 5000 + ".jpg", "dark.jpg/below.png", "--format", "jsonl")
     assert result.exit_code == 1
     assert [record.get("error", {}).get("code") for record in jsonl_records(result.stdout)] == [
@@ -101,7 +101,7 @@ def test_a_name_that_cannot_be_looked_at_costs_its_own_record(folder: Path, dete
     ]
 
 
-def test_one_picture_from_standard_input(folder: Path, detect: Any) -> None:
+def test_reads_image_from_stdin(folder: Path, detect: Any) -> None:
     data = (folder / "dark.jpg").read_bytes()
     result = detect("-", "bright.png", "--format", "jsonl", stdin=data)
     assert [(r["source"], r["verdict"]["label"]) for r in jsonl_records(result.stdout)] == [
@@ -110,7 +110,7 @@ def test_one_picture_from_standard_input(folder: Path, detect: Any) -> None:
     ]
 
 
-def test_paths_from_a_list(folder: Path, detect: Any) -> None:
+def test_reads_paths_from_list(folder: Path, detect: Any) -> None:
     (folder / "list.txt").write_text("dark.jpg\n\nmissing.png\nbright.png")
     from_file = detect("--from-list", "list.txt", "--format", "jsonl")
     from_stdin = detect("--from-list", "-", "--format", "jsonl", stdin=(folder / "list.txt").read_bytes())
@@ -123,12 +123,12 @@ def test_paths_from_a_list(folder: Path, detect: Any) -> None:
         ]
 
 
-def test_a_quoted_glob(folder: Path, detect: Any) -> None:
+def test_expands_quoted_glob(folder: Path, detect: Any) -> None:
     records = jsonl_records(detect("**/bright.*", "--format", "jsonl").stdout)
     assert [record["source"] for record in records] == ["bright.png", "sub/bright.png"]
 
 
-def test_modes_and_threshold(folder: Path, detect: Any) -> None:
+def test_mode_and_threshold_change_label(folder: Path, detect: Any) -> None:
     def label(*arguments: str) -> str:
         return str(
             jsonl_records(detect("grey.webp", "--format", "jsonl", *arguments).stdout)[0]["verdict"]["label"]
@@ -139,7 +139,7 @@ def test_modes_and_threshold(folder: Path, detect: Any) -> None:
     assert label("--threshold", "0.9") == "real"
 
 
-def test_only_what_was_asked(folder: Path, detect: Any) -> None:
+def test_only_runs_selected_checks(folder: Path, detect: Any) -> None:
     (record,) = jsonl_records(
         detect("bright.png", "--only", "provenance, watermark", "--format", "jsonl").stdout
     )
@@ -147,19 +147,19 @@ def test_only_what_was_asked(folder: Path, detect: Any) -> None:
 
 
 @pytest.mark.parametrize("option", ["--jobs", "--batch-size"])
-def test_a_number_beyond_any_use_is_wrong_usage(folder: Path, detect: Any, option: str) -> None:
+def test_number_out_of_range_is_usage_error(folder: Path, detect: Any, option: str) -> None:
     result = detect("dark.jpg", option, "9" * 20)
     assert result.exit_code == 2 and option in result.stderr
 
 
-def test_an_empty_folder_is_an_error(folder: Path, detect: Any) -> None:
+def test_empty_folder_is_an_error(folder: Path, detect: Any) -> None:
     (folder / "empty").mkdir()
     loud, quiet = detect("empty", "--format", "json"), detect("empty", "--format", "json", "--quiet")
     assert (loud.exit_code, loud.stdout, loud.stderr) == (1, "[]\n", "No image found.\n")
     assert (quiet.exit_code, quiet.stdout, quiet.stderr) == (1, "[]\n", "")
 
 
-def test_pictures_that_lie_deeper_are_told_of(folder: Path, detect: Any) -> None:
+def test_hints_at_images_in_subfolders(folder: Path, detect: Any) -> None:
     (folder / "deep" / "er").mkdir(parents=True)
     (folder / "deep" / "er" / "a.png").write_bytes(encode(plain(255), "PNG"))
     hint = "deep: images in subfolders were skipped; use -r to include them.\n"
@@ -171,7 +171,7 @@ def test_pictures_that_lie_deeper_are_told_of(folder: Path, detect: Any) -> None
     assert found.exit_code == 0 and found.stderr == ""
 
 
-def test_many_pictures_are_shared_among_processes_and_say_the_same(folder: Path, detect: Any) -> None:
+def test_worker_processes_give_the_same_records(folder: Path, detect: Any) -> None:
     names = ["grey.webp", "missing.png", "bright.png", "broken.png", "dark.jpg"] * 8
 
     def answers(*arguments: str) -> list[dict[str, Any]]:
@@ -188,7 +188,7 @@ def test_many_pictures_are_shared_among_processes_and_say_the_same(folder: Path,
     assert maps[0] == maps[1] and len(maps[0]) == 25
 
 
-def test_an_address_is_fetched_and_its_redirects_told(
+def test_url_is_fetched_and_redirects_reported(
     folder: Path, detect: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serving_files(folder) as site:

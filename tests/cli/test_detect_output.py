@@ -17,7 +17,7 @@ from testkit.pictures import encode, gradient, plain
 from tests.support.jsonl import jsonl_records
 
 
-def test_formats_say_the_same(folder: Path, detect: Any) -> None:
+def test_formats_agree(folder: Path, detect: Any) -> None:
     lines = jsonl_records(detect("bright.png", "broken.png", "--format", "jsonl").stdout)
     array = json.loads(detect("bright.png", "broken.png", "--format", "json").stdout)
     rows = list(csv.DictReader(io.StringIO(detect("bright.png", "broken.png", "--format", "csv").stdout)))
@@ -28,7 +28,7 @@ def test_formats_say_the_same(folder: Path, detect: Any) -> None:
     assert rows[0]["sha256"] == array[0]["sha256"]
 
 
-def test_output_file_is_whole_or_not_there(folder: Path, detect: Any) -> None:
+def test_output_file_is_written_atomically(folder: Path, detect: Any) -> None:
     assert detect("dark.jpg", "-o", "out.json", "--format", "json").stdout == ""
     assert json.loads((folder / "out.json").read_text())[0]["source"] == "dark.jpg"
     before = (folder / "out.json").read_text()
@@ -46,7 +46,7 @@ def test_output_file_is_whole_or_not_there(folder: Path, detect: Any) -> None:
         (["--heatmap", "dark.jpg/maps"], "dark.jpg/maps: Not a directory"),
     ],
 )
-def test_nowhere_to_write_is_told_with_its_path(
+def test_unwritable_output_error_names_path(
     folder: Path, detect: Any, arguments: list[str], told: str
 ) -> None:
     result = detect("dark.jpg", *arguments)
@@ -55,7 +55,7 @@ def test_nowhere_to_write_is_told_with_its_path(
     )
 
 
-def test_output_through_a_link_and_into_a_device(folder: Path, detect: Any) -> None:
+def test_output_through_symlink_and_to_device(folder: Path, detect: Any) -> None:
     (folder / "real.csv").write_text("old")
     (folder / "link.csv").symlink_to("real.csv")
     assert detect("dark.jpg", "-o", "link.csv", "--format", "csv").exit_code == 0
@@ -64,7 +64,7 @@ def test_output_through_a_link_and_into_a_device(folder: Path, detect: Any) -> N
     assert Path("/dev/null").is_char_device()
 
 
-def test_heat_maps_have_the_pictures_size_and_own_names(folder: Path, detect: Any) -> None:
+def test_heat_maps_have_image_size_and_unique_names(folder: Path, detect: Any) -> None:
     result = detect("bright.png", "broken.png", "sub/bright.png", "-", "--heatmap", "maps/new",
                     stdin=encode(plain(200, 30, 20), "PNG"))  # fmt: skip
     assert result.exit_code == 1
@@ -77,7 +77,7 @@ def test_heat_maps_have_the_pictures_size_and_own_names(folder: Path, detect: An
     }
 
 
-def test_a_heat_map_that_cannot_be_written_costs_no_record(folder: Path, detect: Any) -> None:
+def test_unwritable_heat_map_keeps_the_record(folder: Path, detect: Any) -> None:
     (folder / "maps" / "dark.heatmap.png").mkdir(parents=True)
     long = "x" * 245 + ".png"
     (folder / long).write_bytes(encode(plain(255), "PNG"))
@@ -96,7 +96,7 @@ def test_a_heat_map_that_cannot_be_written_costs_no_record(folder: Path, detect:
     ("name", "form"),
     [("out.json", "json"), ("out.jsonl", "jsonl"), ("OUT.CSV", "csv"), ("out.txt", "text"), ("out", "text")],
 )
-def test_the_output_files_name_chooses_the_format(folder: Path, detect: Any, name: str, form: str) -> None:
+def test_output_file_suffix_selects_format(folder: Path, detect: Any, name: str, form: str) -> None:
     def written(*arguments: str) -> str:
         assert detect("dark.jpg", "--only", "provenance", *arguments).exit_code == 0
         return re.sub(r'("elapsed_ms": |,)\d+\.\d+', "", (folder / name).read_text())
@@ -105,7 +105,7 @@ def test_the_output_files_name_chooses_the_format(folder: Path, detect: Any, nam
     assert written("-o", name, "--format", "csv").startswith("source,")
 
 
-def test_what_is_missing_is_said_once(folder: Path, detect: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_extra_is_reported_once(folder: Path, detect: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     heic = b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + bytes(64)
     for name in ("a.heic", "b.heic"):
         (folder / name).write_bytes(heic)
@@ -118,7 +118,7 @@ def test_what_is_missing_is_said_once(folder: Path, detect: Any, monkeypatch: py
     assert "pip install" not in detect("dark.jpg").output
 
 
-def test_unverified_credentials_name_the_extra(
+def test_unverified_credentials_name_missing_extra(
     folder: Path, detect: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("c2pa")
@@ -134,7 +134,7 @@ def test_unverified_credentials_name_the_extra(
     assert "pip install" not in found.stdout
 
 
-def test_explain_says_whether_the_answer_holds_in_copies(folder: Path, detect: Any) -> None:
+def test_explain_reports_stability_over_augmented_views(folder: Path, detect: Any) -> None:
     said = detect("bright.png", "--explain").stdout
     assert "8 of 8 stay on the AI side." in said and "stay on" not in detect("bright.png").stdout
     record = jsonl_records(detect("dark.jpg", "--explain", "--format", "jsonl").stdout)[0]

@@ -57,7 +57,7 @@ def _on_a_terminal(arguments: list[str], *, stdout: int | None = None, **environ
     return shown.decode()
 
 
-def test_colour_on_a_terminal_and_not_with_no_color(tiny_model_dir: Path, tmp_path: Path) -> None:
+def test_colour_only_on_terminal_without_no_color(tiny_model_dir: Path, tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(encode(plain(255), "PNG"))
     arguments = ["detect", "--model", str(tiny_model_dir), str(path)]
@@ -65,7 +65,7 @@ def test_colour_on_a_terminal_and_not_with_no_color(tiny_model_dir: Path, tmp_pa
     assert "\x1b" not in _on_a_terminal(arguments, NO_COLOR="1")
 
 
-def test_progress_on_the_terminal_and_data_in_the_file(
+def test_progress_on_terminal_and_data_in_file(
     tiny_model_dir: Path, tmp_path: Path, pictures: list[str]
 ) -> None:
     arguments = ["detect", "--model", str(tiny_model_dir), "--format", "jsonl", *pictures]
@@ -78,7 +78,7 @@ def test_progress_on_the_terminal_and_data_in_the_file(
         assert _on_a_terminal([*arguments, "--quiet"], stdout=out.fileno()) == ""
 
 
-def test_a_reader_that_goes_away_ends_it_quietly(tiny_model_dir: Path, pictures: list[str]) -> None:
+def test_closed_pipe_ends_without_traceback(tiny_model_dir: Path, pictures: list[str]) -> None:
     arguments = [
         "detect",
         "--model",
@@ -98,7 +98,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(tiny_model_dir: Path, pictures:
     assert process.wait(30) == 1
 
 
-def test_a_full_disk_and_closed_streams_are_told_without_a_traceback(
+def test_full_disk_and_closed_streams_give_errors_without_traceback(
     tiny_model_dir: Path, pictures: list[str]
 ) -> None:
     def run(words: str) -> tuple[int, str]:
@@ -114,7 +114,7 @@ def test_a_full_disk_and_closed_streams_are_told_without_a_traceback(
     assert run("--from-list - <&-") == (1, "No image found.\n")
 
 
-def test_ctrl_c_ends_it_quietly_and_leaves_no_file(tiny_model_dir: Path, tmp_path: Path) -> None:
+def test_ctrl_c_leaves_no_partial_file(tiny_model_dir: Path, tmp_path: Path) -> None:
     """The list never ends, so the process is at work when the signal comes."""
     (tmp_path / "a.png").write_bytes(encode(gradient(), "PNG"))
     arguments = ["detect", "--model", str(tiny_model_dir), "--from-list", "-", "-o", str(tmp_path / "out")]
@@ -136,7 +136,7 @@ def test_ctrl_c_ends_it_quietly_and_leaves_no_file(tiny_model_dir: Path, tmp_pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png"]
 
 
-def test_help_is_quick() -> None:
+def test_help_is_fast() -> None:
     """0.15 s is the promise: of processor time, as the machine may be busy; the best of three."""
 
     def processor_s() -> float:

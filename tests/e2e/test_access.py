@@ -36,7 +36,7 @@ def _violations(page: Page) -> list[str]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("language", LOCALES)
-def test_axe_finds_nothing(open_static: Open, language: str, scheme: str) -> None:
+def test_axe_reports_no_violations(open_static: Open, language: str, scheme: str) -> None:
     def opened(name: str, viewport: dict[str, int] = DESKTOP) -> Page:
         page = open_static(name, locale=LOCALES[language], color_scheme=scheme, viewport=viewport).page
         expect(page.locator("html")).to_have_attribute("lang", language)
@@ -80,14 +80,14 @@ def _judged(page: Page, *files: Path) -> None:
     expect(page.locator("#rows tr")).to_have_count(len(files))
 
 
-def test_the_service_and_its_key_and_its_api_page(open_page: Open) -> None:
+def test_axe_on_service_with_key_and_api_page(open_page: Open) -> None:
     for name in ("predict.html", "docs.html"):
         page = open_page(name).page
         page.evaluate("document.querySelector('#key-form')?.removeAttribute('hidden')")
         assert _violations(page) == []
 
 
-def test_forced_colours_show_the_bar_and_the_chosen_side(open_page: Open, drawn: Drawn) -> None:
+def test_forced_colours_keep_bar_and_selection_visible(open_page: Open, drawn: Drawn) -> None:
     """Where a person's own colours replace the page's, backgrounds and shadows go."""
     page = open_page(forced_colors="active").page
     choose(page, drawn["bright.jpg"])
@@ -106,7 +106,7 @@ def test_forced_colours_show_the_bar_and_the_chosen_side(open_page: Open, drawn:
     assert chosen and not other
 
 
-def test_hebrew_is_chosen_by_the_browser_or_by_hand_and_kept(open_static: Open, drawn: Drawn) -> None:
+def test_language_from_browser_or_choice_is_kept(open_static: Open, drawn: Drawn) -> None:
     page = open_static(locale="he-IL").page
     expect(page.get_by_role("heading", level=1)).to_have_text("האם AI יצר אותה?")
     choose_hebrew = page.locator("#language")
@@ -127,7 +127,7 @@ def test_hebrew_is_chosen_by_the_browser_or_by_hand_and_kept(open_static: Open, 
         expect(words).not_to_contain_text(english)
 
 
-def test_english_is_saved_whatever_the_pages_language(open_static: Open) -> None:
+def test_exports_are_in_english(open_static: Open) -> None:
     """Records and files are for programs and for others: the same from every door."""
     page = open_static(locale="he-IL").page
     _judged(page, SAMPLES / "lake.png")
@@ -157,7 +157,7 @@ def test_keyboard_alone_in_private_mode(open_static: Open, drawn: Drawn) -> None
 
 
 @pytest.mark.parametrize("language", ["en", "he"])
-def test_the_accuracy_table_fits_a_phone_with_whole_words(open_static: Open, language: str) -> None:
+def test_accuracy_table_fits_phone(open_static: Open, language: str) -> None:
     page = open_static(f"index.html?lang={language}", viewport=PHONE).page
     page.locator("#measured-rows tr").first.wait_for()
     assert page.evaluate("document.querySelector('#measured').scrollWidth") <= PHONE["width"] - 30

@@ -13,7 +13,7 @@ from tests.support.browsing import Open
 pytestmark = pytest.mark.e2e
 
 
-def test_an_answer_is_worded_as_python_words_it(open_static: Open) -> None:
+def test_answer_wording_matches_python(open_static: Open) -> None:
     """Headline, what the grade has meant, on what grounds, and what can be done: alike on page and terminal."""
     page = open_static("docs.html").page
     for grade, share in itertools.product(GRADES, (0.0, 0.004, 0.07, 0.5, 0.934, 0.999)):

@@ -15,17 +15,17 @@ def test_first_paint_under_a_second(browser: Browser, static_address: str) -> No
     assert first_paint_ms(browser, f"{static_address}/predict.html") < 1000 * BUSY
 
 
-def test_the_model_is_ready_within_three_seconds(browser: Browser, static_address: str) -> None:
+def test_model_ready_within_three_seconds(browser: Browser, static_address: str) -> None:
     assert model_ready_ms(browser, static_address) < 3000 * BUSY
 
 
-def test_a_megapixel_in_four_tenths_of_a_second(browser: Browser, static_address: str) -> None:
+def test_megapixel_image_in_400_ms(browser: Browser, static_address: str) -> None:
     assert picture_ms(browser, static_address, megapixel()) < 400 * BUSY
 
 
 @pytest.mark.parametrize("name", ["index.html", "predict.html", "docs.html"])
 @pytest.mark.parametrize("locale", ["en-US", "he-IL"])
-def test_a_page_without_its_model_is_under_100_kb(
+def test_page_without_model_is_under_100_kb(
     browser: Browser, static_address: str, name: str, locale: str
 ) -> None:
     assert weight_bytes(browser, f"{static_address}/{name}", locale) < 100_000

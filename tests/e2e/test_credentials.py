@@ -127,7 +127,7 @@ def _detail(detail: Any) -> dict[str, Any]:
     return {name: value for name, value in detail.items() if name not in ("trust_list", "remedy")}
 
 
-def test_nothing_of_it_is_fetched_unless_asked_for(browser: Browser, at: str, tmp_path: Path) -> None:
+def test_c2pa_library_is_fetched_only_on_request(browser: Browser, at: str, tmp_path: Path) -> None:
     path = tmp_path / "signed.jpg"
     path.write_bytes(_signed()["trusted.jpg"])
     with watching(browser, at) as watched:
@@ -140,9 +140,7 @@ def test_nothing_of_it_is_fetched_unless_asked_for(browser: Browser, at: str, tm
         assert not [url for url in watched.asked if "c2pa" in url or "trust/" in url]
 
 
-def test_asked_for_it_counts_in_the_verdict_until_it_is_removed(
-    browser: Browser, at: str, tmp_path: Path
-) -> None:
+def test_c2pa_counts_in_verdict_until_removed(browser: Browser, at: str, tmp_path: Path) -> None:
     path = tmp_path / "capture.jpg"
     path.write_bytes(_signed()["capture.jpg"])
     with watching(browser, at) as watched:
@@ -172,14 +170,12 @@ def _verdict(page: Page) -> tuple[str, str]:
     return record["verdict"]["label"], record["verdict"]["decided_by"]
 
 
-def test_signatures_are_judged_as_python_judges_them(browser: Browser, at: str) -> None:
+def test_signature_states_match_python(browser: Browser, at: str) -> None:
     with watching(browser, at) as watched:
         _compare(_open(watched), _signed())
 
 
-def test_real_credentials_are_judged_as_python_judges_them(
-    browser: Browser, at: str, shared_dir: Path
-) -> None:
+def test_real_credentials_match_python(browser: Browser, at: str, shared_dir: Path) -> None:
     paths = [
         *sorted((shared_dir / "fixtures" / "provenance").glob("*.*")),
         *sorted((shared_dir / "fixtures" / "records").glob("*/c2pa-*")),

@@ -40,7 +40,7 @@ REDUCED = [
 ]  # fmt: skip
 
 
-def test_resampling_is_pillows_to_the_last_bit(open_static: Open) -> None:
+def test_resampling_is_bit_exact_with_pillow(open_static: Open) -> None:
     page = open_static("docs.html").page
     rng = np.random.default_rng(5)
     sizes = SIZES + [tuple(int(side) for side in rng.integers(1, [500, 500, 250, 250])) for _ in range(10)]
@@ -49,7 +49,7 @@ def test_resampling_is_pillows_to_the_last_bit(open_static: Open) -> None:
 
 
 @pytest.mark.parametrize("gap", [1.0, 1.5, 2.0, 3.0])
-def test_reducing_is_pillows_to_the_last_bit(open_static: Open, gap: float) -> None:
+def test_reducing_is_bit_exact_with_pillow(open_static: Open, gap: float) -> None:
     page = open_static("docs.html").page
     rng = np.random.default_rng(6)
     sizes = REDUCED + [tuple(int(side) for side in rng.integers(1, [900, 900, 90, 90])) for _ in range(10)]
@@ -68,7 +68,7 @@ def _compare_resampling(
     assert found == expected.tobytes(), (name, gap, size)
 
 
-def test_forty_pictures_of_every_format(open_static: Open, tmp_path: Path) -> None:
+def test_forty_images_match_python(open_static: Open, tmp_path: Path) -> None:
     pictures = golden_pictures()
     assert len(pictures) >= 40
     detector = Detector()
@@ -95,7 +95,7 @@ def _wording(record: dict[str, Any]) -> str:
     return re.sub(r"\d+ %", "_ %", record["verdict"]["reason"])
 
 
-def test_a_heat_map_is_where_pythons_is(open_static: Open, tmp_path: Path) -> None:
+def test_heat_map_matches_python(open_static: Open, tmp_path: Path) -> None:
     """The page draws the record's values; the record's are the network's, made to be seen as Python makes them."""
     data = golden_pictures()["jpeg-q85-420.jpg"]
     expected = Detector().detect(Source("x.jpg", data), heatmap=True).heatmap

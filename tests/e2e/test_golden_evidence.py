@@ -25,7 +25,7 @@ from tests.support.record_variants import variants
 pytestmark = pytest.mark.e2e
 
 
-def test_watermarks_are_found_as_python_finds_them(open_static: Open, tmp_path: Path) -> None:
+def test_watermark_evidence_matches_python(open_static: Open, tmp_path: Path) -> None:
     """Every payload in every way of writing it, hidden texts in both places, and none where none is."""
     noisy = np.asarray(golden_picture(1, 648, 403))
     files = {
@@ -113,15 +113,17 @@ def _camera() -> bytes:
     return jpeg([(0xE1, exif.tobytes())])
 
 
-def test_records_in_files_are_read_as_python_reads_them(open_static: Open, tmp_path: Path) -> None:
+def test_metadata_evidence_matches_python(open_static: Open, tmp_path: Path) -> None:
     _compare_evidence(open_static, _files_with_records(), tmp_path)
 
 
-def test_variants_of_records_are_read_as_python_reads_them(open_static: Open, tmp_path: Path) -> None:
+def test_metadata_variants_match_python(open_static: Open, tmp_path: Path) -> None:
     _compare_evidence(open_static, {name: data for name, (data, *_) in variants().items()}, tmp_path)
 
 
-def test_real_files_of_generators_and_cameras(open_static: Open, tmp_path: Path, shared_dir: Path) -> None:
+def test_real_generator_and_camera_files_match_python(
+    open_static: Open, tmp_path: Path, shared_dir: Path
+) -> None:
     """Every file of the fixtures that a browser reads. Signatures are the service's to check."""
     folder = shared_dir / "fixtures" / "provenance"
     files = {
@@ -133,7 +135,7 @@ def test_real_files_of_generators_and_cameras(open_static: Open, tmp_path: Path,
 
 
 @pytest.mark.parametrize("name", ["failing", "passing"])
-def test_small_files_of_every_kind_of_record(name: str, open_static: Open, shared_dir: Path) -> None:
+def test_record_rows_match_expected(name: str, open_static: Open, shared_dir: Path) -> None:
     """Every row that Python is tested with."""
     folder = shared_dir / "fixtures" / "records" / name
     page = open_static("docs.html").page

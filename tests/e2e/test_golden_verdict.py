@@ -19,7 +19,7 @@ pytestmark = pytest.mark.e2e
 MODES = {"high-confidence": {"ai": 0.95, "real": 0.04}, "balanced": {"ai": 0.8, "real": 0.2}}
 
 
-def test_one_table_decides_in_both_languages(open_static: Open) -> None:
+def test_verdicts_match_python_for_every_evidence_set(open_static: Open) -> None:
     """Every set of evidence, against several probabilities and settings."""
     items = [
         Evidence("c2pa", "Signed {ai}.", "trusted", "ai"),
@@ -71,7 +71,7 @@ def test_one_table_decides_in_both_languages(open_static: Open) -> None:
     assert [{"measured": None, **verdict} for verdict in found] == json.loads(json.dumps(expected))
 
 
-def test_a_file_is_named_by_its_sha256_without_the_browsers_help(open_static: Open) -> None:
+def test_sha256_without_crypto_subtle(open_static: Open) -> None:
     """On plain http to another machine there is no crypto.subtle."""
     import hashlib
 
@@ -88,7 +88,7 @@ def test_a_file_is_named_by_its_sha256_without_the_browsers_help(open_static: Op
         assert bytes(found) == hashlib.sha256(data).digest(), size
 
 
-def test_a_reason_said_anew_writes_its_numbers_as_its_language_does(open_static: Open) -> None:
+def test_translated_reason_formats_numbers(open_static: Open) -> None:
     thresholds = {"ai": 0.8, "real": 0.2}
     sure = {"probability_ai": 0.9999, "thresholds": thresholds}
     small = {**sure, "too_small": {"side": 150, "smallest": 200}}

@@ -11,7 +11,7 @@ from tests.support.browsing import Open
 pytestmark = pytest.mark.e2e
 
 
-def test_a_number_after_a_latin_word_is_read_after_it(open_static: Open) -> None:
+def test_number_after_latin_word_keeps_order_in_hebrew(open_static: Open) -> None:
     """Reading goes leftwards: "AI" stands right of the number that follows it, with its full stop or colon between."""
     page = open_static("predict.html?lang=he").page
     placed = page.evaluate(
@@ -51,7 +51,7 @@ def test_a_number_after_a_latin_word_is_read_after_it(open_static: Open) -> None
         ("LG", ""),
     ],
 )
-def test_a_camera_is_named_once_as_in_python(open_static: Open, make: str, model: str) -> None:
+def test_camera_is_named_once(open_static: Open, make: str, model: str) -> None:
     page = open_static("predict.html?lang=he").page
     told = page.evaluate(
         """async (detail) => (await import("./assets/js/wording.js")).claim(

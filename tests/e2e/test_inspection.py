@@ -44,13 +44,13 @@ def _look_at_panel(page: Page) -> None:
     expect(panel).to_have_count(0)
 
 
-def test_the_panel_in_private_mode(open_static: Open, signed: Path) -> None:
+def test_inspection_panel_in_private_mode(open_static: Open, signed: Path) -> None:
     page = open_static().page
     choose_private(page, signed)
     _look_at_panel(page)
 
 
-def test_the_panel_on_the_service_sends_the_file_no_second_time(open_page: Open, signed: Path) -> None:
+def test_inspection_on_service_sends_file_once(open_page: Open, signed: Path) -> None:
     watched = open_page()
     choose(watched.page, signed)
     check(watched.page)
@@ -60,7 +60,7 @@ def test_the_panel_on_the_service_sends_the_file_no_second_time(open_page: Open,
     assert set(asked) == {"GET"}
 
 
-def test_a_file_without_pixels_still_tells_its_texts(open_page: Open, tmp_path: Path) -> None:
+def test_file_without_pixels_shows_texts(open_page: Open, tmp_path: Path) -> None:
     path = tmp_path / "cut.png"
     path.write_bytes(png_texts({"Comment": "seen"})[:120])
     page = open_page().page
@@ -70,7 +70,7 @@ def test_a_file_without_pixels_still_tells_its_texts(open_page: Open, tmp_path: 
     expect(page.get_by_role("dialog")).to_contain_text("Comment")
 
 
-def test_the_browser_tells_what_the_command_tells(open_static: Open, signed: Path, shared_dir: Path) -> None:
+def test_inspection_matches_command_line(open_static: Open, signed: Path, shared_dir: Path) -> None:
     page = open_static("docs.html").page
     folder = shared_dir / "fixtures"
     paths = [
@@ -95,7 +95,7 @@ def test_the_browser_tells_what_the_command_tells(open_static: Open, signed: Pat
         assert found.get("manifests") == expected["manifests"], path.name
 
 
-def test_a_photo_has_no_mark_and_that_is_no_verdict(open_static: Open, tmp_path: Path) -> None:
+def test_photo_without_watermark_is_not_a_verdict(open_static: Open, tmp_path: Path) -> None:
     path = tmp_path / "photo.jpg"
     path.write_bytes(encode(scene(1), "JPEG"))
     page = open_static().page
@@ -106,7 +106,7 @@ def test_a_photo_has_no_mark_and_that_is_no_verdict(open_static: Open, tmp_path:
     expect(panel).to_contain_text("No mark found is no verdict")
 
 
-def test_second_looks_are_asked_of_the_service_on_request(open_page: Open, drawn: dict[str, Path]) -> None:
+def test_explain_is_requested_from_service_on_demand(open_page: Open, drawn: dict[str, Path]) -> None:
     page = open_page().page
     choose(page, drawn["bright.jpg"])
     check(page)
@@ -118,7 +118,7 @@ def test_second_looks_are_asked_of_the_service_on_request(open_page: Open, drawn
     expect(panel.get_by_role("button", name="Look at copies")).to_be_enabled()
 
 
-def test_private_mode_offers_no_second_look(open_static: Open, drawn: dict[str, Path]) -> None:
+def test_private_mode_has_no_explain(open_static: Open, drawn: dict[str, Path]) -> None:
     page = open_static().page
     choose_private(page, drawn["bright.jpg"])
     page.get_by_role("button", name=BUTTON).click()

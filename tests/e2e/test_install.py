@@ -17,7 +17,7 @@ pytestmark = pytest.mark.e2e
 Drawn = dict[str, Path]
 
 
-def test_it_can_be_installed(open_static: Open) -> None:
+def test_site_is_installable(open_static: Open) -> None:
     page = open_static("predict.html").page
     session = page.context.new_cdp_session(page)
     manifest = session.send("Page.getAppManifest")
@@ -26,7 +26,7 @@ def test_it_can_be_installed(open_static: Open) -> None:
     assert set(wrong) <= {"in-incognito"}  # a test's browser keeps nothing
 
 
-def test_a_shared_picture_is_checked_here_and_sent_nowhere(open_static: Open, drawn: Drawn) -> None:
+def test_share_target_checks_image_locally(open_static: Open, drawn: Drawn) -> None:
     watched = open_static("predict.html")
     page = watched.page
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
@@ -51,12 +51,12 @@ def test_a_shared_picture_is_checked_here_and_sent_nowhere(open_static: Open, dr
     expect(page.get_by_role("article")).to_have_count(0)  # once only
 
 
-def test_an_address_of_a_picture_is_refused_with_a_reason(open_static: Open) -> None:
+def test_shared_url_is_rejected_with_reason(open_static: Open) -> None:
     page = open_static("predict.html#url=https://pictures.example/a.jpg").page
     expect(page.locator("#problem")).to_contain_text("cannot read pictures of other sites")
 
 
-def test_a_report_can_be_saved_from_a_card(open_static: Open, drawn: Drawn, tmp_path: Path) -> None:
+def test_save_report_from_card(open_static: Open, drawn: Drawn, tmp_path: Path) -> None:
     page = open_static("predict.html").page
     choose_private(page, drawn["bright.jpg"])
     page.get_by_role("button", name="Save a report").click()

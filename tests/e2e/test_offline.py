@@ -40,7 +40,7 @@ def _kept(page: Page) -> list[str]:
     return kept
 
 
-def test_after_one_visit_it_works_without_a_network(browser: Browser, static_dir: Path, drawn: Drawn) -> None:
+def test_works_offline_after_one_visit(browser: Browser, static_dir: Path, drawn: Drawn) -> None:
     """The first page alone is visited; the other is never seen online."""
     drawn_apart = (static_dir / "below/network/model.onnx").exists()
     with serving_files(static_dir) as served, watching(browser, served) as watched:
@@ -72,7 +72,7 @@ def _own_site(browser: Browser, static_dir: Path, tmp_path: Path) -> Iterator[tu
         yield tmp_path / "site/below", watched
 
 
-def test_a_new_model_replaces_the_kept_one(
+def test_new_model_replaces_cached_one(
     browser: Browser, static_dir: Path, tiny_model_dir: Path, tmp_path: Path, drawn: Drawn
 ) -> None:
     with _own_site(browser, static_dir, tmp_path) as (below, watched):
@@ -93,7 +93,7 @@ def test_a_new_model_replaces_the_kept_one(
         ]
 
 
-def test_a_new_release_is_kept_as_a_whole(
+def test_new_release_is_cached_completely(
     browser: Browser, static_dir: Path, tmp_path: Path, drawn: Drawn
 ) -> None:
     """One visit after it is enough: of a file that is new, and of one that nobody has asked for yet."""
@@ -125,7 +125,7 @@ def _release(below: Path) -> None:
     (below / "shell.json").write_text(json.dumps(shell | changed), encoding="utf-8")
 
 
-def test_the_list_of_what_is_kept_changes_with_any_content(tmp_path: Path, tiny_model_dir: Path) -> None:
+def test_cache_manifest_changes_with_content(tmp_path: Path, tiny_model_dir: Path) -> None:
     folder = tmp_path / "model"
     shutil.copytree(tiny_model_dir, folder)
     before = site.shell(folder)
@@ -136,7 +136,7 @@ def test_the_list_of_what_is_kept_changes_with_any_content(tmp_path: Path, tiny_
     assert set(before) == set(after) >= {"site.json", "predict.html", "assets/js/leaving.js"}
 
 
-def test_no_page_asks_for_anything_that_is_not_there(open_static: Open) -> None:
+def test_no_page_requests_missing_files(open_static: Open) -> None:
     """Every address that a page of the static site asks for answers, and is of this host."""
     for name in ("index.html", "predict.html", "docs.html"):
         watched = open_static(name)

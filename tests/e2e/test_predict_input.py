@@ -15,7 +15,7 @@ pytestmark = pytest.mark.e2e
 Drawn = dict[str, Path]
 
 
-def test_what_is_no_picture_gets_an_answer(open_page: Open, tmp_path: Path) -> None:
+def test_non_image_input_gets_message(open_page: Open, tmp_path: Path) -> None:
     page = open_page().page
     paste = """text => {
         const data = new DataTransfer();
@@ -40,7 +40,7 @@ def test_what_is_no_picture_gets_an_answer(open_page: Open, tmp_path: Path) -> N
     expect(page.locator(".reason")).to_have_text("The file is empty.")
 
 
-def test_on_a_phone_the_verdict_comes_before_the_controls(open_page: Open, drawn: Drawn) -> None:
+def test_verdict_precedes_controls_on_phone(open_page: Open, drawn: Drawn) -> None:
     page = open_page(viewport=PHONE).page
     choose(page, drawn["bright.jpg"])
     check(page)
@@ -49,7 +49,7 @@ def test_on_a_phone_the_verdict_comes_before_the_controls(open_page: Open, drawn
     assert len(tops) == 3 and tops == sorted(tops)
 
 
-def test_drop_anywhere(open_page: Open, drawn: Drawn) -> None:
+def test_drop_image_anywhere(open_page: Open, drawn: Drawn) -> None:
     page = open_page().page
     data = list(drawn["dark.png"].read_bytes())
     transfer = page.evaluate_handle(
@@ -70,7 +70,7 @@ def test_drop_anywhere(open_page: Open, drawn: Drawn) -> None:
     )
 
 
-def test_paste(open_page: Open, drawn: Drawn) -> None:
+def test_paste_image(open_page: Open, drawn: Drawn) -> None:
     page = open_page(permissions=["clipboard-read", "clipboard-write"]).page
     page.evaluate(
         """async data => {
@@ -85,7 +85,7 @@ def test_paste(open_page: Open, drawn: Drawn) -> None:
     expect(page.locator("h2.verdict")).to_have_text("Very likely real")
 
 
-def test_start_over_leaves_nothing(open_page: Open, drawn: Drawn) -> None:
+def test_start_over_clears_everything(open_page: Open, drawn: Drawn) -> None:
     page = open_page().page
     choose(page, drawn["bright.jpg"], drawn["dark.png"])
     check(page)
@@ -98,7 +98,7 @@ def test_start_over_leaves_nothing(open_page: Open, drawn: Drawn) -> None:
     expect(page.get_by_role("article")).to_have_count(1)
 
 
-def test_one_picture_can_be_taken_out(open_page: Open, drawn: Drawn) -> None:
+def test_remove_one_image(open_page: Open, drawn: Drawn) -> None:
     page = open_page().page
     choose(page, drawn["bright.jpg"], drawn["dark.png"])
     check(page)
@@ -107,7 +107,7 @@ def test_one_picture_can_be_taken_out(open_page: Open, drawn: Drawn) -> None:
     expect(page.locator("tbody tr")).to_have_count(1)
 
 
-def test_keyboard_alone(open_page: Open, drawn: Drawn) -> None:
+def test_keyboard_only(open_page: Open, drawn: Drawn) -> None:
     page = open_page().page
     page.on("filechooser", lambda chooser: None)  # early: Chromium takes a moment to hand its chooser over
     expect(_tab_to(page, "Choose pictures")).to_be_focused()
@@ -141,7 +141,7 @@ def _tab_to(page: Page, name: str, back: bool = False) -> Any:
     raise AssertionError(f"{name} is not reached by Tab")
 
 
-def test_phone(open_page: Open, drawn: Drawn) -> None:
+def test_phone_layout(open_page: Open, drawn: Drawn) -> None:
     page = open_page(viewport=PHONE, has_touch=True, is_mobile=True).page
     choose(page, drawn["bright.jpg"], drawn["dark.png"])
     check(page)
@@ -155,7 +155,7 @@ def test_phone(open_page: Open, drawn: Drawn) -> None:
         assert box and box["height"] >= 36 and box["width"] >= 36
 
 
-def test_a_name_is_text_and_never_markup(open_page: Open, drawn: Drawn) -> None:
+def test_file_name_is_escaped(open_page: Open, drawn: Drawn) -> None:
     page = open_page().page
     name = "<img src=x onerror=alert(1)>.png"
     page.set_input_files(

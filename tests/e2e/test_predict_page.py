@@ -21,7 +21,7 @@ pytestmark = pytest.mark.e2e
 Drawn = dict[str, Path]
 
 
-def test_one_picture_from_file_to_verdict(open_page: Open, drawn: Drawn) -> None:
+def test_image_from_file_to_verdict(open_page: Open, drawn: Drawn) -> None:
     watched = open_page()
     page = watched.page
     expect(page.locator("#limits")).to_contain_text("20 MB")
@@ -39,9 +39,7 @@ def test_one_picture_from_file_to_verdict(open_page: Open, drawn: Drawn) -> None
     expect(page.get_by_role("status")).to_have_text("bright.jpg: Very likely AI-made")
 
 
-def test_the_bar_shows_the_probability_and_the_band_of_unsure(
-    open_page: Open, address: str, tmp_path: Path
-) -> None:
+def test_bar_shows_probability_and_unsure_range(open_page: Open, address: str, tmp_path: Path) -> None:
     path = tmp_path / "lighter.png"
     path.write_bytes(encode(plain(140), "PNG"))
     page = open_page().page
@@ -67,7 +65,7 @@ def _needle(page: Page) -> float:
     return (needle["x"] + needle["width"] / 2 - track["x"]) / track["width"]
 
 
-def test_the_mode_is_the_services(open_page: Open, drawn: Drawn) -> None:
+def test_mode_is_sent_to_service(open_page: Open, drawn: Drawn) -> None:
     page = open_page().page
     choose(page, drawn["grey.webp"])
     check(page)
@@ -76,7 +74,7 @@ def test_the_mode_is_the_services(open_page: Open, drawn: Drawn) -> None:
     expect(page.locator("h2.verdict")).to_have_text(re.compile("Leaning"))  # at once
 
 
-def test_another_mode_sends_nothing_that_was_not_sent(open_page: Open, drawn: Drawn) -> None:
+def test_mode_change_sends_only_checked_images_again(open_page: Open, drawn: Drawn) -> None:
     watched = open_page()
     page = watched.page
     choose(page, drawn["grey.webp"])
@@ -88,7 +86,7 @@ def test_another_mode_sends_nothing_that_was_not_sent(open_page: Open, drawn: Dr
     assert sum("v1/detect" in url for url in watched.asked) == 2
 
 
-def test_a_picture_enlarged_with_its_map_and_a_thumbnail(open_page: Open, drawn: Drawn) -> None:
+def test_enlarged_image_with_heat_map_and_thumbnail(open_page: Open, drawn: Drawn) -> None:
     page = open_page().page
     choose(page, drawn["bright.jpg"])
     check(page)
@@ -105,7 +103,7 @@ def test_a_picture_enlarged_with_its_map_and_a_thumbnail(open_page: Open, drawn:
     expect(dialog).to_have_count(0)
 
 
-def test_several_pictures_one_table_and_a_csv(open_page: Open, drawn: Drawn, address: str) -> None:
+def test_several_images_give_table_csv_and_json(open_page: Open, drawn: Drawn, address: str) -> None:
     page = open_page().page
     files = [drawn[name] for name in ("bright.jpg", "dark.png", "broken.jpg", "=cmd.png", "notes.txt")]
     choose(page, *files)
@@ -145,7 +143,7 @@ def test_several_pictures_one_table_and_a_csv(open_page: Open, drawn: Drawn, add
     assert [_lasting(record) for record in saved] == [_lasting(record) for record in told]
 
 
-def test_the_end_is_told_once_the_table_is_drawn(open_page: Open, drawn: Drawn) -> None:
+def test_completion_is_announced_after_table_is_rendered(open_page: Open, drawn: Drawn) -> None:
     """On a slow line the table's code comes late: neither the status nor the button may say that all is done before."""
     watched = open_page("index.html", service_workers="block")
     watched.expected = ("Service Worker registration blocked",)
@@ -185,7 +183,7 @@ def _lasting(record: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in record.items() if name != "elapsed_ms"}
 
 
-def test_a_damaged_file_is_told_apart_from_the_others(open_page: Open, drawn: Drawn) -> None:
+def test_damaged_file_has_its_own_error(open_page: Open, drawn: Drawn) -> None:
     page = open_page().page
     choose(page, drawn["broken.jpg"], drawn["scan.tif"])
     check(page)
@@ -197,7 +195,7 @@ def test_a_damaged_file_is_told_apart_from_the_others(open_page: Open, drawn: Dr
     expect(scan.get_by_role("heading")).to_have_text("Very likely AI-made")
 
 
-def test_heat_map_lies_over_the_picture_and_fades(open_page: Open, drawn: Drawn, tmp_path: Path) -> None:
+def test_heat_map_overlay_and_opacity(open_page: Open, drawn: Drawn, tmp_path: Path) -> None:
     from PIL import Image
 
     path = tmp_path / "left.png"
@@ -225,7 +223,7 @@ def test_heat_map_lies_over_the_picture_and_fades(open_page: Open, drawn: Drawn,
     expect(heat).to_be_hidden()
 
 
-def test_statements_are_told_as_statements(open_page: Open, address: str, tmp_path: Path) -> None:
+def test_metadata_claim_is_shown_as_claim(open_page: Open, address: str, tmp_path: Path) -> None:
     """A generator's own note decides; the page says so, draws no band, and shows no estimate."""
     from PIL import Image, PngImagePlugin
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.e2e
 Drawn = dict[str, Path]
 
 
-def test_stop_keeps_what_is_done_and_the_rest_can_go_on(open_page: Open, drawn: Drawn) -> None:
+def test_stop_keeps_results_and_can_resume(open_page: Open, drawn: Drawn) -> None:
     page = open_page().page
     choose(page, *[drawn["bright.jpg"]] * 40)
     page.get_by_role("button", name="Check 40 pictures").click()
@@ -27,7 +27,7 @@ def test_stop_keeps_what_is_done_and_the_rest_can_go_on(open_page: Open, drawn: 
     expect(page.locator("h2.verdict")).to_have_count(40)
 
 
-def test_what_is_too_large_is_not_even_sent(open_page: Open, drawn: Drawn, tiny_model_dir: Path) -> None:
+def test_too_large_file_is_not_sent(open_page: Open, drawn: Drawn, tiny_model_dir: Path) -> None:
     size = drawn["bright.jpg"].stat().st_size
     with running(tiny_model_dir, max_body_bytes=size - 1) as address:
         watched = open_page(at=address)
@@ -37,7 +37,7 @@ def test_what_is_too_large_is_not_even_sent(open_page: Open, drawn: Drawn, tiny_
         assert not any("detect" in url for url in watched.asked)
 
 
-def test_a_key_is_asked_for_and_kept_in_memory_alone(
+def test_key_is_requested_and_kept_in_memory_only(
     open_page: Open, drawn: Drawn, tiny_model_dir: Path
 ) -> None:
     with running(tiny_model_dir, api_key="open sesame") as address:
@@ -61,7 +61,7 @@ def test_a_key_is_asked_for_and_kept_in_memory_alone(
         expect(field).to_be_visible()
 
 
-def test_a_service_that_went_away_is_said(open_page: Open, drawn: Drawn, tiny_model_dir: Path) -> None:
+def test_unreachable_service_is_reported(open_page: Open, drawn: Drawn, tiny_model_dir: Path) -> None:
     with running(tiny_model_dir) as address:
         watched = open_page(at=address)
     watched.expected = ("ERR_CONNECTION_REFUSED",)
@@ -71,7 +71,7 @@ def test_a_service_that_went_away_is_said(open_page: Open, drawn: Drawn, tiny_mo
     expect(watched.page.get_by_text("Ready to be checked.")).to_be_visible()
 
 
-def test_the_policy_is_enforced_and_the_watch_sees_it(open_page: Open) -> None:
+def test_content_security_policy_is_enforced(open_page: Open) -> None:
     watched = open_page()
     watched.page.evaluate("document.body.setAttribute('onclick', 'document.title = 1')")
     watched.page.locator("body").click(position={"x": 1, "y": 1})

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.e2e
 Drawn = dict[str, Path]
 
 
-def test_a_picture_is_judged_at_once_and_nothing_is_sent(open_static: Open, drawn: Drawn) -> None:
+def test_image_is_checked_immediately_and_nothing_is_sent(open_static: Open, drawn: Drawn) -> None:
     watched = open_static()
     page = watched.page
     expect(page.locator("#privacy")).to_contain_text("nothing is sent anywhere")
@@ -43,7 +43,7 @@ def test_a_picture_is_judged_at_once_and_nothing_is_sent(open_static: Open, draw
     )
 
 
-def test_two_hundred_files_and_not_one_more(open_static: Open) -> None:
+def test_at_most_200_files(open_static: Open) -> None:
     small = [encode(scene(seed, 160, 120), "JPEG", quality=80) for seed in range(8)]
     files: list[Any] = [
         {"name": f"{i:03}.jpg", "mimeType": "image/jpeg", "buffer": small[i % 8]} for i in range(203)
@@ -59,14 +59,14 @@ def test_two_hundred_files_and_not_one_more(open_static: Open) -> None:
     assert len({record["sha256"] for record in records}) == 8
 
 
-def test_what_is_left_out_is_said(open_static: Open, drawn: Drawn) -> None:
+def test_skipped_files_are_reported(open_static: Open, drawn: Drawn) -> None:
     page = open_static().page
     page.set_input_files("#files", [drawn["grey.webp"]] * 201)
     expect(page.get_by_role("alert").filter(has_text="Only 200 pictures at a time: 1")).to_be_visible()
     page.get_by_role("button", name="Start over").click()
 
 
-def test_stopping_and_going_on(open_static: Open, drawn: Drawn) -> None:
+def test_stop_and_resume(open_static: Open, drawn: Drawn) -> None:
     page = open_static().page
     page.set_input_files("#files", [drawn["bright.jpg"]] * 60)
     page.locator("h2.verdict").first.wait_for()
@@ -79,7 +79,7 @@ def test_stopping_and_going_on(open_static: Open, drawn: Drawn) -> None:
     expect(page.locator("h2.verdict")).to_have_count(60)
 
 
-def test_damaged_and_foreign_files_are_told_apart(open_static: Open, drawn: Drawn) -> None:
+def test_damaged_and_unsupported_files_have_different_errors(open_static: Open, drawn: Drawn) -> None:
     page = open_static().page
     choose_private(page, drawn["broken.jpg"], drawn["notes.txt"], drawn["scan.tif"], drawn["dark.png"])
     codes = [record.get("error", {}).get("code") for record in saved_records(page)]
@@ -91,7 +91,7 @@ def test_damaged_and_foreign_files_are_told_apart(open_static: Open, drawn: Draw
     expect(scan.get_by_role("button", name="Send this one")).to_have_count(0)  # there is no service
 
 
-def test_hostile_files_are_refused_or_judged_and_break_nothing(open_static: Open, shared_dir: Path) -> None:
+def test_hostile_files_do_not_break_the_worker(open_static: Open, shared_dir: Path) -> None:
     """Real files of decoders' fuzzing corpora; the worker that met them all still judges the last."""
     folder = shared_dir / "hostile"
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.stat().st_size < 100_000]
@@ -128,7 +128,7 @@ def _large_png(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(kind, body) for kind, body in chunks)
 
 
-def test_sixty_megapixels_are_judged_and_too_many_are_refused_unread(open_static: Open) -> None:
+def test_60_megapixels_are_accepted_and_240_are_rejected(open_static: Open) -> None:
     page = open_static().page
     files: list[Any] = [
         {"name": f"{width}.png", "mimeType": "image/png", "buffer": _large_png(width, height)}
@@ -141,14 +141,14 @@ def test_sixty_megapixels_are_judged_and_too_many_are_refused_unread(open_static
     assert more["error"]["code"] == "too_many_pixels"
 
 
-def test_no_room_is_made_for_a_preview_that_nobody_will_judge(open_page: Open) -> None:
+def test_no_preview_for_image_over_pixel_limit(open_page: Open) -> None:
     page = open_page().page
     picture = {"name": "x.png", "mimeType": "image/png", "buffer": _large_png(10_001, 10_001)}
     page.set_input_files("#files", picture)  # type: ignore[arg-type]
     expect(page.locator(".frame")).to_have_attribute("data-drawn", "false")
 
 
-def test_another_setting_is_another_verdict_at_once(open_static: Open, tmp_path: Path) -> None:
+def test_mode_change_updates_verdict_immediately(open_static: Open, tmp_path: Path) -> None:
     path = tmp_path / "x.jpg"
     path.write_bytes(_unsure_when_sure())
     page = open_static().page
@@ -159,7 +159,7 @@ def test_another_setting_is_another_verdict_at_once(open_static: Open, tmp_path:
     expect(page.locator(".decided b")).to_have_text("the model, from the pixels alone")
 
 
-def test_a_setting_changed_meanwhile_is_the_one_that_is_judged_by(open_static: Open, drawn: Drawn) -> None:
+def test_mode_changed_during_run_applies(open_static: Open, drawn: Drawn) -> None:
     """Changed in the very moment in which the first picture is handed over."""
     page = open_static().page
     page.evaluate(
@@ -190,7 +190,7 @@ def _unsure_when_sure() -> bytes:
     raise AssertionError("the model is certain of every picture")
 
 
-def test_noise_in_what_the_browser_reads_back_is_noticed(open_static: Open, static_dir: Path) -> None:
+def test_canvas_noise_is_detected(open_static: Open, static_dir: Path) -> None:
     """As browsers do that resist fingerprinting: one bit here and there."""
     noise = """
         const read = OffscreenCanvasRenderingContext2D.prototype.getImageData;
@@ -217,7 +217,7 @@ def test_noise_in_what_the_browser_reads_back_is_noticed(open_static: Open, stat
     expect(page.locator("#noisy")).to_be_hidden()
 
 
-def test_the_switch_between_browser_and_service(open_page: Open, drawn: Drawn, address: str) -> None:
+def test_switch_between_browser_and_service(open_page: Open, drawn: Drawn, address: str) -> None:
     if not site.has_private_mode():
         pytest.skip("private mode is not built: `make web` does, where npm is")
     watched = open_page()
@@ -248,7 +248,7 @@ def test_the_switch_between_browser_and_service(open_page: Open, drawn: Drawn, a
     assert sum("v1/detect" in url for url in watched.asked) == 1
 
 
-def test_where_private_mode_is_not_built_the_page_says_so(
+def test_page_says_when_private_mode_is_not_built(
     open_page: Open, drawn: Drawn, tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(site, "RUNTIME", tiny_model_dir)
@@ -261,7 +261,7 @@ def test_where_private_mode_is_not_built_the_page_says_so(
         expect(page.locator("h2.verdict")).to_have_text("Very likely AI-made")
 
 
-def test_a_site_without_its_network_says_so(open_static: Open, drawn: Drawn) -> None:
+def test_missing_model_file_is_reported(open_static: Open, drawn: Drawn) -> None:
     watched = open_static("docs.html", service_workers="block")
     watched.expected = ("404", "Service Worker registration blocked")
     page = watched.page

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.e2e
 Drawn = dict[str, Path]
 
 
-def test_a_table_that_is_sorted_by_any_column(open_static: Open, drawn: Drawn) -> None:
+def test_table_sorts_by_any_column(open_static: Open, drawn: Drawn) -> None:
     page = open_static().page
     choose_private(page, drawn["grey.webp"], drawn["bright.jpg"], drawn["dark.png"], drawn["notes.txt"])
 
@@ -39,7 +39,7 @@ def test_a_table_that_is_sorted_by_any_column(open_static: Open, drawn: Drawn) -
     expect(page.get_by_role("article", name="dark.png")).to_be_in_viewport()
 
 
-def test_a_csv_that_no_spreadsheet_runs(open_static: Open) -> None:
+def test_saved_csv_has_no_formulas(open_static: Open) -> None:
     names = ["=cmd|' /C calc'!A0.png", "+1.png", "-1.png", "@sum.png", 'plain, "quoted".png']
     data = encode(plain(90), "PNG")
     page = open_static().page
@@ -51,7 +51,7 @@ def test_a_csv_that_no_spreadsheet_runs(open_static: Open) -> None:
     assert not any(cell.startswith(("=", "+", "-", "@")) for row in rows for cell in row.values())
 
 
-def test_what_a_generator_and_a_camera_left(open_static: Open, tmp_path: Path) -> None:
+def test_generator_and_camera_metadata_are_shown(open_static: Open, tmp_path: Path) -> None:
     text = "a lighthouse\nNegative prompt: fog\nSteps: 20, Sampler: Euler a, Seed: 1, Model: m, Size: 320x240"
     path = tmp_path / "noted.png"
     path.write_bytes(png_texts({"parameters": text}))
@@ -72,7 +72,7 @@ def test_what_a_generator_and_a_camera_left(open_static: Open, tmp_path: Path) -
         expect(camera.locator(".evidence").get_by_role("listitem").nth(1)).to_contain_text(words)
 
 
-def test_a_printed_report_is_one_picture_and_all_about_it(open_static: Open, drawn: Drawn) -> None:
+def test_printed_report_contains_one_image(open_static: Open, drawn: Drawn) -> None:
     page = open_static().page
     page.evaluate("window.print = () => { window.printed = true; }")
     choose_private(page, drawn["bright.jpg"], drawn["dark.png"])
@@ -104,7 +104,7 @@ def saved_sha256(page: Page, name: str) -> str:
     return str(records[name]["sha256"])
 
 
-def test_a_wrong_verdict_is_reported_without_the_picture(open_static: Open, drawn: Drawn) -> None:
+def test_wrong_verdict_report_omits_image(open_static: Open, drawn: Drawn) -> None:
     page = open_static(permissions=["clipboard-read", "clipboard-write"]).page
     choose_private(page, drawn["bright.jpg"])
     sha256 = saved_records(page)[0]["sha256"]
@@ -126,7 +126,7 @@ def test_a_wrong_verdict_is_reported_without_the_picture(open_static: Open, draw
     expect(dialog).to_be_hidden()
 
 
-def test_history_is_off_then_kept_then_gone(open_static: Open, drawn: Drawn) -> None:
+def test_history_is_opt_in_and_can_be_cleared(open_static: Open, drawn: Drawn) -> None:
     page = open_static().page
     choose_private(page, drawn["bright.jpg"])
     switch = page.get_by_role("checkbox", name="Keep a history in this browser")

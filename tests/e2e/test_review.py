@@ -76,7 +76,7 @@ def _import(zipped: Path, out: Path) -> list[dict[str, str]]:
     return list(csv.DictReader((out / "index.csv").open(newline="")))
 
 
-def test_the_table_shows_one_grade_and_sorts_by_grade(open_page: Open, eight: list[Path]) -> None:
+def test_table_filters_and_sorts_by_grade(open_page: Open, eight: list[Path]) -> None:
     page = open_page().page
     choose(page, *eight)
     check(page)
@@ -101,7 +101,7 @@ def test_the_table_shows_one_grade_and_sorts_by_grade(open_page: Open, eight: li
 
 
 @pytest.mark.parametrize("private", [False, True])
-def test_marks_are_saved_as_a_folder_that_the_command_imports(
+def test_review_labels_are_saved_as_importable_folder(
     open_page: Open, open_static: Open, eight: list[Path], tmp_path: Path, private: bool
 ) -> None:
     page = (open_static if private else open_page)().page
@@ -138,7 +138,7 @@ def test_marks_are_saved_as_a_folder_that_the_command_imports(
     assert {row["sha256"]: row["label"] for row in index} == {row["sha256"]: row["truth"] for row in told}
 
 
-def test_a_row_is_marked_from_the_keyboard(open_page: Open, eight: list[Path]) -> None:
+def test_row_is_labelled_by_keyboard(open_page: Open, eight: list[Path]) -> None:
     page = open_page().page
     choose(page, *eight)
     check(page)
@@ -164,9 +164,7 @@ def test_a_row_is_marked_from_the_keyboard(open_page: Open, eight: list[Path]) -
     expect(page.locator(".mark").first).to_be_hidden()
 
 
-def test_a_mark_says_what_the_picture_is_and_stays_when_a_setting_changes(
-    open_page: Open, eight: list[Path]
-) -> None:
+def test_label_survives_mode_change(open_page: Open, eight: list[Path]) -> None:
     page = open_page().page
     choose(page, *eight[4:6])
     check(page)
@@ -182,7 +180,7 @@ def test_a_mark_says_what_the_picture_is_and_stays_when_a_setting_changes(
     assert [(row["truth"], row["mode"]) for row in told] == [("real", "best-guess")]
 
 
-def test_on_a_phone_and_in_hebrew(open_page: Open, eight: list[Path]) -> None:
+def test_review_on_phone_and_in_hebrew(open_page: Open, eight: list[Path]) -> None:
     page = open_page("predict.html?lang=he", viewport=PHONE).page
     choose(page, *eight)
     page.locator("#run").click()
@@ -206,7 +204,7 @@ def test_on_a_phone_and_in_hebrew(open_page: Open, eight: list[Path]) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
-def test_a_name_is_a_name_and_no_path(open_page: Open, tmp_path: Path) -> None:
+def test_exported_file_name_has_no_path(open_page: Open, tmp_path: Path) -> None:
     page = open_page().page
     names = ["=1+1.png", "..\\..\\x.png", "שלום <b>.png", "con:?.png", ".hidden.png"]
     page.set_input_files(

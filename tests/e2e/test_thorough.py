@@ -54,7 +54,7 @@ SIZES = [
 
 
 @pytest.mark.parametrize("crops", [1, 3, 5])
-def test_views_are_those_of_python_to_the_last_bit(open_static: Open, crops: int) -> None:
+def test_views_are_bit_exact_with_python(open_static: Open, crops: int) -> None:
     page = open_static("docs.html").page
     rng = np.random.default_rng(crops)
     spec = InputSpec(48, 48, "bicubic", (0.5,) * 3, (0.5,) * 3)
@@ -147,9 +147,7 @@ def _records(page: Page, names: dict[str, bytes]) -> list[dict[str, Any]]:
     return found
 
 
-def test_the_default_model_may_look_at_several_views(
-    browser: Browser, tiny_model_dir: Path, tmp_path: Path
-) -> None:
+def test_default_model_with_several_views(browser: Browser, tiny_model_dir: Path, tmp_path: Path) -> None:
     model = write_views_model(tmp_path / "model", tiny_model_dir)
     assert site.browser_model(str(model)) == model and site.thorough_model(str(model)) is None
     site.build(tmp_path / "www", model)
@@ -166,7 +164,7 @@ def _switch(page: Page) -> None:
     expect(page.locator("#thorough-remove")).to_be_visible(timeout=120_000)
 
 
-def test_a_download_goes_on_where_it_was_broken_off_and_can_be_removed(
+def test_download_resumes_and_can_be_removed(
     browser: Browser, large_model: Path, drawn: dict[str, Path]
 ) -> None:
     """From the service, which gives parts of files."""
@@ -208,7 +206,7 @@ def test_a_download_goes_on_where_it_was_broken_off_and_can_be_removed(
         assert not [url for url in kept if "thorough" in url]
 
 
-def test_it_is_kept_without_a_network_and_used_again(
+def test_downloaded_model_is_reused_offline(
     browser: Browser, large_model: Path, tmp_path: Path, drawn: dict[str, Path]
 ) -> None:
     """From a plain file server, which gives no parts."""
@@ -229,9 +227,7 @@ def test_it_is_kept_without_a_network_and_used_again(
         assert sum("thorough/model.onnx" in url for url in watched.asked) == 1
 
 
-def test_another_file_than_the_one_that_was_named_is_refused(
-    browser: Browser, large_model: Path, tmp_path: Path
-) -> None:
+def test_model_file_with_wrong_hash_is_rejected(browser: Browser, large_model: Path, tmp_path: Path) -> None:
     below = tmp_path / "www"
     site.build(below, site.browser_model(), thorough=large_model)
     network = bytearray((below / "thorough/model.onnx").read_bytes())
@@ -247,9 +243,7 @@ def test_another_file_than_the_one_that_was_named_is_refused(
         expect(page.locator("#thorough-remove")).to_be_hidden()
 
 
-def test_forty_pictures_as_the_composed_model_judges_them(
-    browser: Browser, clip_home: Path, tmp_path: Path
-) -> None:
+def test_forty_images_match_composed_model(browser: Browser, clip_home: Path, tmp_path: Path) -> None:
     """Those drawn here, and real ones where they lie beside the repository."""
     clip = registry.installed("clip")
     assert clip is not None

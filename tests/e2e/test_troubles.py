@@ -37,9 +37,7 @@ def _copies(drawn: Drawn, folder: Path, *names: str) -> list[Path]:
     return [folder / name for name in names]
 
 
-def test_a_file_that_cannot_be_read_any_more_fails_alone(
-    open_page: Open, drawn: Drawn, tmp_path: Path
-) -> None:
+def test_unreadable_file_fails_alone(open_page: Open, drawn: Drawn, tmp_path: Path) -> None:
     watched = open_page()
     watched.expected = ("ERR_UPLOAD_FILE_CHANGED",)
     page = watched.page
@@ -61,7 +59,7 @@ def test_a_file_that_cannot_be_read_any_more_fails_alone(
 
 
 @pytest.mark.parametrize("where", ["service", "browser"])
-def test_a_dropped_folder_fails_alone(
+def test_dropped_folder_fails_alone(
     open_page: Open, open_static: Open, drawn: Drawn, tmp_path: Path, where: str
 ) -> None:
     watched = open_page() if where == "service" else open_static()
@@ -84,7 +82,7 @@ def test_a_dropped_folder_fails_alone(
     assert codes == ["not_found", None]
 
 
-def test_where_nothing_may_be_kept_pictures_are_checked(browser: Browser, address: str, drawn: Drawn) -> None:
+def test_images_are_checked_without_storage(browser: Browser, address: str, drawn: Drawn) -> None:
     with watching(browser, address) as watched:
         page = watched.page
         refused = """Object.defineProperty(window, "localStorage", {
@@ -108,7 +106,7 @@ def _busy(wait_s: int, status: int, code: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("status", "code"), [(429, "too_many_requests"), (503, "workers_lost")])
-def test_a_pause_that_the_service_asks_for_is_made_and_said(
+def test_retry_after_pause_is_observed_and_shown(
     open_page: Open, drawn: Drawn, status: int, code: str
 ) -> None:
     watched = open_page()
@@ -138,7 +136,7 @@ def test_a_pause_that_the_service_asks_for_is_made_and_said(
     assert paused and paused[-1] > 10  # to be seen, beside a single picture as well
 
 
-def test_stop_ends_a_pause(open_page: Open, drawn: Drawn) -> None:
+def test_stop_ends_pause(open_page: Open, drawn: Drawn) -> None:
     watched = open_page()
     watched.expected = ("status of 503",)
     page = watched.page
@@ -153,7 +151,7 @@ def test_stop_ends_a_pause(open_page: Open, drawn: Drawn) -> None:
     expect(page.locator("h2.verdict")).to_have_count(2)
 
 
-def test_stop_and_start_over_while_the_network_is_fetched(open_static: Open, drawn: Drawn) -> None:
+def test_stop_and_start_over_during_model_download(open_static: Open, drawn: Drawn) -> None:
     watched = open_static("docs.html", service_workers="block")  # routes do not reach a worker's worker
     watched.expected = ("Service Worker registration blocked",)
     page = watched.page
@@ -179,7 +177,7 @@ def test_stop_and_start_over_while_the_network_is_fetched(open_static: Open, dra
     expect(page.locator("#loading")).to_be_hidden()
 
 
-def test_a_picture_taken_out_during_a_run_leaves_the_focus_on_stop(open_page: Open, drawn: Drawn) -> None:
+def test_removing_image_during_run_keeps_focus_on_stop(open_page: Open, drawn: Drawn) -> None:
     page = open_page().page
     held: list[Route] = []
     page.route(DETECT, lambda route: held.append(route))
@@ -197,7 +195,7 @@ def test_a_picture_taken_out_during_a_run_leaves_the_focus_on_stop(open_page: Op
 
 
 @pytest.mark.parametrize("key", ["סומסום היפתח", "מפתח אחר"])
-def test_a_key_in_any_script(open_page: Open, drawn: Drawn, tiny_model_dir: Path, key: str) -> None:
+def test_key_in_any_script(open_page: Open, drawn: Drawn, tiny_model_dir: Path, key: str) -> None:
     with running(tiny_model_dir, api_key="סומסום היפתח") as address:
         watched = open_page(at=address)
         watched.expected = ("403 (Forbidden)",)
@@ -212,9 +210,7 @@ def test_a_key_in_any_script(open_page: Open, drawn: Drawn, tiny_model_dir: Path
             expect(page.get_by_label("This service asks for a key")).to_be_focused()
 
 
-def test_the_limit_that_is_told_is_of_who_looked(
-    open_page: Open, tiny_model_dir: Path, tmp_path: Path
-) -> None:
+def test_size_limit_message_matches_checker(open_page: Open, tiny_model_dir: Path, tmp_path: Path) -> None:
     if not site.has_private_mode():
         pytest.skip("private mode is not built: `make web` does, where npm is")
     path = tmp_path / "scan.tif"
@@ -228,7 +224,7 @@ def test_the_limit_that_is_told_is_of_who_looked(
         expect(page.locator(".reason")).to_have_text("The file is larger than 100 kB.")
 
 
-def test_a_warning_about_the_browser_is_not_about_the_service(open_page: Open) -> None:
+def test_browser_warning_is_hidden_for_service(open_page: Open) -> None:
     if not site.has_private_mode():
         pytest.skip("private mode is not built: `make web` does, where npm is")
     watched = open_page("docs.html", service_workers="block")  # routes do not reach a worker's worker
@@ -248,7 +244,7 @@ def test_a_warning_about_the_browser_is_not_about_the_service(open_page: Open) -
 
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_of_many_pictures_the_tools_come_first_and_then_the_table(
+def test_tools_and_table_precede_cards_for_many_images(
     open_page: Open, drawn: Drawn, viewport: dict[str, int]
 ) -> None:
     page = open_page(viewport=viewport).page
@@ -266,7 +262,7 @@ def _top(page: Page, selector: str) -> float:
     return box["y"]
 
 
-def test_a_long_name_does_not_widen_the_page(open_page: Open, drawn: Drawn, tmp_path: Path) -> None:
+def test_long_name_does_not_widen_page(open_page: Open, drawn: Drawn, tmp_path: Path) -> None:
     page = open_page(viewport=PHONE, has_touch=True, is_mobile=True).page
     choose(page, *_copies(drawn, tmp_path, f"IMG_{'1234567890' * 8}.png"))
     check(page)

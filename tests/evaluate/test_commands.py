@@ -31,7 +31,7 @@ def script(folder: Path, code: str, *arguments: str) -> Command:
     return Command("brightness", shlex.join([sys.executable, str(path), *arguments]))
 
 
-def test_a_command_is_measured_like_a_model(tmp_path, drawn_set, tiny_model_dir):
+def test_external_command_is_scored_like_a_model(tmp_path, drawn_set, tiny_model_dir):
     command = script(tmp_path, _BRIGHTNESS)
     found = evaluate(
         read_dataset(drawn_set), [tiny_model_dir], ["raw", "thumb"], commands=[command], jobs=1, resamples=0
@@ -43,7 +43,7 @@ def test_a_command_is_measured_like_a_model(tmp_path, drawn_set, tiny_model_dir)
     assert theirs["honesty"]["blank"]["auroc"] == 0.5
 
 
-def test_file_names_tell_nothing(tmp_path, drawn_set):
+def test_file_names_do_not_leak_labels(tmp_path, drawn_set):
     """A command that scores by the file's name alone is at chance."""
     by_name = _BRIGHTNESS.split("    print")[0] + "    print(path, int(path.stem) / 100, sep='\\t')"
     scores = score_by_command(script(tmp_path, by_name), read_dataset(drawn_set).pictures, ["raw"], jobs=1)[0]
@@ -51,13 +51,13 @@ def test_file_names_tell_nothing(tmp_path, drawn_set):
     assert 0.25 < (scores[is_ai][:, None] > scores[~is_ai][None]).mean() < 0.75
 
 
-def test_the_folder_goes_where_the_command_names_it(tmp_path, drawn_set):
+def test_command_folder_placeholder(tmp_path, drawn_set):
     code = _BRIGHTNESS.replace("sys.argv[1]", "sys.argv[2].removeprefix('in:')")
     command = script(tmp_path, code, "--input", "in:{folder}")
     assert not np.isnan(score_by_command(command, read_dataset(drawn_set).pictures, ["raw"], jobs=1)).any()
 
 
-def test_a_picture_that_the_command_is_silent_of_is_told(tmp_path, drawn_set):
+def test_image_without_command_output_is_reported(tmp_path, drawn_set):
     silent = _BRIGHTNESS.replace(
         "for path in sorted(Path(sys.argv[1]).iterdir()):",
         """
@@ -78,19 +78,19 @@ for path in sorted(Path(sys.argv[1]).iterdir())[1:]:""",
         ("raise SystemExit('no weights')", r"exit status 1 \(no weights\)"),
     ],
 )
-def test_what_goes_wrong_is_told(tmp_path, drawn_set, code, words):
+def test_command_errors_are_reported(tmp_path, drawn_set, code, words):
     with pytest.raises(ModelError, match=words):
         score_by_command(script(tmp_path, code), read_dataset(drawn_set).pictures, ["raw"], jobs=1)
 
 
-def test_a_command_that_is_not_there(drawn_set):
+def test_missing_command(drawn_set):
     with pytest.raises(ModelError, match="cannot be run"):
         score_by_command(
             Command("x", "/no/such/program"), read_dataset(drawn_set).pictures[:1], ["raw"], jobs=1
         )
 
 
-def test_names_of_commands():
+def test_command_names():
     assert parse_command("peer=python x.py --a=b {folder}") == Command("peer", "python x.py --a=b {folder}")
     assert parse_command("/opt/peer/run --a=b") == Command("run", "/opt/peer/run --a=b")
     with pytest.raises(ModelError, match="NAME=COMMAND"):

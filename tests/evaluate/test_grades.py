@@ -34,7 +34,7 @@ def _scored(rows: list[tuple[bool, str, float, int]]) -> Scored:
     return Scored(is_ai, scores, sources)
 
 
-def test_sources_and_classes_weigh_alike() -> None:
+def test_sources_and_classes_have_equal_weight() -> None:
     """Five AI sources that lean, one of them huge; five real ones, of which one leans that way with half of its own."""
     rows = [(True, f"a{i}", 0.7, 1000 if i == 0 else 10) for i in range(5)]
     rows += [(False, f"r{i}", 0.3, 10) for i in range(4)] + [(False, "r4", 0.3, 50), (False, "r4", 0.7, 50)]
@@ -47,13 +47,13 @@ def test_sources_and_classes_weigh_alike() -> None:
     assert found["leaning_real"]["ai_share"] == 0
 
 
-def test_of_a_handful_nothing_is_claimed() -> None:
+def test_no_grade_share_from_few_images() -> None:
     rows = [(True, f"a{i}", 0.7, 10) for i in range(5)] + [(False, f"r{i}", 0.1, 10) for i in range(5)]
     rows += [(True, "a0", 0.99, 100), (False, "r0", 0.5, 3), (False, "r1", 0.5, 3)]
     assert list(grade_table(_scored(rows), CUTS)) == ["leaning_ai", "likely_real"]
 
 
-def test_a_picture_too_small_to_be_judged_counts_for_no_grade() -> None:
+def test_too_small_image_counts_for_no_grade() -> None:
     scored = _scored(
         [(True, f"a{i}", 0.7, 10) for i in range(5)] + [(False, f"r{i}", 0.1, 10) for i in range(5)]
     )
@@ -68,7 +68,7 @@ def _records(spec: Any, split: str = "open_test", tier: str = "web") -> list[dic
     return [{"data": {"split": split, "id": "0" * 12}, "date": "2026-01-01", "models": [model]}]
 
 
-def test_what_was_measured_reaches_the_answer(tmp_path: Path) -> None:
+def test_measured_grades_reach_the_verdict(tmp_path: Path) -> None:
     folder = write_tiny_model(tmp_path / "tiny")
     (folder / "CARD.md").write_text("# tiny\n\n## Limits\n\nNone.\n", "utf-8")
     facts = json.loads((folder / "model.json").read_text("utf-8"))
@@ -87,7 +87,7 @@ def test_what_was_measured_reaches_the_answer(tmp_path: Path) -> None:
     assert kept["tier"] == "web" and "very_likely_ai | 93.0 | 412 | 31" in grades_section(kept)
 
 
-def test_grades_of_other_splits_are_not_written(tmp_path: Path) -> None:
+def test_grades_use_only_the_test_split(tmp_path: Path) -> None:
     folder = write_tiny_model(tmp_path / "tiny")
     spec = load_spec(folder)
     assert measured_grades(_records(spec, split="val"), 0) is None
@@ -96,7 +96,7 @@ def test_grades_of_other_splits_are_not_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["clip", "student", "cnn"])
-def test_the_cards_that_ship_tell_what_model_json_does(name: str) -> None:
+def test_shipped_cards_match_model_json(name: str) -> None:
     folder = registry.MODELS / name
     facts = json.loads((folder / "model.json").read_text("utf-8"))
     assert grades_section(facts["measured"]["grades"]) in (folder / "CARD.md").read_text("utf-8")

@@ -14,7 +14,7 @@ SOURCES = np.array(["a", "a", "r", "r"])
 SMALL = np.array([True, False, False, True])
 
 
-def test_a_picture_too_small_on_one_tier_contradicts_none():
+def test_image_too_small_on_one_tier_is_no_label_flip():
     whole = Scored(IS_AI, np.array([0.9, 0.9, 0.1, 0.1]), SOURCES)
     cropped = np.array([0.1, 0.1, 0.1, 0.9])
     answered = consistency([whole, Scored(IS_AI, cropped, SOURCES)], ["raw", "crop"], CUTS, 0)
@@ -23,7 +23,7 @@ def test_a_picture_too_small_on_one_tier_contradicts_none():
     assert answered["flips"] == held_back["flips"] == 3 / 4  # of the best guess, which is always given
 
 
-def test_a_picture_too_small_is_unsure_in_its_group():
+def test_too_small_image_is_unsure_in_its_group():
     scored = Scored(IS_AI, np.array([0.9, 0.9, 0.9, 0.9]), SOURCES, SMALL)
     ai, real = group_rows(scored, SOURCES, CUTS, 0)
     assert (ai.tpr, ai.unsure, ai.accuracy) == (1 / 2, 1 / 2, 1)

@@ -48,7 +48,7 @@ def two_families(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_each_family_is_tested_by_a_network_that_never_saw_it(two_families, monkeypatch):
+def test_each_family_is_scored_by_a_network_trained_without_it(two_families, monkeypatch):
     trained_on = []
     train = imageprocess.train.loop.train
 
@@ -76,7 +76,7 @@ def test_each_family_is_tested_by_a_network_that_never_saw_it(two_families, monk
     assert "| FLUX | 40 | " in text and text.splitlines()[-1].startswith("| mean | | ")
 
 
-def test_one_family_is_not_enough(two_families, tmp_path):
+def test_one_family_is_rejected(two_families, tmp_path):
     rows = [
         line
         for line in (two_families / "index.csv").read_text(encoding="utf-8").splitlines()
@@ -97,16 +97,16 @@ def test_one_family_is_not_enough(two_families, tmp_path):
         ("my own diffusion model", {"my own diffusion model"}),
     ],
 )
-def test_families(origin, families):
+def test_generator_families(origin, families):
     assert families_of(origin) == families
 
 
-def test_the_family_that_the_manifest_names_comes_first():
+def test_manifest_family_has_priority():
     assert families_of("DreamShaper 8", "sd_1_2") == {"Stable Diffusion 1 and 2"}
     assert families_of("FLUX and Midjourney", "mixed") == {"FLUX", "Midjourney"}
     assert families_of("Kandinsky 2", "other") == {"Kandinsky 2"}
 
 
-def test_a_network_that_is_none_is_refused(two_families: Path) -> None:
+def test_invalid_network_is_rejected(two_families: Path) -> None:
     with pytest.raises(UsageError, match="nonet: not a network"):
         leave_one_out(two_families, Plan(net="nonet"))

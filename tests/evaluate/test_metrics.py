@@ -32,7 +32,7 @@ def plain(answers: Scored) -> dict[str, float]:
     return measure(answers.is_ai, answers.scores, np.ones(len(answers.scores)), CUTS)
 
 
-def test_every_metric_of_a_small_case_is_what_one_counts_by_hand():
+def test_metrics_match_hand_computed_case():
     found = plain(scored([1, 1, 1, 1, 0, 0], [0.9, 0.85, 0.6, 0.1, 0.7, 0.05]))
     assert found["accuracy"] == pytest.approx(4 / 6)
     assert found["balanced_accuracy"] == pytest.approx((3 / 4 + 1 / 2) / 2)
@@ -49,7 +49,7 @@ def test_every_metric_of_a_small_case_is_what_one_counts_by_hand():
     )
 
 
-def test_of_a_picture_too_small_a_mode_that_abstains_says_nothing():
+def test_too_small_image_is_abstention():
     """Rights and wrongs at the thresholds are of those told; what looks at the scores alone is of all."""
     answers = scored([1, 1, 0, 0, 0], [0.9, 0.9, 0.9, 0.1, 0.1])
     small = replace(answers, too_small=np.array([0, 1, 1, 1, 0], bool))
@@ -64,12 +64,12 @@ def test_of_a_picture_too_small_a_mode_that_abstains_says_nothing():
     assert small.where(small.is_ai).too_small.tolist() == [False, True]
 
 
-def test_a_perfect_and_a_reversed_detector():
+def test_perfect_and_inverted_detector():
     assert plain(scored([1, 1, 0, 0], [0.9, 0.8, 0.2, 0.1]))["auroc"] == 1
     assert plain(scored([1, 1, 0, 0], [0.1, 0.2, 0.8, 0.9]))["balanced_accuracy"] == 0
 
 
-def test_scores_of_any_kind_agree_with_scikit_learn():
+def test_metrics_match_scikit_learn():
     rng = np.random.default_rng(3)
     is_ai, weights = rng.random(500) < 0.3, rng.integers(0, 4, 500).astype(float)
     scores = np.round(np.clip(0.3 * is_ai + rng.normal(0.4, 0.2, 500), 0, 1), 2)  # with ties
@@ -86,18 +86,18 @@ def test_scores_of_any_kind_agree_with_scikit_learn():
     assert found["accuracy"] == pytest.approx(sklearn.metrics.accuracy_score(is_ai, says_ai, **given))
 
 
-def test_a_score_at_the_threshold_is_ai():
+def test_score_at_threshold_is_ai():
     assert plain(scored([1, 0], [0.5, 0.4]))["tpr@best-guess"] == 1
 
 
-def test_calibration_error_is_zero_when_what_is_said_is_so():
+def test_calibration_error_is_zero_for_calibrated_scores():
     """Half AI, half real, .9 said of 9 in 10 AI pictures and of 1 in 10 real ones."""
     is_ai, scores = np.repeat([True, False], 10), np.repeat([0.9, 0.1, 0.9, 0.1], [9, 1, 1, 9])
     assert expected_calibration_error(is_ai, scores, np.ones(20)) == pytest.approx(0)
     assert expected_calibration_error(is_ai, np.full(20, 0.9), np.ones(20)) == pytest.approx(0.4)
 
 
-def test_calibration_is_measured_for_half_ai_half_real_whatever_the_mix():
+def test_calibration_error_is_independent_of_class_balance():
     """Scores that are so for half and half, three of a class to one of the other, weighed at random."""
     rng = np.random.default_rng(2)
     scores = rng.random(80_000)
@@ -112,7 +112,7 @@ def test_calibration_is_measured_for_half_ai_half_real_whatever_the_mix():
         assert so == pytest.approx(said, abs=0.04) and mass.sum() == pytest.approx(1)
 
 
-def test_weights_count_as_repeated_pictures():
+def test_weights_equal_repeated_images():
     once = scored([1, 1, 0, 0, 0], [0.9, 0.4, 0.6, 0.2, 0.1])
     weights = np.array([3.0, 1.0, 2.0, 1.0, 0.0])
     repeated = np.repeat(np.arange(5), weights.astype(int))
@@ -121,7 +121,7 @@ def test_weights_count_as_repeated_pictures():
     assert found == pytest.approx(expected, nan_ok=True)
 
 
-def test_a_large_source_does_not_outweigh_a_small_one_by_source():
+def test_source_weights_balance_sources():
     """99 right pictures of one source and 1 wrong of another: half right, when sources count the same."""
     answers = scored(
         [1] * 100 + [0] * 2, [0.9] * 99 + [0.1] + [0.1] * 2, ["big"] * 99 + ["small"] + ["r1", "r2"]
@@ -131,13 +131,13 @@ def test_a_large_source_does_not_outweigh_a_small_one_by_source():
     assert measure_with_intervals(answers, CUTS, resamples=0).values["tpr@best-guess"] == pytest.approx(0.99)
 
 
-def test_source_weights_keep_each_class_its_size():
+def test_source_weights_keep_class_sizes():
     answers = scored([1, 1, 1, 0, 0], [0.5] * 5, ["a", "a", "b", "c", "c"])
     weights = source_weights(answers)
     assert weights.tolist() == [0.75, 0.75, 1.5, 1.0, 1.0]
 
 
-def test_draws_keep_both_classes_and_repeat():
+def test_bootstrap_resamples_keep_both_classes_and_are_seeded():
     answers = scored([1, 1, 1, 0, 0, 0, 0], [0.5] * 7, ["a", "a", "b", "c", "c", "d", "d"])
     first, again = list(draws(answers, 20)), list(draws(answers, 20))
     for counts, same in zip(first, again, strict=True):
@@ -146,13 +146,13 @@ def test_draws_keep_both_classes_and_repeat():
     assert any(counts[2] == 0 for counts in first) and any(counts[:2].sum() == 0 for counts in first)
 
 
-def test_one_source_of_each_class_still_resamples_its_pictures():
+def test_single_source_per_class_resamples_images():
     answers = scored([1] * 50 + [0] * 50, [0.9] * 40 + [0.1] * 60, ["both"] * 100)
     low, high = measure_with_intervals(answers, CUTS, resamples=300).intervals["accuracy"]
     assert 0.8 < low < 0.9 < high < 0.97  # 40 of 50 and 50 of 50
 
 
-def test_intervals_are_wider_when_pictures_come_in_sources():
+def test_cluster_bootstrap_intervals_are_wider():
     """Whole sources right or wrong: 10 sources tell far less than 1,000 independent pictures."""
     rng = np.random.default_rng(0)
     right = np.repeat(rng.random(20) < 0.8, 50)
@@ -173,7 +173,7 @@ def test_intervals_are_wider_when_pictures_come_in_sources():
     assert width(alone) == pytest.approx(expected, rel=0.35)
 
 
-def test_the_interval_of_the_calibration_error_holds_the_error_itself():
+def test_calibration_error_interval_contains_estimate():
     """Perfectly calibrated answers from few sources: every draw looks worse than the whole does."""
     rng = np.random.default_rng(1)
     scores = rng.random(2000)
@@ -183,7 +183,7 @@ def test_the_interval_of_the_calibration_error_holds_the_error_itself():
     assert 0 <= low <= found.values["ece"] <= high
 
 
-def test_a_metric_without_a_value_is_left_out():
+def test_undefined_metric_is_omitted():
     """Nobody is answered in `balanced` when every score lies between the thresholds."""
     found = measure_with_intervals(scored([1, 0], [0.5, 0.5]), CUTS, resamples=5)
     assert "error@balanced" not in found.values and "error@balanced" not in found.intervals

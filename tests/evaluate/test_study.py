@@ -24,7 +24,7 @@ def study(drawn_set: Path, tiny_model_dir: Path) -> Study:
     return evaluate(read_dataset(drawn_set), [tiny_model_dir], ["raw", "web"], jobs=1, resamples=50)
 
 
-def test_the_figures_are_those_of_the_drawn_mistakes(study):
+def test_figures_match_constructed_errors(study):
     raw = study.record["models"][0]["tiers"]["raw"]["by_picture"]
     assert raw["accuracy"] == pytest.approx(21 / 24)
     assert raw["tpr@best-guess"] == pytest.approx(10 / 12)
@@ -33,7 +33,7 @@ def test_the_figures_are_those_of_the_drawn_mistakes(study):
     assert low < 21 / 24 < high
 
 
-def test_groups(study):
+def test_group_figures(study):
     groups = study.record["models"][0]["tiers"]["web"]["groups"]
     by_name = {row["name"]: row for row in groups["generator"]}
     assert by_name.keys() == {"g1", "g2"}
@@ -46,12 +46,12 @@ def test_groups(study):
     assert 0.5 < by_name["g1"]["auroc"] < by_name["g2"]["auroc"]
 
 
-def test_brightness_survives_the_web_so_no_label_flips(study):
+def test_no_label_flips_on_web_tier(study):
     found = study.record["models"][0]["consistency"]
     assert found["flips"] == 0 and found["flips_from_first"] == {"web": 0}
 
 
-def test_what_is_counted_is_what_the_product_says_of_each_delivery(tmp_path, drawn_set, tiny_model_dir):
+def test_counts_match_detector_on_each_tier(tmp_path, drawn_set, tiny_model_dir):
     """Of a model that has learnt from none under 120 pixels: raw are 160 long, crops 113, those of a feed 96 to 144."""
     shutil.copytree(tiny_model_dir, tmp_path / "tiny")
     facts = json.loads((tmp_path / "tiny/model.json").read_text(encoding="utf-8"))
@@ -76,7 +76,7 @@ def test_what_is_counted_is_what_the_product_says_of_each_delivery(tmp_path, dra
     assert unsure == {"g1": 1, "g2": 1}
 
 
-def test_controls_are_at_chance(study):
+def test_sanity_checks_are_at_chance(study):
     rows = study.record["models"][0]["honesty"]
     assert rows["blank"]["auroc"] == 0.5 and rows["blank"]["mean_score"] == pytest.approx(0.5, abs=0.02)
     mean, low, high = rows["shuffled_labels"]["auroc"]
@@ -84,13 +84,13 @@ def test_controls_are_at_chance(study):
     assert study.record["honesty"]["always_real"]["balanced_accuracy"] == 0.5
 
 
-def test_the_record_is_json(study):
+def test_study_is_valid_json(study):
     again = json.loads(json.dumps(study.record, allow_nan=False))
     assert again["data"]["n_ai"] == 12 and again["data"]["sources_real"] == 2
     assert again["tiers"]["raw"] == "The file as it is."
 
 
-def test_unreadable_pictures_are_told_and_not_scored(tmp_path, drawn_set, tiny_model_dir):
+def test_unreadable_images_are_reported_and_not_scored(tmp_path, drawn_set, tiny_model_dir):
     shutil.copytree(drawn_set, tmp_path / "set")
     (tmp_path / "set/ai/g1/broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
     found = evaluate(read_dataset(tmp_path / "set"), [tiny_model_dir], ["raw"], jobs=1, resamples=0)
@@ -98,7 +98,7 @@ def test_unreadable_pictures_are_told_and_not_scored(tmp_path, drawn_set, tiny_m
     assert found.record["data"]["n_ai"] == 12 and len(found.pictures) == 24
 
 
-def test_nothing_but_broken_pictures_is_refused(tmp_path, tiny_model_dir):
+def test_data_of_unreadable_images_only_is_rejected(tmp_path, tiny_model_dir):
     for label in ("ai", "real"):
         (tmp_path / label).mkdir()
         (tmp_path / label / "a.png").write_bytes(b"not a picture")
@@ -112,7 +112,7 @@ def test_worker_processes_give_the_same_scores(study, drawn_set, tiny_model_dir)
     assert found.good.all() and (found.sizes == (160, 120)).all()
 
 
-def test_a_broken_model_is_told_before_the_pool_starts(tmp_path, drawn_set, tiny_model_dir):
+def test_broken_model_is_reported_before_pool_starts(tmp_path, drawn_set, tiny_model_dir):
     shutil.copytree(tiny_model_dir, tmp_path / "tiny")
     (tmp_path / "tiny/model.onnx").write_bytes(b"damaged")
     with pytest.raises(ModelError, match="sha256"):

@@ -34,7 +34,7 @@ def root(firefox: Firefox, packages: Path) -> str:
     return firefox.install(package)
 
 
-def test_it_judges_as_the_command_does(firefox: Firefox, root: str) -> None:
+def test_verdict_matches_command_line_in_firefox(firefox: Firefox, root: str) -> None:
     data = encode(scene(3, 640, 480), "JPEG", quality=90)
     firefox.open(f"{root}popup.html")
     answer = firefox.ask(
@@ -79,9 +79,7 @@ def _scan(firefox: Firefox, root: str, address: str) -> dict[str, Any]:
     return result
 
 
-def test_a_page_is_scanned_within_what_was_allowed(
-    firefox: Firefox, root: str, sites: tuple[Site, Site]
-) -> None:
+def test_scan_respects_permissions(firefox: Firefox, root: str, sites: tuple[Site, Site]) -> None:
     first, second = sites
     firefox.allow("*://127.0.0.1/*")
     near = [first.picture(f"/ff-{i}.png", encode(scene(i, 300, 200), "PNG")) for i in range(3)]

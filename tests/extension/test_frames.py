@@ -88,7 +88,7 @@ def framed(sites: Sites) -> Framed:
     return Framed(*sites)
 
 
-def test_frames_of_the_same_site_are_scanned_and_others_are_named(ours: Extension, framed: Framed) -> None:
+def test_same_site_frames_are_scanned_and_others_listed(ours: Extension, framed: Framed) -> None:
     page = framed.open(ours)
     popup, records = _checked(ours, page, 3)
     assert len(records) == 3 and framed.large in {record["address"] for record in records}
@@ -99,7 +99,7 @@ def test_frames_of_the_same_site_are_scanned_and_others_are_named(ours: Extensio
     page.close()
 
 
-def test_frames_of_a_site_that_is_allowed_are_scanned(start: Start, framed: Framed) -> None:
+def test_frames_of_allowed_site_are_scanned(start: Start, framed: Framed) -> None:
     ours = start(allowed=["http://127.0.0.1/*", "http://localhost/*"])
     popup, records = _checked(ours, framed.open(ours), 4)
     assert len(records) == 4 and framed.far in {record["address"] for record in records}
@@ -107,7 +107,7 @@ def test_frames_of_a_site_that_is_allowed_are_scanned(start: Start, framed: Fram
     ours.context.close()
 
 
-def test_a_frames_picture_is_shown_over_its_page(ours: Extension, framed: Framed) -> None:
+def test_panel_of_frame_image_opens_over_page(ours: Extension, framed: Framed) -> None:
     """A blob: address, which the frame alone can read, into a report that holds the picture."""
     page = framed.open(ours)
     address = page.frames[1].evaluate("document.images[1].currentSrc")
@@ -136,7 +136,7 @@ def _point(ours: Extension, page: Page, frame: int) -> Frame:
     return panel
 
 
-def test_a_click_reaches_the_picture_in_a_frame(ours: Extension, framed: Framed) -> None:
+def test_click_selects_image_in_frame(ours: Extension, framed: Framed) -> None:
     page = framed.open(ours)
     panel = _point(ours, page, 0)
     expect(panel.locator("h2.verdict")).to_be_visible()
@@ -145,15 +145,13 @@ def test_a_click_reaches_the_picture_in_a_frame(ours: Extension, framed: Framed)
     page.close()
 
 
-def test_a_click_into_a_frame_that_may_not_be_read_asks_for_its_site(ours: Extension, framed: Framed) -> None:
+def test_click_into_forbidden_frame_requests_permission(ours: Extension, framed: Framed) -> None:
     page = framed.open(ours)
     expect(_point(ours, page, 1).locator("#allow")).to_have_text("Allow localhost")
     page.close()
 
 
-def test_in_a_frame_that_may_not_be_read_the_page_asks_for_the_permission(
-    ours: Extension, framed: Framed
-) -> None:
+def test_forbidden_frame_image_requests_permission(ours: Extension, framed: Framed) -> None:
     page = framed.open(ours)
     ours.right_click(page, framed.far, frame_id=4242)  # no frame that the extension may reach has this number
     panel = ours.panel(page)

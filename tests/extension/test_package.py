@@ -21,9 +21,7 @@ def _manifest(packages: Path, browser: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(("browser", "more"), [("chromium", ["offscreen"]), ("firefox", [])])
-def test_permissions_are_these_and_no_site_is_among_them(
-    packages: Path, browser: str, more: list[str]
-) -> None:
+def test_manifest_permissions_include_no_site(packages: Path, browser: str, more: list[str]) -> None:
     told = _manifest(packages, browser)
     assert sorted(told["permissions"]) == sorted(["activeTab", "contextMenus", "scripting", "storage", *more])  # type: ignore[call-overload]
     assert told["optional_host_permissions"] == ["*://*/*"]
@@ -34,7 +32,7 @@ def test_permissions_are_these_and_no_site_is_among_them(
 
 
 @pytest.mark.parametrize("browser", ["chromium", "firefox"])
-def test_nothing_but_the_package_may_run(packages: Path, browser: str) -> None:
+def test_content_security_policy_allows_only_packaged_code(packages: Path, browser: str) -> None:
     policy = _manifest(packages, browser)["content_security_policy"]["extension_pages"]  # type: ignore[index]
     directives = dict(part.strip().split(" ", 1) for part in policy.split(";"))
     assert directives["default-src"] == "'none'" and directives["frame-src"] == "'none'"
@@ -44,7 +42,7 @@ def test_nothing_but_the_package_may_run(packages: Path, browser: str) -> None:
             assert "://" not in tag and (" src=" in tag or "application/json" in tag), (path.name, tag)
 
 
-def test_the_pages_modules_are_there_once_and_unchanged(packages: Path) -> None:
+def test_web_modules_are_packaged_unchanged(packages: Path) -> None:
     ours = packages / "chromium/assets/js"
     theirs = {path.relative_to(site.WEB / "assets/js") for path in (site.WEB / "assets/js").rglob("*.js")}
     assert {path.relative_to(ours) for path in ours.rglob("*.js")} == theirs
@@ -55,7 +53,7 @@ def test_the_pages_modules_are_there_once_and_unchanged(packages: Path) -> None:
     ).read_bytes()
 
 
-def test_any_model_of_the_browser_can_be_packed(builder: ModuleType, tiny_model_dir: Path) -> None:
+def test_any_browser_model_can_be_packaged(builder: ModuleType, tiny_model_dir: Path) -> None:
     packed = builder.contents("chromium", tiny_model_dir)
     assert json.loads(packed["model/model.json"])["name"] == "tiny"
     assert packed["model/model.onnx"] == (tiny_model_dir / "model.onnx").read_bytes()
@@ -64,13 +62,13 @@ def test_any_model_of_the_browser_can_be_packed(builder: ModuleType, tiny_model_
         assert name not in path.read_text(encoding="utf-8"), path
 
 
-def test_the_shell_names_no_address(packages: Path) -> None:
+def test_extension_code_has_no_url(packages: Path) -> None:
     for path in [*SHELL.glob("*.js"), *SHELL.glob("page/*.js"), *SHELL.glob("*.html"), *SHELL.glob("*.css")]:
         found = re.findall(r"https?://[\w.]+", path.read_text(encoding="utf-8"))
         assert not found, (path.name, found)
 
 
-def test_a_zip_is_the_folder_and_the_same_each_time(packages: Path) -> None:
+def test_zip_matches_folder_and_is_reproducible(packages: Path) -> None:
     for browser in ("chromium", "firefox"):
         (path,) = packages.glob(f"*-{browser}.zip")
         folder = packages / browser
@@ -84,7 +82,7 @@ def test_a_zip_is_the_folder_and_the_same_each_time(packages: Path) -> None:
             assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
-def test_every_text_is_in_both_languages() -> None:
+def test_texts_exist_in_both_languages() -> None:
     texts = [
         json.loads((SHELL / f"texts/{language}.json").read_text(encoding="utf-8"))
         for language in ("en", "he")

@@ -54,7 +54,7 @@ def saved(panel: Frame, page: Page) -> tuple[str, dict[str, Any]]:
     return text, json.loads(found[1])
 
 
-def test_the_verdict_is_the_commands(ours: Extension, sites: Sites) -> None:
+def test_verdict_matches_command_line(ours: Extension, sites: Sites) -> None:
     data = encode(golden_picture(4, 1024, 768), "JPEG", quality=88)
     address = sites[0].picture("/photo.jpg", data)
     page = opened(ours, sites[0].page('<img src="/photo.jpg" width=400 alt="">'))
@@ -71,7 +71,7 @@ def test_the_verdict_is_the_commands(ours: Extension, sites: Sites) -> None:
     assert record["pixels_sha256"] == hashlib.sha256(pixels.tobytes()).hexdigest()
 
 
-def test_the_largest_copy_is_read_with_its_record(ours: Extension, sites: Sites) -> None:
+def test_largest_srcset_candidate_is_read(ours: Extension, sites: Sites) -> None:
     """The page shows a thumbnail without the generator's note; the largest candidate has it."""
     here = sites[0]
     here.picture("/small.png", encode(scene(2, 160, 120), "PNG"))
@@ -97,7 +97,7 @@ def test_the_largest_copy_is_read_with_its_record(ours: Extension, sites: Sites)
     assert base64.b64encode(large).decode() in saved(panel, page)[0]
 
 
-def test_below_an_overlay_the_person_points(ours: Extension, sites: Sites) -> None:
+def test_picker_selects_image_below_overlay(ours: Extension, sites: Sites) -> None:
     """A background under a link that covers it: the browser names no picture, so a click on it does."""
     here = sites[0]
     here.picture("/back.png", png_texts({"parameters": NOTE}))
@@ -116,7 +116,7 @@ def test_below_an_overlay_the_person_points(ours: Extension, sites: Sites) -> No
     assert "elsewhere" not in page.url  # the link was not followed
 
 
-def test_another_sites_picture_needs_a_permission_that_is_asked_for(ours: Extension, sites: Sites) -> None:
+def test_cross_site_image_requests_permission(ours: Extension, sites: Sites) -> None:
     here, there = sites
     address = there.picture("/cross.jpg", encode(scene(3), "JPEG"))
     page = opened(ours, here.page(f'<img src="{address}" width=300>'))
@@ -136,7 +136,7 @@ def test_another_sites_picture_needs_a_permission_that_is_asked_for(ours: Extens
         there.headers.clear()
 
 
-def test_addresses_without_a_server(ours: Extension, sites: Sites) -> None:
+def test_data_and_blob_urls(ours: Extension, sites: Sites) -> None:
     data = base64.b64encode(png_texts({"parameters": NOTE})).decode()
     for script in (
         f"document.images[0].src = 'data:image/png;base64,{data}'",
@@ -150,7 +150,7 @@ def test_addresses_without_a_server(ours: Extension, sites: Sites) -> None:
         expect(ours.panel(page).locator("blockquote")).to_have_text("a lighthouse in a storm")
 
 
-def test_what_cannot_be_checked_says_why(ours: Extension, sites: Sites) -> None:
+def test_unsupported_images_show_reason(ours: Extension, sites: Sites) -> None:
     here = sites[0]
     here.picture("/drawing.svg", b'<svg xmlns="http://www.w3.org/2000/svg" width="200" height="200"/>')
     here.picture("/cut.jpg", encode(scene(5), "JPEG")[:2000])
@@ -165,7 +165,7 @@ def test_what_cannot_be_checked_says_why(ours: Extension, sites: Sites) -> None:
         expect(ours.panel(page).locator("#content")).to_contain_text(why)
 
 
-def test_a_strict_page_and_the_keyboard(ours: Extension, sites: Sites) -> None:
+def test_strict_csp_page_and_escape_key(ours: Extension, sites: Sites) -> None:
     """A page that forbids frames, styles and scripts; Escape closes the panel, and the page is as it was."""
     here = sites[0]
     address = here.picture("/strict.png", encode(scene(6), "PNG"))
@@ -189,7 +189,7 @@ def test_a_strict_page_and_the_keyboard(ours: Extension, sites: Sites) -> None:
     wait_on_page(page, lambda: not any("panel.html" in frame.url for frame in page.frames))
 
 
-def test_a_page_cannot_open_a_panel_of_its_own(ours: Extension, sites: Sites) -> None:
+def test_page_cannot_embed_the_panel(ours: Extension, sites: Sites) -> None:
     page = opened(ours, sites[0].page(f'<iframe src="{ours.root}panel.html#guess"></iframe>'))
     page.wait_for_timeout(
         1000

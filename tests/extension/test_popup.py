@@ -26,7 +26,7 @@ def ours(start: Start) -> Extension:
     return start()
 
 
-def test_chosen_pictures_have_cards_with_verdicts(ours: Extension) -> None:
+def test_chosen_images_have_cards_with_verdicts(ours: Extension) -> None:
     popup = ours.popup()
     expect(popup.locator("#page")).to_be_hidden()  # no page is open but its own
     expect(popup.locator("#allowed")).to_contain_text("No site is allowed")
@@ -50,7 +50,7 @@ def test_chosen_pictures_have_cards_with_verdicts(ours: Extension) -> None:
     assert "a cat" in Path(saving.value.path()).read_text(encoding="utf-8")
 
 
-def test_without_a_permission_a_page_is_not_touched(ours: Extension, sites: Sites) -> None:
+def test_page_without_permission_is_not_scanned(ours: Extension, sites: Sites) -> None:
     """The popup as a tab has no click's permission: the page stays as it is, and the popup says so."""
     sites[0].picture("/a.png", encode(scene(1), "PNG"))
     page = ours.context.new_page()
@@ -77,7 +77,7 @@ def test_settings_are_kept(ours: Extension) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "he"])
-def test_it_is_accessible_in_both_languages(ours: Extension, language: str) -> None:
+def test_popup_is_accessible_in_both_languages(ours: Extension, language: str) -> None:
     popup = ours.popup(query=f"&lang={language}")
     assert popup.evaluate("[document.documentElement.lang, document.documentElement.dir]") == [
         language,

@@ -151,7 +151,7 @@ def _foreign(log: Path, root: str) -> list[str]:
     ]
 
 
-def test_sixty_pictures(start: Start, sites: Sites, tmp_path: Path) -> None:
+def test_scan_of_sixty_images(start: Start, sites: Sites, tmp_path: Path) -> None:
     log = tmp_path / "net.json"
     ours = start(allowed=BOTH, more=(f"--log-net-log={log}",))
     sixty = Sixty(*sites)
@@ -192,7 +192,7 @@ def ours(start: Start) -> Extension:
     return start(allowed=["http://127.0.0.1/*"])
 
 
-def test_memory_is_steady(ours: Extension, sites: Sites) -> None:
+def test_memory_is_bounded_over_scans(ours: Extension, sites: Sites) -> None:
     """Five pages, sixty large pictures: one that is not let go of holds 8 MB or more, decoded."""
     here = sites[0]
     page = ours.context.new_page()
@@ -220,7 +220,7 @@ def _memory(ours: Extension) -> int:
     return sum(4096 * int((one / "statm").read_text(encoding="ascii").split()[1]) for one in of_extension)
 
 
-def test_pictures_that_come_later_and_that_go(ours: Extension, sites: Sites) -> None:
+def test_added_and_removed_images(ours: Extension, sites: Sites) -> None:
     here = sites[0]
     here.picture("/first.png", _drawn(80))
     here.picture("/second.png", _drawn(81))
@@ -239,7 +239,7 @@ def test_pictures_that_come_later_and_that_go(ours: Extension, sites: Sites) -> 
     assert page.evaluate("document.body.children.length") == 1  # the page itself is as it was
 
 
-def test_pictures_from_elsewhere_are_told_and_not_read(ours: Extension, sites: Sites) -> None:
+def test_cross_site_images_are_listed_and_not_read(ours: Extension, sites: Sites) -> None:
     here, there = sites
     address = there.picture("/private.png", _drawn(90))
     page = ours.context.new_page()

@@ -63,7 +63,7 @@ def readers() -> Iterator[Readers]:
 
 
 @pytest.mark.parametrize(("what", "data"), hostile_files().items(), ids=hostile_files().keys())
-def test_a_text_made_to_keep_a_reader_busy(what: str, data: bytes, readers: Readers) -> None:
+def test_slow_regex_texts(what: str, data: bytes, readers: Readers) -> None:
     answer = readers.read(data)
     assert "error" not in answer, answer["error"]
     assert answer["ms"] < MAX_MS, what

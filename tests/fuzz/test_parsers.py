@@ -137,7 +137,7 @@ EDIT = st.tuples(
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_a_parser_survives(name: str) -> None:
+def test_parser_survives_mutated_input(name: str) -> None:
     if name == "c2pa" and not (importlib.util.find_spec("c2pa") and importlib.util.find_spec("cryptography")):
         pytest.skip("needs the extra [c2pa], and cryptography to make certificates")
     parse, sound = TARGETS[name], seeds(name)

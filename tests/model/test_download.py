@@ -90,7 +90,7 @@ def no_pip_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.M
 
 
 @pytest.mark.parametrize("breaks", [0, 2])
-def test_a_broken_download_is_finished(
+def test_interrupted_download_is_resumed(
     no_pip_settings: pytest.MonkeyPatch, tmp_path: Path, breaks: int
 ) -> None:
     wheel, said = _wheel(), list[str]()
@@ -108,7 +108,7 @@ def test_a_broken_download_is_finished(
         assert all("the connection broke; attempt" in line and "pip 25.1" in line for line in said)
 
 
-def test_one_that_never_ends_well_is_told(no_pip_settings: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_download_fails_after_maximum_retries(no_pip_settings: pytest.MonkeyPatch, tmp_path: Path) -> None:
     wheel, said = _wheel(), list[str]()
     with _registry(wheel, 100) as (address, begun):
         no_pip_settings.setenv("PIP_INDEX_URL", address)
@@ -117,9 +117,7 @@ def test_one_that_never_ends_well_is_told(no_pip_settings: pytest.MonkeyPatch, t
     assert len(begun) >= 4
 
 
-def test_another_file_is_not_asked_for_again_and_again(
-    no_pip_settings: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_wrong_file_is_not_retried(no_pip_settings: pytest.MonkeyPatch, tmp_path: Path) -> None:
     wheel, other = _wheel(), b"no wheel"
     with _registry(wheel, 0) as (address, begun):
         no_pip_settings.setenv("PIP_INDEX_URL", address)

@@ -16,7 +16,7 @@ from testkit.pictures import gradient
 SPEC = InputSpec(width=8, height=6, filter="bilinear", mean=(0.5, 0.25, 0.0), std=(0.5, 0.25, 1.0))
 
 
-def test_normalised_channels_first() -> None:
+def test_normalise_gives_channels_first() -> None:
     pixels = np.zeros((6, 8, 3), dtype=np.uint8)
     pixels[2, 5] = (255, 128, 51)
     found = normalise(pixels, SPEC)
@@ -26,7 +26,7 @@ def test_normalised_channels_first() -> None:
 
 
 @pytest.mark.parametrize("name", ["box", "bilinear", "bicubic", "lanczos"])
-def test_resize_is_pillows_filter_of_that_name(name: str) -> None:
+def test_resize_matches_pillow_filter(name: str) -> None:
     spec = InputSpec(8, 6, name, SPEC.mean, SPEC.std)
     expected = gradient().resize((8, 6), Image.Resampling[name.upper()])
     assert np.array_equal(resize(np.asarray(gradient()), spec), np.asarray(expected))
@@ -36,7 +36,7 @@ def test_resize_is_pillows_filter_of_that_name(name: str) -> None:
 @pytest.mark.parametrize(
     ("width", "height"), [(2000, 1500), (8, 300_000), (300_000, 8), (1, 2_200_000), (2_200_000, 1)]
 )
-def test_large_pictures_in_strips_come_to_the_same(name: str, width: int, height: int) -> None:
+def test_resize_in_strips_matches_whole(name: str, width: int, height: int) -> None:
     rng = np.random.default_rng(width)
     pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
     spec = InputSpec(8, 6, name, SPEC.mean, SPEC.std)
@@ -54,7 +54,7 @@ def test_large_pictures_in_strips_come_to_the_same(name: str, width: int, height
         (300_000, 8), (8, 300_000), (2_200_001, 1), (1, 2_200_001),
     ],
 )  # fmt: skip
-def test_reducing_is_pillows_of_the_whole_picture(name: str, gap: float, width: int, height: int) -> None:
+def test_reducing_matches_pillow(name: str, gap: float, width: int, height: int) -> None:
     rng = np.random.default_rng(width)
     pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
     spec = InputSpec(224, 224, name, SPEC.mean, SPEC.std, gap)
@@ -62,7 +62,7 @@ def test_reducing_is_pillows_of_the_whole_picture(name: str, gap: float, width: 
     assert np.array_equal(resize(pixels, spec), np.asarray(expected))
 
 
-def test_nothing_is_reduced_up_to_the_size_of_the_training_pictures() -> None:
+def test_no_reduction_up_to_training_size() -> None:
     """So a network trained without the gap sees the same."""
     spec = load_spec(MODELS / "cnn").input
     assert spec.reducing_gap == 1.75
@@ -72,24 +72,24 @@ def test_nothing_is_reduced_up_to_the_size_of_the_training_pictures() -> None:
         assert np.array_equal(resize(pixels, spec), resize(pixels, replace(spec, reducing_gap=None)))
 
 
-def test_a_picture_of_the_right_size_is_untouched() -> None:
+def test_image_of_input_size_is_unchanged() -> None:
     pixels = np.asarray(gradient(8, 6))
     assert resize(pixels, SPEC) is pixels
 
 
-def test_shrinking_does_not_alias() -> None:
+def test_downscaling_does_not_alias() -> None:
     stripes = np.zeros((600, 800, 3), dtype=np.uint8)
     stripes[:, ::2] = 255
     assert np.abs(resize(stripes, SPEC).astype(int) - 127).max() <= 1
 
 
-def test_normalised_in_place() -> None:
+def test_normalise_in_place() -> None:
     pixels = np.asarray(gradient(8, 6))
     room = np.full((2, 3, 6, 8), 7, dtype=np.float32)
     assert normalise(pixels, SPEC, room[1]) is not None
     assert np.array_equal(room[1], normalise(pixels, SPEC)) and (room[0] == 7).all()
 
 
-def test_preprocess_is_both() -> None:
+def test_preprocess_resizes_and_normalises() -> None:
     pixels = np.asarray(gradient())
     assert np.array_equal(preprocess(pixels, SPEC), normalise(resize(pixels, SPEC), SPEC))

@@ -31,7 +31,7 @@ def test_logits_and_heatmaps_in_order(tiny_model_dir: Path) -> None:
         assert output.heatmap.sum() == pytest.approx(gap, abs=1e-5)  # contributions add up to the logit
 
 
-def test_a_batch_gives_what_singles_give(tiny_model_dir: Path) -> None:
+def test_batch_matches_single_inference(tiny_model_dir: Path) -> None:
     rng = np.random.default_rng(3)
     pictures = [rng.integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8) for _ in range(5)]
     session = Session(tiny_model_dir)
@@ -40,7 +40,7 @@ def test_a_batch_gives_what_singles_give(tiny_model_dir: Path) -> None:
     assert session.run([]) == []
 
 
-def test_threads_may_share_a_session(tiny_model_dir: Path) -> None:
+def test_threads_share_a_session(tiny_model_dir: Path) -> None:
     session = Session(tiny_model_dir, threads=1)
     found: dict[int, float] = {}
 
@@ -62,14 +62,14 @@ def copy(tiny_model_dir: Path, tmp_path: Path) -> Path:
     return shutil.copytree(tiny_model_dir, tmp_path / "copy")
 
 
-def test_another_graph_than_model_json_names_is_refused(copy: Path) -> None:
+def test_graph_with_wrong_hash_is_rejected(copy: Path) -> None:
     graph = copy / "model.onnx"
     graph.write_bytes(graph.read_bytes() + b"\0")
     with pytest.raises(ModelError, match="sha256"):
         Session(copy)
 
 
-def test_a_graph_that_is_none_is_refused(copy: Path) -> None:
+def test_invalid_graph_is_rejected(copy: Path) -> None:
     import hashlib
 
     (copy / "model.onnx").write_bytes(b"not a graph")
@@ -80,13 +80,13 @@ def test_a_graph_that_is_none_is_refused(copy: Path) -> None:
         Session(copy)
 
 
-def test_a_missing_graph_is_told(copy: Path) -> None:
+def test_missing_graph_is_reported(copy: Path) -> None:
     (copy / "model.onnx").unlink()
     with pytest.raises(ModelError, match=r"model\.onnx: cannot be read"):
         Session(copy)
 
 
-def test_the_runtime_tells_nobody_and_keeps_nothing(tiny_model_dir: Path, tmp_path: Path) -> None:
+def test_runtime_has_no_telemetry_and_no_cache(tiny_model_dir: Path, tmp_path: Path) -> None:
     """ONNX Runtime's telemetry begins with a thread and a database in the user's folders."""
     script = (
         "import sys; from pathlib import Path; from imageprocess.model.session import Session;"

@@ -18,7 +18,7 @@ NOTE = "a cat\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 512x512
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_real_pictures_were_called_so_with_high_confidence(name: str) -> None:
+def test_real_images_had_high_confidence(name: str) -> None:
     """Of every split that the model was measured on. Answered = called AI + called real; those called AI are true or
     false positives."""
     splits = load_spec(registry.MODELS / name).facts["measured"]["splits"]
@@ -32,7 +32,7 @@ def test_real_pictures_were_called_so_with_high_confidence(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [*SHIPPED, "clip"])
-def test_a_note_in_a_real_picture_is_doubted(
+def test_ai_claim_in_confidently_real_image_is_doubted(
     name: str, shared_dir: Path, request: pytest.FixtureRequest
 ) -> None:
     """Real pictures of sources that no model was trained on, until one of them is surely real to the model."""

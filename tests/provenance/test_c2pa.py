@@ -34,7 +34,7 @@ if HAS_EXTRA:
 
 @needs_extra
 @pytest.mark.parametrize("form", MIMES)
-def test_a_trusted_signer_in_every_container(form: str, trusting: Path) -> None:
+def test_trusted_signer_in_every_container(form: str, trusting: Path) -> None:
     item = single_credential(sign(encode(scene(1), form), [created(GENERATED)], MIMES[form]), trusting, form)
     assert (item.trust, item.points_to, item.detail["state"]) == ("trusted", "ai", "trusted")
     assert item.detail["signer"] == "Test Signer" and item.detail["signals"] == ["fullyGenAIMedia"]
@@ -42,9 +42,7 @@ def test_a_trusted_signer_in_every_container(form: str, trusting: Path) -> None:
 
 
 @needs_extra
-def test_an_unknown_signer_is_untrusted_and_its_claim_of_ai_is_a_claim(
-    photo: bytes, suspicious: Path
-) -> None:
+def test_unknown_signer_is_valid_untrusted(photo: bytes, suspicious: Path) -> None:
     item = single_credential(sign(photo, [created(GENERATED)]), suspicious)
     assert (item.trust, item.points_to, item.detail["state"]) == ("valid_untrusted", "ai", "untrusted")
     assert "not on the trust list" in item.claim
@@ -52,7 +50,7 @@ def test_an_unknown_signer_is_untrusted_and_its_claim_of_ai_is_a_claim(
 
 
 @needs_extra
-def test_without_a_list_nobody_is_trusted_and_the_reason_says_so(photo: bytes, tmp_path: Path) -> None:
+def test_missing_trust_list_is_named_in_reason(photo: bytes, tmp_path: Path) -> None:
     item = single_credential(sign(photo, [created(GENERATED)]), tmp_path / "none.pem")
     assert item.trust == "valid_untrusted"
     reason = decide([item], None).reason
@@ -62,14 +60,14 @@ def test_without_a_list_nobody_is_trusted_and_the_reason_says_so(photo: bytes, t
 
 
 @needs_extra
-def test_an_untrusted_capture_never_makes_a_picture_real(photo: bytes, suspicious: Path) -> None:
+def test_untrusted_capture_does_not_decide_real(photo: bytes, suspicious: Path) -> None:
     item = single_credential(sign(photo, [created(CAPTURED)]), suspicious)
     assert (item.trust, item.points_to) == ("valid_untrusted", "real")
     assert decide([item], None).label == "unsure"
 
 
 @needs_extra
-def test_an_expired_signer_is_untrusted_though_on_the_list(photo: bytes, tmp_path: Path) -> None:
+def test_expired_signer_on_list_is_untrusted(photo: bytes, tmp_path: Path) -> None:
     brief = authority("Brief", timedelta(seconds=8))
     path = tmp_path / "list.pem"
     path.write_text(brief.root_pem)
@@ -83,7 +81,7 @@ def test_an_expired_signer_is_untrusted_though_on_the_list(photo: bytes, tmp_pat
 
 
 @needs_extra
-def test_a_signer_on_the_interim_list_alone_is_legacy(
+def test_signer_on_interim_list_only_is_legacy(
     photo: bytes, trusting: Path, suspicious: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = sign(photo, [created(GENERATED)])
@@ -103,7 +101,7 @@ def test_a_signer_on_the_interim_list_alone_is_legacy(
 
 
 @needs_extra
-def test_a_signature_made_while_its_certificate_was_valid_stays_trusted(shared_dir: Path) -> None:
+def test_timestamped_signature_stays_trusted_after_expiry(shared_dir: Path) -> None:
     """A real file: its signer's certificate has expired since, and its time stamp is by a trusted authority."""
     data = (shared_dir / "fixtures" / "provenance" / "google-whisk-1.jpeg").read_bytes()
     trust_list = shared_dir / "fixtures" / "trust" / "C2PA-TRUST-LIST.pem"
@@ -115,7 +113,7 @@ def test_a_signature_made_while_its_certificate_was_valid_stays_trusted(shared_d
 
 
 @needs_extra
-def test_tampering_breaks_it_and_decides_nothing(photo: bytes, trusting: Path) -> None:
+def test_tampered_file_is_broken_and_does_not_decide(photo: bytes, trusting: Path) -> None:
     signed = sign(photo, [created(GENERATED)])
     claim = signed.index(GENERATED.encode())
     for at in (len(signed) - 100, claim):  # the picture's own bytes; an assertion's
@@ -129,7 +127,7 @@ def test_tampering_breaks_it_and_decides_nothing(photo: bytes, trusting: Path) -
 
 
 @needs_extra
-def test_a_manifest_moved_to_another_picture_is_broken(photo: bytes, trusting: Path) -> None:
+def test_manifest_copied_to_other_image_is_broken(photo: bytes, trusting: Path) -> None:
     signed = sign(photo, [created(CAPTURED)])
     end = 2
     while signed[end + 1] in (0xE0, 0xEB):
@@ -139,7 +137,7 @@ def test_a_manifest_moved_to_another_picture_is_broken(photo: bytes, trusting: P
 
 
 @needs_extra
-def test_bytes_appended_to_a_signed_file_break_it_and_to_a_plain_one_fake_nothing(
+def test_appended_bytes_break_signed_file_and_are_ignored_in_unsigned_file(
     photo: bytes, trusting: Path
 ) -> None:
     signed = sign(photo, [created(GENERATED)])
@@ -148,7 +146,7 @@ def test_bytes_appended_to_a_signed_file_break_it_and_to_a_plain_one_fake_nothin
     assert read_credentials(photo + b"jumbjumdc2pa", trusting) == []
 
 
-def test_hashes_that_match_and_mismatch_are_no_sign_of_a_change() -> None:
+def test_contradictory_hash_results_are_not_tampering() -> None:
     def results(*failures: str) -> dict[str, list[dict[str, str]]]:
         success = ["claimSignature.validated", "assertion.dataHash.match"]
         return {"success": [{"code": c} for c in success], "failure": [{"code": c} for c in failures]}

@@ -39,7 +39,7 @@ if HAS_EXTRA:
         ([created("algorithmicMedia")], "nothing", None),
     ],
 )  # fmt: skip
-def test_actions_in_the_vocabulary_of_the_asset_rubrics(
+def test_actions_map_to_signals(
     actions: list[Action], points_to: PointsTo, signal: str | None, photo: bytes, trusting: Path
 ) -> None:
     item = single_credential(sign(photo, actions), trusting)
@@ -48,7 +48,7 @@ def test_actions_in_the_vocabulary_of_the_asset_rubrics(
 
 
 @needs_extra
-def test_bings_manifests_name_the_tool_instead_of_a_source_type(photo: bytes, trusting: Path) -> None:
+def test_bing_manifest_names_software_agent(photo: bytes, trusting: Path) -> None:
     """Which the standard does not allow, so that its signer is not trusted; but nothing was changed since."""
     agent = created(None, softwareAgent="Image Creator from Designer", description="AI Generated Image")
     item = single_credential(sign(photo, [agent]), trusting)
@@ -59,7 +59,7 @@ def test_bings_manifests_name_the_tool_instead_of_a_source_type(photo: bytes, tr
 
 
 @needs_extra
-def test_a_parents_story_is_the_pictures_own(photo: bytes, trusting: Path) -> None:
+def test_parent_ingredient_history_applies_to_image(photo: bytes, trusting: Path) -> None:
     generated, captured = sign(photo, [created(GENERATED)]), sign(photo, [created(CAPTURED)])
     cropped: Action = {"action": "c2pa.cropped"}
     assert (
@@ -85,9 +85,7 @@ def test_a_parents_story_is_the_pictures_own(photo: bytes, trusting: Path) -> No
 
 
 @needs_extra
-def test_a_part_by_an_ai_makes_an_edit_and_an_input_to_a_model_makes_nothing(
-    photo: bytes, trusting: Path
-) -> None:
+def test_ai_component_is_edit_and_model_input_is_nothing(photo: bytes, trusting: Path) -> None:
     generated = sign(photo, [created(GENERATED)])
     mixed = sign(photo, [created(CAPTURED), placed()], ingredients=[("componentOf", generated)])
     assert single_credential(mixed, trusting).points_to == "ai_edited"
@@ -96,7 +94,7 @@ def test_a_part_by_an_ai_makes_an_edit_and_an_input_to_a_model_makes_nothing(
 
 
 @needs_extra
-def test_an_ingredient_is_only_as_good_as_its_own_signer(photo: bytes, trusting: Path) -> None:
+def test_ingredient_trust_is_that_of_its_own_signer(photo: bytes, trusting: Path) -> None:
     foreign = sign(photo, [created(GENERATED)], by=authority("Stranger"))
     own, of_ingredient = read_credentials(
         sign(photo, [opened()], ingredients=[("parentOf", foreign)]), trusting
@@ -111,7 +109,7 @@ def test_an_ingredient_is_only_as_good_as_its_own_signer(photo: bytes, trusting:
 
 
 @needs_extra
-def test_a_broken_ingredient_says_nothing(photo: bytes, trusting: Path) -> None:
+def test_broken_ingredient_is_ignored(photo: bytes, trusting: Path) -> None:
     generated = bytearray(sign(photo, [created(GENERATED)]))
     generated[generated.index(GENERATED.encode())] ^= 1
     for item in read_credentials(
@@ -121,7 +119,7 @@ def test_a_broken_ingredient_says_nothing(photo: bytes, trusting: Path) -> None:
 
 
 @needs_extra
-def test_a_partners_model_is_named_in_a_parameter_of_adobes_own(photo: bytes, trusting: Path) -> None:
+def test_adobe_parameter_names_partner_model(photo: bytes, trusting: Path) -> None:
     parameters = {
         "com.adobe.digitalSourceType": IPTC + GENERATED,
         "com.adobe.details": "imagen-3.0-generate-002",

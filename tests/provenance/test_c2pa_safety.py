@@ -28,7 +28,7 @@ if HAS_EXTRA:
 
 
 @needs_extra
-def test_threads_share_the_library(photo: bytes, trusting: Path) -> None:
+def test_threads_share_c2pa_library(photo: bytes, trusting: Path) -> None:
     signed = sign(photo, [created(GENERATED)])
     with ThreadPoolExecutor(8) as pool:
         items = list(pool.map(lambda _: single_credential(signed, trusting), range(40)))
@@ -36,7 +36,7 @@ def test_threads_share_the_library(photo: bytes, trusting: Path) -> None:
 
 
 @needs_extra
-def test_without_the_extra_a_manifest_is_worth_what_an_unsigned_note_is(
+def test_manifest_without_extra_counts_as_unsigned(
     photo: bytes, trusting: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     generated, captured = sign(photo, [created(GENERATED)]), sign(photo, [created(CAPTURED)])
@@ -63,7 +63,7 @@ def store(depth: int) -> bytes:
     return struct.pack(">I", 8 + len(described) + len(inner)) + b"jumb" + described + inner
 
 
-def test_deep_nesting_never_reaches_the_library(trusting: Path) -> None:
+def test_deeply_nested_boxes_never_reach_the_library(trusting: Path) -> None:
     assert is_sane(store(5)) and not is_sane(store(200)) and not is_sane(store(2_000))
     item = single_credential(png([(b"caBX", store(2_000))]), trusting, "PNG")
     assert item.detail["state"] == "not_verified" and item.points_to == "nothing"
@@ -75,14 +75,14 @@ def test_too_many_boxes_never_reach_the_library() -> None:
 
 
 @needs_extra
-def test_a_store_of_garbage_is_unreadable_not_a_crash(trusting: Path) -> None:
+def test_garbage_manifest_store_is_unreadable(trusting: Path) -> None:
     for garbage in (store(1), store(3), store(0) + b"\0" * 50):
         (item,) = read_provenance(png([(b"caBX", garbage)]), facts("PNG"), trust_list=trusting)
         assert item.points_to == "nothing" and item.detail["state"] in ("unreadable", "not_verified")
         assert "changed after" not in item.claim
 
 
-def test_an_address_of_a_manifest_kept_elsewhere_is_told_not_fetched(trusting: Path) -> None:
+def test_remote_manifest_url_is_reported_not_fetched(trusting: Path) -> None:
     data = with_xmp("JPEG", xmp(attributes='dcterms:provenance="http://127.0.0.1:9/manifest.c2pa"'))
     item = single_credential(data, trusting)
     assert item.points_to == "nothing" and "not fetched" in item.claim
@@ -90,7 +90,7 @@ def test_an_address_of_a_manifest_kept_elsewhere_is_told_not_fetched(trusting: P
 
 
 @needs_extra
-def test_nothing_is_ever_fetched(trusting: Path) -> None:
+def test_remote_manifest_is_never_fetched(trusting: Path) -> None:
     """A manifest kept elsewhere is named, alone and beside an embedded one; a server on this machine hears nothing."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"http://127.0.0.1:{server.getsockname()[1]}/manifest.c2pa"
@@ -102,5 +102,5 @@ def test_nothing_is_ever_fetched(trusting: Path) -> None:
             server.accept()
 
 
-def test_a_picture_without_a_manifest_has_no_evidence_of_one(trusting: Path) -> None:
+def test_image_without_manifest_has_no_c2pa_evidence(trusting: Path) -> None:
     assert read_credentials(jpeg(), trusting) == []

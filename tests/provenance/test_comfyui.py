@@ -170,11 +170,11 @@ NO_SAMPLER = graph(
          "ready-depth-map", "instructed", "pose-as-reference", "edges-of-the-photo-itself", "own-reference",
          "only-a-map"],
 )  # fmt: skip
-def test_a_comfyui_graph_tells_what_became_of_the_pixels(ran: dict[str, Any], points_to: PointsTo) -> None:
+def test_comfyui_graph_points_to(ran: dict[str, Any], points_to: PointsTo) -> None:
     assert generator_evidence(png_texts({"prompt": json.dumps(ran)})).points_to == points_to
 
 
-def test_comfyui_shows_prompt_seed_sampler_and_model() -> None:
+def test_comfyui_detail_has_prompt_seed_sampler_and_model() -> None:
     told = generator_evidence(png_texts({"prompt": json.dumps(MADE)})).detail
     assert (told["prompt"], told["negative_prompt"], told["seed"]) == ("a fox", "blurry", "7")
     assert (told["sampler"], told["model"], told["generator"]) == ("euler", "sd15.safetensors", "ComfyUI")
@@ -190,7 +190,7 @@ def test_comfyui_shows_prompt_seed_sampler_and_model() -> None:
         (UPSCALED, 1920, 1080, "nothing"),
     ],
 )
-def test_a_picture_that_the_workflow_cannot_have_made_is_not_its_own(
+def test_comfyui_graph_with_other_image_size_points_to_nothing(
     ran: dict[str, Any], width: int, height: int, points_to: PointsTo
 ) -> None:
     item = generator_evidence(png_texts({"prompt": json.dumps(ran)}), width=width, height=height)
@@ -198,7 +198,7 @@ def test_a_picture_that_the_workflow_cannot_have_made_is_not_its_own(
     assert points_to == "ai" or f"{width}x{height}" in item.claim
 
 
-def test_a_workflow_alone_is_read_too() -> None:
+def test_comfyui_workflow_without_prompt_graph() -> None:
     def node(i: int, kind: str, inputs: dict[str, int], widgets: list[Any]) -> dict[str, Any]:
         slots = [{"name": name, "link": link} for name, link in inputs.items()]
         return {"id": i, "type": kind, "mode": 0, "inputs": slots, "widgets_values": widgets}
@@ -226,7 +226,7 @@ def test_a_workflow_alone_is_read_too() -> None:
     )
 
 
-def test_comfyui_in_webps_exif_is_no_camera() -> None:
+def test_comfyui_in_webp_exif_is_not_a_camera() -> None:
     block = exif(make="workflow:{}", model=f"prompt:{json.dumps(MADE)}")
     item = generator_evidence(with_exif("WEBP", block), "WEBP")
     assert item.points_to == "ai" and item.detail["generator"] == "ComfyUI"
@@ -246,18 +246,18 @@ def test_comfyui_in_webps_exif_is_no_camera() -> None:
         '{"a":' * 50_000,
     ],
 )
-def test_json_that_is_no_graph_is_nobodys(text: str) -> None:
+def test_json_without_graph_has_no_generator(text: str) -> None:
     assert read_provenance(png_texts({"prompt": text, "workflow": text}), facts()) == []
 
 
-def test_a_graph_that_bites_its_tail_ends() -> None:
+def test_cyclic_graph_terminates() -> None:
     ring = graph(n1=("KSampler", {"latent_image": ["2", 0]}), n2=("KSampler", {"latent_image": ["1", 0]}))
     generator_evidence(
         png_texts({"prompt": json.dumps({**ring, **graph(n3=("SaveImage", {"images": ["1", 0]}))})})
     )
 
 
-def test_what_is_told_can_be_written_as_json() -> None:
+def test_evidence_detail_is_valid_json() -> None:
     inputs = {"seed": 7, "cfg": float("inf"), "a": float("nan"), "b": "\ud800"}
     text = json.dumps({**MADE, **graph(n3=("KSampler", {**SAMPLER, **inputs}))})
     text = text.replace("Infinity", "1e999")  # Python reads it as infinity

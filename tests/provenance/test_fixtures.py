@@ -19,7 +19,7 @@ BALANCED = Thresholds(ai=0.8, real=0.2)
 
 @pytest.mark.skipif(not ROWS, reason="needs ../shared/fixtures, which is not beside this clone")
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["file"])
-def test_every_row_comes_out_as_expected(row: dict[str, str]) -> None:
+def test_fixture_row_matches_expected(row: dict[str, str]) -> None:
     if row["file"].endswith(".heic"):
         pytest.importorskip("pi_heif", reason="needs the extra [heic]")
     if row["c2pa_state"] != "none":

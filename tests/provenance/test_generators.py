@@ -44,7 +44,7 @@ def test_a1111_in_exif(form: str, order: str) -> None:
         ("ADetailer denoising strength: 0.4", "ai"),
     ],
 )
-def test_a1111_tells_making_from_editing(more: str, points_to: PointsTo) -> None:
+def test_a1111_distinguishes_txt2img_from_img2img(more: str, points_to: PointsTo) -> None:
     assert generator_evidence(png_texts({"parameters": f"{A1111}, {more}"})).points_to == points_to
 
 
@@ -59,7 +59,7 @@ def test_a1111_tells_making_from_editing(more: str, points_to: PointsTo) -> None
         "Seed: 1, Sampler: x",
     ],
 )
-def test_other_texts_named_parameters_are_nobodys(text: str) -> None:
+def test_other_parameters_text_has_no_generator(text: str) -> None:
     assert read_provenance(png_texts({"parameters": text}), facts()) == []
 
 
@@ -78,7 +78,7 @@ def test_invokeai(mode: str, points_to: PointsTo) -> None:
     ]  # fmt: skip
 
 
-def test_invokeais_older_record() -> None:
+def test_invokeai_legacy_metadata() -> None:
     image = {"prompt": [{"prompt": "a hill", "weight": 1}], "type": "txt2img", "seed": 5, "sampler": "ddim"}
     item = generator_evidence(
         png_texts({"sd-metadata": json.dumps({"model_weights": "sd15", "image": image})})
@@ -144,7 +144,7 @@ def test_mflux() -> None:
 
 
 @pytest.mark.parametrize(("label", "points_to"), [("1", "ai"), ("2", "nothing"), ("3", "nothing")])
-def test_chinas_aigc_label_in_each_of_its_places(label: str, points_to: PointsTo) -> None:
+def test_aigc_label_locations(label: str, points_to: PointsTo) -> None:
     record = {"Label": label, "ContentProducer": "maker-1", "ProduceID": "7"}
     text = json.dumps(record)
     escaped = text.replace('"', "&quot;")
@@ -159,17 +159,17 @@ def test_chinas_aigc_label_in_each_of_its_places(label: str, points_to: PointsTo
     assert read_provenance(png_texts({"AIGC": '{"Label": "9"}'}), facts()) == []
 
 
-def test_a_record_cannot_speak_to_the_terminal() -> None:
+def test_metadata_control_characters_are_removed() -> None:
     text = "\x1b[31mred\u202e\x07\nSteps: 20, Sampler: x, Seed: 1, Version: Fooocus\x1b[2J"
     item = generator_evidence(png_texts({"parameters": text}))
     shown = json.dumps(item.detail, ensure_ascii=False) + item.claim
     assert "\x1b" not in shown and "\u202e" not in shown and "\x07" not in shown
 
 
-def test_endless_texts_are_cut() -> None:
+def test_long_texts_are_truncated() -> None:
     item = generator_evidence(png([(b"tEXt", b"parameters\0" + b"x" * 3_000_000 + b"\nSteps: 20, Seed: 1")]))
     assert len(item.detail["prompt"]) <= 8_000
 
 
-def test_a_photograph_has_no_generator() -> None:
+def test_photograph_has_no_generator() -> None:
     assert read_provenance(jpeg(), facts("JPEG")) == []

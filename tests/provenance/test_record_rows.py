@@ -21,7 +21,7 @@ def detector() -> Detector:
 @pytest.mark.parametrize(
     ("folder", "row"), ROWS, ids=lambda value: value["file"] if isinstance(value, dict) else ""
 )
-def test_every_row_is_right(folder: Path, row: dict[str, str], detector: Detector) -> None:
+def test_record_row_matches_expected(folder: Path, row: dict[str, str], detector: Detector) -> None:
     if row["file"].startswith("c2pa-"):
         pytest.importorskip("c2pa", reason="needs the extra [c2pa]")
     result = look(detector, folder / row["file"])

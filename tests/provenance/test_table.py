@@ -20,7 +20,7 @@ KEYS = {
 
 
 @pytest.mark.parametrize("tool", TABLE["tools"], ids=lambda tool: tool.get("name", tool.get("name_from")))
-def test_an_entry_is_complete(tool: dict[str, Any]) -> None:
+def test_table_entry_is_complete(tool: dict[str, Any]) -> None:
     assert tool.keys() <= KEYS and ("name" in tool) != ("name_from" in tool)
     assert sum(key in tool for key in ("json", "notes", "pattern")) == 1
     assert tool["fields"].keys() <= FIELDS
@@ -29,7 +29,7 @@ def test_an_entry_is_complete(tool: dict[str, Any]) -> None:
         assert re.compile(tool["pattern"]).groups == len(tool["groups"])
 
 
-def test_patterns_mean_the_same_in_both_languages() -> None:
+def test_patterns_match_in_python_and_javascript() -> None:
     """What Python and JavaScript read differently is not used: \\A, \\Z, (?P<...>), possessive and atomic groups."""
 
     def strings(value: Any) -> list[str]:
@@ -45,7 +45,7 @@ def test_patterns_mean_the_same_in_both_languages() -> None:
         re.compile(pattern)
 
 
-def test_the_page_in_docs_is_written_from_the_table() -> None:
+def test_docs_page_matches_table() -> None:
     command = [sys.executable, "-m", "bench.records_page", "--check"]
     checked = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True)
     assert checked.returncode == 0, checked.stderr

@@ -51,7 +51,7 @@ def served(tmp_path: Path) -> Iterator[tuple[str, Path]]:
         yield address, tmp_path
 
 
-def test_the_setting_names_the_file_and_else_it_is_the_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trust_list_path_from_setting_or_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SETTING, "/some/list.pem")
     assert default_path() == Path("/some/list.pem")
     monkeypatch.delenv(SETTING)
@@ -64,7 +64,7 @@ def test_the_setting_names_the_file_and_else_it_is_the_data_folder(monkeypatch: 
         assert default_path() == folder / "imageprocess" / "C2PA-TRUST-LIST.pem"
 
 
-def test_update_downloads_checks_dates_and_replaces(served: tuple[str, Path], pem: bytes, here: Path) -> None:
+def test_update_downloads_validates_and_replaces(served: tuple[str, Path], pem: bytes, here: Path) -> None:
     address, folder = served
     (folder / "new.pem").write_bytes(pem)
     fresh = update_trust_list(f"{address}/new.pem", here)
@@ -76,7 +76,7 @@ def test_update_downloads_checks_dates_and_replaces(served: tuple[str, Path], pe
 @pytest.mark.parametrize(
     "content", [b"", b"<html>", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
 )
-def test_what_is_no_list_leaves_the_old_one(
+def test_invalid_trust_list_keeps_old_one(
     content: bytes, served: tuple[str, Path], pem: bytes, here: Path, tmp_path: Path
 ) -> None:
     address, folder = served
@@ -89,13 +89,13 @@ def test_what_is_no_list_leaves_the_old_one(
     assert load_trust_list(here) == before and list(here.parent.iterdir()) == [here]
 
 
-def test_a_list_is_never_fetched_over_plain_http(here: Path) -> None:
+def test_trust_list_is_not_fetched_over_http(here: Path) -> None:
     with pytest.raises(DataError, match="https"):
         update_trust_list("http://example.org/list.pem", here)
     assert OFFICIAL_LIST.startswith("https://")
 
 
-def test_a_list_that_grows_is_noticed(pem: bytes, here: Path) -> None:
+def test_changed_trust_list_is_reloaded(pem: bytes, here: Path) -> None:
     here.parent.mkdir()
     here.write_text(authority().root_pem)
     assert len(find_trust_list().signers) == 1  # type: ignore[union-attr]
@@ -106,7 +106,7 @@ def test_a_list_that_grows_is_noticed(pem: bytes, here: Path) -> None:
     assert find_trust_list(here) is None
 
 
-def test_a_list_that_is_named_must_be_there(
+def test_configured_trust_list_must_exist(
     pem: bytes, here: Path, tiny_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     detector, picture = Detector(tiny_model_dir), encode(plain(255), "PNG")
@@ -129,12 +129,12 @@ def test_a_list_that_is_named_must_be_there(
 
 
 @pytest.mark.parametrize("address", ["https://[::1", "https://a b/", "a\0b"])
-def test_what_is_no_address_is_told(address: str, here: Path) -> None:
+def test_invalid_url_is_reported(address: str, here: Path) -> None:
     result = CliRunner().invoke(main, ["trust", "update", "--from", address])
     assert result.exit_code == 1 and "cannot be fetched" in result.stderr
 
 
-def test_a_list_that_cannot_be_put_there_is_told_with_its_path(
+def test_unwritable_trust_list_error_names_path(
     pem: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "new.pem").write_bytes(pem)
@@ -143,7 +143,7 @@ def test_a_list_that_cannot_be_put_there_is_told_with_its_path(
     assert result.exit_code == 2 and f"{tmp_path}/new.pem/below: Not a directory" in result.stderr
 
 
-def test_the_command_updates_and_shows(served: tuple[str, Path], pem: bytes, here: Path) -> None:
+def test_trust_command_updates_and_shows(served: tuple[str, Path], pem: bytes, here: Path) -> None:
     address, folder = served
     run = CliRunner().invoke
     assert run(main, ["trust", "info"]).exit_code == 1
@@ -157,7 +157,7 @@ def test_the_command_updates_and_shows(served: tuple[str, Path], pem: bytes, her
     assert run(main, ["trust", "info"]).output == shown.output
 
 
-def test_the_interim_list_is_kept_and_shown_apart(
+def test_interim_list_is_stored_and_shown_separately(
     pem: bytes, tmp_path: Path, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(INTERIM_SETTING, raising=False)
@@ -175,12 +175,12 @@ def test_the_interim_list_is_kept_and_shown_apart(
         find_interim_list()
 
 
-def test_the_official_list_is_read(shared_dir: Path) -> None:
+def test_official_trust_list_is_parsed(shared_dir: Path) -> None:
     signers = load_trust_list(shared_dir / "fixtures" / "trust" / "C2PA-TRUST-LIST.pem").signers
     assert len(signers) == 30 and any("Google" in signer.name for signer in signers)
 
 
-def test_the_wheels_own_list_counts_where_there_is_no_other(
+def test_packaged_trust_list_is_the_fallback(
     pem: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(SETTING, raising=False)
@@ -202,7 +202,9 @@ def test_the_wheels_own_list_counts_where_there_is_no_other(
         find_trust_list()
 
 
-def test_the_official_list_is_attributed(pem: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_official_trust_list_has_attribution(
+    pem: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("imageprocess.provenance.trust._fetch", lambda source: pem)
     fresh = update_trust_list(OFFICIAL_LIST, tmp_path / "list.pem")
     assert "CC BY 4.0" in fresh.pem and len(fresh.signers) == 2 and fresh.source == OFFICIAL_LIST

@@ -35,7 +35,7 @@ def embedded(text: str) -> dict[str, object]:
     return record
 
 
-def test_it_says_which_picture_it_speaks_of(tmp_path: Path, tiny_model_dir: Path) -> None:
+def test_report_identifies_the_image(tmp_path: Path, tiny_model_dir: Path) -> None:
     data = encode(scene(1), "PNG")
     text = report(tmp_path, data, "--model", str(tiny_model_dir))
     record = embedded(text)
@@ -48,26 +48,26 @@ def test_it_says_which_picture_it_speaks_of(tmp_path: Path, tiny_model_dir: Path
     assert base64.b64encode(data).decode() in report(tmp_path, data, "--report-with-picture")
 
 
-def test_the_pixels_sum_outlives_the_records(tmp_path: Path) -> None:
+def test_pixel_hash_is_independent_of_metadata(tmp_path: Path) -> None:
     bare = encode(scene(1), "PNG")
     noted = png_texts({"parameters": "a cat\nSteps: 20, Sampler: Euler, Seed: 1, Model: x"})
     one, other = embedded(report(tmp_path, bare)), embedded(report(tmp_path, noted))
     assert one["sha256"] != other["sha256"] and one["pixels_sha256"] == other["pixels_sha256"]
 
 
-def test_what_a_file_says_is_never_markup(tmp_path: Path) -> None:
+def test_metadata_is_escaped(tmp_path: Path) -> None:
     note = f"{HOSTILE}\nSteps: 20, Sampler: Euler, Seed: 1, Model: {HOSTILE}"
     text = report(tmp_path, png_texts({"parameters": note}), name="a&b.png")
     assert "<img src=x" not in text and text.count("</script>") == 1
     assert "&lt;/script&gt;" in text and "a&amp;b.png" in text
 
 
-def test_without_the_model_there_is_no_bar_and_no_map(tmp_path: Path) -> None:
+def test_report_without_model_has_no_bar_and_no_heat_map(tmp_path: Path) -> None:
     text = report(tmp_path, png(), "--only", "provenance")
     assert 'class="meter"' not in text and "<figure>" not in text and "Cannot tell" in text
 
 
-def test_several_pictures_are_several_files(tmp_path: Path, tiny_model_dir: Path) -> None:
+def test_report_per_image(tmp_path: Path, tiny_model_dir: Path) -> None:
     for folder, shade in (("x", 5), ("y", 250)):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "a.png").write_bytes(encode(plain(shade, 300, 300), "PNG"))
@@ -85,7 +85,7 @@ def test_several_pictures_are_several_files(tmp_path: Path, tiny_model_dir: Path
 
 
 @pytest.mark.parametrize("shade", [5, 250])
-def test_the_map_alone_does_not_show_the_picture(shade: int) -> None:
+def test_heat_map_does_not_contain_the_image(shade: int) -> None:
     """Without the picture the map lies on plain grey."""
     pixels = np.full((40, 60, 3), shade, dtype=np.uint8)
     drawn = heat_png(pixels, np.zeros((2, 2), np.float32), with_picture=False)

@@ -26,7 +26,9 @@ SERVE = [sys.executable, "-m", "imageprocess", "serve"]
     [(SERVE, []), (SERVE, ["--workers", "2"]), ([sys.executable, "app.py"], [])],
     ids=["serve", "two workers", "app.py"],
 )
-def test_serves_where_the_environment_says(command: list[str], more: list[str], tiny_model_dir: Path) -> None:
+def test_serves_on_host_and_port_from_environment(
+    command: list[str], more: list[str], tiny_model_dir: Path
+) -> None:
     port = free_port()
     with started(command + more, IMAGEPROCESS_MODEL=str(tiny_model_dir), PORT=str(port)) as (process, said):
         assert process.poll() is None, said
@@ -36,7 +38,7 @@ def test_serves_where_the_environment_says(command: list[str], more: list[str], 
     assert process.returncode in (0, -signal.SIGTERM)
 
 
-def test_a_taken_port_is_told_before_the_model_is_loaded() -> None:
+def test_port_in_use_is_reported_before_model_is_loaded() -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -52,7 +54,7 @@ def test_a_taken_port_is_told_before_the_model_is_loaded() -> None:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_person_at_a_terminal_is_told_where_it_is(tiny_model_dir: Path, workers: str) -> None:
+def test_terminal_shows_address(tiny_model_dir: Path, workers: str) -> None:
     port = str(free_port())
     ours, theirs = pty.openpty()
     environment = {**os.environ, "IMAGEPROCESS_MODEL": str(tiny_model_dir)}
@@ -90,7 +92,7 @@ def _listening_addresses(port: int) -> set[str]:
         ({"PORT": "http"}, "PORT in the environment"),
     ],
 )
-def test_what_cannot_be_served_is_said_in_one_line(environment: dict[str, str], says: str) -> None:
+def test_start_error_is_one_line(environment: dict[str, str], says: str) -> None:
     found = subprocess.run(
         SERVE, env={**os.environ, **environment}, text=True, capture_output=True, timeout=60
     )

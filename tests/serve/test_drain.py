@@ -41,7 +41,7 @@ def serving(model: Path, *more: str, **settings: str) -> Iterator[tuple[subproce
 
 
 @pytest.mark.parametrize("more", [(), ("--workers", "2")], ids=["one process", "two"])
-def test_no_request_that_was_taken_on_is_lost(tiny_model_dir: Path, more: tuple[str, ...]) -> None:
+def test_accepted_requests_are_completed_on_sigterm(tiny_model_dir: Path, more: tuple[str, ...]) -> None:
     """New connections all the while: each is answered, or cannot be made any more."""
     outcomes: Counter[str] = Counter()
     stop = threading.Event()
@@ -81,7 +81,7 @@ def test_no_request_that_was_taken_on_is_lost(tiny_model_dir: Path, more: tuple[
     assert slow == [200]
 
 
-def test_readiness_ends_first(tiny_model_dir: Path) -> None:
+def test_readyz_fails_first_on_sigterm(tiny_model_dir: Path) -> None:
     with serving(tiny_model_dir, IMAGEPROCESS_DRAIN_S="2") as (process, address):
         assert httpx.get(f"{address}/readyz").status_code == 200
         process.send_signal(signal.SIGTERM)
@@ -98,7 +98,7 @@ def _error_response(url: str) -> httpx.Response | None:
     return None if response.status_code == 200 else response
 
 
-def test_the_workers_end_with_the_service_even_when_it_is_killed(tiny_model_dir: Path) -> None:
+def test_workers_end_when_service_is_killed(tiny_model_dir: Path) -> None:
     with serving(tiny_model_dir, IMAGEPROCESS_JOBS="2") as (process, _):
         workers = children(process.pid)
         assert len(workers) == 2
@@ -114,7 +114,7 @@ def _is_zombie(pid: int) -> bool:
         return True
 
 
-def test_several_processes_count_together(tiny_model_dir: Path) -> None:
+def test_metrics_are_shared_by_processes(tiny_model_dir: Path) -> None:
     port = free_port()
     environment = {"IMAGEPROCESS_MODEL": str(tiny_model_dir), "PORT": str(port)}
     with started([*SERVE, "--workers", "2"], **environment):
@@ -133,7 +133,7 @@ def request_line(said: list[str]) -> str:
     )
 
 
-def test_a_line_tells_what_happened_and_not_to_whom(tiny_model_dir: Path) -> None:
+def test_request_log_has_no_personal_data(tiny_model_dir: Path) -> None:
     port = free_port()
     environment = {"IMAGEPROCESS_MODEL": str(tiny_model_dir), "PORT": str(port)}
     with started(SERVE, **environment) as (_, said):

@@ -57,7 +57,7 @@ def check(client: httpx.Client, files: Iterator[tuple[str, bytes]], at_once: int
     return count
 
 
-def test_cut_off_at_every_64th_byte(client: httpx.Client) -> None:
+def test_files_truncated_at_every_64th_byte(client: httpx.Client) -> None:
     assert check(client, hostile_files.truncated()) > 1000
 
 
@@ -65,10 +65,10 @@ def test_flipped_bits(client: httpx.Client) -> None:
     assert check(client, hostile_files.flipped(20)) == 200
 
 
-def test_bombs(client: httpx.Client) -> None:
+def test_decompression_bombs_are_rejected(client: httpx.Client) -> None:
     quick = (bomb for bomb in hostile_files.bombs(megabytes=30) if "scans" not in bomb[0])
     assert check(client, quick, at_once=1) > 10
 
 
-def test_what_others_have_collected(client: httpx.Client, shared_dir: Path) -> None:
+def test_hostile_file_collections(client: httpx.Client, shared_dir: Path) -> None:
     assert check(client, hostile_files.collected(shared_dir / "hostile", every=8)) > 200

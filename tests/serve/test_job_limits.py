@@ -30,7 +30,7 @@ from tests.support.jobs import (
 )
 
 
-def test_a_job_waits_where_the_queue_is_full(tiny_model_dir: Path) -> None:
+def test_job_waits_while_queue_is_full(tiny_model_dir: Path) -> None:
     """A full queue refuses single requests; a job goes on later instead."""
     with (
         running(tiny_model_dir, jobs=1, max_waiting=1) as address,
@@ -56,7 +56,7 @@ def test_a_job_waits_where_the_queue_is_full(tiny_model_dir: Path) -> None:
     assert (told["done"], told["errors"]) == (6, 0)
 
 
-def test_a_job_goes_no_faster_than_its_owners_rate_and_leaves_single_requests_theirs(
+def test_job_obeys_owner_rate_limit_and_leaves_room_for_single_requests(
     tiny_model_dir: Path,
 ) -> None:
     with (
@@ -85,7 +85,7 @@ def small(tiny_model_dir: Path) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_a_job_is_as_large_as_its_own_limit_not_as_a_requests(small: httpx.Client) -> None:
+def test_job_size_limit_is_separate_from_request_limit(small: httpx.Client) -> None:
     noise = encode(scene(3, 90, 90), "BMP")  # 24 kB: more than one picture may have
     job = wait_for_job(small, send_job(small, [("a.png", BRIGHT), ("b.bmp", noise), ("c.bmp", noise)])["id"])
     assert (job["done"], job["errors"]) == (3, 2)
@@ -97,7 +97,7 @@ def test_a_job_is_as_large_as_its_own_limit_not_as_a_requests(small: httpx.Clien
 
 
 @pytest.mark.parametrize("pack", [as_tar, as_zip])
-def test_a_picture_that_is_too_large_is_told_where_the_others_are_not(small: httpx.Client, pack: Any) -> None:
+def test_too_large_image_fails_only_its_own_record(small: httpx.Client, pack: Any) -> None:
     data = pack([("a.png", BRIGHT), ("b.bmp", bytes(30_000)), ("c.png", DARK)])
     answer = small.post("/v1/jobs", content=data, headers={"Content-Type": "application/zip"})
     job = wait_for_job(small, answer.json()["id"])
@@ -124,7 +124,7 @@ def test_a_picture_that_is_too_large_is_told_where_the_others_are_not(small: htt
         (b"", 422, "corrupt"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_a_job_is_told_at_once(
+def test_invalid_job_is_rejected_immediately(
     small: httpx.Client, content: bytes, status: int, code: str
 ) -> None:
     answer = small.post("/v1/jobs", content=content, headers={"Content-Type": "application/x-tar"})
@@ -132,7 +132,7 @@ def test_what_cannot_be_a_job_is_told_at_once(
     assert "imageprocess_jobs 0.0" in small.get("/metrics").text
 
 
-def test_malformed_orders(small: httpx.Client) -> None:
+def test_malformed_job_requests(small: httpx.Client) -> None:
     five = [("file", (f"{i}.png", BRIGHT)) for i in range(5)]
     asked: list[dict[str, Any]] = [
         {"files": five},
@@ -145,7 +145,7 @@ def test_malformed_orders(small: httpx.Client) -> None:
     assert (picture.status_code, picture.json()["code"]) == (415, "unsupported_media_type")
 
 
-def test_so_many_at_once_and_half_of_them_one_owners(tiny_model_dir: Path, tmp_path: Path) -> None:
+def test_job_limits_total_and_per_owner(tiny_model_dir: Path, tmp_path: Path) -> None:
     keys = tmp_path / "keys"
     keys.write_text("".join(line(name, name) for name in ("one", "two", "three")))
     slow = [(f"{i}.jpg", SLOW) for i in range(20)]
@@ -168,21 +168,21 @@ def test_so_many_at_once_and_half_of_them_one_owners(tiny_model_dir: Path, tmp_p
             client.close()
 
 
-def test_jobs_are_off_where_others_reach_the_service_without_a_key() -> None:
+def test_jobs_are_disabled_on_public_host_without_key() -> None:
     assert Settings(host="0.0.0.0").batch_jobs == 0
     assert Settings(host="0.0.0.0", api_key="k").batch_jobs > 0  # type: ignore[arg-type]
     assert Settings(host="0.0.0.0", batch_jobs=1).batch_jobs == 1
     assert Settings(host="127.0.0.1").batch_jobs > 0
 
 
-def test_where_jobs_are_off_they_are_said_to_be(tiny_model_dir: Path) -> None:
+def test_disabled_jobs_return_404_jobs_off(tiny_model_dir: Path) -> None:
     with running(tiny_model_dir, jobs=1, batch_jobs=0) as address:
         answer = httpx.post(f"{address}/v1/jobs", files={"file": BRIGHT})
         assert (answer.status_code, answer.json()["code"]) == (404, "jobs_off")
         assert httpx.get(f"{address}/v1/model").json()["service"]["jobs"] is None
 
 
-def test_no_file_of_a_job_has_a_name(tiny_model_dir: Path, tmp_path: Path) -> None:
+def test_job_files_are_unlinked(tiny_model_dir: Path, tmp_path: Path) -> None:
     """So nothing is left where the service is killed."""
     with (
         running(tiny_model_dir, jobs=1, batch_folder=tmp_path) as address,
@@ -194,7 +194,7 @@ def test_no_file_of_a_job_has_a_name(tiny_model_dir: Path, tmp_path: Path) -> No
         assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_take_a_job_is_told(tiny_model_dir: Path, tmp_path: Path) -> None:
+def test_unusable_job_folder_returns_503(tiny_model_dir: Path, tmp_path: Path) -> None:
     with running(tiny_model_dir, jobs=1, batch_folder=tmp_path / "missing") as address:
         answer = httpx.post(f"{address}/v1/jobs", files={"file": BRIGHT})
     assert (answer.status_code, answer.json()["code"]) == (503, "no_room")

@@ -93,7 +93,7 @@ def check_signature(headers: dict[str, str], body: bytes) -> None:
     assert headers["webhook-signature"] == f"v1,{expected}"
 
 
-def test_the_end_is_told_once_and_signed(tiny_model_dir: Path) -> None:
+def test_webhook_is_sent_once_and_signed(tiny_model_dir: Path) -> None:
     with receiving(204) as receiver:
         job = order(tiny_model_dir, f"{receiver.address}/hook?team=a", "delivered")
     assert job["webhook"] == {"state": "delivered", "tries": 1}
@@ -105,7 +105,7 @@ def test_the_end_is_told_once_and_signed(tiny_model_dir: Path) -> None:
     assert b"a.png" not in body and b"webhook" not in body
 
 
-def test_it_is_tried_again_under_the_same_id_and_signed_anew(tiny_model_dir: Path) -> None:
+def test_webhook_retry_keeps_id_and_gets_new_signature(tiny_model_dir: Path) -> None:
     with receiving(500, 302, 200) as receiver:
         job = order(tiny_model_dir, receiver.address, "delivered")
     assert job["webhook"]["tries"] == 3
@@ -116,13 +116,15 @@ def test_it_is_tried_again_under_the_same_id_and_signed_anew(tiny_model_dir: Pat
 
 
 @pytest.mark.parametrize(("statuses", "tries"), [((500,), 2), ((410,), 1)])
-def test_after_so_many_tries_it_is_left(tiny_model_dir: Path, statuses: tuple[int, ...], tries: int) -> None:
+def test_webhook_stops_after_maximum_retries(
+    tiny_model_dir: Path, statuses: tuple[int, ...], tries: int
+) -> None:
     with receiving(*statuses) as receiver:
         job = order(tiny_model_dir, receiver.address, "failed", webhook_tries=2)
     assert (job["state"], job["webhook"]["tries"], len(receiver.heard)) == ("finished", tries, tries)
 
 
-def test_a_host_that_is_allowed_in_public_is_not_asked_at_a_private_address(tiny_model_dir: Path) -> None:
+def test_webhook_to_private_address_of_public_host_is_blocked(tiny_model_dir: Path) -> None:
     """The receiver listens, and the name is on the list of public hosts: its address is what is refused."""
     with receiving(200) as receiver:
         port = receiver.address.rsplit(":", 1)[1]
@@ -157,7 +159,7 @@ def test_a_host_that_is_allowed_in_public_is_not_asked_at_a_private_address(tiny
         ("", False),
     ],
 )
-def test_only_hosts_that_the_operator_named(url: str, is_allowed: bool) -> None:
+def test_webhook_only_to_configured_hosts(url: str, is_allowed: bool) -> None:
     settings = Settings(
         webhook_hosts=("hooks.example",), webhook_private_hosts=("inside.example",), webhook_secret=SECRET
     )
@@ -170,7 +172,7 @@ def test_only_hosts_that_the_operator_named(url: str, is_allowed: bool) -> None:
         assert (caught.value.status, caught.value.code) == (400, "webhook_refused")
 
 
-def test_there_are_none_unless_hosts_and_a_secret_are_given() -> None:
+def test_webhooks_need_hosts_and_secret() -> None:
     with pytest.raises(ProblemError, match="webhooks are disabled"):
         Webhooks(Settings(), Metrics()).check("https://hooks.example/")
     with pytest.raises(ValidationError, match="IMAGEPROCESS_WEBHOOK_SECRET"):

@@ -27,7 +27,7 @@ from tests.support.jobs import (
 )
 
 
-def test_a_form_of_pictures_from_order_to_records(client: httpx.Client) -> None:
+def test_job_from_form_to_records(client: httpx.Client) -> None:
     sent = send_job(client, THREE)
     assert sent["total"] == 3 and len(sent["id"]) == 32
     job = wait_for_job(client, sent["id"])
@@ -43,7 +43,7 @@ def test_a_form_of_pictures_from_order_to_records(client: httpx.Client) -> None:
     assert found == single
 
 
-def test_the_csv_is_that_of_the_command_line(client: httpx.Client) -> None:
+def test_job_csv_matches_command_line(client: httpx.Client) -> None:
     job = wait_for_job(client, send_job(client, [*THREE, ("=cmd.png", DARK)])["id"])
     answer = client.get(f"/v1/jobs/{job['id']}/results?format=csv")
     assert answer.headers["content-type"].startswith("text/csv")
@@ -59,7 +59,7 @@ def test_the_csv_is_that_of_the_command_line(client: httpx.Client) -> None:
     ["tar", "tar.gz", "tar.bz2", "tar.xz", "zip"]
     + [f"{kind} as a form's file" for kind in ("tar", "tar.bz2", "tar.xz", "zip")],
 )
-def test_an_archive_is_its_pictures(client: httpx.Client, kind: str) -> None:
+def test_job_from_archive(client: httpx.Client, kind: str) -> None:
     inside = [
         ("x/a.png", BRIGHT), ("notes.md", b"# no"), ("../../b.png", DARK), ("x/.hidden.png", DARK), ("nameless", GREY),
     ]  # fmt: skip
@@ -82,12 +82,12 @@ def test_an_archive_is_its_pictures(client: httpx.Client, kind: str) -> None:
     ]
 
 
-def test_the_mode_is_the_jobs(client: httpx.Client) -> None:
+def test_job_mode(client: httpx.Client) -> None:
     job = wait_for_job(client, send_job(client, [("c.png", GREY)], mode="best-guess")["id"])
     assert job["mode"] == "best-guess" and job["verdicts"]["unsure"] == 0
 
 
-def test_a_deleted_job_is_gone(client: httpx.Client) -> None:
+def test_deleted_job_returns_404(client: httpx.Client) -> None:
     job = wait_for_job(client, send_job(client, THREE)["id"])
     assert client.delete(f"/v1/jobs/{job['id']}").status_code == 204
     for method, path in (("GET", ""), ("GET", "/results"), ("DELETE", "")):
@@ -95,7 +95,7 @@ def test_a_deleted_job_is_gone(client: httpx.Client) -> None:
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
-def test_cancelled_in_the_middle_it_stops_and_leaves_the_workers_alone(tiny_model_dir: Path) -> None:
+def test_cancelled_job_stops_without_restarting_workers(tiny_model_dir: Path) -> None:
     with running(tiny_model_dir, jobs=1) as address, httpx.Client(base_url=address, timeout=60) as client:
         job = send_job(client, [(f"{i}.jpg", SLOW) for i in range(12)])
         wait_until(lambda: client.get(f"/v1/jobs/{job['id']}").json()["done"], interval_s=0.02)
@@ -115,7 +115,7 @@ def test_cancelled_in_the_middle_it_stops_and_leaves_the_workers_alone(tiny_mode
         assert float(looked_at) < 12
 
 
-def test_results_go_when_their_time_is_over(tiny_model_dir: Path) -> None:
+def test_job_results_expire(tiny_model_dir: Path) -> None:
     with (
         running(tiny_model_dir, jobs=1, batch_lifetime_s=0.5) as address,
         httpx.Client(base_url=address, timeout=30) as client,
@@ -126,7 +126,7 @@ def test_results_go_when_their_time_is_over(tiny_model_dir: Path) -> None:
         assert client.get(f"/v1/jobs/{job['id']}/results").status_code == 404
 
 
-def test_another_key_sees_nothing(tiny_model_dir: Path, tmp_path: Path) -> None:
+def test_job_is_invisible_to_other_keys(tiny_model_dir: Path, tmp_path: Path) -> None:
     keys = tmp_path / "keys"
     keys.write_text(line("one", "k1") + line("two", "k2"))
     with (
@@ -143,7 +143,7 @@ def test_another_key_sees_nothing(tiny_model_dir: Path, tmp_path: Path) -> None:
         assert wait_for_job(client, job["id"])["done"] == 3
 
 
-def test_single_requests_pass_a_job(tiny_model_dir: Path) -> None:
+def test_single_requests_overtake_jobs(tiny_model_dir: Path) -> None:
     """With one worker they take turns: a picture waits for one of the job's, not for all."""
     with running(tiny_model_dir, jobs=1) as address, httpx.Client(base_url=address, timeout=60) as client:
         jobs = [send_job(client, [(f"{i}.jpg", SLOW) for i in range(15)]) for _ in range(2)]

@@ -18,13 +18,13 @@ from testkit.service import running
 CAP = 20_000_000  # the default, of a request's body
 
 
-def test_a_body_over_the_cap_is_refused_when_declared(client: httpx.Client) -> None:
+def test_body_over_limit_by_content_length_is_rejected(client: httpx.Client) -> None:
     response = client.post("/v1/detect", files={"file": ("a.jpg", b"\xff\xd8\xff" + bytes(CAP))})
     assert (response.status_code, response.json()["code"]) == (413, "too_large")
 
 
 @pytest.mark.parametrize("path", ["/v1/detect", "/v1/detect/base64", "/predict"])
-def test_a_body_over_the_cap_is_refused_when_it_only_streams_in(client: httpx.Client, path: str) -> None:
+def test_streamed_body_over_limit_is_rejected(client: httpx.Client, path: str) -> None:
     def chunks() -> Iterator[bytes]:
         for _ in range(CAP // 1_000_000 + 1):
             yield bytes(1_000_000)
@@ -41,7 +41,7 @@ def _started(path: str, chunks: Iterator[bytes]) -> Iterator[bytes]:
     yield from chunks
 
 
-def test_a_picture_just_under_the_cap_is_looked_at_and_never_written_to_disk(
+def test_image_just_under_limit_is_analysed_in_memory(
     client: httpx.Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))  # a temporary file would be an error
@@ -54,14 +54,14 @@ def test_a_picture_just_under_the_cap_is_looked_at_and_never_written_to_disk(
     assert results[0]["status"] == "ok"
 
 
-def test_pixels_are_capped_before_they_are_decoded(client: httpx.Client) -> None:
+def test_pixel_limit_is_checked_before_decoding(client: httpx.Client) -> None:
     bomb = encode(Image.new("1", (8000, 8000)), "PNG")  # 64 megapixels in a few kilobytes
     assert len(bomb) < 20_000
     (record,) = client.post("/v1/detect", files={"file": ("bomb.png", bomb)}).json()["results"]
     assert record["error"]["code"] == "too_many_pixels"
 
 
-def test_the_number_of_files_is_capped(tiny_model_dir: Path) -> None:
+def test_number_of_files_is_limited(tiny_model_dir: Path) -> None:
     files = [("file", ("a.png", encode(plain(9), "PNG")))] * 3
     with running(tiny_model_dir, max_files=2) as address:
         assert httpx.post(f"{address}/v1/detect", files=files[:2]).status_code == 200
@@ -69,7 +69,7 @@ def test_the_number_of_files_is_capped(tiny_model_dir: Path) -> None:
     assert (response.status_code, response.json()["code"]) == (400, "malformed")
 
 
-def test_when_too_many_wait_the_next_is_told_to_come_back(tiny_model_dir: Path) -> None:
+def test_full_queue_returns_503_with_retry_after(tiny_model_dir: Path) -> None:
     picture = encode(scene(1, 3000, 3000), "JPEG")
     with running(tiny_model_dir, jobs=1, max_waiting=1) as address, ThreadPoolExecutor(8) as pool:
         answers = list(
@@ -83,7 +83,7 @@ def test_when_too_many_wait_the_next_is_told_to_come_back(tiny_model_dir: Path) 
     assert busy.json()["code"] == "busy" and int(busy.headers["Retry-After"]) >= 1
 
 
-def test_the_service_answers_others_while_it_looks_at_a_large_picture(client: httpx.Client) -> None:
+def test_health_is_answered_during_large_image(client: httpx.Client) -> None:
     large = encode(scene(2, 7000, 7000), "JPEG")
     answered: list[int] = []
 

@@ -41,9 +41,7 @@ def test_pages_are_served(client: httpx.Client) -> None:
         ("application/json, text/html", False),
     ],
 )
-def test_the_root_answers_json_to_who_asks_for_json_only(
-    client: httpx.Client, accept: str, is_json: bool
-) -> None:
+def test_root_returns_json_to_json_only_clients(client: httpx.Client, accept: str, is_json: bool) -> None:
     response = client.get("/", headers={"Accept": accept})
     assert response.headers["Vary"] == "Accept"
     if is_json:
@@ -52,7 +50,7 @@ def test_the_root_answers_json_to_who_asks_for_json_only(
         assert response.text.startswith("<!doctype html>")
 
 
-def test_a_page_that_has_not_changed_is_not_sent_again(client: httpx.Client) -> None:
+def test_unchanged_page_returns_304(client: httpx.Client) -> None:
     for path in ("/", "/docs", "/sw.js", "/verdict.json", "/model/model.onnx", "/assets/js/predict.js"):
         first = client.get(path)
         again = client.get(path, headers={"If-None-Match": first.headers["ETag"]})
@@ -63,7 +61,7 @@ def test_a_page_that_has_not_changed_is_not_sent_again(client: httpx.Client) -> 
 
 
 @pytest.mark.parametrize("path", ["/model/model.onnx", "/assets/style.css"])
-def test_a_range_that_is_none_is_a_problem(client: httpx.Client, path: str) -> None:
+def test_invalid_range_is_a_problem(client: httpx.Client, path: str) -> None:
     assert client.get(path, headers={"Range": "bytes=0-9"}).content == client.get(path).content[:10]
     for wrong, status, code in [("99999999-", 416, "range_not_satisfiable"), ("zz", 400, "malformed")]:
         answer = client.get(path, headers={"Range": f"bytes={wrong}"})
@@ -76,7 +74,7 @@ def test_a_range_that_is_none_is_a_problem(client: httpx.Client, path: str) -> N
 @pytest.mark.parametrize(
     "path", ["/assets/../../serve/app.py", "/assets/%2e%2e/%2e%2e/errors.py", "/x.html", "/assets/"]
 )
-def test_nothing_else_is_served(client: httpx.Client, path: str) -> None:
+def test_other_paths_are_not_served(client: httpx.Client, path: str) -> None:
     request = httpx.Request("GET", str(client.base_url) + path)
     assert client.send(request).status_code == 404
 
@@ -97,7 +95,7 @@ def _tags(name: str) -> list[tuple[str, dict[str, str | None]]]:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_no_inline_script_or_style_and_every_address_is_ours(name: str) -> None:
+def test_pages_have_no_inline_code_and_no_foreign_urls(name: str) -> None:
     for tag, attributes in _tags(name):
         assert tag != "style" and "style" not in attributes
         assert not any(attribute.startswith("on") for attribute in attributes)
@@ -110,12 +108,12 @@ def test_no_inline_script_or_style_and_every_address_is_ours(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_says_its_policy_itself_for_where_no_server_does(name: str) -> None:
+def test_page_has_content_security_policy_meta(name: str) -> None:
     policies = [a["content"] for tag, a in _tags(name) if a.get("http-equiv") == "Content-Security-Policy"]
     assert len(policies) == 1 and str(policies[0]).startswith("default-src 'self';")
 
 
-def test_no_script_or_style_names_another_host() -> None:
+def test_scripts_and_styles_name_no_other_host() -> None:
     """XML's namespaces are names and no addresses. The runtime is npm's, not ours."""
     for path in _our_files({".js", ".css", ".svg", ".html", ".json"}):
         text = re.sub(r"\{https?://[^}]*\}", "", path.read_text(encoding="utf-8"))
@@ -148,7 +146,7 @@ def test_texts_that_scripts_use_exist() -> None:
         assert used <= keys, path
 
 
-def test_hebrew_says_all_that_english_does_and_all_that_the_pages_do() -> None:
+def test_hebrew_texts_cover_english_texts_and_pages() -> None:
     english, hebrew = _texts("en"), _texts("he")
     marked = {
         str(value)
@@ -172,7 +170,7 @@ def _slots(text: str) -> set[str]:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_weight_of_styles(name: str) -> None:
+def test_style_size_limit(name: str) -> None:
     """The whole page's weight is measured in a browser, tests/e2e/test_budgets.py."""
     styles = sum(
         (WEB / str(a["href"])).stat().st_size for t, a in _tags(name) if a.get("rel") == "stylesheet"
@@ -180,7 +178,7 @@ def test_weight_of_styles(name: str) -> None:
     assert styles <= 13_000, styles
 
 
-def test_the_network_drawn_is_the_network_shipped() -> None:
+def test_drawn_network_matches_shipped_model() -> None:
     drawn = json.loads((WEB / "assets/network/network.json").read_text(encoding="utf-8"))
     spec = registry.verify(registry.resolve(site.DRAWN_MODEL))
     assert drawn["model"]["sha256"] == spec.onnx_sha256, "run `python -m bench.figure` again"

@@ -30,7 +30,7 @@ def post(address: str, files: list[tuple[str, tuple[str, bytes]]] = FILES, **hea
     return httpx.post(f"{address}/v1/detect", files=files, headers=names, timeout=30)
 
 
-def test_an_answer_says_what_is_left_and_429_when_to_come_back(tiny_model_dir: Path) -> None:
+def test_rate_limit_headers_and_429_retry_after(tiny_model_dir: Path) -> None:
     with running(tiny_model_dir, rate_per_address="3/hour") as address:
         answers = [post(address) for _ in range(4)]
         assert httpx.get(f"{address}/healthz").status_code == 200  # only pictures are counted
@@ -42,7 +42,7 @@ def test_an_answer_says_what_is_left_and_429_when_to_come_back(tiny_model_dir: P
     assert 0 < int(refused.headers["Retry-After"]) == int(refused.headers["X-RateLimit-Reset"]) <= 3600
 
 
-def test_pictures_are_counted_not_requests(tiny_model_dir: Path) -> None:
+def test_rate_limit_counts_images_not_requests(tiny_model_dir: Path) -> None:
     with running(tiny_model_dir, rate_per_address="3/hour") as address:
         assert post(address, FILES * 2).status_code == 200
         assert post(address, FILES * 2).status_code == 429
@@ -51,7 +51,7 @@ def test_pictures_are_counted_not_requests(tiny_model_dir: Path) -> None:
         wait_until(lambda: post(address).status_code == 200, timeout_s=10, interval_s=0.1)
 
 
-def test_a_key_has_its_own_count_and_wrong_keys_are_their_addresss(
+def test_rate_limit_is_per_key_and_invalid_keys_count_by_address(
     tiny_model_dir: Path, tmp_path: Path
 ) -> None:
     keys = tmp_path / "keys"
@@ -66,7 +66,7 @@ def test_a_key_has_its_own_count_and_wrong_keys_are_their_addresss(
         assert post(address, X_API_Key="k2").status_code == 200
 
 
-def test_no_rate_by_default_on_this_machine_alone() -> None:
+def test_no_default_rate_limit_on_localhost() -> None:
     assert Settings().rate_per_address is None
     assert Settings(host="::1").rate_per_address is None
     assert Settings(host="0.0.0.0").rate_per_address == "120/minute"
@@ -75,7 +75,7 @@ def test_no_rate_by_default_on_this_machine_alone() -> None:
         Settings(rate_per_address="many")
 
 
-def test_only_a_trusted_hop_is_believed(tiny_model_dir: Path) -> None:
+def test_forwarded_for_is_used_only_from_trusted_proxy(tiny_model_dir: Path) -> None:
     with running(tiny_model_dir, rate_per_address="1/hour") as address:
         assert post(address, X_Forwarded_For="203.0.113.1").status_code == 200
         assert post(address, X_Forwarded_For="203.0.113.2").status_code == 429
@@ -99,12 +99,12 @@ def test_only_a_trusted_hop_is_believed(tiny_model_dir: Path) -> None:
         (None, "other"),
     ],
 )
-def test_who_is_counted_as_one(host: str | None, subject: str) -> None:
+def test_rate_limit_subject_of_address(host: str | None, subject: str) -> None:
     assert rates.subject(host) == subject
 
 
 @given(st.text(max_size=80))
-def test_any_forwarded_address_counts_as_somebody(host: str) -> None:
+def test_any_forwarded_value_has_a_rate_limit_subject(host: str) -> None:
     assert len(rates.subject(host)) <= 45
 
 
@@ -131,14 +131,14 @@ def redis() -> Iterator[str]:
         process.wait()
 
 
-def test_services_share_their_counts_through_redis(tiny_model_dir: Path, redis: str) -> None:
+def test_rate_limit_is_shared_through_redis(tiny_model_dir: Path, redis: str) -> None:
     settings = {"rate_per_address": "3/hour", "rate_storage": redis}
     with running(tiny_model_dir, **settings) as one, running(tiny_model_dir, **settings) as other:
         statuses = [post(address).status_code for address in (one, other, one, other)]
     assert statuses == [200, 200, 200, 429]
 
 
-def test_without_its_redis_a_service_counts_for_itself(tiny_model_dir: Path) -> None:
+def test_rate_limit_falls_back_to_memory_without_redis(tiny_model_dir: Path) -> None:
     pytest.importorskip("redis", reason="needs the extra [redis]")
     settings = {"rate_per_address": "1/hour", "rate_storage": "redis://127.0.0.1:1"}
     with running(tiny_model_dir, **settings) as address:

@@ -12,7 +12,7 @@ from testkit.schema_requests import run
 from testkit.service import running
 
 
-def test_the_document_tells_all(tiny_model_dir: Path, tmp_path: Path) -> None:
+def test_responses_conform_to_openapi(tiny_model_dir: Path, tmp_path: Path) -> None:
     keys = tmp_path / "keys"
     keys.write_text(line("test", "k1"))
     with running(tiny_model_dir, jobs=1, keys_file=keys) as address:

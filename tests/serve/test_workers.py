@@ -83,7 +83,7 @@ def kill(pid: int) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS])
-def test_a_crash_is_that_pictures_error_alone(tiny_model_dir: Path, number: int) -> None:
+def test_worker_crash_fails_only_that_image(tiny_model_dir: Path, number: int) -> None:
     with watched(tiny_model_dir, jobs=1) as (client, app), ThreadPoolExecutor() as threads:
         (pid,) = worker_pids(app)
         slow = threads.submit(detect, client, SLOW)
@@ -98,7 +98,7 @@ def test_a_crash_is_that_pictures_error_alone(tiny_model_dir: Path, number: int)
     assert 'imageprocess_failures_total{code="crashed"} 1.0' in metrics
 
 
-def test_a_crash_is_an_answer_that_is_documented(tiny_model_dir: Path) -> None:
+def test_crash_response_is_documented(tiny_model_dir: Path) -> None:
     with watched(tiny_model_dir, jobs=1) as (client, app), ThreadPoolExecutor() as threads:
         body = {"image_base64": base64.b64encode(SLOW).decode()}
         asked = threads.submit(client.post, "/v1/detect/base64", json=body)
@@ -106,14 +106,14 @@ def test_a_crash_is_an_answer_that_is_documented(tiny_model_dir: Path) -> None:
         assert (asked.result().status_code, asked.result().json()["code"]) == (422, "crashed")
 
 
-def test_a_hang_ends_in_time(tiny_model_dir: Path) -> None:
+def test_hanging_image_times_out(tiny_model_dir: Path) -> None:
     with watched(tiny_model_dir, jobs=1, timeout_s=0.3) as (client, _):
         assert detect(client, SLOW)["error"]["code"] == "timeout"
         assert detect(client, BRIGHT)["verdict"]["label"] == "ai"
         assert 'restarts_total{reason="timeout"} 1.0' in client.get("/metrics").text
 
 
-def test_who_leaves_has_no_more_of_his_pictures_looked_at(tiny_model_dir: Path) -> None:
+def test_disconnect_stops_analysis_of_remaining_images(tiny_model_dir: Path) -> None:
     with watched(tiny_model_dir, jobs=1) as (client, _):
         with pytest.raises(httpx.ReadTimeout):
             client.post("/v1/detect", files=[("file", SLOW)] * 50, timeout=0.5)
@@ -121,7 +121,7 @@ def test_who_leaves_has_no_more_of_his_pictures_looked_at(tiny_model_dir: Path) 
         assert looked_at(client) < 50
 
 
-def test_nor_has_who_leaves_while_he_waits_for_his_turn(tiny_model_dir: Path) -> None:
+def test_disconnect_while_queued_stops_analysis(tiny_model_dir: Path) -> None:
     large = encode(Image.effect_noise((1000, 1000), 255), "BMP")  # comes in several pieces
     posted: dict[str, dict[str, Any]] = {
         "/v1/detect": {"files": {"file": large}},
@@ -143,14 +143,14 @@ def test_nor_has_who_leaves_while_he_waits_for_his_turn(tiny_model_dir: Path) ->
         assert looked_at(client) == 1
 
 
-def test_memory_ends_where_it_is_told_to(tiny_model_dir: Path) -> None:
+def test_worker_memory_limit(tiny_model_dir: Path) -> None:
     with watched(tiny_model_dir, jobs=1, worker_memory_bytes=100_000_000) as (client, _):
         bomb = encode(Image.new("RGB", (7000, 7000)), "PNG")  # 49 megapixels, which are allowed
         assert detect(client, bomb)["error"]["code"] == "too_many_pixels"
         assert detect(client, BRIGHT)["verdict"]["label"] == "ai"
 
 
-def test_a_json_bomb_blows_up_in_the_worker(tiny_model_dir: Path) -> None:
+def test_json_bomb_fails_in_worker_only(tiny_model_dir: Path) -> None:
     bombs = [b'{"image_base64": [' + b"1.5," * 3_000_000 + b"1]}", b"[" * 5_000_000]
     with watched(tiny_model_dir, jobs=1, worker_memory_bytes=100_000_000) as (client, _):
         for bomb in bombs:
@@ -159,7 +159,7 @@ def test_a_json_bomb_blows_up_in_the_worker(tiny_model_dir: Path) -> None:
         assert detect(client, BRIGHT)["verdict"]["label"] == "ai"
 
 
-def test_whom_somebody_else_kills_is_no_pictures_fault(tiny_model_dir: Path) -> None:
+def test_image_is_retried_after_external_kill_of_worker(tiny_model_dir: Path) -> None:
     with watched(tiny_model_dir, jobs=1) as (client, app), ThreadPoolExecutor() as threads:
         slow = threads.submit(detect, client, SLOW)
         signal_while_busy(worker_pids(app)[0], signal.SIGKILL)
@@ -170,7 +170,7 @@ def test_whom_somebody_else_kills_is_no_pictures_fault(tiny_model_dir: Path) -> 
         assert 'restarts_total{reason="killed"} 2.0' in client.get("/metrics").text
 
 
-def test_when_all_are_killed_again_and_again_the_answer_is_to_come_back(tiny_model_dir: Path) -> None:
+def test_repeated_kills_return_503(tiny_model_dir: Path) -> None:
     stop = threading.Event()
     with watched(tiny_model_dir, jobs=1) as (client, app):
 
@@ -192,7 +192,7 @@ def test_when_all_are_killed_again_and_again_the_answer_is_to_come_back(tiny_mod
         wait_until(lambda: client.get("/readyz").status_code == 200)
 
 
-def test_chaos(tiny_model_dir: Path) -> None:
+def test_random_kills_lose_no_request(tiny_model_dir: Path) -> None:
     """A worker is killed every second under load: every request gets its right answer, or a 503."""
     kinds = [(encode(plain(b), "PNG"), label) for b, label in ((250, "ai"), (128, "unsure"), (5, "real"))]
     big = [(encode(scene(1, 2000, 2000), "JPEG"), None)]
@@ -226,7 +226,7 @@ def test_chaos(tiny_model_dir: Path) -> None:
     assert 'restarts_total{reason="killed"}' in metrics
 
 
-def test_a_worker_is_confined_and_knows_no_secret(
+def test_worker_is_sandboxed_and_has_no_secrets(
     tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("API_KEY", "s3cret")
@@ -242,7 +242,7 @@ def test_a_worker_is_confined_and_knows_no_secret(
     assert all(name.startswith(("socket:", "/dev/null")) for name in files), files
 
 
-def test_a_model_that_does_not_load_is_said_at_the_start(tmp_path: Path, tiny_model_dir: Path) -> None:
+def test_unloadable_model_fails_at_start(tmp_path: Path, tiny_model_dir: Path) -> None:
     folder = tmp_path / "broken"
     folder.mkdir()
     for file in tiny_model_dir.iterdir():

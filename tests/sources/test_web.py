@@ -70,12 +70,12 @@ def site() -> Iterator[str]:
         yield address
 
 
-def test_a_picture_is_fetched_and_called_by_its_address(site: str) -> None:
+def test_fetch_names_source_by_url(site: str) -> None:
     for path in ("/a.png", "/a b/ü.png?x=ü", "/a%20b.png"):
         assert sources.fetch(site + path, allow_private=True) == Source(site + path, PICTURE)
 
 
-def test_redirects_are_followed_and_told(site: str) -> None:
+def test_redirects_are_followed_and_reported(site: str) -> None:
     steps: list[tuple[str, str]] = []
     found = sources.fetch(f"{site}/hop1", allow_private=True, on_redirect=lambda *step: steps.append(step))
     assert found == Source(f"{site}/hop1", PICTURE)
@@ -96,7 +96,7 @@ def test_redirects_are_followed_and_told(site: str) -> None:
         ("/trickling-head", {"timeout_s": 0.5}, InputTimeoutError, "took longer than 0.5 s"),
     ],
 )
-def test_what_cannot_be_had_is_told(
+def test_fetch_errors_are_reported(
     site: str, path: str, caps: dict[str, float], error: type[InputError], says: str
 ) -> None:
     began = time.monotonic()
@@ -106,7 +106,7 @@ def test_what_cannot_be_had_is_told(
     assert "://127.0.0.1" in str(told.value)
 
 
-def test_private_addresses_are_refused_unless_asked_for(site: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_private_addresses_are_rejected_by_default(site: str, monkeypatch: pytest.MonkeyPatch) -> None:
     port = site.rpartition(":")[2]
     for host in ("127.0.0.1", "localhost", "[::1]", "2130706433", "0"):
         with pytest.raises(InputNotFoundError, match=r"not a public address|no machine"):
@@ -126,18 +126,18 @@ def test_private_addresses_are_refused_unless_asked_for(site: str, monkeypatch: 
         ("64:ff9b::7f00:1", False), ("2002:7f00:1::", False), ("255.255.255.255", False),
     ],
 )  # fmt: skip
-def test_which_addresses_are_public(ip: str, public: bool) -> None:
+def test_public_address_ranges(ip: str, public: bool) -> None:
     assert _is_public(ip) is public
 
 
-def test_no_such_machine_and_no_user_names() -> None:
+def test_unknown_host_and_credentials_in_url_are_rejected() -> None:
     with pytest.raises(InputNotFoundError, match="no machine called"):
         sources.fetch("http://nowhere.invalid/a.png")
     with pytest.raises(InputNotFoundError, match="user name"):
         sources.fetch("http://me:secret@127.0.0.1/a.png", allow_private=True)
 
 
-def test_from_python(site: str, tiny_model_dir: object) -> None:
+def test_detect_url_from_python(site: str, tiny_model_dir: object) -> None:
     with pytest.raises(InputNotFoundError, match="not a public address"):
         imageprocess.detect(f"{site}/a.png", model=str(tiny_model_dir))
     given = imageprocess.fetch(f"{site}/a.png", allow_private=True)

@@ -91,7 +91,7 @@ def registry(
 
 
 @pytest.mark.parametrize("registry", [2], indirect=True)
-def test_a_download_that_fails_once_is_tried_again(registry: Registry, tmp_path: Path) -> None:
+def test_failed_download_is_retried_once(registry: Registry, tmp_path: Path) -> None:
     assert runtime.build(registry.project(tmp_path / "project"), tmp_path / "assets") is None
     assert json.loads((tmp_path / "assets/ort/runtime.json").read_text(encoding="utf-8")) == {
         "version": "9.9.9"
@@ -105,7 +105,7 @@ def test_a_download_that_fails_once_is_tried_again(registry: Registry, tmp_path:
 
 
 @pytest.mark.parametrize("registry", [1000], indirect=True)
-def test_what_npm_says_is_in_the_problem(registry: Registry, tmp_path: Path) -> None:
+def test_npm_error_is_in_the_message(registry: Registry, tmp_path: Path) -> None:
     problem = runtime.build(registry.project(tmp_path / "project"), tmp_path / "assets")
     assert problem is not None and problem.startswith(
         "npm could not fetch the runtime (code E404; 404 Not Found"

@@ -30,19 +30,19 @@ def _marked() -> dict[str, str]:
     return found
 
 
-def test_every_english_text_has_its_hebrew_one() -> None:
+def test_every_english_text_has_hebrew() -> None:
     missing = {key for key in {**EN, **_marked()} if key not in HE}
     assert missing == set()
 
 
-def test_the_places_to_fill_in_are_the_same() -> None:
+def test_placeholders_match() -> None:
     def places(text: str) -> set[str]:
         return set(re.findall(r"{(\w+)}", text))
 
     assert [key for key in EN if places(EN[key]) != places(HE[key]) and not key.endswith(".one")] == []
 
 
-def test_every_text_that_a_script_names_is_there() -> None:
+def test_every_text_key_in_scripts_exists() -> None:
     named = set()
     for path in SOURCES:
         named |= set(re.findall(r"""\bt\("([a-z][\w.-]+)\"""", path.read_text("utf-8")))
@@ -51,7 +51,7 @@ def test_every_text_that_a_script_names_is_there() -> None:
     assert {key for key in named if key not in HE} == set()
 
 
-def test_nothing_is_kept_that_nobody_shows() -> None:
+def test_no_unused_texts() -> None:
     """A text that no page and no script names, whole or by its first part."""
     code = "\n".join(path.read_text("utf-8") for path in SOURCES)
     asked = set(re.findall(r"[\"`]([a-z][\w.-]*)", code))
@@ -64,7 +64,7 @@ def test_nothing_is_kept_that_nobody_shows() -> None:
 @pytest.mark.parametrize(
     "kind", ["iptc", "iptc.credit", "exif", "generator_metadata", "watermark", "watermark.nothing"]
 )
-def test_what_an_item_proves_and_what_not_are_not_swapped(kind: str) -> None:
+def test_proves_and_does_not_prove_are_not_swapped(kind: str) -> None:
     """That anyone could have written, copied or typed it is never what an item proves."""
     doubt = re.compile("כל אחד יכול|אפשר להעתיק|קל להעתיק|אפשר לכתוב|אינו מכריע")
     assert not doubt.search(HE[f"proves.{kind}"])
@@ -74,7 +74,7 @@ def test_what_an_item_proves_and_what_not_are_not_swapped(kind: str) -> None:
         assert doubt.search(HE[f"proves-not.{kind}"])
 
 
-def test_no_visitor_is_told_to_run_a_command() -> None:
+def test_page_texts_name_no_command() -> None:
     command = re.compile(r"\b(pip install|imageprocess (trust|detect|serve)|make (web|serve))\b")
     for name, texts in (("en", EN), ("he", HE)):
         assert [key for key, text in texts.items() if command.search(text)] == [], name
@@ -85,7 +85,7 @@ def test_no_visitor_is_told_to_run_a_command() -> None:
     )  # the command line's errors
 
 
-def test_every_row_of_the_verdict_has_its_words_in_both_languages() -> None:
+def test_every_verdict_row_has_texts_in_both_languages() -> None:
     """Reasons are English in the table and said anew in Hebrew; grades and advice are texts in both."""
     table = json.loads((site.WEB.parent / "verdict.json").read_text("utf-8"))
     reasons = [f"reason.{row['row']}" for row in table["rows"]] + [
