@@ -35,7 +35,7 @@ CHROOT = shutil.which("chroot", path="/usr/sbin:/usr/bin:/sbin:/bin") or "chroot
 
 @dataclass
 class Stage:
-    """One FROM, and the root that its steps are run in."""
+    """One FROM instruction and the root folder in which its steps run."""
 
     root: Path
     workdir: str = "/"
@@ -53,14 +53,14 @@ def debootstrap(base: Path, mirror: str | None) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     (base / "etc/dpkg/dpkg.cfg.d/unsafe-io").write_text(
         "force-unsafe-io\n", encoding="ascii"
-    )  # as Docker's images
+    )  # as in Docker's images
     for left_out in SLIM:
         shutil.rmtree(base / left_out, ignore_errors=True)
         (base / left_out).mkdir(parents=True, exist_ok=True)
 
 
 def instructions(text: str) -> Iterator[tuple[str, str]]:
-    """Dockerfile -> (instruction, the rest), comments out, continued lines joined."""
+    """(instruction, arguments) of a Dockerfile, without comments, continued lines joined."""
     lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
     for line in "\n".join(lines).replace("\\\n", " ").splitlines():
         if line.strip():
@@ -68,8 +68,8 @@ def instructions(text: str) -> Iterator[tuple[str, str]]:
             yield name.upper(), rest.strip()
 
 
-def build(base: Path, folder: Path, lent: list[Path], *, is_built: bool) -> Stage:
-    """Every step, or where all `is_built` what they say alone. -> the last stage."""
+def build(base: Path, folder: Path, host_files: list[Path], *, is_built: bool) -> Stage:
+    """Run every step and return the last stage. With `is_built` the roots exist: only read the settings."""
     stages: dict[str, Stage] = {}
     stage = Stage(folder / "none")
     for name, rest in instructions((ROOT / "Dockerfile").read_text(encoding="utf-8")):
@@ -84,7 +84,7 @@ def build(base: Path, folder: Path, lent: list[Path], *, is_built: bool) -> Stag
                 subprocess.run(["cp", "-a", str(base), str(stage.root)], check=True)
         elif name in ("RUN", "COPY"):
             if not is_built:
-                _run(stage, rest, lent) if name == "RUN" else _copy(stage, rest, stages)
+                _run(stage, rest, host_files) if name == "RUN" else _copy(stage, rest, stages)
         elif name == "WORKDIR":
             stage.workdir = rest
             (stage.root / rest.strip("/")).mkdir(parents=True, exist_ok=True)
@@ -101,8 +101,8 @@ def build(base: Path, folder: Path, lent: list[Path], *, is_built: bool) -> Stag
     return stage
 
 
-def _run(stage: Stage, command: str, lent: list[Path]) -> None:
-    with lending(stage.root, lent), mounted(stage.root):
+def _run(stage: Stage, command: str, host_files: list[Path]) -> None:
+    with lending(stage.root, host_files), mounted(stage.root):
         passed = {k: v for k, v in os.environ.items() if k.startswith(("PIP_", "SSL_", "NODE_EXTRA"))}
         command = f"cd {stage.workdir} && {command}"
         subprocess.run(
@@ -127,13 +127,13 @@ def _copy(stage: Stage, rest: str, stages: dict[str, Stage]) -> None:
     )  # fmt: skip
     rules = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
     for path in filter(lambda path: _is_sent(path, rules), listed.stdout.splitlines()):
-        goal = stage.root / stage.workdir.strip("/") / path
-        goal.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / path, goal)
+        target = stage.root / stage.workdir.strip("/") / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, target)
 
 
 def _is_sent(path: str, rules: list[str]) -> bool:
-    """.dockerignore: the last rule that fits the path or a folder above it counts."""
+    """.dockerignore: the last rule that matches the path or a parent folder applies."""
     sent, above = True, [path, *(str(folder) for folder in Path(path).parents)]
     for rule in rules:
         pattern = rule.lstrip("!").replace("**/", "*")
@@ -143,27 +143,27 @@ def _is_sent(path: str, rules: list[str]) -> bool:
 
 
 @contextmanager
-def lending(root: Path, lent: list[Path]) -> Iterator[None]:
-    """This machine's files at the same place in the root, for a while; what was there comes back."""
-    kept: dict[Path, bytes | None] = {}
-    for path in (Path("/etc/resolv.conf"), Path("/etc/hosts"), *lent):
-        goal = root / str(path).lstrip("/")
-        kept[goal] = goal.read_bytes() if goal.is_file() else None
-        goal.parent.mkdir(parents=True, exist_ok=True)
-        goal.unlink(missing_ok=True)
-        goal.write_bytes(path.read_bytes())
+def lending(root: Path, host_files: list[Path]) -> Iterator[None]:
+    """Copy this machine's files to the same place in the root; restore what was there at the end."""
+    originals: dict[Path, bytes | None] = {}
+    for path in (Path("/etc/resolv.conf"), Path("/etc/hosts"), *host_files):
+        target = root / str(path).lstrip("/")
+        originals[target] = target.read_bytes() if target.is_file() else None
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        target.write_bytes(path.read_bytes())
     try:
         yield
     finally:
-        for goal, content in kept.items():
-            goal.unlink(missing_ok=True)
+        for target, content in originals.items():
+            target.unlink(missing_ok=True)
             if content is not None:
-                goal.write_bytes(content)
+                target.write_bytes(content)
 
 
 @contextmanager
 def mounted(root: Path) -> Iterator[None]:
-    """/proc and the few devices that Docker gives; /dev/shm is the only place to write, as with `read_only`."""
+    """/proc and the devices that Docker provides; only /dev/shm is writable, as with `read_only`."""
     dev = root / "dev"
     mounts = [
         ["-t", "proc", "proc", str(root / "proc")],

@@ -1,9 +1,9 @@
-"""The README's picture of the browser extension: real verdicts on a page with the pictures that we drew.
+"""The README's screenshot of the browser extension: real verdicts on a page of sample images.
 
     make extension && python -m bench.extension_screenshot [--look DIR]
 
-Writes docs/extension.png and the first page's smaller copy of it. With --look also the panel and the popup, light and
-dark, English and Hebrew, into DIR. Needs Chromium.
+Writes docs/extension.png and a smaller copy for the first page. --look also saves the panel and the popup, light and
+dark, in English and Hebrew, into DIR. Needs Chromium.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ SETTLED = """Promise.all(document.getAnimations({subtree: true}).map(({finished}
 
 
 def _opened(playwright: Playwright, folder: Path, language: str, theme: str) -> BrowserContext:
-    """A browser with the package in it, allowed on loopback as a click on the menu would allow it."""
+    """A browser with the packaged extension, which is permitted on 127.0.0.1 as after a click on its menu entry."""
     package = folder / f"package-{language}-{theme}"
     shutil.copytree(PACKAGE, package)
     manifest = json.loads((package / "manifest.json").read_text(encoding="utf-8"))

@@ -1,10 +1,10 @@
-"""The Dockerfile without Docker: its steps in order in a bare Debian, then its service as its user on a read-only root.
+"""The Dockerfile without Docker: its steps in a bare Debian, then its service as its user on a read-only root.
 
     sudo python -m bench.image [--mirror URL] [--give FILE ...] [--keep DIR]
 
-Needs root (chroot, mount) and debootstrap. `--mirror`: a Debian mirror instead of debootstrap's own choice; `--give`:
-files that this machine's network needs in the root (certificates, pip's settings), taken out before anything is
-measured. Says what it found, and what a chroot cannot show: layers, Docker's seccomp and capabilities, its network.
+Needs root (chroot, mount) and debootstrap. `--mirror`: a Debian mirror instead of debootstrap's default; `--give`:
+files of this machine that the build needs (certificates, pip settings), removed before measuring. A chroot does not
+cover layers, Docker's seccomp and capabilities, or its network.
 """
 
 from __future__ import annotations
@@ -32,25 +32,35 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--mirror", help="a Debian mirror")
-    parser.add_argument("--give", action="append", default=[], type=Path, help="a file to lend to the root")
-    parser.add_argument("--keep", type=Path, help="leave the roots here")
-    parser.add_argument("--again", action="store_true", help="only try what --keep left, build nothing")
-    asked = parser.parse_args()
+    parser.add_argument(
+        "--give",
+        action="append",
+        default=[],
+        type=Path,
+        help="a file of this machine to use in the root during the build",
+    )
+    parser.add_argument("--keep", type=Path, help="keep the roots in this folder")
+    parser.add_argument(
+        "--again",
+        action="store_true",
+        help="run the service on the roots of an earlier --keep; build nothing",
+    )
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = asked.keep or Path(temporary)
+        folder = arguments.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         base = folder / "base"
         if not base.is_dir():
-            debootstrap(base, asked.mirror)
-        final = build(base, folder, asked.give, is_built=asked.again)
+            debootstrap(base, arguments.mirror)
+        final = build(base, folder, arguments.give, is_built=arguments.again)
         sizes = {
             "limit_mb": LIMIT_MB,
             "base_mb": _megabytes(base),
             "image_mb": _megabytes(final.root),
         }
-        found = {**sizes, **try_it(final)}
+        results = {**sizes, **try_it(final)}
     reliability_table.IMAGE.parent.mkdir(parents=True, exist_ok=True)
-    reliability_table.IMAGE.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    reliability_table.IMAGE.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     print(reliability_table.IMAGE.read_text("utf-8"))
     reliability_table.write()
 
@@ -59,7 +69,7 @@ def main() -> None:
 
 
 def try_it(stage: Stage) -> dict[str, Any]:
-    """On a root that is mounted read-only, as the Dockerfile's user, without capabilities."""
+    """Run the service as the Dockerfile's user on a read-only root, without capabilities."""
     with tempfile.TemporaryDirectory() as folder, lending(stage.root, []):
         subprocess.run(["mount", "--bind", str(stage.root), folder], check=True)
         try:
@@ -131,15 +141,15 @@ def _ends(process: subprocess.Popen[str]) -> bool:
 
 
 def _megabytes(root: Path) -> float:
-    """Of the files, each once, /proc and /dev apart: they are mounts."""
-    told = subprocess.run(
+    """Size of the files, hard links once, without the mounts /proc and /dev."""
+    usage = subprocess.run(
         ["du", "-sxb", "--exclude=./proc", "--exclude=./dev", "."],
         cwd=root,
         check=True,
         capture_output=True,
         text=True,
     )
-    return round(int(told.stdout.split()[0]) / 1e6, 1)
+    return round(int(usage.stdout.split()[0]) / 1e6, 1)
 
 
 _PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="

@@ -1,10 +1,10 @@
-"""What the pages cost in a real Chromium: first paint, model ready, one picture, bytes.
+"""Costs of the pages in Chromium: first paint, time until the model is ready, time per image, bytes.
 
     python -m bench.pages [--weights]
 
 Builds the static site, serves it on this machine, and writes bench/results/pages.json and the table in
-docs/benchmarks.md. With --weights only the bytes, for a machine that is busy: the times stay as they were. Needs
-Chromium, and npm's part of private mode (`make web`).
+docs/benchmarks.md. --weights measures only the bytes and keeps the recorded times (for a busy machine). Needs
+Chromium and the npm packages of private mode (`make web`).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def _weights(browser: Browser, address: str) -> dict[str, int]:
 
 
 def _with_weights(address: str) -> dict[str, float | int | str]:
-    """The results that are there, with the bytes of today's pages."""
+    """The recorded results with the current bytes of the pages."""
     with sync_playwright() as playwright, _launched(playwright) as browser:
         return {**json.loads(RESULTS.read_text(encoding="utf-8")), **_weights(browser, address)}
 

@@ -1,4 +1,4 @@
-"""The README's picture of the page: a real verdict on a sample picture.
+"""The README's screenshot of predict.html: a real verdict on a sample image.
 
     python -m bench.screenshot [MODEL]      # a shipped model's name or a model folder
 

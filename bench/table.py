@@ -1,4 +1,4 @@
-"""The tables of speed in docs/benchmarks.md, from what was measured."""
+"""The speed tables of docs/benchmarks.md, from the results of bench.speed."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def _in_process(facts: dict[str, Any]) -> list[str]:
 
 
 def _folder(facts: dict[str, Any]) -> list[str]:
-    found = facts["command_line"]
+    command_line = facts["command_line"]
     cpus = facts["machine"]["cpus"]
     lines = [
-        f"| {found['pictures']} JPEGs of 1 MP, {cpus} cores | pictures a second | times the original's way "
+        f"| {command_line['pictures']} JPEGs of 1 MP, {cpus} cores | pictures a second | times the original's way "
         "| memory at most, MB |",
         "|---|---|---|---|",
     ]
-    for name, row in found.items():
+    for name, row in command_line.items():
         if isinstance(row, dict):
             shown = (
                 "the original's way"

@@ -1,10 +1,10 @@
-"""Where Chromium is, and the arguments that every test and measurement starts it with."""
+"""Path and arguments of Chromium for tests and measurements."""
 
 from __future__ import annotations
 
 import shutil
 
-# With `--headless` or `--headless=new` beside them.
+# `--headless` or `--headless=new` is added by the caller.
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",

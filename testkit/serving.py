@@ -24,13 +24,13 @@ def started(command: list[str], **environment: str) -> Iterator[tuple[subprocess
     process = subprocess.Popen(
         command, cwd=ROOT, env={**os.environ, **environment}, text=True, stderr=subprocess.PIPE
     )
-    said: list[str] = []
+    log_lines: list[str] = []
     ready = threading.Event()
 
     def listen() -> None:  # to the end: a full pipe would block the service
         assert process.stderr is not None
         for line in process.stderr:
-            said.append(line)
+            log_lines.append(line)
             if "startup complete" in line:
                 ready.set()
         ready.set()
@@ -40,7 +40,7 @@ def started(command: list[str], **environment: str) -> Iterator[tuple[subprocess
     ready.wait(60)
     _wait_until_it_listens(process, int(environment["PORT"]))
     try:
-        yield process, said
+        yield process, log_lines
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(60)
