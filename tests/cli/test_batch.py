@@ -24,8 +24,8 @@ def batch(tiny_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments: str) -> Result:
-        given = ["batch", "--model", str(tiny_model_dir), "--jobs", "1", *arguments]
-        return CliRunner().invoke(main, given, prog_name="imageprocess")
+        command = ["batch", "--model", str(tiny_model_dir), "--jobs", "1", *arguments]
+        return CliRunner().invoke(main, command, prog_name="imageprocess")
 
     return call
 

@@ -69,15 +69,15 @@ def test_import_without_extra_names_install_command(
 
 
 def test_options_of_other_network_or_out_of_range_are_rejected(imported: Path, tmp_path: Path) -> None:
-    for given, said in (
+    for options, message in (
         (["--net", "look"], "'look' is not one of cnn, small32"),
         (["--batch-size", "1"], "x>=2"),
         (["--learning-rate", "0"], "x>0"),
         (["--seed", "-1"], "x>=0"),
     ):
-        asked = ["train", "--data", str(imported), "--out", str(tmp_path / "run"), *given]
-        result = CliRunner().invoke(main, asked, prog_name="imageprocess")
-        assert result.exit_code == 2 and said in result.output, result.output
+        arguments = ["train", "--data", str(imported), "--out", str(tmp_path / "run"), *options]
+        result = CliRunner().invoke(main, arguments, prog_name="imageprocess")
+        assert result.exit_code == 2 and message in result.output, result.output
     assert not (tmp_path / "run").exists()
 
 

@@ -29,8 +29,8 @@ def test_text_output(folder: Path, detect: Any) -> None:
 def test_text_prints_probability_once(folder: Path, detect: Any, mode: str) -> None:
     for name in ("bright.png", "dark.jpg", "grey.webp"):
         (record,) = jsonl_records(detect(name, "--mode", mode, "--format", "jsonl").stdout)
-        said = percent(record["verdict"]["probability_ai"])
-        assert detect(name, "--mode", mode).stdout.count(f" {said}") == 1
+        percentage = percent(record["verdict"]["probability_ai"])
+        assert detect(name, "--mode", mode).stdout.count(f" {percentage}") == 1
 
 
 def test_folder_with_and_without_recursion(folder: Path, detect: Any) -> None:
@@ -163,12 +163,12 @@ def test_hints_at_images_in_subfolders(folder: Path, detect: Any) -> None:
     (folder / "deep" / "er").mkdir(parents=True)
     (folder / "deep" / "er" / "a.png").write_bytes(encode(plain(255), "PNG"))
     hint = "deep: images in subfolders were skipped; use -r to include them.\n"
-    found = detect("deep")
-    assert (found.exit_code, found.stdout, found.stderr) == (1, "", hint + "No image found.\n")
-    found = detect("deep", "bright.png")
-    assert found.exit_code == 0 and found.stderr == hint
-    found = detect("deep", "-r")
-    assert found.exit_code == 0 and found.stderr == ""
+    result = detect("deep")
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", hint + "No image found.\n")
+    result = detect("deep", "bright.png")
+    assert result.exit_code == 0 and result.stderr == hint
+    result = detect("deep", "-r")
+    assert result.exit_code == 0 and result.stderr == ""
 
 
 def test_worker_processes_give_the_same_records(folder: Path, detect: Any) -> None:
@@ -192,10 +192,10 @@ def test_url_is_fetched_and_redirects_reported(
     folder: Path, detect: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serving_files(folder) as site:
-        found = detect(f"{site}/moved/bright.png", "--format", "jsonl", "--allow-private")
-        (record,) = jsonl_records(found.stdout)
+        result = detect(f"{site}/moved/bright.png", "--format", "jsonl", "--allow-private")
+        (record,) = jsonl_records(result.stdout)
         assert (record["source"], record["verdict"]["label"]) == (f"{site}/moved/bright.png", "ai")
-        assert found.stderr == f"{site}/moved/bright.png redirects to {site}/bright.png\n"
+        assert result.stderr == f"{site}/moved/bright.png redirects to {site}/bright.png\n"
         (folder / "list").write_text(f"{site}/dark.jpg\n")
         listed = detect("--from-list", "list", "--format", "jsonl", "--allow-private", "-q")
         assert [r["verdict"]["label"] for r in jsonl_records(listed.stdout)] == [

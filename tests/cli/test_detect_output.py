@@ -38,7 +38,7 @@ def test_output_file_is_written_atomically(folder: Path, detect: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "details"),
     [
         (["-o", "no/such/folder/out.json"], "no/such/folder/out.json: No such file or directory"),
         (["-o", "dark.jpg/out.json"], "dark.jpg/out.json: Not a directory"),
@@ -47,11 +47,11 @@ def test_output_file_is_written_atomically(folder: Path, detect: Any) -> None:
     ],
 )
 def test_unwritable_output_error_names_path(
-    folder: Path, detect: Any, arguments: list[str], told: str
+    folder: Path, detect: Any, arguments: list[str], message: str
 ) -> None:
     result = detect("dark.jpg", *arguments)
     assert (
-        result.exit_code == 2 and result.stderr.startswith("Error: ") and result.stderr.endswith(f"{told}\n")
+        result.exit_code == 2 and result.stderr.startswith("Error: ") and result.stderr.endswith(f"{message}\n")
     )
 
 
@@ -69,8 +69,8 @@ def test_heat_maps_have_image_size_and_unique_names(folder: Path, detect: Any) -
                     stdin=encode(plain(200, 30, 20), "PNG"))  # fmt: skip
     assert result.exit_code == 1
     maps = sorted((folder / "maps" / "new").iterdir())
-    found = {path.name: Image.open(io.BytesIO(path.read_bytes())).size for path in maps}
-    assert found == {
+    actual = {path.name: Image.open(io.BytesIO(path.read_bytes())).size for path in maps}
+    assert actual == {
         "bright.heatmap.png": (64, 48),
         "bright-2.heatmap.png": (64, 48),
         "stdin.heatmap.png": (30, 20),
@@ -81,15 +81,15 @@ def test_unwritable_heat_map_keeps_the_record(folder: Path, detect: Any) -> None
     (folder / "maps" / "dark.heatmap.png").mkdir(parents=True)
     long = "x" * 245 + ".png"
     (folder / long).write_bytes(encode(plain(255), "PNG"))
-    given = ["dark.jpg", long, "bright.png", "--format", "jsonl", "--heatmap", "maps"]
-    result = detect(*given)
+    arguments = ["dark.jpg", long, "bright.png", "--format", "jsonl", "--heatmap", "maps"]
+    result = detect(*arguments)
     assert [record["status"] for record in jsonl_records(result.stdout)] == ["ok"] * 3
     assert result.exit_code == 1 and result.stderr.startswith("dark.jpg: no heat map written: ")
     assert result.stderr.endswith("3 pictures: 2 very likely AI-made, 1 very likely real\n")
     assert {path.name for path in (folder / "maps").iterdir() if path.is_file()} == {
         "bright.heatmap.png", "x" * 200 + ".heatmap.png",
     }  # fmt: skip
-    assert detect(*given, "--quiet").stderr == ""
+    assert detect(*arguments, "--quiet").stderr == ""
 
 
 @pytest.mark.parametrize(
@@ -110,11 +110,11 @@ def test_missing_extra_is_reported_once(folder: Path, detect: Any, monkeypatch: 
     for name in ("a.heic", "b.heic"):
         (folder / name).write_bytes(heic)
     monkeypatch.setitem(sys.modules, "pi_heif", None)
-    found = detect("a.heic", "b.heic", "dark.jpg", "--format", "csv")
-    assert found.exit_code == 1 and found.stderr.splitlines()[0] == (
+    result = detect("a.heic", "b.heic", "dark.jpg", "--format", "csv")
+    assert result.exit_code == 1 and result.stderr.splitlines()[0] == (
         "2 files hold data that this installation cannot read or check; to enable it: pip install 'imageprocess[heic]'"
     )
-    assert found.stderr.count("pip install") == 1
+    assert result.stderr.count("pip install") == 1
     assert "pip install" not in detect("dark.jpg").output
 
 
@@ -128,15 +128,15 @@ def test_unverified_credentials_name_missing_extra(
         sign(encode(gradient(64, 48), "JPEG"), [created(IPTC + "trainedAlgorithmicMedia")])
     )
     monkeypatch.setitem(sys.modules, "c2pa", None)
-    found = detect("signed.jpg")
-    assert "to enable it: pip install 'imageprocess[c2pa]'" in found.stderr
-    assert "c2pa-python, which verifies Content Credentials, is not installed." in found.stdout
-    assert "pip install" not in found.stdout
+    result = detect("signed.jpg")
+    assert "to enable it: pip install 'imageprocess[c2pa]'" in result.stderr
+    assert "c2pa-python, which verifies Content Credentials, is not installed." in result.stdout
+    assert "pip install" not in result.stdout
 
 
 def test_explain_reports_stability_over_augmented_views(folder: Path, detect: Any) -> None:
-    said = detect("bright.png", "--explain").stdout
-    assert "8 of 8 stay on the AI side." in said and "stay on" not in detect("bright.png").stdout
+    text = detect("bright.png", "--explain").stdout
+    assert "8 of 8 stay on the AI side." in text and "stay on" not in detect("bright.png").stdout
     record = jsonl_records(detect("dark.jpg", "--explain", "--format", "jsonl").stdout)[0]
     copies = record["evidence"][-1]["detail"]["explain"]["copies"]
     assert copies["side"] == "real" and copies["same_side"] == copies["total"] == len(copies["each"]) == 8

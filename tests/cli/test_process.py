@@ -44,17 +44,17 @@ def _on_a_terminal(arguments: list[str], *, stdout: int | None = None, **environ
         COMMAND + arguments, stdout=theirs if stdout is None else stdout, stderr=theirs, env=env
     )
     os.close(theirs)
-    shown = b""
+    output = b""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and select.select([ours], [], [], 60)[0]:
         try:
             piece = os.read(ours, 65536)
         except OSError:  # EIO: the other side is closed
             break
-        shown += piece
+        output += piece
     os.close(ours)
     assert process.wait(60) == 0
-    return shown.decode()
+    return output.decode()
 
 
 def test_colour_only_on_terminal_without_no_color(tiny_model_dir: Path, tmp_path: Path) -> None:
@@ -70,8 +70,8 @@ def test_progress_on_terminal_and_data_in_file(
 ) -> None:
     arguments = ["detect", "--model", str(tiny_model_dir), "--format", "jsonl", *pictures]
     with (tmp_path / "out.jsonl").open("wb") as out:
-        shown = _on_a_terminal(arguments, stdout=out.fileno())
-    assert "40/40" in shown
+        output = _on_a_terminal(arguments, stdout=out.fileno())
+    assert "40/40" in output
     records = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [record["source"] for record in records] == pictures
     with (tmp_path / "out.jsonl").open("wb") as out:
@@ -107,10 +107,10 @@ def test_full_disk_and_closed_streams_give_errors_without_traceback(
         return done.returncode, done.stdout + done.stderr
 
     assert run(f"{pictures[0]} > /dev/full") == (2, "Error: standard output: No space left on device\n")
-    code, said = run(f"{pictures[0]} >&-")
-    assert code == 2 and said.endswith("standard output is closed\n")
-    code, said = run(f"- {pictures[0]} --format csv <&-")
-    assert code == 1 and said.count("\n") == 4 and "-: the file is empty" in said
+    code, output = run(f"{pictures[0]} >&-")
+    assert code == 2 and output.endswith("standard output is closed\n")
+    code, output = run(f"- {pictures[0]} --format csv <&-")
+    assert code == 1 and output.count("\n") == 4 and "-: the file is empty" in output
     assert run("--from-list - <&-") == (1, "No image found.\n")
 
 

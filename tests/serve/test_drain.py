@@ -26,10 +26,10 @@ SLOW = encode(Image.new("L", (6000, 6000), 250), "WEBP", lossless=True, quality=
 
 
 def children(pid: int) -> set[int]:
-    found = set()
+    pids = set()
     for task in Path(f"/proc/{pid}/task").iterdir():
-        found |= {int(child) for child in (task / "children").read_text().split()}
-    return found
+        pids |= {int(child) for child in (task / "children").read_text().split()}
+    return pids
 
 
 @contextmanager
@@ -127,24 +127,24 @@ def test_metrics_are_shared_by_processes(tiny_model_dir: Path) -> None:
             )
 
 
-def request_line(said: list[str]) -> str:
+def request_line(log_lines: list[str]) -> str:
     return wait_until(
-        lambda: next((line for line in said if '"event": "request"' in line), ""), state=lambda: said
+        lambda: next((line for line in log_lines if '"event": "request"' in line), ""), state=lambda: log_lines
     )
 
 
 def test_request_log_has_no_personal_data(tiny_model_dir: Path) -> None:
     port = free_port()
     environment = {"IMAGEPROCESS_MODEL": str(tiny_model_dir), "PORT": str(port)}
-    with started(SERVE, **environment) as (_, said):
+    with started(SERVE, **environment) as (_, log_lines):
         files = [("file", ("my-secret-name.png", BRIGHT)), ("file", ("other.txt", b"text"))]
         headers = {"X-Request-ID": "mine-1", "User-Agent": "secret-agent"}
         httpx.post(f"http://127.0.0.1:{port}/v1/detect?mode=best-guess", files=files, headers=headers)
-        line = request_line(said)
-        told = json.loads(line)
+        line = request_line(log_lines)
+        data = json.loads(line)
         assert "secret" not in line and "127.0.0.1" not in line
-        assert told.pop("time") and told.pop("ms") > 0 and told.pop("bytes") > len(BRIGHT)
-        assert told == {
+        assert data.pop("time") and data.pop("ms") > 0 and data.pop("bytes") > len(BRIGHT)
+        assert data == {
             "level": "info",
             "event": "request",
             "request_id": "mine-1",
@@ -155,6 +155,6 @@ def test_request_log_has_no_personal_data(tiny_model_dir: Path) -> None:
         }
     port = free_port()
     environment |= {"PORT": str(port), "IMAGEPROCESS_LOG_NAMES": "1"}
-    with started(SERVE, **environment) as (_, said):
+    with started(SERVE, **environment) as (_, log_lines):
         httpx.post(f"http://127.0.0.1:{port}/v1/detect", files=files)
-        assert json.loads(request_line(said))["names"] == ["my-secret-name.png", "other.txt"]
+        assert json.loads(request_line(log_lines))["names"] == ["my-secret-name.png", "other.txt"]

@@ -170,8 +170,8 @@ def test_openapi_examples_are_real_responses(client: httpx.Client) -> None:
 
 
 def test_openapi_document_without_running_service(client: httpx.Client) -> None:
-    found = subprocess.run([sys.executable, "-m", "imageprocess.serve"], capture_output=True, check=True)
-    assert json.loads(found.stdout) == client.get("/openapi.json").json()
+    completed = subprocess.run([sys.executable, "-m", "imageprocess.serve"], capture_output=True, check=True)
+    assert json.loads(completed.stdout) == client.get("/openapi.json").json()
 
 
 @pytest.mark.parametrize("issues", ["https://code.example/issues/new", "mailto:us@code.example", None])

@@ -52,8 +52,8 @@ def test_job_waits_while_queue_is_full(tiny_model_dir: Path) -> None:
         stop.set()
         for thread in pressing:
             thread.join()
-        told = wait_for_job(client, job["id"])
-    assert (told["done"], told["errors"]) == (6, 0)
+        finished = wait_for_job(client, job["id"])
+    assert (finished["done"], finished["errors"]) == (6, 0)
 
 
 def test_job_obeys_owner_rate_limit_and_leaves_room_for_single_requests(
@@ -66,8 +66,8 @@ def test_job_obeys_owner_rate_limit_and_leaves_room_for_single_requests(
         job = send_job(client, [(f"{i}.png", BRIGHT) for i in range(8)])
         wait_until(lambda: client.get(f"/v1/jobs/{job['id']}").json()["done"] >= 3)
         time.sleep(1)  # proves that no more are done: at full speed all eight would be by now
-        told = client.get(f"/v1/jobs/{job['id']}").json()
-        assert told["done"] <= 4 and told["state"] == "running"
+        state = client.get(f"/v1/jobs/{job['id']}").json()
+        assert state["done"] <= 4 and state["state"] == "running"
         assert client.post("/v1/detect", files={"file": BRIGHT}).status_code == 200
         assert client.delete(f"/v1/jobs/{job['id']}").status_code == 204
         wait_for_metric(client, "imageprocess_jobs 0.0")
@@ -134,13 +134,13 @@ def test_invalid_job_is_rejected_immediately(
 
 def test_malformed_job_requests(small: httpx.Client) -> None:
     five = [("file", (f"{i}.png", BRIGHT)) for i in range(5)]
-    asked: list[dict[str, Any]] = [
+    requests: list[dict[str, Any]] = [
         {"files": five},
         {"files": {"other": BRIGHT}},
         {"files": {"file": BRIGHT}, "params": {"mode": "bold"}},
         {"files": {"file": BRIGHT}, "params": {"webhook": "https://hooks.example/"}},
     ]
-    assert [small.post("/v1/jobs", **sent).status_code for sent in asked] == [400] * 4
+    assert [small.post("/v1/jobs", **sent).status_code for sent in requests] == [400] * 4
     picture = small.post("/v1/jobs", content=BRIGHT, headers={"Content-Type": "image/png"})
     assert (picture.status_code, picture.json()["code"]) == (415, "unsupported_media_type")
 

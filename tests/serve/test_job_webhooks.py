@@ -63,13 +63,13 @@ def receiving(*statuses: int) -> Iterator[Receiver]:
 
 def order(tiny_model_dir: Path, url: str, until: str, **settings: Any) -> dict[str, Any]:
     """One job with a webhook; -> what is told of it when the webhook is `until`."""
-    told = {
+    options = {
         "webhook_private_hosts": ("localhost",),
         "webhook_secret": SECRET,
         "webhook_delay_s": 0.05,
         **settings,
     }
-    with running(tiny_model_dir, jobs=1, **told) as address:
+    with running(tiny_model_dir, jobs=1, **options) as address:
         answer = httpx.post(
             f"{address}/v1/jobs", files={"file": ("a.png", BRIGHT)}, params={"webhook": url}, timeout=30
         )
@@ -100,8 +100,8 @@ def test_webhook_is_sent_once_and_signed(tiny_model_dir: Path) -> None:
     ((path, headers, body),) = receiver.heard
     assert path == "/hook?team=a"
     check_signature(headers, body)
-    told = json.loads(body)
-    assert (told["type"], told["data"]["id"], told["data"]["done"]) == ("job.finished", job["id"], 1)
+    payload = json.loads(body)
+    assert (payload["type"], payload["data"]["id"], payload["data"]["done"]) == ("job.finished", job["id"], 1)
     assert b"a.png" not in body and b"webhook" not in body
 
 

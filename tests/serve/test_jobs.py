@@ -35,12 +35,12 @@ def test_job_from_form_to_records(client: httpx.Client) -> None:
     assert job["verdicts"] == {"ai": 1, "real": 0, "unsure": 1}
     assert job["grades"]["very_likely_ai"] == 1 and sum(job["grades"].values()) == 2
     assert job["ended"] and job["expires"] > job["ended"]
-    found = job_records(client, sent["id"])
-    assert [record["source"] for record in found] == ["a.png", "b.txt", "c.png"]
+    records = job_records(client, sent["id"])
+    assert [record["source"] for record in records] == ["a.png", "b.txt", "c.png"]
     single = client.post("/v1/detect", files=[("file", file) for file in THREE]).json()["results"]
-    for record in (*found, *single):
+    for record in (*records, *single):
         record.pop("elapsed_ms", None)
-    assert found == single
+    assert records == single
 
 
 def test_job_csv_matches_command_line(client: httpx.Client) -> None:
@@ -74,8 +74,8 @@ def test_job_from_archive(client: httpx.Client, kind: str) -> None:
     assert answer.json()["total"] == 3
     job = wait_for_job(client, answer.json()["id"])
     assert (job["done"], job["errors"]) == (3, 0)
-    found = job_records(client, job["id"])
-    assert [(r["source"], r["verdict"]["label"]) for r in found] == [
+    records = job_records(client, job["id"])
+    assert [(r["source"], r["verdict"]["label"]) for r in records] == [
         ("x/a.png", "ai"),
         ("../../b.png", "real"),  # a label; nothing is written under it
         ("nameless", "unsure"),
@@ -99,8 +99,8 @@ def test_cancelled_job_stops_without_restarting_workers(tiny_model_dir: Path) ->
     with running(tiny_model_dir, jobs=1) as address, httpx.Client(base_url=address, timeout=60) as client:
         job = send_job(client, [(f"{i}.jpg", SLOW) for i in range(12)])
         wait_until(lambda: client.get(f"/v1/jobs/{job['id']}").json()["done"], interval_s=0.02)
-        told = client.get(f"/v1/jobs/{job['id']}").json()
-        assert told["state"] == "running" and told["expires"] is None
+        state = client.get(f"/v1/jobs/{job['id']}").json()
+        assert state["state"] == "running" and state["expires"] is None
         partial = client.get(f"/v1/jobs/{job['id']}/results")
         assert partial.headers["X-Job-State"] == "running"
         assert 1 <= len(partial.text.splitlines()) < 12

@@ -117,10 +117,10 @@ def test_scripts_and_styles_name_no_other_host() -> None:
     """XML's namespaces are names and no addresses. The runtime is npm's, not ours."""
     for path in _our_files({".js", ".css", ".svg", ".html", ".json"}):
         text = re.sub(r"\{https?://[^}]*\}", "", path.read_text(encoding="utf-8"))
-        found = re.findall(r"(?:https?:)?//[\w.]+\.\w+[^\s\"'<:]*", text)
+        matches = re.findall(r"(?:https?:)?//[\w.]+\.\w+[^\s\"'<:]*", text)
         names = {"http://www.w3.org/2000/svg", "http://ns.adobe.com/xap/1.0/\\0"}
         names.add("http://ns.adobe.com/xmp/extension/\\0")
-        assert set(found) <= names | {"http://127.0.0.1"}, (path, found)
+        assert set(matches) <= names | {"http://127.0.0.1"}, (path, matches)
 
 
 def _our_files(suffixes: set[str]) -> list[Path]:
@@ -129,12 +129,12 @@ def _our_files(suffixes: set[str]) -> list[Path]:
 
 def _texts(language: str) -> dict[str, str]:
     """The language's file, and those of the parts that are fetched later."""
-    found: dict[str, str] = {}
+    all_texts: dict[str, str] = {}
     for path in sorted((WEB / "assets/texts").glob(f"*{language}.json")):
         texts = json.loads(path.read_text(encoding="utf-8"))
-        assert not found.keys() & texts.keys(), path
-        found |= texts
-    return found
+        assert not all_texts.keys() & texts.keys(), path
+        all_texts |= texts
+    return all_texts
 
 
 def test_texts_that_scripts_use_exist() -> None:

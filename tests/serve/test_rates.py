@@ -121,8 +121,8 @@ def redis() -> Iterator[str]:
     process = subprocess.Popen([program, *options], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
-        for said in process.stdout:
-            if "Ready to accept connections" in said:
+        for line in process.stdout:
+            if "Ready to accept connections" in line:
                 break
         yield f"redis://127.0.0.1:{port}"
     finally:

@@ -79,10 +79,10 @@ def test_unsupported_content_type_error_names_accepted_types(client: httpx.Clien
 
 def test_url_is_never_fetched(client: httpx.Client) -> None:
     """Only the command line and Python do that: a visitor must not send the service anywhere."""
-    for given in ("http://127.0.0.1:9/a.png", "https://example.org/a.png"):
-        (record,) = post(client, (given, given.encode()))
+    for url in ("http://127.0.0.1:9/a.png", "https://example.org/a.png"):
+        (record,) = post(client, (url, url.encode()))
         assert record["error"]["code"] == "unsupported_format"
-        answer = client.post("/v1/detect/base64", json={"image_base64": given, "name": given})
+        answer = client.post("/v1/detect/base64", json={"image_base64": url, "name": url})
         assert (answer.status_code, answer.json()["code"]) == (400, "malformed")
 
 
@@ -184,8 +184,8 @@ def test_malformed_requests(client: httpx.Client, sent: dict[str, Any], status: 
 
 
 def test_explain_only_on_request(client: httpx.Client) -> None:
-    told = post(client, ("a.png", BRIGHT), explain="true")[0]["evidence"][-1]["detail"]
-    assert told["explain"]["copies"]["same_side"] == 8
+    detail = post(client, ("a.png", BRIGHT), explain="true")[0]["evidence"][-1]["detail"]
+    assert detail["explain"]["copies"]["same_side"] == 8
     assert "explain" not in post(client, ("a.png", BRIGHT))[0]["evidence"][-1]["detail"]
     response = client.post("/v1/detect/base64?explain=true", json=as_base64(DARK))
     assert response.json()["evidence"][-1]["detail"]["explain"]["copies"]["side"] == "real"

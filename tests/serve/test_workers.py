@@ -57,11 +57,11 @@ def detect(client: httpx.Client, data: bytes) -> dict[str, Any]:
 
 def looked_at(client: httpx.Client) -> int:
     """How many pictures."""
-    found = re.search(
+    match = re.search(
         r"^imageprocess_analysis_seconds_count (\d+)", client.get("/metrics").text, re.MULTILINE
     )
-    assert found
-    return int(found[1])
+    assert match
+    return int(match[1])
 
 
 def busy_seconds(pid: int) -> float:
@@ -101,9 +101,9 @@ def test_worker_crash_fails_only_that_image(tiny_model_dir: Path, number: int) -
 def test_crash_response_is_documented(tiny_model_dir: Path) -> None:
     with watched(tiny_model_dir, jobs=1) as (client, app), ThreadPoolExecutor() as threads:
         body = {"image_base64": base64.b64encode(SLOW).decode()}
-        asked = threads.submit(client.post, "/v1/detect/base64", json=body)
+        future = threads.submit(client.post, "/v1/detect/base64", json=body)
         signal_while_busy(worker_pids(app)[0], signal.SIGSEGV)
-        assert (asked.result().status_code, asked.result().json()["code"]) == (422, "crashed")
+        assert (future.result().status_code, future.result().json()["code"]) == (422, "crashed")
 
 
 def test_hanging_image_times_out(tiny_model_dir: Path) -> None:
@@ -236,9 +236,9 @@ def test_worker_is_sandboxed_and_has_no_secrets(
         limits = Path(f"/proc/{pid}/limits").read_text()
         files = {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()}
     assert b"PYTHONPATH" in environment and b"s3cret" not in environment
-    found = {line[:26].strip(): line[26:].split()[:2] for line in limits.splitlines()}
-    assert found["Max file size"] == found["Max core file size"] == ["0", "0"]
-    assert 1_500_000_000 < int(found["Max address space"][1]) < 2_500_000_000
+    limits_by_name = {line[:26].strip(): line[26:].split()[:2] for line in limits.splitlines()}
+    assert limits_by_name["Max file size"] == limits_by_name["Max core file size"] == ["0", "0"]
+    assert 1_500_000_000 < int(limits_by_name["Max address space"][1]) < 2_500_000_000
     assert all(name.startswith(("socket:", "/dev/null")) for name in files), files
 
 
