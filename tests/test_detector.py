@@ -58,13 +58,13 @@ def test_detect_end_to_end(detector: Detector) -> None:
     [(AI, ("ai", "ai", "ai")), (MIDDLE, ("unsure", "unsure", "ai")), (REAL, ("real", "real", "real"))],
 )
 def test_detect_modes(detector: Detector, data: bytes, labels: tuple[str, ...]) -> None:
-    found = [detector.detect(Source("x", data), mode=mode).verdict for mode in MODES]
-    assert tuple(verdict.label for verdict in found if verdict) == labels
+    verdicts = [detector.detect(Source("x", data), mode=mode).verdict for mode in MODES]
+    assert tuple(verdict.label for verdict in verdicts if verdict) == labels
 
 
 def test_threshold_overrides_mode(detector: Detector) -> None:
-    found = [detector.detect(Source("x", MIDDLE), threshold=t).verdict for t in (0.0, 0.6, 0.8, 1.0)]
-    assert [verdict.label for verdict in found if verdict] == ["ai", "ai", "real", "real"]
+    verdicts = [detector.detect(Source("x", MIDDLE), threshold=t).verdict for t in (0.0, 0.6, 0.8, 1.0)]
+    assert [verdict.label for verdict in verdicts if verdict] == ["ai", "ai", "real", "real"]
 
 
 def test_only_selected_checks(detector: Detector) -> None:
@@ -130,16 +130,16 @@ def test_missing_model_fails_immediately() -> None:
 @pytest.mark.parametrize("batch_size", [1, 3, 100])
 def test_detect_many_keeps_order_with_failures(detector: Detector, jobs: int, batch_size: int) -> None:
     kinds = [("ai", AI), ("real", REAL), (None, b"broken"), ("unsure", MIDDLE)] * 5
-    given = [Source(str(i), data) for i, (_, data) in enumerate(kinds)]
-    results = list(detector.detect_many(given, jobs=jobs, batch_size=batch_size))
+    inputs = [Source(str(i), data) for i, (_, data) in enumerate(kinds)]
+    results = list(detector.detect_many(inputs, jobs=jobs, batch_size=batch_size))
     assert [result.source for result in results] == [str(i) for i in range(20)]
     assert [result.verdict and result.verdict.label for result in results] == [label for label, _ in kinds]
 
 
 def test_detect_many_matches_detect(detector: Detector) -> None:
-    given = [Source(str(b), encode(plain(b), "JPEG")) for b in range(0, 256, 15)]
-    together = [result.verdict for result in detector.detect_many(given, jobs=3, batch_size=5)]
-    assert together == [detector.detect(source).verdict for source in given]
+    inputs = [Source(str(b), encode(plain(b), "JPEG")) for b in range(0, 256, 15)]
+    together = [result.verdict for result in detector.detect_many(inputs, jobs=3, batch_size=5)]
+    assert together == [detector.detect(source).verdict for source in inputs]
 
 
 def test_detect_many_reads_inputs_lazily(detector: Detector) -> None:
@@ -168,8 +168,8 @@ def test_internal_error_fails_one_record(detector: Detector, monkeypatch: pytest
         return real(image)
 
     monkeypatch.setattr(detector_module, "read_watermarks", faulty)
-    given = [Source("a", AI), Source("b", encode(plain(1, 7, 7), "PNG")), Source("c", REAL)]
-    results = list(detector.detect_many(given))
+    inputs = [Source("a", AI), Source("b", encode(plain(1, 7, 7), "PNG")), Source("c", REAL)]
+    results = list(detector.detect_many(inputs))
     assert [result.status for result in results] == ["ok", "error", "ok"]
     assert results[1].error is not None
     assert (results[1].error.code, results[1].error.message) == ("crashed", "b: RecursionError: too deep")
@@ -177,10 +177,10 @@ def test_internal_error_fails_one_record(detector: Detector, monkeypatch: pytest
 
 def test_threads_share_a_detector(tiny_model_dir: Path) -> None:
     shared = Detector(tiny_model_dir, threads=1)
-    found: list[str] = []
+    labels: list[str] = []
 
     def ask() -> None:
-        found.extend(
+        labels.extend(
             r.verdict.label for r in (shared.detect(Source("x", AI)) for _ in range(10)) if r.verdict
         )
 
@@ -189,18 +189,18 @@ def test_threads_share_a_detector(tiny_model_dir: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert found == ["ai"] * 60
+    assert labels == ["ai"] * 60
 
 
 def test_module_level_functions(tiny_model_dir: Path, tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(AI)
-    given = [path, str(path), AI, io.BytesIO(AI)]
-    for one in given[:3]:
+    inputs = [path, str(path), AI, io.BytesIO(AI)]
+    for one in inputs[:3]:
         result = imageprocess.detect(one, model=tiny_model_dir)
         assert result.verdict is not None and result.verdict.label == "ai"
     many = list(
-        imageprocess.detect_many([*given, tmp_path / "missing"], model=tiny_model_dir, only=["model"])
+        imageprocess.detect_many([*inputs, tmp_path / "missing"], model=tiny_model_dir, only=["model"])
     )
     assert [result.status for result in many] == ["ok"] * 4 + ["error"]
     with pytest.raises(imageprocess.ImageProcessError):
@@ -231,30 +231,30 @@ def test_bad_input_does_not_end_detect_many(detector: Detector, tmp_path: Path) 
     path.write_bytes(AI)
     closed = path.open("rb")
     closed.close()
-    with path.open(encoding="utf-8") as text, (tmp_path / "out").open("wb") as written:
-        given: list[Any] = [
+    with path.open(encoding="utf-8") as text, (tmp_path / "out").open("wb") as write_only:
+        inputs: list[Any] = [
             path,
             5,
             text,
             AI,
             closed,
-            written,
+            write_only,
             None,
             "\ud800.png",
             io.StringIO("x"),
             _Fails(),
             AI,
         ]
-        results = list(detector.detect_many(given))
+        results = list(detector.detect_many(inputs))
     assert [result.status for result in results] == ["ok", *["error"] * 2, "ok", *["error"] * 6, "ok"]
     assert {result.error.code for result in results if result.error} == {"not_found", "crashed"}
     assert results[7].source == "\\ud800.png" and results[2].source == str(path)
 
 
-@pytest.mark.parametrize("given", ["a.png", b"a", Path("a.png"), io.BytesIO(AI), Source("x", AI)])
-def test_detect_rejects_list(tiny_model_dir: Path, given: Any) -> None:
+@pytest.mark.parametrize("value", ["a.png", b"a", Path("a.png"), io.BytesIO(AI), Source("x", AI)])
+def test_detect_rejects_list(tiny_model_dir: Path, value: Any) -> None:
     with pytest.raises(UsageError, match="detect_many takes many"):
-        imageprocess.detect_many(given, model=tiny_model_dir)
+        imageprocess.detect_many(value, model=tiny_model_dir)
 
 
 def test_threshold_must_be_a_number(detector: Detector) -> None:

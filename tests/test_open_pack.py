@@ -18,8 +18,8 @@ def test_open_pack_auroc_matches_card(shared_dir: Path) -> None:
         rows = list(csv.DictReader(stream))
     results = list(detect_many([pack / row["path"] for row in rows], only=["model"], jobs=2))
     scores = [result.evidence[0].detail["probability_ai"] for result in results]
-    found = roc_auc_score([row["label"] == "ai" for row in rows], scores)
+    auroc = roc_auc_score([row["label"] == "ai" for row in rows], scores)
     measured = load_spec(registry.resolve()).facts["training"]["measured"][
         "open_test_1"
     ]  # the pack's sources
-    assert found >= measured["auroc"]["clean"] - 0.05  # the pack's pictures are at most 768 px
+    assert auroc >= measured["auroc"]["clean"] - 0.05  # the pack's pictures are at most 768 px

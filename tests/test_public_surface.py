@@ -15,9 +15,9 @@ import imageprocess
 
 def _modules_with_all() -> list[str]:
     names = ["imageprocess"]
-    for found in pkgutil.walk_packages(imageprocess.__path__, "imageprocess."):
-        if not found.name.endswith("__main__"):
-            names.append(found.name)
+    for module_info in pkgutil.walk_packages(imageprocess.__path__, "imageprocess."):
+        if not module_info.name.endswith("__main__"):
+            names.append(module_info.name)
     return names
 
 

@@ -31,11 +31,11 @@ def test_readme_commands_and_options_exist(line: str) -> None:
     command: click.Command = main
     while isinstance(command, click.Group):
         name = words.pop(0)
-        found = command.get_command(click.Context(command), name)
-        assert found, f"{line}: there is no {name}"
-        command = found
-    given = {word.split("=")[0] for word in words if re.match("-.", word)}
-    assert given <= _options(command), f"{line}: {given - _options(command)}"
+        subcommand = command.get_command(click.Context(command), name)
+        assert subcommand, f"{line}: there is no {name}"
+        command = subcommand
+    options = {word.split("=")[0] for word in words if re.match("-.", word)}
+    assert options <= _options(command), f"{line}: {options - _options(command)}"
 
 
 def test_readme_has_commands() -> None:
@@ -74,8 +74,8 @@ def test_documented_hash_commands_match_report(tmp_path: Path) -> None:
     assert len(lines) == 2
     for line in lines:
         words = [sys.executable if word == "python3" else word for word in shlex.split(line)]
-        said = subprocess.run(words, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
-        assert said.split()[0] in text, line
+        completed = subprocess.run(words, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+        assert completed.split()[0] in text, line
 
 
 def test_readme_example_output() -> None:

@@ -44,14 +44,14 @@ def _own_pictures() -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("tutorial", "written"),
+    ("tutorial", "output"),
     [
         ("check.md", ["maps/photo.heatmap.png", "report.html"]),
         ("folder.md", ["verdicts.csv", "verdicts.jsonl", "listed.jsonl", "scores.jsonl"]),
         ("numbers.md", ["report.html", "report.json"]),
     ],
 )
-def test_tutorial_commands_run(tutorial: str, written: list[str], folder: Path) -> None:
+def test_tutorial_commands_run(tutorial: str, output: list[str], folder: Path) -> None:
     environment = {
         **os.environ,
         "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
@@ -60,5 +60,5 @@ def test_tutorial_commands_run(tutorial: str, written: list[str], folder: Path) 
     script = f"set -ex\n{_commands(tutorial)}"
     done = subprocess.run(["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
-    for name in written:
+    for name in output:
         assert (folder / name).stat().st_size > 0

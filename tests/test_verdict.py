@@ -30,8 +30,8 @@ CAMERA = Evidence("exif", "A camera.", "unsigned", "real")
 
 
 def model(p: float, **detail: object) -> Evidence:
-    told = {"probability_ai": p, "logit": 0.0, "mode_thresholds": MODES, **detail}
-    return Evidence("model", f"{p}", "measured", "nothing", told)
+    values = {"probability_ai": p, "logit": 0.0, "mode_thresholds": MODES, **detail}
+    return Evidence("model", f"{p}", "measured", "nothing", values)
 
 
 @pytest.mark.parametrize("says_ai", [SIGNED_AI, MARK, UNTRUSTED_AI, WORKFLOW, IPTC_AI])

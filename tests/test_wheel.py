@@ -70,8 +70,8 @@ def test_wheel_without_npm_and_serve_names_missing_part(
     clone: Path, tmp_path: Path, tiny_model_dir: Path
 ) -> None:
     (tmp_path / "bin").mkdir()
-    wheel, said = _wheel(clone, tmp_path, PATH=str(tmp_path / "bin"))
-    assert "npm is missing: this installation's pages do without private mode" in said
+    wheel, output = _wheel(clone, tmp_path, PATH=str(tmp_path / "bin"))
+    assert "npm is missing: this installation's pages do without private mode" in output
     installed = tmp_path / "installed"
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
@@ -81,11 +81,11 @@ def test_wheel_without_npm_and_serve_names_missing_part(
         assert RUNTIME not in names
         archive.extractall(installed)
     command = [sys.executable, "-c", "from imageprocess.cli import main; main(['serve'])"]
-    told = {
+    environment = {
         "PYTHONPATH": str(installed), "PORT": str(free_port()), "IMAGEPROCESS_MODEL": str(tiny_model_dir),
         "XDG_DATA_HOME": str(tmp_path / "none"),
     }  # fmt: skip
-    with started(command, **told) as (process, told_by_serve):
+    with started(command, **environment) as (process, told_by_serve):
         assert process.poll() is None, told_by_serve
     text = "".join(told_by_serve)
     assert "private mode is not in this installation" in text and "imageprocess trust update" in text
@@ -93,11 +93,11 @@ def test_wheel_without_npm_and_serve_names_missing_part(
 
 @pytest.mark.skipif(shutil.which("npm") is None, reason="needs npm")
 def test_wheel_with_npm_has_private_mode(clone: Path, tmp_path: Path) -> None:
-    wheel, said = _wheel(clone, tmp_path)
+    wheel, output = _wheel(clone, tmp_path)
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     if RUNTIME not in names:
-        problem = next((line for line in said.splitlines() if "npm could not fetch" in line), said)
+        problem = next((line for line in output.splitlines() if "npm could not fetch" in line), output)
         if any(code in problem for code in UNREACHABLE):
             pytest.skip(f"no registry can be reached: {problem}")
         pytest.fail(problem)

@@ -59,18 +59,18 @@ def test_tar_members_with_bytes(tmp_path: Path, name: str, mode: str) -> None:
         "unnamed": PICTURE, "x/._2.jpg": b"mac", "broken.png": b"?",
     }  # fmt: skip
     path = _write_tar(tmp_path / name, members, mode)
-    found = _inputs(path)
-    assert _names(found) == [f"{path}#{member}" for member in ("x/1.jpg", "unnamed", "broken.png")]
-    assert [one.data for one in found if isinstance(one, Source)] == [PICTURE, PICTURE, b"?"]
+    actual = _inputs(path)
+    assert _names(actual) == [f"{path}#{member}" for member in ("x/1.jpg", "unnamed", "broken.png")]
+    assert [one.data for one in actual if isinstance(one, Source)] == [PICTURE, PICTURE, b"?"]
 
 
 def test_truncated_tar_gives_members_and_error_row(tmp_path: Path) -> None:
     path = _write_tar(tmp_path / "a.tar", {f"{i}.jpg": PICTURE + bytes(2000) for i in range(5)})
     path.write_bytes(path.read_bytes()[: 3 * (512 + 3072) - 700])
-    found = _inputs(path)
-    assert _names(found) == [f"{path}#0.jpg", f"{path}#1.jpg", str(path)]
-    assert isinstance(found[-1], Result) and found[-1].error is not None
-    assert found[-1].error.code == "corrupt" and "damaged" in found[-1].error.message
+    actual = _inputs(path)
+    assert _names(actual) == [f"{path}#0.jpg", f"{path}#1.jpg", str(path)]
+    assert isinstance(actual[-1], Result) and actual[-1].error is not None
+    assert actual[-1].error.code == "corrupt" and "damaged" in actual[-1].error.message
 
 
 @pytest.mark.parametrize("damage", [b"", b"not a tar at all" * 100])
@@ -95,19 +95,19 @@ def test_parquet_bytes_and_hugging_face_layout(tmp_path: Path) -> None:
         {"bytes": None, "path": "y"},
     ]
     faces = _write_parquet(tmp_path / "b.parquet", {"image": structs})
-    found = _inputs(plainly, faces)
-    assert _names(found) == [f"{plainly}#{i}" for i in range(8)] + [f"{faces}#{i}" for i in range(5)]
-    assert [one.data for one in found if isinstance(one, Source)] == pictures + pictures[:3]
-    assert [isinstance(one, Result) for one in found[-2:]] == [True, True]
+    actual = _inputs(plainly, faces)
+    assert _names(actual) == [f"{plainly}#{i}" for i in range(8)] + [f"{faces}#{i}" for i in range(5)]
+    assert [one.data for one in actual if isinstance(one, Source)] == pictures + pictures[:3]
+    assert [isinstance(one, Result) for one in actual[-2:]] == [True, True]
 
 
 def test_parquet_error_lists_candidate_columns(tmp_path: Path) -> None:
     path = _write_parquet(tmp_path / "a.parquet", {"left": [PICTURE], "right": [b"r"], "text": ["t"]})
     assert [one.data for one in _inputs(path, column="right") if isinstance(one, Source)] == [b"r"]
     for column in (None, "text"):
-        (found,) = _inputs(path, column=column)
-        assert isinstance(found, Result) and found.error is not None
-        assert "--image-column (columns: left, right, text)" in found.error.message
+        (actual,) = _inputs(path, column=column)
+        assert isinstance(actual, Result) and actual.error is not None
+        assert "--image-column (columns: left, right, text)" in actual.error.message
 
 
 def test_parquet_without_images_is_skipped_only_in_folders(tmp_path: Path) -> None:
@@ -115,10 +115,10 @@ def test_parquet_without_images_is_skipped_only_in_folders(tmp_path: Path) -> No
     _write_parquet(tmp_path / "in" / "pictures.parquet", {"jpg": [PICTURE], "label": [1]})
     names = [f"{tmp_path}/in/pictures.parquet#0"]
     assert _names(_inputs(tmp_path / "in")) == names
-    for given, column in ((labels, None), (tmp_path / "in" / "*.parquet", None), (tmp_path / "in", "jpg")):
-        first, *rest = _inputs(given, column=column)
+    for path, column in ((labels, None), (tmp_path / "in" / "*.parquet", None), (tmp_path / "in", "jpg")):
+        first, *rest = _inputs(path, column=column)
         assert isinstance(first, Result) and first.error is not None
-        assert first.error.code == "unsupported_format" and _names(rest) == ([] if given == labels else names)
+        assert first.error.code == "unsupported_format" and _names(rest) == ([] if path == labels else names)
 
 
 def test_remote_store_error_is_a_row(tmp_path: Path) -> None:
@@ -133,11 +133,11 @@ def test_remote_store_error_is_a_row(tmp_path: Path) -> None:
         do_HEAD = do_GET  # noqa: N815 (http.server's word)
 
     with http_server(Refuses) as address:
-        found = [
+        actual = [
             *_inputs(f"{address}/a.jpg", f"{address}/a.tar", f"{address}/"),
             *_inputs("http://127.0.0.1:9/a.jpg"),
         ]
-    assert [one.error.code for one in found if isinstance(one, Result) and one.error] == ["not_found"] * 4
+    assert [one.error.code for one in actual if isinstance(one, Result) and one.error] == ["not_found"] * 4
 
 
 def test_unexpected_shard_error_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,8 +156,8 @@ def test_unexpected_shard_error_is_a_row(tmp_path: Path, monkeypatch: pytest.Mon
 def test_corrupt_parquet_is_a_row(tmp_path: Path) -> None:
     path = _write_parquet(tmp_path / "a.parquet", {"jpg": [PICTURE] * 20})
     path.write_bytes(path.read_bytes()[:-40])
-    (found,) = _inputs(path)
-    assert isinstance(found, Result) and found.error is not None and found.error.code == "corrupt"
+    (actual,) = _inputs(path)
+    assert isinstance(actual, Result) and actual.error is not None and actual.error.code == "corrupt"
 
 
 def test_folder_yields_shards_and_images(tmp_path: Path) -> None:
@@ -192,9 +192,9 @@ def test_uris_for_files_folders_globs_and_shards(tmp_path: Path) -> None:
 def test_uri_is_read_lazily(tmp_path: Path) -> None:
     pytest.importorskip("fsspec")
     (tmp_path / "a.jpg").write_bytes(PICTURE)
-    (given,) = _inputs(f"file://{tmp_path}/a.jpg")
-    assert isinstance(given, Source) and given.data is None
-    assert sources.read(given, max_bytes=MAX_BYTES) == PICTURE
+    (source,) = _inputs(f"file://{tmp_path}/a.jpg")
+    assert isinstance(source, Source) and source.data is None
+    assert sources.read(source, max_bytes=MAX_BYTES) == PICTURE
     for missing in (f"file://{tmp_path}/none.jpg", "no-such-store://x/y.jpg"):
         with pytest.raises(InputNotFoundError, match=r"none|no-such-store"):
             sources.read(Source(missing, uri=missing), max_bytes=MAX_BYTES)

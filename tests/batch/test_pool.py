@@ -37,8 +37,8 @@ def pipe(tmp_path: Path) -> Path:
 
 
 def test_only_hanging_image_times_out(pipe: Path, task: Task) -> None:
-    given = [Source("a", PICTURE), Source("stuck", path=pipe), *(Source(str(i), PICTURE) for i in range(20))]
-    codes = _codes(score_locally(given, task, jobs=1, timeout_s=2))
+    inputs = [Source("a", PICTURE), Source("stuck", path=pipe), *(Source(str(i), PICTURE) for i in range(20))]
+    codes = _codes(score_locally(inputs, task, jobs=1, timeout_s=2))
     assert codes == [None, "timeout", *[None] * 20]
 
 
@@ -68,8 +68,8 @@ def test_only_crashing_image_is_an_error(pipe: Path, task: Task) -> None:
 
     killer = threading.Thread(target=kill, daemon=True)
     killer.start()
-    given = [*(Source(str(i), PICTURE) for i in range(5)), Source("stuck", path=pipe), Source("z", PICTURE)]
-    codes = _codes(score_locally(given, task, jobs=2, timeout_s=60))
+    inputs = [*(Source(str(i), PICTURE) for i in range(5)), Source("stuck", path=pipe), Source("z", PICTURE)]
+    codes = _codes(score_locally(inputs, task, jobs=2, timeout_s=60))
     killer.join(10)
     assert codes == [*[None] * 5, "crashed", None]
     assert len(killed) == 2
@@ -77,8 +77,8 @@ def test_only_crashing_image_is_an_error(pipe: Path, task: Task) -> None:
 
 def test_killed_worker_loses_no_row(task: Task) -> None:
     rows: list[str] = []
-    given = (Source(str(i), PICTURE) for i in range(400))
-    for row in score_locally(given, task, jobs=2, timeout_s=60):
+    inputs = (Source(str(i), PICTURE) for i in range(400))
+    for row in score_locally(inputs, task, jobs=2, timeout_s=60):
         rows.append(row)
         if len(rows) in (20, 200):
             os.kill(_children()[0], signal.SIGKILL)
@@ -115,8 +115,8 @@ def test_closing_early_ends_workers(task: Task) -> None:
 
 def test_failed_inputs_keep_their_order(task: Task) -> None:
     bad = failed("bad", CorruptImageError("bad: damaged"))
-    given: list[Any] = [Source("a", PICTURE), bad, Source("b", PICTURE)]
-    rows = [json.loads(row) for row in score_locally(given, task, jobs=1, timeout_s=60)]
+    inputs: list[Any] = [Source("a", PICTURE), bad, Source("b", PICTURE)]
+    rows = [json.loads(row) for row in score_locally(inputs, task, jobs=1, timeout_s=60)]
     assert [row["source"] for row in rows] == ["a", "bad", "b"]
     assert rows[1]["error"] == {"code": "corrupt", "message": "bad: damaged"}
 

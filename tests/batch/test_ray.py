@@ -66,16 +66,18 @@ def expected(
 ) -> list[dict[str, Any]]:
     out = tmp_path_factory.mktemp("local") / "out.jsonl"
     run(job(out, "local"))
-    found = rows(out)
-    assert len(found) == 2 * (3 * 60 + 1)
-    return found
+    actual = rows(out)
+    assert len(actual) == 2 * (3 * 60 + 1)
+    return actual
 
 
 def _actors_on(node_id: str) -> list[Any]:
     from ray._private.state import actors
 
-    found = actors().values()
-    return [actor for actor in found if actor["Address"]["NodeID"] == node_id and actor["State"] == "ALIVE"]
+    live_actors = actors().values()
+    return [
+        actor for actor in live_actors if actor["Address"]["NodeID"] == node_id and actor["State"] == "ALIVE"
+    ]
 
 
 def test_lost_ray_node_loses_no_row(

@@ -33,14 +33,14 @@ def test_rows_match_detect_in_order(folder: Path, task: Task, tmp_path: Path, ro
     out = tmp_path / "out.jsonl"
     reported: list[int] = []
     summary = run(_job(folder, out, task), report=lambda at: reported.append(at.rows))
-    found = rows(out)
+    actual = rows(out)
     paths = sorted(folder.iterdir())
-    assert [row["source"] for row in found] == [str(path) for path in paths]
+    assert [row["source"] for row in actual] == [str(path) for path in paths]
     expected = [to_record(r) for r in Detector(task.model).detect_many(Source(str(p), path=p) for p in paths)]
     for record in expected:
         record.pop("elapsed_ms", None)
-    assert found == json.loads(json.dumps(expected))
-    failed = [Path(row["source"]).name for row in found if row["status"] == "error"]
+    assert actual == json.loads(json.dumps(expected))
+    failed = [Path(row["source"]).name for row in actual if row["status"] == "error"]
     assert failed == ["007.png", "011.webp"]
     assert (summary.rows, summary.failed, summary.resumed) == (60, 2, 0)
     assert reported == list(range(1, 61))
@@ -152,9 +152,9 @@ def test_unusable_input_fails_only_its_row(folder: Path, task: Task, tmp_path: P
         "file:///none/*.jpg",
     )
     run(Job(Inputs((good, *bad, good)), tmp_path / "out.jsonl", task, jobs=1))
-    found = rows(tmp_path / "out.jsonl")
-    assert [row["source"] for row in found] == [good, *bad, good]
-    codes = [row.get("error", {}).get("code") for row in found]
+    actual = rows(tmp_path / "out.jsonl")
+    assert [row["source"] for row in actual] == [good, *bad, good]
+    codes = [row.get("error", {}).get("code") for row in actual]
     assert codes == [None, "unsupported_format", "not_found", "not_found", "not_found", None]
 
 
@@ -256,11 +256,11 @@ def test_output_is_locked_by_one_process(tmp_path: Path) -> None:
 def test_duplicate_bytes_are_scored_once(folder: Path, task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     from imageprocess import detector as detector_module
 
-    looked: list[str] = []
+    scored: list[str] = []
     real = detector_module.decode
 
     def counting(data: bytes, **options: Any) -> Any:
-        looked.append(options["name"])
+        scored.append(options["name"])
         return real(data, **options)
 
     monkeypatch.setattr(detector_module, "decode", counting)
@@ -268,9 +268,9 @@ def test_duplicate_bytes_are_scored_once(folder: Path, task: Task, monkeypatch: 
     inputs = [Source(name, path=path) for name in ("a", "b")]
     for reuse, expected in ((True, ["a"]), (False, ["a", "a", "b"])):
         scorer = Scorer(replace(task, reuse=reuse))
-        looked.clear()
+        scored.clear()
         first = [json.loads(row) for row in scorer.score(inputs[:1])]
         second = [json.loads(row) for row in scorer.score(inputs)]
         assert [row["source"] for row in first + second] == ["a", "a", "b"]
         assert len({json.dumps(row["verdict"]) for row in first + second}) == 1
-        assert looked == expected
+        assert scored == expected

@@ -14,7 +14,7 @@ from testkit.pictures import encode, plain
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """bright.png (AI), dark.jpg (real), grey.webp (unsure), broken.png, sub/bright.png, and we stand in it."""
+    """bright.png (AI), dark.jpg (real), grey.webp (unsure), broken.png, sub/bright.png; the working directory."""
     (tmp_path / "sub").mkdir()
     (tmp_path / "bright.png").write_bytes(encode(plain(255), "PNG"))
     (tmp_path / "dark.jpg").write_bytes(encode(plain(0), "JPEG"))

@@ -1,4 +1,4 @@
-"""`imageprocess batch` as a script uses it."""
+"""`imageprocess batch` on the command line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from testkit.pictures import encode, plain
 
 @pytest.fixture
 def batch(tiny_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A folder pictures/ with a bright and a dark one; we stand beside it."""
+    """Runs in a working directory with a folder pictures/ of a bright and a dark image."""
     (tmp_path / "pictures").mkdir()
     (tmp_path / "pictures" / "bright.png").write_bytes(encode(plain(255), "PNG"))
     (tmp_path / "pictures" / "dark.jpg").write_bytes(encode(plain(0), "JPEG"))

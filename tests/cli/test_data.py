@@ -1,4 +1,4 @@
-"""`imageprocess data` as a person or a script uses it."""
+"""`imageprocess data` on the command line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def run(*arguments: str | Path) -> Result:
 
 @pytest.fixture
 def mine(tmp_path: Path) -> Path:
-    """A user's folder: 30 pictures of either class, all files alike; and a note."""
+    """A user's folder: 30 images per class in one format, and a text file."""
     for label in ("ai", "real"):
         for number in range(30):
             path = tmp_path / "mine" / label / f"gen[{number % 2}]" / f"{number}.jpg"
@@ -102,7 +102,7 @@ def test_data_card(imported: Path, tmp_path: Path) -> None:
     rows = read_index(imported)
     assert text.startswith(f"# Data card: {imported.name} ({data_id(rows)})\n")
     assert "| train | 24 | 24 |" in text and "| none stated | 30 | 30 |" in text
-    # A row a source and class, its pictures by split in their order.
+    # A row per source and class, with the number of images per split.
     for label in ("ai", "real"):
         assert all(f"| mine-gen[{number}] | {label} | gen[{number}] | " in text for number in (0, 1))
     lines = [line.split(" | ") for line in text.splitlines() if line.startswith("| mine-gen[")]
@@ -184,7 +184,7 @@ def test_audit_json_and_exit_status(imported: Path) -> None:
 
 
 def test_audit_reports_files_that_leak_the_class(tmp_path: Path) -> None:
-    """Flat pictures against noise: no re-encoding hides that, so the audit must fail and say why."""
+    """Flat images against noise: re-encoding does not hide the difference, so the audit must fail and name it."""
     import numpy as np
     from PIL import Image
 

@@ -1,4 +1,4 @@
-"""`imageprocess detect` as a person or a script uses it."""
+"""`imageprocess detect`: inputs, options and exit status."""
 
 from __future__ import annotations
 

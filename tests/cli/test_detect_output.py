@@ -32,13 +32,13 @@ def test_output_file_is_written_atomically(folder: Path, detect: Any) -> None:
     assert detect("dark.jpg", "-o", "out.json", "--format", "json").stdout == ""
     assert json.loads((folder / "out.json").read_text())[0]["source"] == "dark.jpg"
     before = (folder / "out.json").read_text()
-    failed = detect("dark.jpg", "-", "-", "-o", "out.json")  # which is told when its turn comes
+    failed = detect("dark.jpg", "-", "-", "-o", "out.json")  # an error that is found only when its turn comes
     assert failed.exit_code == 2 and (folder / "out.json").read_text() == before
     assert not list(folder.glob(".*"))
 
 
 @pytest.mark.parametrize(
-    ("arguments", "details"),
+    ("arguments", "message"),
     [
         (["-o", "no/such/folder/out.json"], "no/such/folder/out.json: No such file or directory"),
         (["-o", "dark.jpg/out.json"], "dark.jpg/out.json: Not a directory"),
@@ -51,7 +51,9 @@ def test_unwritable_output_error_names_path(
 ) -> None:
     result = detect("dark.jpg", *arguments)
     assert (
-        result.exit_code == 2 and result.stderr.startswith("Error: ") and result.stderr.endswith(f"{message}\n")
+        result.exit_code == 2
+        and result.stderr.startswith("Error: ")
+        and result.stderr.endswith(f"{message}\n")
     )
 
 

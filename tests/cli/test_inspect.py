@@ -1,4 +1,4 @@
-"""`imageprocess inspect`: what a file says of itself, in words and as JSON."""
+"""`imageprocess inspect`: metadata and watermarks of a file as text and JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verbs, the version, and models on the command line."""
+"""Commands, version and models on the command line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RUN = CliRunner()
 
 @pytest.fixture
 def shipped(tiny_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A package whose one shipped model is the tiny one."""
+    """A package whose only shipped model is the tiny model."""
     folder = shutil.copytree(tiny_model_dir, tmp_path / "models" / "tiny")
     monkeypatch.setattr(registry, "MODELS", folder.parent)
     monkeypatch.setattr(registry, "DEFAULT_MODEL", "tiny")

@@ -33,7 +33,7 @@ def pictures(tmp_path: Path) -> list[str]:
 
 
 def _on_a_terminal(arguments: list[str], *, stdout: int | None = None, **environment: str) -> str:
-    """What the process writes to a terminal; its standard output goes there too unless `stdout` is given."""
+    """Output of the process on a terminal, including its stdout unless `stdout` is passed."""
     ours, theirs = pty.openpty()
     env = (
         {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
@@ -115,7 +115,7 @@ def test_full_disk_and_closed_streams_give_errors_without_traceback(
 
 
 def test_ctrl_c_leaves_no_partial_file(tiny_model_dir: Path, tmp_path: Path) -> None:
-    """The list never ends, so the process is at work when the signal comes."""
+    """The list on stdin is kept open, so the process is still running when the signal arrives."""
     (tmp_path / "a.png").write_bytes(encode(gradient(), "PNG"))
     arguments = ["detect", "--model", str(tiny_model_dir), "--from-list", "-", "-o", str(tmp_path / "out")]
     process = subprocess.Popen(
@@ -123,7 +123,7 @@ def test_ctrl_c_leaves_no_partial_file(tiny_model_dir: Path, tmp_path: Path) -> 
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        # A shell starts its background jobs with SIGINT ignored, and children inherit that; a terminal does not.
+        # Shells start background jobs with SIGINT ignored, which children inherit; terminals do not.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdin is not None
@@ -137,7 +137,7 @@ def test_ctrl_c_leaves_no_partial_file(tiny_model_dir: Path, tmp_path: Path) -> 
 
 
 def test_help_is_fast() -> None:
-    """0.15 s is the promise: of processor time, as the machine may be busy; the best of three."""
+    """At most 0.15 s of CPU time (independent of other load), best of three."""
 
     def processor_s() -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)

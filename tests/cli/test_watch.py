@@ -1,4 +1,4 @@
-"""`imageprocess watch` as a desk uses it: a process that is started, fed and interrupted."""
+"""`imageprocess watch` as a process that gets files and signals."""
 
 from __future__ import annotations
 

@@ -112,9 +112,9 @@ def test_palette_with_transparent_colour(form: str) -> None:
 def test_other_colour_modes(mode: str) -> None:
     image = blank(255).convert(mode)
     image.paste(blank(0, width=32).convert(mode), (0, 0))
-    found = corners(decode(encode(image, "TIFF")).pixels)
+    actual = corners(decode(encode(image, "TIFF")).pixels)
     assert [
-        max(abs(v - want) for v in corner) < 5 for corner, want in zip(found, (0, 255) * 2, strict=True)
+        max(abs(v - want) for v in corner) < 5 for corner, want in zip(actual, (0, 255) * 2, strict=True)
     ] == [True] * 4
 
 
@@ -146,7 +146,7 @@ def test_16_bit_colour_and_alpha_png(colour_type: int, channels: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tones", "seen"),
+    ("tones", "expected"),
     [
         ([-5.0, 100.0, 255.0, np.nan, np.inf], [0, 100, 255, 0, 255]),
         ([-0.1, 0.2, 1.0, np.nan, np.inf], [0, 51, 255, 0, 255]),
@@ -154,15 +154,17 @@ def test_16_bit_colour_and_alpha_png(colour_type: int, channels: int) -> None:
         ([0.0, np.nan, -np.inf], [0, 0, 0]),
     ],
 )
-def test_float_tiff_white_is_1_or_255(tones: list[float], seen: list[int]) -> None:
+def test_float_tiff_white_is_1_or_255(tones: list[float], expected: list[int]) -> None:
     image = Image.fromarray(np.array([tones], dtype=np.float32))
-    assert decode(encode(image, "TIFF")).pixels[0, :, 0].tolist() == seen
+    assert decode(encode(image, "TIFF")).pixels[0, :, 0].tolist() == expected
 
 
-@pytest.mark.parametrize(("tones", "seen"), [([0, 300, 65535], [0, 1, 255]), ([0, 100, 255], [0, 100, 255])])
-def test_32_bit_tiff_white_is_65535_or_255(tones: list[int], seen: list[int]) -> None:
+@pytest.mark.parametrize(
+    ("tones", "expected"), [([0, 300, 65535], [0, 1, 255]), ([0, 100, 255], [0, 100, 255])]
+)
+def test_32_bit_tiff_white_is_65535_or_255(tones: list[int], expected: list[int]) -> None:
     image = Image.fromarray(np.array([tones], dtype=np.int32))
-    assert decode(encode(image, "TIFF")).pixels[0, :, 0].tolist() == seen
+    assert decode(encode(image, "TIFF")).pixels[0, :, 0].tolist() == expected
 
 
 @pytest.mark.parametrize("tones", [np.array([[0, 900]], np.float32), np.array([[0, 65536]], np.int32)])

@@ -86,13 +86,13 @@ def test_real_and_hostile_files_match_pillow(shared_dir: Path, monkeypatch: pyte
     assert len(jpegs) > 20
     fast = [_outcome(data) for data in jpegs]
     monkeypatch.setattr(jpeg, "_library", lambda: None)
-    for data, found in zip(jpegs, fast, strict=True):
+    for data, actual in zip(jpegs, fast, strict=True):
         reference = _outcome(data)
-        assert type(found) is type(reference)
+        assert type(actual) is type(reference)
         if isinstance(reference, np.ndarray):
-            assert np.array_equal(found, reference)
+            assert np.array_equal(actual, reference)
         else:
-            assert found == reference
+            assert actual == reference
 
 
 def _outcome(data: bytes) -> np.ndarray | str:

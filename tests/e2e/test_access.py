@@ -28,10 +28,12 @@ def _axe() -> str:
 
 def _violations(page: Page) -> list[str]:
     page.evaluate(_axe())
-    found = page.evaluate(
+    violations = page.evaluate(
         "axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations)"
     )
-    return [f"{one['id']}: {one['help']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
+    return [
+        f"{one['id']}: {one['help']}: {node['html'][:200]}" for one in violations for node in one["nodes"]
+    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -118,8 +120,8 @@ def test_language_from_browser_or_choice_is_kept(open_static: Open, drawn: Drawn
     page.locator("#language").click()
     expect(page.locator("html")).to_have_attribute("dir", "rtl")
     _judged(page, SAMPLES / "lake.png", drawn["notes.txt"], drawn["scan.tif"])
-    for told in ("נוצרה עם Example Generator", "אישורי התוכן שבקובץ", "TIFF"):
-        expect(page.locator("#cards")).to_contain_text(told)
+    for text in ("נוצרה עם Example Generator", "אישורי התוכן שבקובץ", "TIFF"):
+        expect(page.locator("#cards")).to_contain_text(text)
     page.locator("#cards .evidence > summary").first.click()
     words = page.locator("#cards .evidence").first
     expect(words).to_contain_text("שום דבר ממה שנאמר בהם")
@@ -140,7 +142,7 @@ def test_keyboard_alone_in_private_mode(open_static: Open, drawn: Drawn) -> None
     page = open_static().page
     choose_private(page, drawn["bright.jpg"], drawn["dark.png"])
     page.locator("#files").focus()
-    for wanted in (
+    for control in (
         page.get_by_label("Show where the model looked").first,
         page.get_by_role("button", name="Print a report").first,
         page.get_by_role("button", name="Wrong verdict?").first,
@@ -149,9 +151,9 @@ def test_keyboard_alone_in_private_mode(open_static: Open, drawn: Drawn) -> None
     ):
         for _ in range(40):
             page.keyboard.press("Tab")
-            if wanted.evaluate("element => element === document.activeElement"):
+            if control.evaluate("element => element === document.activeElement"):
                 break
-        expect(wanted).to_be_focused()
+        expect(control).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("th[data-column=verdict]")).to_have_attribute("aria-sort", "ascending")
 

@@ -23,7 +23,7 @@ def test_answer_wording_matches_python(open_static: Open) -> None:
             "label": label, "probability_ai": 0.5, "decided_by": "model", "reason": "Why.", "grade": grade,
             "advice": ["original", "look_closely"], "measured": measured,
         }  # fmt: skip
-        found = page.evaluate(
+        actual = page.evaluate(
             """async (verdict) => {
                 const { drawing, heading, why } = await import("./assets/js/answer.js");
                 const record = { status: "ok", verdict, evidence: [] };
@@ -31,7 +31,7 @@ def test_answer_wording_matches_python(open_static: Open) -> None:
             }""",
             verdict,
         )
-        assert found[0] == words.headline(label, "model", grade, [])
-        assert found[2] == f"{words.meaning(measured, grade)} {words.basis(measured)}"
-        assert found[3] == f"{words.t('decided')} {words.t('decided.model')}"
-        assert found[4].startswith(words.t("advice")) and words.t("advice.look_closely") in found[4]
+        assert actual[0] == words.headline(label, "model", grade, [])
+        assert actual[2] == f"{words.meaning(measured, grade)} {words.basis(measured)}"
+        assert actual[3] == f"{words.t('decided')} {words.t('decided.model')}"
+        assert actual[4].startswith(words.t("advice")) and words.t("advice.look_closely") in actual[4]

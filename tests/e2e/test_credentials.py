@@ -89,7 +89,7 @@ def _signed() -> dict[str, bytes]:
 def _compare(page: Page, files: dict[str, bytes], *, exactly: bool = True) -> None:
     """`exactly`: to the word; two releases of the library differ in why they do not trust an obsolete certificate."""
     for name, data in files.items():
-        told = page.evaluate(
+        actual = page.evaluate(
             """async ([data, name]) => {
                 const { checkCredentials } = await import("./assets/js/private/client.js");
                 return checkCredentials(new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], name));
@@ -98,29 +98,30 @@ def _compare(page: Page, files: dict[str, bytes], *, exactly: bool = True) -> No
         )
         kind = sniff(data)
         assert kind
-        found = [item for item in read_provenance(data, facts(kind)) if item.kind == "c2pa"]
+        evidence = [item for item in read_provenance(data, facts(kind)) if item.kind == "c2pa"]
         expected = [
-            {"claim": i.claim, "trust": i.trust, "points_to": i.points_to, **_detail(i.detail)} for i in found
+            {"claim": i.claim, "trust": i.trust, "points_to": i.points_to, **_detail(i.detail)}
+            for i in evidence
         ]
-        said = [
+        actual_fields = [
             {"claim": i["claim"], "trust": i["trust"], "points_to": i["points_to"], **_detail(i["detail"])}
-            for i in told
+            for i in actual
         ]
         if any("the library that reads them says" in item["claim"] for item in expected):
-            assert [item["detail"]["state"] for item in told] == ["unreadable"], (
+            assert [item["detail"]["state"] for item in actual] == ["unreadable"], (
                 name
             )  # in the library's words
         elif exactly:
-            assert json.loads(json.dumps(expected)) == said, name
+            assert json.loads(json.dumps(expected)) == actual_fields, name
         elif any(
-            item["state"] == "not_verified" for item in said
+            item["state"] == "not_verified" for item in actual_fields
         ):  # an expired certificate: left unchecked here
             assert {item["trust"] for item in expected} == {"valid_untrusted"}, name
         else:
             keys = ("trust", "points_to", "state", "signer", "signals", "manifests")
-            assert [[i.get(k) for k in keys] for i in expected] == [[i.get(k) for k in keys] for i in said], (
-                name
-            )
+            assert [[i.get(k) for k in keys] for i in expected] == [
+                [i.get(k) for k in keys] for i in actual_fields
+            ], name
 
 
 def _detail(detail: Any) -> dict[str, Any]:

@@ -64,8 +64,8 @@ def _compare_resampling(
     rgba = rng.integers(0, 256, (height, width, 4), dtype=np.uint8)
     spec = InputSpec(to_width, to_height, name, (0.0,) * 3, (1.0,) * 3, gap)
     expected = resize(np.ascontiguousarray(rgba[..., :3]), spec)
-    found = pushed_in_strips(page, "resample.js Resampler", rgba, asdict(spec))
-    assert found == expected.tobytes(), (name, gap, size)
+    actual = pushed_in_strips(page, "resample.js Resampler", rgba, asdict(spec))
+    assert actual == expected.tobytes(), (name, gap, size)
 
 
 def test_forty_images_match_python(open_static: Open, tmp_path: Path) -> None:
@@ -78,16 +78,16 @@ def test_forty_images_match_python(open_static: Open, tmp_path: Path) -> None:
             page.get_by_label("How sure an answer must be").select_option(title)
             page.get_by_role("button", name="Stop").wait_for()
             page.get_by_role("button", name="again").wait_for()
-        told = {record["source"]: record for record in saved_records(page)}
+        records = {record["source"]: record for record in saved_records(page)}
         for name, data in pictures.items():
             expected = python_record(detector, name, data, mode)
-            found = told[name]
-            assert found["status"] == "ok", found
-            assert abs(probability(found) - probability(expected)) < 0.01, name
-            assert found["verdict"]["label"] == expected["verdict"]["label"], name
-            assert _wording(found) == _wording(expected), name
+            actual = records[name]
+            assert actual["status"] == "ok", actual
+            assert abs(probability(actual) - probability(expected)) < 0.01, name
+            assert actual["verdict"]["label"] == expected["verdict"]["label"], name
+            assert _wording(actual) == _wording(expected), name
             for key in ("schema", "sha256", "image", "model"):
-                assert found[key] == expected[key], name
+                assert actual[key] == expected[key], name
 
 
 def _wording(record: dict[str, Any]) -> str:
@@ -101,7 +101,7 @@ def test_heat_map_matches_python(open_static: Open, tmp_path: Path) -> None:
     expected = Detector().detect(Source("x.jpg", data), heatmap=True).heatmap
     assert expected is not None
     page = open_static("docs.html").page
-    found = page.evaluate(
+    actual = page.evaluate(
         """async (data) => {
             const { detect } = await import("./assets/js/private/client.js");
             const file = new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], "x.jpg");
@@ -109,5 +109,5 @@ def test_heat_map_matches_python(open_static: Open, tmp_path: Path) -> None:
         }""",
         base64.b64encode(data).decode(),
     )
-    assert (found["height"], found["width"]) == expected.shape
-    assert np.abs(np.array(found["values"]).reshape(expected.shape) - expected).max() < 0.01
+    assert (actual["height"], actual["width"]) == expected.shape
+    assert np.abs(np.array(actual["values"]).reshape(expected.shape) - expected).max() < 0.01

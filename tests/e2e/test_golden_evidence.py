@@ -157,15 +157,15 @@ def test_record_rows_match_expected(name: str, open_static: Open, shared_dir: Pa
 
 
 def _is_right(row: dict[str, str], record: dict[str, Any], evidence: list[dict[str, Any]]) -> bool:
-    said = {item["points_to"] for item in evidence}
+    points_to = {item["points_to"] for item in evidence}
     verdict = record.get("verdict", {})
     if row["expect"] == "ai":
         cameras = [item for item in evidence if item["kind"] == "exif" and "names a camera" in item["claim"]]
         return verdict.get("label") == "ai" and verdict["decided_by"] != "model" and not cameras
     if row["expect"] == "ai_edited":
-        return "ai_edited" in said and verdict.get("decided_by") in ("model", "abstain")
+        return "ai_edited" in points_to and verdict.get("decided_by") in ("model", "abstain")
     if row["expect"] == "none":
-        return record["status"] == "ok" and not said & {"ai", "ai_edited"}
+        return record["status"] == "ok" and not points_to & {"ai", "ai_edited"}
     if row["expect"] == "readable":
         return record["status"] == "ok"
     if row["file"].endswith(".dng"):
@@ -179,17 +179,17 @@ def _compare_evidence(open_static: Open, files: dict[str, bytes], tmp_path: Path
     detector = Detector()
     page = page_with_files(open_static, files, tmp_path)
     saved = saved_records(page)
-    for (name, data), found in zip(files.items(), saved, strict=True):
+    for (name, data), actual in zip(files.items(), saved, strict=True):
         expected = python_record(detector, name, data)
-        assert _records_of(found) == _records_of(expected), name
-        assert abs(probability(found) - probability(expected)) < 0.01, name
+        assert _records_of(actual) == _records_of(expected), name
+        assert abs(probability(actual) - probability(expected)) < 0.01, name
         signed = [item for item in expected["evidence"] if item["kind"] == "c2pa"]
-        told = [item for item in found["evidence"] if item["kind"] == "c2pa"]
-        assert bool(signed) == bool(told), name
+        credentials = [item for item in actual["evidence"] if item["kind"] == "c2pa"]
+        assert bool(signed) == bool(credentials), name
         if any(item["points_to"] != "nothing" for item in signed):  # said by the manifest, signature or not
-            assert {item["points_to"] for item in told} <= {item["points_to"] for item in signed}, name
+            assert {item["points_to"] for item in credentials} <= {item["points_to"] for item in signed}, name
         if not signed:
-            assert found["verdict"]["label"] == expected["verdict"]["label"], name
+            assert actual["verdict"]["label"] == expected["verdict"]["label"], name
     return saved
 
 

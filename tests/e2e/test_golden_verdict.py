@@ -53,7 +53,7 @@ def test_verdicts_match_python_for_every_evidence_set(open_static: Open) -> None
     measured = {grade: {"ai_share": 0.5, "of": grade} for grade in GRADES}
     expected = [asdict(decide(evidence, thresholds, measured)) for evidence, thresholds in cases]
     page = open_static("docs.html").page
-    found = page.evaluate(
+    actual = page.evaluate(
         """async ([cases, measured]) => {
             const { decide } = await import("./assets/js/private/verdict.js");
             const table = await (await fetch("verdict.json")).json();
@@ -68,7 +68,7 @@ def test_verdicts_match_python_for_every_evidence_set(open_static: Open) -> None
         ],
     )
     assert len(cases) > 2500
-    assert [{"measured": None, **verdict} for verdict in found] == json.loads(json.dumps(expected))
+    assert [{"measured": None, **verdict} for verdict in actual] == json.loads(json.dumps(expected))
 
 
 def test_sha256_without_crypto_subtle(open_static: Open) -> None:
@@ -78,14 +78,14 @@ def test_sha256_without_crypto_subtle(open_static: Open) -> None:
     page = open_static("docs.html").page
     for size in (0, 1, 55, 56, 63, 64, 65, 1000, 100_003):
         data = bytes(i * 7 % 256 for i in range(size))
-        found = page.evaluate(
+        actual = page.evaluate(
             """async (data) => {
                 const { digestHere } = await import("./assets/js/private/digest.js");
                 return [...digestHere(Uint8Array.from(atob(data), (c) => c.charCodeAt(0)))];
             }""",
             base64.b64encode(data).decode(),
         )
-        assert bytes(found) == hashlib.sha256(data).digest(), size
+        assert bytes(actual) == hashlib.sha256(data).digest(), size
 
 
 def test_translated_reason_formats_numbers(open_static: Open) -> None:
@@ -93,7 +93,7 @@ def test_translated_reason_formats_numbers(open_static: Open) -> None:
     sure = {"probability_ai": 0.9999, "thresholds": thresholds}
     small = {**sure, "too_small": {"side": 150, "smallest": 200}}
     page = open_static("docs.html?lang=he").page
-    said, of_a_small_one = page.evaluate(
+    reason, of_a_small_one = page.evaluate(
         """async (details) => {
             const { reason } = await import("./assets/js/wording.js");
             const record = (detail) => ({ evidence: [{ kind: "model", trust: "measured", points_to: "ai", detail }] });
@@ -101,5 +101,5 @@ def test_translated_reason_formats_numbers(open_static: Open) -> None:
         }""",
         [sure, small],
     )
-    assert "over" not in said and "99%" in said and "80%" in said
+    assert "over" not in reason and "99%" in reason and "80%" in reason
     assert "150" in of_a_small_one and "200" in of_a_small_one and "99%" in of_a_small_one

@@ -53,11 +53,11 @@ def test_number_after_latin_word_keeps_order_in_hebrew(open_static: Open) -> Non
 )
 def test_camera_is_named_once(open_static: Open, make: str, model: str) -> None:
     page = open_static("predict.html?lang=he").page
-    told = page.evaluate(
+    actual = page.evaluate(
         """async (detail) => (await import("./assets/js/wording.js")).claim(
             { kind: "exif", trust: "unsigned", points_to: "real", detail, claim: "" })""",
         {"make": make or None, "model": model or None},
     )
     (item,) = read_camera(Exif(texts={"Make": make, "Model": model}, numbers={}))
     name = item.claim.removeprefix("EXIF names a camera: ").rstrip(".")
-    assert told.rstrip(".\u200f").endswith(f": {name}") and told.count(name) == 1
+    assert actual.rstrip(".\u200f").endswith(f": {name}") and actual.count(name) == 1

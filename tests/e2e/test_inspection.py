@@ -54,10 +54,10 @@ def test_inspection_on_service_sends_file_once(open_page: Open, signed: Path) ->
     watched = open_page()
     choose(watched.page, signed)
     check(watched.page)
-    asked: list[str] = []
-    watched.page.on("request", lambda request: asked.append(request.method))
+    urls: list[str] = []
+    watched.page.on("request", lambda request: urls.append(request.method))
     _look_at_panel(watched.page)
-    assert set(asked) == {"GET"}
+    assert set(urls) == {"GET"}
 
 
 def test_file_without_pixels_shows_texts(open_page: Open, tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_inspection_matches_command_line(open_static: Open, signed: Path, shared
         kind = sniff(data)
         if kind is None:
             continue
-        found = page.evaluate(
+        actual = page.evaluate(
             """async ([data, name]) => {
                 const { inspect } = await import("./assets/js/private/client.js");
                 return inspect(new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], name));
@@ -91,8 +91,8 @@ def test_inspection_matches_command_line(open_static: Open, signed: Path, shared
             [base64.b64encode(data).decode(), path.name],
         )
         expected, _ = inspect_file(data, None, kind)
-        assert found.get("texts") == expected["texts"], path.name
-        assert found.get("manifests") == expected["manifests"], path.name
+        assert actual.get("texts") == expected["texts"], path.name
+        assert actual.get("manifests") == expected["manifests"], path.name
 
 
 def test_photo_without_watermark_is_not_a_verdict(open_static: Open, tmp_path: Path) -> None:

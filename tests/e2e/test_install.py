@@ -31,7 +31,7 @@ def test_share_target_checks_image_locally(open_static: Open, drawn: Drawn) -> N
     page = watched.page
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
     page.reload()
-    given = base64.b64encode(drawn["bright.jpg"].read_bytes()).decode()
+    encoded = base64.b64encode(drawn["bright.jpg"].read_bytes()).decode()
     reached = page.evaluate(
         """async (given) => {
             const form = new FormData();
@@ -39,7 +39,7 @@ def test_share_target_checks_image_locally(open_static: Open, drawn: Drawn) -> N
             form.append("file", new File([bytes], "תמונה 1.jpg", {type: "image/jpeg"}));
             return (await fetch("share", {method: "POST", body: form})).url;
         }""",
-        given,
+        encoded,
     )
     assert reached.split("#")[0].endswith("/predict.html")
     page.goto(f"{watched.address}/predict.html#shared")
@@ -71,8 +71,8 @@ def test_save_report_from_card(open_static: Open, drawn: Drawn, tmp_path: Path) 
     pixels = decode(data, name="bright.jpg")
     assert pixels_sha256(pixels) in text
     opened = page.context.new_page()
-    asked: list[str] = []
-    opened.on("request", lambda request: asked.append(request.url))
+    urls: list[str] = []
+    opened.on("request", lambda request: urls.append(request.url))
     opened.goto(saved.as_uri())
     expect(opened.locator(".meter")).to_be_visible()
-    assert all(address.startswith(("file:", "data:")) for address in asked)
+    assert all(address.startswith(("file:", "data:")) for address in urls)

@@ -25,19 +25,19 @@ def _settled(page: Page, *large: str) -> None:
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
 
     def has_all() -> bool:
-        kept = _kept(page)
-        return all(any(name in address for address in kept) for name in large)
+        cached = _kept(page)
+        return all(any(name in address for address in cached) for name in large)
 
     wait_on_page(page, has_all, state=lambda: _kept(page))
 
 
 def _kept(page: Page) -> list[str]:
     """The addresses of the large files in the cache."""
-    kept: list[str] = page.evaluate(
+    urls: list[str] = page.evaluate(
         """caches.open('imageprocess-private').then((cache) => cache.keys())
             .then((keys) => keys.map(({ url }) => url))"""
     )
-    return kept
+    return urls
 
 
 def test_works_offline_after_one_visit(browser: Browser, static_dir: Path, drawn: Drawn) -> None:

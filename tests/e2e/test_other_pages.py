@@ -164,7 +164,7 @@ def test_text_contrast(open_page: Open, scheme: str) -> None:
 
 
 def _contrast(page: Page, ink: str, ground: str) -> float:
-    found = page.evaluate(
+    colours = page.evaluate(
         """names => names.map((name) => {
             const probe = document.body.appendChild(document.createElement("i"));
             probe.style.color = `var(${name})`;
@@ -174,7 +174,7 @@ def _contrast(page: Page, ink: str, ground: str) -> float:
         })""",
         [ink, ground],
     )
-    linear = [[c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb] for rgb in found]
+    linear = [[c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb] for rgb in colours]
     light, dark = sorted((0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05 for r, g, b in linear), reverse=True)
     return light / dark
 

@@ -133,11 +133,11 @@ def test_keyboard_only(open_page: Open, drawn: Drawn) -> None:
 
 
 def _tab_to(page: Page, name: str, back: bool = False) -> Any:
-    wanted = page.get_by_label(name).or_(page.get_by_role("button", name=name)).first
+    target = page.get_by_label(name).or_(page.get_by_role("button", name=name)).first
     for _ in range(20):
         page.keyboard.press("Shift+Tab" if back else "Tab")
-        if wanted.evaluate("element => element === document.activeElement"):
-            return wanted
+        if target.evaluate("element => element === document.activeElement"):
+            return target
     raise AssertionError(f"{name} is not reached by Tab")
 
 

@@ -134,13 +134,13 @@ def test_several_images_give_table_csv_and_json(open_page: Open, drawn: Drawn, a
     ]
     assert [row["label"] for row in rows] == ["ai", "real", "", "ai", ""]
     assert [row["error_code"] for row in rows] == ["", "", "corrupt", "", "unsupported_format"]
-    told = put(address, *files)
+    records = put(address, *files)
     assert [float(row["probability_ai"] or -1) for row in rows] == [
-        record.get("verdict", {}).get("probability_ai", -1) for record in told
+        record.get("verdict", {}).get("probability_ai", -1) for record in records
     ]
 
     saved = json.loads(_saved(page, "Save as JSON", "verdicts.json"))
-    assert [_lasting(record) for record in saved] == [_lasting(record) for record in told]
+    assert [_lasting(record) for record in saved] == [_lasting(record) for record in records]
 
 
 def test_completion_is_announced_after_table_is_rendered(open_page: Open, drawn: Drawn) -> None:

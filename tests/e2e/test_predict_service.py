@@ -55,8 +55,8 @@ def test_key_is_requested_and_kept_in_memory_only(
         field.fill("open sesame")
         page.get_by_role("button", name="Use it").click()
         expect(page.locator("h2.verdict")).to_have_text("Very likely AI-made")
-        kept = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
-        assert "sesame" not in kept + page.content() and "sesame" not in "".join(watched.asked)
+        stored = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
+        assert "sesame" not in stored + page.content() and "sesame" not in "".join(watched.asked)
         page.reload()
         expect(field).to_be_visible()
 

@@ -100,7 +100,7 @@ def test_hostile_files_do_not_break_the_worker(open_static: Open, shared_dir: Pa
     chosen = [path.read_bytes() for path in files[:: max(1, len(files) // 80)]]
     sound = encode(scene(1), "PNG")
     page = open_static("docs.html").page
-    found = page.evaluate(
+    codes = page.evaluate(
         """async (files) => {
             const { detect } = await import("./assets/js/private/client.js");
             const told = [];
@@ -113,8 +113,8 @@ def test_hostile_files_do_not_break_the_worker(open_static: Open, shared_dir: Pa
         }""",
         [base64.b64encode(data).decode() for data in [*chosen, sound]],
     )
-    assert set(found) <= {"ok", "corrupt", "unsupported_format", "too_many_pixels"}
-    assert found[-1] == "ok" and "corrupt" in found
+    assert set(codes) <= {"ok", "corrupt", "unsupported_format", "too_many_pixels"}
+    assert codes[-1] == "ok" and "corrupt" in codes
 
 
 def _large_png(width: int, height: int) -> bytes:
@@ -175,10 +175,12 @@ def test_mode_changed_during_run_applies(open_static: Open, drawn: Drawn) -> Non
     )
     choose_private(page, drawn["grey.webp"], drawn["dark.png"])
     expect(page.get_by_role("status")).to_contain_text("2 pictures checked")
-    asked = registry.verify(registry.resolve()).thresholds["best-guess"]
+    expected = registry.verify(registry.resolve()).thresholds["best-guess"]
     for record in saved_records(page):
-        told = next(item for item in record["evidence"] if item["kind"] == "model")["detail"]["thresholds"]
-        assert (told["ai"], told["real"]) == (asked.ai, asked.real)
+        thresholds = next(item for item in record["evidence"] if item["kind"] == "model")["detail"][
+            "thresholds"
+        ]
+        assert (thresholds["ai"], thresholds["real"]) == (expected.ai, expected.real)
 
 
 def _unsure_when_sure() -> bytes:
@@ -229,8 +231,8 @@ def test_switch_between_browser_and_service(open_page: Open, drawn: Drawn, addre
     choose_private(page, drawn["bright.jpg"], drawn["dark.png"], drawn["grey.webp"], drawn["scan.tif"])
     assert not any("detect" in url for url in watched.asked)
     here = saved_records(page)
-    told = put(address, drawn["bright.jpg"], drawn["dark.png"], drawn["grey.webp"])
-    for mine, theirs in zip(here, told, strict=False):
+    records = put(address, drawn["bright.jpg"], drawn["dark.png"], drawn["grey.webp"])
+    for mine, theirs in zip(here, records, strict=False):
         assert mine["verdict"]["label"] == theirs["verdict"]["label"]
         assert mine["verdict"]["probability_ai"] == pytest.approx(
             theirs["verdict"]["probability_ai"], abs=0.001

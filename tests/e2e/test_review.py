@@ -22,7 +22,7 @@ pytestmark = pytest.mark.e2e
 def eight(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """In the tiny model bright is AI, dark is real, grey is neither. Two share a name."""
     folder = tmp_path_factory.mktemp("eight")
-    told = {
+    details = {
         "a.png": 250,
         "b.png": 245,
         "c.png": 240,
@@ -31,11 +31,11 @@ def eight(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         "grey.png": 128,
         "two/a.png": 3,
     }
-    for name, brightness in told.items():
+    for name, brightness in details.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(encode(plain(brightness, 60 + brightness, 80), "PNG"))
     (folder / "notes.txt").write_bytes(b"not a picture")
-    return [folder / name for name in (*told, "notes.txt")]
+    return [folder / name for name in (*details, "notes.txt")]
 
 
 def _expect_names(page: Page, *names: str) -> None:
@@ -121,9 +121,9 @@ def test_review_labels_are_saved_as_importable_folder(
     expect(page.locator("#marked")).to_contain_text(
         "6 pictures marked." if private else "6 pictures marked. Right answers: 3, wrong ones: 2."
     )
-    path, archive, told = _save(page)
-    assert len(told) == 6 and len(archive.namelist()) == 7
-    for place, row in enumerate(told):
+    path, archive, message = _save(page)
+    assert len(message) == 6 and len(archive.namelist()) == 7
+    for place, row in enumerate(message):
         side = row["grade"].rsplit("_", 1)[1]
         expected = ("agree", "disagree")[place % 2] if side in ("ai", "real") else "told"
         assert row["mark"] == expected
@@ -135,7 +135,7 @@ def test_review_labels_are_saved_as_importable_folder(
         )
         assert row["source"] == eight[place].name and row["mode"] == "balanced"
     index = _import(path, tmp_path / "set")
-    assert {row["sha256"]: row["label"] for row in index} == {row["sha256"]: row["truth"] for row in told}
+    assert {row["sha256"]: row["label"] for row in index} == {row["sha256"]: row["truth"] for row in message}
 
 
 def test_row_is_labelled_by_keyboard(open_page: Open, eight: list[Path]) -> None:
@@ -176,8 +176,8 @@ def test_label_survives_mode_change(open_page: Open, eight: list[Path]) -> None:
     page.locator("#mode").select_option("best-guess")
     expect(grey.locator(".mark-as")).to_have_text(["I agree", "I don’t"])
     expect(grey.locator("[aria-pressed=true]")).to_have_count(1)
-    _, _, told = _save(page)
-    assert [(row["truth"], row["mode"]) for row in told] == [("real", "best-guess")]
+    _, _, message = _save(page)
+    assert [(row["truth"], row["mode"]) for row in message] == [("real", "best-guess")]
 
 
 def test_review_on_phone_and_in_hebrew(open_page: Open, eight: list[Path]) -> None:
@@ -223,7 +223,7 @@ def test_exported_file_name_has_no_path(open_page: Open, tmp_path: Path) -> None
     expect(page.locator("#rows tr")).to_have_count(len(names))
     for row in page.locator("#rows tr").all():
         row.locator(".mark-as").first.click()
-    path, archive, told = _save(page)
+    path, archive, message = _save(page)
     assert all("\\" not in name and ".." not in name.split("/") for name in archive.namelist())
-    assert told[0]["source"] == "'=1+1.png"
+    assert message[0]["source"] == "'=1+1.png"
     assert len(_import(path, tmp_path / "set")) == 5

@@ -62,9 +62,9 @@ def test_views_are_bit_exact_with_python(open_static: Open, crops: int) -> None:
         rgba = rng.integers(0, 256, (height, width, 4), dtype=np.uint8)
         rgba[: height // 2, : width // 2] //= 4  # less texture here than there
         facts = {"input": asdict(spec), "views": {"crops": crops}}
-        found = pushed_in_strips(page, "views.js ViewCutter", rgba, facts)
+        actual = pushed_in_strips(page, "views.js ViewCutter", rgba, facts)
         expected = cut_views(np.ascontiguousarray(rgba[..., :3]), spec, crops)
-        assert found == expected.tobytes(), (width, height)
+        assert actual == expected.tobytes(), (width, height)
 
 
 def write_views_model(folder: Path, source: Path, padding: int = 0) -> Path:
@@ -111,10 +111,10 @@ def large_model(tiny_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) 
     return write_views_model(tmp_path_factory.mktemp("large") / "views", tiny_model_dir, PADDING)
 
 
-def _compare(found: list[dict[str, Any]], detector: Detector, pictures: dict[str, bytes]) -> list[float]:
+def _compare(actual: list[dict[str, Any]], detector: Detector, pictures: dict[str, bytes]) -> list[float]:
     """-> how far each probability is from Python's. Labels agree but where a threshold lies between the two."""
     differences = []
-    for record in found:
+    for record in actual:
         name = record["source"]
         result = detector.detect(Source(name, pictures[name]), heatmap=True)
         expected = to_record(result)
@@ -131,7 +131,7 @@ def _compare(found: list[dict[str, Any]], detector: Detector, pictures: dict[str
 
 def _records(page: Page, names: dict[str, bytes]) -> list[dict[str, Any]]:
     """As `saved_records`, with their heat maps."""
-    found: list[dict[str, Any]] = page.evaluate(
+    records: list[dict[str, Any]] = page.evaluate(
         """async (files) => {
             const { detect } = await import("./assets/js/private/client.js");
             const { browser } = await import("./assets/js/backends.js");
@@ -144,7 +144,7 @@ def _records(page: Page, names: dict[str, bytes]) -> list[dict[str, Any]]:
         }""",
         {name: base64.b64encode(data).decode() for name, data in names.items()},
     )
-    return found
+    return records
 
 
 def test_default_model_with_several_views(browser: Browser, tiny_model_dir: Path, tmp_path: Path) -> None:
@@ -168,11 +168,11 @@ def test_download_resumes_and_can_be_removed(
     browser: Browser, large_model: Path, drawn: dict[str, Path]
 ) -> None:
     """From the service, which gives parts of files."""
-    asked: list[str] = []
+    ranges: list[str] = []
 
     def pass_on(route: Route) -> None:
-        asked.append(route.request.headers["range"])
-        route.abort() if len(asked) == 2 else route.continue_()
+        ranges.append(route.request.headers["range"])
+        route.abort() if len(ranges) == 2 else route.continue_()
 
     with running(large_model) as at, watching(browser, at) as watched:
         page = watched.page
@@ -190,7 +190,7 @@ def test_download_resumes_and_can_be_removed(
         choose_private(page, drawn["bright.jpg"])
         assert saved_records(page)[0]["model"]["sha256"] == registry.file_sha256(large_model / "model.onnx")
         assert (
-            asked == [f"bytes={at}-{at + PART - 1}" for at in (0, PART, PART, 2 * PART)] and size < 3 * PART
+            ranges == [f"bytes={at}-{at + PART - 1}" for at in (0, PART, PART, 2 * PART)] and size < 3 * PART
         )
         page.get_by_role("button", name="Remove the download").click()
 
@@ -200,10 +200,10 @@ def test_download_resumes_and_can_be_removed(
 
         wait_on_page(page, lambda: model_name() == "student")  # judged again, by the model that is left
         expect(page.get_by_text("Thorough (downloads 21 MB once)")).to_be_visible()
-        kept = page.evaluate(
+        cached = page.evaluate(
             "caches.open('imageprocess-private').then((c) => c.keys()).then((k) => k.map((r) => r.url))"
         )
-        assert not [url for url in kept if "thorough" in url]
+        assert not [url for url in cached if "thorough" in url]
 
 
 def test_downloaded_model_is_reused_offline(

@@ -60,11 +60,11 @@ def test_card_shows_every_tier_generator_and_sanity_check(folder, records):
 
 def test_card_describes_tiers(folder, records):
     card.write_card(folder, records, 0)
-    found = records[1]["models"][0]["consistency"]
-    low, high = found["intervals"]["web"]
-    share = found["flips_from_first"]["web"]
-    told = f"Against raw alone: web {100 * share:.1f} [{100 * low:.1f}, {100 * high:.1f}] %."
-    assert told in (folder / "CARD.md").read_text(encoding="utf-8")
+    consistency = records[1]["models"][0]["consistency"]
+    low, high = consistency["intervals"]["web"]
+    share = consistency["flips_from_first"]["web"]
+    sentence = f"Against raw alone: web {100 * share:.1f} [{100 * low:.1f}, {100 * high:.1f}] %."
+    assert sentence in (folder / "CARD.md").read_text(encoding="utf-8")
 
 
 def test_card_names_calibration_data(folder, records):

@@ -33,10 +33,10 @@ def script(folder: Path, code: str, *arguments: str) -> Command:
 
 def test_external_command_is_scored_like_a_model(tmp_path, drawn_set, tiny_model_dir):
     command = script(tmp_path, _BRIGHTNESS)
-    found = evaluate(
+    study = evaluate(
         read_dataset(drawn_set), [tiny_model_dir], ["raw", "thumb"], commands=[command], jobs=1, resamples=0
     )
-    _, theirs = found.record["models"]
+    _, theirs = study.record["models"]
     assert theirs["name"] == "brightness" and list(theirs["thresholds"]) == ["best-guess"]
     for tier in ("raw", "thumb"):
         assert theirs["tiers"][tier]["by_picture"]["accuracy"] == pytest.approx(21 / 24)
@@ -63,11 +63,11 @@ def test_image_without_command_output_is_reported(tmp_path, drawn_set):
         """
 for path in sorted(Path(sys.argv[1]).iterdir())[1:]:""",
     )
-    found = evaluate(
+    study = evaluate(
         read_dataset(drawn_set), [], ["raw"], commands=[script(tmp_path, silent)], jobs=1, resamples=0
     )
-    (told,) = found.record["data"]["not_scored"]
-    assert told["why"] == "brightness says nothing of it" and len(found.pictures) == 23
+    (not_scored,) = study.record["data"]["not_scored"]
+    assert not_scored["why"] == "brightness says nothing of it" and len(study.pictures) == 23
 
 
 @pytest.mark.parametrize(

@@ -38,13 +38,13 @@ def test_sources_and_classes_have_equal_weight() -> None:
     """Five AI sources that lean, one of them huge; five real ones, of which one leans that way with half of its own."""
     rows = [(True, f"a{i}", 0.7, 1000 if i == 0 else 10) for i in range(5)]
     rows += [(False, f"r{i}", 0.3, 10) for i in range(4)] + [(False, "r4", 0.3, 50), (False, "r4", 0.7, 50)]
-    found = grade_table(_scored(rows), CUTS)
-    assert list(found) == ["leaning_ai", "leaning_real"]
-    assert found["leaning_ai"]["ai_share"] == pytest.approx(
+    actual = grade_table(_scored(rows), CUTS)
+    assert list(actual) == ["leaning_ai", "leaning_real"]
+    assert actual["leaning_ai"]["ai_share"] == pytest.approx(
         1 / 1.1, abs=1e-4
     )  # r4 is a fifth, half of it here
-    assert (found["leaning_ai"]["pictures"], found["leaning_ai"]["sources"]) == (1090, 6)
-    assert found["leaning_real"]["ai_share"] == 0
+    assert (actual["leaning_ai"]["pictures"], actual["leaning_ai"]["sources"]) == (1090, 6)
+    assert actual["leaning_real"]["ai_share"] == 0
 
 
 def test_no_grade_share_from_few_images() -> None:
@@ -83,8 +83,8 @@ def test_measured_grades_reach_the_verdict(tmp_path: Path) -> None:
     assert result.verdict and result.verdict.measured
     assert result.verdict.measured["ai_share"] == 0.93 and result.verdict.measured["split"] == "open_test"
     assert "93 of 100" in to_text(result)
-    kept = json.loads((folder / "model.json").read_text("utf-8"))["measured"]["grades"]
-    assert kept["tier"] == "web" and "very_likely_ai | 93.0 | 412 | 31" in grades_section(kept)
+    grades = json.loads((folder / "model.json").read_text("utf-8"))["measured"]["grades"]
+    assert grades["tier"] == "web" and "very_likely_ai | 93.0 | 412 | 31" in grades_section(grades)
 
 
 def test_grades_use_only_the_test_split(tmp_path: Path) -> None:

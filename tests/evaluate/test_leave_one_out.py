@@ -57,15 +57,15 @@ def test_each_family_is_scored_by_a_network_trained_without_it(two_families, mon
         return train(*args, rows=rows, **options)
 
     monkeypatch.setattr(imageprocess.train.loop, "train", watched)
-    told = []
+    progress = []
     record = leave_one_out(
         two_families,
         Plan(epochs=1, sample=32),
         jobs=1,
         resamples=10,
-        report=lambda left_out, done, of: told.append((left_out, done, of)),
+        report=lambda left_out, done, of: progress.append((left_out, done, of)),
     )
-    assert told == [(NOTHING, 0, 3), ("FLUX", 1, 3), ("Midjourney", 2, 3)]
+    assert progress == [(NOTHING, 0, 3), ("FLUX", 1, 3), ("Midjourney", 2, 3)]
     assert trained_on == [set(_ORIGINS), {"Midjourney v6"}, {"FLUX.1 [dev]"}]  # a mixture shows both
     flux, midjourney = record["rows"]
     assert (flux["family"], flux["n"], midjourney["n"]) == ("FLUX", 40, 40)

@@ -33,18 +33,18 @@ def plain(answers: Scored) -> dict[str, float]:
 
 
 def test_metrics_match_hand_computed_case():
-    found = plain(scored([1, 1, 1, 1, 0, 0], [0.9, 0.85, 0.6, 0.1, 0.7, 0.05]))
-    assert found["accuracy"] == pytest.approx(4 / 6)
-    assert found["balanced_accuracy"] == pytest.approx((3 / 4 + 1 / 2) / 2)
-    assert found["auroc"] == pytest.approx(6 / 8)  # pairs in the right order
-    assert found["tpr_at_1_fpr"] == pytest.approx(2 / 4)
-    assert found["fpr@balanced"] == 0
-    assert found["tpr@balanced"] == pytest.approx(2 / 4)
-    assert found["coverage@balanced"] == pytest.approx(4 / 6)  # .9 .85 ai, .1 .05 real
-    assert found["error@balanced"] == pytest.approx(1 / 4)
-    assert found["fpr@best-guess"] == pytest.approx(1 / 2)
-    assert found["coverage@best-guess"] == 1
-    assert found["brier"] == pytest.approx(
+    actual = plain(scored([1, 1, 1, 1, 0, 0], [0.9, 0.85, 0.6, 0.1, 0.7, 0.05]))
+    assert actual["accuracy"] == pytest.approx(4 / 6)
+    assert actual["balanced_accuracy"] == pytest.approx((3 / 4 + 1 / 2) / 2)
+    assert actual["auroc"] == pytest.approx(6 / 8)  # pairs in the right order
+    assert actual["tpr_at_1_fpr"] == pytest.approx(2 / 4)
+    assert actual["fpr@balanced"] == 0
+    assert actual["tpr@balanced"] == pytest.approx(2 / 4)
+    assert actual["coverage@balanced"] == pytest.approx(4 / 6)  # .9 .85 ai, .1 .05 real
+    assert actual["error@balanced"] == pytest.approx(1 / 4)
+    assert actual["fpr@best-guess"] == pytest.approx(1 / 2)
+    assert actual["coverage@best-guess"] == 1
+    assert actual["brier"] == pytest.approx(
         (np.mean([0.01, 0.0225, 0.16, 0.81]) + np.mean([0.49, 0.0025])) / 2
     )
 
@@ -53,10 +53,10 @@ def test_too_small_image_is_abstention():
     """Rights and wrongs at the thresholds are of those told; what looks at the scores alone is of all."""
     answers = scored([1, 1, 0, 0, 0], [0.9, 0.9, 0.9, 0.1, 0.1])
     small = replace(answers, too_small=np.array([0, 1, 1, 1, 0], bool))
-    found = measure_with_intervals(small, CUTS, resamples=5).values
-    assert found["tpr@balanced"] == 1 / 2 and found["fpr@balanced"] == 0
-    assert found["coverage@balanced"] == 2 / 5 and found["error@balanced"] == 0
-    changed = {name for name, value in plain(answers).items() if found[name] != pytest.approx(value)}
+    actual = measure_with_intervals(small, CUTS, resamples=5).values
+    assert actual["tpr@balanced"] == 1 / 2 and actual["fpr@balanced"] == 0
+    assert actual["coverage@balanced"] == 2 / 5 and actual["error@balanced"] == 0
+    changed = {name for name, value in plain(answers).items() if actual[name] != pytest.approx(value)}
     assert changed == {"tpr@balanced", "fpr@balanced", "coverage@balanced", "error@balanced"}
     tables = confusion(small, CUTS)
     assert tables["balanced"]["real"] == {"ai": 0, "unsure": 2, "real": 1}
@@ -73,17 +73,17 @@ def test_metrics_match_scikit_learn():
     rng = np.random.default_rng(3)
     is_ai, weights = rng.random(500) < 0.3, rng.integers(0, 4, 500).astype(float)
     scores = np.round(np.clip(0.3 * is_ai + rng.normal(0.4, 0.2, 500), 0, 1), 2)  # with ties
-    found = measure(is_ai, scores, weights, CUTS)
-    given = {"sample_weight": weights}
-    assert found["auroc"] == pytest.approx(sklearn.metrics.roc_auc_score(is_ai, scores, **given))
-    assert found["ap"] == pytest.approx(sklearn.metrics.average_precision_score(is_ai, scores, **given))
+    actual = measure(is_ai, scores, weights, CUTS)
+    options = {"sample_weight": weights}
+    assert actual["auroc"] == pytest.approx(sklearn.metrics.roc_auc_score(is_ai, scores, **options))
+    assert actual["ap"] == pytest.approx(sklearn.metrics.average_precision_score(is_ai, scores, **options))
     alike = {"sample_weight": classes_alike(is_ai, weights)}
-    assert found["brier"] == pytest.approx(sklearn.metrics.brier_score_loss(is_ai, scores, **alike))
+    assert actual["brier"] == pytest.approx(sklearn.metrics.brier_score_loss(is_ai, scores, **alike))
     says_ai = scores >= 0.5
-    assert found["balanced_accuracy"] == pytest.approx(
-        sklearn.metrics.balanced_accuracy_score(is_ai, says_ai, **given)
+    assert actual["balanced_accuracy"] == pytest.approx(
+        sklearn.metrics.balanced_accuracy_score(is_ai, says_ai, **options)
     )
-    assert found["accuracy"] == pytest.approx(sklearn.metrics.accuracy_score(is_ai, says_ai, **given))
+    assert actual["accuracy"] == pytest.approx(sklearn.metrics.accuracy_score(is_ai, says_ai, **options))
 
 
 def test_score_at_threshold_is_ai():
@@ -105,11 +105,11 @@ def test_calibration_error_is_independent_of_class_balance():
     for rarer in (is_ai, ~is_ai):
         mix = ~rarer | (np.cumsum(rarer) % 3 == 0)
         weights = rng.integers(1, 3, mix.sum()).astype(float)
-        found = measure(is_ai[mix], scores[mix], weights, CUTS)
-        assert found["ece"] < 0.02
-        assert found["brier"] == pytest.approx(1 / 6, abs=0.005)  # the mean of p (1 - p)
-        said, so, mass = reliability(is_ai[mix], scores[mix], weights)
-        assert so == pytest.approx(said, abs=0.04) and mass.sum() == pytest.approx(1)
+        actual = measure(is_ai[mix], scores[mix], weights, CUTS)
+        assert actual["ece"] < 0.02
+        assert actual["brier"] == pytest.approx(1 / 6, abs=0.005)  # the mean of p (1 - p)
+        mean_score, so, mass = reliability(is_ai[mix], scores[mix], weights)
+        assert so == pytest.approx(mean_score, abs=0.04) and mass.sum() == pytest.approx(1)
 
 
 def test_weights_equal_repeated_images():
@@ -117,8 +117,8 @@ def test_weights_equal_repeated_images():
     weights = np.array([3.0, 1.0, 2.0, 1.0, 0.0])
     repeated = np.repeat(np.arange(5), weights.astype(int))
     expected = plain(once.where(repeated))  # where() takes indices as well as masks
-    found = measure(once.is_ai, once.scores, weights, CUTS)
-    assert found == pytest.approx(expected, nan_ok=True)
+    actual = measure(once.is_ai, once.scores, weights, CUTS)
+    assert actual == pytest.approx(expected, nan_ok=True)
 
 
 def test_source_weights_balance_sources():
@@ -178,13 +178,13 @@ def test_calibration_error_interval_contains_estimate():
     rng = np.random.default_rng(1)
     scores = rng.random(2000)
     answers = Scored(rng.random(2000) < scores, scores, np.array([f"s{i % 7}" for i in range(2000)]))
-    found = measure_with_intervals(answers, CUTS, resamples=100)
-    low, high = found.intervals["ece"]
-    assert 0 <= low <= found.values["ece"] <= high
+    actual = measure_with_intervals(answers, CUTS, resamples=100)
+    low, high = actual.intervals["ece"]
+    assert 0 <= low <= actual.values["ece"] <= high
 
 
 def test_undefined_metric_is_omitted():
     """Nobody is answered in `balanced` when every score lies between the thresholds."""
-    found = measure_with_intervals(scored([1, 0], [0.5, 0.5]), CUTS, resamples=5)
-    assert "error@balanced" not in found.values and "error@balanced" not in found.intervals
-    assert found.values["coverage@balanced"] == 0
+    actual = measure_with_intervals(scored([1, 0], [0.5, 0.5]), CUTS, resamples=5)
+    assert "error@balanced" not in actual.values and "error@balanced" not in actual.intervals
+    assert actual.values["coverage@balanced"] == 0

@@ -31,11 +31,11 @@ def test_metadata_features_that_identify_only_the_source_do_not_count():
     """A fact that names the source exactly: no source lies in both folds, so nothing is learnt from it."""
     scored, facts = pictures()
     facts[:, 0] = [int(source[1:]) for source in scored.sources]
-    found = sanity.file_facts_alone(scored, facts, resamples=0).values["auroc"]
+    actual = sanity.file_facts_alone(scored, facts, resamples=0).values["auroc"]
     random_folds = sanity.file_facts_alone(
         Scored(scored.is_ai, scored.scores, np.array(["one"] * N)), facts, resamples=0
     ).values["auroc"]
-    assert random_folds > 0.98 and found < 0.8
+    assert random_folds > 0.98 and actual < 0.8
 
 
 def test_too_few_images_give_no_row():

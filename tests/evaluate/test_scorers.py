@@ -36,12 +36,12 @@ def write_peer(folder: Path, classes: int, **facts: object) -> Path:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=9)
     folder.mkdir(exist_ok=True)
     onnx.save(model, folder / "peer.onnx")
-    given = {
+    description = {
         "name": "peer",
         "onnx": "peer.onnx",
         "input": {"width": 8, "height": 8, "mean": [0] * 3, "std": [1] * 3},
     }
-    (folder / "model.json").write_text(json.dumps({**given, **facts}), encoding="utf-8")
+    (folder / "model.json").write_text(json.dumps({**description, **facts}), encoding="utf-8")
     return folder
 
 

@@ -47,8 +47,8 @@ def test_group_figures(study):
 
 
 def test_no_label_flips_on_web_tier(study):
-    found = study.record["models"][0]["consistency"]
-    assert found["flips"] == 0 and found["flips_from_first"] == {"web": 0}
+    consistency = study.record["models"][0]["consistency"]
+    assert consistency["flips"] == 0 and consistency["flips_from_first"] == {"web": 0}
 
 
 def test_counts_match_detector_on_each_tier(tmp_path, drawn_set, tiny_model_dir):
@@ -58,21 +58,21 @@ def test_counts_match_detector_on_each_tier(tmp_path, drawn_set, tiny_model_dir)
     facts["training"] = {"smallest_px": 120}
     (tmp_path / "tiny/model.json").write_text(json.dumps(facts), encoding="utf-8")
     dataset, tiers = read_dataset(drawn_set), ["raw", "crop", "social"]
-    found = evaluate(dataset, [tmp_path / "tiny"], tiers, jobs=1, resamples=0).record["models"][0]
+    actual = evaluate(dataset, [tmp_path / "tiny"], tiers, jobs=1, resamples=0).record["models"][0]
     detector = Detector(tmp_path / "tiny")
     for tier in tiers:
-        said: Counter[tuple[str, bool, str]] = Counter()
+        counts: Counter[tuple[str, bool, str]] = Counter()
         for picture in dataset.pictures:
             delivered = deliver(open_original(picture.path.read_bytes(), "x"), tier).data
             for mode in MODES:
                 result = detector.detect(Source("x", delivered), mode=mode, only={"model"})
-                said[mode, picture.is_ai, result.verdict.label] += 1
-        for mode, table in found["tiers"][tier]["confusion"].items():
+                counts[mode, picture.is_ai, result.verdict.label] += 1
+        for mode, table in actual["tiers"][tier]["confusion"].items():
             for truth, row in table.items():
-                assert row == {label: said[mode, truth == "ai", label] for label in row}, (tier, mode)
-    answered = {tier: found["tiers"][tier]["by_picture"]["coverage@balanced"] for tier in tiers}
+                assert row == {label: counts[mode, truth == "ai", label] for label in row}, (tier, mode)
+    answered = {tier: actual["tiers"][tier]["by_picture"]["coverage@balanced"] for tier in tiers}
     assert answered["crop"] == 0 < answered["social"] < answered["raw"] == 1
-    unsure = {row["name"]: row["unsure"] for row in found["tiers"]["crop"]["groups"]["generator"]}
+    unsure = {row["name"]: row["unsure"] for row in actual["tiers"]["crop"]["groups"]["generator"]}
     assert unsure == {"g1": 1, "g2": 1}
 
 
@@ -93,9 +93,9 @@ def test_study_is_valid_json(study):
 def test_unreadable_images_are_reported_and_not_scored(tmp_path, drawn_set, tiny_model_dir):
     shutil.copytree(drawn_set, tmp_path / "set")
     (tmp_path / "set/ai/g1/broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
-    found = evaluate(read_dataset(tmp_path / "set"), [tiny_model_dir], ["raw"], jobs=1, resamples=0)
-    assert [row["path"] for row in found.record["data"]["not_scored"]] == ["broken.png"]
-    assert found.record["data"]["n_ai"] == 12 and len(found.pictures) == 24
+    actual = evaluate(read_dataset(tmp_path / "set"), [tiny_model_dir], ["raw"], jobs=1, resamples=0)
+    assert [row["path"] for row in actual.record["data"]["not_scored"]] == ["broken.png"]
+    assert actual.record["data"]["n_ai"] == 12 and len(actual.pictures) == 24
 
 
 def test_data_of_unreadable_images_only_is_rejected(tmp_path, tiny_model_dir):
@@ -107,9 +107,9 @@ def test_data_of_unreadable_images_only_is_rejected(tmp_path, tiny_model_dir):
 
 
 def test_worker_processes_give_the_same_scores(study, drawn_set, tiny_model_dir):
-    found = runner.score(read_dataset(drawn_set).pictures, [tiny_model_dir], ["raw", "web"], jobs=2)
-    assert np.array_equal(found.scores[0], study.scores[0])
-    assert found.good.all() and (found.sizes == (160, 120)).all()
+    actual = runner.score(read_dataset(drawn_set).pictures, [tiny_model_dir], ["raw", "web"], jobs=2)
+    assert np.array_equal(actual.scores[0], study.scores[0])
+    assert actual.good.all() and (actual.sizes == (160, 120)).all()
 
 
 def test_broken_model_is_reported_before_pool_starts(tmp_path, drawn_set, tiny_model_dir):

@@ -58,10 +58,10 @@ class Extension:
         context.on("request", lambda request: self.asked.append(request.url))
 
     def tab_id(self, page: Page) -> int:
-        found: int = self.worker.evaluate(
+        number: int = self.worker.evaluate(
             "async (url) => (await chrome.tabs.query({})).find((tab) => tab.url === url)?.id", page.url
         )
-        return found
+        return number
 
     def right_click(self, page: Page, src: str | None, frame_id: int = 0) -> None:
         """Choose the menu entry: the event that the browser sends when a person does."""

@@ -45,9 +45,9 @@ def test_verdict_matches_command_line_in_firefox(firefox: Firefox, root: str) ->
     )
     expected = Detector().detect(data)
     assert answer["record"]["verdict"]["label"] == expected.verdict.label  # type: ignore[union-attr]
-    told = next(item for item in answer["record"]["evidence"] if item["kind"] == "model")
+    actual = next(item for item in answer["record"]["evidence"] if item["kind"] == "model")
     own = next(item for item in expected.evidence if item.kind == "model")
-    assert abs(told["detail"]["probability_ai"] - own.detail["probability_ai"]) < 0.01
+    assert abs(actual["detail"]["probability_ai"] - own.detail["probability_ai"]) < 0.01
 
 
 def _scan(firefox: Firefox, root: str, address: str) -> dict[str, Any]:
@@ -85,8 +85,8 @@ def test_scan_respects_permissions(firefox: Firefox, root: str, sites: tuple[Sit
     near = [first.picture(f"/ff-{i}.png", encode(scene(i, 300, 200), "PNG")) for i in range(3)]
     far = second.picture("/ff-far.jpg", encode(gradient(300, 200), "JPEG"))
     page = first.page("".join(f'<img src="{url}" width=300 height=200>' for url in [*near, far]))
-    told = _scan(firefox, root, page)
-    assert told["checked"] == 4 and told["needs"] == ["http://localhost/*"]
+    progress = _scan(firefox, root, page)
+    assert progress["checked"] == 4 and progress["needs"] == ["http://localhost/*"]
     firefox.allow("*://localhost/*")
-    told = _scan(firefox, root, page + "?again")
-    assert told["checked"] == 4 and told["needs"] == []
+    progress = _scan(firefox, root, page + "?again")
+    assert progress["checked"] == 4 and progress["needs"] == []

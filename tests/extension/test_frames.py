@@ -58,13 +58,13 @@ class Framed:
 
 def _frame_id(ours: Extension, page: Page, address: str) -> int:
     """Of a frame that the extension may read."""
-    found: int = ours.worker.evaluate(
+    number: int = ours.worker.evaluate(
         """async ([tabId, address]) => (await chrome.scripting.executeScript(
             {target: {tabId, allFrames: true}, func: () => location.href})
         ).find(({result}) => result === address).frameId""",
         [ours.tab_id(page), address],
     )
-    return found
+    return number
 
 
 def _checked(ours: Extension, page: Page, count: int) -> tuple[Page, list[dict[str, Any]]]:

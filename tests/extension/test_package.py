@@ -16,18 +16,22 @@ SHELL = Path(__file__).parents[2] / "extension"
 
 
 def _manifest(packages: Path, browser: str) -> dict[str, object]:
-    told: dict[str, object] = json.loads((packages / browser / "manifest.json").read_text(encoding="utf-8"))
-    return told
+    manifest: dict[str, object] = json.loads(
+        (packages / browser / "manifest.json").read_text(encoding="utf-8")
+    )
+    return manifest
 
 
 @pytest.mark.parametrize(("browser", "more"), [("chromium", ["offscreen"]), ("firefox", [])])
 def test_manifest_permissions_include_no_site(packages: Path, browser: str, more: list[str]) -> None:
-    told = _manifest(packages, browser)
-    assert sorted(told["permissions"]) == sorted(["activeTab", "contextMenus", "scripting", "storage", *more])  # type: ignore[call-overload]
-    assert told["optional_host_permissions"] == ["*://*/*"]
+    manifest = _manifest(packages, browser)
+    assert sorted(manifest["permissions"]) == sorted(
+        ["activeTab", "contextMenus", "scripting", "storage", *more]
+    )  # type: ignore[call-overload]
+    assert manifest["optional_host_permissions"] == ["*://*/*"]
     assert (
         not {"host_permissions", "content_scripts", "optional_permissions", "externally_connectable"}
-        & told.keys()
+        & manifest.keys()
     )
 
 
@@ -64,8 +68,8 @@ def test_any_browser_model_can_be_packaged(builder: ModuleType, tiny_model_dir: 
 
 def test_extension_code_has_no_url(packages: Path) -> None:
     for path in [*SHELL.glob("*.js"), *SHELL.glob("page/*.js"), *SHELL.glob("*.html"), *SHELL.glob("*.css")]:
-        found = re.findall(r"https?://[\w.]+", path.read_text(encoding="utf-8"))
-        assert not found, (path.name, found)
+        matches = re.findall(r"https?://[\w.]+", path.read_text(encoding="utf-8"))
+        assert not matches, (path.name, matches)
 
 
 def test_zip_matches_folder_and_is_reproducible(packages: Path) -> None:
@@ -74,9 +78,9 @@ def test_zip_matches_folder_and_is_reproducible(packages: Path) -> None:
         folder = packages / browser
         with zipfile.ZipFile(path) as archive:
             assert {name: archive.read(name) for name in archive.namelist()} == {
-                found.relative_to(folder).as_posix(): found.read_bytes()
-                for found in folder.rglob("*")
-                if found.is_file()
+                actual.relative_to(folder).as_posix(): actual.read_bytes()
+                for actual in folder.rglob("*")
+                if actual.is_file()
             }
             assert archive.namelist() == sorted(archive.namelist())
             assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}

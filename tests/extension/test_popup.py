@@ -31,12 +31,12 @@ def test_chosen_images_have_cards_with_verdicts(ours: Extension) -> None:
     expect(popup.locator("#page")).to_be_hidden()  # no page is open but its own
     expect(popup.locator("#allowed")).to_contain_text("No site is allowed")
     note = png_texts({"parameters": "a cat\nSteps: 20, Sampler: Euler, Seed: 1, Model: x"})
-    given = {
+    inputs = {
         "noted.png": note,
         "plain.jpg": encode(golden_picture(1, 640, 427), "JPEG"),
         "cut.jpg": note[:60],
     }
-    files = [{"name": name, "mimeType": "image/png", "buffer": data} for name, data in given.items()]
+    files = [{"name": name, "mimeType": "image/png", "buffer": data} for name, data in inputs.items()]
     popup.set_input_files("#files", files)  # type: ignore[arg-type]
     expect(popup.locator("article[aria-label='noted.png'] h2")).to_have_text(
         re.compile("^Made with .+says the file")
@@ -84,11 +84,11 @@ def test_popup_is_accessible_in_both_languages(ours: Extension, language: str) -
         "rtl" if language == "he" else "ltr",
     ]
     if language == "he":
-        shown = popup.locator("body").inner_text().replace("imageprocess", "").replace("English", "")
-        assert not re.search(r"[A-Za-z]{4,}", shown), shown
+        text = popup.locator("body").inner_text().replace("imageprocess", "").replace("English", "")
+        assert not re.search(r"[A-Za-z]{4,}", text), text
     if AXE.is_file():
         popup.evaluate(AXE.read_text(encoding="utf-8"))
-        found = popup.evaluate(
+        violations = popup.evaluate(
             "axe.run({runOnly: ['wcag2a', 'wcag2aa']}).then(({violations}) => violations.map(({id}) => id))"
         )
-        assert found == []
+        assert violations == []

@@ -140,14 +140,16 @@ def _records(ours: Extension, page: Page) -> list[dict[str, Any]]:
 
 def _foreign(log: Path, root: str) -> list[str]:
     """What the extension asked the network for, by the browser's own log."""
-    told = json.loads(log.read_text(encoding="utf-8"))
-    asked = {
+    net_log = json.loads(log.read_text(encoding="utf-8"))
+    requests = {
         (event["params"].get("initiator", ""), event["params"]["url"])
-        for event in told["events"]
+        for event in net_log["events"]
         if "url" in event.get("params", {}) and "initiator" in event["params"]
     }
     return [
-        url for initiator, url in asked if initiator.startswith(root.rstrip("/")) and url.startswith("http")
+        url
+        for initiator, url in requests
+        if initiator.startswith(root.rstrip("/")) and url.startswith("http")
     ]
 
 
@@ -158,14 +160,14 @@ def test_scan_of_sixty_images(start: Start, sites: Sites, tmp_path: Path) -> Non
     page = sixty.open(ours)
     page.wait_for_load_state("networkidle")
     asked_before = [list(one.asked) for one in sites]
-    told = ours.scan(page)
+    progress = ours.scan(page)
     records = _records(ours, page)
     _same_verdicts(sixty, records)
-    assert len(records) == told["checked"] == len(sixty.read) == 54
-    assert told["skipped"] == {"small": 3, "drawing": 2, "broken": 1} and not told["needs"]
+    assert len(records) == progress["checked"] == len(sixty.read) == 54
+    assert progress["skipped"] == {"small": 3, "drawing": 2, "broken": 1} and not progress["needs"]
     labels = [record["verdict"]["label"] for record in records]
     assert sorted(_badges(page)) == sorted(labels)
-    assert told["counts"] == {label: labels.count(label) for label in set(labels)}
+    assert progress["counts"] == {label: labels.count(label) for label in set(labels)}
     again = [path for path in sites[0].asked[len(asked_before[0]) :] if path in sixty.left_out]
     assert not again, "what is left out is not asked for"
     ours.context.close()
@@ -177,8 +179,8 @@ def _same_verdicts(sixty: Sixty, records: list[dict[str, Any]]) -> None:
     detector = Detector(str(site.browser_model()))
     expected = {}
     for address, data in sixty.read.items():
-        told = to_record(detector.detect(Source(address, data)))
-        expected[told["sha256"]] = told["verdict"]
+        python_result = to_record(detector.detect(Source(address, data)))
+        expected[python_result["sha256"]] = python_result["verdict"]
     assert len(expected) == len(sixty.read)
     for record in records:
         ours, theirs = record["verdict"], expected.pop(record["sha256"])
@@ -244,7 +246,7 @@ def test_cross_site_images_are_listed_and_not_read(ours: Extension, sites: Sites
     address = there.picture("/private.png", _drawn(90))
     page = ours.context.new_page()
     page.goto(here.page(f'<img style="{SIZE}" src="{address}">'))
-    told = ours.scan(page)
-    assert told["counts"] == {"needs": 1} and told["needs"] == ["http://localhost/*"]
+    progress = ours.scan(page)
+    assert progress["counts"] == {"needs": 1} and progress["needs"] == ["http://localhost/*"]
     popup = ours.popup(page)
     expect(popup.locator("#needs-allow")).to_have_text("1 picture lies elsewhere. Allow localhost")

@@ -57,9 +57,9 @@ def test_member_name_is_only_a_label(names: list[str], pack: object) -> None:
         data = pack(names)  # type: ignore[operator]
     except (ValueError, UnicodeError):  # a name that no archive can hold
         return
-    found = list(read_archive(io.BytesIO(data), max_bytes=1_000_000))
-    assert len(found) <= len(names)
-    for member in found:
+    actual = list(read_archive(io.BytesIO(data), max_bytes=1_000_000))
+    assert len(actual) <= len(names)
+    for member in actual:
         assert member.data == PICTURE
         member.name[:MAX_NAME].encode()  # text that every encoder accepts
 

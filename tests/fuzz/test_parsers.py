@@ -95,8 +95,8 @@ def _generators(data: bytes) -> None:
         "AIGC",
         "user_comment",
     )
-    told = {**dict.fromkeys(names, text), "Software": "NovelAI", "Description": text}
-    read_generators(collect(Text("PNG text", name, told[name]) for name in told), facts())
+    texts = {**dict.fromkeys(names, text), "Software": "NovelAI", "Description": text}
+    read_generators(collect(Text("PNG text", name, texts[name]) for name in texts), facts())
 
 
 def _cbor(data: bytes) -> None:

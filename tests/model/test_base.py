@@ -86,42 +86,42 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def quantisation(base: Path) -> Any:
     """Fitted on other pictures than the tests ask about."""
-    tensors, seen = read_tensors(base), {}
+    tensors, ranges = read_tensors(base), {}
     graph = GraphBuilder()
-    add_vit(graph, "pixels", tensors, TAPS, observe=seen.__setitem__)
-    for key, value in seen.items():
+    add_vit(graph, "pixels", tensors, TAPS, observe=ranges.__setitem__)
+    for key, value in ranges.items():
         graph.rename(value, key)
-    outputs: dict[str, list[Any]] = {key: ["b", TOKENS, "c"] for key in seen}
+    outputs: dict[str, list[Any]] = {key: ["b", TOKENS, "c"] for key in ranges}
     model = graph.model("observer", {"pixels": ["b", 3, SIDE, SIDE]}, outputs)
     pixels = np.random.default_rng(9).normal(0, 1, (32, 3, SIDE, SIDE)).astype(np.float32)
-    found = dict(
+    observed = dict(
         zip(
-            seen,
-            open_graph(model.SerializeToString(), "observer").run(list(seen), {"pixels": pixels}),
+            ranges,
+            open_graph(model.SerializeToString(), "observer").run(list(ranges), {"pixels": pixels}),
             strict=True,
         )
     )
     return {
         key: fit_layer(value.min((0, 1)), value.max((0, 1)), linear_layer(tensors, key)[0])
-        for key, value in found.items()
+        for key, value in observed.items()
     }
 
 
 def test_float_graph_matches_reference_network(base: Path) -> None:
     pixels = _pixels(3)
     expected = _reference(tiny_tensors(), pixels)
-    for tap, found in zip(TAPS, _run(read_tensors(base), pixels), strict=True):
-        np.testing.assert_allclose(found, expected[tap - 1], atol=2e-4)
+    for tap, actual in zip(TAPS, _run(read_tensors(base), pixels), strict=True):
+        np.testing.assert_allclose(actual, expected[tap - 1], atol=2e-4)
 
 
 def test_quantised_graph_stays_close_for_any_batch_size(base: Path, quantisation: Any) -> None:
     pixels = _pixels(4)
     exact = _run(read_tensors(base), pixels)[-1][:, 0]
-    found = _run(read_tensors(base), pixels, quantisation)[-1][:, 0]
-    cosine = (exact * found).sum(1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(found, axis=1)
+    actual = _run(read_tensors(base), pixels, quantisation)[-1][:, 0]
+    cosine = (exact * actual).sum(1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(actual, axis=1)
     assert cosine.min() > 0.995
     alone = _run(read_tensors(base), pixels[:1], quantisation)[-1][:, 0]
-    np.testing.assert_allclose(alone, found[:1], atol=1e-5)
+    np.testing.assert_allclose(alone, actual[:1], atol=1e-5)
 
 
 def test_quantised_weights_do_not_overflow_int16_pairs() -> None:

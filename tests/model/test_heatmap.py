@@ -11,9 +11,9 @@ from imageprocess.model.heatmap import overlay_png, to_display
 
 
 def test_heatmap_shows_only_positive_contributions() -> None:
-    found = to_display(np.array([[-3.0, 0.0], [1.0, 4.0]], dtype=np.float32))
-    assert found.dtype == np.float32
-    assert found.tolist() == [[0, 0], [0.25, 1]]
+    actual = to_display(np.array([[-3.0, 0.0], [1.0, 4.0]], dtype=np.float32))
+    assert actual.dtype == np.float32
+    assert actual.tolist() == [[0, 0], [0.25, 1]]
 
 
 def test_heatmap_without_positive_contributions_is_empty() -> None:
@@ -26,15 +26,15 @@ def test_overlay_covers_hot_regions() -> None:
     heat = np.zeros((4, 4), dtype=np.float32)
     heat[0, 3] = 1  # top right
     image = Image.open(io.BytesIO(overlay_png(pixels, heat)))
-    shown = np.asarray(image).astype(int)
-    assert image.format == "PNG" and shown.shape == pixels.shape
-    changed = np.abs(shown - pixels).max(axis=2)
+    overlay = np.asarray(image).astype(int)
+    assert image.format == "PNG" and overlay.shape == pixels.shape
+    changed = np.abs(overlay - pixels).max(axis=2)
     assert changed[10, 105] > 80
     assert changed[40:, :60].max() == 0
 
 
 def test_zero_heat_has_no_colour() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
-    shown = Image.open(io.BytesIO(overlay_png(pixels, np.zeros((14, 14), dtype=np.float32))))
+    overlay = Image.open(io.BytesIO(overlay_png(pixels, np.zeros((14, 14), dtype=np.float32))))
     grey = np.asarray(Image.fromarray(pixels).convert("L").convert("RGB"))
-    assert np.array_equal(np.asarray(shown), grey)
+    assert np.array_equal(np.asarray(overlay), grey)

@@ -34,21 +34,21 @@ def _output(*logits: float) -> Output:
 
 
 def test_likely_generator_family_is_named(spec: ModelSpec) -> None:
-    told = maker_detail([], LEANS, _output(6, 2, 0), spec)
-    assert told is not None
+    detail = maker_detail([], LEANS, _output(6, 2, 0), spec)
+    assert detail is not None
     raised = np.exp([3.0, 1.0, 0.0])
-    assert (told["family"], told["name"]) == ("flux", "FLUX")
-    assert told["probability"] == pytest.approx(raised[0] / raised.sum(), abs=1e-4)
-    assert [one["family"] for one in told["top3"]] == ["flux", "midjourney", "other"]
-    assert "FLUX" in (words.maker(told) or "") and "84 %" in (words.maker(told) or "")
+    assert (detail["family"], detail["name"]) == ("flux", "FLUX")
+    assert detail["probability"] == pytest.approx(raised[0] / raised.sum(), abs=1e-4)
+    assert [one["family"] for one in detail["top3"]] == ["flux", "midjourney", "other"]
+    assert "FLUX" in (words.maker(detail) or "") and "84 %" in (words.maker(detail) or "")
 
 
 @pytest.mark.parametrize("logits", [(1.0, 0.8, 0.0), (0.0, 0.0, 9.0)])
 def test_unlikely_or_other_family_is_not_named(spec: ModelSpec, logits: tuple[float, ...]) -> None:
-    told = maker_detail([], LEANS, _output(*logits), spec)
-    assert told is not None and told["family"] is None and told["name"] is None
-    said = words.maker(told)
-    assert said is None if logits[2] else said is not None and "FLUX, Midjourney" in said
+    detail = maker_detail([], LEANS, _output(*logits), spec)
+    assert detail is not None and detail["family"] is None and detail["name"] is None
+    sentence = words.maker(detail)
+    assert sentence is None if logits[2] else sentence is not None and "FLUX, Midjourney" in sentence
 
 
 def test_no_family_for_real_images_or_known_generator(spec: ModelSpec) -> None:
@@ -90,10 +90,10 @@ def test_nearest_sources_come_first(tmp_path: Path) -> None:
         centroids, np.float32(0.1),
     )  # fmt: skip
     sources.save(tmp_path / "sources.npz")
-    found: list[dict[str, Any]] = load_sources(tmp_path / "sources.npz").closest(
+    actual: list[dict[str, Any]] = load_sources(tmp_path / "sources.npz").closest(
         np.array([1.0, 0.1], np.float32), 2
     )
-    assert found == [
+    assert actual == [
         {"source": "near", "label": "ai", "generator": "flux", "distance": 0.1},
         {"source": "far", "label": "real", "distance": 1.35},
     ]

@@ -19,10 +19,10 @@ SPEC = InputSpec(width=8, height=6, filter="bilinear", mean=(0.5, 0.25, 0.0), st
 def test_normalise_gives_channels_first() -> None:
     pixels = np.zeros((6, 8, 3), dtype=np.uint8)
     pixels[2, 5] = (255, 128, 51)
-    found = normalise(pixels, SPEC)
-    assert found.shape == (3, 6, 8) and found.dtype == np.float32 and found.flags.c_contiguous
-    assert found[:, 2, 5].tolist() == pytest.approx([1.0, (128 / 255 - 0.25) / 0.25, 0.2], abs=1e-6)
-    assert found[:, 0, 0].tolist() == pytest.approx([-1, -1, 0], abs=1e-6)
+    actual = normalise(pixels, SPEC)
+    assert actual.shape == (3, 6, 8) and actual.dtype == np.float32 and actual.flags.c_contiguous
+    assert actual[:, 2, 5].tolist() == pytest.approx([1.0, (128 / 255 - 0.25) / 0.25, 0.2], abs=1e-6)
+    assert actual[:, 0, 0].tolist() == pytest.approx([-1, -1, 0], abs=1e-6)
 
 
 @pytest.mark.parametrize("name", ["box", "bilinear", "bicubic", "lanczos"])

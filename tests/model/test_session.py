@@ -42,19 +42,19 @@ def test_batch_matches_single_inference(tiny_model_dir: Path) -> None:
 
 def test_threads_share_a_session(tiny_model_dir: Path) -> None:
     session = Session(tiny_model_dir, threads=1)
-    found: dict[int, float] = {}
+    logits: dict[int, float] = {}
 
     def ask(brightness: int) -> None:
         for _ in range(20):
-            found[brightness] = session.run([_plain(brightness)])[0].logits[0]
+            logits[brightness] = session.run([_plain(brightness)])[0].logits[0]
 
     threads = [threading.Thread(target=ask, args=(b,)) for b in (0, 60, 120, 255)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(found) == [0, 60, 120, 255]
-    assert list(dict(sorted(found.items())).values()) == sorted(found.values())
+    assert sorted(logits) == [0, 60, 120, 255]
+    assert list(dict(sorted(logits.items())).values()) == sorted(logits.values())
 
 
 @pytest.fixture

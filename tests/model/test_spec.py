@@ -27,12 +27,12 @@ def test_model_json_fields(tiny_model_dir: Path) -> None:
     assert spec.info.sha256 == spec.facts["files"]["model.onnx"]
 
 
-@pytest.mark.parametrize(("written", "read"), [(None, None), (2, 2.0), (1.5, 1.5)])
+@pytest.mark.parametrize(("value", "read"), [(None, None), (2, 2.0), (1.5, 1.5)])
 def test_reducing_gap_field(
-    tiny_model_dir: Path, tmp_path: Path, written: float | None, read: float | None
+    tiny_model_dir: Path, tmp_path: Path, value: float | None, read: float | None
 ) -> None:
     facts = json.loads((tiny_model_dir / "model.json").read_text())
-    facts["input"]["reducing_gap"] = written
+    facts["input"]["reducing_gap"] = value
     (tmp_path / "model.json").write_text(json.dumps(facts))
     assert load_spec(tmp_path).input.reducing_gap == read
 

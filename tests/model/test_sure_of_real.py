@@ -23,11 +23,11 @@ def test_real_images_had_high_confidence(name: str) -> None:
     false positives."""
     splits = load_spec(registry.MODELS / name).facts["measured"]["splits"]
     assert "open_test" in splits
-    for found in (measured.get("raw", measured) for measured in splits.values()):
-        n, n_ai, n_real = (found[key] for key in ("n", "n_ai", "n_real"))
-        answered = found["coverage@high-confidence"] * n
-        called_ai = found["tpr@high-confidence"] * n_ai + found["fpr@high-confidence"] * n_real
-        ai_called_real = found["error@high-confidence"] * answered - found["fpr@high-confidence"] * n_real
+    for tier in (measured.get("raw", measured) for measured in splits.values()):
+        n, n_ai, n_real = (tier[key] for key in ("n", "n_ai", "n_real"))
+        answered = tier["coverage@high-confidence"] * n
+        called_ai = tier["tpr@high-confidence"] * n_ai + tier["fpr@high-confidence"] * n_real
+        ai_called_real = tier["error@high-confidence"] * answered - tier["fpr@high-confidence"] * n_real
         assert answered - called_ai - ai_called_real > 0.05 * n_real
 
 

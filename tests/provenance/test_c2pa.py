@@ -105,8 +105,8 @@ def test_timestamped_signature_stays_trusted_after_expiry(shared_dir: Path) -> N
     """A real file: its signer's certificate has expired since, and its time stamp is by a trusted authority."""
     data = (shared_dir / "fixtures" / "provenance" / "google-whisk-1.jpeg").read_bytes()
     trust_list = shared_dir / "fixtures" / "trust" / "C2PA-TRUST-LIST.pem"
-    found = read_provenance(data, facts("JPEG"), trust_list=trust_list)
-    (item,) = [item for item in found if item.kind == "c2pa"]
+    evidence = read_provenance(data, facts("JPEG"), trust_list=trust_list)
+    (item,) = [item for item in evidence if item.kind == "c2pa"]
     assert (item.trust, item.points_to) == ("trusted", "ai") and item.detail["signed_at"].startswith(
         "2025-11-23"
     )

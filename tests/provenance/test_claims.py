@@ -75,7 +75,7 @@ def test_inspection_shows_ingredient_chain_identities_and_soft_bindings() -> Non
 
 
 @pytest.mark.parametrize(
-    ("signature", "told"),
+    ("signature", "value"),
     [
         (cbor([b"", {}, b"{", b""]), "no name, creator (cawg.identity_claims_aggregation)"),
         (b"\x9f", "no name, creator (cawg.identity_claims_aggregation)"),
@@ -85,7 +85,7 @@ def test_inspection_shows_ingredient_chain_identities_and_soft_bindings() -> Non
         ),
     ],
 )
-def test_damaged_identity_assertion_has_no_name(signature: bytes, told: str) -> None:
+def test_damaged_identity_assertion_has_no_name(signature: bytes, value: str) -> None:
     data = {**IDENTITY, "signature": signature}
-    assert read_identities({"assertions": [{"label": "cawg.identity", "data": data}]}) == [told]
+    assert read_identities({"assertions": [{"label": "cawg.identity", "data": data}]}) == [value]
     assert read_identities({"assertions": [{"label": "cawg.identity", "data": None}]}) == ["unreadable"]

@@ -175,9 +175,13 @@ def test_comfyui_graph_points_to(ran: dict[str, Any], points_to: PointsTo) -> No
 
 
 def test_comfyui_detail_has_prompt_seed_sampler_and_model() -> None:
-    told = generator_evidence(png_texts({"prompt": json.dumps(MADE)})).detail
-    assert (told["prompt"], told["negative_prompt"], told["seed"]) == ("a fox", "blurry", "7")
-    assert (told["sampler"], told["model"], told["generator"]) == ("euler", "sd15.safetensors", "ComfyUI")
+    detail = generator_evidence(png_texts({"prompt": json.dumps(MADE)})).detail
+    assert (detail["prompt"], detail["negative_prompt"], detail["seed"]) == ("a fox", "blurry", "7")
+    assert (detail["sampler"], detail["model"], detail["generator"]) == (
+        "euler",
+        "sd15.safetensors",
+        "ComfyUI",
+    )
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,8 @@ def texts_of(data: bytes, form: str = "PNG") -> dict[str, str]:
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "AVIF"])
 def test_xmp_and_exif_in_every_container(form: str) -> None:
     assert read_records(with_xmp(form, PACKET), form).xmp == [PACKET]
-    found = read_records(with_exif(form, exif(make="Nikon")), form).exif
-    assert len(found) == 1 and b"Nikon" in found[0]
+    block = read_records(with_exif(form, exif(make="Nikon")), form).exif
+    assert len(block) == 1 and b"Nikon" in block[0]
 
 
 def test_png_text_chunk_kinds() -> None:
@@ -81,8 +81,8 @@ def test_iptc_in_photoshop_resources() -> None:
     iim = b"\x1c\x02\x6e\x00\x13Made with Google AI"
     other = b"8BIM\x04\x0c\x03abc" + struct.pack(">I", 5) + b"12345\0"
     resource = b"8BIM\x04\x04\0\0" + struct.pack(">I", len(iim)) + iim
-    found = read_records(jpeg([(0xED, b"Photoshop 3.0\0" + other + resource)]), "JPEG")
-    assert found.iptc_iim == iim
+    records = read_records(jpeg([(0xED, b"Photoshop 3.0\0" + other + resource)]), "JPEG")
+    assert records.iptc_iim == iim
 
 
 def test_100_000_text_chunks_are_fast() -> None:
@@ -90,17 +90,17 @@ def test_100_000_text_chunks_are_fast() -> None:
     plain = png()
     data = plain[:33] + chunk * 100_000 + plain[33:]
     began = time.process_time()
-    found = read_records(data, "PNG")
+    records = read_records(data, "PNG")
     assert time.process_time() - began < 1
-    assert len(found.texts) == 1
+    assert len(records.texts) == 1
     many = png((b"tEXt", b"name%d\0x" % i) for i in range(10_000))
     assert len(texts_of(many)) == MAX_TEXTS
 
 
 def test_compressed_text_bomb_is_limited() -> None:
     bomb = zlib.compress(bytes(40_000_000), 1)
-    found = read_records(png([(b"zTXt", b"a\0\0" + bomb), (b"zTXt", b"b\0\0" + bomb)]), "PNG")
-    assert sum(len(text.text) for text in found.texts) <= MAX_TEXT_BYTES
+    records = read_records(png([(b"zTXt", b"a\0\0" + bomb), (b"zTXt", b"b\0\0" + bomb)]), "PNG")
+    assert sum(len(text.text) for text in records.texts) <= MAX_TEXT_BYTES
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "AVIF", "HEIC", "TIFF", "GIF", "BMP"])

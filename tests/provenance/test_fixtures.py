@@ -25,20 +25,20 @@ def test_fixture_row_matches_expected(row: dict[str, str]) -> None:
     if row["c2pa_state"] != "none":
         pytest.importorskip("c2pa", reason="needs the extra [c2pa]")
     data = (TABLE.parent / row["file"]).read_bytes()
-    found = read_provenance(
+    evidence = read_provenance(
         data, decode(data).facts, trust_list=TABLE.parents[1] / "trust" / "C2PA-TRUST-LIST.pem"
     )
-    states = {item.detail["state"] for item in found if item.kind == "c2pa"} or {"none"}
+    states = {item.detail["state"] for item in evidence if item.kind == "c2pa"} or {"none"}
     assert states == {row["c2pa_state"]}
     for p in (0.02, 0.14, 0.5, 0.99):
-        verdict = decide([*found, model(p)], BALANCED)
+        verdict = decide([*evidence, model(p)], BALANCED)
         if row["label_by_evidence"] == "ai":
             assert (verdict.label, verdict.decided_by) == ("ai", row["decided_by"])
         else:
             assert verdict.decided_by in ("model", "abstain")
     for kind in ("exif", "iptc", "generator_metadata"):
         claimed = any(part.strip().startswith(f"{kind}:") for part in row["claims"].split(";"))
-        assert not claimed or any(item.kind == kind for item in found)
+        assert not claimed or any(item.kind == kind for item in evidence)
 
 
 def model(p: float) -> Evidence:

@@ -21,10 +21,13 @@ A1111 = (
 def test_a1111_in_png() -> None:
     item = generator_evidence(png_texts({"parameters": A1111}))
     assert item.points_to == "ai"
-    told = item.detail
-    assert (told["prompt"], told["negative_prompt"]) == ("a cat, (sitting:1.2)\non a mat", "blurry,\nlowres")
-    assert (told["seed"], told["sampler"], told["model"]) == ("42", "DPM++ 2M", "sd15")
-    assert told["settings"]["Lora hashes"] == "a: 1, b: 2" and told["settings"]["CFG scale"] == "7"
+    detail = item.detail
+    assert (detail["prompt"], detail["negative_prompt"]) == (
+        "a cat, (sitting:1.2)\non a mat",
+        "blurry,\nlowres",
+    )
+    assert (detail["seed"], detail["sampler"], detail["model"]) == ("42", "DPM++ 2M", "sd15")
+    assert detail["settings"]["Lora hashes"] == "a: 1, b: 2" and detail["settings"]["CFG scale"] == "7"
 
 
 @pytest.mark.parametrize("form", ["JPEG", "WEBP"])
@@ -162,8 +165,8 @@ def test_aigc_label_locations(label: str, points_to: PointsTo) -> None:
 def test_metadata_control_characters_are_removed() -> None:
     text = "\x1b[31mred\u202e\x07\nSteps: 20, Sampler: x, Seed: 1, Version: Fooocus\x1b[2J"
     item = generator_evidence(png_texts({"parameters": text}))
-    shown = json.dumps(item.detail, ensure_ascii=False) + item.claim
-    assert "\x1b" not in shown and "\u202e" not in shown and "\x07" not in shown
+    output = json.dumps(item.detail, ensure_ascii=False) + item.claim
+    assert "\x1b" not in output and "\u202e" not in output and "\x07" not in output
 
 
 def test_long_texts_are_truncated() -> None:

@@ -50,9 +50,9 @@ def test_source_type_points_to(term: str, points_to: PointsTo, form: str) -> Non
 
 def test_phone_retouching_is_ai_edited() -> None:
     data = with_xmp("JPEG", xmp_source_type("compositeWithTrainedAlgorithmicMedia"))
-    found = read_provenance(data, facts("JPEG"))
+    evidence = read_provenance(data, facts("JPEG"))
     sure_real = Evidence("model", "", "measured", "real", {"probability_ai": 0.02})
-    verdict = decide([*found, sure_real], Thresholds(0.8, 0.2))
+    verdict = decide([*evidence, sure_real], Thresholds(0.8, 0.2))
     assert verdict.label == "real" and verdict.decided_by == "model"
     assert "edited with a generative AI" in verdict.reason
 
@@ -79,13 +79,13 @@ def test_exif_names_camera_and_does_not_decide() -> None:
     block = exif(
         make="NIKON CORPORATION", model="NIKON D90", taken="2013:01:03 17:59:07", lens="50mm", software="x 1"
     )
-    (item,) = found = read_provenance(with_exif("JPEG", block), facts("JPEG"))
+    (item,) = evidence = read_provenance(with_exif("JPEG", block), facts("JPEG"))
     assert (item.kind, item.trust) == ("exif", "unsigned")
     assert item.claim == "EXIF names a camera: NIKON D90, on 2013-01-03."
     assert [item.detail[k] for k in ("make", "model", "lens", "software")] == [
         "NIKON CORPORATION", "NIKON D90", "50mm", "x 1"
     ]  # fmt: skip
-    assert decide(found, None).label == "unsure"
+    assert decide(evidence, None).label == "unsure"
 
 
 def test_exposure_settings_without_camera_name() -> None:

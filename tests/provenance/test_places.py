@@ -85,8 +85,8 @@ def test_aigc_label_in_every_location(data: bytes, form: str) -> None:
 
 @pytest.mark.parametrize(("kind", "points_to"), [("1", "ai_edited"), ("-2", "ai_edited"), ("0", None)])
 def test_samsung_trailer(kind: str, points_to: PointsTo | None) -> None:
-    found = read_provenance(jpeg() + samsung_trailer(kind), facts("JPEG"))
-    assert [item.points_to for item in found] == ([points_to] if points_to else [])
+    evidence = read_provenance(jpeg() + samsung_trailer(kind), facts("JPEG"))
+    assert [item.points_to for item in evidence] == ([points_to] if points_to else [])
     assert (
         read_provenance(jpeg() + samsung_trailer(kind) + b"x", facts("JPEG")) == []
     )  # not at the file's end

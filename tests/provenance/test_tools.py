@@ -49,9 +49,9 @@ def test_json_records(tool: str | None, record: dict[str, Any], points_to: Point
         (png_texts({"parameters": json.dumps(record)}), "PNG"),
         (with_exif("JPEG", block), "JPEG"),
     ):
-        found = claims(data, form)
-        assert [item.points_to for item in found] == ([points_to] if points_to else [])
-        assert tool is None or str(found[0].detail["generator"]).startswith(tool)
+        actual = claims(data, form)
+        assert [item.points_to for item in actual] == ([points_to] if points_to else [])
+        assert tool is None or str(actual[0].detail["generator"]).startswith(tool)
 
 
 @pytest.mark.parametrize(
@@ -69,9 +69,9 @@ def test_json_records(tool: str | None, record: dict[str, Any], points_to: Point
     ],
 )  # fmt: skip
 def test_named_text_records(tool: str | None, texts: dict[str, str], points_to: PointsTo | None) -> None:
-    found = claims(png_texts(texts))
-    assert [item.points_to for item in found] == ([points_to] if points_to else [])
-    assert tool is None or str(found[0].detail["generator"]).startswith(tool)
+    actual = claims(png_texts(texts))
+    assert [item.points_to for item in actual] == ([points_to] if points_to else [])
+    assert tool is None or str(actual[0].detail["generator"]).startswith(tool)
 
 
 def test_grok_signature_needs_both_fields() -> None:

@@ -119,8 +119,8 @@ def test_configured_trust_list_must_exist(
         with pytest.raises(UsageError, match=f"{SETTING} names no trust list .*{here}"):
             detector.detect(picture)
         assert detector.detect(picture, only=["model"]).status == "ok"
-        told = CliRunner().invoke(main, command)
-        assert told.exit_code == 2 and SETTING in told.stderr
+        result = CliRunner().invoke(main, command)
+        assert result.exit_code == 2 and SETTING in result.stderr
     here.write_bytes(pem)
     assert detector.detect(picture).status == "ok"
     monkeypatch.delenv(SETTING)
@@ -150,11 +150,11 @@ def test_trust_command_updates_and_shows(served: tuple[str, Path], pem: bytes, h
     (folder / "new.pem").write_bytes(pem)
     done = run(main, ["trust", "update", "--from", f"{address}/new.pem"])
     assert done.exit_code == 0 and "2 certificates" in done.output
-    shown = run(main, ["trust", "info"])
-    assert shown.exit_code == 0 and "Other Root" in shown.output and str(here) in shown.output
+    output = run(main, ["trust", "info"])
+    assert output.exit_code == 0 and "Other Root" in output.output and str(here) in output.output
     failed = run(main, ["trust", "update", "--from", f"{address}/missing.pem"])
     assert failed.exit_code == 1 and "cannot be fetched" in failed.output
-    assert run(main, ["trust", "info"]).output == shown.output
+    assert run(main, ["trust", "info"]).output == output.output
 
 
 def test_interim_list_is_stored_and_shown_separately(
@@ -167,8 +167,8 @@ def test_interim_list_is_stored_and_shown_separately(
     update = ["trust", "update", "--from", str(tmp_path / "list.pem")]
     assert run(main, update).exit_code == 0 and find_interim_list() is None
     assert run(main, [*update, "--interim"]).exit_code == 0
-    found = find_interim_list()
-    assert found is not None and found.is_interim and found.path != here
+    path = find_interim_list()
+    assert path is not None and path.is_interim and path.path != here
     assert "(legacy)" in run(main, ["trust", "info"]).output
     monkeypatch.setenv(INTERIM_SETTING, str(tmp_path / "absent.pem"))
     with pytest.raises(UsageError, match=INTERIM_SETTING):
@@ -191,12 +191,12 @@ def test_packaged_trust_list_is_the_fallback(
     (tmp_path / "fresh.pem").write_bytes(pem)
     update = ["trust", "update", "--from", str(tmp_path / "fresh.pem")]
     assert CliRunner().invoke(main, [*update, "--to", str(bundled)]).exit_code == 0
-    found = find_trust_list()
-    assert found is not None and found.path == bundled and found.fetched
+    trust_list = find_trust_list()
+    assert trust_list is not None and trust_list.path == bundled and trust_list.fetched
     assert str(bundled) in CliRunner().invoke(main, ["trust", "info"]).output
     assert CliRunner().invoke(main, update).exit_code == 0
-    found = find_trust_list()
-    assert found is not None and found.path == default_path()
+    trust_list = find_trust_list()
+    assert trust_list is not None and trust_list.path == default_path()
     monkeypatch.setenv(SETTING, str(tmp_path / "absent.pem"))
     with pytest.raises(UsageError):  # who names a list means that one
         find_trust_list()

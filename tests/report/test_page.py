@@ -29,9 +29,9 @@ def report(tmp_path: Path, data: bytes, *more: str, name: str = "a.png") -> str:
 
 
 def embedded(text: str) -> dict[str, object]:
-    found = re.search(r'<script type="application/json" id="record">(.*?)</script>', text)
-    assert found
-    record: dict[str, object] = json.loads(found[1])
+    match = re.search(r'<script type="application/json" id="record">(.*?)</script>', text)
+    assert match
+    record: dict[str, object] = json.loads(match[1])
     return record
 
 
@@ -71,12 +71,12 @@ def test_report_per_image(tmp_path: Path, tiny_model_dir: Path) -> None:
     for folder, shade in (("x", 5), ("y", 250)):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "a.png").write_bytes(encode(plain(shade, 300, 300), "PNG"))
-    given = [str(tmp_path / folder / "a.png") for folder in ("x", "y")]
+    paths = [str(tmp_path / folder / "a.png") for folder in ("x", "y")]
     model = ["--model", str(tiny_model_dir), "-q"]
-    run = CliRunner().invoke(main, ["detect", *given, "--report", str(tmp_path / "reports"), *model])
+    run = CliRunner().invoke(main, ["detect", *paths, "--report", str(tmp_path / "reports"), *model])
     assert run.exit_code == 0
     assert {path.name for path in (tmp_path / "reports").iterdir()} == {"a.report.html", "a-2.report.html"}
-    run = CliRunner().invoke(main, ["detect", *given, "--report", str(tmp_path / "one.html"), *model])
+    run = CliRunner().invoke(main, ["detect", *paths, "--report", str(tmp_path / "one.html"), *model])
     assert run.exit_code == 2 and "give a folder" in run.output
     run = CliRunner().invoke(
         main, ["detect", str(tmp_path), "-r", "--report", str(tmp_path / "one.html"), *model]

@@ -47,13 +47,13 @@ def test_text_has_verdict_reason_and_evidence() -> None:
     assert to_text(ok()) == "a.png: likely real\n  Looks real, mostly.\n  - exif (unsigned): Camera: Acme."
     assert to_text(ok(label="unsure", probability=None)).splitlines()[0] == "a.png: cannot tell"
     by_record = Verdict("ai", 1.0, "metadata", "It says so.")  # a statement, not an estimate of 100 %
-    told = replace(ok(), verdict=by_record, evidence=(MODEL,))
-    assert to_text(told) == f"a.png: marked as AI-made\n  It says so.\n  - model (measured): {MODEL.claim}"
+    result = replace(ok(), verdict=by_record, evidence=(MODEL,))
+    assert to_text(result) == f"a.png: marked as AI-made\n  It says so.\n  - model (measured): {MODEL.claim}"
     assert to_text(FAILED) == "broken.png: failed (corrupt)\n  broken.png: does not decode"
 
 
 @pytest.mark.parametrize(
-    ("kind", "decided_by", "says"),
+    ("kind", "decided_by", "text"),
     [
         ("generator_metadata", "metadata", "made with Midjourney, says the file"),
         ("c2pa", "c2pa", "made with Midjourney, says the file"),
@@ -62,20 +62,22 @@ def test_text_has_verdict_reason_and_evidence() -> None:
         ("exif", "metadata", "marked as AI-made"),
     ],
 )
-def test_headline_names_generator(kind: EvidenceKind, decided_by: DecidedBy, says: str) -> None:
+def test_headline_names_generator(kind: EvidenceKind, decided_by: DecidedBy, text: str) -> None:
     item = Evidence(kind, "It says so.", "unsigned", "ai", {"generator": "Midjourney (v7)"})
-    assert headline(Verdict("ai", 1.0, decided_by, "It says so."), [item]) == says
+    assert headline(Verdict("ai", 1.0, decided_by, "It says so."), [item]) == text
     assert headline(Verdict("real", 0.0, "c2pa", "Signed."), [item]) == "signed as real"
 
 
 def test_text_has_grade_and_measured_share() -> None:
     measured = {"ai_share": 0.234, "pictures": 1234, "sources": 56}
-    told = Verdict("unsure", 0.3, "abstain", "Why.", "leaning_real", ("original", "look_closely"), measured)
-    first, second, third, *_, last = to_text(replace(ok(), verdict=told)).splitlines()
+    verdict = Verdict(
+        "unsure", 0.3, "abstain", "Why.", "leaning_real", ("original", "look_closely"), measured
+    )
+    first, second, third, *_, last = to_text(replace(ok(), verdict=verdict)).splitlines()
     assert (first, second) == ("a.png: leaning real", "  Why.")
     assert "77 of 100" in third and "were real" in third and "1,234 pictures from 56 sources" in third
     assert last.startswith("  What you can do: Ask for the original file") and "hands" in last
-    one_sided = replace(told, grade="very_likely_ai", label="ai", measured={**measured, "ai_share": 1.0})
+    one_sided = replace(verdict, grade="very_likely_ai", label="ai", measured={**measured, "ai_share": 1.0})
     assert "over 99 of 100" in to_text(replace(ok(), verdict=one_sided))
 
 
@@ -163,12 +165,12 @@ def test_results_are_written_as_they_arrive(form: str) -> None:
         yield ok("first.png")
         raise AssertionError("read ahead")
 
-    written = ""
+    output = ""
     for text in render(results(), form):  # type: ignore[arg-type]
-        written += text
-        if "first.png" in written:
+        output += text
+        if "first.png" in output:
             break
-    assert "first.png" in written
+    assert "first.png" in output
 
 
 @given(st.text())

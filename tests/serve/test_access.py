@@ -1,4 +1,4 @@
-"""The key: none by default, and where there is one it is asked for before anything is read."""
+"""API key and CORS: no key by default; with a key, it is checked before the body is read."""
 
 from __future__ import annotations
 

@@ -30,7 +30,10 @@ def test_serves_on_host_and_port_from_environment(
     command: list[str], more: list[str], tiny_model_dir: Path
 ) -> None:
     port = free_port()
-    with started(command + more, IMAGEPROCESS_MODEL=str(tiny_model_dir), PORT=str(port)) as (process, log_lines):
+    with started(command + more, IMAGEPROCESS_MODEL=str(tiny_model_dir), PORT=str(port)) as (
+        process,
+        log_lines,
+    ):
         assert process.poll() is None, log_lines
         assert httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
         listening = _listening_addresses(port)
@@ -49,7 +52,8 @@ def test_port_in_use_is_reported_before_model_is_loaded() -> None:
             )
             assert completed.returncode == 2
             assert (
-                completed.stderr == f"Error: {where} is in use by another program; choose another with --port\n"
+                completed.stderr
+                == f"Error: {where} is in use by another program; choose another with --port\n"
             )
 
 
@@ -74,7 +78,7 @@ def test_terminal_shows_address(tiny_model_dir: Path, workers: str) -> None:
 
 
 def _listening_addresses(port: int) -> set[str]:
-    """Read from the kernel's table: this machine's other addresses must not answer."""
+    """Listening addresses from the kernel's table."""
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     listen = "0A"
     sockets = [row[1].split(":") for row in rows if row[3] == listen]

@@ -1,4 +1,4 @@
-"""SIGTERM: nothing that was taken on is lost, and who asks is told in time. On the real command, in its own process."""
+"""SIGTERM: accepted requests are completed and readiness ends first. Runs the command as a process."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ def serving(model: Path, *more: str, **settings: str) -> Iterator[tuple[subproce
 
 @pytest.mark.parametrize("more", [(), ("--workers", "2")], ids=["one process", "two"])
 def test_accepted_requests_are_completed_on_sigterm(tiny_model_dir: Path, more: tuple[str, ...]) -> None:
-    """New connections all the while: each is answered, or cannot be made any more."""
+    """New connections during shutdown are either answered or refused."""
     outcomes: Counter[str] = Counter()
     stop = threading.Event()
 
-    def ask() -> None:
+    def send_requests() -> None:
         while not stop.is_set():
             try:
                 outcomes[str(httpx.post(url, files={"file": BRIGHT}, timeout=30).status_code)] += 1
@@ -58,25 +58,25 @@ def test_accepted_requests_are_completed_on_sigterm(tiny_model_dir: Path, more: 
 
     with serving(tiny_model_dir, *more) as (process, address):
         url = f"{address}/v1/detect"
-        askers = [threading.Thread(target=ask) for _ in range(8)]
+        clients = [threading.Thread(target=send_requests) for _ in range(8)]
         slow: list[int] = []
-        for asker in askers:
-            asker.start()
+        for client in clients:
+            client.start()
         wait_until(lambda: outcomes["200"] > 5, state=lambda: outcomes)
         last = threading.Thread(
             target=lambda: slow.append(httpx.post(url, files={"file": SLOW}, timeout=60).status_code)
         )
         last.start()
         # Later requests were answered, so the slow one has been accepted.
-        accepted = outcomes["200"] + 3 * len(askers)
+        accepted = outcomes["200"] + 3 * len(clients)
         wait_until(lambda: outcomes["200"] > accepted, state=lambda: outcomes)
         process.send_signal(signal.SIGTERM)
-        for asker in askers:
-            asker.join(30)
+        for client in clients:
+            client.join(30)
         stop.set()
         last.join(60)
         process.wait(30)
-    assert outcomes.pop("200") > 5 and outcomes.pop("refused") == len(askers)
+    assert outcomes.pop("200") > 5 and outcomes.pop("refused") == len(clients)
     assert not outcomes, outcomes
     assert slow == [200]
 
@@ -129,7 +129,8 @@ def test_metrics_are_shared_by_processes(tiny_model_dir: Path) -> None:
 
 def request_line(log_lines: list[str]) -> str:
     return wait_until(
-        lambda: next((line for line in log_lines if '"event": "request"' in line), ""), state=lambda: log_lines
+        lambda: next((line for line in log_lines if '"event": "request"' in line), ""),
+        state=lambda: log_lines,
     )
 
 

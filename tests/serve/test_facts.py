@@ -1,4 +1,4 @@
-"""What the service tells of itself, and what is on every answer."""
+"""Health, model, metrics and OpenAPI of the service, and headers of every response."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_every_response_has_security_headers_and_request_id(tiny_model_dir: Path
     for answer in answers:
         assert answer.headers["Content-Security-Policy"].startswith("default-src 'self'; ")
         unsafe = re.findall(r"'[\w-]*unsafe[\w-]*'", answer.headers["Content-Security-Policy"])
-        assert unsafe == ["'wasm-unsafe-eval'"]  # the model in the browser; no script or style may be inline
+        assert unsafe == ["'wasm-unsafe-eval'"]  # for WebAssembly; inline scripts and styles stay forbidden
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Referrer-Policy"] == "no-referrer"
         assert answer.headers["X-Frame-Options"] == "DENY"
@@ -139,7 +139,7 @@ def test_openapi_schema_matches_records(client: httpx.Client) -> None:
         "FailedRecord": bad,
         "Failure": bad["error"],
     }
-    unmeasured = {"Verdict": {"measured"}}  # nobody measured the tiny model
+    unmeasured = {"Verdict": {"measured"}}  # the tiny model has no measurements
     for name, part in parts.items():
         assert set(part) | unmeasured.get(name, set()) == set(schemas[name]["properties"]), name
 

@@ -1,4 +1,4 @@
-"""A form is taken as it may lawfully come, and otherwise not at all."""
+"""Multipart forms: valid variants are accepted, others rejected."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Hostile files against a running service: each gets its record, soon, and others are answered all the while.
+"""Hostile files on a running service: each gets a record in time while other requests are answered.
 
-The long version is `python -m bench.reliability --only hostile`.
+The full measurement is `python -m bench.reliability --only hostile`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def client(tiny_model_dir: Path) -> Iterator[httpx.Client]:
 
 
 def check(client: httpx.Client, files: Iterator[tuple[str, bytes]], at_once: int = 50) -> int:
-    """Sends them all. -> how many."""
+    """Send all files; returns their number."""
     count, done = 0, threading.Event()
     slowest_s = [0.0]
 

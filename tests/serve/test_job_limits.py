@@ -31,7 +31,7 @@ from tests.support.jobs import (
 
 
 def test_job_waits_while_queue_is_full(tiny_model_dir: Path) -> None:
-    """A full queue refuses single requests; a job goes on later instead."""
+    """A full queue rejects single requests; a job waits and continues."""
     with (
         running(tiny_model_dir, jobs=1, max_waiting=1) as address,
         httpx.Client(base_url=address, timeout=60) as client,
@@ -75,7 +75,7 @@ def test_job_obeys_owner_rate_limit_and_leaves_room_for_single_requests(
 
 @pytest.fixture(scope="module")
 def small(tiny_model_dir: Path) -> Iterator[httpx.Client]:
-    """A service with small limits."""
+    """A client of a service with small limits."""
     with (
         running(
             tiny_model_dir, jobs=1, max_body_bytes=20_000, batch_max_bytes=100_000, batch_max_files=4
@@ -86,7 +86,7 @@ def small(tiny_model_dir: Path) -> Iterator[httpx.Client]:
 
 
 def test_job_size_limit_is_separate_from_request_limit(small: httpx.Client) -> None:
-    noise = encode(scene(3, 90, 90), "BMP")  # 24 kB: more than one picture may have
+    noise = encode(scene(3, 90, 90), "BMP")  # 24 kB: over the limit of one image
     job = wait_for_job(small, send_job(small, [("a.png", BRIGHT), ("b.bmp", noise), ("c.bmp", noise)])["id"])
     assert (job["done"], job["errors"]) == (3, 2)
     assert [r.get("error", {}).get("code") for r in job_records(small, job["id"])] == [
@@ -183,7 +183,7 @@ def test_disabled_jobs_return_404_jobs_off(tiny_model_dir: Path) -> None:
 
 
 def test_job_files_are_unlinked(tiny_model_dir: Path, tmp_path: Path) -> None:
-    """So nothing is left where the service is killed."""
+    """So nothing is left behind if the service is killed."""
     with (
         running(tiny_model_dir, jobs=1, batch_folder=tmp_path) as address,
         httpx.Client(base_url=address, timeout=60) as client,

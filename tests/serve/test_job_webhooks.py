@@ -1,4 +1,4 @@
-"""The end of a job, told to a real receiver on this machine."""
+"""Webhooks of jobs, sent to a receiver on 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ BRIGHT = encode(plain(250), "PNG")
 
 @dataclass
 class Receiver:
-    """Answers as told, in turn; the last answer for ever."""
+    """Responds with the given statuses in turn, repeating the last."""
 
     statuses: list[int]
     address: str = ""
@@ -62,7 +62,7 @@ def receiving(*statuses: int) -> Iterator[Receiver]:
 
 
 def order(tiny_model_dir: Path, url: str, until: str, **settings: Any) -> dict[str, Any]:
-    """One job with a webhook; -> what is told of it when the webhook is `until`."""
+    """Run a job with a webhook; returns its state once the webhook's state is `until`."""
     options = {
         "webhook_private_hosts": ("localhost",),
         "webhook_secret": SECRET,
@@ -86,7 +86,7 @@ def order(tiny_model_dir: Path, url: str, until: str, **settings: Any) -> dict[s
 
 
 def check_signature(headers: dict[str, str], body: bytes) -> None:
-    """As a receiver does it, by the specification alone."""
+    """Verify as a receiver does, by the specification."""
     assert abs(time.time() - int(headers["webhook-timestamp"])) < 300
     signed = b".".join((headers["webhook-id"].encode(), headers["webhook-timestamp"].encode(), body))
     expected = base64.b64encode(hmac.new(KEY, signed, hashlib.sha256).digest()).decode()
@@ -125,7 +125,7 @@ def test_webhook_stops_after_maximum_retries(
 
 
 def test_webhook_to_private_address_of_public_host_is_blocked(tiny_model_dir: Path) -> None:
-    """The receiver listens, and the name is on the list of public hosts: its address is what is refused."""
+    """The receiver listens and its name is allowed as a public host, but its address is private."""
     with receiving(200) as receiver:
         port = receiver.address.rsplit(":", 1)[1]
         job = order(
@@ -143,7 +143,7 @@ def test_webhook_to_private_address_of_public_host_is_blocked(tiny_model_dir: Pa
         ("https://hooks.example/a?b=c", True),
         ("https://HOOKS.example:8443/", True),
         ("http://inside.example/", True),
-        ("http://hooks.example/", False),  # only by https
+        ("http://hooks.example/", False),  # not https
         ("https://other.example/", False),
         ("https://hooks.example.evil.example/", False),
         ("https://evil.example#hooks.example", False),

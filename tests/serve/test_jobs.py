@@ -1,4 +1,4 @@
-"""POST /v1/jobs on a running service: many pictures in one order."""
+"""POST /v1/jobs on a running service: states, results, archives."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_job_from_archive(client: httpx.Client, kind: str) -> None:
     records = job_records(client, job["id"])
     assert [(r["source"], r["verdict"]["label"]) for r in records] == [
         ("x/a.png", "ai"),
-        ("../../b.png", "real"),  # a label; nothing is written under it
+        ("../../b.png", "real"),  # only a label, not a path
         ("nameless", "unsure"),
     ]
 
@@ -144,7 +144,7 @@ def test_job_is_invisible_to_other_keys(tiny_model_dir: Path, tmp_path: Path) ->
 
 
 def test_single_requests_overtake_jobs(tiny_model_dir: Path) -> None:
-    """With one worker they take turns: a picture waits for one of the job's, not for all."""
+    """With one worker they alternate: a single image waits for one image of the job, not for all."""
     with running(tiny_model_dir, jobs=1) as address, httpx.Client(base_url=address, timeout=60) as client:
         jobs = [send_job(client, [(f"{i}.jpg", SLOW) for i in range(15)]) for _ in range(2)]
         for _ in range(3):

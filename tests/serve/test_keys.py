@@ -1,4 +1,4 @@
-"""The key file: hashes by name, read again when it changes, and what is wrong with it is said without quoting it."""
+"""The key file: hashes by name, reloaded on change, errors that do not quote its content."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from testkit.keyfiles import line
 
 
 def write(file: Path, text: str) -> None:
-    """As an editor does it: another file in its place."""
+    """Replace the file, as editors do."""
     beside = file.with_suffix(".new")
     beside.write_text(text, encoding="utf-8")
     beside.replace(file)

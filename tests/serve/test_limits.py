@@ -1,4 +1,4 @@
-"""Bytes, pixels, files and turns: each has its cap, and what is refused is told so."""
+"""Limits of bytes, pixels, files and queued requests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from PIL import Image
 from testkit.pictures import encode, plain, scene
 from testkit.service import running
 
-CAP = 20_000_000  # the default, of a request's body
+CAP = 20_000_000  # default limit of the request body
 
 
 def test_body_over_limit_by_content_length_is_rejected(client: httpx.Client) -> None:
@@ -44,7 +44,7 @@ def _started(path: str, chunks: Iterator[bytes]) -> Iterator[bytes]:
 def test_image_just_under_limit_is_analysed_in_memory(
     client: httpx.Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))  # a temporary file would be an error
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))  # writing a temporary file would fail
     with pytest.raises(FileNotFoundError), tempfile.TemporaryFile():
         pass
     noise = Image.effect_noise((2200, 2950), 255).convert("RGB")
@@ -98,4 +98,4 @@ def test_health_is_answered_during_large_image(client: httpx.Client) -> None:
         meanwhile += 1
     looking.join()
     assert answered == [200]
-    assert meanwhile > 5  # a blocked event loop would answer one or two
+    assert meanwhile > 5  # a blocked event loop would answer only one or two

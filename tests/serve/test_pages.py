@@ -1,4 +1,4 @@
-"""The pages as files: who gets them, and that nothing in them reaches out or runs inline."""
+"""The pages as files: delivery, caching, content security policy, texts."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_page_has_content_security_policy_meta(name: str) -> None:
 
 
 def test_scripts_and_styles_name_no_other_host() -> None:
-    """XML's namespaces are names and no addresses. The runtime is npm's, not ours."""
+    """Without XML namespaces, which are names, and the npm runtime, which is not our code."""
     for path in _our_files({".js", ".css", ".svg", ".html", ".json"}):
         text = re.sub(r"\{https?://[^}]*\}", "", path.read_text(encoding="utf-8"))
         matches = re.findall(r"(?:https?:)?//[\w.]+\.\w+[^\s\"'<:]*", text)
@@ -128,7 +128,7 @@ def _our_files(suffixes: set[str]) -> list[Path]:
 
 
 def _texts(language: str) -> dict[str, str]:
-    """The language's file, and those of the parts that are fetched later."""
+    """Texts of a language, including the parts that are loaded later."""
     all_texts: dict[str, str] = {}
     for path in sorted((WEB / "assets/texts").glob(f"*{language}.json")):
         texts = json.loads(path.read_text(encoding="utf-8"))
@@ -171,7 +171,7 @@ def _slots(text: str) -> set[str]:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_style_size_limit(name: str) -> None:
-    """The whole page's weight is measured in a browser, tests/e2e/test_budgets.py."""
+    """The size of the whole page is measured in a browser, see tests/e2e/test_budgets.py."""
     styles = sum(
         (WEB / str(a["href"])).stat().st_size for t, a in _tags(name) if a.get("rel") == "stylesheet"
     )

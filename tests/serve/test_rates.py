@@ -1,4 +1,4 @@
-"""So many pictures a minute, by key or by address, and who is counted as one."""
+"""Rate limits by key and by address."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def post(address: str, files: list[tuple[str, tuple[str, bytes]]] = FILES, **hea
 def test_rate_limit_headers_and_429_retry_after(tiny_model_dir: Path) -> None:
     with running(tiny_model_dir, rate_per_address="3/hour") as address:
         answers = [post(address) for _ in range(4)]
-        assert httpx.get(f"{address}/healthz").status_code == 200  # only pictures are counted
+        assert httpx.get(f"{address}/healthz").status_code == 200  # only images are counted
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
     assert [answer.headers["X-RateLimit-Remaining"] for answer in answers] == ["2", "1", "0", "0"]
     assert {answer.headers["X-RateLimit-Limit"] for answer in answers} == {"3"}
@@ -82,7 +82,7 @@ def test_forwarded_for_is_used_only_from_trusted_proxy(tiny_model_dir: Path) -> 
     with running(tiny_model_dir, rate_per_address="1/hour", **BEHIND) as address:
         assert post(address, X_Forwarded_For="203.0.113.1").status_code == 200
         assert post(address, X_Forwarded_For="203.0.113.2").status_code == 200
-        # What the client itself wrote stands before what the proxy has seen.
+        # The client's own entry precedes the address that the proxy appended.
         assert post(address, X_Forwarded_For="198.51.100.7, 203.0.113.1").status_code == 429
 
 

@@ -1,6 +1,6 @@
-"""Requests made up from the OpenAPI document: no server error, and nothing that the document does not tell.
+"""Requests generated from the OpenAPI document: no server errors and only documented responses.
 
-The long version is `python -m bench.reliability --only schemathesis`.
+The full measurement is `python -m bench.reliability --only schemathesis`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who sends slowly, for ever, or not at all gets no more than his time, and takes nobody else's."""
+"""Slow and endless requests: timeouts, header limits and the memory limit of bodies."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def connect(address: str) -> socket.socket:
 
 
 def trickle(sock: socket.socket, data: bytes, every_s: float = 0.1) -> float:
-    """Seconds until the other side closes, or gives an answer."""
+    """Send byte by byte; returns the seconds until the server responds or closes."""
     began = time.monotonic()
     sock.settimeout(every_s)
     for i in range(200):
@@ -44,7 +44,7 @@ def trickle(sock: socket.socket, data: bytes, every_s: float = 0.1) -> float:
                 break
         except TimeoutError:
             continue
-        except OSError:  # a reset is a close too
+        except OSError:  # a reset also ends the connection
             break
     sock.settimeout(20)
     return time.monotonic() - began
@@ -72,7 +72,7 @@ def test_header_timeout_on_keep_alive(address: str) -> None:
     with connect(address) as sock:
         sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
         answer = b""
-        while b"alive" not in answer:  # head and body may come apart
+        while b"alive" not in answer:  # header and body may arrive separately
             answer += sock.recv(65536)
         sock.sendall(START)
         assert 0.4 < trickle(sock, b"a") < 5
@@ -134,7 +134,7 @@ def test_headers_up_to_limit_are_accepted(address: str) -> None:
 
 @pytest.mark.parametrize("size", [100_000, 1_500_000])  # one read or several
 def test_pipelined_header_after_body_is_accepted(address: str, size: int) -> None:
-    """Which is not counted as a head's."""
+    """The body does not count towards the header limit of the next request."""
     following = b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
     with connect(address) as sock:
         sock.sendall(form(bytes(size)) + following[:20])
@@ -168,6 +168,6 @@ def test_body_memory_is_released_after_errors_and_disconnects(address: str) -> N
             f"{address}/predict", content=b"x" * 900_000, headers={"Content-Type": "application/json"}
         )
         assert bad.status_code == 400
-        with connect(address) as sock:  # leaves in the middle
+        with connect(address) as sock:  # disconnects in the middle of the body
             sock.sendall(form(bytes(900_000))[:-100_000])
     assert httpx.post(f"{address}/v1/detect", files={"file": bytes(1_900_000)}).status_code == 200

@@ -78,7 +78,7 @@ def test_unsupported_content_type_error_names_accepted_types(client: httpx.Clien
 
 
 def test_url_is_never_fetched(client: httpx.Client) -> None:
-    """Only the command line and Python do that: a visitor must not send the service anywhere."""
+    """Only the command line and the Python API fetch URLs: a service must not (SSRF)."""
     for url in ("http://127.0.0.1:9/a.png", "https://example.org/a.png"):
         (record,) = post(client, (url, url.encode()))
         assert record["error"]["code"] == "unsupported_format"

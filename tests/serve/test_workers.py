@@ -1,4 +1,4 @@
-"""What happens to a worker happens to one picture: crash, hang, hunger and murder, each for real."""
+"""Worker failures affect only one image: crash, hang, memory limit, kill."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from testkit.service import running, worker_pids
 from testkit.waiting import wait_until
 
 BRIGHT = encode(plain(250), "PNG")
-# Seconds of decoding in a few kilobytes: long enough to be met while it is looked at.
+# Seconds of decoding in a few kilobytes: long enough to interrupt the analysis.
 SLOW = encode(Image.new("L", (7000, 7000), 9), "WEBP", lossless=True, quality=0, method=0)
 
 pytestmark = pytest.mark.skipif(
@@ -39,7 +39,7 @@ pytestmark = pytest.mark.skipif(
 
 @contextmanager
 def watched(model: Path, **settings: Any) -> Iterator[tuple[httpx.Client, FastAPI]]:
-    """A service, and the app inside it."""
+    """A client of a service, and the app inside it."""
     apps: list[FastAPI] = []
     with (
         running(model, prepare=apps.append, **settings) as address,
@@ -55,8 +55,8 @@ def detect(client: httpx.Client, data: bytes) -> dict[str, Any]:
     return record
 
 
-def looked_at(client: httpx.Client) -> int:
-    """How many pictures."""
+def analysed_count(client: httpx.Client) -> int:
+    """Number of analysed images."""
     match = re.search(
         r"^imageprocess_analysis_seconds_count (\d+)", client.get("/metrics").text, re.MULTILINE
     )
@@ -76,7 +76,7 @@ def signal_while_busy(pid: int, number: int) -> None:
 
 
 def kill(pid: int) -> None:
-    """As long as it is still one of our workers: ids are used again."""
+    """Only if the process is still our worker: process ids are reused."""
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         if b"imageprocess.serve.worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
             os.kill(pid, signal.SIGKILL)
@@ -118,11 +118,11 @@ def test_disconnect_stops_analysis_of_remaining_images(tiny_model_dir: Path) -> 
         with pytest.raises(httpx.ReadTimeout):
             client.post("/v1/detect", files=[("file", SLOW)] * 50, timeout=0.5)
         wait_until(lambda: 'route="/v1/detect",status="499"' in client.get("/metrics").text)
-        assert looked_at(client) < 50
+        assert analysed_count(client) < 50
 
 
 def test_disconnect_while_queued_stops_analysis(tiny_model_dir: Path) -> None:
-    large = encode(Image.effect_noise((1000, 1000), 255), "BMP")  # comes in several pieces
+    large = encode(Image.effect_noise((1000, 1000), 255), "BMP")  # arrives in several chunks
     posted: dict[str, dict[str, Any]] = {
         "/v1/detect": {"files": {"file": large}},
         "/predict": {"json": {"image_base64": base64.b64encode(large).decode()}},
@@ -140,12 +140,12 @@ def test_disconnect_while_queued_stops_analysis(tiny_model_dir: Path) -> None:
         for path in posted:
             left = f'route="{path}",status="499"'
             wait_until(lambda left=left: left in client.get("/metrics").text)  # type: ignore[misc]
-        assert looked_at(client) == 1
+        assert analysed_count(client) == 1
 
 
 def test_worker_memory_limit(tiny_model_dir: Path) -> None:
     with watched(tiny_model_dir, jobs=1, worker_memory_bytes=100_000_000) as (client, _):
-        bomb = encode(Image.new("RGB", (7000, 7000)), "PNG")  # 49 megapixels, which are allowed
+        bomb = encode(Image.new("RGB", (7000, 7000)), "PNG")  # 49 megapixels, under the limit
         assert detect(client, bomb)["error"]["code"] == "too_many_pixels"
         assert detect(client, BRIGHT)["verdict"]["label"] == "ai"
 
@@ -163,7 +163,7 @@ def test_image_is_retried_after_external_kill_of_worker(tiny_model_dir: Path) ->
     with watched(tiny_model_dir, jobs=1) as (client, app), ThreadPoolExecutor() as threads:
         slow = threads.submit(detect, client, SLOW)
         signal_while_busy(worker_pids(app)[0], signal.SIGKILL)
-        assert slow.result()["status"] == "ok"  # another worker looked at it
+        assert slow.result()["status"] == "ok"  # analysed by another worker
         idle = worker_pids(app)[0]
         os.kill(idle, signal.SIGKILL)
         assert detect(client, BRIGHT)["verdict"]["label"] == "ai"
@@ -174,26 +174,26 @@ def test_repeated_kills_return_503(tiny_model_dir: Path) -> None:
     stop = threading.Event()
     with watched(tiny_model_dir, jobs=1) as (client, app):
 
-        def murder() -> None:
+        def kill_workers() -> None:
             while not stop.is_set():
                 for pid in worker_pids(app):
                     kill(pid)
                 time.sleep(0.05)
 
-        murderer = threading.Thread(target=murder)
-        murderer.start()
+        killer = threading.Thread(target=kill_workers)
+        killer.start()
         try:
             answer = client.post("/v1/detect", files={"file": ("a", SLOW)})
         finally:
             stop.set()
-            murderer.join()
+            killer.join()
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
         assert answer.json()["code"] == "workers_lost"
         wait_until(lambda: client.get("/readyz").status_code == 200)
 
 
 def test_random_kills_lose_no_request(tiny_model_dir: Path) -> None:
-    """A worker is killed every second under load: every request gets its right answer, or a 503."""
+    """A worker is killed every second under load: every request gets the correct verdict or a 503."""
     kinds = [(encode(plain(b), "PNG"), label) for b, label in ((250, "ai"), (128, "unsure"), (5, "real"))]
     big = [(encode(scene(1, 2000, 2000), "JPEG"), None)]
 
@@ -204,13 +204,13 @@ def test_random_kills_lose_no_request(tiny_model_dir: Path) -> None:
     with watched(tiny_model_dir, jobs=2) as (client, app):
         stop = threading.Event()
 
-        def murder() -> None:
+        def kill_workers() -> None:
             while not stop.wait(1):
                 if pids := worker_pids(app):
                     kill(random.choice(pids))
 
-        murderer = threading.Thread(target=murder)
-        murderer.start()
+        killer = threading.Thread(target=kill_workers)
+        killer.start()
         try:
             requests = [form(data) for data, _ in kinds + big]
             address = str(client.base_url)
@@ -219,7 +219,7 @@ def test_random_kills_lose_no_request(tiny_model_dir: Path) -> None:
             )
         finally:
             stop.set()
-            murderer.join()
+            killer.join()
         metrics = client.get("/metrics").text
     assert not tally.wrong and not tally.lost
     assert tally.statuses[200] > 8

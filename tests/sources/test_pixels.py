@@ -19,8 +19,8 @@ from imageprocess.errors import UsageError
 from testkit.pictures import encode, gradient
 
 
-def _pixels(given: Any) -> Any:
-    source = sources.to_source(given, max_bytes=10_000_000)
+def _pixels(inputs: Any) -> Any:
+    source = sources.to_source(inputs, max_bytes=10_000_000)
     assert source.data is not None
     return decode(source.data, name=source.name).pixels
 
@@ -88,11 +88,11 @@ def test_invalid_array_error_names_expected_shape(array: Any, tiny_model_dir: Pa
 
 def test_many_arrays_and_images(tiny_model_dir: Path) -> None:
     pixels = np.random.default_rng(1).integers(230, 256, (2, 16, 16, 3)).astype(np.uint8)
-    found = list(imageprocess.detect_many(pixels, model=tiny_model_dir))
+    results = list(imageprocess.detect_many(pixels, model=tiny_model_dir))
     mixed = [Image.fromarray(pixels[0]), pixels[0][:, :, 0], pixels[1]]
-    found += imageprocess.detect_many(mixed, model=tiny_model_dir)
-    assert [r.source for r in found] == ["array", "array", "image", "array", "array"]
-    assert [r.verdict.label if r.verdict else None for r in found] == ["ai", "ai", "ai", None, "ai"]
+    results += imageprocess.detect_many(mixed, model=tiny_model_dir)
+    assert [r.source for r in results] == ["array", "array", "image", "array", "array"]
+    assert [r.verdict.label if r.verdict else None for r in results] == ["ai", "ai", "ai", None, "ai"]
 
 
 def test_closed_image_is_reported(tmp_path: Path, tiny_model_dir: Path) -> None:
@@ -147,6 +147,6 @@ def test_public_api_is_typed(tmp_path: Path) -> None:
         "--follow-imports=silent",
         "--ignore-missing-imports",
     ]
-    found = subprocess.run([*command, str(script)], capture_output=True, text=True, cwd=tmp_path)
-    errors = [line for line in found.stdout.splitlines() if "error:" in line]
-    assert [error.split(":")[1] for error in errors] == ["20", "21"], found.stdout
+    completed = subprocess.run([*command, str(script)], capture_output=True, text=True, cwd=tmp_path)
+    errors = [line for line in completed.stdout.splitlines() if "error:" in line]
+    assert [error.split(":")[1] for error in errors] == ["20", "21"], completed.stdout

@@ -41,19 +41,19 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _names(found: list[Source], folder: Path) -> list[str]:
-    return [Path(source.name).relative_to(folder).as_posix() for source in found]
+def _names(results: list[Source], folder: Path) -> list[str]:
+    return [Path(source.name).relative_to(folder).as_posix() for source in results]
 
 
 def test_folder_images_are_sorted(folder: Path) -> None:
-    found = list(sources.expand([str(folder)]))
-    assert _names(found, folder) == ["a.jpg", "b.PNG", "broken.jpeg", "no-suffix"]
+    actual = list(sources.expand([str(folder)]))
+    assert _names(actual, folder) == ["a.jpg", "b.PNG", "broken.jpeg", "no-suffix"]
 
 
 def test_recursion_skips_hidden_folders_and_loops(folder: Path) -> None:
     (folder / "sub" / "loop").symlink_to(folder)
-    found = _names(list(sources.expand([str(folder)], recursive=True)), folder)
-    assert found == ["a.jpg", "b.PNG", "broken.jpeg", "no-suffix", "sub/c.webp", "sub/deep/e.gif"]
+    actual = _names(list(sources.expand([str(folder)], recursive=True)), folder)
+    assert actual == ["a.jpg", "b.PNG", "broken.jpeg", "no-suffix", "sub/c.webp", "sub/deep/e.gif"]
 
 
 def test_unreadable_folder_is_reported_in_order(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,10 +69,10 @@ def test_unreadable_folder_is_reported_in_order(folder: Path, monkeypatch: pytes
     (folder / "zoo").mkdir()
     (folder / "zoo" / "z.png").write_bytes(b"")
     (folder / "alone").mkdir()
-    found = list(sources.expand([str(folder), str(folder / "alone")], recursive=True))
-    assert _names(found, folder)[4:] == ["alone", "sub/c.webp", "sub/deep", "zoo/z.png", "alone"]
+    actual = list(sources.expand([str(folder), str(folder / "alone")], recursive=True))
+    assert _names(actual, folder)[4:] == ["alone", "sub/c.webp", "sub/deep", "zoo/z.png", "alone"]
     with pytest.raises(InputNotFoundError):
-        sources.read(found[-1], max_bytes=MAX)
+        sources.read(actual[-1], max_bytes=MAX)
 
 
 def test_pipe_is_opened_only_when_named(folder: Path) -> None:
@@ -89,13 +89,13 @@ def test_globs(folder: Path) -> None:
 
 def test_file_name_with_glob_characters(folder: Path) -> None:
     (folder / "photo[1].png").write_bytes(b"x")
-    found = list(sources.expand([str(folder / "photo[1].png")]))
-    assert _names(found, folder) == ["photo[1].png"]
+    actual = list(sources.expand([str(folder / "photo[1].png")]))
+    assert _names(actual, folder) == ["photo[1].png"]
 
 
 def test_argument_order_is_kept(folder: Path) -> None:
-    found = list(sources.expand([str(folder / "sub"), str(folder / "a.jpg"), str(folder / "missing.png")]))
-    assert _names(found, folder) == ["sub/c.webp", "a.jpg", "missing.png"]
+    actual = list(sources.expand([str(folder / "sub"), str(folder / "a.jpg"), str(folder / "missing.png")]))
+    assert _names(actual, folder) == ["sub/c.webp", "a.jpg", "missing.png"]
 
 
 @pytest.mark.parametrize("argument", ["missing.png", "nothing*.png", "nul\0name.png", "x" * 5000])
@@ -146,7 +146,7 @@ def test_python_input_types(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(b"data")
     with path.open("rb") as stream:
-        given = [
+        inputs = [
             str(path),
             path,
             b"data",
@@ -155,15 +155,15 @@ def test_python_input_types(tmp_path: Path) -> None:
             stream,
             Source("s", b"data"),
         ]
-        found = [sources.to_source(one, max_bytes=MAX) for one in given]
-    assert [sources.read(source, max_bytes=MAX) for source in found] == [b"data"] * 7
-    assert [s.name for s in found] == [str(path), str(path), "bytes", "bytes", "stream", str(path), "s"]
+        actual = [sources.to_source(one, max_bytes=MAX) for one in inputs]
+    assert [sources.read(source, max_bytes=MAX) for source in actual] == [b"data"] * 7
+    assert [s.name for s in actual] == [str(path), str(path), "bytes", "bytes", "stream", str(path), "s"]
 
 
-@pytest.mark.parametrize("given", [None, 7, io.StringIO("text")])
-def test_invalid_input_types(given: object) -> None:
+@pytest.mark.parametrize("value", [None, 7, io.StringIO("text")])
+def test_invalid_input_types(value: object) -> None:
     with pytest.raises(UsageError):
-        sources.to_source(given, max_bytes=MAX)  # type: ignore[arg-type]
+        sources.to_source(value, max_bytes=MAX)  # type: ignore[arg-type]
 
 
 def test_read_errors_are_imageprocess_errors(tmp_path: Path) -> None:
@@ -171,8 +171,8 @@ def test_read_errors_are_imageprocess_errors(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xd8\xff")
     with path.open(encoding="utf-8") as text, pytest.raises(UsageError, match="open it in binary mode"):
         sources.to_source(text, max_bytes=MAX)  # type: ignore[arg-type]
-    with (tmp_path / "b").open("wb") as written, pytest.raises(InputNotFoundError, match="cannot be read"):
-        sources.to_source(written, max_bytes=MAX)
+    with (tmp_path / "b").open("wb") as write_only, pytest.raises(InputNotFoundError, match="cannot be read"):
+        sources.to_source(write_only, max_bytes=MAX)
     stream = path.open("rb")
     stream.close()
     with pytest.raises(InputNotFoundError, match="closed"):

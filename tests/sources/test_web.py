@@ -77,13 +77,13 @@ def test_fetch_names_source_by_url(site: str) -> None:
 
 def test_redirects_are_followed_and_reported(site: str) -> None:
     steps: list[tuple[str, str]] = []
-    found = sources.fetch(f"{site}/hop1", allow_private=True, on_redirect=lambda *step: steps.append(step))
-    assert found == Source(f"{site}/hop1", PICTURE)
+    source = sources.fetch(f"{site}/hop1", allow_private=True, on_redirect=lambda *step: steps.append(step))
+    assert source == Source(f"{site}/hop1", PICTURE)
     assert steps == [(f"{site}/hop1", f"{site}/hop0"), (f"{site}/hop0", f"{site}/a.png")]
 
 
 @pytest.mark.parametrize(
-    ("path", "caps", "error", "says"),
+    ("path", "caps", "error", "message"),
     [
         ("/hop9", {}, InputNotFoundError, "more than 5 redirects"),
         ("/elsewhere", {}, InputNotFoundError, "only http and https"),
@@ -97,13 +97,13 @@ def test_redirects_are_followed_and_reported(site: str) -> None:
     ],
 )
 def test_fetch_errors_are_reported(
-    site: str, path: str, caps: dict[str, float], error: type[InputError], says: str
+    site: str, path: str, caps: dict[str, float], error: type[InputError], message: str
 ) -> None:
     began = time.monotonic()
-    with pytest.raises(error, match=says) as told:
+    with pytest.raises(error, match=message) as caught:
         sources.fetch(site + path, allow_private=True, **caps)  # type: ignore[arg-type]
     assert time.monotonic() - began < 4
-    assert "://127.0.0.1" in str(told.value)
+    assert "://127.0.0.1" in str(caught.value)
 
 
 def test_private_addresses_are_rejected_by_default(site: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +140,7 @@ def test_unknown_host_and_credentials_in_url_are_rejected() -> None:
 def test_detect_url_from_python(site: str, tiny_model_dir: object) -> None:
     with pytest.raises(InputNotFoundError, match="not a public address"):
         imageprocess.detect(f"{site}/a.png", model=str(tiny_model_dir))
-    given = imageprocess.fetch(f"{site}/a.png", allow_private=True)
-    assert imageprocess.detect(given, model=str(tiny_model_dir)).source == f"{site}/a.png"
+    source = imageprocess.fetch(f"{site}/a.png", allow_private=True)
+    assert imageprocess.detect(source, model=str(tiny_model_dir)).source == f"{site}/a.png"
     first, second = imageprocess.detect_many([f"{site}/a.png", PICTURE], model=str(tiny_model_dir))
     assert first.error is not None and first.error.code == "not_found" and second.error is None

@@ -27,11 +27,11 @@ GENERATED, CAPTURED = "trainedAlgorithmicMedia", "digitalCapture"
 
 
 def read_credentials(data: bytes, trust_list: Path, form: str = "JPEG") -> list[Evidence]:
-    found = read_provenance(data, facts(form), trust_list=trust_list)
+    evidence = read_provenance(data, facts(form), trust_list=trust_list)
     assert all(
-        item.kind == "c2pa" and item.detail["proves"] and item.detail["does_not_prove"] for item in found
+        item.kind == "c2pa" and item.detail["proves"] and item.detail["does_not_prove"] for item in evidence
     )
-    return found
+    return evidence
 
 
 def single_credential(data: bytes, trust_list: Path, form: str = "JPEG") -> Evidence:

@@ -15,7 +15,7 @@ from tests.support.browsing import Open, choose_private
 
 
 def page_with_files(open_static: Open, files: dict[str, bytes], folder: Path) -> Page:
-    """The static site's page, these files looked at in their order."""
+    """The static site's page with these files checked in order."""
     paths = [folder / name for name in files]
     for path in paths:
         path.write_bytes(files[path.name])

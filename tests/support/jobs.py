@@ -1,4 +1,4 @@
-"""Orders of POST /v1/jobs: sending, waiting for the end, reading records."""
+"""Jobs of POST /v1/jobs: submit, wait for the end, read the records."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def send_job(client: httpx.Client, files: Files, **query: str) -> dict[str, Any]
 
 
 def wait_for_job(client: httpx.Client, job_id: str, **headers: str) -> dict[str, Any]:
-    """Until it has ended."""
+    """Wait until the job has ended."""
 
     def ended() -> dict[str, Any] | None:
         job: dict[str, Any] = client.get(f"/v1/jobs/{job_id}", headers=headers).json()
@@ -63,5 +63,5 @@ def job_records(client: httpx.Client, job_id: str) -> list[dict[str, Any]]:
     return [json.loads(row) for row in answer.text.splitlines()]
 
 
-def wait_for_metric(client: httpx.Client, wanted: str) -> None:
-    wait_until(lambda: wanted in client.get("/metrics").text)
+def wait_for_metric(client: httpx.Client, line: str) -> None:
+    wait_until(lambda: line in client.get("/metrics").text)

@@ -1,4 +1,4 @@
-"""A small site on loopback for the extension's tests: pages and pictures, and which of them were asked for."""
+"""A site on 127.0.0.1 for the extension's tests, with pages, images and a log of requests."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _TYPES = {
 
 
 class Site:
-    """`host`: what it is called in its addresses; it listens on 127.0.0.1 alone."""
+    """`host`: its name in URLs; it listens on 127.0.0.1 only."""
 
     def __init__(self, host: str) -> None:
         self.files: dict[str, bytes] = {}  # path -> content
-        self.headers: dict[str, str] = {}  # sent with every answer
+        self.headers: dict[str, str] = {}  # sent with every response
         self.asked: list[str] = []
         site = self
 
@@ -48,7 +48,7 @@ class Site:
         self._server.__exit__(kind, error, trace)
 
     def page(self, body: str, head: str = "") -> str:
-        """Serve a page; its address, which no other has."""
+        """Serve a page at a new URL, which is returned."""
         path = f"/page-{sum(name.endswith('.html') for name in self.files)}.html"
         self.files[path] = f"<!doctype html><meta charset=utf-8>{head}<body>{body}".encode()
         return self.address + path

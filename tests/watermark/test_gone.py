@@ -34,15 +34,15 @@ def _saved(image: Image.Image, quality: int, subsampling: int) -> DecodedImage:
 @pytest.fixture
 def searched(monkeypatch: pytest.MonkeyPatch) -> list[NDArray[np.uint8]]:
     """The pictures that were searched for a mark."""
-    seen: list[NDArray[np.uint8]] = []
+    images: list[NDArray[np.uint8]] = []
     from imageprocess.watermark import dwt_dct
 
     def seeing(pixels: NDArray[np.uint8]) -> object:
-        seen.append(pixels)
+        images.append(pixels)
         return find_mark(pixels)
 
     monkeypatch.setattr(dwt_dct, "find_mark", seeing)
-    return seen
+    return images
 
 
 @pytest.mark.parametrize("side", [512, 1024, 2048])
@@ -68,5 +68,5 @@ def test_other_images_are_searched(quality: int, subsampling: int, searched: lis
 
 @pytest.mark.parametrize(("quality", "subsampling"), [(85, 0), (100, 2)])
 def test_watermark_in_jpeg_is_read(quality: int, subsampling: int) -> None:
-    (found,) = watermark.read_watermarks(_saved(_marked(1024, 3, "float", 2), quality, subsampling))
-    assert found.detail["generator"] == "Stable Diffusion XL"
+    (evidence,) = watermark.read_watermarks(_saved(_marked(1024, 3, "float", 2), quality, subsampling))
+    assert evidence.detail["generator"] == "Stable Diffusion XL"

@@ -81,8 +81,8 @@ def test_compressed_stealth_bomb_is_limited() -> None:
     bits = np.unpackbits(np.frombuffer(stream, dtype=np.uint8))
     flat = pixels.transpose(1, 0, 2).reshape(-1).copy()
     flat[: len(bits)] = bits
-    found = find_stealth_record(flat.reshape(width, height, 3).transpose(1, 0, 2), None)
-    assert found is not None and len(found.text) <= 1_000_000
+    record = find_stealth_record(flat.reshape(width, height, 3).transpose(1, 0, 2), None)
+    assert record is not None and len(record.text) <= 1_000_000
 
 
 @pytest.mark.parametrize("size", [0, 8, 2**32 - 1])

@@ -61,8 +61,8 @@ class Registry:
             return self.tarball
         dist = {"tarball": f"{self.address}{PACKAGE}.tgz", "integrity": self.integrity}
         version = {"name": PACKAGE, "version": "9.9.9", "dist": dist}
-        told = {"name": PACKAGE, "dist-tags": {"latest": "9.9.9"}, "versions": {"9.9.9": version}}
-        return json.dumps(told).encode()
+        package = {"name": PACKAGE, "dist-tags": {"latest": "9.9.9"}, "versions": {"9.9.9": version}}
+        return json.dumps(package).encode()
 
     def project(self, folder: Path) -> Path:
         """package.json and its lock, which name the one package."""
@@ -99,9 +99,9 @@ def test_failed_download_is_retried_once(registry: Registry, tmp_path: Path) -> 
     names = {path.name for path in (tmp_path / "assets/ort").iterdir()}
     assert names == {*(Path(name).name for name in FILES), "runtime.json"}
     # What was fetched is not asked for again.
-    asked = registry.asked
+    requests = registry.asked
     assert runtime.build(tmp_path / "project", tmp_path / "again") is None
-    assert registry.asked == asked
+    assert registry.asked == requests
 
 
 @pytest.mark.parametrize("registry", [1000], indirect=True)

@@ -22,12 +22,12 @@ SOURCES = [*site.WEB.glob("*.html"), *site.WEB.glob("assets/js/*.js")]
 
 def _marked() -> dict[str, str]:
     """Key -> the English of the pages themselves."""
-    found = {}
+    texts = {}
     for path in site.WEB.glob("*.html"):
         page = path.read_text("utf-8")
-        found |= dict(re.findall(r'data-t="([^"]+)"[^>]*>([^<]*)<', page))
-        found |= {key: text for text, key in re.findall(r'aria-label="([^"]+)" data-t-label="([^"]+)"', page)}
-    return found
+        texts |= dict(re.findall(r'data-t="([^"]+)"[^>]*>([^<]*)<', page))
+        texts |= {key: text for text, key in re.findall(r'aria-label="([^"]+)" data-t-label="([^"]+)"', page)}
+    return texts
 
 
 def test_every_english_text_has_hebrew() -> None:
@@ -54,9 +54,9 @@ def test_every_text_key_in_scripts_exists() -> None:
 def test_no_unused_texts() -> None:
     """A text that no page and no script names, whole or by its first part."""
     code = "\n".join(path.read_text("utf-8") for path in SOURCES)
-    asked = set(re.findall(r"[\"`]([a-z][\w.-]*)", code))
+    keys = set(re.findall(r"[\"`]([a-z][\w.-]*)", code))
     unused = [
-        key for key in EN if not any(key == name or key.startswith(name.rstrip(".") + ".") for name in asked)
+        key for key in EN if not any(key == name or key.startswith(name.rstrip(".") + ".") for name in keys)
     ]
     assert unused == []
 
