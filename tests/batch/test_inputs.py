@@ -1,4 +1,4 @@
-"""Folders, lists, shards and URIs -> inputs, in a stable order, and what is left of them after some are done."""
+"""Inputs from folders, lists, shards and URIs in a stable order, and the rest of them on resume."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_parquet_without_images_is_skipped_only_in_folders(tmp_path: Path) -> No
 
 
 def test_remote_store_error_is_a_row(tmp_path: Path) -> None:
-    """403 for everything, and an address where nobody listens."""
+    """A server that returns 403, and an address without a server."""
     pytest.importorskip("aiohttp")
     pytest.importorskip("fsspec")
 
@@ -220,7 +220,7 @@ def test_count_does_not_read_images(tmp_path: Path) -> None:
 
 @pytest.fixture
 def mixed(tmp_path: Path) -> list[Item]:
-    """A picture, a tar of three, a damaged tar, a Parquet of four, a picture: eleven inputs."""
+    """An image, a tar of three, a damaged tar, a Parquet of four, an image: eleven inputs."""
     whole = _write_tar(tmp_path / "a.tar", {f"{i}.jpg": PICTURE for i in range(3)})
     table = _write_parquet(tmp_path / "b.parquet", {"jpg": [PICTURE] * 4})
     (tmp_path / "damaged.tar").write_bytes(b"?" * 1000)

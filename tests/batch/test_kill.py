@@ -1,4 +1,4 @@
-"""kill -9 at random moments: no row lost, none twice, no process left."""
+"""SIGKILL at random times: no row is lost or duplicated, no process is left."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from testkit.waiting import wait_until
 
 KILLS = 20
 Rows = Callable[[Path], list[dict[str, Any]]]
-# The command, with parts of a few rows: more commits to be caught in.
+# The command with small parts: more commits that a kill can interrupt.
 SCRIPT = """
 import sys
 from imageprocess.batch import run
@@ -43,21 +43,21 @@ def test_resume_after_random_kills(folder: Path, task: Task, tmp_path: Path, row
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
         try:
             process.wait(rng.uniform(0.3, 1.3))
-            finished += 1  # sooner than the kill: compare, and begin another
+            finished += 1  # ended before the kill: compare and start again
             assert rows(out) == rows(whole)
             out.unlink()
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.wait()
             kills += 1
-    assert subprocess.run(command, stderr=subprocess.DEVNULL).returncode == 1  # the broken ones are errors
+    assert subprocess.run(command, stderr=subprocess.DEVNULL).returncode == 1  # because of the broken inputs
     assert rows(out) == rows(whole)
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == []
     _assert_nothing_is_left_running(str(out))
 
 
 def _assert_nothing_is_left_running(argument: str) -> None:
-    """Workers end when whoever started them is gone."""
+    """Workers end with their parent process."""
 
     def running() -> list[str]:
         others = [p for p in Path("/proc").iterdir() if p.name.isdigit() and int(p.name) != os.getpid()]

@@ -1,4 +1,4 @@
-"""Pictures that kill their worker or keep it for ever, and workers that are killed: one row each, nothing left."""
+"""Images that crash or block their worker, and killed workers: one row each, no process left."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _codes(rows: Iterator[str]) -> list[str | None]:
 
 @pytest.fixture
 def pipe(tmp_path: Path) -> Path:
-    """A named pipe: whoever opens it to read waits until somebody writes."""
+    """A named pipe: opening it for reading blocks until a writer opens it."""
     path = tmp_path / "stuck.jpg"
     os.mkfifo(path)
     return path
@@ -43,7 +43,7 @@ def test_only_hanging_image_times_out(pipe: Path, task: Task) -> None:
 
 
 def _holders(path: Path) -> Iterator[int]:
-    """Processes that have `path` open for reading, or wait for that; none of ours."""
+    """Other processes that have `path` open for reading, or are blocked in opening it."""
     for process in Path("/proc").iterdir():
         if process.name.isdigit() and int(process.name) != os.getpid():
             try:
@@ -54,7 +54,7 @@ def _holders(path: Path) -> Iterator[int]:
 
 
 def test_only_crashing_image_is_an_error(pipe: Path, task: Task) -> None:
-    """What opens the pipe is killed, as a decoder's fault would: once in its chunk, once alone."""
+    """The worker that opens the pipe is killed, like a decoder crash: once in its chunk, once alone."""
     killed: list[int] = []
 
     def kill() -> None:
@@ -87,7 +87,7 @@ def test_killed_worker_loses_no_row(task: Task) -> None:
 
 
 def _children() -> list[int]:
-    """Workers: processes whose command line is the fork server's and that it has forked."""
+    """Workers: processes forked by the fork server, with its command line."""
     server = {int(p.name) for p in _running() if _parent(p) == os.getpid()}
     return [int(p.name) for p in _running() if _parent(p) in server]
 

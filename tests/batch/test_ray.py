@@ -1,4 +1,4 @@
-"""The Ray engine on two raylets of one machine, one of which is killed in mid-job."""
+"""The Ray engine on two raylets of one machine, one of which is killed during a job."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Rows = Callable[[Path], list[dict[str, Any]]]
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """Two nodes of two (logical) cores each; the driver sits on the first."""
+    """Two nodes of two (logical) cores each; the driver runs on the first."""
     from ray.cluster_utils import Cluster
 
-    # Workers import what we import, wherever it lies.
+    # Workers use the import path of this process.
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
     node = {"num_cpus": 2, "object_store_memory": 200_000_000}
     cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
@@ -38,7 +38,7 @@ def cluster() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def job(folder: Path, task: Task, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Job]:
-    """362 inputs: the folder's own files by name, and the same in a tar and a Parquet file."""
+    """362 inputs: the files of the folder, and the same in a tar and a Parquet file."""
     import tarfile
 
     import pyarrow

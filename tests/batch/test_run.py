@@ -1,4 +1,4 @@
-"""A job from end to end with the local engine; and its parts, whatever goes wrong while they are written."""
+"""A job from end to end with the local engine, and recovery from errors while its parts are written."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_parquet_matches_jsonl(folder: Path, task: Task, tmp_path: Path, rows: R
 def test_relative_paths_are_kept(
     folder: Path, task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: Rows
 ) -> None:
-    """Wherever the caller stood when the first worker of this process was started."""
+    """Independently of the working directory in which the first worker was started."""
     for place in (tmp_path / "a", tmp_path / "b"):
         place.mkdir()
         shutil.copy(folder / "000.jpeg", place / f"{place.name}.jpg")
@@ -89,7 +89,7 @@ def test_existing_output_is_not_overwritten(folder: Path, task: Task, tmp_path: 
 
 @pytest.fixture(params=["out.jsonl", "out.parquet"])
 def out(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """Where a job writes, in either form."""
+    """Output paths of a job in both formats."""
     if request.param.endswith("parquet"):
         pytest.importorskip("pyarrow")
     return tmp_path / str(request.param)
@@ -133,7 +133,7 @@ def test_foreign_output_file_is_rejected(folder: Path, task: Task, out: Path) ->
         run(job, resume=True)
     assert out.read_bytes() == b'{"mine": 1}\n'
     run(job, overwrite=True)
-    out.write_bytes(b'{"mine": 1}\n')  # and where the question of the one that was there is left
+    out.write_bytes(b'{"mine": 1}\n')  # the stored options of the previous file remain
     with pytest.raises(UsageError, match="not the output of a job"):
         run(job, resume=True)
 
@@ -170,11 +170,11 @@ def test_unknown_suffix_and_broken_model_fail_immediately(folder: Path, task: Ta
 
 
 class _Cut(BaseException):
-    """Stands for the end of the process."""
+    """Simulates the end of the process."""
 
 
 def _cut_at(monkeypatch: pytest.MonkeyPatch, call: int) -> None:
-    """End at the n-th step that touches the disk: before it, as kill -9 would."""
+    """End before the n-th step that writes to disk, as SIGKILL would."""
     left = [call]
 
     def counted(real: Callable[..., Any]) -> Callable[..., Any]:
@@ -193,8 +193,8 @@ def _cut_at(monkeypatch: pytest.MonkeyPatch, call: int) -> None:
 def test_resume_after_interruption_at_every_write_step(
     folder: Path, task: Task, tmp_path: Path, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The engine is replaced by rows already made, so that every step can be cut; tests/batch/test_kill.py kills
-    real processes."""
+    """The engine is replaced by prepared rows to interrupt every step; tests/batch/test_kill.py kills real
+    processes."""
     module = sys.modules[run.__module__]  # the package's attribute of that name is the function
     whole = tmp_path / "whole.jsonl"
     run(_job(folder, whole, task))

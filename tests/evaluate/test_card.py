@@ -1,4 +1,4 @@
-"""What a model folder says of itself is what was measured."""
+"""Model cards and model.json contain the measured figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verb: what it prints, what it writes, what it refuses."""
+"""`imageprocess evaluate`: output, files, errors."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_write_card_needs_a_model_folder(drawn_set, monkeypatch):
 
 def test_unwritable_report_is_reported_before_work_starts(drawn_set, tiny_model_dir, tmp_path, monkeypatch):
     monkeypatch.setattr("imageprocess.evaluate.study.evaluate", _never)
-    monkeypatch.setitem(sys.modules, "jinja2", None)  # what Python does with a package that is not there
+    monkeypatch.setitem(sys.modules, "jinja2", None)  # makes the import fail
     monkeypatch.delitem(sys.modules, "imageprocess.evaluate.page", raising=False)
     result = quick(drawn_set, tiny_model_dir, "--report", tmp_path / "r.html")
     assert result.exit_code == 1 and "imageprocess[report]" in result.output

@@ -1,4 +1,4 @@
-"""Any command that prints path<TAB>probability is measured on the very files that a model is."""
+"""External detectors: commands that print path<TAB>probability, scored on the same files as models."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from imageprocess.evaluate.commands import Command, parse_command, score_by_comm
 from imageprocess.evaluate.pictures import read_dataset
 from imageprocess.evaluate.study import evaluate
 
-# A detector of its own make: mean brightness of each file in the folder that it is given.
+# A stand-alone detector: mean brightness of each file in a folder.
 _BRIGHTNESS = """
 import sys
 from pathlib import Path
@@ -44,7 +44,7 @@ def test_external_command_is_scored_like_a_model(tmp_path, drawn_set, tiny_model
 
 
 def test_file_names_do_not_leak_labels(tmp_path, drawn_set):
-    """A command that scores by the file's name alone is at chance."""
+    """A command that uses only the file name is at chance."""
     by_name = _BRIGHTNESS.split("    print")[0] + "    print(path, int(path.stem) / 100, sep='\\t')"
     scores = score_by_command(script(tmp_path, by_name), read_dataset(drawn_set).pictures, ["raw"], jobs=1)[0]
     is_ai = np.array([picture.is_ai for picture in read_dataset(drawn_set).pictures])

@@ -1,4 +1,4 @@
-"""What a grade has meant is counted as it is told: sources alike, classes alike, and nothing of a handful."""
+"""Share of AI per grade: sources and classes are weighted equally, small samples are omitted."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ CUTS = {
 
 
 def _scored(rows: list[tuple[bool, str, float, int]]) -> Scored:
-    """(is_ai, source, score, how often)"""
+    """(is_ai, source, score, count)"""
     listed = [row[:3] for row in rows for _ in range(row[3])]
     is_ai, sources, scores = (np.array(column) for column in zip(*listed, strict=True))
     return Scored(is_ai, scores, sources)
 
 
 def test_sources_and_classes_have_equal_weight() -> None:
-    """Five AI sources that lean, one of them huge; five real ones, of which one leans that way with half of its own."""
+    """Five AI sources in one grade, one of them huge; of five real sources one is in it with half of its images."""
     rows = [(True, f"a{i}", 0.7, 1000 if i == 0 else 10) for i in range(5)]
     rows += [(False, f"r{i}", 0.3, 10) for i in range(4)] + [(False, "r4", 0.3, 50), (False, "r4", 0.7, 50)]
     actual = grade_table(_scored(rows), CUTS)
     assert list(actual) == ["leaning_ai", "leaning_real"]
     assert actual["leaning_ai"]["ai_share"] == pytest.approx(
         1 / 1.1, abs=1e-4
-    )  # r4 is a fifth, half of it here
+    )  # r4 is one of five sources, half of it in this grade
     assert (actual["leaning_ai"]["pictures"], actual["leaning_ai"]["sources"]) == (1090, 6)
     assert actual["leaning_real"]["ai_share"] == 0
 
@@ -74,9 +74,9 @@ def test_measured_grades_reach_the_verdict(tmp_path: Path) -> None:
     facts = json.loads((folder / "model.json").read_text("utf-8"))
     facts["files"]["CARD.md"] = registry.file_sha256(folder / "CARD.md")
     (folder / "model.json").write_text(json.dumps(facts), "utf-8")
-    for _ in range(2):  # written again, it is replaced
+    for _ in range(2):  # writing again replaces it
         write_grades(folder, _records(load_spec(folder)), 0)
-    registry.verify(folder)  # the card's hash is that of the new one
+    registry.verify(folder)  # the hash of the card was updated
     card = (folder / "CARD.md").read_text("utf-8")
     assert card.count("very_likely_ai | 93.0 | 412 | 31") == 1 and card.endswith("## Limits\n\nNone.\n")
     result = Detector(folder).detect(encode(scene(1).point(lambda value: 200 + value // 5), "PNG"))

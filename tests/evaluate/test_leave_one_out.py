@@ -1,4 +1,4 @@
-"""A generator that is left out is not in the training, and its row says how the network did without it."""
+"""Leave one generator family out: it is not trained on, and its row has the score of that network."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ORIGINS = ("FLUX.1 [dev]", "Midjourney v6", "FLUX / Midjourney mix")
 
 @pytest.fixture(scope="module")
 def two_families(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """40 pictures each of FLUX and of Midjourney, 10 of a source that mixes them, 60 real ones; in three splits."""
+    """40 images each of FLUX and Midjourney, 10 of a source that mixes them, 60 real images; in three splits."""
     folder = tmp_path_factory.mktemp("families")
     rng = np.random.default_rng(0)
     rows = []
@@ -66,7 +66,7 @@ def test_each_family_is_scored_by_a_network_trained_without_it(two_families, mon
         report=lambda left_out, done, of: progress.append((left_out, done, of)),
     )
     assert progress == [(NOTHING, 0, 3), ("FLUX", 1, 3), ("Midjourney", 2, 3)]
-    assert trained_on == [set(_ORIGINS), {"Midjourney v6"}, {"FLUX.1 [dev]"}]  # a mixture shows both
+    assert trained_on == [set(_ORIGINS), {"Midjourney v6"}, {"FLUX.1 [dev]"}]  # a mixed source contains both
     flux, midjourney = record["rows"]
     assert (flux["family"], flux["n"], midjourney["n"]) == ("FLUX", 40, 40)
     assert record["n_real"] == 12

@@ -1,4 +1,4 @@
-"""Metrics against values worked out by hand, and intervals against what sampling theory says."""
+"""Metrics against hand-computed values, and intervals against sampling theory."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_metrics_match_hand_computed_case():
 
 
 def test_too_small_image_is_abstention():
-    """Rights and wrongs at the thresholds are of those told; what looks at the scores alone is of all."""
+    """Threshold metrics count answered images only; threshold-free metrics count all."""
     answers = scored([1, 1, 0, 0, 0], [0.9, 0.9, 0.9, 0.1, 0.1])
     small = replace(answers, too_small=np.array([0, 1, 1, 1, 0], bool))
     actual = measure_with_intervals(small, CUTS, resamples=5).values
@@ -91,14 +91,14 @@ def test_score_at_threshold_is_ai():
 
 
 def test_calibration_error_is_zero_for_calibrated_scores():
-    """Half AI, half real, .9 said of 9 in 10 AI pictures and of 1 in 10 real ones."""
+    """Half AI, half real; score .9 for 9 of 10 AI images and for 1 of 10 real ones."""
     is_ai, scores = np.repeat([True, False], 10), np.repeat([0.9, 0.1, 0.9, 0.1], [9, 1, 1, 9])
     assert expected_calibration_error(is_ai, scores, np.ones(20)) == pytest.approx(0)
     assert expected_calibration_error(is_ai, np.full(20, 0.9), np.ones(20)) == pytest.approx(0.4)
 
 
 def test_calibration_error_is_independent_of_class_balance():
-    """Scores that are so for half and half, three of a class to one of the other, weighed at random."""
+    """Scores calibrated for equal classes, with a class ratio of 3 to 1 and random weights."""
     rng = np.random.default_rng(2)
     scores = rng.random(80_000)
     is_ai = rng.random(80_000) < scores
@@ -122,7 +122,7 @@ def test_weights_equal_repeated_images():
 
 
 def test_source_weights_balance_sources():
-    """99 right pictures of one source and 1 wrong of another: half right, when sources count the same."""
+    """99 correct images of one source and 1 wrong of another: accuracy 0.5 with equal source weights."""
     answers = scored(
         [1] * 100 + [0] * 2, [0.9] * 99 + [0.1] + [0.1] * 2, ["big"] * 99 + ["small"] + ["r1", "r2"]
     )
@@ -153,7 +153,7 @@ def test_single_source_per_class_resamples_images():
 
 
 def test_cluster_bootstrap_intervals_are_wider():
-    """Whole sources right or wrong: 10 sources tell far less than 1,000 independent pictures."""
+    """Sources entirely right or wrong: 10 clusters carry less information than 1,000 independent images."""
     rng = np.random.default_rng(0)
     right = np.repeat(rng.random(20) < 0.8, 50)
     is_ai = np.arange(1000) < 500
@@ -169,12 +169,12 @@ def test_cluster_bootstrap_intervals_are_wider():
         return high - low
 
     assert width(grouped) > 3 * width(alone)
-    expected = 2 * 1.96 * (0.8 * 0.2 / 1000) ** 0.5  # of a binomial share
+    expected = 2 * 1.96 * (0.8 * 0.2 / 1000) ** 0.5  # of a binomial proportion
     assert width(alone) == pytest.approx(expected, rel=0.35)
 
 
 def test_calibration_error_interval_contains_estimate():
-    """Perfectly calibrated answers from few sources: every draw looks worse than the whole does."""
+    """Perfectly calibrated scores of few sources: every resample has a larger error than the whole."""
     rng = np.random.default_rng(1)
     scores = rng.random(2000)
     answers = Scored(rng.random(2000) < scores, scores, np.array([f"s{i % 7}" for i in range(2000)]))
@@ -184,7 +184,7 @@ def test_calibration_error_interval_contains_estimate():
 
 
 def test_undefined_metric_is_omitted():
-    """Nobody is answered in `balanced` when every score lies between the thresholds."""
+    """In `balanced` nothing is answered if every score lies between the thresholds."""
     actual = measure_with_intervals(scored([1, 0], [0.5, 0.5]), CUTS, resamples=5)
     assert "error@balanced" not in actual.values and "error@balanced" not in actual.intervals
     assert actual.values["coverage@balanced"] == 0

@@ -1,4 +1,4 @@
-"""One self-contained file that holds what was measured, and shows no one who did not ask to be shown."""
+"""HTML report of an evaluation: self-contained, with figures, and without images of private people."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ def test_report_has_figures_plots_and_errors(study):
     assert html.count("data:image/svg+xml") == 2 + 4
     for name in ("roc", "precision recall", "reliability diagram", "histogram"):
         assert f'alt="tiny: {name}"' in html
-    assert html.count("data:image/jpeg") == 3  # the drawn mistakes: one false positive, two misses
+    assert (
+        html.count("data:image/jpeg") == 3
+    )  # the constructed errors: one false positive, two false negatives
     assert "Real pictures called AI: the surest 1<" in html and "AI pictures missed: the surest 2<" in html
 
 

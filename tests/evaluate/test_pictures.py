@@ -1,4 +1,4 @@
-"""Which pictures an evaluation takes, from an index or from folders."""
+"""Data sets for evaluation, from an index or from folders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows that cheat must be found cheating, and the rows at chance must be at chance."""
+"""Sanity checks: leaking metadata features are detected, controls are at chance."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ N = 400
 
 
 def pictures(seed: int = 0) -> tuple[Scored, np.ndarray]:
-    """Eight sources, four of each class, and three file facts that say nothing; the last one no file has."""
+    """Eight sources, four per class, and three uninformative metadata features; no file has the last."""
     rng = np.random.default_rng(seed)
     is_ai = np.arange(N) % 2 == 0
     sources = np.array([f"s{i % 8}" for i in range(N)])
@@ -28,7 +28,7 @@ def test_metadata_features_that_leak_the_class_are_detected():
 
 
 def test_metadata_features_that_identify_only_the_source_do_not_count():
-    """A fact that names the source exactly: no source lies in both folds, so nothing is learnt from it."""
+    """A feature that identifies the source exactly: no source is in both folds, so it does not help."""
     scored, facts = pictures()
     facts[:, 0] = [int(source[1:]) for source in scored.sources]
     actual = sanity.file_facts_alone(scored, facts, resamples=0).values["auroc"]

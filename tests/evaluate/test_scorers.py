@@ -1,4 +1,4 @@
-"""Any ONNX classifier with a small model.json gives the scores that its graph gives."""
+"""Scores of third-party ONNX classifiers described by a small model.json."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BLACK = np.zeros((40, 60, 3), np.uint8)
 
 
 def write_peer(folder: Path, classes: int, **facts: object) -> Path:
-    """A peer whose last output is the mean brightness (0 to 1), the others 0; 8 x 8 input called `images`."""
+    """A peer model whose last output is the mean brightness (0 to 1), the others 0; 8 x 8 input `images`."""
     weight = np.zeros((3, classes), np.float32)
     weight[:, -1] = 1 / 3
     graph = helper.make_graph(

@@ -1,4 +1,4 @@
-"""Pictures, tiers and a real network in; the figures that must follow out."""
+"""Evaluation of images on tiers with a real network: figures, groups, errors."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_group_figures(study):
     assert {row["name"] for row in groups["real_origin"]} == {"r1", "r2"}
     (size,) = groups["size"]
     assert size["name"] == "under 200 px" and size["n_ai"] == size["n_real"] == 12
-    # Of the pictures of g1 against all real ones: 4 bright over 11 dark, and so on.
+    # Images of g1 against all real ones: 4 bright above 11 dark, and so on.
     assert 0.5 < by_name["g1"]["auroc"] < by_name["g2"]["auroc"]
 
 
@@ -52,7 +52,7 @@ def test_no_label_flips_on_web_tier(study):
 
 
 def test_counts_match_detector_on_each_tier(tmp_path, drawn_set, tiny_model_dir):
-    """Of a model that has learnt from none under 120 pixels: raw are 160 long, crops 113, those of a feed 96 to 144."""
+    """With a minimum training size of 120 pixels: raw images have 160, crops 113, feed images 96 to 144."""
     shutil.copytree(tiny_model_dir, tmp_path / "tiny")
     facts = json.loads((tmp_path / "tiny/model.json").read_text(encoding="utf-8"))
     facts["training"] = {"smallest_px": 120}

@@ -1,4 +1,4 @@
-"""A base becomes the graph that it should: against a reference in PyTorch, quantised, composed, installed."""
+"""Base encoder: comparison with PyTorch, quantisation, composition, installation."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _pixels(count: int) -> np.ndarray:
 
 
 def _reference(tensors: dict[str, np.ndarray], pixels: np.ndarray) -> list[np.ndarray]:
-    """The tokens behind each block, as the papers have it."""
+    """Tokens after each block, as in the paper."""
     t = {name: torch.from_numpy(value) for name, value in tensors.items()}
     x = functional.conv2d(
         torch.from_numpy(pixels), t["embeddings.patch_embedding.weight"], stride=SIDE // GRID
@@ -85,7 +85,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def quantisation(base: Path) -> Any:
-    """Fitted on other pictures than the tests ask about."""
+    """Calibrated on other images than the tests use."""
     tensors, ranges = read_tensors(base), {}
     graph = GraphBuilder()
     add_vit(graph, "pixels", tensors, TAPS, observe=ranges.__setitem__)
@@ -152,7 +152,7 @@ def test_head_scores_each_crop_with_whole_image(base: Path, tmp_path: Path, quan
     head = _head()
     head.save(tmp_path / "head.npz")
     compose(read_tensors(base), TAPS, load_head(tmp_path / "head.npz"), quantisation, tmp_path / "model.onnx")
-    views = _pixels(3)[None]  # one picture: the whole and two crops
+    views = _pixels(3)[None]  # one image: the whole and two crops
     session = open_graph((tmp_path / "model.onnx").read_bytes(), "composed")
     logits, each, heat = session.run(["logits", "view_logits", "heatmap"], {"pixels": views})
     cls = np.concatenate([tap[:, 0] for tap in _run(read_tensors(base), views[0], quantisation)], axis=1)
@@ -189,7 +189,7 @@ def test_generator_head_uses_whole_image_and_first_crop(
 
 @pytest.fixture
 def recipe(base: Path, tmp_path: Path, quantisation: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A shipped recipe "tower" for the tiny base, in a registry of its own, and a home of its own."""
+    """A shipped recipe "tower" for the tiny base, with a separate registry and home folder."""
     folder = tmp_path / "models" / "tower"
     folder.mkdir(parents=True)
     _head().save(folder / "head.npz")

@@ -1,4 +1,4 @@
-"""What is blank, and what only looks plain."""
+"""Detection of blank images."""
 
 from __future__ import annotations
 

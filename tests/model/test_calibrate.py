@@ -54,7 +54,7 @@ def test_model_evidence(tiny_model_dir: Path, logits: tuple[float, float], point
     assert (evidence.kind, evidence.trust, evidence.points_to) == ("model", "measured", points_to)
     assert evidence.detail["logit"] == pytest.approx(logits[0] - logits[1])
     assert evidence.detail["probability_ai"] == probability_ai(logits[0] - logits[1], 0.5, 0.0)
-    assert "too_small" not in evidence.detail  # this model does not say how small a picture it knows
+    assert "too_small" not in evidence.detail  # this model has no minimum size
 
 
 def test_image_smaller_than_training_minimum_is_reported(tiny_model_dir: Path) -> None:

@@ -1,4 +1,4 @@
-"""The composed default model, where it could be got: known answers, batches, views, detection from file to record."""
+"""The composed default model, if installed: known scores, batches, views, detection from file to record."""
 
 from __future__ import annotations
 

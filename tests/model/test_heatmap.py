@@ -1,4 +1,4 @@
-"""The map for the eye."""
+"""Heat maps for display."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Second looks: copies that keep the answer or do not, and what is told of views and sources."""
+"""--explain: stability over augmented views, and details of views and sources."""
 
 from __future__ import annotations
 

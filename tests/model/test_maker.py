@@ -1,4 +1,4 @@
-"""Which generator: when the model's evidence says so, what it says, and that the graph works it out as trained."""
+"""Generator family: when it is named, its wording, and agreement of the graph with training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pixels -> the network's input."""
+"""Preprocessing: resize and normalise."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_resize_in_strips_matches_whole(name: str, width: int, height: int) -> N
     ("width", "height"),
     [
         (4000, 3000), (3000, 4000), (2017, 1513),  # in strips
-        (1152, 864), (897, 896), (896, 897), (448, 448), (449, 300), (300, 1000),  # either axis, or neither
+        (1152, 864), (897, 896), (896, 897), (448, 448), (449, 300), (300, 1000),  # one axis, both or none
         (300_000, 8), (8, 300_000), (2_200_001, 1), (1, 2_200_001),
     ],
 )  # fmt: skip
@@ -63,7 +63,7 @@ def test_reducing_matches_pillow(name: str, gap: float, width: int, height: int)
 
 
 def test_no_reduction_up_to_training_size() -> None:
-    """So a network trained without the gap sees the same."""
+    """A network trained without the gap gets the same input."""
     spec = load_spec(MODELS / "cnn").input
     assert spec.reducing_gap == 1.75
     rng = np.random.default_rng(3)

@@ -1,4 +1,4 @@
-"""A model folder runs, and one that is not what it says is refused."""
+"""Inference on model folders; folders with wrong files are rejected."""
 
 from __future__ import annotations
 
@@ -87,12 +87,12 @@ def test_missing_graph_is_reported(copy: Path) -> None:
 
 
 def test_runtime_has_no_telemetry_and_no_cache(tiny_model_dir: Path, tmp_path: Path) -> None:
-    """ONNX Runtime's telemetry begins with a thread and a database in the user's folders."""
+    """The telemetry of ONNX Runtime would start a thread and write a database in the user's folders."""
     script = (
         "import sys; from pathlib import Path; from imageprocess.model.session import Session;"
         "Session(Path(sys.argv[1]), threads=1); import onnxruntime; assert onnxruntime.__version__"
     )
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}  # and no CI=1, where it is silent anyway
+    home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}  # without CI=1, which disables telemetry
     subprocess.run([sys.executable, "-c", script, str(tiny_model_dir)], env=environment | home, check=True)
     assert list(tmp_path.iterdir()) == []

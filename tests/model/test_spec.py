@@ -1,4 +1,4 @@
-"""model.json is read whole or refused with the reason."""
+"""model.json: fields, defaults, and errors that name the field."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_model_json_fields(tiny_model_dir: Path) -> None:
     spec = load_spec(tiny_model_dir)
     assert (spec.name, spec.version, spec.temperature, spec.bias) == ("tiny", "1", 0.5, 0.0)
     assert (spec.input.width, spec.input.height, spec.input.filter) == (32, 32, "bilinear")
-    assert spec.input.reducing_gap is None  # as in folders written before there was one
+    assert spec.input.reducing_gap is None  # older model folders have no such field
     assert tuple(spec.thresholds) == MODES
     assert spec.thresholds["balanced"] == Thresholds(ai=0.8, real=0.2)
     assert spec.has_heatmap

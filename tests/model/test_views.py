@@ -1,4 +1,4 @@
-"""The views of a picture: the whole, then native crops where there is most texture."""
+"""Views of an image: the whole, then native crops with the most texture."""
 
 from __future__ import annotations
 
@@ -37,5 +37,5 @@ def test_any_image_size_gives_full_views(size: tuple[int, int]) -> None:
 
 
 def test_views_are_deterministic() -> None:
-    flat = np.full((64, 64, 3), 7, dtype=np.uint8)  # every place alike: the order is that of the places
+    flat = np.full((64, 64, 3), 7, dtype=np.uint8)  # equal texture everywhere: positional order
     assert np.array_equal(cut_views(flat, SPEC, 4), cut_views(flat, SPEC, 4))

@@ -1,6 +1,6 @@
-"""Content Credentials: the four states told apart, and what actions and ingredients say.
+"""Content Credentials: trust states of signers, tampering, expiry.
 
-Every manifest is made here, by a certificate authority that is made here.
+Every manifest is signed here by a certificate authority of the test run.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def test_missing_trust_list_is_named_in_reason(photo: bytes, tmp_path: Path) -> 
     assert item.trust == "valid_untrusted"
     reason = decide([item], None).reason
     assert "no trust list is installed" in reason
-    assert "imageprocess trust" not in reason  # a visitor of somebody's page reads it
+    assert "imageprocess trust" not in reason  # visitors of a page cannot run commands
     assert item.detail["remedy"] == "imageprocess trust update"
 
 
@@ -94,15 +94,15 @@ def test_signer_on_interim_list_only_is_legacy(
         assert "frozen interim trust list (legacy)" in item.claim
     assert (
         single_credential(made, trusting).detail["state"] == "trusted"
-    )  # on both: the conformance list counts
-    assert single_credential(part, trusting).trust == "valid_untrusted"  # on neither
+    )  # on both lists: the conformance list has priority
+    assert single_credential(part, trusting).trust == "valid_untrusted"  # on neither list
     cut = made.replace(b"trainedAlgorithmicMedia", b"trainedAlgorithmicMedib")
     assert single_credential(cut, suspicious).trust == "broken"
 
 
 @needs_extra
 def test_timestamped_signature_stays_trusted_after_expiry(shared_dir: Path) -> None:
-    """A real file: its signer's certificate has expired since, and its time stamp is by a trusted authority."""
+    """A real file with an expired signer certificate and a time stamp by a trusted authority."""
     data = (shared_dir / "fixtures" / "provenance" / "google-whisk-1.jpeg").read_bytes()
     trust_list = shared_dir / "fixtures" / "trust" / "C2PA-TRUST-LIST.pem"
     evidence = read_provenance(data, facts("JPEG"), trust_list=trust_list)
@@ -116,7 +116,7 @@ def test_timestamped_signature_stays_trusted_after_expiry(shared_dir: Path) -> N
 def test_tampered_file_is_broken_and_does_not_decide(photo: bytes, trusting: Path) -> None:
     signed = sign(photo, [created(GENERATED)])
     claim = signed.index(GENERATED.encode())
-    for at in (len(signed) - 100, claim):  # the picture's own bytes; an assertion's
+    for at in (len(signed) - 100, claim):  # in the image data; in an assertion
         broken = bytearray(signed)
         broken[at] ^= 1
         item = single_credential(bytes(broken), trusting)

@@ -49,7 +49,7 @@ def test_actions_map_to_signals(
 
 @needs_extra
 def test_bing_manifest_names_software_agent(photo: bytes, trusting: Path) -> None:
-    """Which the standard does not allow, so that its signer is not trusted; but nothing was changed since."""
+    """The standard does not allow this, so the signer is not trusted; the file is unmodified."""
     agent = created(None, softwareAgent="Image Creator from Designer", description="AI Generated Image")
     item = single_credential(sign(photo, [agent]), trusting)
     assert (item.trust, item.points_to) == ("valid_untrusted", "ai")

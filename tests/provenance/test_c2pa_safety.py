@@ -41,9 +41,7 @@ def test_manifest_without_extra_counts_as_unsigned(
 ) -> None:
     generated, captured = sign(photo, [created(GENERATED)]), sign(photo, [created(CAPTURED)])
     opened_twice = sign(photo, [opened()], ingredients=[("parentOf", generated)])
-    monkeypatch.setitem(
-        sys.modules, "c2pa", None
-    )  # what Python itself does for a module that cannot be imported
+    monkeypatch.setitem(sys.modules, "c2pa", None)  # makes the import fail
     for data in (generated, opened_twice):
         item = single_credential(data, trusting)
         assert (item.trust, item.points_to, item.detail["state"]) == ("unsigned", "ai", "not_verified")
@@ -91,7 +89,7 @@ def test_remote_manifest_url_is_reported_not_fetched(trusting: Path) -> None:
 
 @needs_extra
 def test_remote_manifest_is_never_fetched(trusting: Path) -> None:
-    """A manifest kept elsewhere is named, alone and beside an embedded one; a server on this machine hears nothing."""
+    """A remote manifest is named, alone and beside an embedded one; its server gets no connection."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"http://127.0.0.1:{server.getsockname()[1]}/manifest.c2pa"
         named = with_xmp("JPEG", xmp(attributes=f'dcterms:provenance="{address}"'))

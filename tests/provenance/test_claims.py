@@ -1,4 +1,4 @@
-"""What a manifest store says, read without the library: the same as the library reads, from the same files."""
+"""Claims of manifest stores parsed without the library match those of the library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ComfyUI: node graphs in image metadata, and what each says about the pixels."""
+"""ComfyUI node graphs in image metadata: made by AI, edited with AI, or neither."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def test_comfyui_detail_has_prompt_seed_sampler_and_model() -> None:
     ("ran", "width", "height", "points_to"),
     [
         (MADE, 2678, 1072, "nothing"),  # a screenshot of the node graph
-        (MADE, 640, 480, "nothing"),  # the same proportions, but nothing in the graph enlarges it
+        (MADE, 640, 480, "nothing"),  # same aspect ratio, but nothing in the graph upscales
         (MADE, 322, 238, "ai"),  # latents come in steps of 8
         (UPSCALED, 1280, 960, "ai"),
         (UPSCALED, 1920, 1080, "nothing"),
@@ -264,6 +264,6 @@ def test_cyclic_graph_terminates() -> None:
 def test_evidence_detail_is_valid_json() -> None:
     inputs = {"seed": 7, "cfg": float("inf"), "a": float("nan"), "b": "\ud800"}
     text = json.dumps({**MADE, **graph(n3=("KSampler", {**SAMPLER, **inputs}))})
-    text = text.replace("Infinity", "1e999")  # Python reads it as infinity
+    text = text.replace("Infinity", "1e999")  # parsed as infinity
     item = generator_evidence(png_texts({"prompt": text}))
     json.dumps(item.detail, allow_nan=False, ensure_ascii=False).encode()

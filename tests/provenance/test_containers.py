@@ -1,4 +1,4 @@
-"""The walkers: what they find, and that they find nothing where the structure has nothing."""
+"""Container parsers: metadata in each container, and none outside of its structure."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def test_png_text_chunk_kinds() -> None:
         (b"tEXt", b"one\0second"),
     ]
     assert texts_of(png(chunks)) == {
-        "one": "café",  # Latin-1, as the standard has it; the first of a name counts
+        "one": "café",  # Latin-1, as specified; the first text of a name counts
         "two": "zipped",
         "three": "prompt: café",
         "four": "prompt: café",
-        "five": "prompt: café",  # UTF-8, as several generators write it
+        "five": "prompt: café",  # UTF-8, as some generators write
     }
 
 

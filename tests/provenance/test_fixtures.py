@@ -1,4 +1,4 @@
-"""Real files of many generators and cameras, where they lie beside the repository: every row of expected.csv."""
+"""Real files of generators and cameras beside the repository: every row of expected.csv."""
 
 from __future__ import annotations
 

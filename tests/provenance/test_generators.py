@@ -1,4 +1,4 @@
-"""Generators' records, each written by the test as the generator writes it, through the whole reading of a file."""
+"""Metadata records of generators, written as each generator writes them and read through the whole pipeline."""
 
 from __future__ import annotations
 

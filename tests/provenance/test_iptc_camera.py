@@ -1,4 +1,4 @@
-"""IPTC's source types and credit lines; what EXIF says of a camera."""
+"""IPTC source types and credit lines; camera data in EXIF."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_source_type_from_url_or_bare_term() -> None:
     ("term", "points_to"),
     [
         ("trainedAlgorithmicMedia", "ai"),
-        ("algorithmicMedia", "nothing"),  # by definition not trained on anything
+        ("algorithmicMedia", "nothing"),  # by definition without training data
         ("compositeWithTrainedAlgorithmicMedia", "ai_edited"),
         ("compositeSynthetic", "ai_edited"),
         ("composite", "nothing"),

@@ -1,4 +1,4 @@
-"""Records in every place of every container: the same text is found wherever a writer put it."""
+"""The same record is read from every location in every container."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_samsung_trailer(kind: str, points_to: PointsTo | None) -> None:
     assert [item.points_to for item in evidence] == ([points_to] if points_to else [])
     assert (
         read_provenance(jpeg() + samsung_trailer(kind) + b"x", facts("JPEG")) == []
-    )  # not at the file's end
+    )  # not at the end of the file
 
 
 @pytest.mark.parametrize("order", ["utf-16-be", "utf-16-le"])

@@ -1,4 +1,4 @@
-"""Small files of each kind of record, where they lie beside the repository: every row of the two tables."""
+"""Small files of each kind of record beside the repository: every row of both tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of tools: every entry is complete, readable in both languages, and on the page in docs."""
+"""The table of tools: entries are complete, usable in Python and JavaScript, and documented."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_table_entry_is_complete(tool: dict[str, Any]) -> None:
 
 
 def test_patterns_match_in_python_and_javascript() -> None:
-    """What Python and JavaScript read differently is not used: \\A, \\Z, (?P<...>), possessive and atomic groups."""
+    """No syntax that differs between Python and JavaScript: \\A, \\Z, (?P<...>), possessive and atomic groups."""
 
     def strings(value: Any) -> list[str]:
         if isinstance(value, dict):

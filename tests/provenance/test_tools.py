@@ -1,4 +1,4 @@
-"""Each tool of the table, by a record such as it writes; and ComfyUI graphs that must not be misread."""
+"""A record of each tool in the table, and ComfyUI graphs that must not be misread."""
 
 from __future__ import annotations
 

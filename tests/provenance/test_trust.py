@@ -1,4 +1,4 @@
-"""The trust list: found where the setting says, checked, dated, replaced in one step."""
+"""The trust list: location, validation, dates, atomic update."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from testkit.serving import serving_files
 
 @pytest.fixture
 def pem() -> bytes:
-    """Two authorities, with text between them, as the official list has it."""
+    """Two authorities with text between them, as in the official list."""
     return f"Subject\tA\n{authority().root_pem}\nSubject\tB\n{authority('Other').root_pem}".encode()
 
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The list's place, by the setting."""
+    """Path of the trust list, from the setting."""
     path = tmp_path / "data" / "list.pem"
     monkeypatch.setenv(SETTING, str(path))
     return path
@@ -46,7 +46,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """A web server on this machine, and the folder that it serves."""
+    """URL of a web server and the folder that it serves."""
     with serving_files(tmp_path) as address:
         yield address, tmp_path
 
@@ -198,7 +198,7 @@ def test_packaged_trust_list_is_the_fallback(
     trust_list = find_trust_list()
     assert trust_list is not None and trust_list.path == default_path()
     monkeypatch.setenv(SETTING, str(tmp_path / "absent.pem"))
-    with pytest.raises(UsageError):  # who names a list means that one
+    with pytest.raises(UsageError):  # an explicit path must exist
         find_trust_list()
 
 

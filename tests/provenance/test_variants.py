@@ -1,4 +1,4 @@
-"""Each variant of a record says what it says wherever it stands."""
+"""Each variant of a metadata record is read as expected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""XMP: which properties count, and that bombs are refused."""
+"""XMP: which properties count; XML bombs are rejected."""
 
 from __future__ import annotations
 

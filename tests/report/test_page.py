@@ -1,4 +1,4 @@
-"""One picture's report as a file to pass on."""
+"""HTML report of one image."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_report_identifies_the_image(tmp_path: Path, tiny_model_dir: Path) -> No
     assert record["pixels_sha256"] == pixels_sha256(decode(data, name="a.png"))
     assert "{{" not in text and "://" not in re.sub(
         r"<script.*?</script>", "", text
-    )  # all filled, nothing asked for
+    )  # all placeholders filled, no requests
     assert base64.b64encode(data).decode()[:200] not in text
     assert base64.b64encode(data).decode() in report(tmp_path, data, "--report-with-picture")
 
@@ -86,7 +86,7 @@ def test_report_per_image(tmp_path: Path, tiny_model_dir: Path) -> None:
 
 @pytest.mark.parametrize("shade", [5, 250])
 def test_heat_map_does_not_contain_the_image(shade: int) -> None:
-    """Without the picture the map lies on plain grey."""
+    """Without the image, the heat map is drawn on grey."""
     pixels = np.full((40, 60, 3), shade, dtype=np.uint8)
     drawn = heat_png(pixels, np.zeros((2, 2), np.float32), with_picture=False)
     assert drawn == heat_png(pixels[::-1] // 2, np.zeros((2, 2), np.float32), with_picture=False)

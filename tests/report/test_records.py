@@ -1,4 +1,4 @@
-"""The record holds what JSON can hold, whatever a stranger's metadata brings."""
+"""Records are valid JSON for arbitrary metadata."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The four formats, as a person, a program and a spreadsheet read them."""
+"""The output formats text, CSV, JSON and JSONL."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def ok(source: str = "a.png", label: Label = "real", probability: float | None =
 def test_text_has_verdict_reason_and_evidence() -> None:
     assert to_text(ok()) == "a.png: likely real\n  Looks real, mostly.\n  - exif (unsigned): Camera: Acme."
     assert to_text(ok(label="unsure", probability=None)).splitlines()[0] == "a.png: cannot tell"
-    by_record = Verdict("ai", 1.0, "metadata", "It says so.")  # a statement, not an estimate of 100 %
+    by_record = Verdict("ai", 1.0, "metadata", "It says so.")  # a claim, not an estimate of 100 %
     result = replace(ok(), verdict=by_record, evidence=(MODEL,))
     assert to_text(result) == f"a.png: marked as AI-made\n  It says so.\n  - model (measured): {MODEL.claim}"
     assert to_text(FAILED) == "broken.png: failed (corrupt)\n  broken.png: does not decode"
