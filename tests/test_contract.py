@@ -35,7 +35,7 @@ def test_record_of_image(tiny_model_dir: Path, brightness: int) -> None:
     verdict = record["verdict"]
     assert list(verdict)[:4] == ["label", "probability_ai", "decided_by", "reason"]
     assert verdict["grade"] in GRADES and verdict["advice"]
-    assert "measured" not in verdict  # nobody measured this model
+    assert "measured" not in verdict  # this model has no measurements
     assert verdict["label"] in ("ai", "real", "unsure")
     assert 0 <= verdict["probability_ai"] <= 1
     assert verdict["decided_by"] in ("c2pa", "watermark", "metadata", "model", "abstain")

@@ -1,4 +1,4 @@
-"""The whole pipeline, with a real (tiny) network whose verdicts are known: bright is AI, dark is real."""
+"""The detector pipeline with a tiny model of known verdicts: bright is AI, dark is real."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_detect_end_to_end(detector: Detector) -> None:
     assert (result.verdict.label, result.verdict.decided_by) == ("ai", "model")
     assert result.verdict.probability_ai == pytest.approx(
         0.99966, abs=2e-4
-    )  # sigmoid(4 / 0.5), less a little grain
+    )  # sigmoid(4 / 0.5), minus the effect of grain
     assert result.model == detector.spec.info
     assert result.elapsed_ms is not None and result.elapsed_ms > 0
     assert result.heatmap is None
@@ -274,7 +274,7 @@ def test_replaced_model_folder_is_reloaded(tiny_model_dir: Path, tmp_path: Path)
 
 
 def test_detect_real_files(detector: Detector, shared_dir: Path) -> None:
-    """Every picture of the fixtures gets a record; the one that is none says so."""
+    """Every fixture image gets a result; the file that is no image gets an error."""
     files = sorted((shared_dir / "fixtures" / "provenance").iterdir())
     results = list(detector.detect_many([Source(path.name, path=path) for path in files], jobs=2))
     failed = [result.source for result in results if result.status == "error"]

@@ -1,4 +1,4 @@
-"""The import order, read from the source: each package imports only those named here, and every name is needed."""
+"""Import order by static analysis: each package imports only those listed here, and every entry is used."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import pytest
 import imageprocess
 
 PACKAGE = Path(imageprocess.__file__).parent
-# Imported anywhere; they import nothing of ours but each other.
+# Importable everywhere; they import only each other.
 BASE = {"types", "errors", "home", "extras", "files"}
-# package or module -> the others that it imports, besides BASE
+# package or module -> its imports besides BASE
 IMPORTS = {
-    "models": set(),  # data alone
-    "types": {"report"},  # inside Result.to_dict alone
+    "models": set(),  # only data
+    "types": {"report"},  # only inside Result.to_dict
     "errors": set(),
     "home": set(),
     "extras": set(),
@@ -48,7 +48,7 @@ IMPORTS = {
 CONFINED: dict[str, tuple[str, ...]] = {
     "torch": ("train/",),
     "lightning_fabric": ("train/",),
-    # evaluate runs other people's models too; quantisation uses its quantiser
+    # evaluate also runs third-party models; quantisation uses its quantiser
     "onnxruntime": (
         "model/session.py", "evaluate/scorers.py", "train/encoder/quantisation.py", "train/distil/graph.py",
     ),
@@ -135,7 +135,7 @@ def _loaded_by(code: str) -> set[str]:
 
 def test_import_loads_nothing_heavy() -> None:
     loaded = _loaded_by("import imageprocess; imageprocess.detect_many, imageprocess.__doc__") & {"numpy"}
-    assert loaded == {"numpy"}  # the probe sees what is loaded
+    assert loaded == {"numpy"}  # verifies that the probe works
     loaded = _loaded_by("import imageprocess; dir(imageprocess)")
     assert not loaded & {"numpy", "onnxruntime", "PIL", "click", "rich", "fastapi", "torch"}
 

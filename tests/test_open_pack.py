@@ -1,4 +1,4 @@
-"""A regression check of the shipped model on real pictures of sources that it never saw."""
+"""Regression test of the shipped model on real images of held-out sources."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ def test_open_pack_auroc_matches_card(shared_dir: Path) -> None:
     auroc = roc_auc_score([row["label"] == "ai" for row in rows], scores)
     measured = load_spec(registry.resolve()).facts["training"]["measured"][
         "open_test_1"
-    ]  # the pack's sources
-    assert auroc >= measured["auroc"]["clean"] - 0.05  # the pack's pictures are at most 768 px
+    ]  # sources in the pack
+    assert auroc >= measured["auroc"]["clean"] - 0.05  # images of the pack have at most 768 px

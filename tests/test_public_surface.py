@@ -1,4 +1,4 @@
-"""Each module's `__all__` is what it says: everything in it exists, and everything public of its own is in it."""
+"""`__all__` of each module: every name exists, and every public name of the module is listed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the README tells a newcomer to type exists: commands, options, targets of make, extras."""
+"""Commands, options, make targets, extras, links and figures in the README are valid."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_readme_links_resolve() -> None:
 def test_documented_hash_commands_match_report(tmp_path: Path) -> None:
     photo, report = tmp_path / "photo.jpg", tmp_path / "photo.html"
     exif = Image.Exif()
-    exif[0x0112] = 6  # lies on its side
+    exif[0x0112] = 6  # rotated by 90 degrees
     scene(5, 320, 200).save(photo, quality=90, exif=exif)
     command = [sys.executable, "-m", "imageprocess", "detect", str(photo), "--report", str(report), "--quiet"]
     subprocess.run(command, check=True, capture_output=True)
@@ -96,6 +96,6 @@ def test_headline_figures_match_benchmarks() -> None:
 
 
 def _rows(page: str, name: str) -> list[list[str]]:
-    """The table between the markers `name`, cell by cell."""
+    """Cells of the table between the markers `name`."""
     text = page.split(f"<!-- {name}:begin -->")[1].split(f"<!-- {name}:end -->")[0]
     return [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line[:1] == "|"]

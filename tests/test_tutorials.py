@@ -1,4 +1,4 @@
-"""The commands of the tutorials, run as they are written, one tutorial in one folder."""
+"""The commands of each tutorial run as written, in one folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from testkit.pictures import encode, scene
 
 TUTORIALS = Path(__file__).parents[1] / "docs" / "tutorials"
-_ENDLESS = re.compile(r"^imageprocess watch .*\n", re.MULTILINE)  # its own tests start and stop it
+_ENDLESS = re.compile(r"^imageprocess watch .*\n", re.MULTILINE)  # covered by tests/cli/test_watch.py
 
 
 def _commands(tutorial: str) -> str:
@@ -25,7 +25,7 @@ def _commands(tutorial: str) -> str:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with what the tutorials' reader has, and `imageprocess` on the PATH."""
+    """A folder with the files that the tutorials assume, and `imageprocess` on the PATH."""
     program = tmp_path / "bin" / "imageprocess"
     program.parent.mkdir()
     program.write_text(
@@ -55,7 +55,7 @@ def test_tutorial_commands_run(tutorial: str, output: list[str], folder: Path) -
     environment = {
         **os.environ,
         "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
-        "IMAGEPROCESS_HOME": str(folder / "home"),  # the small model answers
+        "IMAGEPROCESS_HOME": str(folder / "home"),  # without clip: the small model is used
     }
     script = f"set -ex\n{_commands(tutorial)}"
     done = subprocess.run(["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True)

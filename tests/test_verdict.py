@@ -1,4 +1,4 @@
-"""Every row of the truth table in verdict.py's docstring, in its order."""
+"""Every row of the truth table in verdict.py's docstring, in order."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_contradicting_evidence_is_named(claim: Evidence, against: Evidence, oth
 
 
 def test_claim_probability_is_measured_share() -> None:
-    """Anyone can type a note: it never states certainty, and nothing where other evidence speaks against it."""
+    """Metadata can be forged: the reason never states certainty, and contradicting evidence prevents a verdict."""
     for evidence in ([WORKFLOW], [WORKFLOW, model(0.3)], [UNTRUSTED_AI, model(0.99)]):
         probability = decide(evidence, BALANCED).probability_ai
         assert probability and 0.9 < probability < 0.99
@@ -95,7 +95,7 @@ def test_model_disagreement_is_named() -> None:
         verdict = decide([item, model(0.15)], BALANCED)
         assert "the model takes it for a real picture (15 % AI)" in verdict.reason
         assert (verdict.label, verdict.grade) == ("ai", weaker)
-    verdict = decide([CAMERA, model(0.97)], BALANCED)  # its own word, against a camera's facts
+    verdict = decide([CAMERA, model(0.97)], BALANCED)  # model evidence against camera metadata
     assert verdict.label == "ai" and CAMERA.claim in verdict.reason
     leaning = decide([CAMERA, model(0.7)], BALANCED)
     assert leaning.grade == "leaning_ai" and CAMERA.claim in leaning.reason
@@ -231,9 +231,9 @@ def test_measured_grade_share_only_for_model_verdicts() -> None:
         verdict = decide([model(p)], BALANCED, measured)
         assert verdict.measured and verdict.measured["grade"] == verdict.grade
     for evidence, thresholds in (
-        ([model(0.9), WORKFLOW], BALANCED),  # a record decides
-        ([model(0.9, **SMALL)], BALANCED),  # the model has not learnt from such
-        ([model(0.52)], GUESS),  # it had to pick a side
+        ([model(0.9), WORKFLOW], BALANCED),  # metadata decides
+        ([model(0.9, **SMALL)], BALANCED),  # below the minimum training size
+        ([model(0.52)], GUESS),  # best-guess never abstains
         ([], None),
     ):
         assert decide(evidence, thresholds, measured).measured is None

@@ -1,4 +1,4 @@
-"""The wheel of a clean clone: all that the package needs is in it, private mode included where npm is."""
+"""The wheel of a clean clone contains the whole package, with private mode if npm is present."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from testkit.pictures import encode, gradient
 from testkit.serving import ROOT, free_port, started
 
 RUNTIME = "imageprocess/web/assets/ort/ort-wasm-simd-threaded.wasm"
-# npm's codes where no registry answers, and where it may not ask one (npm_config_offline) for what its cache lacks.
+# npm error codes without a reachable registry, and offline (npm_config_offline) with an incomplete cache.
 UNREACHABLE = (
     "ENOTFOUND",
     "EAI_AGAIN",
@@ -31,7 +31,7 @@ UNREACHABLE = (
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tree's tracked files as they are now."""
+    """A copy of the tracked files of the working tree."""
     if not (ROOT / ".git").exists():
         pytest.skip("builds from a clone")
     folder = tmp_path_factory.mktemp("clone") / "imageprocess"
@@ -44,7 +44,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _wheel(clone: Path, out: Path, **environment: str) -> tuple[Path, str]:
-    """-> the wheel, and what its build said."""
+    """Build the wheel; returns its path and the build output."""
     command = [
         sys.executable,
         "-m",
@@ -106,7 +106,7 @@ def test_wheel_with_npm_has_private_mode(clone: Path, tmp_path: Path) -> None:
 
 
 def test_installed_wheel_detects(clone: Path, tmp_path: Path) -> None:
-    """In a venv of its own; of what this environment has, it sees the dependencies alone."""
+    """In a new venv that shares only the dependencies with this environment."""
     (tmp_path / "bin").mkdir()
     wheel, _ = _wheel(clone, tmp_path, PATH=str(tmp_path / "bin"))
     with zipfile.ZipFile(wheel) as archive:

@@ -1,4 +1,4 @@
-"""Each format and each odd way to store a picture comes out as the picture that a person sees."""
+"""Decoding of every format, colour mode and orientation."""
 
 from __future__ import annotations
 
@@ -239,7 +239,7 @@ def test_limits_are_arguments() -> None:
 
 
 def test_decode_works_with_warnings_as_errors() -> None:
-    """A palette with transparency in bytes makes Pillow warn."""
+    """Pillow warns about palettes with transparency in bytes."""
     data = _png(2, 1, 8, 3, b"\0\1", (b"PLTE", bytes(6)), (b"tRNS", b"\0\x80"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -247,7 +247,7 @@ def test_decode_works_with_warnings_as_errors() -> None:
 
 
 def test_heic_needs_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pi_heif", None)  # what Python does with a package that is not there
+    monkeypatch.setitem(sys.modules, "pi_heif", None)  # makes the import fail
     with pytest.raises(UnsupportedFormatError, match=r"pip install 'imageprocess\[heic\]'"):
         decode(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(50), name="phone.heic")
 
@@ -258,7 +258,7 @@ def test_heic(shared_dir: Path) -> None:
     decoded = decode(data)
     assert decoded.facts.format == "HEIC"
     assert decoded.pixels.shape == (decoded.facts.height, decoded.facts.width, 3)
-    assert decoded.facts.height > decoded.facts.width  # an upright flower, stored on its side
+    assert decoded.facts.height > decoded.facts.width  # a portrait image, stored rotated
     with pytest.raises(CorruptImageError):
         decode(data[: len(data) // 2])
     with pytest.raises(TooManyPixelsError):
@@ -268,7 +268,7 @@ def test_heic(shared_dir: Path) -> None:
 def _png(
     width: int, height: int, depth: int, colour_type: int, raw: bytes, *extra: tuple[bytes, bytes]
 ) -> bytes:
-    """A PNG chunk by chunk, for what Pillow does not write. `raw`: the samples of all rows."""
+    """A PNG assembled from chunks, for variants that Pillow does not write. `raw`: samples of all rows."""
     row_bytes = len(raw) // height if height else 0
     rows = b"".join(
         b"\0" + raw[y * row_bytes : (y + 1) * row_bytes] for y in range(height if row_bytes else 0)

@@ -1,4 +1,4 @@
-"""Frames are counted on the structure: no decoding, whatever the container claims, in bounded time."""
+"""Frame counts from the container structure: no decoding, bounded time."""
 
 from __future__ import annotations
 

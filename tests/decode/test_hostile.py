@@ -1,4 +1,4 @@
-"""Whatever the bytes: a picture or one clear InputError, soon."""
+"""Arbitrary bytes give an image or an InputError in bounded time."""
 
 from __future__ import annotations
 

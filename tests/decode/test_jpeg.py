@@ -1,4 +1,4 @@
-"""The fast JPEG decoder gives Pillow's pixels, to the last bit, or leaves the file to Pillow."""
+"""The fast JPEG decoder is bit-exact with Pillow or falls back to it."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_pillow_without_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_real_and_hostile_files_match_pillow(shared_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pixels or error, whichever decoder is at hand."""
+    """Pixels or the error, of the available decoder."""
     files = [path for path in shared_dir.rglob("*") if path.is_file() and path.stat().st_size < 1_000_000]
     jpegs = [data for data in (path.read_bytes() for path in files) if data[:3] == b"\xff\xd8\xff"]
     assert len(jpegs) > 20

@@ -1,4 +1,4 @@
-"""For every person: axe-core finds nothing, in either language and scheme, on any page and in any state of it."""
+"""Accessibility: axe-core in both languages and colour schemes, on every page and state; keyboard, forced colours."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.browsing import DESKTOP, PHONE, Open, check, choose, choose_p
 pytestmark = pytest.mark.e2e
 Drawn = dict[str, Path]
 AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
-SHOTS = Path(__file__).parent / "screenshots"  # for looking at; not committed
+SHOTS = Path(__file__).parent / "screenshots"  # for review; not committed
 SAMPLES = site.WEB / "assets/samples"
 LOCALES = {"en": "en-US", "he": "he-IL"}
 
@@ -59,7 +59,7 @@ def test_axe_reports_no_violations(open_static: Open, language: str, scheme: str
     assert _violations(page) == []
     page.locator("#history-keep").check()
     _judged(page, SAMPLES / "lake.png", SAMPLES / "street.jpg", Path(__file__))
-    expect(page.locator("#cards .evidence > summary")).to_have_count(2)  # what is no picture has none
+    expect(page.locator("#cards .evidence > summary")).to_have_count(2)  # a file that is no image has none
     for summary in page.locator("#cards .evidence > summary").all():
         summary.click()
     page.locator("#cards .heat-controls input").first.check()
@@ -90,7 +90,7 @@ def test_axe_on_service_with_key_and_api_page(open_page: Open) -> None:
 
 
 def test_forced_colours_keep_bar_and_selection_visible(open_page: Open, drawn: Drawn) -> None:
-    """Where a person's own colours replace the page's, backgrounds and shadows go."""
+    """With forced colours, backgrounds and shadows of the page are dropped."""
     page = open_page(forced_colors="active").page
     choose(page, drawn["bright.jpg"])
     check(page)
@@ -130,7 +130,7 @@ def test_language_from_browser_or_choice_is_kept(open_static: Open, drawn: Drawn
 
 
 def test_exports_are_in_english(open_static: Open) -> None:
-    """Records and files are for programs and for others: the same from every door."""
+    """Records and files are for programs and other people: the same in every language of the page."""
     page = open_static(locale="he-IL").page
     _judged(page, SAMPLES / "lake.png")
     with page.expect_download() as saving:

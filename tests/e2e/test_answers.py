@@ -1,4 +1,4 @@
-"""A verdict is worded on the pages as Python words it."""
+"""Wording of verdicts on the pages matches Python."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.e2e
 
 
 def test_answer_wording_matches_python(open_static: Open) -> None:
-    """Headline, what the grade has meant, on what grounds, and what can be done: alike on page and terminal."""
+    """Headline, measured share, basis and advice are the same on page and terminal."""
     page = open_static("docs.html").page
     for grade, share in itertools.product(GRADES, (0.0, 0.004, 0.07, 0.5, 0.934, 0.999)):
         label = "unsure" if grade.startswith(("leaning", "cannot")) else grade.split("_")[-1]

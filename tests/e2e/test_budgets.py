@@ -1,4 +1,4 @@
-"""What the pages may cost, with headroom for a busy machine; `python -m bench.pages` has the figures."""
+"""Time and size budgets of the pages, with headroom for a busy machine; `python -m bench.pages` measures them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from playwright.sync_api import Browser
 from testkit.page_costs import first_paint_ms, megapixel, model_ready_ms, picture_ms, weight_bytes
 
 pytestmark = pytest.mark.e2e
-BUSY = 5  # times the budget, for machines that do other things meanwhile
+BUSY = 5  # factor on the budgets, for busy machines
 
 
 def test_first_paint_under_a_second(browser: Browser, static_address: str) -> None:

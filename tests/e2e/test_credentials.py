@@ -1,4 +1,4 @@
-"""Signatures of Content Credentials, checked in the browser: only when asked for, and then as Python checks them."""
+"""Signatures of Content Credentials in the browser: verified only on request, with the same result as Python."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TRUSTED, LEGACY = authority("Listed"), authority("Once listed")
 
 @pytest.fixture(scope="module", autouse=True)
 def lists(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Two lists that Python and the site both take."""
+    """Two trust lists used by Python and the site."""
     folder = tmp_path_factory.mktemp("lists")
     with pytest.MonkeyPatch.context() as patch:
         for setting, signer in ((SETTING, TRUSTED), (INTERIM_SETTING, LEGACY)):
@@ -87,7 +87,7 @@ def _signed() -> dict[str, bytes]:
 
 
 def _compare(page: Page, files: dict[str, bytes], *, exactly: bool = True) -> None:
-    """`exactly`: to the word; two releases of the library differ in why they do not trust an obsolete certificate."""
+    """`exactly`: compare wording too; library releases differ in their reason for an obsolete certificate."""
     for name, data in files.items():
         actual = page.evaluate(
             """async ([data, name]) => {
@@ -110,12 +110,12 @@ def _compare(page: Page, files: dict[str, bytes], *, exactly: bool = True) -> No
         if any("the library that reads them says" in item["claim"] for item in expected):
             assert [item["detail"]["state"] for item in actual] == ["unreadable"], (
                 name
-            )  # in the library's words
+            )  # with the message of the library
         elif exactly:
             assert json.loads(json.dumps(expected)) == actual_fields, name
         elif any(
             item["state"] == "not_verified" for item in actual_fields
-        ):  # an expired certificate: left unchecked here
+        ):  # an expired certificate is not verified here
             assert {item["trust"] for item in expected} == {"valid_untrusted"}, name
         else:
             keys = ("trust", "points_to", "state", "signer", "signals", "manifests")
@@ -155,7 +155,7 @@ def test_c2pa_counts_in_verdict_until_removed(browser: Browser, at: str, tmp_pat
         page.get_by_role("button", name="again").wait_for()
         assert _verdict(page) == ("real", "c2pa")
         page.reload()
-        choose_private(page, path)  # kept, and used without another download
+        choose_private(page, path)  # cached and used without another download
         assert _verdict(page) == ("real", "c2pa")
         assert sum("c2pa_bg.wasm" in url for url in watched.asked) == 1
         page.get_by_role("button", name="What the file says of itself").click()

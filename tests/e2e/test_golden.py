@@ -1,4 +1,4 @@
-"""Private mode judges as Python does: the same numbers in, the same probability, verdict and evidence out."""
+"""Private mode matches Python: the same model input, probability, verdict and wording."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.golden_pictures import golden_pictures
 pytestmark = pytest.mark.e2e
 FILTERS = ("box", "bilinear", "bicubic", "lanczos")
 SIZES = [
-    # both ways; much and little; enlarged; one side kept; where Pillow begins with the other pass
+    # down and up; strong and weak; one side kept; sizes at which Pillow starts with the other pass
     (640, 480, 224, 224), (480, 640, 224, 224), (90, 70, 224, 224), (300, 100, 111, 333), (37, 53, 50, 40),
     (224, 300, 224, 224), (300, 224, 224, 224), (1, 1, 7, 5), (500, 33, 64, 64), (33, 500, 64, 64),
     (225, 226, 224, 224), (225, 227, 224, 224), (100, 225, 224, 224), (223, 224, 224, 224), (700, 701, 160, 96),
@@ -33,7 +33,7 @@ SIZES = [
 
 
 REDUCED = [
-    # one axis alone; both; a leftover of one pixel at the right, at the bottom, in the corner; long and thin; exact
+    # one axis; both; a remainder of one pixel right, bottom, in the corner; long and thin; exact
     (900, 300, 224, 224), (300, 900, 224, 224), (1345, 1345, 224, 224), (897, 896, 224, 224), (896, 897, 224, 224),
     (961, 721, 40, 30), (13_001, 7, 50, 60), (5, 11_003, 64, 48), (1, 9000, 224, 224), (9000, 1, 224, 224),
     (1280, 960, 40, 30), (1152, 864, 224, 224), (700, 3100, 224, 224), (449, 1791, 112, 112),
@@ -91,12 +91,12 @@ def test_forty_images_match_python(open_static: Open, tmp_path: Path) -> None:
 
 
 def _wording(record: dict[str, Any]) -> str:
-    """The reason but for its figures: a probability may differ in its last digits."""
+    """The reason without its figures: probabilities may differ in the last digits."""
     return re.sub(r"\d+ %", "_ %", record["verdict"]["reason"])
 
 
 def test_heat_map_matches_python(open_static: Open, tmp_path: Path) -> None:
-    """The page draws the record's values; the record's are the network's, made to be seen as Python makes them."""
+    """The page draws the values of the record, which are scaled for display as in Python."""
     data = golden_pictures()["jpeg-q85-420.jpg"]
     expected = Detector().detect(Source("x.jpg", data), heatmap=True).heatmap
     assert expected is not None

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.e2e
 
 
 def test_watermark_evidence_matches_python(open_static: Open, tmp_path: Path) -> None:
-    """Every payload in every way of writing it, hidden texts in both places, and none where none is."""
+    """Every payload in every encoding, hidden texts in both places, and unmarked images."""
     noisy = np.asarray(golden_picture(1, 648, 403))
     files = {
         f"{i}-{way}.png": encode(Image.fromarray(embed_dwt_dct(noisy, payload.bits, way)), "PNG")
@@ -124,7 +124,7 @@ def test_metadata_variants_match_python(open_static: Open, tmp_path: Path) -> No
 def test_real_generator_and_camera_files_match_python(
     open_static: Open, tmp_path: Path, shared_dir: Path
 ) -> None:
-    """Every file of the fixtures that a browser reads. Signatures are the service's to check."""
+    """Every fixture that a browser reads, without verification of signatures."""
     folder = shared_dir / "fixtures" / "provenance"
     files = {
         path.name: path.read_bytes()
@@ -136,7 +136,7 @@ def test_real_generator_and_camera_files_match_python(
 
 @pytest.mark.parametrize("name", ["failing", "passing"])
 def test_record_rows_match_expected(name: str, open_static: Open, shared_dir: Path) -> None:
-    """Every row that Python is tested with."""
+    """Every row of the tables that Python is tested with."""
     folder = shared_dir / "fixtures" / "records" / name
     page = open_static("docs.html").page
     wrong = {}
@@ -175,7 +175,7 @@ def _is_right(row: dict[str, str], record: dict[str, Any], evidence: list[dict[s
 
 
 def _compare_evidence(open_static: Open, files: dict[str, bytes], tmp_path: Path) -> list[dict[str, Any]]:
-    """Through the page and through Python -> the page's records."""
+    """Compare the page's records with Python's; returns the page's."""
     detector = Detector()
     page = page_with_files(open_static, files, tmp_path)
     saved = saved_records(page)
@@ -186,7 +186,9 @@ def _compare_evidence(open_static: Open, files: dict[str, bytes], tmp_path: Path
         signed = [item for item in expected["evidence"] if item["kind"] == "c2pa"]
         credentials = [item for item in actual["evidence"] if item["kind"] == "c2pa"]
         assert bool(signed) == bool(credentials), name
-        if any(item["points_to"] != "nothing" for item in signed):  # said by the manifest, signature or not
+        if any(
+            item["points_to"] != "nothing" for item in signed
+        ):  # claimed by the manifest, with or without a valid signature
             assert {item["points_to"] for item in credentials} <= {item["points_to"] for item in signed}, name
         if not signed:
             assert actual["verdict"]["label"] == expected["verdict"]["label"], name
@@ -194,7 +196,7 @@ def _compare_evidence(open_static: Open, files: dict[str, bytes], tmp_path: Path
 
 
 def _records_of(record: dict[str, Any]) -> list[dict[str, Any]]:
-    """Evidence that a browser reads in full, whole numbers too long for JavaScript as their digits."""
+    """Evidence that browsers read completely; integers beyond JavaScript's range as strings."""
     items = [item for item in record["evidence"] if item["kind"] not in ("c2pa", "model")]
     for item in items:
         settings = item["detail"].get("settings", {})

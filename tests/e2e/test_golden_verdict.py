@@ -20,7 +20,7 @@ MODES = {"high-confidence": {"ai": 0.95, "real": 0.04}, "balanced": {"ai": 0.8, 
 
 
 def test_verdicts_match_python_for_every_evidence_set(open_static: Open) -> None:
-    """Every set of evidence, against several probabilities and settings."""
+    """Every set of up to three items of evidence, with several probabilities and thresholds."""
     items = [
         Evidence("c2pa", "Signed {ai}.", "trusted", "ai"),
         Evidence("c2pa", "Signed capture.", "trusted", "real"),
@@ -72,7 +72,7 @@ def test_verdicts_match_python_for_every_evidence_set(open_static: Open) -> None
 
 
 def test_sha256_without_crypto_subtle(open_static: Open) -> None:
-    """On plain http to another machine there is no crypto.subtle."""
+    """crypto.subtle is missing on plain http except on localhost."""
     import hashlib
 
     page = open_static("docs.html").page

@@ -1,4 +1,4 @@
-"""Hebrew with Latin words and numbers in it: in the order in which it is read, and with Python's names."""
+"""Hebrew texts with Latin words and numbers: visual order, and camera names as in Python."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.e2e
 
 
 def test_number_after_latin_word_keeps_order_in_hebrew(open_static: Open) -> None:
-    """Reading goes leftwards: "AI" stands right of the number that follows it, with its full stop or colon between."""
+    """Right to left: "AI" stands to the right of the number that follows it, with the punctuation between them."""
     page = open_static("predict.html?lang=he").page
     placed = page.evaluate(
         """async () => {

@@ -1,4 +1,4 @@
-"""The panel of what a file says of itself: in both modes, and the same that `imageprocess inspect` tells."""
+"""The metadata panel in both modes matches `imageprocess inspect`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _look_at_panel(page: Page) -> None:
     expect(chain).to_contain_text("Identity: Ada Example by ID Desk, creator")
     expect(chain).to_contain_text("Soft binding: Adobe TrustMark")
     panel.get_by_text("PNG text").click()
-    expect(panel.locator("pre")).to_have_text(SETTINGS)  # as text: nothing in it is markup
+    expect(panel.locator("pre")).to_have_text(SETTINGS)  # escaped: no markup
     panel.get_by_role("button", name="Close").click()
     expect(panel).to_have_count(0)
 

@@ -1,4 +1,4 @@
-"""The static site as an app: installable, and a target for pictures that other apps share."""
+"""The static site as an installed app and share target."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_site_is_installable(open_static: Open) -> None:
     manifest = session.send("Page.getAppManifest")
     assert manifest["errors"] == [] and "share_target" in manifest["data"]
     wrong = [one["errorId"] for one in session.send("Page.getInstallabilityErrors")["installabilityErrors"]]
-    assert set(wrong) <= {"in-incognito"}  # a test's browser keeps nothing
+    assert set(wrong) <= {"in-incognito"}  # test browsers are incognito
 
 
 def test_share_target_checks_image_locally(open_static: Open, drawn: Drawn) -> None:

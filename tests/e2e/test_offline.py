@@ -1,4 +1,4 @@
-"""The static site without a network, and with a new model."""
+"""The static site offline, and after updates of model and release."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Drawn = dict[str, Path]
 
 
 def _settled(page: Page, *large: str) -> None:
-    """The service worker has kept the pages, and these files are in the cache."""
+    """Wait until the service worker has cached the pages and these files."""
     page.wait_for_load_state("networkidle")
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
 
@@ -32,7 +32,7 @@ def _settled(page: Page, *large: str) -> None:
 
 
 def _kept(page: Page) -> list[str]:
-    """The addresses of the large files in the cache."""
+    """URLs of the large files in the cache."""
     urls: list[str] = page.evaluate(
         """caches.open('imageprocess-private').then((cache) => cache.keys())
             .then((keys) => keys.map(({ url }) => url))"""
@@ -41,7 +41,7 @@ def _kept(page: Page) -> list[str]:
 
 
 def test_works_offline_after_one_visit(browser: Browser, static_dir: Path, drawn: Drawn) -> None:
-    """The first page alone is visited; the other is never seen online."""
+    """Only the first page is visited online."""
     drawn_apart = (static_dir / "below/network/model.onnx").exists()
     with serving_files(static_dir) as served, watching(browser, served) as watched:
         page = watched.page
@@ -65,7 +65,7 @@ def _go_on(page: Page, served: str, drawn: Drawn) -> None:
 
 @contextmanager
 def _own_site(browser: Browser, static_dir: Path, tmp_path: Path) -> Iterator[tuple[Path, Watched]]:
-    """A copy of the site that may be changed, and its page of verdicts open."""
+    """A modifiable copy of the site with predict.html open."""
     shutil.copytree(static_dir, tmp_path / "site")
     with serving_files(tmp_path / "site") as served, watching(browser, served) as watched:
         watched.page.goto(f"{served}/below/predict.html")
@@ -96,7 +96,7 @@ def test_new_model_replaces_cached_one(
 def test_new_release_is_cached_completely(
     browser: Browser, static_dir: Path, tmp_path: Path, drawn: Drawn
 ) -> None:
-    """One visit after it is enough: of a file that is new, and of one that nobody has asked for yet."""
+    """One visit after the release suffices, for new files and for files not requested yet."""
     with _own_site(browser, static_dir, tmp_path) as (below, watched):
         page = watched.page
         _settled(page, "/ort/", "/model/model.onnx")
@@ -114,7 +114,7 @@ def test_new_release_is_cached_completely(
 
 
 def _release(below: Path) -> None:
-    """A file more, which is asked for at once, and another that is asked for later."""
+    """One more file that is requested immediately, and one that is requested later."""
     scripts = below / "assets/js"
     (scripts / "newer.js").write_text("export const newer = (globalThis.newer = 1);\n", encoding="utf-8")
     for name in ("predict.js", "exports.js"):
@@ -137,7 +137,7 @@ def test_cache_manifest_changes_with_content(tmp_path: Path, tiny_model_dir: Pat
 
 
 def test_no_page_requests_missing_files(open_static: Open) -> None:
-    """Every address that a page of the static site asks for answers, and is of this host."""
+    """Every URL that a page of the static site requests exists and is on this host."""
     for name in ("index.html", "predict.html", "docs.html"):
         watched = open_static(name)
         failed: list[str] = []

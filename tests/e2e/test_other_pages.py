@@ -1,4 +1,4 @@
-"""index.html and the API's page: what they show is read from the service, and both look right everywhere."""
+"""index.html and docs.html: content from the service, layout, contrast and structure."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_network_drawing_matches_its_file(open_page: Open, address: str) -> None
         assert f"{block['outputs']} maps of {block['side']} × {block['side']}" in text
     expect(page.locator("#network-lead")).to_contain_text(f"{network['parameters']:,}")
     for image in page.locator("main img").all():
-        image.scroll_into_view_if_needed()  # the figure's are fetched when they come into view
+        image.scroll_into_view_if_needed()  # lazily loaded
         image.evaluate("image => image.decode()")
         assert image.evaluate("image => image.complete && image.naturalWidth") > 0
 

@@ -1,4 +1,4 @@
-"""Ways of giving pictures to predict.html: drop, paste, keyboard, phone, and what is not an image."""
+"""Inputs of predict.html: drop, paste, keyboard, phone, and inputs that are not images."""
 
 from __future__ import annotations
 
@@ -109,7 +109,9 @@ def test_remove_one_image(open_page: Open, drawn: Drawn) -> None:
 
 def test_keyboard_only(open_page: Open, drawn: Drawn) -> None:
     page = open_page().page
-    page.on("filechooser", lambda chooser: None)  # early: Chromium takes a moment to hand its chooser over
+    page.on(
+        "filechooser", lambda chooser: None
+    )  # registered early: Chromium reports the chooser with a delay
     expect(_tab_to(page, "Choose pictures")).to_be_focused()
     with page.expect_file_chooser() as choosing:
         page.keyboard.press("Enter")

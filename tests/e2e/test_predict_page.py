@@ -1,4 +1,4 @@
-"""predict.html as a person uses it."""
+"""predict.html with a service: verdict, mode, table, exports, heat map."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_image_from_file_to_verdict(open_page: Open, drawn: Drawn) -> None:
     expect(page.locator("#limits")).to_contain_text("20 MB")
     choose(page, drawn["bright.jpg"])
     expect(page.get_by_role("img", name="Preview of bright.jpg")).to_be_visible()
-    assert not any("detect" in url for url in watched.asked)  # nothing leaves before it is asked for
+    assert not any("detect" in url for url in watched.asked)  # nothing is sent before the button is pressed
     check(page)
     card = page.get_by_role("article", name="bright.jpg")
     expect(card.get_by_role("heading")).to_have_text("Very likely AI-made")
@@ -59,7 +59,7 @@ def test_bar_shows_probability_and_unsure_range(open_page: Open, address: str, t
 
 
 def _needle(page: Page) -> float:
-    """Where it stands on the bar, from the left."""
+    """Position of the needle on the bar, as a fraction from the left."""
     track, needle = page.get_by_role("meter").bounding_box(), page.locator(".needle").bounding_box()
     assert track and needle
     return (needle["x"] + needle["width"] / 2 - track["x"]) / track["width"]
@@ -79,7 +79,7 @@ def test_mode_change_sends_only_checked_images_again(open_page: Open, drawn: Dra
     page = watched.page
     choose(page, drawn["grey.webp"])
     check(page)
-    choose(page, drawn["dark.png"])  # waits for the button
+    choose(page, drawn["dark.png"])  # not checked until the button is pressed
     page.get_by_label("How sure an answer must be").select_option("best-guess")
     expect(page.locator("h2.verdict")).to_have_text(re.compile("Leaning"))
     expect(page.get_by_role("article", name="dark.png")).to_contain_text("Ready to be checked.")
@@ -144,7 +144,7 @@ def test_several_images_give_table_csv_and_json(open_page: Open, drawn: Drawn, a
 
 
 def test_completion_is_announced_after_table_is_rendered(open_page: Open, drawn: Drawn) -> None:
-    """On a slow line the table's code comes late: neither the status nor the button may say that all is done before."""
+    """With a slow connection table.js loads late: status and button must not report completion before it."""
     watched = open_page("index.html", service_workers="block")
     watched.expected = ("Service Worker registration blocked",)
     page = watched.page
@@ -164,7 +164,7 @@ def test_completion_is_announced_after_table_is_rendered(open_page: Open, drawn:
     choose(page, drawn["bright.jpg"], drawn["dark.png"])
     page.locator("#run").click()
     expect(page.locator("h2.verdict")).to_have_count(2)
-    page.evaluate("new Promise((done) => setTimeout(done))")  # what follows the last verdict at once is over
+    page.evaluate("new Promise((done) => setTimeout(done))")  # pending tasks of the last verdict have run
     expect(page.get_by_role("button", name="again")).to_be_hidden()
     late[0].continue_()
     expect(page.get_by_role("button", name="again")).to_be_visible()
@@ -224,7 +224,7 @@ def test_heat_map_overlay_and_opacity(open_page: Open, drawn: Drawn, tmp_path: P
 
 
 def test_metadata_claim_is_shown_as_claim(open_page: Open, address: str, tmp_path: Path) -> None:
-    """A generator's own note decides; the page says so, draws no band, and shows no estimate."""
+    """Generator metadata decides: the page says so and shows no unsure range and no estimate."""
     from PIL import Image, PngImagePlugin
 
     note = PngImagePlugin.PngInfo()

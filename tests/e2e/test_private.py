@@ -1,4 +1,4 @@
-"""predict.html without any service: pictures are looked at in the browser."""
+"""predict.html in private mode: images are checked in the browser, without a service."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_damaged_and_unsupported_files_have_different_errors(open_static: Open, 
 
 
 def test_hostile_files_do_not_break_the_worker(open_static: Open, shared_dir: Path) -> None:
-    """Real files of decoders' fuzzing corpora; the worker that met them all still judges the last."""
+    """Files of decoder fuzzing corpora; afterwards the same worker still checks a valid image."""
     folder = shared_dir / "hostile"
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.stat().st_size < 100_000]
     if not files:
@@ -118,7 +118,7 @@ def test_hostile_files_do_not_break_the_worker(open_static: Open, shared_dir: Pa
 
 
 def _large_png(width: int, height: int) -> bytes:
-    """Grey of one tone, a few kilobytes whatever its size."""
+    """A uniform grey PNG of a few kilobytes for any size."""
     packed = zlib.compressobj(1)
     body = packed.compress(b"\0" + b"\x60" * width) + b"".join(
         packed.compress(b"\0" + b"\x60" * width) for _ in range(height - 1)
@@ -160,7 +160,7 @@ def test_mode_change_updates_verdict_immediately(open_static: Open, tmp_path: Pa
 
 
 def test_mode_changed_during_run_applies(open_static: Open, drawn: Drawn) -> None:
-    """Changed in the very moment in which the first picture is handed over."""
+    """The mode changes when the first image starts."""
     page = open_static().page
     page.evaluate(
         """() => {
@@ -184,7 +184,7 @@ def test_mode_changed_during_run_applies(open_static: Open, drawn: Drawn) -> Non
 
 
 def _unsure_when_sure() -> bytes:
-    """A picture of which the shipped model, whichever it is, is not certain."""
+    """An image that is unsure for the shipped model in mode high-confidence."""
     detector = Detector()
     for name, data in golden_pictures().items():
         if detector.detect(Source(name, data), mode="high-confidence").verdict.label == "unsure":  # type: ignore[union-attr]
@@ -193,7 +193,7 @@ def _unsure_when_sure() -> bytes:
 
 
 def test_canvas_noise_is_detected(open_static: Open, static_dir: Path) -> None:
-    """As browsers do that resist fingerprinting: one bit here and there."""
+    """Anti-fingerprinting noise: some changed bits in the pixels of the canvas."""
     noise = """
         const read = OffscreenCanvasRenderingContext2D.prototype.getImageData;
         OffscreenCanvasRenderingContext2D.prototype.getImageData = function (...place) {
@@ -203,7 +203,9 @@ def test_canvas_noise_is_detected(open_static: Open, static_dir: Path) -> None:
         };
     """
     worker = (static_dir / "below/assets/js/private/worker.js").read_text(encoding="utf-8")
-    watched = open_static("docs.html", service_workers="block")  # routes do not reach a worker's worker
+    watched = open_static(
+        "docs.html", service_workers="block"
+    )  # Playwright routes do not reach workers of a service worker
     watched.expected = ("Service Worker registration blocked",)
     page = watched.page
     page.route(
@@ -243,7 +245,7 @@ def test_switch_between_browser_and_service(open_page: Open, drawn: Drawn, addre
     expect(page.get_by_role("article", name="scan.tif").get_by_role("heading")).to_have_text(
         "Very likely AI-made"
     )
-    # This one, and no other, now or later.
+    # Only this file is sent, now or later.
     expect(page.locator("#where-browser")).to_be_checked()
     page.set_input_files("#files", drawn["=cmd.png"])
     expect(page.get_by_role("article", name="=cmd.png").get_by_role("heading")).to_be_visible()

@@ -133,7 +133,7 @@ def test_history_is_opt_in_and_can_be_cleared(open_static: Open, drawn: Drawn) -
     expect(switch).not_to_be_checked()
     expect(page.locator("#history-list li")).to_have_count(0)
     stored = "indexedDB.databases().then((all) => all.map(({ name }) => name))"
-    assert page.evaluate(stored) == []  # not even a database
+    assert page.evaluate(stored) == []  # no database is created
     switch.check()
     expect(page.locator("#history-count")).to_have_text("Nothing is kept yet.")
     choose_private(page, drawn["dark.png"], drawn["notes.txt"])

@@ -1,4 +1,4 @@
-"""Going through many answers on the page, and what comes of the marks: imported by the real command."""
+"""Reviewing many verdicts on the page; labels are saved and imported by `imageprocess data import`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture(scope="module")
 def eight(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """In the tiny model bright is AI, dark is real, grey is neither. Two share a name."""
+    """For the tiny model bright is AI, dark is real, grey is unsure. Two files share a name."""
     folder = tmp_path_factory.mktemp("eight")
     details = {
         "a.png": 250,
@@ -117,7 +117,7 @@ def test_review_labels_are_saved_as_importable_folder(
     rows = page.locator("#rows tr")
     for place in range(7):
         rows.nth(place).locator(".mark-as").nth(place % 2).click()
-    rows.nth(6).locator(".mark-as").nth(0).click()  # taken back
+    rows.nth(6).locator(".mark-as").nth(0).click()  # undone
     expect(page.locator("#marked")).to_contain_text(
         "6 pictures marked." if private else "6 pictures marked. Right answers: 3, wrong ones: 2."
     )
@@ -151,13 +151,13 @@ def test_row_is_labelled_by_keyboard(open_page: Open, eight: list[Path]) -> None
     page.keyboard.press("2")
     second = page.locator("#rows tr").nth(1)
     expect(second.get_by_role("button", name="I don’t: b.png")).to_have_attribute("aria-pressed", "true")
-    page.keyboard.press("2")  # taken back
+    page.keyboard.press("2")  # undone
     expect(second.locator("[aria-pressed=true]")).to_have_count(0)
     for _ in range(9):
         page.keyboard.press("ArrowDown")
     expect(
         page.locator("#rows tr").nth(6).locator(".mark-as").first
-    ).to_be_focused()  # the last that can be marked
+    ).to_be_focused()  # the last row that can be labelled
     page.locator("#review-on").click()
     page.keyboard.press("1")
     expect(page.locator("#marked")).to_contain_text("1 picture marked.")
@@ -197,7 +197,7 @@ def test_review_on_phone_and_in_hebrew(open_page: Open, eight: list[Path]) -> No
     start = name.evaluate(
         "(bdi) => bdi.getBoundingClientRect().left - bdi.closest('th').getBoundingClientRect().left"
     )
-    assert start >= 0  # a name that is too long loses its end, not its beginning
+    assert start >= 0  # long names are truncated at the end
     expect(page.locator("#results")).not_to_contain_text("review.")
     row.get_by_role("button", name="לא נכון: a.png").click()
     expect(page.locator("#marked")).to_contain_text("שגויות: 1")

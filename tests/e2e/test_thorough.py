@@ -37,8 +37,8 @@ from tests.support.golden_pictures import golden_pictures
 
 pytestmark = pytest.mark.e2e
 FIXTURES = Path(__file__).resolve().parents[3] / "shared" / "fixtures" / "open-pack"
-PART = 8 << 20  # store.js's
-PADDING = 20_500_000  # bytes: more than a page fetches without asking, and three parts
+PART = 8 << 20  # as in store.js
+PADDING = 20_500_000  # bytes: over the limit for automatic downloads, and three parts
 SIZES = [
     (640, 480),
     (300, 301),
@@ -68,8 +68,8 @@ def test_views_are_bit_exact_with_python(open_static: Open, crops: int) -> None:
 
 
 def write_views_model(folder: Path, source: Path, padding: int = 0) -> Path:
-    """The tiny model with an axis of views: the mean of the whole and of two crops decides. `padding`: bytes of
-    weights that are in the file for its size alone.
+    """The tiny model with an axis of views: the mean of the whole and two crops decides. `padding`: bytes of unused
+    weights that only increase the file size.
     """
     folder.mkdir(parents=True)
     facts = json.loads((source / "model.json").read_text(encoding="utf-8"))
@@ -112,7 +112,7 @@ def large_model(tiny_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def _compare(actual: list[dict[str, Any]], detector: Detector, pictures: dict[str, bytes]) -> list[float]:
-    """-> how far each probability is from Python's. Labels agree but where a threshold lies between the two."""
+    """Differences of the probabilities from Python. Labels agree unless a threshold lies between the two."""
     differences = []
     for record in actual:
         name = record["source"]
@@ -130,7 +130,7 @@ def _compare(actual: list[dict[str, Any]], detector: Detector, pictures: dict[st
 
 
 def _records(page: Page, names: dict[str, bytes]) -> list[dict[str, Any]]:
-    """As `saved_records`, with their heat maps."""
+    """Like `saved_records`, with heat maps."""
     records: list[dict[str, Any]] = page.evaluate(
         """async (files) => {
             const { detect } = await import("./assets/js/private/client.js");
@@ -167,7 +167,7 @@ def _switch(page: Page) -> None:
 def test_download_resumes_and_can_be_removed(
     browser: Browser, large_model: Path, drawn: dict[str, Path]
 ) -> None:
-    """From the service, which gives parts of files."""
+    """From the service, which supports range requests."""
     ranges: list[str] = []
 
     def pass_on(route: Route) -> None:
@@ -179,7 +179,7 @@ def test_download_resumes_and_can_be_removed(
         watched.expected = ("ERR_FAILED",)
         page.route("**/thorough/model.onnx?*", pass_on)
         page.goto(f"{at}/predict.html")
-        expect(page.locator("#thorough")).to_be_hidden()  # the service is asked first
+        expect(page.locator("#thorough")).to_be_hidden()  # the service has priority
         page.locator("#where-browser").check()
         expect(page.get_by_text("Thorough (downloads 21 MB once)")).to_be_visible()
         page.locator("#thorough-on").click()
@@ -198,7 +198,7 @@ def test_download_resumes_and_can_be_removed(
             page.get_by_role("button", name="again").wait_for()
             return str(saved_records(page)[0]["model"]["name"])
 
-        wait_on_page(page, lambda: model_name() == "student")  # judged again, by the model that is left
+        wait_on_page(page, lambda: model_name() == "student")  # checked again by the remaining model
         expect(page.get_by_text("Thorough (downloads 21 MB once)")).to_be_visible()
         cached = page.evaluate(
             "caches.open('imageprocess-private').then((c) => c.keys()).then((k) => k.map((r) => r.url))"
@@ -209,7 +209,7 @@ def test_download_resumes_and_can_be_removed(
 def test_downloaded_model_is_reused_offline(
     browser: Browser, large_model: Path, tmp_path: Path, drawn: dict[str, Path]
 ) -> None:
-    """From a plain file server, which gives no parts."""
+    """From a file server without range requests."""
     site.build(tmp_path / "www", site.browser_model(), thorough=large_model)
     with serving_files(tmp_path / "www") as at, watching(browser, at) as watched:
         page = watched.page
@@ -244,7 +244,7 @@ def test_model_file_with_wrong_hash_is_rejected(browser: Browser, large_model: P
 
 
 def test_forty_images_match_composed_model(browser: Browser, clip_home: Path, tmp_path: Path) -> None:
-    """Those drawn here, and real ones where they lie beside the repository."""
+    """Synthetic images, and real ones if they lie beside the repository."""
     clip = registry.installed("clip")
     assert clip is not None
     site.build(tmp_path / "www", site.browser_model(), thorough=clip)
@@ -257,6 +257,6 @@ def test_forty_images_match_composed_model(browser: Browser, clip_home: Path, tm
         page.goto(f"{at}/predict.html")
         _switch(page)
         differences = np.array(_compare(_records(page, pictures), Detector("clip"), pictures))
-        # The activations are 8-bit integers: another order of float sums rounds some of them otherwise. Measured on 39
-        # of these pictures: median .013, at most .072.
+        # 8-bit activations: another summation order changes their rounding. Measured on 39 of these images: median
+        # .013, maximum .072.
         assert np.median(differences) < 0.03 and differences.max() < 0.15

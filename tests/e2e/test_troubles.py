@@ -1,4 +1,4 @@
-"""What goes wrong while pictures are checked costs that picture and nothing else, and can be stopped."""
+"""Errors during a run fail only the image concerned; pauses and downloads can be stopped."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_unreadable_file_fails_alone(open_page: Open, drawn: Drawn, tmp_path: Pa
     files = _copies(drawn, tmp_path, "changed.png", "b.png", "c.png")
     choose(page, *files)
     expect(page.locator("[data-drawn]")).to_have_count(3)
-    os.utime(files[0], (1, 1))  # a browser goes by the time
+    os.utime(files[0], (1, 1))  # browsers compare the modification time
     check(page)
     expect(page.get_by_role("status")).to_have_text(
         "3 pictures checked. Very likely real: 2, Could not be checked: 1."
@@ -133,7 +133,7 @@ def test_retry_after_pause_is_observed_and_shown(
     check(page)
     expect(page.locator("h2.verdict")).to_have_text("Very likely AI-made")
     paused = [height for text, height in page.evaluate("said") if "Next try in 1 s; 0 of 1 checked" in text]
-    assert paused and paused[-1] > 10  # to be seen, beside a single picture as well
+    assert paused and paused[-1] > 10  # visible also for a single image
 
 
 def test_stop_ends_pause(open_page: Open, drawn: Drawn) -> None:
@@ -152,7 +152,9 @@ def test_stop_ends_pause(open_page: Open, drawn: Drawn) -> None:
 
 
 def test_stop_and_start_over_during_model_download(open_static: Open, drawn: Drawn) -> None:
-    watched = open_static("docs.html", service_workers="block")  # routes do not reach a worker's worker
+    watched = open_static(
+        "docs.html", service_workers="block"
+    )  # Playwright routes do not reach workers of a service worker
     watched.expected = ("Service Worker registration blocked",)
     page = watched.page
     held: list[Route] = []
@@ -162,7 +164,7 @@ def test_stop_and_start_over_during_model_download(open_static: Open, drawn: Dra
     page.evaluate(
         "Object.assign(document.getElementById('loading'), { hidden: false, textContent: '1 of 2' })"
     )
-    expect(page.locator("#loading")).to_be_visible()  # as it is when part of it has come
+    expect(page.locator("#loading")).to_be_visible()  # shown during the download
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("status")).to_have_text("Stopped. 0 of 1 checked.")
     page.get_by_role("button", name="Check picture").click()
@@ -227,7 +229,9 @@ def test_size_limit_message_matches_checker(open_page: Open, tiny_model_dir: Pat
 def test_browser_warning_is_hidden_for_service(open_page: Open) -> None:
     if not site.has_private_mode():
         pytest.skip("private mode is not built: `make web` does, where npm is")
-    watched = open_page("docs.html", service_workers="block")  # routes do not reach a worker's worker
+    watched = open_page(
+        "docs.html", service_workers="block"
+    )  # Playwright routes do not reach workers of a service worker
     watched.expected = ("Service Worker registration blocked",)
     page = watched.page
     noisy = (site.WEB / "assets/js/private/decode.js").read_text(encoding="utf-8")

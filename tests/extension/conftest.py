@@ -1,4 +1,4 @@
-"""A real Chromium with the extension in it, and sites on loopback whose pictures it looks at."""
+"""Chromium with the extension, and sites on 127.0.0.1 with images to check."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EXTENSION = Path(__file__).parents[2] / "extension"
 
 
 def _builder() -> ModuleType:
-    """extension/build.py, which is no package's."""
+    """The module extension/build.py, which is in no package."""
     spec = importlib.util.spec_from_file_location("extension_build", EXTENSION / "build.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -39,7 +39,7 @@ def builder() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def packages(builder: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `make extension` writes."""
+    """Output folder of `make extension`."""
     if not site.has_private_mode():
         pytest.skip("the model's runtime is not there: `make web` fetches it, where npm is")
     out = tmp_path_factory.mktemp("extension")
@@ -54,7 +54,7 @@ class Extension:
         self.context = context
         self.worker = worker
         self.root = worker.url.removesuffix("background.js")
-        self.asked: list[str] = []  # every address that anything in this browser asked for
+        self.asked: list[str] = []  # URLs of all requests of this browser
         context.on("request", lambda request: self.asked.append(request.url))
 
     def tab_id(self, page: Page) -> int:
@@ -64,7 +64,7 @@ class Extension:
         return number
 
     def right_click(self, page: Page, src: str | None, frame_id: int = 0) -> None:
-        """Choose the menu entry: the event that the browser sends when a person does."""
+        """Dispatch the event of a click on the context menu entry."""
         self.worker.evaluate(
             """([id, src, frameId]) => chrome.contextMenus.onClicked.dispatch(
                 {menuItemId: "check", frameId, ...(src && {mediaType: "image", srcUrl: src})}, {id})""",
@@ -72,7 +72,7 @@ class Extension:
         )
 
     def panel(self, page: Page) -> Any:
-        """The panel's frame, once it has a verdict or says why it has none."""
+        """The frame of the panel, once it shows a verdict or an error."""
 
         def panel() -> Any:
             frame = next((one for one in page.frames if one.url.startswith(f"{self.root}panel.html")), None)
@@ -81,7 +81,7 @@ class Extension:
         return wait_on_page(page, panel, state=lambda: [frame.url for frame in page.frames])
 
     def popup(self, page: Page | None = None, query: str = "") -> Page:
-        """The toolbar's popup in a tab of its own, for `page`."""
+        """The toolbar popup for `page`, opened in a tab."""
         opened = self.context.new_page()
         tab = f"tab={self.tab_id(page)}" if page else ""
         opened.goto(f"{self.root}popup.html?{tab}{query}")
@@ -89,7 +89,7 @@ class Extension:
         return opened
 
     def scan(self, page: Page) -> dict[str, Any]:
-        """Check the pictures of a page; what the popup is told when all is done."""
+        """Check the images of a page; returns the final progress."""
         tab = self.tab_id(page)
         popup = self.popup(page)
         popup.get_by_role("button", name="Check the pictures").click()
@@ -117,9 +117,7 @@ Start = Callable[..., Extension]
 
 @pytest.fixture(scope="module")
 def start(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
-    """start(allowed=[match patterns], more=(arguments,), ...): `allowed` stands for what a person grants, by a click or
-    for good.
-    """
+    """start(allowed=[match patterns], more=(arguments,), ...): `allowed`: host permissions, as granted by the user."""
     expect.set_options(timeout=TIMEOUT_MS)
     contexts: list[BrowserContext] = []
     with sync_playwright() as playwright:
@@ -158,6 +156,6 @@ def start(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture(scope="session")
 def sites() -> Iterator[tuple[Site, Site]]:
-    """A site, and another one under another name where some of its pictures lie."""
+    """A site, and another under a second host name that serves some of its images."""
     with Site("127.0.0.1") as first, Site("localhost") as second:
         yield first, second

@@ -1,4 +1,4 @@
-"""The extension in a real Firefox: its engine, the scan of a page with frames of another site, the panel."""
+"""The extension in Firefox: engine, and scan of a page with images of another site."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def firefox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
 
 @pytest.fixture(scope="module")
 def root(firefox: Firefox, packages: Path) -> str:
-    """The address of the extension's own pages."""
+    """Root URL of the extension's pages."""
     (package,) = packages.glob("*-firefox.zip")
     return firefox.install(package)
 
@@ -51,7 +51,7 @@ def test_verdict_matches_command_line_in_firefox(firefox: Firefox, root: str) ->
 
 
 def _scan(firefox: Firefox, root: str, address: str) -> dict[str, Any]:
-    """Ask for a scan of a page, as the popup does; what it tells when all is done."""
+    """Start a scan of a page, as the popup does; returns the final progress."""
     page = firefox.open(address)
     firefox.open(f"{root}popup.html")
     tab = firefox.ask(

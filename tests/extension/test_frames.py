@@ -1,4 +1,4 @@
-"""Pictures in the frames of a page: of the same site, and of another one that is allowed or not."""
+"""Images in frames of a page: same site, another site with and without permission."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Sites = tuple[Site, Site]
 
 
 class Framed:
-    """A page with a picture, a frame of its own site with two more, and a frame of another site with one."""
+    """A page with an image, a same-site frame with two images, and a cross-site frame with one."""
 
     def __init__(self, here: Site, there: Site) -> None:
         self.noted = png_texts({"parameters": NOTE})
@@ -57,7 +57,7 @@ class Framed:
 
 
 def _frame_id(ours: Extension, page: Page, address: str) -> int:
-    """Of a frame that the extension may read."""
+    """Id of a frame that the extension may read."""
     number: int = ours.worker.evaluate(
         """async ([tabId, address]) => (await chrome.scripting.executeScript(
             {target: {tabId, allFrames: true}, func: () => location.href})
@@ -68,7 +68,7 @@ def _frame_id(ours: Extension, page: Page, address: str) -> int:
 
 
 def _checked(ours: Extension, page: Page, count: int) -> tuple[Page, list[dict[str, Any]]]:
-    """The popup after a scan of the page, and the records that it saves."""
+    """The popup after a scan of the page, and its saved records."""
     popup = ours.popup(page)
     popup.get_by_role("button", name="Check the pictures").click()
     expect(popup.locator("#progress")).to_contain_text(f"{count} pictures checked")
@@ -108,7 +108,7 @@ def test_frames_of_allowed_site_are_scanned(start: Start, framed: Framed) -> Non
 
 
 def test_panel_of_frame_image_opens_over_page(ours: Extension, framed: Framed) -> None:
-    """A blob: address, which the frame alone can read, into a report that holds the picture."""
+    """A blob: URL, readable only in the frame, and a report that contains the image."""
     page = framed.open(ours)
     address = page.frames[1].evaluate("document.images[1].currentSrc")
     ours.right_click(page, address, _frame_id(ours, page, framed.inner))
@@ -125,7 +125,7 @@ def test_panel_of_frame_image_opens_over_page(ours: Extension, framed: Framed) -
 
 
 def _point(ours: Extension, page: Page, frame: int) -> Frame:
-    """Ask for one picture, click into the first one of a frame, and give the panel."""
+    """Start the picker, click the first image of a frame, and return the panel."""
     ours.right_click(page, None)
     page.wait_for_function("document.elementFromPoint(5, 5)?.matches('[data-imageprocess]')")
     box = page.locator("iframe").nth(frame).bounding_box()
@@ -153,7 +153,7 @@ def test_click_into_forbidden_frame_requests_permission(ours: Extension, framed:
 
 def test_forbidden_frame_image_requests_permission(ours: Extension, framed: Framed) -> None:
     page = framed.open(ours)
-    ours.right_click(page, framed.far, frame_id=4242)  # no frame that the extension may reach has this number
+    ours.right_click(page, framed.far, frame_id=4242)  # no accessible frame has this id
     panel = ours.panel(page)
     expect(panel.locator("h2")).to_have_text("This picture lies on another site")
     expect(panel.locator("#allow")).to_have_text("Allow localhost")

@@ -1,4 +1,4 @@
-"""What is in the packages, and what they may do."""
+"""Contents and permissions of the extension packages."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_texts_exist_in_both_languages() -> None:
         for language in ("en", "he")
     ]
     assert messages[0].keys() == messages[1].keys()
-    assert len(messages[0]["description"]["message"]) <= 132  # the stores' limit
+    assert len(messages[0]["description"]["message"]) <= 132  # limit of the stores
     used = "".join(path.read_text(encoding="utf-8") for path in [*SHELL.glob("*.js"), *SHELL.glob("*.html")])
     for key in texts[0]:
         stem = re.sub(r"\.(one|other)$", "", key)

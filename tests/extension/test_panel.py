@@ -1,4 +1,4 @@
-"""The right-click path: from the menu's event to a verdict beside the picture."""
+"""The panel: from the context menu event to a verdict beside the image."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NOTE = "a lighthouse in a storm\nSteps: 20, Sampler: DPM++ 2M, CFG scale: 7, See
 
 @pytest.fixture(scope="module")
 def ours(start: Start) -> Extension:
-    """Allowed on the first site alone, as the menu's click allows it on the page's own."""
+    """Permitted on the first site only, as after a click on the context menu."""
     return start(allowed=["http://127.0.0.1/*"])
 
 
@@ -45,7 +45,7 @@ def opened(ours: Extension, address: str) -> Page:
 
 
 def saved(panel: Frame, page: Page) -> tuple[str, dict[str, Any]]:
-    """The report as text, and the record in it."""
+    """Text of the saved report, and the record in it."""
     with page.expect_download() as saving:
         panel.get_by_role("button", name="Save a report").click()
     text = Path(saving.value.path()).read_text(encoding="utf-8")
@@ -74,7 +74,7 @@ def test_verdict_matches_command_line(ours: Extension, sites: Sites) -> None:
 
 
 def test_largest_srcset_candidate_is_read(ours: Extension, sites: Sites) -> None:
-    """The page shows a thumbnail without the generator's note; the largest candidate has it."""
+    """The page shows a thumbnail without metadata; the largest candidate has the generator metadata."""
     here = sites[0]
     here.picture("/small.png", encode(scene(2, 160, 120), "PNG"))
     here.picture("/middle.png", encode(scene(2, 200, 150), "PNG"))
@@ -100,7 +100,7 @@ def test_largest_srcset_candidate_is_read(ours: Extension, sites: Sites) -> None
 
 
 def test_picker_selects_image_below_overlay(ours: Extension, sites: Sites) -> None:
-    """A background under a link that covers it: the browser names no picture, so a click on it does."""
+    """A background image below a link: the browser reports no image, so the user picks it by a click."""
     here = sites[0]
     here.picture("/back.png", png_texts({"parameters": NOTE}))
     page = opened(
@@ -127,7 +127,7 @@ def test_cross_site_image_requests_permission(ours: Extension, sites: Sites) -> 
     expect(panel.locator("h2")).to_have_text("This picture lies on another site")
     expect(panel.locator("#allow")).to_have_text("Allow localhost")
     expect(panel.locator("#allow")).to_have_attribute("data-origin", "http://localhost/*")
-    # Where that site lets anyone read its pictures, no permission is needed.
+    # With CORS headers no permission is needed.
     there.headers["Access-Control-Allow-Origin"] = "*"
     address = there.picture("/open.jpg", encode(scene(4), "JPEG"))
     page = opened(ours, here.page(f'<img src="{address}" width=300>'))
@@ -162,13 +162,13 @@ def test_unsupported_images_show_reason(ours: Extension, sites: Sites) -> None:
         ("/missing.jpg", "could not be fetched"),
         ("/cut.jpg", "damaged"),
     ):
-        page = opened(ours, address)  # a fresh one: what stands in it is this picture's panel
+        page = opened(ours, address)  # a new page: contains only the panel of this image
         ours.right_click(page, here.address + path)
         expect(ours.panel(page).locator("#content")).to_contain_text(why)
 
 
 def test_strict_csp_page_and_escape_key(ours: Extension, sites: Sites) -> None:
-    """A page that forbids frames, styles and scripts; Escape closes the panel, and the page is as it was."""
+    """A page whose policy forbids frames, styles and scripts; Escape closes the panel."""
     here = sites[0]
     address = here.picture("/strict.png", encode(scene(6), "PNG"))
     policy = "default-src 'none'; img-src 'self'; require-trusted-types-for 'script'"
@@ -183,8 +183,8 @@ def test_strict_csp_page_and_escape_key(ours: Extension, sites: Sites) -> None:
     expect(panel.locator("h2.verdict")).to_be_visible()
     assert (
         page.evaluate("document.querySelector('[data-imageprocess]').shadowRoot") is None
-    )  # closed to the page
-    # The page must have the focus: a key that the panel gets is never answered, as its frame is gone by then.
+    )  # a closed root for the page
+    # The page must have the focus: a key press in the panel would not return, as its frame is removed.
     page.evaluate("() => { document.activeElement.blur(); window.focus(); }")
     expect(page.locator("[data-imageprocess]")).not_to_be_focused()
     page.keyboard.press("Escape")
@@ -193,8 +193,6 @@ def test_strict_csp_page_and_escape_key(ours: Extension, sites: Sites) -> None:
 
 def test_page_cannot_embed_the_panel(ours: Extension, sites: Sites) -> None:
     page = opened(ours, sites[0].page(f'<iframe src="{ours.root}panel.html#guess"></iframe>'))
-    page.wait_for_timeout(
-        1000
-    )  # proves that nothing is shown: a panel of the extension's own has its heading by then
+    page.wait_for_timeout(1000)  # proves that nothing is shown: a legitimate panel has its heading by then
     frame = next(frame for frame in page.frames if "panel.html" in frame.url)
     expect(frame.locator("h2")).to_have_count(0)

@@ -1,4 +1,4 @@
-"""The toolbar's popup, in a tab of its own."""
+"""The toolbar popup, opened in a tab."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
 
 @pytest.fixture(scope="module")
 def ours(start: Start) -> Extension:
-    """With nothing allowed, as installed."""
+    """Without host permissions, as installed."""
     return start()
 
 
 def test_chosen_images_have_cards_with_verdicts(ours: Extension) -> None:
     popup = ours.popup()
-    expect(popup.locator("#page")).to_be_hidden()  # no page is open but its own
+    expect(popup.locator("#page")).to_be_hidden()  # no other page is open
     expect(popup.locator("#allowed")).to_contain_text("No site is allowed")
     note = png_texts({"parameters": "a cat\nSteps: 20, Sampler: Euler, Seed: 1, Model: x"})
     inputs = {
@@ -51,7 +51,7 @@ def test_chosen_images_have_cards_with_verdicts(ours: Extension) -> None:
 
 
 def test_page_without_permission_is_not_scanned(ours: Extension, sites: Sites) -> None:
-    """The popup as a tab has no click's permission: the page stays as it is, and the popup says so."""
+    """As a tab the popup has no activeTab permission: the page is unchanged and the popup says so."""
     sites[0].picture("/a.png", encode(scene(1), "PNG"))
     page = ours.context.new_page()
     page.goto(sites[0].page('<img src="/a.png" width=200>'))

@@ -1,4 +1,4 @@
-"""All pictures of a page: lazily loaded ones, sets, backgrounds, data and blob addresses, and those of other sites."""
+"""Scan of a page: lazy images, srcset, backgrounds, data and blob URLs, and images of other sites."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def _drawn(seed: int) -> bytes:
 
 
 class Sixty:
-    """A page of sixty pictures; `read`: address -> bytes of those that must be judged."""
+    """A page of sixty images; `read`: URL -> bytes of the images that must be checked."""
 
     def __init__(self, here: Site, there: Site) -> None:
         self.here, self.there = here, there
         self.read: dict[str, bytes] = {}
-        self.left_out: list[str] = []  # paths of what must not be asked for again
+        self.left_out: list[str] = []  # paths that must not be requested again
         parts = [self._image(seed) for seed in range(20)]
         parts += [self._set(seed) for seed in range(20, 26)]
         parts += [self._background(seed) for seed in range(26, 32)]
@@ -63,7 +63,7 @@ class Sixty:
         return f'<img style="{SIZE}" src="{self._add(seed)}">'
 
     def _set(self, seed: int) -> str:
-        """A small copy beside the one that is to be judged; a third of them in a <picture>."""
+        """A small candidate beside the one to be checked; a third of them in a <picture>."""
         small = self.here.picture(f"/small-{seed}.png", encode(scene(seed, 80, 60), "PNG"))
         large = self._add(seed)
         if seed % 3:
@@ -85,7 +85,7 @@ class Sixty:
         return f'<img style="{SIZE}" src="{address}">'
 
     def _nothing(self) -> list[str]:
-        """Trackers, a hidden one, drawings, broken ones."""
+        """Images to skip: trackers, hidden, drawings, broken."""
         pixel = encode(scene(1, 1, 1), "PNG")
         trackers = [self.here.picture(f"/tracker-{i}.png", pixel) for i in range(2)]
         self.left_out = ["/tracker-0.png", "/tracker-1.png", "/hidden.png", "/drawing.svg", "/broken.jpg"]
@@ -116,7 +116,7 @@ class Sixty:
 
 
 def _badges(page: Page) -> list[str]:
-    """The labels of the badges, below the closed root that the page cannot see."""
+    """Labels of the badges in the closed shadow root."""
     session = page.context.new_cdp_session(page)
     session.send("DOM.enable")
     nodes = session.send("DOM.getFlattenedDocument", {"depth": -1, "pierce": True})["nodes"]
@@ -139,7 +139,7 @@ def _records(ours: Extension, page: Page) -> list[dict[str, Any]]:
 
 
 def _foreign(log: Path, root: str) -> list[str]:
-    """What the extension asked the network for, by the browser's own log."""
+    """URLs requested by the extension, from the net log of the browser."""
     net_log = json.loads(log.read_text(encoding="utf-8"))
     requests = {
         (event["params"].get("initiator", ""), event["params"]["url"])
@@ -195,7 +195,7 @@ def ours(start: Start) -> Extension:
 
 
 def test_memory_is_bounded_over_scans(ours: Extension, sites: Sites) -> None:
-    """Five pages, sixty large pictures: one that is not let go of holds 8 MB or more, decoded."""
+    """Five pages with sixty large images: each decoded image that leaks holds at least 8 MB."""
     here = sites[0]
     page = ours.context.new_page()
     held = []
@@ -210,7 +210,7 @@ def test_memory_is_bounded_over_scans(ours: Extension, sites: Sites) -> None:
 
 
 def _memory(ours: Extension) -> int:
-    """Bytes of the processes that run the extension's pages and the model."""
+    """Resident bytes of the extension's processes."""
     assert ours.context.browser
     session = ours.context.browser.new_browser_cdp_session()
     processes = [
@@ -238,7 +238,7 @@ def test_added_and_removed_images(ours: Extension, sites: Sites) -> None:
     popup = ours.popup(page)
     popup.get_by_role("button", name="Remove the badges").click()
     wait_on_page(page, lambda: not _badges(page), state=lambda: _badges(page))
-    assert page.evaluate("document.body.children.length") == 1  # the page itself is as it was
+    assert page.evaluate("document.body.children.length") == 1  # the page is unchanged
 
 
 def test_cross_site_images_are_listed_and_not_read(ours: Extension, sites: Sites) -> None:

@@ -1,4 +1,4 @@
-"""Archives made to break their reader: any name, any bytes. Nothing is written, and what is read is bounded."""
+"""Hostile archives: arbitrary names and bytes. Nothing is written, and reading is bounded."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ def zipped(names: list[str]) -> bytes:
 def test_member_name_is_only_a_label(names: list[str], pack: object) -> None:
     try:
         data = pack(names)  # type: ignore[operator]
-    except (ValueError, UnicodeError):  # a name that no archive can hold
+    except (ValueError, UnicodeError):  # no archive can hold this name
         return
     actual = list(read_archive(io.BytesIO(data), max_bytes=1_000_000))
     assert len(actual) <= len(names)
     for member in actual:
         assert member.data == PICTURE
-        member.name[:MAX_NAME].encode()  # text that every encoder accepts
+        member.name[:MAX_NAME].encode()  # valid Unicode
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -87,6 +87,6 @@ def test_random_bytes(data: bytes) -> None:
 
 def test_zip_with_oversized_directory_is_rejected_before_reading() -> None:
     end = bytearray(zipped(["a.png"]))
-    end[-10:-6] = (0x7FFFFFFF).to_bytes(4, "little")  # the size of its directory
+    end[-10:-6] = (0x7FFFFFFF).to_bytes(4, "little")  # size of the central directory
     with pytest.raises(zipfile.BadZipFile, match="too long"):
         list(read_archive(io.BytesIO(bytes(end)), max_bytes=1_000))

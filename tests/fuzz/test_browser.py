@@ -1,5 +1,5 @@
-"""The browser's readers of records under Node, on mutated files: none throws, none takes a second, and each says what
-Python says. Some hundred files with the tests; with IMAGEPROCESS_FUZZ_SECONDS=600 ten minutes (`make fuzz-browser`).
+"""The browser's metadata readers in Node on mutated files: no exception, less than a second, the same result as Python.
+Some hundred files in the test run; with IMAGEPROCESS_FUZZ_SECONDS=600 ten minutes (`make fuzz-browser`).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="needs Node
 
 
 class Readers:
-    """One Node process; a file in, what it says out. Fails the test where nothing comes."""
+    """A Node process that reads files. Fails the test without a response."""
 
     def __init__(self) -> None:
         self._node = subprocess.Popen(
@@ -96,9 +96,9 @@ def _whole_files() -> list[bytes]:
 
 
 def _compare(browser: dict[str, Any], data: bytes, kind: str) -> None:
-    """Outside XMP the texts are the same (of damaged XML a browser reads more), and where all are, so are the words.
+    """Texts outside XMP are equal (browsers read more of damaged XML); if all texts are equal, so are the claims.
 
-    Of Content Credentials Python may know more, since it checks signatures.
+    Python may report more on Content Credentials, as it verifies signatures.
     """
     image = read_header(data) or ImageFacts(kind, 0, 0, 1, len(data))
     python, _ = inspect_file(data, image, kind, trust_list=Path(os.devnull))
@@ -108,7 +108,7 @@ def _compare(browser: dict[str, Any], data: bytes, kind: str) -> None:
 
 
 def _texts(report: dict[str, Any], *, xmp: bool) -> list[str]:
-    """Their names: of damaged characters the two keep replacements of their own."""
+    """Names of the texts: Python and JavaScript replace damaged characters differently."""
     return [text["name"] for text in report["texts"] if (text["place"] == "XMP") == xmp]
 
 

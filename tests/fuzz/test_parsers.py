@@ -1,5 +1,5 @@
-"""Every parser of hostile bytes, under mutations of real files: no exception, no call over a second, no growth over
-200 MB. A hundred examples each with the tests; with IMAGEPROCESS_FUZZ_SECONDS=600 each goes on for ten minutes.
+"""Every parser on mutated real files: no exception, no call over one second, no growth over 200 MB. A hundred examples
+each in the test run; ten minutes each with IMAGEPROCESS_FUZZ_SECONDS=600.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ def _json_body(data: bytes) -> None:
 
 
 def _forwarded(data: bytes) -> None:
-    """The header as h11 hands it on, from a trusted proxy."""
+    """The header as received from a trusted proxy."""
     trusted = _TrustedHosts(["127.0.0.1", "10.0.0.0/8"])
     host, _ = trusted.get_trusted_client_address(data.decode("latin-1"))
     assert len(subject(host)) <= 45
 
 
 def _form(data: bytes) -> None:
-    """In pieces, as it comes from the network."""
+    """In chunks, as received from the network."""
 
     async def pieces() -> AsyncGenerator[bytes, None]:
         for at in range(0, len(data), 100):
@@ -76,7 +76,7 @@ def _form(data: bytes) -> None:
         try:
             await parser.parse()
         finally:
-            for file in parser._files_to_close_on_error:  # those of a form that is cut off are left to us
+            for file in parser._files_to_close_on_error:  # the caller closes the files of a truncated form
                 file.close()
 
     with contextlib.suppress(MultiPartException):
@@ -143,7 +143,7 @@ def test_parser_survives_mutated_input(name: str) -> None:
     parse, sound = TARGETS[name], seeds(name)
 
     def survives(data: bytes) -> None:
-        began = time.process_time()  # CPU time: a busy machine is no hang
+        began = time.process_time()  # CPU time, independent of other load
         parse(data)
         assert time.process_time() - began < MAX_SECONDS_A_CALL
 
@@ -158,7 +158,7 @@ def test_parser_survives_mutated_input(name: str) -> None:
 
 
 def a_hundred_examples(survives: Callable[[bytes], None], sound: list[bytes]) -> None:
-    """Hypothesis's, which shrinks what fails."""
+    """Edits drawn by Hypothesis, which shrinks failures."""
 
     @settings(max_examples=100, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(
@@ -174,7 +174,7 @@ def a_hundred_examples(survives: Callable[[bytes], None], sound: list[bytes]) ->
 
 
 def go_on(survives: Callable[[bytes], None], sound: list[bytes], name: str) -> None:
-    """The same edits drawn by plain chance, ten times as fast; the input that fails is in the error."""
+    """The same edits drawn at random, ten times as fast; the error contains the failing input."""
     chance, until, count = random.Random(), time.monotonic() + SECONDS, 0
     while time.monotonic() < until:
         data = mutate(chance.choice(sound), edits(chance), chance.choice(sound))
@@ -187,7 +187,7 @@ def go_on(survives: Callable[[bytes], None], sound: list[bytes], name: str) -> N
 
 
 def peak_bytes() -> int:
-    """The most memory that this process has held. Windows has no such count: 0."""
+    """Peak memory of this process; 0 on Windows."""
     if sys.platform == "win32":
         return 0
     import resource

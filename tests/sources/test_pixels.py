@@ -1,4 +1,4 @@
-"""A PIL image and an array give the answer that their file gives."""
+"""PIL images and arrays give the same result as their file."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_pillow_image_of_every_mode(mode: str) -> None:
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "GIF"])
 def test_open_pillow_file_matches_path(form: str, tmp_path: Path, tiny_model_dir: Path) -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6  # turned by a quarter
+    exif[0x0112] = 6  # rotated by 90 degrees
     path = tmp_path / f"a.{form.lower()}"
     Image.open(io.BytesIO(encode(gradient(40, 20), "PNG"))).save(path, form, exif=exif)
     from_path = imageprocess.detect(path, model=tiny_model_dir)
@@ -69,7 +69,7 @@ def test_transparency_is_kept() -> None:
     image = Image.new("P", (4, 4), 0)
     image.putpalette([0, 0, 0] * 256)
     image.info["transparency"] = 0
-    assert (_pixels(image) == 255).all()  # laid over white
+    assert (_pixels(image) == 255).all()  # composited on white
 
 
 @pytest.mark.parametrize(

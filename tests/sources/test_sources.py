@@ -21,7 +21,7 @@ MAX = 10_000
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Pictures with and without a telling name, things that are none, a hidden file, and a folder in the folder."""
+    """Images with and without a suffix, other files, a hidden file, and a subfolder."""
     png = encode(gradient(), "PNG")
     for name in (
         "b.PNG",

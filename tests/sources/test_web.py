@@ -1,4 +1,4 @@
-"""One picture behind an address: fetched within its caps, from public machines only unless asked otherwise."""
+"""Images from URLs: limits, redirects, and public addresses only by default."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class _Site(QuietHandler, BaseHTTPRequestHandler):
     def handle(self) -> None:
         try:
             super().handle()
-        except OSError:  # the client has had enough
+        except OSError:  # the client disconnected
             self.close_connection = True
 
 

@@ -1,4 +1,4 @@
-"""The dwtDct mark: written by the tests' own embedder, read back through what a picture goes through."""
+"""The dwtDct watermark, written by an independent embedder and read after compression and resizing."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from imageprocess.watermark.dwt_dct import find_mark
 from imageprocess.watermark.payloads import PAYLOADS, Payload
 from testkit.marks import Way, embed_dwt_dct
 
-# As the generators' own code writes them.
+# As in the generators' source code.
 SDXL = [int(b) for b in "101100111110110010010000011110111011000110011110"]
 FLUX = [int(b) for b in "001010101111111010000111100111001111010100101110"]
 
 
 def scene(seed: int = 0, height: int = 520, width: int = 776) -> NDArray[np.uint8]:
-    """A soft, coloured picture with some grain, in nothing like a flat test card."""
+    """A soft, coloured image with some grain, like a photograph."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(40, 215, (9, 13, 3), dtype=np.uint8)
     soft = np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)).astype(
@@ -102,7 +102,7 @@ def test_flat_and_small_images_have_no_watermark() -> None:
 
 
 def test_only_top_of_huge_image_is_searched() -> None:
-    """Four megapixels give votes enough; the mark repeats from the top."""
+    """Four megapixels give enough votes; the watermark repeats from the top."""
     marked = embed_dwt_dct(scene(2, 4000, 2000), np.array(SDXL, dtype=np.uint8))
     hit = find_mark(marked)
     assert hit is not None and hit.blocks <= 65_536

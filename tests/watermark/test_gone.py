@@ -1,4 +1,4 @@
-"""Where the dwtDct mark is not looked for, looking would not have found it."""
+"""Images that are skipped in the search for dwtDct watermarks cannot contain one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _saved(image: Image.Image, quality: int, subsampling: int) -> DecodedImage:
 
 @pytest.fixture
 def searched(monkeypatch: pytest.MonkeyPatch) -> list[NDArray[np.uint8]]:
-    """The pictures that were searched for a mark."""
+    """The images that were searched for a watermark."""
     images: list[NDArray[np.uint8]] = []
     from imageprocess.watermark import dwt_dct
 

@@ -1,4 +1,4 @@
-"""NovelAI's stealth record, written by the tests' own writer."""
+"""NovelAI stealth records, written by an independent writer."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_unknown_hidden_text_points_to_nothing() -> None:
 
 
 def test_compressed_stealth_bomb_is_limited() -> None:
-    bomb = gzip.compress(bytes(300_000_000), 9)  # under 300 kB packed
+    bomb = gzip.compress(bytes(300_000_000), 9)  # under 300 kB compressed
     height, width = 1000, 1000
     pixels = np.zeros((height, width, 3), dtype=np.uint8)
     stream = b"stealth_rgbcomp" + (8 * len(bomb)).to_bytes(4, "big") + bomb

@@ -1,4 +1,4 @@
-"""Private mode's runtime by the real npm, from a registry on loopback that fails as registries do."""
+"""The npm packages of private mode, installed by npm from a local registry that fails at first."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PACKAGE, FILES = runtime.PARTS["ort"]
 
 
 def _tarball() -> bytes:
-    """A package with the files that are copied out of it."""
+    """An npm package with the files that are copied from it."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w:gz") as archive:
         files = {"package.json": json.dumps({"name": PACKAGE, "version": "9.9.9"}).encode()}
@@ -35,7 +35,7 @@ def _tarball() -> bytes:
 
 
 class Registry:
-    """Answers the first `failures` questions with a 404. npm takes the second one for final: it asks in two forms."""
+    """Responds to the first `failures` requests with 404. npm gives up after two, as it requests in two forms."""
 
     def __init__(self, failures: int) -> None:
         self.asked = 0
@@ -65,7 +65,7 @@ class Registry:
         return json.dumps(package).encode()
 
     def project(self, folder: Path) -> Path:
-        """package.json and its lock, which name the one package."""
+        """package.json and its lock file with the one package."""
         folder.mkdir()
         wants = {"name": "x", "dependencies": {PACKAGE: "9.9.9"}}
         locked = {"version": "9.9.9", "integrity": self.integrity}
@@ -80,7 +80,7 @@ class Registry:
 def registry(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[Registry]:
-    """npm asks this registry, and has nothing in its cache."""
+    """npm uses this registry and an empty cache."""
     registry = Registry(request.param)
     monkeypatch.setattr(runtime, "PARTS", {"ort": (PACKAGE, FILES)})
     with http_server(registry.handler) as address:
@@ -98,7 +98,7 @@ def test_failed_download_is_retried_once(registry: Registry, tmp_path: Path) -> 
     }
     names = {path.name for path in (tmp_path / "assets/ort").iterdir()}
     assert names == {*(Path(name).name for name in FILES), "runtime.json"}
-    # What was fetched is not asked for again.
+    # Downloaded packages are not requested again.
     requests = registry.asked
     assert runtime.build(tmp_path / "project", tmp_path / "again") is None
     assert registry.asked == requests

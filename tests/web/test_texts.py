@@ -1,4 +1,4 @@
-"""Both languages say the same: every text is there in both, with the same places to fill in, and on the right side."""
+"""English and Hebrew texts: complete, with the same placeholders, used, and not swapped."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SOURCES = [*site.WEB.glob("*.html"), *site.WEB.glob("assets/js/*.js")]
 
 
 def _marked() -> dict[str, str]:
-    """Key -> the English of the pages themselves."""
+    """Key -> English text in the pages."""
     texts = {}
     for path in site.WEB.glob("*.html"):
         page = path.read_text("utf-8")
@@ -52,7 +52,7 @@ def test_every_text_key_in_scripts_exists() -> None:
 
 
 def test_no_unused_texts() -> None:
-    """A text that no page and no script names, whole or by its first part."""
+    """Every text is referenced by a page or script, by its key or its prefix."""
     code = "\n".join(path.read_text("utf-8") for path in SOURCES)
     keys = set(re.findall(r"[\"`]([a-z][\w.-]*)", code))
     unused = [
@@ -65,7 +65,7 @@ def test_no_unused_texts() -> None:
     "kind", ["iptc", "iptc.credit", "exif", "generator_metadata", "watermark", "watermark.nothing"]
 )
 def test_proves_and_does_not_prove_are_not_swapped(kind: str) -> None:
-    """That anyone could have written, copied or typed it is never what an item proves."""
+    """ "Anyone could have written, copied or typed it" is never listed under what an item proves."""
     doubt = re.compile("כל אחד יכול|אפשר להעתיק|קל להעתיק|אפשר לכתוב|אינו מכריע")
     assert not doubt.search(HE[f"proves.{kind}"])
     assert HE[f"proves.{kind}"].startswith("ש")  # "that ...", as in English
@@ -82,11 +82,11 @@ def test_page_texts_name_no_command() -> None:
     claims = re.findall(r'f?"[^"\n]*(?:pip install|run “imageprocess|run: imageprocess)[^"\n]*"', python)
     assert all(
         "no trust list" in claim or "correct it" in claim for claim in claims
-    )  # the command line's errors
+    )  # errors of the command line
 
 
 def test_every_verdict_row_has_texts_in_both_languages() -> None:
-    """Reasons are English in the table and said anew in Hebrew; grades and advice are texts in both."""
+    """Reasons are English in the table with Hebrew texts; grades and advice are texts in both languages."""
     table = json.loads((site.WEB.parent / "verdict.json").read_text("utf-8"))
     reasons = [f"reason.{row['row']}" for row in table["rows"]] + [
         f"reason.{name}" for name in table["asides"]
