@@ -34,25 +34,25 @@ def pictures(tmp_path: Path) -> list[str]:
 
 def _on_a_terminal(arguments: list[str], *, stdout: int | None = None, **environment: str) -> str:
     """Output of the process on a terminal, including its stdout unless `stdout` is passed."""
-    ours, theirs = pty.openpty()
+    master, slave = pty.openpty()
     env = (
         {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
         | {"TERM": "xterm"}
         | environment
     )
     process = subprocess.Popen(
-        COMMAND + arguments, stdout=theirs if stdout is None else stdout, stderr=theirs, env=env
+        COMMAND + arguments, stdout=slave if stdout is None else stdout, stderr=slave, env=env
     )
-    os.close(theirs)
+    os.close(slave)
     output = b""
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and select.select([ours], [], [], 60)[0]:
+    while time.monotonic() < deadline and select.select([master], [], [], 60)[0]:
         try:
-            piece = os.read(ours, 65536)
+            piece = os.read(master, 65536)
         except OSError:  # EIO: the other side is closed
             break
         output += piece
-    os.close(ours)
+    os.close(master)
     assert process.wait(60) == 0
     return output.decode()
 

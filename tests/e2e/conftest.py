@@ -17,7 +17,7 @@ from testkit.chromium import CHROMIUM_ARGUMENTS, chromium_path
 from testkit.pictures import encode, plain
 from testkit.service import running
 from testkit.serving import serving_files
-from tests.support.browsing import TIMEOUT_MS, Open, Watched, watching
+from tests.support.browsing import TIMEOUT_MS, MonitoredPage, Open, monitored_page
 
 ARGUMENTS = [*CHROMIUM_ARGUMENTS, "--headless"]
 
@@ -48,11 +48,11 @@ def open_page(browser: Browser, address: str) -> Iterator[Open]:
 def _opening(browser: Browser, address: str) -> Iterator[Open]:
     with ExitStack() as stack:
 
-        def open_one(name: str = "predict.html", at: str = address, **context: object) -> Watched:
-            watched = stack.enter_context(watching(browser, at, **context))
-            watched.page.goto(f"{at}/{name}")
-            watched.page.wait_for_load_state("networkidle")
-            return watched
+        def open_one(name: str = "predict.html", at: str = address, **context: object) -> MonitoredPage:
+            monitored = stack.enter_context(monitored_page(browser, at, **context))
+            monitored.page.goto(f"{at}/{name}")
+            monitored.page.wait_for_load_state("networkidle")
+            return monitored
 
         yield open_one
 
@@ -83,7 +83,7 @@ def open_static(browser: Browser, static_address: str) -> Iterator[Open]:
 
 
 @pytest.fixture(scope="session")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def image_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Image files by name. For the tiny model bright is AI, dark is real, grey is unsure."""
     folder = tmp_path_factory.mktemp("drawn")
     jpeg = encode(plain(250, 600, 400), "JPEG")

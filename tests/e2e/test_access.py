@@ -12,7 +12,7 @@ from imageprocess.web import site
 from tests.support.browsing import DESKTOP, PHONE, Open, check, choose, choose_private
 
 pytestmark = pytest.mark.e2e
-Drawn = dict[str, Path]
+ImageFiles = dict[str, Path]
 AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
 SHOTS = Path(__file__).parent / "screenshots"  # for review; not committed
 SAMPLES = site.WEB / "assets/samples"
@@ -89,10 +89,10 @@ def test_axe_on_service_with_key_and_api_page(open_page: Open) -> None:
         assert _violations(page) == []
 
 
-def test_forced_colours_keep_bar_and_selection_visible(open_page: Open, drawn: Drawn) -> None:
+def test_forced_colours_keep_bar_and_selection_visible(open_page: Open, image_files: ImageFiles) -> None:
     """With forced colours, backgrounds and shadows of the page are dropped."""
     page = open_page(forced_colors="active").page
-    choose(page, drawn["bright.jpg"])
+    choose(page, image_files["bright.jpg"])
     check(page)
     assert page.locator(".track").evaluate("track => getComputedStyle(track).backgroundImage") != "none"
     page.evaluate("document.getElementById('where').hidden = false")
@@ -108,7 +108,7 @@ def test_forced_colours_keep_bar_and_selection_visible(open_page: Open, drawn: D
     assert chosen and not other
 
 
-def test_language_from_browser_or_choice_is_kept(open_static: Open, drawn: Drawn) -> None:
+def test_language_from_browser_or_choice_is_kept(open_static: Open, image_files: ImageFiles) -> None:
     page = open_static(locale="he-IL").page
     expect(page.get_by_role("heading", level=1)).to_have_text("האם AI יצר אותה?")
     choose_hebrew = page.locator("#language")
@@ -119,7 +119,7 @@ def test_language_from_browser_or_choice_is_kept(open_static: Open, drawn: Drawn
     expect(page.get_by_role("heading", level=1)).to_have_text("Was it made by an AI?")  # kept
     page.locator("#language").click()
     expect(page.locator("html")).to_have_attribute("dir", "rtl")
-    _judged(page, SAMPLES / "lake.png", drawn["notes.txt"], drawn["scan.tif"])
+    _judged(page, SAMPLES / "lake.png", image_files["notes.txt"], image_files["scan.tif"])
     for text in ("נוצרה עם Example Generator", "אישורי התוכן שבקובץ", "TIFF"):
         expect(page.locator("#cards")).to_contain_text(text)
     page.locator("#cards .evidence > summary").first.click()
@@ -138,9 +138,9 @@ def test_exports_are_in_english(open_static: Open) -> None:
     assert "was made by a generative AI" in Path(saving.value.path()).read_text(encoding="utf-8")
 
 
-def test_keyboard_alone_in_private_mode(open_static: Open, drawn: Drawn) -> None:
+def test_keyboard_alone_in_private_mode(open_static: Open, image_files: ImageFiles) -> None:
     page = open_static().page
-    choose_private(page, drawn["bright.jpg"], drawn["dark.png"])
+    choose_private(page, image_files["bright.jpg"], image_files["dark.png"])
     page.locator("#files").focus()
     for control in (
         page.get_by_label("Show where the model looked").first,

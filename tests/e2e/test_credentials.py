@@ -18,7 +18,7 @@ from imageprocess.web import site
 from testkit.pictures import encode, scene
 from testkit.records import facts, jpeg
 from testkit.serving import serving_files
-from tests.support.browsing import Watched, choose_private, saved_records, watching
+from tests.support.browsing import MonitoredPage, choose_private, monitored_page, saved_records
 
 c2pa = pytest.importorskip("c2pa", reason="needs the extra [c2pa]")
 pytest.importorskip("cryptography", reason="needs cryptography to make certificates")
@@ -52,10 +52,10 @@ def at(lists: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-def _open(watched: Watched) -> Page:
-    watched.page.goto(f"{watched.address}/predict.html")
-    watched.page.wait_for_load_state("networkidle")
-    return watched.page
+def _open(monitored: MonitoredPage) -> Page:
+    monitored.page.goto(f"{monitored.address}/predict.html")
+    monitored.page.wait_for_load_state("networkidle")
+    return monitored.page
 
 
 def _signed() -> dict[str, bytes]:
@@ -131,21 +131,21 @@ def _detail(detail: Any) -> dict[str, Any]:
 def test_c2pa_library_is_fetched_only_on_request(browser: Browser, at: str, tmp_path: Path) -> None:
     path = tmp_path / "signed.jpg"
     path.write_bytes(_signed()["trusted.jpg"])
-    with watching(browser, at) as watched:
-        page = _open(watched)
+    with monitored_page(browser, at) as monitored:
+        page = _open(monitored)
         choose_private(page, path)
         (record,) = saved_records(page)
         assert [i["trust"] for i in record["evidence"] if i["kind"] == "c2pa"] == ["unsigned"]
         page.get_by_role("button", name="What the file says of itself").click()
         expect(page.get_by_role("button", name=f"{CHECK} (downloads")).to_be_visible()
-        assert not [url for url in watched.asked if "c2pa" in url or "trust/" in url]
+        assert not [url for url in monitored.requested_urls if "c2pa" in url or "trust/" in url]
 
 
 def test_c2pa_counts_in_verdict_until_removed(browser: Browser, at: str, tmp_path: Path) -> None:
     path = tmp_path / "capture.jpg"
     path.write_bytes(_signed()["capture.jpg"])
-    with watching(browser, at) as watched:
-        page = _open(watched)
+    with monitored_page(browser, at) as monitored:
+        page = _open(monitored)
         choose_private(page, path)
         page.get_by_role("button", name="What the file says of itself").click()
         panel = page.get_by_role("dialog")
@@ -157,7 +157,7 @@ def test_c2pa_counts_in_verdict_until_removed(browser: Browser, at: str, tmp_pat
         page.reload()
         choose_private(page, path)  # cached and used without another download
         assert _verdict(page) == ("real", "c2pa")
-        assert sum("c2pa_bg.wasm" in url for url in watched.asked) == 1
+        assert sum("c2pa_bg.wasm" in url for url in monitored.requested_urls) == 1
         page.get_by_role("button", name="What the file says of itself").click()
         panel.get_by_role("button", name="Remove the download").click()
         expect(panel.get_by_role("button", name=f"{CHECK} (downloads")).to_be_visible()
@@ -172,8 +172,8 @@ def _verdict(page: Page) -> tuple[str, str]:
 
 
 def test_signature_states_match_python(browser: Browser, at: str) -> None:
-    with watching(browser, at) as watched:
-        _compare(_open(watched), _signed())
+    with monitored_page(browser, at) as monitored:
+        _compare(_open(monitored), _signed())
 
 
 def test_real_credentials_match_python(browser: Browser, at: str, shared_dir: Path) -> None:
@@ -182,5 +182,5 @@ def test_real_credentials_match_python(browser: Browser, at: str, shared_dir: Pa
         *sorted((shared_dir / "fixtures" / "records").glob("*/c2pa-*")),
     ]
     files = {path.name: path.read_bytes() for path in paths if sniff(path.read_bytes())}
-    with watching(browser, at) as watched:
-        _compare(_open(watched), files, exactly=False)
+    with monitored_page(browser, at) as monitored:
+        _compare(_open(monitored), files, exactly=False)

@@ -51,12 +51,12 @@ def test_inspection_panel_in_private_mode(open_static: Open, signed: Path) -> No
 
 
 def test_inspection_on_service_sends_file_once(open_page: Open, signed: Path) -> None:
-    watched = open_page()
-    choose(watched.page, signed)
-    check(watched.page)
+    monitored = open_page()
+    choose(monitored.page, signed)
+    check(monitored.page)
     urls: list[str] = []
-    watched.page.on("request", lambda request: urls.append(request.method))
-    _look_at_panel(watched.page)
+    monitored.page.on("request", lambda request: urls.append(request.method))
+    _look_at_panel(monitored.page)
     assert set(urls) == {"GET"}
 
 
@@ -106,9 +106,9 @@ def test_photo_without_watermark_is_not_a_verdict(open_static: Open, tmp_path: P
     expect(panel).to_contain_text("No mark found is no verdict")
 
 
-def test_explain_is_requested_from_service_on_demand(open_page: Open, drawn: dict[str, Path]) -> None:
+def test_explain_is_requested_from_service_on_demand(open_page: Open, image_files: dict[str, Path]) -> None:
     page = open_page().page
-    choose(page, drawn["bright.jpg"])
+    choose(page, image_files["bright.jpg"])
     check(page)
     page.get_by_role("button", name=BUTTON).click()
     panel = page.get_by_role("dialog", name="What this file says of itself")
@@ -118,9 +118,9 @@ def test_explain_is_requested_from_service_on_demand(open_page: Open, drawn: dic
     expect(panel.get_by_role("button", name="Look at copies")).to_be_enabled()
 
 
-def test_private_mode_has_no_explain(open_static: Open, drawn: dict[str, Path]) -> None:
+def test_private_mode_has_no_explain(open_static: Open, image_files: dict[str, Path]) -> None:
     page = open_static().page
-    choose_private(page, drawn["bright.jpg"])
+    choose_private(page, image_files["bright.jpg"])
     page.get_by_role("button", name=BUTTON).click()
     expect(page.get_by_role("dialog", name="What this file says of itself")).to_contain_text(
         "Texts in the file"

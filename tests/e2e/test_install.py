@@ -14,7 +14,7 @@ from imageprocess.report.page import pixels_sha256
 from tests.support.browsing import Open, choose_private
 
 pytestmark = pytest.mark.e2e
-Drawn = dict[str, Path]
+ImageFiles = dict[str, Path]
 
 
 def test_site_is_installable(open_static: Open) -> None:
@@ -26,12 +26,12 @@ def test_site_is_installable(open_static: Open) -> None:
     assert set(wrong) <= {"in-incognito"}  # test browsers are incognito
 
 
-def test_share_target_checks_image_locally(open_static: Open, drawn: Drawn) -> None:
-    watched = open_static("predict.html")
-    page = watched.page
+def test_share_target_checks_image_locally(open_static: Open, image_files: ImageFiles) -> None:
+    monitored = open_static("predict.html")
+    page = monitored.page
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
     page.reload()
-    encoded = base64.b64encode(drawn["bright.jpg"].read_bytes()).decode()
+    encoded = base64.b64encode(image_files["bright.jpg"].read_bytes()).decode()
     reached = page.evaluate(
         """async (given) => {
             const form = new FormData();
@@ -42,7 +42,7 @@ def test_share_target_checks_image_locally(open_static: Open, drawn: Drawn) -> N
         encoded,
     )
     assert reached.split("#")[0].endswith("/predict.html")
-    page.goto(f"{watched.address}/predict.html#shared")
+    page.goto(f"{monitored.address}/predict.html#shared")
     page.reload()
     expect(page.get_by_role("article", name="תמונה 1.jpg")).to_be_visible()
     expect(page.locator("h2.verdict")).to_be_visible()
@@ -56,9 +56,9 @@ def test_shared_url_is_rejected_with_reason(open_static: Open) -> None:
     expect(page.locator("#problem")).to_contain_text("cannot read pictures of other sites")
 
 
-def test_save_report_from_card(open_static: Open, drawn: Drawn, tmp_path: Path) -> None:
+def test_save_report_from_card(open_static: Open, image_files: ImageFiles, tmp_path: Path) -> None:
     page = open_static("predict.html").page
-    choose_private(page, drawn["bright.jpg"])
+    choose_private(page, image_files["bright.jpg"])
     page.get_by_role("button", name="Save a report").click()
     page.get_by_label("with the picture in it").check()
     with page.expect_download() as saving:
@@ -66,7 +66,7 @@ def test_save_report_from_card(open_static: Open, drawn: Drawn, tmp_path: Path) 
     saved = tmp_path / "saved.html"
     saving.value.save_as(saved)
     text = saved.read_text(encoding="utf-8")
-    data = drawn["bright.jpg"].read_bytes()
+    data = image_files["bright.jpg"].read_bytes()
     assert base64.b64encode(data).decode() in text and hashlib.sha256(data).hexdigest() in text
     pixels = decode(data, name="bright.jpg")
     assert pixels_sha256(pixels) in text

@@ -13,10 +13,17 @@ from playwright.sync_api import Browser, Page, expect
 
 from imageprocess.web import site
 from testkit.serving import serving_files
-from tests.support.browsing import Open, Watched, choose_private, saved_records, wait_on_page, watching
+from tests.support.browsing import (
+    MonitoredPage,
+    Open,
+    choose_private,
+    monitored_page,
+    saved_records,
+    wait_on_page,
+)
 
 pytestmark = pytest.mark.e2e
-Drawn = dict[str, Path]
+ImageFiles = dict[str, Path]
 
 
 def _settled(page: Page, *large: str) -> None:
@@ -40,22 +47,22 @@ def _kept(page: Page) -> list[str]:
     return urls
 
 
-def test_works_offline_after_one_visit(browser: Browser, static_dir: Path, drawn: Drawn) -> None:
+def test_works_offline_after_one_visit(browser: Browser, static_dir: Path, image_files: ImageFiles) -> None:
     """Only the first page is visited online."""
     drawn_apart = (static_dir / "below/network/model.onnx").exists()
-    with serving_files(static_dir) as served, watching(browser, served) as watched:
-        page = watched.page
+    with serving_files(static_dir) as served, monitored_page(browser, served) as monitored:
+        page = monitored.page
         page.goto(f"{served}/below/index.html")
         _settled(page, "/ort/", "/model/model.onnx", *(["/network/model.onnx"] if drawn_apart else []))
         page.context.set_offline(True)
-        watched.expected = ("ERR_INTERNET_DISCONNECTED",)
-        _go_on(page, served, drawn)
+        monitored.expected = ("ERR_INTERNET_DISCONNECTED",)
+        _go_on(page, served, image_files)
 
 
-def _go_on(page: Page, served: str, drawn: Drawn) -> None:
+def _go_on(page: Page, served: str, image_files: ImageFiles) -> None:
     for route in ("predict.html", "predict.html?lang=he", "predict.html?lang=en"):
         page.goto(f"{served}/below/{route}")
-    choose_private(page, drawn["bright.jpg"])
+    choose_private(page, image_files["bright.jpg"])
     assert saved_records(page)[0]["status"] == "ok"
     page.goto(f"{served}/below/")
     page.get_by_role("button", name="Three balls").click()
@@ -64,41 +71,41 @@ def _go_on(page: Page, served: str, drawn: Drawn) -> None:
 
 
 @contextmanager
-def _own_site(browser: Browser, static_dir: Path, tmp_path: Path) -> Iterator[tuple[Path, Watched]]:
+def _own_site(browser: Browser, static_dir: Path, tmp_path: Path) -> Iterator[tuple[Path, MonitoredPage]]:
     """A modifiable copy of the site with predict.html open."""
     shutil.copytree(static_dir, tmp_path / "site")
-    with serving_files(tmp_path / "site") as served, watching(browser, served) as watched:
-        watched.page.goto(f"{served}/below/predict.html")
-        yield tmp_path / "site/below", watched
+    with serving_files(tmp_path / "site") as served, monitored_page(browser, served) as monitored:
+        monitored.page.goto(f"{served}/below/predict.html")
+        yield tmp_path / "site/below", monitored
 
 
 def test_new_model_replaces_cached_one(
-    browser: Browser, static_dir: Path, tiny_model_dir: Path, tmp_path: Path, drawn: Drawn
+    browser: Browser, static_dir: Path, tiny_model_dir: Path, tmp_path: Path, image_files: ImageFiles
 ) -> None:
-    with _own_site(browser, static_dir, tmp_path) as (below, watched):
-        page = watched.page
-        choose_private(page, drawn["bright.jpg"])
+    with _own_site(browser, static_dir, tmp_path) as (below, monitored):
+        page = monitored.page
+        choose_private(page, image_files["bright.jpg"])
         before = saved_records(page)[0]["model"]
         _settled(page, "/ort/", "/model/model.onnx")
         for name in ("model.json", "model.onnx"):
             shutil.copy(tiny_model_dir / name, below / "model" / name)
         page.reload()
-        choose_private(page, drawn["bright.jpg"])
+        choose_private(page, image_files["bright.jpg"])
         record = saved_records(page)[0]
         assert record["model"]["name"] == "tiny" and record["model"] != before
         assert record["verdict"]["label"] == "ai"
         sha256 = json.loads((tiny_model_dir / "model.json").read_text())["files"]["model.onnx"]
         assert [address for address in _kept(page) if ".onnx" in address] == [
-            f"{watched.address}/below/model/model.onnx?v={sha256}"
+            f"{monitored.address}/below/model/model.onnx?v={sha256}"
         ]
 
 
 def test_new_release_is_cached_completely(
-    browser: Browser, static_dir: Path, tmp_path: Path, drawn: Drawn
+    browser: Browser, static_dir: Path, tmp_path: Path, image_files: ImageFiles
 ) -> None:
     """One visit after the release suffices, for new files and for files not requested yet."""
-    with _own_site(browser, static_dir, tmp_path) as (below, watched):
-        page = watched.page
+    with _own_site(browser, static_dir, tmp_path) as (below, monitored):
+        page = monitored.page
         _settled(page, "/ort/", "/model/model.onnx")
         _release(below)
         page.reload()
@@ -106,9 +113,9 @@ def test_new_release_is_cached_completely(
             """async () => (await (await caches.match(new URL("shell.json", location)))?.text())?.includes("newer")"""
         )
         page.context.set_offline(True)
-        watched.expected = ("ERR_INTERNET_DISCONNECTED",)
+        monitored.expected = ("ERR_INTERNET_DISCONNECTED",)
         page.reload()
-        choose_private(page, drawn["bright.jpg"])
+        choose_private(page, image_files["bright.jpg"])
         assert page.evaluate("newer") == 1
         assert page.evaluate("import('./assets/js/exports.js').then(({ newer }) => newer)") == 1
 
@@ -139,11 +146,11 @@ def test_cache_manifest_changes_with_content(tmp_path: Path, tiny_model_dir: Pat
 def test_no_page_requests_missing_files(open_static: Open) -> None:
     """Every URL that a page of the static site requests exists and is on this host."""
     for name in ("index.html", "predict.html", "docs.html"):
-        watched = open_static(name)
+        monitored = open_static(name)
         failed: list[str] = []
-        watched.page.on(
+        monitored.page.on(
             "response", lambda response, failed=failed: response.ok or failed.append(response.url)
         )
-        watched.page.reload()
-        watched.page.wait_for_load_state("networkidle")
+        monitored.page.reload()
+        monitored.page.wait_for_load_state("networkidle")
         assert failed == []

@@ -74,14 +74,14 @@ def test_key_columns_are_visible_on_phone(open_page: Open, measured_model: Path)
         expect(page.locator("#measured tbody tr").last.locator("td").locator("visible=true")).to_have_count(3)
 
 
-def test_own_image_on_first_page(open_page: Open, drawn: dict[str, Path]) -> None:
+def test_own_image_on_first_page(open_page: Open, image_files: dict[str, Path]) -> None:
     page = open_page("index.html").page
     where = "stay in this browser" if site.has_private_mode() else "The service runs on this computer"
     expect(page.locator("#privacy")).to_contain_text(where)
-    page.set_input_files("#files", drawn["bright.jpg"])
+    page.set_input_files("#files", image_files["bright.jpg"])
     expect(page.locator("#tried .verdict")).to_have_text("Very likely AI-made")
     expect(page.get_by_role("img", name="Preview of bright.jpg")).to_be_visible()
-    page.set_input_files("#files", drawn["notes.txt"])
+    page.set_input_files("#files", image_files["notes.txt"])
     expect(page.locator("#tried .warning")).to_have_text("Not an image format that is read here.")
 
 
@@ -97,20 +97,20 @@ def test_model_without_measurements_shows_none(open_page: Open) -> None:
 
 
 def test_missing_measurements_are_reported(open_page: Open) -> None:
-    watched = open_page("docs.html", service_workers="block")
-    watched.expected = ("Service Worker registration blocked", "status of 503")
-    page = watched.page
+    monitored = open_page("docs.html", service_workers="block")
+    monitored.expected = ("Service Worker registration blocked", "status of 503")
+    page = monitored.page
     page.route("**/model/model.json", lambda route: route.fulfill(status=503))
-    page.goto(f"{watched.address}/index.html")
+    page.goto(f"{monitored.address}/index.html")
     expect(page.locator("#measured-lead")).to_have_text("The model’s measurements could not be read.")
 
 
 def test_api_page_without_service_says_so(open_page: Open) -> None:
-    watched = open_page("index.html", service_workers="block")
-    watched.expected = ("Service Worker registration blocked", "ERR_FAILED")
-    page = watched.page
+    monitored = open_page("index.html", service_workers="block")
+    monitored.expected = ("Service Worker registration blocked", "ERR_FAILED")
+    page = monitored.page
     page.route("**/openapi.json", lambda route: route.abort())
-    page.goto(f"{watched.address}/docs.html")
+    page.goto(f"{monitored.address}/docs.html")
     expect(page.locator("#lead")).to_have_text("The service does not answer. Is it running?")
     expect(page.get_by_role("heading").locator("visible=true")).to_have_count(1)
 

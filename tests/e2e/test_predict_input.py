@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from tests.support.browsing import PHONE, Open, check, choose
 
 pytestmark = pytest.mark.e2e
-Drawn = dict[str, Path]
+ImageFiles = dict[str, Path]
 
 
 def test_non_image_input_gets_message(open_page: Open, tmp_path: Path) -> None:
@@ -40,18 +40,18 @@ def test_non_image_input_gets_message(open_page: Open, tmp_path: Path) -> None:
     expect(page.locator(".reason")).to_have_text("The file is empty.")
 
 
-def test_verdict_precedes_controls_on_phone(open_page: Open, drawn: Drawn) -> None:
+def test_verdict_precedes_controls_on_phone(open_page: Open, image_files: ImageFiles) -> None:
     page = open_page(viewport=PHONE).page
-    choose(page, drawn["bright.jpg"])
+    choose(page, image_files["bright.jpg"])
     check(page)
     boxes = [page.locator(name).bounding_box() for name in ("h2.verdict", "#run", "#results")]
     tops = [box["y"] for box in boxes if box]
     assert len(tops) == 3 and tops == sorted(tops)
 
 
-def test_drop_image_anywhere(open_page: Open, drawn: Drawn) -> None:
+def test_drop_image_anywhere(open_page: Open, image_files: ImageFiles) -> None:
     page = open_page().page
-    data = list(drawn["dark.png"].read_bytes())
+    data = list(image_files["dark.png"].read_bytes())
     transfer = page.evaluate_handle(
         """data => {
             const transfer = new DataTransfer();
@@ -70,14 +70,14 @@ def test_drop_image_anywhere(open_page: Open, drawn: Drawn) -> None:
     )
 
 
-def test_paste_image(open_page: Open, drawn: Drawn) -> None:
+def test_paste_image(open_page: Open, image_files: ImageFiles) -> None:
     page = open_page(permissions=["clipboard-read", "clipboard-write"]).page
     page.evaluate(
         """async data => {
             const blob = new Blob([new Uint8Array(data)], {type: "image/png"});
             await navigator.clipboard.write([new ClipboardItem({"image/png": blob})]);
         }""",
-        list(drawn["dark.png"].read_bytes()),
+        list(image_files["dark.png"].read_bytes()),
     )
     page.keyboard.press("Control+V")
     expect(page.get_by_role("article")).to_have_count(1)
@@ -85,29 +85,29 @@ def test_paste_image(open_page: Open, drawn: Drawn) -> None:
     expect(page.locator("h2.verdict")).to_have_text("Very likely real")
 
 
-def test_start_over_clears_everything(open_page: Open, drawn: Drawn) -> None:
+def test_start_over_clears_everything(open_page: Open, image_files: ImageFiles) -> None:
     page = open_page().page
-    choose(page, drawn["bright.jpg"], drawn["dark.png"])
+    choose(page, image_files["bright.jpg"], image_files["dark.png"])
     check(page)
     page.get_by_role("button", name="Start over").click()
     expect(page.get_by_role("article")).to_have_count(0)
     expect(page.locator("#results")).to_be_hidden()
     expect(page.get_by_role("status")).to_be_empty()
     expect(page.get_by_role("heading", name="Drop pictures anywhere")).to_be_visible()
-    choose(page, drawn["bright.jpg"])  # the same file again
+    choose(page, image_files["bright.jpg"])  # the same file again
     expect(page.get_by_role("article")).to_have_count(1)
 
 
-def test_remove_one_image(open_page: Open, drawn: Drawn) -> None:
+def test_remove_one_image(open_page: Open, image_files: ImageFiles) -> None:
     page = open_page().page
-    choose(page, drawn["bright.jpg"], drawn["dark.png"])
+    choose(page, image_files["bright.jpg"], image_files["dark.png"])
     check(page)
     page.get_by_role("button", name="Remove bright.jpg").click()
     expect(page.get_by_role("article")).to_have_count(1)
     expect(page.locator("tbody tr")).to_have_count(1)
 
 
-def test_keyboard_only(open_page: Open, drawn: Drawn) -> None:
+def test_keyboard_only(open_page: Open, image_files: ImageFiles) -> None:
     page = open_page().page
     page.on(
         "filechooser", lambda chooser: None
@@ -115,7 +115,7 @@ def test_keyboard_only(open_page: Open, drawn: Drawn) -> None:
     expect(_tab_to(page, "Choose pictures")).to_be_focused()
     with page.expect_file_chooser() as choosing:
         page.keyboard.press("Enter")
-    choosing.value.set_files(drawn["bright.jpg"])
+    choosing.value.set_files(image_files["bright.jpg"])
     expect(page.get_by_role("button", name="Check picture")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("h2.verdict")).to_have_text("Very likely AI-made")
@@ -143,9 +143,9 @@ def _tab_to(page: Page, name: str, back: bool = False) -> Any:
     raise AssertionError(f"{name} is not reached by Tab")
 
 
-def test_phone_layout(open_page: Open, drawn: Drawn) -> None:
+def test_phone_layout(open_page: Open, image_files: ImageFiles) -> None:
     page = open_page(viewport=PHONE, has_touch=True, is_mobile=True).page
-    choose(page, drawn["bright.jpg"], drawn["dark.png"])
+    choose(page, image_files["bright.jpg"], image_files["dark.png"])
     check(page)
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
     card = page.get_by_role("article", name="bright.jpg")
@@ -157,11 +157,11 @@ def test_phone_layout(open_page: Open, drawn: Drawn) -> None:
         assert box and box["height"] >= 36 and box["width"] >= 36
 
 
-def test_file_name_is_escaped(open_page: Open, drawn: Drawn) -> None:
+def test_file_name_is_escaped(open_page: Open, image_files: ImageFiles) -> None:
     page = open_page().page
     name = "<img src=x onerror=alert(1)>.png"
     page.set_input_files(
-        "#files", {"name": name, "mimeType": "image/png", "buffer": drawn["dark.png"].read_bytes()}
+        "#files", {"name": name, "mimeType": "image/png", "buffer": image_files["dark.png"].read_bytes()}
     )
     check(page)
     expect(page.get_by_role("rowheader")).to_have_text(name)

@@ -18,16 +18,18 @@ from testkit.pictures import encode, plain
 from tests.support.browsing import Open, check, choose, put
 
 pytestmark = pytest.mark.e2e
-Drawn = dict[str, Path]
+ImageFiles = dict[str, Path]
 
 
-def test_image_from_file_to_verdict(open_page: Open, drawn: Drawn) -> None:
-    watched = open_page()
-    page = watched.page
+def test_image_from_file_to_verdict(open_page: Open, image_files: ImageFiles) -> None:
+    monitored = open_page()
+    page = monitored.page
     expect(page.locator("#limits")).to_contain_text("20 MB")
-    choose(page, drawn["bright.jpg"])
+    choose(page, image_files["bright.jpg"])
     expect(page.get_by_role("img", name="Preview of bright.jpg")).to_be_visible()
-    assert not any("detect" in url for url in watched.asked)  # nothing is sent before the button is pressed
+    assert not any(
+        "detect" in url for url in monitored.requested_urls
+    )  # nothing is sent before the button is pressed
     check(page)
     card = page.get_by_role("article", name="bright.jpg")
     expect(card.get_by_role("heading")).to_have_text("Very likely AI-made")
@@ -65,30 +67,30 @@ def _needle(page: Page) -> float:
     return (needle["x"] + needle["width"] / 2 - track["x"]) / track["width"]
 
 
-def test_mode_is_sent_to_service(open_page: Open, drawn: Drawn) -> None:
+def test_mode_is_sent_to_service(open_page: Open, image_files: ImageFiles) -> None:
     page = open_page().page
-    choose(page, drawn["grey.webp"])
+    choose(page, image_files["grey.webp"])
     check(page)
     expect(page.locator("h2.verdict")).to_have_text("Cannot tell")
     page.get_by_label("How sure an answer must be").select_option("best-guess")
     expect(page.locator("h2.verdict")).to_have_text(re.compile("Leaning"))  # at once
 
 
-def test_mode_change_sends_only_checked_images_again(open_page: Open, drawn: Drawn) -> None:
-    watched = open_page()
-    page = watched.page
-    choose(page, drawn["grey.webp"])
+def test_mode_change_sends_only_checked_images_again(open_page: Open, image_files: ImageFiles) -> None:
+    monitored = open_page()
+    page = monitored.page
+    choose(page, image_files["grey.webp"])
     check(page)
-    choose(page, drawn["dark.png"])  # not checked until the button is pressed
+    choose(page, image_files["dark.png"])  # not checked until the button is pressed
     page.get_by_label("How sure an answer must be").select_option("best-guess")
     expect(page.locator("h2.verdict")).to_have_text(re.compile("Leaning"))
     expect(page.get_by_role("article", name="dark.png")).to_contain_text("Ready to be checked.")
-    assert sum("v1/detect" in url for url in watched.asked) == 2
+    assert sum("v1/detect" in url for url in monitored.requested_urls) == 2
 
 
-def test_enlarged_image_with_heat_map_and_thumbnail(open_page: Open, drawn: Drawn) -> None:
+def test_enlarged_image_with_heat_map_and_thumbnail(open_page: Open, image_files: ImageFiles) -> None:
     page = open_page().page
-    choose(page, drawn["bright.jpg"])
+    choose(page, image_files["bright.jpg"])
     check(page)
     assert page.locator("#rows .thumb").evaluate("canvas => canvas.width") == 96
     page.get_by_role("button", name="Enlarge bright.jpg").click()
@@ -103,9 +105,11 @@ def test_enlarged_image_with_heat_map_and_thumbnail(open_page: Open, drawn: Draw
     expect(dialog).to_have_count(0)
 
 
-def test_several_images_give_table_csv_and_json(open_page: Open, drawn: Drawn, address: str) -> None:
+def test_several_images_give_table_csv_and_json(
+    open_page: Open, image_files: ImageFiles, address: str
+) -> None:
     page = open_page().page
-    files = [drawn[name] for name in ("bright.jpg", "dark.png", "broken.jpg", "=cmd.png", "notes.txt")]
+    files = [image_files[name] for name in ("bright.jpg", "dark.png", "broken.jpg", "=cmd.png", "notes.txt")]
     choose(page, *files)
     check(page)
     expect(page.locator("#rows th")).to_have_text([path.name for path in files])
@@ -143,14 +147,14 @@ def test_several_images_give_table_csv_and_json(open_page: Open, drawn: Drawn, a
     assert [_lasting(record) for record in saved] == [_lasting(record) for record in records]
 
 
-def test_completion_is_announced_after_table_is_rendered(open_page: Open, drawn: Drawn) -> None:
+def test_completion_is_announced_after_table_is_rendered(open_page: Open, image_files: ImageFiles) -> None:
     """With a slow connection table.js loads late: status and button must not report completion before it."""
-    watched = open_page("index.html", service_workers="block")
-    watched.expected = ("Service Worker registration blocked",)
-    page = watched.page
+    monitored = open_page("index.html", service_workers="block")
+    monitored.expected = ("Service Worker registration blocked",)
+    page = monitored.page
     late: list[Route] = []
     page.route("**/table.js", lambda route: late.append(route))
-    page.goto(f"{watched.address}/predict.html")
+    page.goto(f"{monitored.address}/predict.html")
     page.evaluate(
         """() => {
             window.rowsAtTheEnd = [];
@@ -161,7 +165,7 @@ def test_completion_is_announced_after_table_is_rendered(open_page: Open, drawn:
             });
         }"""
     )
-    choose(page, drawn["bright.jpg"], drawn["dark.png"])
+    choose(page, image_files["bright.jpg"], image_files["dark.png"])
     page.locator("#run").click()
     expect(page.locator("h2.verdict")).to_have_count(2)
     page.evaluate("new Promise((done) => setTimeout(done))")  # pending tasks of the last verdict have run
@@ -183,9 +187,9 @@ def _lasting(record: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in record.items() if name != "elapsed_ms"}
 
 
-def test_damaged_file_has_its_own_error(open_page: Open, drawn: Drawn) -> None:
+def test_damaged_file_has_its_own_error(open_page: Open, image_files: ImageFiles) -> None:
     page = open_page().page
-    choose(page, drawn["broken.jpg"], drawn["scan.tif"])
+    choose(page, image_files["broken.jpg"], image_files["scan.tif"])
     check(page)
     broken = page.get_by_role("article", name="broken.jpg")
     expect(broken.get_by_role("heading")).to_have_text("Could not be checked")
@@ -195,7 +199,7 @@ def test_damaged_file_has_its_own_error(open_page: Open, drawn: Drawn) -> None:
     expect(scan.get_by_role("heading")).to_have_text("Very likely AI-made")
 
 
-def test_heat_map_overlay_and_opacity(open_page: Open, drawn: Drawn, tmp_path: Path) -> None:
+def test_heat_map_overlay_and_opacity(open_page: Open, image_files: ImageFiles, tmp_path: Path) -> None:
     from PIL import Image
 
     path = tmp_path / "left.png"

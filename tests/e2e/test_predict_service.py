@@ -11,12 +11,12 @@ from testkit.service import running
 from tests.support.browsing import Open, check, choose
 
 pytestmark = pytest.mark.e2e
-Drawn = dict[str, Path]
+ImageFiles = dict[str, Path]
 
 
-def test_stop_keeps_results_and_can_resume(open_page: Open, drawn: Drawn) -> None:
+def test_stop_keeps_results_and_can_resume(open_page: Open, image_files: ImageFiles) -> None:
     page = open_page().page
-    choose(page, *[drawn["bright.jpg"]] * 40)
+    choose(page, *[image_files["bright.jpg"]] * 40)
     page.get_by_role("button", name="Check 40 pictures").click()
     page.locator("h2.verdict").first.wait_for()
     page.get_by_role("button", name="Stop").click()
@@ -27,54 +27,56 @@ def test_stop_keeps_results_and_can_resume(open_page: Open, drawn: Drawn) -> Non
     expect(page.locator("h2.verdict")).to_have_count(40)
 
 
-def test_too_large_file_is_not_sent(open_page: Open, drawn: Drawn, tiny_model_dir: Path) -> None:
-    size = drawn["bright.jpg"].stat().st_size
+def test_too_large_file_is_not_sent(open_page: Open, image_files: ImageFiles, tiny_model_dir: Path) -> None:
+    size = image_files["bright.jpg"].stat().st_size
     with running(tiny_model_dir, max_body_bytes=size - 1) as address:
-        watched = open_page(at=address)
-        choose(watched.page, drawn["bright.jpg"])
-        check(watched.page)
-        expect(watched.page.locator(".reason")).to_contain_text("The file is larger than")
-        assert not any("detect" in url for url in watched.asked)
+        monitored = open_page(at=address)
+        choose(monitored.page, image_files["bright.jpg"])
+        check(monitored.page)
+        expect(monitored.page.locator(".reason")).to_contain_text("The file is larger than")
+        assert not any("detect" in url for url in monitored.requested_urls)
 
 
 def test_key_is_requested_and_kept_in_memory_only(
-    open_page: Open, drawn: Drawn, tiny_model_dir: Path
+    open_page: Open, image_files: ImageFiles, tiny_model_dir: Path
 ) -> None:
     with running(tiny_model_dir, api_key="open sesame") as address:
-        watched = open_page(at=address)
-        watched.expected = ("403 (Forbidden)",)
-        page = watched.page
+        monitored = open_page(at=address)
+        monitored.expected = ("403 (Forbidden)",)
+        page = monitored.page
         field = page.get_by_label("This service asks for a key")
         expect(field).to_be_focused()
         field.fill("a wrong one")
         page.keyboard.press("Enter")
         expect(field).to_be_hidden()
-        choose(page, drawn["bright.jpg"])
+        choose(page, image_files["bright.jpg"])
         page.get_by_role("button", name="Check picture").click()
         expect(page.locator("#problem")).to_have_text("This key is not known to the service.")
         field.fill("open sesame")
         page.get_by_role("button", name="Use it").click()
         expect(page.locator("h2.verdict")).to_have_text("Very likely AI-made")
         stored = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
-        assert "sesame" not in stored + page.content() and "sesame" not in "".join(watched.asked)
+        assert "sesame" not in stored + page.content() and "sesame" not in "".join(monitored.requested_urls)
         page.reload()
         expect(field).to_be_visible()
 
 
-def test_unreachable_service_is_reported(open_page: Open, drawn: Drawn, tiny_model_dir: Path) -> None:
+def test_unreachable_service_is_reported(
+    open_page: Open, image_files: ImageFiles, tiny_model_dir: Path
+) -> None:
     with running(tiny_model_dir) as address:
-        watched = open_page(at=address)
-    watched.expected = ("ERR_CONNECTION_REFUSED",)
-    choose(watched.page, drawn["bright.jpg"])
-    watched.page.get_by_role("button", name="Check picture").click()
-    expect(watched.page.get_by_role("alert")).to_have_text("The service does not answer. Is it running?")
-    expect(watched.page.get_by_text("Ready to be checked.")).to_be_visible()
+        monitored = open_page(at=address)
+    monitored.expected = ("ERR_CONNECTION_REFUSED",)
+    choose(monitored.page, image_files["bright.jpg"])
+    monitored.page.get_by_role("button", name="Check picture").click()
+    expect(monitored.page.get_by_role("alert")).to_have_text("The service does not answer. Is it running?")
+    expect(monitored.page.get_by_text("Ready to be checked.")).to_be_visible()
 
 
 def test_content_security_policy_is_enforced(open_page: Open) -> None:
-    watched = open_page()
-    watched.page.evaluate("document.body.setAttribute('onclick', 'document.title = 1')")
-    watched.page.locator("body").click(position={"x": 1, "y": 1})
-    assert any("Content Security Policy" in text for text in watched.complaints)
-    assert watched.page.title() != "1"
-    watched.expected = ("Content Security Policy",)
+    monitored = open_page()
+    monitored.page.evaluate("document.body.setAttribute('onclick', 'document.title = 1')")
+    monitored.page.locator("body").click(position={"x": 1, "y": 1})
+    assert any("Content Security Policy" in text for text in monitored.errors)
+    assert monitored.page.title() != "1"
+    monitored.expected = ("Content Security Policy",)

@@ -22,21 +22,21 @@ from tests.support.browsing import Open, choose_private, put, saved_records
 from tests.support.golden_pictures import golden_pictures
 
 pytestmark = pytest.mark.e2e
-Drawn = dict[str, Path]
+ImageFiles = dict[str, Path]
 
 
-def test_image_is_checked_immediately_and_nothing_is_sent(open_static: Open, drawn: Drawn) -> None:
-    watched = open_static()
-    page = watched.page
+def test_image_is_checked_immediately_and_nothing_is_sent(open_static: Open, image_files: ImageFiles) -> None:
+    monitored = open_static()
+    page = monitored.page
     expect(page.locator("#privacy")).to_contain_text("nothing is sent anywhere")
     expect(page.locator("#where")).to_be_hidden()  # there is no choice here
     page.get_by_role("status").wait_for(state="attached")
-    choose_private(page, drawn["bright.jpg"])
+    choose_private(page, image_files["bright.jpg"])
     expect(page.locator("h2.verdict")).to_be_visible()
     expect(page.get_by_role("status")).to_contain_text("bright.jpg: ")
     sent: list[str] = []
-    watched.page.on("request", lambda request: sent.append(f"{request.method} {request.url}"))
-    choose_private(page, drawn["dark.png"], drawn["grey.webp"])
+    monitored.page.on("request", lambda request: sent.append(f"{request.method} {request.url}"))
+    choose_private(page, image_files["dark.png"], image_files["grey.webp"])
     expect(page.get_by_role("status")).to_contain_text("2 pictures checked")
     assert {line.rpartition("/")[2] for line in sent} <= {"icons.svg"} and all(
         line.startswith("GET") for line in sent
@@ -59,16 +59,16 @@ def test_at_most_200_files(open_static: Open) -> None:
     assert len({record["sha256"] for record in records}) == 8
 
 
-def test_skipped_files_are_reported(open_static: Open, drawn: Drawn) -> None:
+def test_skipped_files_are_reported(open_static: Open, image_files: ImageFiles) -> None:
     page = open_static().page
-    page.set_input_files("#files", [drawn["grey.webp"]] * 201)
+    page.set_input_files("#files", [image_files["grey.webp"]] * 201)
     expect(page.get_by_role("alert").filter(has_text="Only 200 pictures at a time: 1")).to_be_visible()
     page.get_by_role("button", name="Start over").click()
 
 
-def test_stop_and_resume(open_static: Open, drawn: Drawn) -> None:
+def test_stop_and_resume(open_static: Open, image_files: ImageFiles) -> None:
     page = open_static().page
-    page.set_input_files("#files", [drawn["bright.jpg"]] * 60)
+    page.set_input_files("#files", [image_files["bright.jpg"]] * 60)
     page.locator("h2.verdict").first.wait_for()
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("status")).to_contain_text("Stopped.")
@@ -79,9 +79,17 @@ def test_stop_and_resume(open_static: Open, drawn: Drawn) -> None:
     expect(page.locator("h2.verdict")).to_have_count(60)
 
 
-def test_damaged_and_unsupported_files_have_different_errors(open_static: Open, drawn: Drawn) -> None:
+def test_damaged_and_unsupported_files_have_different_errors(
+    open_static: Open, image_files: ImageFiles
+) -> None:
     page = open_static().page
-    choose_private(page, drawn["broken.jpg"], drawn["notes.txt"], drawn["scan.tif"], drawn["dark.png"])
+    choose_private(
+        page,
+        image_files["broken.jpg"],
+        image_files["notes.txt"],
+        image_files["scan.tif"],
+        image_files["dark.png"],
+    )
     codes = [record.get("error", {}).get("code") for record in saved_records(page)]
     assert codes == ["corrupt", "unsupported_format", "unsupported_format", None]
     scan = page.get_by_role("article", name="scan.tif")
@@ -159,7 +167,7 @@ def test_mode_change_updates_verdict_immediately(open_static: Open, tmp_path: Pa
     expect(page.locator(".decided b")).to_have_text("the model, from the pixels alone")
 
 
-def test_mode_changed_during_run_applies(open_static: Open, drawn: Drawn) -> None:
+def test_mode_changed_during_run_applies(open_static: Open, image_files: ImageFiles) -> None:
     """The mode changes when the first image starts."""
     page = open_static().page
     page.evaluate(
@@ -173,7 +181,7 @@ def test_mode_changed_during_run_applies(open_static: Open, drawn: Drawn) -> Non
             }).observe(document.getElementById("cards"), { subtree: true, attributes: true });
         }"""
     )
-    choose_private(page, drawn["grey.webp"], drawn["dark.png"])
+    choose_private(page, image_files["grey.webp"], image_files["dark.png"])
     expect(page.get_by_role("status")).to_contain_text("2 pictures checked")
     expected = registry.verify(registry.resolve()).thresholds["best-guess"]
     for record in saved_records(page):
@@ -203,16 +211,16 @@ def test_canvas_noise_is_detected(open_static: Open, static_dir: Path) -> None:
         };
     """
     worker = (static_dir / "below/assets/js/private/worker.js").read_text(encoding="utf-8")
-    watched = open_static(
+    monitored = open_static(
         "docs.html", service_workers="block"
     )  # Playwright routes do not reach workers of a service worker
-    watched.expected = ("Service Worker registration blocked",)
-    page = watched.page
+    monitored.expected = ("Service Worker registration blocked",)
+    page = monitored.page
     page.route(
         "**/private/worker.js",
         lambda route: route.fulfill(body=noise + worker, content_type="text/javascript"),
     )
-    page.goto(f"{watched.address}/predict.html")
+    page.goto(f"{monitored.address}/predict.html")
     expect(page.locator("#noisy")).to_be_visible()
     expect(page.locator("#noisy")).to_contain_text("less reliable")
     page.unroute_all()
@@ -221,19 +229,25 @@ def test_canvas_noise_is_detected(open_static: Open, static_dir: Path) -> None:
     expect(page.locator("#noisy")).to_be_hidden()
 
 
-def test_switch_between_browser_and_service(open_page: Open, drawn: Drawn, address: str) -> None:
+def test_switch_between_browser_and_service(open_page: Open, image_files: ImageFiles, address: str) -> None:
     if not site.has_private_mode():
         pytest.skip("private mode is not built: `make web` does, where npm is")
-    watched = open_page()
-    page = watched.page
+    monitored = open_page()
+    page = monitored.page
     expect(page.get_by_label("On the service")).to_be_checked()
     expect(page.locator("#privacy")).to_contain_text("The service runs on this computer")
     page.get_by_text("In this browser", exact=True).click()
     expect(page.locator("#privacy")).to_contain_text("nothing is sent anywhere")
-    choose_private(page, drawn["bright.jpg"], drawn["dark.png"], drawn["grey.webp"], drawn["scan.tif"])
-    assert not any("detect" in url for url in watched.asked)
+    choose_private(
+        page,
+        image_files["bright.jpg"],
+        image_files["dark.png"],
+        image_files["grey.webp"],
+        image_files["scan.tif"],
+    )
+    assert not any("detect" in url for url in monitored.requested_urls)
     here = saved_records(page)
-    records = put(address, drawn["bright.jpg"], drawn["dark.png"], drawn["grey.webp"])
+    records = put(address, image_files["bright.jpg"], image_files["dark.png"], image_files["grey.webp"])
     for mine, theirs in zip(here, records, strict=False):
         assert mine["verdict"]["label"] == theirs["verdict"]["label"]
         assert mine["verdict"]["probability_ai"] == pytest.approx(
@@ -247,31 +261,31 @@ def test_switch_between_browser_and_service(open_page: Open, drawn: Drawn, addre
     )
     # Only this file is sent, now or later.
     expect(page.locator("#where-browser")).to_be_checked()
-    page.set_input_files("#files", drawn["=cmd.png"])
+    page.set_input_files("#files", image_files["=cmd.png"])
     expect(page.get_by_role("article", name="=cmd.png").get_by_role("heading")).to_be_visible()
-    assert sum("v1/detect" in url for url in watched.asked) == 1
+    assert sum("v1/detect" in url for url in monitored.requested_urls) == 1
 
 
 def test_page_says_when_private_mode_is_not_built(
-    open_page: Open, drawn: Drawn, tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch
+    open_page: Open, image_files: ImageFiles, tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(site, "RUNTIME", tiny_model_dir)
     with running(tiny_model_dir) as address:
         page = open_page(at=address).page
         expect(page.locator("#privacy")).to_contain_text("Private mode is not built here")
         expect(page.locator("#where")).to_be_hidden()
-        page.set_input_files("#files", drawn["bright.jpg"])
+        page.set_input_files("#files", image_files["bright.jpg"])
         page.get_by_role("button", name="Check picture").click()
         expect(page.locator("h2.verdict")).to_have_text("Very likely AI-made")
 
 
-def test_missing_model_file_is_reported(open_static: Open, drawn: Drawn) -> None:
-    watched = open_static("docs.html", service_workers="block")
-    watched.expected = ("404", "Service Worker registration blocked")
-    page = watched.page
+def test_missing_model_file_is_reported(open_static: Open, image_files: ImageFiles) -> None:
+    monitored = open_static("docs.html", service_workers="block")
+    monitored.expected = ("404", "Service Worker registration blocked")
+    page = monitored.page
     page.route("**/model.onnx*", lambda route: route.fulfill(status=404))
-    page.goto(f"{watched.address}/predict.html")
-    page.set_input_files("#files", drawn["bright.jpg"])
+    page.goto(f"{monitored.address}/predict.html")
+    page.set_input_files("#files", image_files["bright.jpg"])
     expect(page.get_by_role("alert").locator("visible=true")).to_contain_text("could not be started here")
     page.unroute_all()
     page.get_by_role("button", name="Check picture").click()

@@ -16,12 +16,18 @@ from testkit.records import png_texts
 from tests.support.browsing import Open, choose_private, saved_records
 
 pytestmark = pytest.mark.e2e
-Drawn = dict[str, Path]
+ImageFiles = dict[str, Path]
 
 
-def test_table_sorts_by_any_column(open_static: Open, drawn: Drawn) -> None:
+def test_table_sorts_by_any_column(open_static: Open, image_files: ImageFiles) -> None:
     page = open_static().page
-    choose_private(page, drawn["grey.webp"], drawn["bright.jpg"], drawn["dark.png"], drawn["notes.txt"])
+    choose_private(
+        page,
+        image_files["grey.webp"],
+        image_files["bright.jpg"],
+        image_files["dark.png"],
+        image_files["notes.txt"],
+    )
 
     names = page.locator("#rows th")
     expect(names).to_have_text(["grey.webp", "bright.jpg", "dark.png", "notes.txt"])
@@ -72,10 +78,10 @@ def test_generator_and_camera_metadata_are_shown(open_static: Open, tmp_path: Pa
         expect(camera.locator(".evidence").get_by_role("listitem").nth(1)).to_contain_text(words)
 
 
-def test_printed_report_contains_one_image(open_static: Open, drawn: Drawn) -> None:
+def test_printed_report_contains_one_image(open_static: Open, image_files: ImageFiles) -> None:
     page = open_static().page
     page.evaluate("window.print = () => { window.printed = true; }")
-    choose_private(page, drawn["bright.jpg"], drawn["dark.png"])
+    choose_private(page, image_files["bright.jpg"], image_files["dark.png"])
     card = page.get_by_role("article", name="dark.png")
     card.get_by_role("button", name="Print a report").click()
     assert page.evaluate("window.printed")
@@ -104,9 +110,9 @@ def saved_sha256(page: Page, name: str) -> str:
     return str(records[name]["sha256"])
 
 
-def test_wrong_verdict_report_omits_image(open_static: Open, drawn: Drawn) -> None:
+def test_wrong_verdict_report_omits_image(open_static: Open, image_files: ImageFiles) -> None:
     page = open_static(permissions=["clipboard-read", "clipboard-write"]).page
-    choose_private(page, drawn["bright.jpg"])
+    choose_private(page, image_files["bright.jpg"])
     sha256 = saved_records(page)[0]["sha256"]
     page.get_by_role("button", name="Wrong verdict?").click()
     dialog = page.get_by_role("dialog")
@@ -126,9 +132,9 @@ def test_wrong_verdict_report_omits_image(open_static: Open, drawn: Drawn) -> No
     expect(dialog).to_be_hidden()
 
 
-def test_history_is_opt_in_and_can_be_cleared(open_static: Open, drawn: Drawn) -> None:
+def test_history_is_opt_in_and_can_be_cleared(open_static: Open, image_files: ImageFiles) -> None:
     page = open_static().page
-    choose_private(page, drawn["bright.jpg"])
+    choose_private(page, image_files["bright.jpg"])
     switch = page.get_by_role("checkbox", name="Keep a history in this browser")
     expect(switch).not_to_be_checked()
     expect(page.locator("#history-list li")).to_have_count(0)
@@ -136,14 +142,14 @@ def test_history_is_opt_in_and_can_be_cleared(open_static: Open, drawn: Drawn) -
     assert page.evaluate(stored) == []  # no database is created
     switch.check()
     expect(page.locator("#history-count")).to_have_text("Nothing is kept yet.")
-    choose_private(page, drawn["dark.png"], drawn["notes.txt"])
+    choose_private(page, image_files["dark.png"], image_files["notes.txt"])
     expect(page.locator("#history-count")).to_have_text("2 pictures")
     page.reload()
     expect(page.locator("#history-list li")).to_have_count(2)
     expect(page.locator("#history-list li").last).to_contain_text("dark.png")
     page.get_by_role("button", name="Clear the history").click()
     expect(page.locator("#history-list li")).to_have_count(0)
-    choose_private(page, drawn["dark.png"])
+    choose_private(page, image_files["dark.png"])
     expect(page.locator("#history-count")).to_have_text("1 picture")
     switch.uncheck()
     page.reload()

@@ -27,11 +27,11 @@ from testkit.serving import serving_files
 from tests.support.browsing import (
     Open,
     choose_private,
+    monitored_page,
     probability,
     pushed_in_strips,
     saved_records,
     wait_on_page,
-    watching,
 )
 from tests.support.golden_pictures import golden_pictures
 
@@ -152,10 +152,10 @@ def test_default_model_with_several_views(browser: Browser, tiny_model_dir: Path
     assert site.browser_model(str(model)) == model and site.thorough_model(str(model)) is None
     site.build(tmp_path / "www", model)
     pictures = dict(list(golden_pictures().items())[:12])
-    with serving_files(tmp_path / "www") as at, watching(browser, at) as watched:
-        watched.page.goto(f"{at}/predict.html")
-        expect(watched.page.locator("#thorough")).to_be_hidden()
-        assert max(_compare(_records(watched.page, pictures), Detector(str(model)), pictures)) < 0.01
+    with serving_files(tmp_path / "www") as at, monitored_page(browser, at) as monitored:
+        monitored.page.goto(f"{at}/predict.html")
+        expect(monitored.page.locator("#thorough")).to_be_hidden()
+        assert max(_compare(_records(monitored.page, pictures), Detector(str(model)), pictures)) < 0.01
 
 
 def _switch(page: Page) -> None:
@@ -165,7 +165,7 @@ def _switch(page: Page) -> None:
 
 
 def test_download_resumes_and_can_be_removed(
-    browser: Browser, large_model: Path, drawn: dict[str, Path]
+    browser: Browser, large_model: Path, image_files: dict[str, Path]
 ) -> None:
     """From the service, which supports range requests."""
     ranges: list[str] = []
@@ -174,9 +174,9 @@ def test_download_resumes_and_can_be_removed(
         ranges.append(route.request.headers["range"])
         route.abort() if len(ranges) == 2 else route.continue_()
 
-    with running(large_model) as at, watching(browser, at) as watched:
-        page = watched.page
-        watched.expected = ("ERR_FAILED",)
+    with running(large_model) as at, monitored_page(browser, at) as monitored:
+        page = monitored.page
+        monitored.expected = ("ERR_FAILED",)
         page.route("**/thorough/model.onnx?*", pass_on)
         page.goto(f"{at}/predict.html")
         expect(page.locator("#thorough")).to_be_hidden()  # the service has priority
@@ -187,7 +187,7 @@ def test_download_resumes_and_can_be_removed(
         expect(page.locator("#thorough-on")).not_to_be_checked()
         _switch(page)
         size = (large_model / "model.onnx").stat().st_size
-        choose_private(page, drawn["bright.jpg"])
+        choose_private(page, image_files["bright.jpg"])
         assert saved_records(page)[0]["model"]["sha256"] == registry.file_sha256(large_model / "model.onnx")
         assert (
             ranges == [f"bytes={at}-{at + PART - 1}" for at in (0, PART, PART, 2 * PART)] and size < 3 * PART
@@ -207,24 +207,24 @@ def test_download_resumes_and_can_be_removed(
 
 
 def test_downloaded_model_is_reused_offline(
-    browser: Browser, large_model: Path, tmp_path: Path, drawn: dict[str, Path]
+    browser: Browser, large_model: Path, tmp_path: Path, image_files: dict[str, Path]
 ) -> None:
     """From a file server without range requests."""
     site.build(tmp_path / "www", site.browser_model(), thorough=large_model)
-    with serving_files(tmp_path / "www") as at, watching(browser, at) as watched:
-        page = watched.page
+    with serving_files(tmp_path / "www") as at, monitored_page(browser, at) as monitored:
+        page = monitored.page
         page.goto(f"{at}/predict.html")
         page.wait_for_function(
             "navigator.serviceWorker.ready.then(() => caches.match(new URL('shell.json', location)))"
         )
         _switch(page)
         page.context.set_offline(True)
-        watched.expected = ("ERR_INTERNET_DISCONNECTED",)
+        monitored.expected = ("ERR_INTERNET_DISCONNECTED",)
         page.reload()
         expect(page.locator("#thorough-on")).to_be_checked()
-        choose_private(page, drawn["bright.jpg"])
+        choose_private(page, image_files["bright.jpg"])
         assert saved_records(page)[0]["model"]["name"] == "views"
-        assert sum("thorough/model.onnx" in url for url in watched.asked) == 1
+        assert sum("thorough/model.onnx" in url for url in monitored.requested_urls) == 1
 
 
 def test_model_file_with_wrong_hash_is_rejected(browser: Browser, large_model: Path, tmp_path: Path) -> None:
@@ -234,8 +234,8 @@ def test_model_file_with_wrong_hash_is_rejected(browser: Browser, large_model: P
     network[len(network) // 2] ^= 1
     (below / "thorough/model.onnx").write_bytes(network)
     assert hashlib.sha256(network).hexdigest() != registry.file_sha256(large_model / "model.onnx")
-    with serving_files(below) as at, watching(browser, at) as watched:
-        page = watched.page
+    with serving_files(below) as at, monitored_page(browser, at) as monitored:
+        page = monitored.page
         page.goto(f"{at}/predict.html")
         page.locator("#thorough-on").click()
         expect(page.locator("#limits")).to_contain_text("SHA-256 differs")
@@ -251,8 +251,8 @@ def test_forty_images_match_composed_model(browser: Browser, clip_home: Path, tm
     real = [path for path in sorted(FIXTURES.rglob("*")) if path.suffix in (".jpg", ".jpeg", ".png", ".webp")]
     pictures = golden_pictures() | {path.name: path.read_bytes() for path in real[:: max(1, len(real) // 12)]}
     assert len(pictures) >= 40
-    with serving_files(tmp_path / "www") as at, watching(browser, at) as watched:
-        page = watched.page
+    with serving_files(tmp_path / "www") as at, monitored_page(browser, at) as monitored:
+        page = monitored.page
         page.set_default_timeout(600_000)
         page.goto(f"{at}/predict.html")
         _switch(page)

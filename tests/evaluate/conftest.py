@@ -12,7 +12,7 @@ from testkit.pictures import encode
 
 
 @pytest.fixture(scope="session")
-def drawn_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """ai/{g1,g2} and real/{r1,r2}, 6 images each: AI images are bright except two, real ones dark except one."""
     folder = tmp_path_factory.mktemp("drawn")
     rng = np.random.default_rng(0)

@@ -18,8 +18,8 @@ PAGE = f"# Title\n\nbefore\n{card.BEGIN}\nold figures\n{card.END}\nafter\n"
 
 
 @pytest.fixture(scope="module")
-def records(drawn_set: Path, tiny_model_dir: Path) -> list[dict]:
-    dataset = read_dataset(drawn_set)
+def records(small_dataset: Path, tiny_model_dir: Path) -> list[dict]:
+    dataset = read_dataset(small_dataset)
     one = evaluate(dataset, [tiny_model_dir], ["equalised"], jobs=1, resamples=20).record
     many = evaluate(dataset, [tiny_model_dir], ["raw", "web"], jobs=1, resamples=20).record
     one["data"]["split"], many["data"]["split"] = "test", "open_test"

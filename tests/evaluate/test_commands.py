@@ -31,40 +31,49 @@ def script(folder: Path, code: str, *arguments: str) -> Command:
     return Command("brightness", shlex.join([sys.executable, str(path), *arguments]))
 
 
-def test_external_command_is_scored_like_a_model(tmp_path, drawn_set, tiny_model_dir):
+def test_external_command_is_scored_like_a_model(tmp_path, small_dataset, tiny_model_dir):
     command = script(tmp_path, _BRIGHTNESS)
     study = evaluate(
-        read_dataset(drawn_set), [tiny_model_dir], ["raw", "thumb"], commands=[command], jobs=1, resamples=0
+        read_dataset(small_dataset),
+        [tiny_model_dir],
+        ["raw", "thumb"],
+        commands=[command],
+        jobs=1,
+        resamples=0,
     )
-    _, theirs = study.record["models"]
-    assert theirs["name"] == "brightness" and list(theirs["thresholds"]) == ["best-guess"]
+    _, model = study.record["models"]
+    assert model["name"] == "brightness" and list(model["thresholds"]) == ["best-guess"]
     for tier in ("raw", "thumb"):
-        assert theirs["tiers"][tier]["by_picture"]["accuracy"] == pytest.approx(21 / 24)
-    assert theirs["honesty"]["blank"]["auroc"] == 0.5
+        assert model["tiers"][tier]["by_picture"]["accuracy"] == pytest.approx(21 / 24)
+    assert model["honesty"]["blank"]["auroc"] == 0.5
 
 
-def test_file_names_do_not_leak_labels(tmp_path, drawn_set):
+def test_file_names_do_not_leak_labels(tmp_path, small_dataset):
     """A command that uses only the file name is at chance."""
     by_name = _BRIGHTNESS.split("    print")[0] + "    print(path, int(path.stem) / 100, sep='\\t')"
-    scores = score_by_command(script(tmp_path, by_name), read_dataset(drawn_set).pictures, ["raw"], jobs=1)[0]
-    is_ai = np.array([picture.is_ai for picture in read_dataset(drawn_set).pictures])
+    scores = score_by_command(
+        script(tmp_path, by_name), read_dataset(small_dataset).pictures, ["raw"], jobs=1
+    )[0]
+    is_ai = np.array([picture.is_ai for picture in read_dataset(small_dataset).pictures])
     assert 0.25 < (scores[is_ai][:, None] > scores[~is_ai][None]).mean() < 0.75
 
 
-def test_command_folder_placeholder(tmp_path, drawn_set):
+def test_command_folder_placeholder(tmp_path, small_dataset):
     code = _BRIGHTNESS.replace("sys.argv[1]", "sys.argv[2].removeprefix('in:')")
     command = script(tmp_path, code, "--input", "in:{folder}")
-    assert not np.isnan(score_by_command(command, read_dataset(drawn_set).pictures, ["raw"], jobs=1)).any()
+    assert not np.isnan(
+        score_by_command(command, read_dataset(small_dataset).pictures, ["raw"], jobs=1)
+    ).any()
 
 
-def test_image_without_command_output_is_reported(tmp_path, drawn_set):
+def test_image_without_command_output_is_reported(tmp_path, small_dataset):
     silent = _BRIGHTNESS.replace(
         "for path in sorted(Path(sys.argv[1]).iterdir()):",
         """
 for path in sorted(Path(sys.argv[1]).iterdir())[1:]:""",
     )
     study = evaluate(
-        read_dataset(drawn_set), [], ["raw"], commands=[script(tmp_path, silent)], jobs=1, resamples=0
+        read_dataset(small_dataset), [], ["raw"], commands=[script(tmp_path, silent)], jobs=1, resamples=0
     )
     (not_scored,) = study.record["data"]["not_scored"]
     assert not_scored["why"] == "brightness says nothing of it" and len(study.pictures) == 23
@@ -78,15 +87,15 @@ for path in sorted(Path(sys.argv[1]).iterdir())[1:]:""",
         ("raise SystemExit('no weights')", r"exit status 1 \(no weights\)"),
     ],
 )
-def test_command_errors_are_reported(tmp_path, drawn_set, code, words):
+def test_command_errors_are_reported(tmp_path, small_dataset, code, words):
     with pytest.raises(ModelError, match=words):
-        score_by_command(script(tmp_path, code), read_dataset(drawn_set).pictures, ["raw"], jobs=1)
+        score_by_command(script(tmp_path, code), read_dataset(small_dataset).pictures, ["raw"], jobs=1)
 
 
-def test_missing_command(drawn_set):
+def test_missing_command(small_dataset):
     with pytest.raises(ModelError, match="cannot be run"):
         score_by_command(
-            Command("x", "/no/such/program"), read_dataset(drawn_set).pictures[:1], ["raw"], jobs=1
+            Command("x", "/no/such/program"), read_dataset(small_dataset).pictures[:1], ["raw"], jobs=1
         )
 
 

@@ -14,8 +14,8 @@ from imageprocess.evaluate.study import Study, evaluate
 
 
 @pytest.fixture(scope="module")
-def study(drawn_set: Path, tiny_model_dir: Path) -> Study:
-    return evaluate(read_dataset(drawn_set), [tiny_model_dir], ["raw", "web"], jobs=1, resamples=20)
+def study(small_dataset: Path, tiny_model_dir: Path) -> Study:
+    return evaluate(read_dataset(small_dataset), [tiny_model_dir], ["raw", "web"], jobs=1, resamples=20)
 
 
 def test_report_is_self_contained(study):
@@ -49,6 +49,6 @@ def test_data_set_names_are_escaped(study):
     assert "<script>" not in render_page(dataclasses.replace(study, pictures=odd))
 
 
-def test_report_with_single_tier_and_no_intervals(drawn_set, tiny_model_dir):
-    single = evaluate(read_dataset(drawn_set), [tiny_model_dir], ["web"], jobs=1, resamples=0)
+def test_report_with_single_tier_and_no_intervals(small_dataset, tiny_model_dir):
+    single = evaluate(read_dataset(small_dataset), [tiny_model_dir], ["web"], jobs=1, resamples=0)
     assert "by tier; the figures" not in render_page(single)

@@ -81,9 +81,9 @@ def test_own_model_folder_scores_match_detector(tiny_model_dir):
     from testkit.pictures import encode, gradient
 
     image = gradient()
-    (ours,) = open_scorer(tiny_model_dir).score([np.asarray(image)])
+    (score,) = open_scorer(tiny_model_dir).score([np.asarray(image)])
     result = Detector(tiny_model_dir).detect(Source("x", encode(image, "PNG")), only={"model"})
-    assert ours == pytest.approx(result.verdict.probability_ai, abs=1e-9)
+    assert score == pytest.approx(result.verdict.probability_ai, abs=1e-9)
 
 
 def test_missing_peer_field_is_named(tmp_path):

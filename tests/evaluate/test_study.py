@@ -20,8 +20,8 @@ from imageprocess.types import MODES, Source
 
 
 @pytest.fixture(scope="module")
-def study(drawn_set: Path, tiny_model_dir: Path) -> Study:
-    return evaluate(read_dataset(drawn_set), [tiny_model_dir], ["raw", "web"], jobs=1, resamples=50)
+def study(small_dataset: Path, tiny_model_dir: Path) -> Study:
+    return evaluate(read_dataset(small_dataset), [tiny_model_dir], ["raw", "web"], jobs=1, resamples=50)
 
 
 def test_figures_match_constructed_errors(study):
@@ -51,13 +51,13 @@ def test_no_label_flips_on_web_tier(study):
     assert consistency["flips"] == 0 and consistency["flips_from_first"] == {"web": 0}
 
 
-def test_counts_match_detector_on_each_tier(tmp_path, drawn_set, tiny_model_dir):
+def test_counts_match_detector_on_each_tier(tmp_path, small_dataset, tiny_model_dir):
     """With a minimum training size of 120 pixels: raw images have 160, crops 113, feed images 96 to 144."""
     shutil.copytree(tiny_model_dir, tmp_path / "tiny")
     facts = json.loads((tmp_path / "tiny/model.json").read_text(encoding="utf-8"))
     facts["training"] = {"smallest_px": 120}
     (tmp_path / "tiny/model.json").write_text(json.dumps(facts), encoding="utf-8")
-    dataset, tiers = read_dataset(drawn_set), ["raw", "crop", "social"]
+    dataset, tiers = read_dataset(small_dataset), ["raw", "crop", "social"]
     actual = evaluate(dataset, [tmp_path / "tiny"], tiers, jobs=1, resamples=0).record["models"][0]
     detector = Detector(tmp_path / "tiny")
     for tier in tiers:
@@ -90,8 +90,8 @@ def test_study_is_valid_json(study):
     assert again["tiers"]["raw"] == "The file as it is."
 
 
-def test_unreadable_images_are_reported_and_not_scored(tmp_path, drawn_set, tiny_model_dir):
-    shutil.copytree(drawn_set, tmp_path / "set")
+def test_unreadable_images_are_reported_and_not_scored(tmp_path, small_dataset, tiny_model_dir):
+    shutil.copytree(small_dataset, tmp_path / "set")
     (tmp_path / "set/ai/g1/broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
     actual = evaluate(read_dataset(tmp_path / "set"), [tiny_model_dir], ["raw"], jobs=1, resamples=0)
     assert [row["path"] for row in actual.record["data"]["not_scored"]] == ["broken.png"]
@@ -106,14 +106,14 @@ def test_data_of_unreadable_images_only_is_rejected(tmp_path, tiny_model_dir):
         evaluate(read_dataset(tmp_path), [tiny_model_dir], ["raw"], jobs=1, resamples=0)
 
 
-def test_worker_processes_give_the_same_scores(study, drawn_set, tiny_model_dir):
-    actual = runner.score(read_dataset(drawn_set).pictures, [tiny_model_dir], ["raw", "web"], jobs=2)
+def test_worker_processes_give_the_same_scores(study, small_dataset, tiny_model_dir):
+    actual = runner.score(read_dataset(small_dataset).pictures, [tiny_model_dir], ["raw", "web"], jobs=2)
     assert np.array_equal(actual.scores[0], study.scores[0])
     assert actual.good.all() and (actual.sizes == (160, 120)).all()
 
 
-def test_broken_model_is_reported_before_pool_starts(tmp_path, drawn_set, tiny_model_dir):
+def test_broken_model_is_reported_before_pool_starts(tmp_path, small_dataset, tiny_model_dir):
     shutil.copytree(tiny_model_dir, tmp_path / "tiny")
     (tmp_path / "tiny/model.onnx").write_bytes(b"damaged")
     with pytest.raises(ModelError, match="sha256"):
-        evaluate(read_dataset(drawn_set), [tmp_path / "tiny"], ["raw"], jobs=2)
+        evaluate(read_dataset(small_dataset), [tmp_path / "tiny"], ["raw"], jobs=2)

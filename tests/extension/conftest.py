@@ -54,8 +54,8 @@ class Extension:
         self.context = context
         self.worker = worker
         self.root = worker.url.removesuffix("background.js")
-        self.asked: list[str] = []  # URLs of all requests of this browser
-        context.on("request", lambda request: self.asked.append(request.url))
+        self.requested_urls: list[str] = []  # URLs of all requests of this browser
+        context.on("request", lambda request: self.requested_urls.append(request.url))
 
     def tab_id(self, page: Page) -> int:
         number: int = self.worker.evaluate(

@@ -48,28 +48,28 @@ class Framed:
             f'<iframe style="{FRAME}" src="{self.other}"></iframe>'
         )
 
-    def open(self, ours: Extension) -> Page:
-        page = ours.context.new_page()
+    def open(self, extension: Extension) -> Page:
+        page = extension.context.new_page()
         page.goto(self.address)
         inner = page.frames[1]
         inner.wait_for_function("[...document.images].every((image) => image.naturalWidth > 0)")
         return page
 
 
-def _frame_id(ours: Extension, page: Page, address: str) -> int:
+def _frame_id(extension: Extension, page: Page, address: str) -> int:
     """Id of a frame that the extension may read."""
-    number: int = ours.worker.evaluate(
+    number: int = extension.worker.evaluate(
         """async ([tabId, address]) => (await chrome.scripting.executeScript(
             {target: {tabId, allFrames: true}, func: () => location.href})
         ).find(({result}) => result === address).frameId""",
-        [ours.tab_id(page), address],
+        [extension.tab_id(page), address],
     )
     return number
 
 
-def _checked(ours: Extension, page: Page, count: int) -> tuple[Page, list[dict[str, Any]]]:
+def _checked(extension: Extension, page: Page, count: int) -> tuple[Page, list[dict[str, Any]]]:
     """The popup after a scan of the page, and its saved records."""
-    popup = ours.popup(page)
+    popup = extension.popup(page)
     popup.get_by_role("button", name="Check the pictures").click()
     expect(popup.locator("#progress")).to_contain_text(f"{count} pictures checked")
     with popup.expect_download() as saving:
@@ -79,7 +79,7 @@ def _checked(ours: Extension, page: Page, count: int) -> tuple[Page, list[dict[s
 
 
 @pytest.fixture(scope="module")
-def ours(start: Start) -> Extension:
+def extension(start: Start) -> Extension:
     return start(allowed=["http://127.0.0.1/*"])
 
 
@@ -88,9 +88,9 @@ def framed(sites: Sites) -> Framed:
     return Framed(*sites)
 
 
-def test_same_site_frames_are_scanned_and_others_listed(ours: Extension, framed: Framed) -> None:
-    page = framed.open(ours)
-    popup, records = _checked(ours, page, 3)
+def test_same_site_frames_are_scanned_and_others_listed(extension: Extension, framed: Framed) -> None:
+    page = framed.open(extension)
+    popup, records = _checked(extension, page, 3)
     assert len(records) == 3 and framed.large in {record["address"] for record in records}
     assert [record["verdict"]["decided_by"] for record in records].count("metadata") == 1
     expect(popup.locator("#frames-allow")).to_have_text(re.compile("not looked at. Allow localhost$"))
@@ -100,19 +100,19 @@ def test_same_site_frames_are_scanned_and_others_listed(ours: Extension, framed:
 
 
 def test_frames_of_allowed_site_are_scanned(start: Start, framed: Framed) -> None:
-    ours = start(allowed=["http://127.0.0.1/*", "http://localhost/*"])
-    popup, records = _checked(ours, framed.open(ours), 4)
+    extension = start(allowed=["http://127.0.0.1/*", "http://localhost/*"])
+    popup, records = _checked(extension, framed.open(extension), 4)
     assert len(records) == 4 and framed.far in {record["address"] for record in records}
     expect(popup.locator("#frames")).to_be_hidden()
-    ours.context.close()
+    extension.context.close()
 
 
-def test_panel_of_frame_image_opens_over_page(ours: Extension, framed: Framed) -> None:
+def test_panel_of_frame_image_opens_over_page(extension: Extension, framed: Framed) -> None:
     """A blob: URL, readable only in the frame, and a report that contains the image."""
-    page = framed.open(ours)
+    page = framed.open(extension)
     address = page.frames[1].evaluate("document.images[1].currentSrc")
-    ours.right_click(page, address, _frame_id(ours, page, framed.inner))
-    panel = ours.panel(page)
+    extension.right_click(page, address, _frame_id(extension, page, framed.inner))
+    panel = extension.panel(page)
     expect(panel.locator("blockquote")).to_have_text("a fox in the snow")
     assert panel.parent_frame == page.main_frame
     box, frame = panel.frame_element().bounding_box(), page.locator("iframe").first.bounding_box()
@@ -124,37 +124,37 @@ def test_panel_of_frame_image_opens_over_page(ours: Extension, framed: Framed) -
     page.close()
 
 
-def _point(ours: Extension, page: Page, frame: int) -> Frame:
+def _point(extension: Extension, page: Page, frame: int) -> Frame:
     """Start the picker, click the first image of a frame, and return the panel."""
-    ours.right_click(page, None)
+    extension.right_click(page, None)
     page.wait_for_function("document.elementFromPoint(5, 5)?.matches('[data-imageprocess]')")
     box = page.locator("iframe").nth(frame).bounding_box()
     assert box
     page.mouse.move(box["x"] + 50, box["y"] + 50)
     page.mouse.click(box["x"] + 60, box["y"] + 60)
-    panel: Frame = ours.panel(page)
+    panel: Frame = extension.panel(page)
     return panel
 
 
-def test_click_selects_image_in_frame(ours: Extension, framed: Framed) -> None:
-    page = framed.open(ours)
-    panel = _point(ours, page, 0)
+def test_click_selects_image_in_frame(extension: Extension, framed: Framed) -> None:
+    page = framed.open(extension)
+    panel = _point(extension, page, 0)
     expect(panel.locator("h2.verdict")).to_be_visible()
     expect(panel.get_by_text("the largest copy")).to_be_visible()
     assert panel.parent_frame == page.main_frame
     page.close()
 
 
-def test_click_into_forbidden_frame_requests_permission(ours: Extension, framed: Framed) -> None:
-    page = framed.open(ours)
-    expect(_point(ours, page, 1).locator("#allow")).to_have_text("Allow localhost")
+def test_click_into_forbidden_frame_requests_permission(extension: Extension, framed: Framed) -> None:
+    page = framed.open(extension)
+    expect(_point(extension, page, 1).locator("#allow")).to_have_text("Allow localhost")
     page.close()
 
 
-def test_forbidden_frame_image_requests_permission(ours: Extension, framed: Framed) -> None:
-    page = framed.open(ours)
-    ours.right_click(page, framed.far, frame_id=4242)  # no accessible frame has this id
-    panel = ours.panel(page)
+def test_forbidden_frame_image_requests_permission(extension: Extension, framed: Framed) -> None:
+    page = framed.open(extension)
+    extension.right_click(page, framed.far, frame_id=4242)  # no accessible frame has this id
+    panel = extension.panel(page)
     expect(panel.locator("h2")).to_have_text("This picture lies on another site")
     expect(panel.locator("#allow")).to_have_text("Allow localhost")
     page.close()

@@ -47,11 +47,11 @@ def test_content_security_policy_allows_only_packaged_code(packages: Path, brows
 
 
 def test_web_modules_are_packaged_unchanged(packages: Path) -> None:
-    ours = packages / "chromium/assets/js"
-    theirs = {path.relative_to(site.WEB / "assets/js") for path in (site.WEB / "assets/js").rglob("*.js")}
-    assert {path.relative_to(ours) for path in ours.rglob("*.js")} == theirs
-    for name in theirs:
-        assert (ours / name).read_bytes() == (site.WEB / "assets/js" / name).read_bytes()
+    packaged = packages / "chromium/assets/js"
+    names = {path.relative_to(site.WEB / "assets/js") for path in (site.WEB / "assets/js").rglob("*.js")}
+    assert {path.relative_to(packaged) for path in packaged.rglob("*.js")} == names
+    for name in names:
+        assert (packaged / name).read_bytes() == (site.WEB / "assets/js" / name).read_bytes()
     assert (packages / "chromium/verdict.json").read_bytes() == (
         site.WEB.parent / "verdict.json"
     ).read_bytes()

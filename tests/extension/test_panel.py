@@ -31,15 +31,15 @@ NOTE = "a lighthouse in a storm\nSteps: 20, Sampler: DPM++ 2M, CFG scale: 7, See
 
 
 @pytest.fixture(scope="module")
-def ours(start: Start) -> Extension:
+def extension(start: Start) -> Extension:
     """Permitted on the first site only, as after a click on the context menu."""
     return start(allowed=["http://127.0.0.1/*"])
 
 
-def opened(ours: Extension, address: str) -> Page:
-    for page in ours.context.pages[1:]:
+def opened(extension: Extension, address: str) -> Page:
+    for page in extension.context.pages[1:]:
         page.close()
-    page = ours.context.new_page()
+    page = extension.context.new_page()
     page.goto(address)
     return page
 
@@ -54,12 +54,12 @@ def saved(panel: Frame, page: Page) -> tuple[str, dict[str, Any]]:
     return text, json.loads(match[1])
 
 
-def test_verdict_matches_command_line(ours: Extension, sites: Sites) -> None:
+def test_verdict_matches_command_line(extension: Extension, sites: Sites) -> None:
     data = encode(golden_picture(4, 1024, 768), "JPEG", quality=88)
     address = sites[0].picture("/photo.jpg", data)
-    page = opened(ours, sites[0].page('<img src="/photo.jpg" width=400 alt="">'))
-    ours.right_click(page, address)
-    panel = ours.panel(page)
+    page = opened(extension, sites[0].page('<img src="/photo.jpg" width=400 alt="">'))
+    extension.right_click(page, address)
+    panel = extension.panel(page)
     expect(panel.locator("h2.verdict")).to_be_visible()
     expect(panel.get_by_text("This copy carries no record")).to_be_visible()
     _, record = saved(panel, page)
@@ -73,7 +73,7 @@ def test_verdict_matches_command_line(ours: Extension, sites: Sites) -> None:
     assert record["pixels_sha256"] == hashlib.sha256(pixels.tobytes()).hexdigest()
 
 
-def test_largest_srcset_candidate_is_read(ours: Extension, sites: Sites) -> None:
+def test_largest_srcset_candidate_is_read(extension: Extension, sites: Sites) -> None:
     """The page shows a thumbnail without metadata; the largest candidate has the generator metadata."""
     here = sites[0]
     here.picture("/small.png", encode(scene(2, 160, 120), "PNG"))
@@ -81,13 +81,13 @@ def test_largest_srcset_candidate_is_read(ours: Extension, sites: Sites) -> None
     large = png_texts({"parameters": NOTE})
     here.picture("/large,1.png", large)
     page = opened(
-        ours,
+        extension,
         here.page(
             '<img src="/small.png" srcset="/small.png 160w, /large,1.png 320w, /middle.png 200w" sizes=80px>'
         ),
     )
-    ours.right_click(page, f"{here.address}/small.png")
-    panel = ours.panel(page)
+    extension.right_click(page, f"{here.address}/small.png")
+    panel = extension.panel(page)
     expect(panel.locator("h2.verdict")).to_have_text(re.compile("^Made with .+says the file"))
     expect(panel.locator("blockquote")).to_have_text("a lighthouse in a storm")
     expect(panel.get_by_text("the largest copy")).to_be_visible()
@@ -99,60 +99,60 @@ def test_largest_srcset_candidate_is_read(ours: Extension, sites: Sites) -> None
     assert base64.b64encode(large).decode() in saved(panel, page)[0]
 
 
-def test_picker_selects_image_below_overlay(ours: Extension, sites: Sites) -> None:
+def test_picker_selects_image_below_overlay(extension: Extension, sites: Sites) -> None:
     """A background image below a link: the browser reports no image, so the user picks it by a click."""
     here = sites[0]
     here.picture("/back.png", png_texts({"parameters": NOTE}))
     page = opened(
-        ours,
+        extension,
         here.page(
             """<div style="width:320px;height:240px;background:url('/back.png')"></div>
             <a href="/elsewhere.html" style="position:absolute;inset:0 auto auto 0;width:600px;height:400px"></a>"""
         ),
     )
-    ours.right_click(page, None)
+    extension.right_click(page, None)
     page.wait_for_function("document.elementFromPoint(160, 120).matches('[data-imageprocess]')")
     page.mouse.move(150, 150)
     page.mouse.click(160, 120)
-    expect(ours.panel(page).locator("blockquote")).to_have_text("a lighthouse in a storm")
+    expect(extension.panel(page).locator("blockquote")).to_have_text("a lighthouse in a storm")
     assert "elsewhere" not in page.url  # the link was not followed
 
 
-def test_cross_site_image_requests_permission(ours: Extension, sites: Sites) -> None:
+def test_cross_site_image_requests_permission(extension: Extension, sites: Sites) -> None:
     here, there = sites
     address = there.picture("/cross.jpg", encode(scene(3), "JPEG"))
-    page = opened(ours, here.page(f'<img src="{address}" width=300>'))
-    ours.right_click(page, address)
-    panel = ours.panel(page)
+    page = opened(extension, here.page(f'<img src="{address}" width=300>'))
+    extension.right_click(page, address)
+    panel = extension.panel(page)
     expect(panel.locator("h2")).to_have_text("This picture lies on another site")
     expect(panel.locator("#allow")).to_have_text("Allow localhost")
     expect(panel.locator("#allow")).to_have_attribute("data-origin", "http://localhost/*")
     # With CORS headers no permission is needed.
     there.headers["Access-Control-Allow-Origin"] = "*"
     address = there.picture("/open.jpg", encode(scene(4), "JPEG"))
-    page = opened(ours, here.page(f'<img src="{address}" width=300>'))
+    page = opened(extension, here.page(f'<img src="{address}" width=300>'))
     try:
-        ours.right_click(page, address)
-        expect(ours.panel(page).locator("h2.verdict")).not_to_have_text("Could not be checked")
+        extension.right_click(page, address)
+        expect(extension.panel(page).locator("h2.verdict")).not_to_have_text("Could not be checked")
     finally:
         there.headers.clear()
 
 
-def test_data_and_blob_urls(ours: Extension, sites: Sites) -> None:
+def test_data_and_blob_urls(extension: Extension, sites: Sites) -> None:
     data = base64.b64encode(png_texts({"parameters": NOTE})).decode()
     for script in (
         f"document.images[0].src = 'data:image/png;base64,{data}'",
         f"""fetch('data:image/png;base64,{data}').then((answer) => answer.blob())
             .then((blob) => document.images[0].src = URL.createObjectURL(blob))""",
     ):
-        page = opened(ours, sites[0].page("<img width=300>"))
+        page = opened(extension, sites[0].page("<img width=300>"))
         page.evaluate(script)
         page.wait_for_function("document.images[0].naturalWidth > 0")
-        ours.right_click(page, page.evaluate("document.images[0].currentSrc"))
-        expect(ours.panel(page).locator("blockquote")).to_have_text("a lighthouse in a storm")
+        extension.right_click(page, page.evaluate("document.images[0].currentSrc"))
+        expect(extension.panel(page).locator("blockquote")).to_have_text("a lighthouse in a storm")
 
 
-def test_unsupported_images_show_reason(ours: Extension, sites: Sites) -> None:
+def test_unsupported_images_show_reason(extension: Extension, sites: Sites) -> None:
     here = sites[0]
     here.picture("/drawing.svg", b'<svg xmlns="http://www.w3.org/2000/svg" width="200" height="200"/>')
     here.picture("/cut.jpg", encode(scene(5), "JPEG")[:2000])
@@ -162,24 +162,24 @@ def test_unsupported_images_show_reason(ours: Extension, sites: Sites) -> None:
         ("/missing.jpg", "could not be fetched"),
         ("/cut.jpg", "damaged"),
     ):
-        page = opened(ours, address)  # a new page: contains only the panel of this image
-        ours.right_click(page, here.address + path)
-        expect(ours.panel(page).locator("#content")).to_contain_text(why)
+        page = opened(extension, address)  # a new page: contains only the panel of this image
+        extension.right_click(page, here.address + path)
+        expect(extension.panel(page).locator("#content")).to_contain_text(why)
 
 
-def test_strict_csp_page_and_escape_key(ours: Extension, sites: Sites) -> None:
+def test_strict_csp_page_and_escape_key(extension: Extension, sites: Sites) -> None:
     """A page whose policy forbids frames, styles and scripts; Escape closes the panel."""
     here = sites[0]
     address = here.picture("/strict.png", encode(scene(6), "PNG"))
     policy = "default-src 'none'; img-src 'self'; require-trusted-types-for 'script'"
     page = opened(
-        ours,
+        extension,
         here.page(
             '<img src="/strict.png">', head=f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         ),
     )
-    ours.right_click(page, address)
-    panel = ours.panel(page)
+    extension.right_click(page, address)
+    panel = extension.panel(page)
     expect(panel.locator("h2.verdict")).to_be_visible()
     assert (
         page.evaluate("document.querySelector('[data-imageprocess]').shadowRoot") is None
@@ -191,8 +191,8 @@ def test_strict_csp_page_and_escape_key(ours: Extension, sites: Sites) -> None:
     wait_on_page(page, lambda: not any("panel.html" in frame.url for frame in page.frames))
 
 
-def test_page_cannot_embed_the_panel(ours: Extension, sites: Sites) -> None:
-    page = opened(ours, sites[0].page(f'<iframe src="{ours.root}panel.html#guess"></iframe>'))
+def test_page_cannot_embed_the_panel(extension: Extension, sites: Sites) -> None:
+    page = opened(extension, sites[0].page(f'<iframe src="{extension.root}panel.html#guess"></iframe>'))
     page.wait_for_timeout(1000)  # proves that nothing is shown: a legitimate panel has its heading by then
     frame = next(frame for frame in page.frames if "panel.html" in frame.url)
     expect(frame.locator("h2")).to_have_count(0)

@@ -21,13 +21,13 @@ AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
 
 
 @pytest.fixture(scope="module")
-def ours(start: Start) -> Extension:
+def extension(start: Start) -> Extension:
     """Without host permissions, as installed."""
     return start()
 
 
-def test_chosen_images_have_cards_with_verdicts(ours: Extension) -> None:
-    popup = ours.popup()
+def test_chosen_images_have_cards_with_verdicts(extension: Extension) -> None:
+    popup = extension.popup()
     expect(popup.locator("#page")).to_be_hidden()  # no other page is open
     expect(popup.locator("#allowed")).to_contain_text("No site is allowed")
     note = png_texts({"parameters": "a cat\nSteps: 20, Sampler: Euler, Seed: 1, Model: x"})
@@ -50,35 +50,35 @@ def test_chosen_images_have_cards_with_verdicts(ours: Extension) -> None:
     assert "a cat" in Path(saving.value.path()).read_text(encoding="utf-8")
 
 
-def test_page_without_permission_is_not_scanned(ours: Extension, sites: Sites) -> None:
+def test_page_without_permission_is_not_scanned(extension: Extension, sites: Sites) -> None:
     """As a tab the popup has no activeTab permission: the page is unchanged and the popup says so."""
     sites[0].picture("/a.png", encode(scene(1), "PNG"))
-    page = ours.context.new_page()
+    page = extension.context.new_page()
     page.goto(sites[0].page('<img src="/a.png" width=200>'))
     before = page.content()
-    tab = ours.worker.evaluate("async () => (await chrome.tabs.query({})).map(({id}) => id)")
-    popup = ours.context.new_page()
-    popup.goto(f"{ours.root}popup.html?tab={tab[-1]}")
+    tab = extension.worker.evaluate("async () => (await chrome.tabs.query({})).map(({id}) => id)")
+    popup = extension.context.new_page()
+    popup.goto(f"{extension.root}popup.html?tab={tab[-1]}")
     popup.get_by_role("button", name="Check the pictures").click()
     expect(popup.get_by_text("lets no extension into this page")).to_be_visible()
     assert page.content() == before
 
 
-def test_settings_are_kept(ours: Extension) -> None:
-    popup = ours.popup()
+def test_settings_are_kept(extension: Extension) -> None:
+    popup = extension.popup()
     popup.get_by_text("Settings", exact=True).click()
     popup.locator("#mode").select_option("best-guess")
     popup.locator("#min-side").fill("200")
     popup.locator("#min-side").blur()
-    again = ours.popup()
+    again = extension.popup()
     again.get_by_text("Settings", exact=True).click()
     expect(again.locator("#mode")).to_have_value("best-guess")
     expect(again.locator("#min-side")).to_have_value("200")
 
 
 @pytest.mark.parametrize("language", ["en", "he"])
-def test_popup_is_accessible_in_both_languages(ours: Extension, language: str) -> None:
-    popup = ours.popup(query=f"&lang={language}")
+def test_popup_is_accessible_in_both_languages(extension: Extension, language: str) -> None:
+    popup = extension.popup(query=f"&lang={language}")
     assert popup.evaluate("[document.documentElement.lang, document.documentElement.dir]") == [
         language,
         "rtl" if language == "he" else "ltr",

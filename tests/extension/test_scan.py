@@ -102,8 +102,8 @@ class Sixty:
             f'<img style="{SIZE}" src="data:image/svg+xml,<svg/>">',
         ]
 
-    def open(self, ours: Extension) -> Page:
-        page = ours.context.new_page()
+    def open(self, extension: Extension) -> Page:
+        page = extension.context.new_page()
         page.goto(self.address)
         page.evaluate(
             """Promise.all([...document.querySelectorAll('.blob')].map(async (img) => {
@@ -129,8 +129,8 @@ def _badges(page: Page) -> list[str]:
     return [one["data-label"] for one in named if one.get("class") == "badge"]
 
 
-def _records(ours: Extension, page: Page) -> list[dict[str, Any]]:
-    popup = ours.popup(page)
+def _records(extension: Extension, page: Page) -> list[dict[str, Any]]:
+    popup = extension.popup(page)
     with popup.expect_download() as saving:
         popup.get_by_role("button", name="Save as JSON").click()
     records: list[dict[str, Any]] = json.loads(Path(saving.value.path()).read_text(encoding="utf-8"))
@@ -155,24 +155,24 @@ def _foreign(log: Path, root: str) -> list[str]:
 
 def test_scan_of_sixty_images(start: Start, sites: Sites, tmp_path: Path) -> None:
     log = tmp_path / "net.json"
-    ours = start(allowed=BOTH, more=(f"--log-net-log={log}",))
+    extension = start(allowed=BOTH, more=(f"--log-net-log={log}",))
     sixty = Sixty(*sites)
-    page = sixty.open(ours)
+    page = sixty.open(extension)
     page.wait_for_load_state("networkidle")
-    asked_before = [list(one.asked) for one in sites]
-    progress = ours.scan(page)
-    records = _records(ours, page)
+    requested_before = [list(one.requested_paths) for one in sites]
+    progress = extension.scan(page)
+    records = _records(extension, page)
     _same_verdicts(sixty, records)
     assert len(records) == progress["checked"] == len(sixty.read) == 54
     assert progress["skipped"] == {"small": 3, "drawing": 2, "broken": 1} and not progress["needs"]
     labels = [record["verdict"]["label"] for record in records]
     assert sorted(_badges(page)) == sorted(labels)
     assert progress["counts"] == {label: labels.count(label) for label in set(labels)}
-    again = [path for path in sites[0].asked[len(asked_before[0]) :] if path in sixty.left_out]
+    again = [path for path in sites[0].requested_paths[len(requested_before[0]) :] if path in sixty.left_out]
     assert not again, "what is left out is not asked for"
-    ours.context.close()
-    ours_alone = _foreign(log, ours.root)
-    assert ours_alone and set(ours_alone) <= set(sixty.read), "no request but the pictures' own"
+    extension.context.close()
+    urls = _foreign(log, extension.root)
+    assert urls and set(urls) <= set(sixty.read), "no request but the pictures' own"
 
 
 def _same_verdicts(sixty: Sixty, records: list[dict[str, Any]]) -> None:
@@ -183,36 +183,39 @@ def _same_verdicts(sixty: Sixty, records: list[dict[str, Any]]) -> None:
         expected[python_result["sha256"]] = python_result["verdict"]
     assert len(expected) == len(sixty.read)
     for record in records:
-        ours, theirs = record["verdict"], expected.pop(record["sha256"])
-        assert (ours["label"], ours["decided_by"]) == (theirs["label"], theirs["decided_by"])
-        assert ours["probability_ai"] == pytest.approx(theirs["probability_ai"], abs=1e-4)
+        actual, python_verdict = record["verdict"], expected.pop(record["sha256"])
+        assert (actual["label"], actual["decided_by"]) == (
+            python_verdict["label"],
+            python_verdict["decided_by"],
+        )
+        assert actual["probability_ai"] == pytest.approx(python_verdict["probability_ai"], abs=1e-4)
     assert not expected, f"{len(expected)} were not judged"
 
 
 @pytest.fixture(scope="module")
-def ours(start: Start) -> Extension:
+def extension(start: Start) -> Extension:
     return start(allowed=["http://127.0.0.1/*"])
 
 
-def test_memory_is_bounded_over_scans(ours: Extension, sites: Sites) -> None:
+def test_memory_is_bounded_over_scans(extension: Extension, sites: Sites) -> None:
     """Five pages with sixty large images: each decoded image that leaks holds at least 8 MB."""
     here = sites[0]
-    page = ours.context.new_page()
+    page = extension.context.new_page()
     held = []
     for turn in range(5):
         names = [f"/large-{turn}-{i}.jpg" for i in range(12)]
         for i, name in enumerate(names):
             here.picture(name, encode(scene(100 + 20 * turn + i, 1600, 1200), "JPEG"))
         page.goto(here.page("".join(f'<img src="{name}" width=200 height=150>' for name in names)))
-        assert ours.scan(page)["checked"] == len(names)
-        held.append(_memory(ours))
+        assert extension.scan(page)["checked"] == len(names)
+        held.append(_memory(extension))
     assert held[-1] < 1.25 * held[1], [size // 1_000_000 for size in held]
 
 
-def _memory(ours: Extension) -> int:
+def _memory(extension: Extension) -> int:
     """Resident bytes of the extension's processes."""
-    assert ours.context.browser
-    session = ours.context.browser.new_browser_cdp_session()
+    assert extension.context.browser
+    session = extension.context.browser.new_browser_cdp_session()
     processes = [
         Path(f"/proc/{one['id']}") for one in session.send("SystemInfo.getProcessInfo")["processInfo"]
     ]
@@ -222,31 +225,31 @@ def _memory(ours: Extension) -> int:
     return sum(4096 * int((one / "statm").read_text(encoding="ascii").split()[1]) for one in of_extension)
 
 
-def test_added_and_removed_images(ours: Extension, sites: Sites) -> None:
+def test_added_and_removed_images(extension: Extension, sites: Sites) -> None:
     here = sites[0]
     here.picture("/first.png", _drawn(80))
     here.picture("/second.png", _drawn(81))
-    page = ours.context.new_page()
+    page = extension.context.new_page()
     page.goto(here.page(f'<img id="one" style="{SIZE}" src="/first.png">'))
-    assert ours.scan(page)["checked"] == 1
+    assert extension.scan(page)["checked"] == 1
     page.evaluate(
         f"""document.body.insertAdjacentHTML('beforeend', '<img style="{SIZE}" src="/second.png">')"""
     )
     wait_on_page(page, lambda: len(_badges(page)) == 2, state=lambda: _badges(page))
     page.evaluate("document.getElementById('one').remove()")
     wait_on_page(page, lambda: len(_badges(page)) == 1, state=lambda: _badges(page))
-    popup = ours.popup(page)
+    popup = extension.popup(page)
     popup.get_by_role("button", name="Remove the badges").click()
     wait_on_page(page, lambda: not _badges(page), state=lambda: _badges(page))
     assert page.evaluate("document.body.children.length") == 1  # the page is unchanged
 
 
-def test_cross_site_images_are_listed_and_not_read(ours: Extension, sites: Sites) -> None:
+def test_cross_site_images_are_listed_and_not_read(extension: Extension, sites: Sites) -> None:
     here, there = sites
     address = there.picture("/private.png", _drawn(90))
-    page = ours.context.new_page()
+    page = extension.context.new_page()
     page.goto(here.page(f'<img style="{SIZE}" src="{address}">'))
-    progress = ours.scan(page)
+    progress = extension.scan(page)
     assert progress["counts"] == {"needs": 1} and progress["needs"] == ["http://localhost/*"]
-    popup = ours.popup(page)
+    popup = extension.popup(page)
     expect(popup.locator("#needs-allow")).to_have_text("1 picture lies elsewhere. Allow localhost")

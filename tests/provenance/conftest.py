@@ -15,7 +15,7 @@ def photo() -> bytes:
 
 
 @pytest.fixture(scope="session")
-def trusting(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trust_list(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A trust list with the test authority."""
     credentials = pytest.importorskip(
         "testkit.credentials", reason="needs the extra [c2pa]", exc_type=ImportError
@@ -26,7 +26,7 @@ def trusting(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def suspicious(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def other_trust_list(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A trust list with another authority only."""
     credentials = pytest.importorskip(
         "testkit.credentials", reason="needs the extra [c2pa]", exc_type=ImportError

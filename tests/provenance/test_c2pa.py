@@ -34,16 +34,18 @@ if HAS_EXTRA:
 
 @needs_extra
 @pytest.mark.parametrize("form", MIMES)
-def test_trusted_signer_in_every_container(form: str, trusting: Path) -> None:
-    item = single_credential(sign(encode(scene(1), form), [created(GENERATED)], MIMES[form]), trusting, form)
+def test_trusted_signer_in_every_container(form: str, trust_list: Path) -> None:
+    item = single_credential(
+        sign(encode(scene(1), form), [created(GENERATED)], MIMES[form]), trust_list, form
+    )
     assert (item.trust, item.points_to, item.detail["state"]) == ("trusted", "ai", "trusted")
     assert item.detail["signer"] == "Test Signer" and item.detail["signals"] == ["fullyGenAIMedia"]
     assert decide([item], None).decided_by == "c2pa"
 
 
 @needs_extra
-def test_unknown_signer_is_valid_untrusted(photo: bytes, suspicious: Path) -> None:
-    item = single_credential(sign(photo, [created(GENERATED)]), suspicious)
+def test_unknown_signer_is_valid_untrusted(photo: bytes, other_trust_list: Path) -> None:
+    item = single_credential(sign(photo, [created(GENERATED)]), other_trust_list)
     assert (item.trust, item.points_to, item.detail["state"]) == ("valid_untrusted", "ai", "untrusted")
     assert "not on the trust list" in item.claim
     assert decide([item], None).decided_by == "metadata"
@@ -60,8 +62,8 @@ def test_missing_trust_list_is_named_in_reason(photo: bytes, tmp_path: Path) -> 
 
 
 @needs_extra
-def test_untrusted_capture_does_not_decide_real(photo: bytes, suspicious: Path) -> None:
-    item = single_credential(sign(photo, [created(CAPTURED)]), suspicious)
+def test_untrusted_capture_does_not_decide_real(photo: bytes, other_trust_list: Path) -> None:
+    item = single_credential(sign(photo, [created(CAPTURED)]), other_trust_list)
     assert (item.trust, item.points_to) == ("valid_untrusted", "real")
     assert decide([item], None).label == "unsure"
 
@@ -82,22 +84,22 @@ def test_expired_signer_on_list_is_untrusted(photo: bytes, tmp_path: Path) -> No
 
 @needs_extra
 def test_signer_on_interim_list_only_is_legacy(
-    photo: bytes, trusting: Path, suspicious: Path, monkeypatch: pytest.MonkeyPatch
+    photo: bytes, trust_list: Path, other_trust_list: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = sign(photo, [created(GENERATED)])
     part = sign(photo, [created(GENERATED)], by=authority("Somebody Else"))
     edited = sign(photo, [opened()], ingredients=[("parentOf", part)])
-    monkeypatch.setenv("IMAGEPROCESS_INTERIM_TRUST_LIST", str(trusting))
+    monkeypatch.setenv("IMAGEPROCESS_INTERIM_TRUST_LIST", str(trust_list))
     for data in (made, edited):
-        item = single_credential(data, suspicious)
+        item = single_credential(data, other_trust_list)
         assert (item.trust, item.detail["state"], item.points_to) == ("trusted", "legacy", "ai")
         assert "frozen interim trust list (legacy)" in item.claim
     assert (
-        single_credential(made, trusting).detail["state"] == "trusted"
+        single_credential(made, trust_list).detail["state"] == "trusted"
     )  # on both lists: the conformance list has priority
-    assert single_credential(part, trusting).trust == "valid_untrusted"  # on neither list
+    assert single_credential(part, trust_list).trust == "valid_untrusted"  # on neither list
     cut = made.replace(b"trainedAlgorithmicMedia", b"trainedAlgorithmicMedib")
-    assert single_credential(cut, suspicious).trust == "broken"
+    assert single_credential(cut, other_trust_list).trust == "broken"
 
 
 @needs_extra
@@ -113,13 +115,13 @@ def test_timestamped_signature_stays_trusted_after_expiry(shared_dir: Path) -> N
 
 
 @needs_extra
-def test_tampered_file_is_broken_and_does_not_decide(photo: bytes, trusting: Path) -> None:
+def test_tampered_file_is_broken_and_does_not_decide(photo: bytes, trust_list: Path) -> None:
     signed = sign(photo, [created(GENERATED)])
     claim = signed.index(GENERATED.encode())
     for at in (len(signed) - 100, claim):  # in the image data; in an assertion
         broken = bytearray(signed)
         broken[at] ^= 1
-        item = single_credential(bytes(broken), trusting)
+        item = single_credential(bytes(broken), trust_list)
         assert (item.trust, item.points_to, item.detail["state"]) == ("broken", "nothing", "broken")
         model = Evidence("model", "", "measured", "real", {"probability_ai": 0.1})
         verdict = decide([item, model], Thresholds(0.8, 0.2))
@@ -127,23 +129,23 @@ def test_tampered_file_is_broken_and_does_not_decide(photo: bytes, trusting: Pat
 
 
 @needs_extra
-def test_manifest_copied_to_other_image_is_broken(photo: bytes, trusting: Path) -> None:
+def test_manifest_copied_to_other_image_is_broken(photo: bytes, trust_list: Path) -> None:
     signed = sign(photo, [created(CAPTURED)])
     end = 2
     while signed[end + 1] in (0xE0, 0xEB):
         end += 2 + struct.unpack(">H", signed[end + 2 : end + 4])[0]
     other = encode(scene(2), "JPEG")
-    assert single_credential(signed[:end] + other[20:], trusting).detail["state"] == "broken"
+    assert single_credential(signed[:end] + other[20:], trust_list).detail["state"] == "broken"
 
 
 @needs_extra
 def test_appended_bytes_break_signed_file_and_are_ignored_in_unsigned_file(
-    photo: bytes, trusting: Path
+    photo: bytes, trust_list: Path
 ) -> None:
     signed = sign(photo, [created(GENERATED)])
-    assert single_credential(signed + b"trainedAlgori", trusting).detail["state"] == "broken"
-    assert read_credentials(photo + signed, trusting) == []
-    assert read_credentials(photo + b"jumbjumdc2pa", trusting) == []
+    assert single_credential(signed + b"trainedAlgori", trust_list).detail["state"] == "broken"
+    assert read_credentials(photo + signed, trust_list) == []
+    assert read_credentials(photo + b"jumbjumdc2pa", trust_list) == []
 
 
 def test_contradictory_hash_results_are_not_tampering() -> None:

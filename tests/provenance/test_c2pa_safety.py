@@ -28,27 +28,27 @@ if HAS_EXTRA:
 
 
 @needs_extra
-def test_threads_share_c2pa_library(photo: bytes, trusting: Path) -> None:
+def test_threads_share_c2pa_library(photo: bytes, trust_list: Path) -> None:
     signed = sign(photo, [created(GENERATED)])
     with ThreadPoolExecutor(8) as pool:
-        items = list(pool.map(lambda _: single_credential(signed, trusting), range(40)))
+        items = list(pool.map(lambda _: single_credential(signed, trust_list), range(40)))
     assert {item.detail["state"] for item in items} == {"trusted"}
 
 
 @needs_extra
 def test_manifest_without_extra_counts_as_unsigned(
-    photo: bytes, trusting: Path, monkeypatch: pytest.MonkeyPatch
+    photo: bytes, trust_list: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     generated, captured = sign(photo, [created(GENERATED)]), sign(photo, [created(CAPTURED)])
     opened_twice = sign(photo, [opened()], ingredients=[("parentOf", generated)])
     monkeypatch.setitem(sys.modules, "c2pa", None)  # makes the import fail
     for data in (generated, opened_twice):
-        item = single_credential(data, trusting)
+        item = single_credential(data, trust_list)
         assert (item.trust, item.points_to, item.detail["state"]) == ("unsigned", "ai", "not_verified")
         assert "signature was not checked" in item.claim and "pip install" not in item.claim
         assert item.detail["remedy"] == "pip install 'imageprocess[c2pa]'"
         assert decide([item], None).decided_by == "metadata"
-    capture = single_credential(captured, trusting)
+    capture = single_credential(captured, trust_list)
     assert capture.points_to == "real" and decide([capture], None).label == "unsure"
 
 
@@ -61,9 +61,9 @@ def store(depth: int) -> bytes:
     return struct.pack(">I", 8 + len(described) + len(inner)) + b"jumb" + described + inner
 
 
-def test_deeply_nested_boxes_never_reach_the_library(trusting: Path) -> None:
+def test_deeply_nested_boxes_never_reach_the_library(trust_list: Path) -> None:
     assert is_sane(store(5)) and not is_sane(store(200)) and not is_sane(store(2_000))
-    item = single_credential(png([(b"caBX", store(2_000))]), trusting, "PNG")
+    item = single_credential(png([(b"caBX", store(2_000))]), trust_list, "PNG")
     assert item.detail["state"] == "not_verified" and item.points_to == "nothing"
 
 
@@ -73,32 +73,32 @@ def test_too_many_boxes_never_reach_the_library() -> None:
 
 
 @needs_extra
-def test_garbage_manifest_store_is_unreadable(trusting: Path) -> None:
+def test_garbage_manifest_store_is_unreadable(trust_list: Path) -> None:
     for garbage in (store(1), store(3), store(0) + b"\0" * 50):
-        (item,) = read_provenance(png([(b"caBX", garbage)]), facts("PNG"), trust_list=trusting)
+        (item,) = read_provenance(png([(b"caBX", garbage)]), facts("PNG"), trust_list=trust_list)
         assert item.points_to == "nothing" and item.detail["state"] in ("unreadable", "not_verified")
         assert "changed after" not in item.claim
 
 
-def test_remote_manifest_url_is_reported_not_fetched(trusting: Path) -> None:
+def test_remote_manifest_url_is_reported_not_fetched(trust_list: Path) -> None:
     data = with_xmp("JPEG", xmp(attributes='dcterms:provenance="http://127.0.0.1:9/manifest.c2pa"'))
-    item = single_credential(data, trusting)
+    item = single_credential(data, trust_list)
     assert item.points_to == "nothing" and "not fetched" in item.claim
     assert item.detail["address"] == "http://127.0.0.1:9/manifest.c2pa"
 
 
 @needs_extra
-def test_remote_manifest_is_never_fetched(trusting: Path) -> None:
+def test_remote_manifest_is_never_fetched(trust_list: Path) -> None:
     """A remote manifest is named, alone and beside an embedded one; its server gets no connection."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"http://127.0.0.1:{server.getsockname()[1]}/manifest.c2pa"
         named = with_xmp("JPEG", xmp(attributes=f'dcterms:provenance="{address}"'))
-        assert address in single_credential(named, trusting).detail["address"]
-        assert single_credential(sign(named, [created(GENERATED)]), trusting).detail["state"] == "trusted"
+        assert address in single_credential(named, trust_list).detail["address"]
+        assert single_credential(sign(named, [created(GENERATED)]), trust_list).detail["state"] == "trusted"
         server.settimeout(0.2)
         with pytest.raises(TimeoutError):
             server.accept()
 
 
-def test_image_without_manifest_has_no_c2pa_evidence(trusting: Path) -> None:
-    assert read_credentials(jpeg(), trusting) == []
+def test_image_without_manifest_has_no_c2pa_evidence(trust_list: Path) -> None:
+    assert read_credentials(jpeg(), trust_list) == []

@@ -60,19 +60,19 @@ def test_port_in_use_is_reported_before_model_is_loaded() -> None:
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_terminal_shows_address(tiny_model_dir: Path, workers: str) -> None:
     port = str(free_port())
-    ours, theirs = pty.openpty()
+    master, slave = pty.openpty()
     environment = {**os.environ, "IMAGEPROCESS_MODEL": str(tiny_model_dir)}
     process = subprocess.Popen(
-        [*SERVE, "--port", port, "--workers", workers], stderr=theirs, stdout=theirs, env=environment
+        [*SERVE, "--port", port, "--workers", workers], stderr=slave, stdout=slave, env=environment
     )
-    os.close(theirs)
+    os.close(slave)
     output = b""
-    while b"Ctrl-C stops it" not in output and select.select([ours], [], [], 60)[0]:
-        output += os.read(ours, 65536)
+    while b"Ctrl-C stops it" not in output and select.select([master], [], [], 60)[0]:
+        output += os.read(master, 65536)
     wait_until(lambda: _listening_addresses(int(port)) == {"127.0.0.1"}, state=lambda: output)
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) in (0, -signal.SIGTERM)
-    os.close(ours)
+    os.close(master)
     assert f"ready: http://127.0.0.1:{port} has the pages" in output.decode()
     assert "server process" not in output.decode() and "uvicorn" not in output.decode().lower()
 

@@ -184,11 +184,11 @@ def test_read_errors_are_imageprocess_errors(tmp_path: Path) -> None:
 
 
 def test_slow_pipe_is_read_to_end() -> None:
-    ours, theirs = os.pipe()
+    read_end, write_end = os.pipe()
     thread = threading.Thread(
-        target=lambda: [os.write(theirs, bytes(4096)) for _ in range(50)] + [os.close(theirs)]
+        target=lambda: [os.write(write_end, bytes(4096)) for _ in range(50)] + [os.close(write_end)]
     )
-    with os.fdopen(ours, "rb", buffering=0) as pipe:
+    with os.fdopen(read_end, "rb", buffering=0) as pipe:
         thread.start()
         assert len(sources.to_source(pipe, max_bytes=10**6).data or b"") == 50 * 4096
     thread.join()

@@ -25,43 +25,45 @@ TIMEOUT_MS = 30_000  # generous, for busy machines
 
 
 @dataclass
-class Watched:
+class MonitoredPage:
     """A page with its requests, console errors and page errors."""
 
     page: Page
     address: str
-    asked: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
+    requested_urls: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
     expected: tuple[str, ...] = ()  # substrings of errors that the test provokes
 
     def check(self) -> None:
         away = [
-            url for url in self.asked if not url.startswith((self.address + "/", f"blob:{self.address}/"))
+            url
+            for url in self.requested_urls
+            if not url.startswith((self.address + "/", f"blob:{self.address}/"))
         ]
         assert not away, f"requests to another host: {away}"
-        unexpected = [text for text in self.complaints if not any(part in text for part in self.expected)]
+        unexpected = [text for text in self.errors if not any(part in text for part in self.expected)]
         assert not unexpected, unexpected
 
 
 @contextmanager
-def watching(browser: Browser, address: str, **context: object) -> Iterator[Watched]:
+def monitored_page(browser: Browser, address: str, **context: object) -> Iterator[MonitoredPage]:
     """A new page; unexpected errors and requests fail the test when it closes."""
     with browser.new_context(**{"viewport": DESKTOP, "accept_downloads": True, **context}) as opened:
-        watched = Watched(opened.new_page(), address)
-        watched.page.set_default_timeout(TIMEOUT_MS)
-        watched.page.on("request", lambda request: watched.asked.append(request.url))
-        watched.page.on("pageerror", lambda error: watched.complaints.append(str(error)))
-        watched.page.on(
+        monitored = MonitoredPage(opened.new_page(), address)
+        monitored.page.set_default_timeout(TIMEOUT_MS)
+        monitored.page.on("request", lambda request: monitored.requested_urls.append(request.url))
+        monitored.page.on("pageerror", lambda error: monitored.errors.append(str(error)))
+        monitored.page.on(
             "console",
             lambda message: (
-                watched.complaints.append(message.text) if message.type in ("error", "warning") else None
+                monitored.errors.append(message.text) if message.type in ("error", "warning") else None
             ),
         )
-        yield watched
-        watched.check()
+        yield monitored
+        monitored.check()
 
 
-Open = Callable[..., Watched]
+Open = Callable[..., MonitoredPage]
 
 
 def choose(page: Page, *files: Path) -> None:

@@ -20,13 +20,13 @@ class Site:
     def __init__(self, host: str) -> None:
         self.files: dict[str, bytes] = {}  # path -> content
         self.headers: dict[str, str] = {}  # sent with every response
-        self.asked: list[str] = []
+        self.requested_paths: list[str] = []
         site = self
 
         class Handler(QuietHandler, BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 path = unquote(urlsplit(self.path).path)
-                site.asked.append(path)
+                site.requested_paths.append(path)
                 data = site.files.get(path)
                 self.send_response(200 if data is not None else 404)
                 self.send_header("Content-Type", _TYPES.get(path.rpartition(".")[2], "text/plain"))

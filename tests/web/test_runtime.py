@@ -38,15 +38,15 @@ class Registry:
     """Responds to the first `failures` requests with 404. npm gives up after two, as it requests in two forms."""
 
     def __init__(self, failures: int) -> None:
-        self.asked = 0
+        self.request_count = 0
         self.tarball = _tarball()
         self.integrity = f"sha512-{base64.b64encode(hashlib.sha512(self.tarball).digest()).decode()}"
         registry = self
 
         class Handler(QuietHandler, BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                registry.asked += 1
-                fails = registry.asked <= failures
+                registry.request_count += 1
+                fails = registry.request_count <= failures
                 data = b"{}" if fails else registry.answer(self.path)
                 self.send_response(404 if fails else 200)
                 self.send_header("Content-Length", str(len(data)))
@@ -99,9 +99,9 @@ def test_failed_download_is_retried_once(registry: Registry, tmp_path: Path) -> 
     names = {path.name for path in (tmp_path / "assets/ort").iterdir()}
     assert names == {*(Path(name).name for name in FILES), "runtime.json"}
     # Downloaded packages are not requested again.
-    requests = registry.asked
+    requests = registry.request_count
     assert runtime.build(tmp_path / "project", tmp_path / "again") is None
-    assert registry.asked == requests
+    assert registry.request_count == requests
 
 
 @pytest.mark.parametrize("registry", [1000], indirect=True)
