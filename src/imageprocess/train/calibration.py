@@ -13,8 +13,20 @@ from ..errors import DataError
 from ..model.calibrate import probability_ai
 from ..types import Mode
 
-# The share of pictures of the other class that a mode may call wrongly, of those that the calibration is fitted on.
-ERROR_BUDGETS: dict[Mode, float] = {"high-confidence": 0.005, "balanced": 0.02}
+
+@dataclass(frozen=True, slots=True)
+class ErrorBudget:
+    """The highest error rates of a mode on the pictures that the calibration is fitted on, as shares of a class."""
+
+    real_called_ai: float
+    ai_called_real: float
+
+
+# A false accusation costs more than a missed fake.
+ERROR_BUDGETS: dict[Mode, ErrorBudget] = {
+    "high-confidence": ErrorBudget(0.005, 0.005),
+    "balanced": ErrorBudget(0.02, 0.03),
+}
 _LEAST_SLOPE = 1e-3
 
 
@@ -76,12 +88,11 @@ def modes_thresholds(
     return thresholds
 
 
-def _thresholds(ai: NDArray[Any], real: NDArray[Any], budget: float) -> dict[str, float]:
-    """The lowest "ai" threshold that calls at most `budget` of the real pictures AI, and the highest "real" one that
-    calls at most `budget` of the AI pictures real; never beyond a coin's toss."""
+def _thresholds(ai: NDArray[Any], real: NDArray[Any], budget: ErrorBudget) -> dict[str, float]:
+    """The lowest "ai" threshold and the highest "real" one that keep to the budget; never beyond 0.5."""
     return {
-        "ai": max(0.5, _above_all_but(real, budget)),
-        "real": min(0.5, round(1 - _above_all_but(1 - ai, budget), 4)),
+        "ai": max(0.5, _above_all_but(real, budget.real_called_ai)),
+        "real": min(0.5, round(1 - _above_all_but(1 - ai, budget.ai_called_real), 4)),
     }
 
 

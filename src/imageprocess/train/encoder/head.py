@@ -22,6 +22,8 @@ from .features import FeatureSet
 Progress = Callable[[str], None]
 Float = NDArray[np.float32]
 _LEAST_STEPS = 200  # a set of a hundred pictures has two batches in all its epochs
+_PROJECTION = 32  # outputs of the projection that the contrastive loss compares
+_CONTRASTIVE_TEMPERATURE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class HeadOptions:
     mixup: float = 0.3  # Beta(a, a); 0: none
     label_smoothing: float = 0.04
     consistency: float = 1.0  # weight of the loss on the difference between two copies of a picture
+    contrastive: float = 0.5  # weight of the supervised contrastive loss on the hidden units
     source_power: float = 0.5  # a picture's weight is its source's size to minus this: 1 = sources alike
     folds: int = 4
 
@@ -154,7 +157,7 @@ class _Examples:
 
 def _fit(examples: _Examples, options: HeadOptions, *, seed: int) -> _Fitted:
     """Each batch holds two copies of every picture in it, mixed with the same partners, so that their probabilities
-    can be drawn together."""
+    can be drawn together. Mix-up follows the first layer: it is linear, so this equals mixing the features."""
     torch.manual_seed(seed)
     features, other = examples.features, examples.other_copies()
     labels = torch.from_numpy(examples.is_ai.astype(np.float32))
@@ -164,17 +167,23 @@ def _fit(examples: _Examples, options: HeadOptions, *, seed: int) -> _Fitted:
         mean, deviation, nn.Linear(features.shape[1], options.hidden), nn.Linear(options.hidden, 1)
     )
     weights = torch.from_numpy(sampling_weights(examples.is_ai, examples.source, options.source_power))
-    optimiser = make_optimiser((fitted.hidden, fitted.output), options.learning_rate, options.weight_decay)
+    projection = nn.Linear(options.hidden, _PROJECTION)  # needed in training only
+    optimiser = make_optimiser(
+        (fitted.hidden, fitted.output, projection), options.learning_rate, options.weight_decay
+    )
     steps = max(_LEAST_STEPS, options.epochs * len(features) // options.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, options.learning_rate, total_steps=steps)
     for _ in range(steps):
         chosen = torch.multinomial(weights, options.batch_size // 2, replacement=True)
         pairs = torch.stack([chosen, other[chosen]])  # (2, B)
         batch = (features[pairs].float() - mean) / deviation
-        batch, target = _mixed(batch, labels[chosen], options.mixup)
-        batch = nn.functional.dropout(batch, options.feature_dropout)
-        hidden = nn.functional.dropout(torch.relu(fitted.hidden(batch)), options.dropout)
-        loss = _loss(fitted.output(hidden)[..., 0], target, options)
+        hidden = fitted.hidden(nn.functional.dropout(batch, options.feature_dropout))  # (2, B, units)
+        mixed, target = _mixed(hidden, labels[chosen], options.mixup)
+        mixed = nn.functional.dropout(torch.relu(mixed), options.dropout)
+        loss = _loss(fitted.output(mixed)[..., 0], target, options)
+        if options.contrastive:
+            projected = projection(torch.relu(hidden)).flatten(0, 1)
+            loss = loss + options.contrastive * _contrastive_loss(projected, labels[chosen].repeat(2))
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
@@ -189,6 +198,19 @@ def _loss(logits: torch.Tensor, target: torch.Tensor, options: HeadOptions) -> t
     first, second = torch.sigmoid(logits)
     total: torch.Tensor = entropy + options.consistency * ((first - second) ** 2).mean()
     return total
+
+
+def _contrastive_loss(projected: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Supervised contrastive loss (Khosla et al. 2020, arXiv 2004.11362): pictures of one class are alike.
+
+    projected (N, D), labels (N,) of which each occurs at least twice.
+    """
+    unit = nn.functional.normalize(projected, dim=1)
+    itself = torch.eye(len(unit), dtype=torch.bool)
+    similarity = (unit @ unit.T / _CONTRASTIVE_TEMPERATURE).masked_fill(itself, -1e9)
+    log_share = similarity - similarity.logsumexp(1, keepdim=True)
+    positive = (labels[:, None] == labels[None]) & ~itself
+    return -((log_share * positive).sum(1) / positive.sum(1)).mean()
 
 
 def _fit_patches(data: FeatureSet, options: HeadOptions) -> tuple[Float, float]:
@@ -229,7 +251,7 @@ def make_optimiser(
 
 
 def _mixed(batch: torch.Tensor, labels: torch.Tensor, alpha: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """batch (2, B, D), labels (B,): both copies of a picture are mixed with those of the same other one."""
+    """batch (2, B, D), labels (B,): both copies of a picture are mixed with those of the same other picture."""
     if not alpha:
         return batch, labels
     share = torch.distributions.Beta(alpha, alpha).sample((len(labels),))
