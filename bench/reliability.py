@@ -24,12 +24,13 @@ from pathlib import Path
 from typing import Any
 
 from bench import reliability_table
-from bench.under_load import children, judge, measure_batching, measure_load, photos, service
+from bench.under_load import judge, measure_batching, measure_load, photos, service
 from imageprocess.serve.settings import Settings
 from testkit import hostile_files, schema_requests
 from testkit.abuse import abuse
 from testkit.keyfiles import line
 from testkit.loading import Connection, form, load
+from testkit.serving import child_pids
 
 ROOT = Path(__file__).resolve().parents[1]
 COLLECTED = ROOT.parent / "shared" / "hostile"  # published collections, if they lie beside the repository
@@ -138,7 +139,7 @@ def measure_chaos(seconds: float) -> dict[str, Any]:
 
         def kill_workers() -> None:
             while not stop.wait(KILL_EVERY_S):
-                if workers := children(pid):
+                if workers := child_pids(pid):
                     os.kill(random.choice(workers), signal.SIGKILL)
                     kills[0] += 1
 

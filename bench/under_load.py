@@ -21,7 +21,7 @@ from imageprocess.detector import Detector
 from imageprocess.types import Source
 from testkit.loading import Answer, form, load
 from testkit.photos import photo
-from testkit.serving import free_port, started
+from testkit.serving import child_pids, free_port, started
 
 ROOT = Path(__file__).resolve().parents[1]
 CLIENTS = 64
@@ -173,18 +173,11 @@ def _start_to_ready() -> float:
 def _sizes(pid: int) -> dict[int, int]:
     """Proportional set size in bytes of the process and of its workers."""
     sizes = {}
-    for each in (pid, *children(pid)):
+    for each in (pid, *child_pids(pid)):
         for line in Path(f"/proc/{each}/smaps_rollup").read_text().splitlines():
             if line.startswith("Pss:"):
                 sizes[each] = 1024 * int(line.split()[1])
     return sizes
-
-
-def children(pid: int) -> list[int]:
-    pids: list[int] = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        pids += [int(child) for child in (task / "children").read_text().split()]
-    return pids
 
 
 # Batching of small images

@@ -59,6 +59,14 @@ def _wait_until_it_listens(process: subprocess.Popen[str], port: int) -> None:
     wait_until(is_listening_or_ended, timeout_s=20, interval_s=0.02)
 
 
+def child_pids(pid: int) -> list[int]:
+    return [
+        int(child)
+        for task in Path(f"/proc/{pid}/task").iterdir()
+        for child in (task / "children").read_text().split()
+    ]
+
+
 def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))

@@ -20,7 +20,7 @@ def shared_dir() -> Path:
     """Real files beside the repository, present on some machines; never copied into it."""
     folder = ROOT.parent / "shared"
     if not (folder / "fixtures").is_dir():
-        pytest.skip("needs ../shared/fixtures, which is not beside this clone")
+        pytest.skip("needs ../shared/fixtures")
     return folder
 
 
@@ -40,5 +40,5 @@ def clip_home(monkeypatch: pytest.MonkeyPatch) -> Path:
     if CLIP_HOME is not None:
         monkeypatch.setenv("IMAGEPROCESS_HOME", CLIP_HOME)
     if CLIP_HOME is None or registry.installed("clip") is None:
-        pytest.skip("the model clip is not here: IMAGEPROCESS_HOME=DIR imageprocess model get clip")
+        pytest.skip("needs the model clip: IMAGEPROCESS_HOME=DIR imageprocess model get clip")
     return Path(CLIP_HOME)

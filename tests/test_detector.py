@@ -219,7 +219,7 @@ def test_detector_accepts_all_input_types(detector: Detector, tmp_path: Path) ->
     assert next(detector.detect_many([failed_before, AI])) is failed_before
 
 
-class _Fails(io.RawIOBase):
+class _FailingStream(io.RawIOBase):
     name = "mine"
 
     def read(self, size: int = -1) -> bytes:
@@ -242,7 +242,7 @@ def test_bad_input_does_not_end_detect_many(detector: Detector, tmp_path: Path) 
             None,
             "\ud800.png",
             io.StringIO("x"),
-            _Fails(),
+            _FailingStream(),
             AI,
         ]
         results = list(detector.detect_many(inputs))

@@ -32,14 +32,14 @@ def folder(tmp_path: Path) -> Path:
         f"#!{sys.executable}\nfrom imageprocess.cli import main\nif __name__ == '__main__':\n    main()\n"
     )
     program.chmod(0o755)
-    for number, name in enumerate(["photo.jpg", "pictures/a.png", "pictures/b/c.png", *_own_pictures()]):
+    for number, name in enumerate(["photo.jpg", "pictures/a.png", "pictures/b/c.png", *_write_images()]):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(encode(scene(number), "JPEG" if path.suffix == ".jpg" else "PNG"))
     return tmp_path
 
 
-def _own_pictures() -> list[str]:
+def _write_images() -> list[str]:
     return [f"my-pictures/{label}/{number}.jpg" for label in ("ai", "real") for number in range(3)]
 
 

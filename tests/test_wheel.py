@@ -33,7 +33,7 @@ UNREACHABLE = (
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the tracked files of the working tree."""
     if not (ROOT / ".git").exists():
-        pytest.skip("builds from a clone")
+        pytest.skip("needs a git clone")
     folder = tmp_path_factory.mktemp("clone") / "imageprocess"
     tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
     for name in filter(None, os.fsdecode(tracked).split("\0")):
@@ -60,7 +60,7 @@ def _wheel(clone: Path, out: Path, **environment: str) -> tuple[Path, str]:
         command, cwd=clone, capture_output=True, text=True, env={**os.environ, **environment}
     )
     if "No matching distribution found for setuptools" in done.stderr:
-        pytest.skip("the build's own tools cannot be had without a network")
+        pytest.skip("the build tools need a network")
     assert done.returncode == 0, done.stdout + done.stderr
     (wheel,) = out.glob("*.whl")
     return wheel, done.stdout + done.stderr
@@ -99,7 +99,7 @@ def test_wheel_with_npm_has_private_mode(clone: Path, tmp_path: Path) -> None:
     if RUNTIME not in names:
         problem = next((line for line in output.splitlines() if "npm could not fetch" in line), output)
         if any(code in problem for code in UNREACHABLE):
-            pytest.skip(f"no registry can be reached: {problem}")
+            pytest.skip(f"no npm registry is reachable: {problem}")
         pytest.fail(problem)
     assert "imageprocess/web/assets/ort/runtime.json" in names
     assert not [name for name in names if "node_modules" in name]

@@ -169,11 +169,11 @@ def test_unknown_suffix_and_broken_model_fail_immediately(folder: Path, task: Ta
         run(_job(folder, tmp_path / "out.jsonl", replace(task, model=str(broken))))
 
 
-class _Cut(BaseException):
+class _SimulatedKill(BaseException):
     """Simulates the end of the process."""
 
 
-def _cut_at(monkeypatch: pytest.MonkeyPatch, call: int) -> None:
+def _kill_at(monkeypatch: pytest.MonkeyPatch, call: int) -> None:
     """End before the n-th step that writes to disk, as SIGKILL would."""
     left = [call]
 
@@ -181,7 +181,7 @@ def _cut_at(monkeypatch: pytest.MonkeyPatch, call: int) -> None:
         def step(*arguments: Any, **options: Any) -> Any:
             left[0] -= 1
             if left[0] == 0:
-                raise _Cut
+                raise _SimulatedKill
             return real(*arguments, **options)
 
         return step
@@ -209,10 +209,10 @@ def test_resume_after_interruption_at_every_write_step(
     for call in range(1, 100):
         out = tmp_path / f"{call}.jsonl"
         with monkeypatch.context() as patched:
-            _cut_at(patched, call)
+            _kill_at(patched, call)
             try:
                 run(_job(folder, out, task))
-            except _Cut:
+            except _SimulatedKill:
                 pass
             else:
                 break

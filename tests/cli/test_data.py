@@ -24,7 +24,7 @@ def run(*arguments: str | Path) -> Result:
 
 
 @pytest.fixture
-def mine(tmp_path: Path) -> Path:
+def user_folder(tmp_path: Path) -> Path:
     """A user's folder: 30 images per class in one format, and a text file."""
     for label in ("ai", "real"):
         for number in range(30):
@@ -36,14 +36,14 @@ def mine(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def imported(mine: Path, tmp_path: Path) -> Path:
-    result = run("import", mine, "--out", tmp_path / "set")
+def imported(user_folder: Path, tmp_path: Path) -> Path:
+    result = run("import", user_folder, "--out", tmp_path / "set")
     assert result.exit_code == 0, result.output
     return tmp_path / "set"
 
 
-def test_import_reports_imported_and_skipped_files(mine: Path, tmp_path: Path) -> None:
-    result = run("import", mine, "--out", tmp_path / "set", "--name", "monday")
+def test_import_reports_imported_and_skipped_files(user_folder: Path, tmp_path: Path) -> None:
+    result = run("import", user_folder, "--out", tmp_path / "set", "--name", "monday")
     assert result.exit_code == 0
     assert "monday" in result.stdout and "60" in result.stdout
     assert "gen[1]" in result.stdout, "brackets are no markup"
@@ -60,10 +60,10 @@ def test_import_error_names_cause(tmp_path: Path) -> None:
 
 
 def test_import_without_extra_names_install_command(
-    mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    user_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dedupe, "find_spec", lambda name: None)
-    result = run("import", mine, "--out", tmp_path / "set")
+    result = run("import", user_folder, "--out", tmp_path / "set")
     assert result.exit_code == 1 and "pip install 'imageprocess[data]'" in result.stderr
     assert not (tmp_path / "set").exists()
 

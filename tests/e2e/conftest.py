@@ -61,7 +61,7 @@ def _opening(browser: Browser, address: str) -> Iterator[Open]:
 def static_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The static site with the shipped model, as `make site` builds it."""
     if not site.has_private_mode():
-        pytest.skip("private mode is not built: `make web` does, where npm is")
+        pytest.skip("private mode is not built: run `make web` (needs npm)")
     folder = (
         tmp_path_factory.mktemp("static") / "below"
     )  # project pages are served below the root of their host

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from imageprocess.web import site
-from tests.support.browsing import DESKTOP, PHONE, Open, check, choose, choose_private
+from tests.support.browsing import DESKTOP, PHONE, Open, choose_files, choose_private, run_check
 
 pytestmark = pytest.mark.e2e
 ImageFiles = dict[str, Path]
@@ -22,7 +22,7 @@ LOCALES = {"en": "en-US", "he": "he-IL"}
 @cache
 def _axe() -> str:
     if not AXE.is_file():
-        pytest.skip("axe-core is not installed: `npm ci` does")
+        pytest.skip("axe-core is not installed: run `npm ci`")
     return AXE.read_text(encoding="utf-8")
 
 
@@ -58,7 +58,7 @@ def test_axe_reports_no_violations(open_static: Open, language: str, scheme: str
     page = opened("predict.html")
     assert _violations(page) == []
     page.locator("#history-keep").check()
-    _judged(page, SAMPLES / "lake.png", SAMPLES / "street.jpg", Path(__file__))
+    _with_verdicts(page, SAMPLES / "lake.png", SAMPLES / "street.jpg", Path(__file__))
     expect(page.locator("#cards .evidence > summary")).to_have_count(2)  # a file that is no image has none
     for summary in page.locator("#cards .evidence > summary").all():
         summary.click()
@@ -70,13 +70,13 @@ def test_axe_reports_no_violations(open_static: Open, language: str, scheme: str
     assert _violations(page) == []
     assert _violations(opened("docs.html")) == []
     phone = opened("predict.html", PHONE)
-    _judged(phone, SAMPLES / "spheres.webp")
+    _with_verdicts(phone, SAMPLES / "spheres.webp")
     assert phone.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     assert _violations(phone) == []
     shot(phone, "phone")
 
 
-def _judged(page: Page, *files: Path) -> None:
+def _with_verdicts(page: Page, *files: Path) -> None:
     page.set_input_files("#files", list(files))
     expect(page.locator("#cards [data-state=done]")).to_have_count(len(files))
     expect(page.locator("#rows tr")).to_have_count(len(files))
@@ -92,8 +92,8 @@ def test_axe_on_service_with_key_and_api_page(open_page: Open) -> None:
 def test_forced_colours_keep_bar_and_selection_visible(open_page: Open, image_files: ImageFiles) -> None:
     """With forced colours, backgrounds and shadows of the page are dropped."""
     page = open_page(forced_colors="active").page
-    choose(page, image_files["bright.jpg"])
-    check(page)
+    choose_files(page, image_files["bright.jpg"])
+    run_check(page)
     assert page.locator(".track").evaluate("track => getComputedStyle(track).backgroundImage") != "none"
     page.evaluate("document.getElementById('where').hidden = false")
     chosen, other = (
@@ -119,7 +119,7 @@ def test_language_from_browser_or_choice_is_kept(open_static: Open, image_files:
     expect(page.get_by_role("heading", level=1)).to_have_text("Was it made by an AI?")  # kept
     page.locator("#language").click()
     expect(page.locator("html")).to_have_attribute("dir", "rtl")
-    _judged(page, SAMPLES / "lake.png", image_files["notes.txt"], image_files["scan.tif"])
+    _with_verdicts(page, SAMPLES / "lake.png", image_files["notes.txt"], image_files["scan.tif"])
     for text in ("נוצרה עם Example Generator", "אישורי התוכן שבקובץ", "TIFF"):
         expect(page.locator("#cards")).to_contain_text(text)
     page.locator("#cards .evidence > summary").first.click()
@@ -132,7 +132,7 @@ def test_language_from_browser_or_choice_is_kept(open_static: Open, image_files:
 def test_exports_are_in_english(open_static: Open) -> None:
     """Records and files are for programs and other people: the same in every language of the page."""
     page = open_static(locale="he-IL").page
-    _judged(page, SAMPLES / "lake.png")
+    _with_verdicts(page, SAMPLES / "lake.png")
     with page.expect_download() as saving:
         page.locator("#json").click()
     assert "was made by a generative AI" in Path(saving.value.path()).read_text(encoding="utf-8")

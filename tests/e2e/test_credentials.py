@@ -21,7 +21,7 @@ from testkit.serving import serving_files
 from tests.support.browsing import MonitoredPage, choose_private, monitored_page, saved_records
 
 c2pa = pytest.importorskip("c2pa", reason="needs the extra [c2pa]")
-pytest.importorskip("cryptography", reason="needs cryptography to make certificates")
+pytest.importorskip("cryptography", reason="needs the package cryptography")
 from testkit.credentials import authority, created, opened, placed, sign  # noqa: E402
 
 pytestmark = pytest.mark.e2e
@@ -31,7 +31,7 @@ TRUSTED, LEGACY = authority("Listed"), authority("Once listed")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def lists(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def trust_lists(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Two trust lists used by Python and the site."""
     folder = tmp_path_factory.mktemp("lists")
     with pytest.MonkeyPatch.context() as patch:
@@ -43,9 +43,9 @@ def lists(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def at(lists: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def site_address(trust_lists: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if not (site.has_private_mode() and site.verifier_files()):
-        pytest.skip("private mode is not built: `make web` does, where npm is")
+        pytest.skip("private mode is not built: run `make web` (needs npm)")
     folder = tmp_path_factory.mktemp("site")
     site.build(folder, site.browser_model())
     with serving_files(folder) as address:
@@ -128,10 +128,10 @@ def _detail(detail: Any) -> dict[str, Any]:
     return {name: value for name, value in detail.items() if name not in ("trust_list", "remedy")}
 
 
-def test_c2pa_library_is_fetched_only_on_request(browser: Browser, at: str, tmp_path: Path) -> None:
+def test_c2pa_library_is_fetched_only_on_request(browser: Browser, site_address: str, tmp_path: Path) -> None:
     path = tmp_path / "signed.jpg"
     path.write_bytes(_signed()["trusted.jpg"])
-    with monitored_page(browser, at) as monitored:
+    with monitored_page(browser, site_address) as monitored:
         page = _open(monitored)
         choose_private(page, path)
         (record,) = saved_records(page)
@@ -141,10 +141,10 @@ def test_c2pa_library_is_fetched_only_on_request(browser: Browser, at: str, tmp_
         assert not [url for url in monitored.requested_urls if "c2pa" in url or "trust/" in url]
 
 
-def test_c2pa_counts_in_verdict_until_removed(browser: Browser, at: str, tmp_path: Path) -> None:
+def test_c2pa_counts_in_verdict_until_removed(browser: Browser, site_address: str, tmp_path: Path) -> None:
     path = tmp_path / "capture.jpg"
     path.write_bytes(_signed()["capture.jpg"])
-    with monitored_page(browser, at) as monitored:
+    with monitored_page(browser, site_address) as monitored:
         page = _open(monitored)
         choose_private(page, path)
         page.get_by_role("button", name="What the file says of itself").click()
@@ -171,16 +171,16 @@ def _verdict(page: Page) -> tuple[str, str]:
     return record["verdict"]["label"], record["verdict"]["decided_by"]
 
 
-def test_signature_states_match_python(browser: Browser, at: str) -> None:
-    with monitored_page(browser, at) as monitored:
+def test_signature_states_match_python(browser: Browser, site_address: str) -> None:
+    with monitored_page(browser, site_address) as monitored:
         _compare(_open(monitored), _signed())
 
 
-def test_real_credentials_match_python(browser: Browser, at: str, shared_dir: Path) -> None:
+def test_real_credentials_match_python(browser: Browser, site_address: str, shared_dir: Path) -> None:
     paths = [
         *sorted((shared_dir / "fixtures" / "provenance").glob("*.*")),
         *sorted((shared_dir / "fixtures" / "records").glob("*/c2pa-*")),
     ]
     files = {path.name: path.read_bytes() for path in paths if sniff(path.read_bytes())}
-    with monitored_page(browser, at) as monitored:
+    with monitored_page(browser, site_address) as monitored:
         _compare(_open(monitored), files, exactly=False)

@@ -17,7 +17,7 @@ from imageprocess.detector import Detector
 from imageprocess.model.preprocess import resize
 from imageprocess.model.spec import InputSpec
 from imageprocess.types import Source
-from tests.support.browsing import Open, probability, pushed_in_strips, saved_records
+from tests.support.browsing import Open, probability, process_in_strips, saved_records
 from tests.support.golden_pages import page_with_files, python_record
 from tests.support.golden_pictures import golden_pictures
 
@@ -64,7 +64,7 @@ def _compare_resampling(
     rgba = rng.integers(0, 256, (height, width, 4), dtype=np.uint8)
     spec = InputSpec(to_width, to_height, name, (0.0,) * 3, (1.0,) * 3, gap)
     expected = resize(np.ascontiguousarray(rgba[..., :3]), spec)
-    actual = pushed_in_strips(page, "resample.js Resampler", rgba, asdict(spec))
+    actual = process_in_strips(page, "resample.js Resampler", rgba, asdict(spec))
     assert actual == expected.tobytes(), (name, gap, size)
 
 

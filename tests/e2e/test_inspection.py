@@ -12,7 +12,7 @@ from imageprocess.decode import sniff
 from imageprocess.provenance.inspection import inspect_file
 from testkit.pictures import encode, scene
 from testkit.records import png_chunk, png_texts, store_of_two
-from tests.support.browsing import Open, check, choose, choose_private
+from tests.support.browsing import Open, choose_files, choose_private, run_check
 
 pytestmark = pytest.mark.e2e
 SETTINGS = "a <b>cat</b>\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 42, Model: x"
@@ -27,7 +27,7 @@ def signed(tmp_path: Path) -> Path:
     return path
 
 
-def _look_at_panel(page: Page) -> None:
+def _open_panel(page: Page) -> None:
     page.get_by_role("button", name=BUTTON).click()
     panel = page.get_by_role("dialog", name="What this file says of itself")
     expect(panel).to_contain_text("signed.png")
@@ -47,16 +47,16 @@ def _look_at_panel(page: Page) -> None:
 def test_inspection_panel_in_private_mode(open_static: Open, signed: Path) -> None:
     page = open_static().page
     choose_private(page, signed)
-    _look_at_panel(page)
+    _open_panel(page)
 
 
 def test_inspection_on_service_sends_file_once(open_page: Open, signed: Path) -> None:
     monitored = open_page()
-    choose(monitored.page, signed)
-    check(monitored.page)
+    choose_files(monitored.page, signed)
+    run_check(monitored.page)
     urls: list[str] = []
     monitored.page.on("request", lambda request: urls.append(request.method))
-    _look_at_panel(monitored.page)
+    _open_panel(monitored.page)
     assert set(urls) == {"GET"}
 
 
@@ -64,8 +64,8 @@ def test_file_without_pixels_shows_texts(open_page: Open, tmp_path: Path) -> Non
     path = tmp_path / "cut.png"
     path.write_bytes(png_texts({"Comment": "seen"})[:120])
     page = open_page().page
-    choose(page, path)
-    check(page)
+    choose_files(page, path)
+    run_check(page)
     page.get_by_role("button", name=BUTTON).click()
     expect(page.get_by_role("dialog")).to_contain_text("Comment")
 
@@ -108,8 +108,8 @@ def test_photo_without_watermark_is_not_a_verdict(open_static: Open, tmp_path: P
 
 def test_explain_is_requested_from_service_on_demand(open_page: Open, image_files: dict[str, Path]) -> None:
     page = open_page().page
-    choose(page, image_files["bright.jpg"])
-    check(page)
+    choose_files(page, image_files["bright.jpg"])
+    run_check(page)
     page.get_by_role("button", name=BUTTON).click()
     panel = page.get_by_role("dialog", name="What this file says of itself")
     with page.expect_request("**/v1/detect?*explain=1*"):

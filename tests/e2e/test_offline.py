@@ -26,19 +26,19 @@ pytestmark = pytest.mark.e2e
 ImageFiles = dict[str, Path]
 
 
-def _settled(page: Page, *large: str) -> None:
+def _wait_for_cache(page: Page, *large: str) -> None:
     """Wait until the service worker has cached the pages and these files."""
     page.wait_for_load_state("networkidle")
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
 
     def has_all() -> bool:
-        cached = _kept(page)
+        cached = _cached_urls(page)
         return all(any(name in address for address in cached) for name in large)
 
-    wait_on_page(page, has_all, state=lambda: _kept(page))
+    wait_on_page(page, has_all, state=lambda: _cached_urls(page))
 
 
-def _kept(page: Page) -> list[str]:
+def _cached_urls(page: Page) -> list[str]:
     """URLs of the large files in the cache."""
     urls: list[str] = page.evaluate(
         """caches.open('imageprocess-private').then((cache) => cache.keys())
@@ -53,13 +53,13 @@ def test_works_offline_after_one_visit(browser: Browser, static_dir: Path, image
     with serving_files(static_dir) as served, monitored_page(browser, served) as monitored:
         page = monitored.page
         page.goto(f"{served}/below/index.html")
-        _settled(page, "/ort/", "/model/model.onnx", *(["/network/model.onnx"] if drawn_apart else []))
+        _wait_for_cache(page, "/ort/", "/model/model.onnx", *(["/network/model.onnx"] if drawn_apart else []))
         page.context.set_offline(True)
         monitored.expected = ("ERR_INTERNET_DISCONNECTED",)
-        _go_on(page, served, image_files)
+        _check_offline(page, served, image_files)
 
 
-def _go_on(page: Page, served: str, image_files: ImageFiles) -> None:
+def _check_offline(page: Page, served: str, image_files: ImageFiles) -> None:
     for route in ("predict.html", "predict.html?lang=he", "predict.html?lang=en"):
         page.goto(f"{served}/below/{route}")
     choose_private(page, image_files["bright.jpg"])
@@ -71,7 +71,9 @@ def _go_on(page: Page, served: str, image_files: ImageFiles) -> None:
 
 
 @contextmanager
-def _own_site(browser: Browser, static_dir: Path, tmp_path: Path) -> Iterator[tuple[Path, MonitoredPage]]:
+def _modifiable_site(
+    browser: Browser, static_dir: Path, tmp_path: Path
+) -> Iterator[tuple[Path, MonitoredPage]]:
     """A modifiable copy of the site with predict.html open."""
     shutil.copytree(static_dir, tmp_path / "site")
     with serving_files(tmp_path / "site") as served, monitored_page(browser, served) as monitored:
@@ -82,11 +84,11 @@ def _own_site(browser: Browser, static_dir: Path, tmp_path: Path) -> Iterator[tu
 def test_new_model_replaces_cached_one(
     browser: Browser, static_dir: Path, tiny_model_dir: Path, tmp_path: Path, image_files: ImageFiles
 ) -> None:
-    with _own_site(browser, static_dir, tmp_path) as (below, monitored):
+    with _modifiable_site(browser, static_dir, tmp_path) as (below, monitored):
         page = monitored.page
         choose_private(page, image_files["bright.jpg"])
         before = saved_records(page)[0]["model"]
-        _settled(page, "/ort/", "/model/model.onnx")
+        _wait_for_cache(page, "/ort/", "/model/model.onnx")
         for name in ("model.json", "model.onnx"):
             shutil.copy(tiny_model_dir / name, below / "model" / name)
         page.reload()
@@ -95,7 +97,7 @@ def test_new_model_replaces_cached_one(
         assert record["model"]["name"] == "tiny" and record["model"] != before
         assert record["verdict"]["label"] == "ai"
         sha256 = json.loads((tiny_model_dir / "model.json").read_text())["files"]["model.onnx"]
-        assert [address for address in _kept(page) if ".onnx" in address] == [
+        assert [address for address in _cached_urls(page) if ".onnx" in address] == [
             f"{monitored.address}/below/model/model.onnx?v={sha256}"
         ]
 
@@ -104,9 +106,9 @@ def test_new_release_is_cached_completely(
     browser: Browser, static_dir: Path, tmp_path: Path, image_files: ImageFiles
 ) -> None:
     """One visit after the release suffices, for new files and for files not requested yet."""
-    with _own_site(browser, static_dir, tmp_path) as (below, monitored):
+    with _modifiable_site(browser, static_dir, tmp_path) as (below, monitored):
         page = monitored.page
-        _settled(page, "/ort/", "/model/model.onnx")
+        _wait_for_cache(page, "/ort/", "/model/model.onnx")
         _release(below)
         page.reload()
         page.wait_for_function(

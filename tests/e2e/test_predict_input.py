@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.browsing import PHONE, Open, check, choose
+from tests.support.browsing import PHONE, Open, choose_files, run_check
 
 pytestmark = pytest.mark.e2e
 ImageFiles = dict[str, Path]
@@ -35,15 +35,15 @@ def test_non_image_input_gets_message(open_page: Open, tmp_path: Path) -> None:
     )
     expect(page.locator("#problem")).to_contain_text("That is a link")
     (tmp_path / "empty.png").write_bytes(b"")
-    choose(page, tmp_path / "empty.png")
-    check(page)
+    choose_files(page, tmp_path / "empty.png")
+    run_check(page)
     expect(page.locator(".reason")).to_have_text("The file is empty.")
 
 
 def test_verdict_precedes_controls_on_phone(open_page: Open, image_files: ImageFiles) -> None:
     page = open_page(viewport=PHONE).page
-    choose(page, image_files["bright.jpg"])
-    check(page)
+    choose_files(page, image_files["bright.jpg"])
+    run_check(page)
     boxes = [page.locator(name).bounding_box() for name in ("h2.verdict", "#run", "#results")]
     tops = [box["y"] for box in boxes if box]
     assert len(tops) == 3 and tops == sorted(tops)
@@ -64,7 +64,7 @@ def test_drop_image_anywhere(open_page: Open, image_files: ImageFiles) -> None:
     expect(page.locator("body")).to_have_class(re.compile("dropping"))
     page.dispatch_event("footer", "drop", {"dataTransfer": transfer})
     expect(page.locator("body")).not_to_have_class(re.compile("dropping"))
-    check(page)
+    run_check(page)
     expect(page.get_by_role("article", name="dropped.png").get_by_role("heading")).to_have_text(
         "Very likely real"
     )
@@ -81,27 +81,27 @@ def test_paste_image(open_page: Open, image_files: ImageFiles) -> None:
     )
     page.keyboard.press("Control+V")
     expect(page.get_by_role("article")).to_have_count(1)
-    check(page)
+    run_check(page)
     expect(page.locator("h2.verdict")).to_have_text("Very likely real")
 
 
 def test_start_over_clears_everything(open_page: Open, image_files: ImageFiles) -> None:
     page = open_page().page
-    choose(page, image_files["bright.jpg"], image_files["dark.png"])
-    check(page)
+    choose_files(page, image_files["bright.jpg"], image_files["dark.png"])
+    run_check(page)
     page.get_by_role("button", name="Start over").click()
     expect(page.get_by_role("article")).to_have_count(0)
     expect(page.locator("#results")).to_be_hidden()
     expect(page.get_by_role("status")).to_be_empty()
     expect(page.get_by_role("heading", name="Drop pictures anywhere")).to_be_visible()
-    choose(page, image_files["bright.jpg"])  # the same file again
+    choose_files(page, image_files["bright.jpg"])  # the same file again
     expect(page.get_by_role("article")).to_have_count(1)
 
 
 def test_remove_one_image(open_page: Open, image_files: ImageFiles) -> None:
     page = open_page().page
-    choose(page, image_files["bright.jpg"], image_files["dark.png"])
-    check(page)
+    choose_files(page, image_files["bright.jpg"], image_files["dark.png"])
+    run_check(page)
     page.get_by_role("button", name="Remove bright.jpg").click()
     expect(page.get_by_role("article")).to_have_count(1)
     expect(page.locator("tbody tr")).to_have_count(1)
@@ -145,8 +145,8 @@ def _tab_to(page: Page, name: str, back: bool = False) -> Any:
 
 def test_phone_layout(open_page: Open, image_files: ImageFiles) -> None:
     page = open_page(viewport=PHONE, has_touch=True, is_mobile=True).page
-    choose(page, image_files["bright.jpg"], image_files["dark.png"])
-    check(page)
+    choose_files(page, image_files["bright.jpg"], image_files["dark.png"])
+    run_check(page)
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
     card = page.get_by_role("article", name="bright.jpg")
     picture, finding = card.locator(".frame").bounding_box(), card.locator(".finding").bounding_box()
@@ -163,6 +163,6 @@ def test_file_name_is_escaped(open_page: Open, image_files: ImageFiles) -> None:
     page.set_input_files(
         "#files", {"name": name, "mimeType": "image/png", "buffer": image_files["dark.png"].read_bytes()}
     )
-    check(page)
+    run_check(page)
     expect(page.get_by_role("rowheader")).to_have_text(name)
     expect(page.locator("main img")).to_have_count(0)

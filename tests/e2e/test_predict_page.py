@@ -15,7 +15,7 @@ from playwright.sync_api import Page, Route, expect
 
 from imageprocess.report.table import csv_header
 from testkit.pictures import encode, plain
-from tests.support.browsing import Open, check, choose, put
+from tests.support.browsing import Open, choose_files, post_images, run_check
 
 pytestmark = pytest.mark.e2e
 ImageFiles = dict[str, Path]
@@ -25,12 +25,12 @@ def test_image_from_file_to_verdict(open_page: Open, image_files: ImageFiles) ->
     monitored = open_page()
     page = monitored.page
     expect(page.locator("#limits")).to_contain_text("20 MB")
-    choose(page, image_files["bright.jpg"])
+    choose_files(page, image_files["bright.jpg"])
     expect(page.get_by_role("img", name="Preview of bright.jpg")).to_be_visible()
     assert not any(
         "detect" in url for url in monitored.requested_urls
     )  # nothing is sent before the button is pressed
-    check(page)
+    run_check(page)
     card = page.get_by_role("article", name="bright.jpg")
     expect(card.get_by_role("heading")).to_have_text("Very likely AI-made")
     expect(card.locator(".reason")).to_contain_text("chance that an AI made it")
@@ -45,9 +45,9 @@ def test_bar_shows_probability_and_unsure_range(open_page: Open, address: str, t
     path = tmp_path / "lighter.png"
     path.write_bytes(encode(plain(140), "PNG"))
     page = open_page().page
-    choose(page, path)
-    check(page)
-    probability = put(address, path)[0]["verdict"]["probability_ai"]
+    choose_files(page, path)
+    run_check(page)
+    probability = post_images(address, path)[0]["verdict"]["probability_ai"]
     assert 0.6 < probability < 0.8
     meter = page.get_by_role("meter")
     expect(meter).to_have_attribute("aria-valuenow", str(round(100 * probability)))
@@ -69,8 +69,8 @@ def _needle(page: Page) -> float:
 
 def test_mode_is_sent_to_service(open_page: Open, image_files: ImageFiles) -> None:
     page = open_page().page
-    choose(page, image_files["grey.webp"])
-    check(page)
+    choose_files(page, image_files["grey.webp"])
+    run_check(page)
     expect(page.locator("h2.verdict")).to_have_text("Cannot tell")
     page.get_by_label("How sure an answer must be").select_option("best-guess")
     expect(page.locator("h2.verdict")).to_have_text(re.compile("Leaning"))  # at once
@@ -79,9 +79,9 @@ def test_mode_is_sent_to_service(open_page: Open, image_files: ImageFiles) -> No
 def test_mode_change_sends_only_checked_images_again(open_page: Open, image_files: ImageFiles) -> None:
     monitored = open_page()
     page = monitored.page
-    choose(page, image_files["grey.webp"])
-    check(page)
-    choose(page, image_files["dark.png"])  # not checked until the button is pressed
+    choose_files(page, image_files["grey.webp"])
+    run_check(page)
+    choose_files(page, image_files["dark.png"])  # not checked until the button is pressed
     page.get_by_label("How sure an answer must be").select_option("best-guess")
     expect(page.locator("h2.verdict")).to_have_text(re.compile("Leaning"))
     expect(page.get_by_role("article", name="dark.png")).to_contain_text("Ready to be checked.")
@@ -90,8 +90,8 @@ def test_mode_change_sends_only_checked_images_again(open_page: Open, image_file
 
 def test_enlarged_image_with_heat_map_and_thumbnail(open_page: Open, image_files: ImageFiles) -> None:
     page = open_page().page
-    choose(page, image_files["bright.jpg"])
-    check(page)
+    choose_files(page, image_files["bright.jpg"])
+    run_check(page)
     assert page.locator("#rows .thumb").evaluate("canvas => canvas.width") == 96
     page.get_by_role("button", name="Enlarge bright.jpg").click()
     dialog = page.get_by_role("dialog")
@@ -110,8 +110,8 @@ def test_several_images_give_table_csv_and_json(
 ) -> None:
     page = open_page().page
     files = [image_files[name] for name in ("bright.jpg", "dark.png", "broken.jpg", "=cmd.png", "notes.txt")]
-    choose(page, *files)
-    check(page)
+    choose_files(page, *files)
+    run_check(page)
     expect(page.locator("#rows th")).to_have_text([path.name for path in files])
     expect(page.locator("#rows td.verdict")).to_have_text(
         [
@@ -138,13 +138,13 @@ def test_several_images_give_table_csv_and_json(
     ]
     assert [row["label"] for row in rows] == ["ai", "real", "", "ai", ""]
     assert [row["error_code"] for row in rows] == ["", "", "corrupt", "", "unsupported_format"]
-    records = put(address, *files)
+    records = post_images(address, *files)
     assert [float(row["probability_ai"] or -1) for row in rows] == [
         record.get("verdict", {}).get("probability_ai", -1) for record in records
     ]
 
     saved = json.loads(_saved(page, "Save as JSON", "verdicts.json"))
-    assert [_lasting(record) for record in saved] == [_lasting(record) for record in records]
+    assert [_without_time(record) for record in saved] == [_without_time(record) for record in records]
 
 
 def test_completion_is_announced_after_table_is_rendered(open_page: Open, image_files: ImageFiles) -> None:
@@ -165,7 +165,7 @@ def test_completion_is_announced_after_table_is_rendered(open_page: Open, image_
             });
         }"""
     )
-    choose(page, image_files["bright.jpg"], image_files["dark.png"])
+    choose_files(page, image_files["bright.jpg"], image_files["dark.png"])
     page.locator("#run").click()
     expect(page.locator("h2.verdict")).to_have_count(2)
     page.evaluate("new Promise((done) => setTimeout(done))")  # pending tasks of the last verdict have run
@@ -183,14 +183,14 @@ def _saved(page: Page, button: str, name: str) -> str:
     return Path(saving.value.path()).read_text(encoding="utf-8")
 
 
-def _lasting(record: dict[str, Any]) -> dict[str, Any]:
+def _without_time(record: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in record.items() if name != "elapsed_ms"}
 
 
 def test_damaged_file_has_its_own_error(open_page: Open, image_files: ImageFiles) -> None:
     page = open_page().page
-    choose(page, image_files["broken.jpg"], image_files["scan.tif"])
-    check(page)
+    choose_files(page, image_files["broken.jpg"], image_files["scan.tif"])
+    run_check(page)
     broken = page.get_by_role("article", name="broken.jpg")
     expect(broken.get_by_role("heading")).to_have_text("Could not be checked")
     expect(broken.locator(".reason")).to_have_text("The file is damaged: it does not decode as a picture.")
@@ -207,8 +207,8 @@ def test_heat_map_overlay_and_opacity(open_page: Open, image_files: ImageFiles, 
     picture.paste((255, 255, 255), (0, 0, 200, 400))
     picture.save(path)
     page = open_page().page
-    choose(page, path)
-    check(page)
+    choose_files(page, path)
+    run_check(page)
     page.get_by_label("Show where the model looked").check()
     expect(page.get_by_text("Where the model looked; not proof.")).to_be_visible()
     heat = page.locator("canvas.heat")
@@ -237,11 +237,11 @@ def test_metadata_claim_is_shown_as_claim(open_page: Open, address: str, tmp_pat
     )
     path = tmp_path / "noted.png"
     Image.new("RGB", (512, 512), (128, 128, 128)).save(path, pnginfo=note)
-    verdict = put(address, path)[0]["verdict"]
+    verdict = post_images(address, path)[0]["verdict"]
     assert (verdict["label"], verdict["decided_by"]) == ("ai", "metadata")
     page = open_page().page
-    choose(page, path)
-    check(page)
+    choose_files(page, path)
+    run_check(page)
     expect(page.locator("h2.verdict")).to_have_text("Made with Stable Diffusion web UI, says the file")
     expect(page.locator(".decided b")).to_have_text("what the file says of itself")
     expect(page.get_by_role("meter")).to_have_attribute(

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from testkit.service import running
-from tests.support.browsing import Open, check, choose
+from tests.support.browsing import Open, choose_files, run_check
 
 pytestmark = pytest.mark.e2e
 ImageFiles = dict[str, Path]
@@ -16,7 +16,7 @@ ImageFiles = dict[str, Path]
 
 def test_stop_keeps_results_and_can_resume(open_page: Open, image_files: ImageFiles) -> None:
     page = open_page().page
-    choose(page, *[image_files["bright.jpg"]] * 40)
+    choose_files(page, *[image_files["bright.jpg"]] * 40)
     page.get_by_role("button", name="Check 40 pictures").click()
     page.locator("h2.verdict").first.wait_for()
     page.get_by_role("button", name="Stop").click()
@@ -31,8 +31,8 @@ def test_too_large_file_is_not_sent(open_page: Open, image_files: ImageFiles, ti
     size = image_files["bright.jpg"].stat().st_size
     with running(tiny_model_dir, max_body_bytes=size - 1) as address:
         monitored = open_page(at=address)
-        choose(monitored.page, image_files["bright.jpg"])
-        check(monitored.page)
+        choose_files(monitored.page, image_files["bright.jpg"])
+        run_check(monitored.page)
         expect(monitored.page.locator(".reason")).to_contain_text("The file is larger than")
         assert not any("detect" in url for url in monitored.requested_urls)
 
@@ -49,7 +49,7 @@ def test_key_is_requested_and_kept_in_memory_only(
         field.fill("a wrong one")
         page.keyboard.press("Enter")
         expect(field).to_be_hidden()
-        choose(page, image_files["bright.jpg"])
+        choose_files(page, image_files["bright.jpg"])
         page.get_by_role("button", name="Check picture").click()
         expect(page.locator("#problem")).to_have_text("This key is not known to the service.")
         field.fill("open sesame")
@@ -67,7 +67,7 @@ def test_unreachable_service_is_reported(
     with running(tiny_model_dir) as address:
         monitored = open_page(at=address)
     monitored.expected = ("ERR_CONNECTION_REFUSED",)
-    choose(monitored.page, image_files["bright.jpg"])
+    choose_files(monitored.page, image_files["bright.jpg"])
     monitored.page.get_by_role("button", name="Check picture").click()
     expect(monitored.page.get_by_role("alert")).to_have_text("The service does not answer. Is it running?")
     expect(monitored.page.get_by_text("Ready to be checked.")).to_be_visible()

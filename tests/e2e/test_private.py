@@ -18,7 +18,7 @@ from imageprocess.web import site
 from testkit.pictures import encode, scene
 from testkit.records import png_chunk
 from testkit.service import running
-from tests.support.browsing import Open, choose_private, put, saved_records
+from tests.support.browsing import Open, choose_private, post_images, saved_records
 from tests.support.golden_pictures import golden_pictures
 
 pytestmark = pytest.mark.e2e
@@ -104,7 +104,7 @@ def test_hostile_files_do_not_break_the_worker(open_static: Open, shared_dir: Pa
     folder = shared_dir / "hostile"
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.stat().st_size < 100_000]
     if not files:
-        pytest.skip("needs ../shared/hostile, which is not beside this clone")
+        pytest.skip("needs ../shared/hostile")
     chosen = [path.read_bytes() for path in files[:: max(1, len(files) // 80)]]
     sound = encode(scene(1), "PNG")
     page = open_static("docs.html").page
@@ -158,7 +158,7 @@ def test_no_preview_for_image_over_pixel_limit(open_page: Open) -> None:
 
 def test_mode_change_updates_verdict_immediately(open_static: Open, tmp_path: Path) -> None:
     path = tmp_path / "x.jpg"
-    path.write_bytes(_unsure_when_sure())
+    path.write_bytes(_unsure_image())
     page = open_static().page
     choose_private(page, path)
     page.get_by_label("How sure an answer must be").select_option("high-confidence")
@@ -191,7 +191,7 @@ def test_mode_changed_during_run_applies(open_static: Open, image_files: ImageFi
         assert (thresholds["ai"], thresholds["real"]) == (expected.ai, expected.real)
 
 
-def _unsure_when_sure() -> bytes:
+def _unsure_image() -> bytes:
     """An image that is unsure for the shipped model in mode high-confidence."""
     detector = Detector()
     for name, data in golden_pictures().items():
@@ -231,7 +231,7 @@ def test_canvas_noise_is_detected(open_static: Open, static_dir: Path) -> None:
 
 def test_switch_between_browser_and_service(open_page: Open, image_files: ImageFiles, address: str) -> None:
     if not site.has_private_mode():
-        pytest.skip("private mode is not built: `make web` does, where npm is")
+        pytest.skip("private mode is not built: run `make web` (needs npm)")
     monitored = open_page()
     page = monitored.page
     expect(page.get_by_label("On the service")).to_be_checked()
@@ -247,7 +247,9 @@ def test_switch_between_browser_and_service(open_page: Open, image_files: ImageF
     )
     assert not any("detect" in url for url in monitored.requested_urls)
     here = saved_records(page)
-    records = put(address, image_files["bright.jpg"], image_files["dark.png"], image_files["grey.webp"])
+    records = post_images(
+        address, image_files["bright.jpg"], image_files["dark.png"], image_files["grey.webp"]
+    )
     for mine, theirs in zip(here, records, strict=False):
         assert mine["verdict"]["label"] == theirs["verdict"]["label"]
         assert mine["verdict"]["probability_ai"] == pytest.approx(

@@ -13,13 +13,13 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from testkit.pictures import encode, plain
-from tests.support.browsing import PHONE, Open, check, choose, choose_private
+from tests.support.browsing import PHONE, Open, choose_files, choose_private, run_check
 
 pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
-def eight(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+def eight_images(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """For the tiny model bright is AI, dark is real, grey is unsure. Two files share a name."""
     folder = tmp_path_factory.mktemp("eight")
     details = {
@@ -76,10 +76,10 @@ def _import(zipped: Path, out: Path) -> list[dict[str, str]]:
     return list(csv.DictReader((out / "index.csv").open(newline="")))
 
 
-def test_table_filters_and_sorts_by_grade(open_page: Open, eight: list[Path]) -> None:
+def test_table_filters_and_sorts_by_grade(open_page: Open, eight_images: list[Path]) -> None:
     page = open_page().page
-    choose(page, *eight)
-    check(page)
+    choose_files(page, *eight_images)
+    run_check(page)
     expect(page.locator("#rows tr")).to_have_count(8)
     expect(page.locator("#filter option")).to_have_text(
         [
@@ -102,14 +102,14 @@ def test_table_filters_and_sorts_by_grade(open_page: Open, eight: list[Path]) ->
 
 @pytest.mark.parametrize("private", [False, True])
 def test_review_labels_are_saved_as_importable_folder(
-    open_page: Open, open_static: Open, eight: list[Path], tmp_path: Path, private: bool
+    open_page: Open, open_static: Open, eight_images: list[Path], tmp_path: Path, private: bool
 ) -> None:
     page = (open_static if private else open_page)().page
     if private:
-        choose_private(page, *eight)
+        choose_private(page, *eight_images)
     else:
-        choose(page, *eight)
-        check(page)
+        choose_files(page, *eight_images)
+        run_check(page)
     _open_review(page)
     expect(page.get_by_role("button", name="Save the marks")).to_be_disabled()
     expect(page.get_by_label("Show only")).to_be_visible()
@@ -131,17 +131,17 @@ def test_review_labels_are_saved_as_importable_folder(
             assert (row["truth"] == side) == (expected == "agree")
         assert (
             row["file"].startswith(f"{row['truth']}/")
-            and archive.read(row["file"]) == eight[place].read_bytes()
+            and archive.read(row["file"]) == eight_images[place].read_bytes()
         )
-        assert row["source"] == eight[place].name and row["mode"] == "balanced"
+        assert row["source"] == eight_images[place].name and row["mode"] == "balanced"
     index = _import(path, tmp_path / "set")
     assert {row["sha256"]: row["label"] for row in index} == {row["sha256"]: row["truth"] for row in message}
 
 
-def test_row_is_labelled_by_keyboard(open_page: Open, eight: list[Path]) -> None:
+def test_row_is_labelled_by_keyboard(open_page: Open, eight_images: list[Path]) -> None:
     page = open_page().page
-    choose(page, *eight)
-    check(page)
+    choose_files(page, *eight_images)
+    run_check(page)
     _open_review(page)
     first = page.locator("#rows tr").first
     first.get_by_role("link").focus()
@@ -164,10 +164,10 @@ def test_row_is_labelled_by_keyboard(open_page: Open, eight: list[Path]) -> None
     expect(page.locator(".mark").first).to_be_hidden()
 
 
-def test_label_survives_mode_change(open_page: Open, eight: list[Path]) -> None:
+def test_label_survives_mode_change(open_page: Open, eight_images: list[Path]) -> None:
     page = open_page().page
-    choose(page, *eight[4:6])
-    check(page)
+    choose_files(page, *eight_images[4:6])
+    run_check(page)
     _open_review(page)
     grey = page.locator("#rows tr", has_text="grey.png")
     expect(grey.locator(".mark-as")).to_have_text(["AI-made", "Real"])
@@ -180,9 +180,9 @@ def test_label_survives_mode_change(open_page: Open, eight: list[Path]) -> None:
     assert [(row["truth"], row["mode"]) for row in message] == [("real", "best-guess")]
 
 
-def test_review_on_phone_and_in_hebrew(open_page: Open, eight: list[Path]) -> None:
+def test_review_on_phone_and_in_hebrew(open_page: Open, eight_images: list[Path]) -> None:
     page = open_page("predict.html?lang=he", viewport=PHONE).page
-    choose(page, *eight)
+    choose_files(page, *eight_images)
     page.locator("#run").click()
     expect(page.locator("#rows tr")).to_have_count(8)
     expect(page.locator("#review-on")).to_have_text("מעבר על התשובות")
@@ -218,7 +218,7 @@ def test_exported_file_name_has_no_path(open_page: Open, tmp_path: Path) -> None
             for i, name in enumerate(names)
         ],
     )
-    check(page)
+    run_check(page)
     _open_review(page)
     expect(page.locator("#rows tr")).to_have_count(len(names))
     for row in page.locator("#rows tr").all():

@@ -29,7 +29,7 @@ from tests.support.browsing import (
     choose_private,
     monitored_page,
     probability,
-    pushed_in_strips,
+    process_in_strips,
     saved_records,
     wait_on_page,
 )
@@ -62,7 +62,7 @@ def test_views_are_bit_exact_with_python(open_static: Open, crops: int) -> None:
         rgba = rng.integers(0, 256, (height, width, 4), dtype=np.uint8)
         rgba[: height // 2, : width // 2] //= 4  # less texture here than there
         facts = {"input": asdict(spec), "views": {"crops": crops}}
-        actual = pushed_in_strips(page, "views.js ViewCutter", rgba, facts)
+        actual = process_in_strips(page, "views.js ViewCutter", rgba, facts)
         expected = cut_views(np.ascontiguousarray(rgba[..., :3]), spec, crops)
         assert actual == expected.tobytes(), (width, height)
 

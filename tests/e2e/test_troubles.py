@@ -19,10 +19,10 @@ from tests.support.browsing import (
     DESKTOP,
     PHONE,
     Open,
-    check,
-    choose,
+    choose_files,
     choose_private,
     monitored_page,
+    run_check,
     saved_records,
 )
 
@@ -42,10 +42,10 @@ def test_unreadable_file_fails_alone(open_page: Open, image_files: ImageFiles, t
     monitored.expected = ("ERR_UPLOAD_FILE_CHANGED",)
     page = monitored.page
     files = _copies(image_files, tmp_path, "changed.png", "b.png", "c.png")
-    choose(page, *files)
+    choose_files(page, *files)
     expect(page.locator("[data-drawn]")).to_have_count(3)
     os.utime(files[0], (1, 1))  # browsers compare the modification time
-    check(page)
+    run_check(page)
     expect(page.get_by_role("status")).to_have_text(
         "3 pictures checked. Very likely real: 2, Could not be checked: 1."
     )
@@ -92,8 +92,8 @@ def test_images_are_checked_without_storage(browser: Browser, address: str, imag
         page.goto(f"{address}/predict.html")
         page.wait_for_load_state("networkidle")
         expect(page.locator("#history-keep")).to_be_hidden()
-        choose(page, image_files["bright.jpg"])
-        check(page)
+        choose_files(page, image_files["bright.jpg"])
+        run_check(page)
         expect(page.locator("h2.verdict")).to_have_text("Very likely AI-made")
 
 
@@ -121,7 +121,7 @@ def test_retry_after_pause_is_observed_and_shown(
             route.fulfill(**_busy(1, status, code))
 
     page.route(DETECT, answer)
-    choose(page, image_files["bright.jpg"])
+    choose_files(page, image_files["bright.jpg"])
     page.evaluate(
         """() => {
             const status = document.getElementById("status");
@@ -130,7 +130,7 @@ def test_retry_after_pause_is_observed_and_shown(
                 .observe(status, { childList: true, attributes: true });
         }"""
     )
-    check(page)
+    run_check(page)
     expect(page.locator("h2.verdict")).to_have_text("Very likely AI-made")
     paused = [height for text, height in page.evaluate("said") if "Next try in 1 s; 0 of 1 checked" in text]
     assert paused and paused[-1] > 10  # visible also for a single image
@@ -141,13 +141,13 @@ def test_stop_ends_pause(open_page: Open, image_files: ImageFiles) -> None:
     monitored.expected = ("status of 503",)
     page = monitored.page
     page.route(DETECT, lambda route: route.fulfill(**_busy(600, 503, "busy")))
-    choose(page, image_files["bright.jpg"], image_files["dark.png"])
+    choose_files(page, image_files["bright.jpg"], image_files["dark.png"])
     page.locator("#run").click()
     expect(page.get_by_role("status")).to_contain_text("Next try in 600 s")
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("status")).to_have_text("Stopped. 0 of 2 checked.")
     page.unroute_all()
-    check(page)
+    run_check(page)
     expect(page.locator("h2.verdict")).to_have_count(2)
 
 
@@ -160,7 +160,7 @@ def test_stop_and_start_over_during_model_download(open_static: Open, image_file
     held: list[Route] = []
     page.route("**/model.onnx*", lambda route: held.append(route))
     page.goto(f"{monitored.address}/predict.html")
-    choose(page, image_files["bright.jpg"])
+    choose_files(page, image_files["bright.jpg"])
     page.evaluate(
         "Object.assign(document.getElementById('loading'), { hidden: false, textContent: '1 of 2' })"
     )
@@ -169,7 +169,7 @@ def test_stop_and_start_over_during_model_download(open_static: Open, image_file
     expect(page.get_by_role("status")).to_have_text("Stopped. 0 of 1 checked.")
     page.get_by_role("button", name="Check picture").click()
     page.get_by_role("button", name="Start over").click()
-    choose(page, image_files["dark.png"])
+    choose_files(page, image_files["dark.png"])
     expect(page.get_by_role("button", name="Stop")).to_be_focused()
     for route in held:
         route.continue_()
@@ -183,7 +183,7 @@ def test_removing_image_during_run_keeps_focus_on_stop(open_page: Open, image_fi
     page = open_page().page
     held: list[Route] = []
     page.route(DETECT, lambda route: held.append(route))
-    choose(page, image_files["bright.jpg"], image_files["dark.png"])
+    choose_files(page, image_files["bright.jpg"], image_files["dark.png"])
     page.locator("#run").click()
     page.get_by_role("button", name="Remove dark.png").click()
     expect(page.get_by_role("button", name="Stop")).to_be_focused()
@@ -191,8 +191,8 @@ def test_removing_image_during_run_keeps_focus_on_stop(open_page: Open, image_fi
     expect(page.get_by_label("Choose pictures")).to_be_focused()
     expect(page.get_by_role("status")).to_be_empty()
     page.unroute_all(behavior="ignoreErrors")
-    choose(page, image_files["grey.webp"])
-    check(page)
+    choose_files(page, image_files["grey.webp"])
+    run_check(page)
     expect(page.locator("h2.verdict")).to_have_text("Cannot tell")
 
 
@@ -202,7 +202,7 @@ def test_key_in_any_script(open_page: Open, image_files: ImageFiles, tiny_model_
         monitored = open_page(at=address)
         monitored.expected = ("403 (Forbidden)",)
         page = monitored.page
-        choose(page, image_files["bright.jpg"])
+        choose_files(page, image_files["bright.jpg"])
         page.get_by_label("This service asks for a key").fill(key)
         page.get_by_role("button", name="Use it").click()
         if key == "סומסום היפתח":
@@ -214,7 +214,7 @@ def test_key_in_any_script(open_page: Open, image_files: ImageFiles, tiny_model_
 
 def test_size_limit_message_matches_checker(open_page: Open, tiny_model_dir: Path, tmp_path: Path) -> None:
     if not site.has_private_mode():
-        pytest.skip("private mode is not built: `make web` does, where npm is")
+        pytest.skip("private mode is not built: run `make web` (needs npm)")
     path = tmp_path / "scan.tif"
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (600, 600, 3), np.uint8))
     path.write_bytes(encode(noise, "TIFF", compression="jpeg"))
@@ -228,7 +228,7 @@ def test_size_limit_message_matches_checker(open_page: Open, tiny_model_dir: Pat
 
 def test_browser_warning_is_hidden_for_service(open_page: Open) -> None:
     if not site.has_private_mode():
-        pytest.skip("private mode is not built: `make web` does, where npm is")
+        pytest.skip("private mode is not built: run `make web` (needs npm)")
     monitored = open_page(
         "docs.html", service_workers="block"
     )  # Playwright routes do not reach workers of a service worker
@@ -252,8 +252,8 @@ def test_tools_and_table_precede_cards_for_many_images(
     open_page: Open, image_files: ImageFiles, viewport: dict[str, int]
 ) -> None:
     page = open_page(viewport=viewport).page
-    choose(page, *[image_files["bright.jpg"]] * 8)
-    check(page)
+    choose_files(page, *[image_files["bright.jpg"]] * 8)
+    run_check(page)
     expect(page.locator("#rows tr")).to_have_count(8)
     tops = [_top(page, selector) for selector in ("#reset", "#status", "#results", "#cards", "#history")]
     assert tops == sorted(tops)
@@ -268,6 +268,6 @@ def _top(page: Page, selector: str) -> float:
 
 def test_long_name_does_not_widen_page(open_page: Open, image_files: ImageFiles, tmp_path: Path) -> None:
     page = open_page(viewport=PHONE, has_touch=True, is_mobile=True).page
-    choose(page, *_copies(image_files, tmp_path, f"IMG_{'1234567890' * 8}.png"))
-    check(page)
+    choose_files(page, *_copies(image_files, tmp_path, f"IMG_{'1234567890' * 8}.png"))
+    run_check(page)
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]

@@ -52,11 +52,11 @@ def test_each_family_is_scored_by_a_network_trained_without_it(two_families, mon
     trained_on = []
     train = imageprocess.train.loop.train
 
-    def watched(*args, rows, **options):
+    def record_training(*args, rows, **options):
         trained_on.append({row.origin for row in rows if row.label == "ai"})
         return train(*args, rows=rows, **options)
 
-    monkeypatch.setattr(imageprocess.train.loop, "train", watched)
+    monkeypatch.setattr(imageprocess.train.loop, "train", record_training)
     progress = []
     record = leave_one_out(
         two_families,

@@ -41,7 +41,7 @@ def builder() -> ModuleType:
 def packages(builder: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Output folder of `make extension`."""
     if not site.has_private_mode():
-        pytest.skip("the model's runtime is not there: `make web` fetches it, where npm is")
+        pytest.skip("the model runtime is missing: run `make web` (needs npm)")
     out = tmp_path_factory.mktemp("extension")
     builder.build(out, site.browser_model())
     return out

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.e2e
 @pytest.fixture(scope="module")
 def firefox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
     if not (shutil.which("firefox") or shutil.which("firefox-esr")):
-        pytest.skip("no Firefox here: `apt-get install firefox-esr`")
+        pytest.skip("needs Firefox: `apt-get install firefox-esr`")
     with firefox_running(tmp_path_factory.mktemp("profile")) as running:
         yield running
 
@@ -37,7 +37,7 @@ def root(firefox: Firefox, packages: Path) -> str:
 def test_verdict_matches_command_line_in_firefox(firefox: Firefox, root: str) -> None:
     data = encode(scene(3, 640, 480), "JPEG", quality=90)
     firefox.open(f"{root}popup.html")
-    answer = firefox.ask(
+    answer = firefox.evaluate(
         """const question = {to: "engine", call: "check", name: "a.jpg", mode: "balanced", url: arguments[0]};
         return browser.runtime.sendMessage({to: "background", call: "start"})
             .then(() => browser.runtime.sendMessage(question))""",
@@ -54,17 +54,17 @@ def _scan(firefox: Firefox, root: str, address: str) -> dict[str, Any]:
     """Start a scan of a page, as the popup does; returns the final progress."""
     page = firefox.open(address)
     firefox.open(f"{root}popup.html")
-    tab = firefox.ask(
+    tab = firefox.evaluate(
         "return browser.tabs.query({}).then((tabs) => tabs.find(({ url }) => url === arguments[0]).id)",
         address,
     )
-    reached = firefox.ask(
+    reached = firefox.evaluate(
         """return browser.runtime.sendMessage({to: "background", call: "scan", tabId: arguments[0]})""", tab
     )
     assert reached == {"value": True}
 
     def progress() -> dict[str, Any]:
-        state: dict[str, Any] = firefox.ask(
+        state: dict[str, Any] = firefox.evaluate(
             """return browser.tabs.sendMessage(arguments[0], {call: "progress"}, {frameId: 0})""", tab
         )
         return state

@@ -24,7 +24,7 @@ NOTE = "a fox in the snow\nSteps: 20, Sampler: Euler, CFG scale: 7, Seed: 3, Siz
 Sites = tuple[Site, Site]
 
 
-class Framed:
+class FramePage:
     """A page with an image, a same-site frame with two images, and a cross-site frame with one."""
 
     def __init__(self, here: Site, there: Site) -> None:
@@ -67,7 +67,7 @@ def _frame_id(extension: Extension, page: Page, address: str) -> int:
     return number
 
 
-def _checked(extension: Extension, page: Page, count: int) -> tuple[Page, list[dict[str, Any]]]:
+def _scan_results(extension: Extension, page: Page, count: int) -> tuple[Page, list[dict[str, Any]]]:
     """The popup after a scan of the page, and its saved records."""
     popup = extension.popup(page)
     popup.get_by_role("button", name="Check the pictures").click()
@@ -84,14 +84,14 @@ def extension(start: Start) -> Extension:
 
 
 @pytest.fixture(scope="module")
-def framed(sites: Sites) -> Framed:
-    return Framed(*sites)
+def frame_page(sites: Sites) -> FramePage:
+    return FramePage(*sites)
 
 
-def test_same_site_frames_are_scanned_and_others_listed(extension: Extension, framed: Framed) -> None:
-    page = framed.open(extension)
-    popup, records = _checked(extension, page, 3)
-    assert len(records) == 3 and framed.large in {record["address"] for record in records}
+def test_same_site_frames_are_scanned_and_others_listed(extension: Extension, frame_page: FramePage) -> None:
+    page = frame_page.open(extension)
+    popup, records = _scan_results(extension, page, 3)
+    assert len(records) == 3 and frame_page.large in {record["address"] for record in records}
     assert [record["verdict"]["decided_by"] for record in records].count("metadata") == 1
     expect(popup.locator("#frames-allow")).to_have_text(re.compile("not looked at. Allow localhost$"))
     popup.get_by_role("button", name="Remove the badges").click()
@@ -99,19 +99,19 @@ def test_same_site_frames_are_scanned_and_others_listed(extension: Extension, fr
     page.close()
 
 
-def test_frames_of_allowed_site_are_scanned(start: Start, framed: Framed) -> None:
+def test_frames_of_allowed_site_are_scanned(start: Start, frame_page: FramePage) -> None:
     extension = start(allowed=["http://127.0.0.1/*", "http://localhost/*"])
-    popup, records = _checked(extension, framed.open(extension), 4)
-    assert len(records) == 4 and framed.far in {record["address"] for record in records}
+    popup, records = _scan_results(extension, frame_page.open(extension), 4)
+    assert len(records) == 4 and frame_page.far in {record["address"] for record in records}
     expect(popup.locator("#frames")).to_be_hidden()
     extension.context.close()
 
 
-def test_panel_of_frame_image_opens_over_page(extension: Extension, framed: Framed) -> None:
+def test_panel_of_frame_image_opens_over_page(extension: Extension, frame_page: FramePage) -> None:
     """A blob: URL, readable only in the frame, and a report that contains the image."""
-    page = framed.open(extension)
+    page = frame_page.open(extension)
     address = page.frames[1].evaluate("document.images[1].currentSrc")
-    extension.right_click(page, address, _frame_id(extension, page, framed.inner))
+    extension.right_click(page, address, _frame_id(extension, page, frame_page.inner))
     panel = extension.panel(page)
     expect(panel.locator("blockquote")).to_have_text("a fox in the snow")
     assert panel.parent_frame == page.main_frame
@@ -120,11 +120,13 @@ def test_panel_of_frame_image_opens_over_page(extension: Extension, framed: Fram
     panel.get_by_label("with the picture in it").check()
     with page.expect_download() as saving:
         panel.get_by_role("button", name="Save a report").click()
-    assert base64.b64encode(framed.noted).decode() in Path(saving.value.path()).read_text(encoding="utf-8")
+    assert base64.b64encode(frame_page.noted).decode() in Path(saving.value.path()).read_text(
+        encoding="utf-8"
+    )
     page.close()
 
 
-def _point(extension: Extension, page: Page, frame: int) -> Frame:
+def _pick(extension: Extension, page: Page, frame: int) -> Frame:
     """Start the picker, click the first image of a frame, and return the panel."""
     extension.right_click(page, None)
     page.wait_for_function("document.elementFromPoint(5, 5)?.matches('[data-imageprocess]')")
@@ -136,24 +138,24 @@ def _point(extension: Extension, page: Page, frame: int) -> Frame:
     return panel
 
 
-def test_click_selects_image_in_frame(extension: Extension, framed: Framed) -> None:
-    page = framed.open(extension)
-    panel = _point(extension, page, 0)
+def test_click_selects_image_in_frame(extension: Extension, frame_page: FramePage) -> None:
+    page = frame_page.open(extension)
+    panel = _pick(extension, page, 0)
     expect(panel.locator("h2.verdict")).to_be_visible()
     expect(panel.get_by_text("the largest copy")).to_be_visible()
     assert panel.parent_frame == page.main_frame
     page.close()
 
 
-def test_click_into_forbidden_frame_requests_permission(extension: Extension, framed: Framed) -> None:
-    page = framed.open(extension)
-    expect(_point(extension, page, 1).locator("#allow")).to_have_text("Allow localhost")
+def test_click_into_forbidden_frame_requests_permission(extension: Extension, frame_page: FramePage) -> None:
+    page = frame_page.open(extension)
+    expect(_pick(extension, page, 1).locator("#allow")).to_have_text("Allow localhost")
     page.close()
 
 
-def test_forbidden_frame_image_requests_permission(extension: Extension, framed: Framed) -> None:
-    page = framed.open(extension)
-    extension.right_click(page, framed.far, frame_id=4242)  # no accessible frame has this id
+def test_forbidden_frame_image_requests_permission(extension: Extension, frame_page: FramePage) -> None:
+    page = frame_page.open(extension)
+    extension.right_click(page, frame_page.far, frame_id=4242)  # no accessible frame has this id
     panel = extension.panel(page)
     expect(panel.locator("h2")).to_have_text("This picture lies on another site")
     expect(panel.locator("#allow")).to_have_text("Allow localhost")

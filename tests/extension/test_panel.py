@@ -36,7 +36,7 @@ def extension(start: Start) -> Extension:
     return start(allowed=["http://127.0.0.1/*"])
 
 
-def opened(extension: Extension, address: str) -> Page:
+def open_single_page(extension: Extension, address: str) -> Page:
     for page in extension.context.pages[1:]:
         page.close()
     page = extension.context.new_page()
@@ -44,7 +44,7 @@ def opened(extension: Extension, address: str) -> Page:
     return page
 
 
-def saved(panel: Frame, page: Page) -> tuple[str, dict[str, Any]]:
+def save_report(panel: Frame, page: Page) -> tuple[str, dict[str, Any]]:
     """Text of the saved report, and the record in it."""
     with page.expect_download() as saving:
         panel.get_by_role("button", name="Save a report").click()
@@ -57,12 +57,12 @@ def saved(panel: Frame, page: Page) -> tuple[str, dict[str, Any]]:
 def test_verdict_matches_command_line(extension: Extension, sites: Sites) -> None:
     data = encode(golden_picture(4, 1024, 768), "JPEG", quality=88)
     address = sites[0].picture("/photo.jpg", data)
-    page = opened(extension, sites[0].page('<img src="/photo.jpg" width=400 alt="">'))
+    page = open_single_page(extension, sites[0].page('<img src="/photo.jpg" width=400 alt="">'))
     extension.right_click(page, address)
     panel = extension.panel(page)
     expect(panel.locator("h2.verdict")).to_be_visible()
     expect(panel.get_by_text("This copy carries no record")).to_be_visible()
-    _, record = saved(panel, page)
+    _, record = save_report(panel, page)
     expected = to_record(Detector(str(site.browser_model())).detect(Source("photo.jpg", data)))
     assert record["sha256"] == expected["sha256"] == hashlib.sha256(data).hexdigest()
     assert record["verdict"]["label"] == expected["verdict"]["label"]
@@ -80,7 +80,7 @@ def test_largest_srcset_candidate_is_read(extension: Extension, sites: Sites) ->
     here.picture("/middle.png", encode(scene(2, 200, 150), "PNG"))
     large = png_texts({"parameters": NOTE})
     here.picture("/large,1.png", large)
-    page = opened(
+    page = open_single_page(
         extension,
         here.page(
             '<img src="/small.png" srcset="/small.png 160w, /large,1.png 320w, /middle.png 200w" sizes=80px>'
@@ -92,18 +92,18 @@ def test_largest_srcset_candidate_is_read(extension: Extension, sites: Sites) ->
     expect(panel.locator("blockquote")).to_have_text("a lighthouse in a storm")
     expect(panel.get_by_text("the largest copy")).to_be_visible()
     expect(panel.get_by_text("carries no record")).to_have_count(0)
-    text, record = saved(panel, page)
+    text, record = save_report(panel, page)
     assert record["sha256"] == hashlib.sha256(large).hexdigest()
     assert base64.b64encode(large).decode() not in text
     panel.get_by_label("with the picture in it").check()
-    assert base64.b64encode(large).decode() in saved(panel, page)[0]
+    assert base64.b64encode(large).decode() in save_report(panel, page)[0]
 
 
 def test_picker_selects_image_below_overlay(extension: Extension, sites: Sites) -> None:
     """A background image below a link: the browser reports no image, so the user picks it by a click."""
     here = sites[0]
     here.picture("/back.png", png_texts({"parameters": NOTE}))
-    page = opened(
+    page = open_single_page(
         extension,
         here.page(
             """<div style="width:320px;height:240px;background:url('/back.png')"></div>
@@ -121,7 +121,7 @@ def test_picker_selects_image_below_overlay(extension: Extension, sites: Sites) 
 def test_cross_site_image_requests_permission(extension: Extension, sites: Sites) -> None:
     here, there = sites
     address = there.picture("/cross.jpg", encode(scene(3), "JPEG"))
-    page = opened(extension, here.page(f'<img src="{address}" width=300>'))
+    page = open_single_page(extension, here.page(f'<img src="{address}" width=300>'))
     extension.right_click(page, address)
     panel = extension.panel(page)
     expect(panel.locator("h2")).to_have_text("This picture lies on another site")
@@ -130,7 +130,7 @@ def test_cross_site_image_requests_permission(extension: Extension, sites: Sites
     # With CORS headers no permission is needed.
     there.headers["Access-Control-Allow-Origin"] = "*"
     address = there.picture("/open.jpg", encode(scene(4), "JPEG"))
-    page = opened(extension, here.page(f'<img src="{address}" width=300>'))
+    page = open_single_page(extension, here.page(f'<img src="{address}" width=300>'))
     try:
         extension.right_click(page, address)
         expect(extension.panel(page).locator("h2.verdict")).not_to_have_text("Could not be checked")
@@ -145,7 +145,7 @@ def test_data_and_blob_urls(extension: Extension, sites: Sites) -> None:
         f"""fetch('data:image/png;base64,{data}').then((answer) => answer.blob())
             .then((blob) => document.images[0].src = URL.createObjectURL(blob))""",
     ):
-        page = opened(extension, sites[0].page("<img width=300>"))
+        page = open_single_page(extension, sites[0].page("<img width=300>"))
         page.evaluate(script)
         page.wait_for_function("document.images[0].naturalWidth > 0")
         extension.right_click(page, page.evaluate("document.images[0].currentSrc"))
@@ -162,7 +162,7 @@ def test_unsupported_images_show_reason(extension: Extension, sites: Sites) -> N
         ("/missing.jpg", "could not be fetched"),
         ("/cut.jpg", "damaged"),
     ):
-        page = opened(extension, address)  # a new page: contains only the panel of this image
+        page = open_single_page(extension, address)  # a new page: contains only the panel of this image
         extension.right_click(page, here.address + path)
         expect(extension.panel(page).locator("#content")).to_contain_text(why)
 
@@ -172,7 +172,7 @@ def test_strict_csp_page_and_escape_key(extension: Extension, sites: Sites) -> N
     here = sites[0]
     address = here.picture("/strict.png", encode(scene(6), "PNG"))
     policy = "default-src 'none'; img-src 'self'; require-trusted-types-for 'script'"
-    page = opened(
+    page = open_single_page(
         extension,
         here.page(
             '<img src="/strict.png">', head=f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
@@ -192,7 +192,9 @@ def test_strict_csp_page_and_escape_key(extension: Extension, sites: Sites) -> N
 
 
 def test_page_cannot_embed_the_panel(extension: Extension, sites: Sites) -> None:
-    page = opened(extension, sites[0].page(f'<iframe src="{extension.root}panel.html#guess"></iframe>'))
+    page = open_single_page(
+        extension, sites[0].page(f'<iframe src="{extension.root}panel.html#guess"></iframe>')
+    )
     page.wait_for_timeout(1000)  # proves that nothing is shown: a legitimate panel has its heading by then
     frame = next(frame for frame in page.frames if "panel.html" in frame.url)
     expect(frame.locator("h2")).to_have_count(0)

@@ -27,34 +27,34 @@ BOTH = ["http://127.0.0.1/*", "http://localhost/*"]
 Sites = tuple[Site, Site]
 
 
-def _drawn(seed: int) -> bytes:
+def _image_file(seed: int) -> bytes:
     form = ("JPEG", "PNG", "WEBP")[seed % 3]
     picture = golden_picture(seed, 300, 225) if seed % 2 else scene(seed, 300, 225)
     return encode(picture, form)
 
 
-class Sixty:
+class ScanPage:
     """A page of sixty images; `read`: URL -> bytes of the images that must be checked."""
 
     def __init__(self, here: Site, there: Site) -> None:
         self.here, self.there = here, there
         self.read: dict[str, bytes] = {}
-        self.left_out: list[str] = []  # paths that must not be requested again
+        self.skipped_paths: list[str] = []  # paths that must not be requested again
         parts = [self._image(seed) for seed in range(20)]
         parts += [self._set(seed) for seed in range(20, 26)]
         parts += [self._background(seed) for seed in range(26, 32)]
-        parts += [self._elsewhere(seed) for seed in range(32, 38)]
+        parts += [self._cross_site(seed) for seed in range(32, 38)]
         parts += [self._data(seed) for seed in range(38, 42)]
         parts += [
             f'<img class="blob" style="{SIZE}" data-from="{self._add(seed)}">' for seed in range(42, 46)
         ]
-        parts += self._nothing()
+        parts += self._skipped_images()
         parts += ['<div style="height:4000px"></div>']
         parts += [f'<img loading="lazy" style="{SIZE}" src="{self._add(seed)}">' for seed in range(46, 54)]
         self.address = here.page("".join(parts))
 
     def _add(self, seed: int, at: Site | None = None) -> str:
-        data = _drawn(seed)
+        data = _image_file(seed)
         address = (at or self.here).picture(f"/{seed}.{('jpg', 'png', 'webp')[seed % 3]}", data)
         self.read[address] = data
         return address
@@ -75,7 +75,7 @@ class Sixty:
     def _background(self, seed: int) -> str:
         return f"""<div style="{SIZE};background:#eee url('{self._add(seed)}')"></div>"""
 
-    def _elsewhere(self, seed: int) -> str:
+    def _cross_site(self, seed: int) -> str:
         return f'<img style="{SIZE}" src="{self._add(seed, self.there)}">'
 
     def _data(self, seed: int) -> str:
@@ -84,12 +84,18 @@ class Sixty:
         self.read[address] = data
         return f'<img style="{SIZE}" src="{address}">'
 
-    def _nothing(self) -> list[str]:
+    def _skipped_images(self) -> list[str]:
         """Images to skip: trackers, hidden, drawings, broken."""
         pixel = encode(scene(1, 1, 1), "PNG")
         trackers = [self.here.picture(f"/tracker-{i}.png", pixel) for i in range(2)]
-        self.left_out = ["/tracker-0.png", "/tracker-1.png", "/hidden.png", "/drawing.svg", "/broken.jpg"]
-        hidden = self.here.picture("/hidden.png", _drawn(70))
+        self.skipped_paths = [
+            "/tracker-0.png",
+            "/tracker-1.png",
+            "/hidden.png",
+            "/drawing.svg",
+            "/broken.jpg",
+        ]
+        hidden = self.here.picture("/hidden.png", _image_file(70))
         drawing = self.here.picture(
             "/drawing.svg", b'<svg xmlns="http://www.w3.org/2000/svg" width="200" height="200"/>'
         )
@@ -138,7 +144,7 @@ def _records(extension: Extension, page: Page) -> list[dict[str, Any]]:
     return records
 
 
-def _foreign(log: Path, root: str) -> list[str]:
+def _extension_requests(log: Path, root: str) -> list[str]:
     """URLs requested by the extension, from the net log of the browser."""
     net_log = json.loads(log.read_text(encoding="utf-8"))
     requests = {
@@ -156,32 +162,36 @@ def _foreign(log: Path, root: str) -> list[str]:
 def test_scan_of_sixty_images(start: Start, sites: Sites, tmp_path: Path) -> None:
     log = tmp_path / "net.json"
     extension = start(allowed=BOTH, more=(f"--log-net-log={log}",))
-    sixty = Sixty(*sites)
-    page = sixty.open(extension)
+    scan_page = ScanPage(*sites)
+    page = scan_page.open(extension)
     page.wait_for_load_state("networkidle")
     requested_before = [list(one.requested_paths) for one in sites]
     progress = extension.scan(page)
     records = _records(extension, page)
-    _same_verdicts(sixty, records)
-    assert len(records) == progress["checked"] == len(sixty.read) == 54
+    _same_verdicts(scan_page, records)
+    assert len(records) == progress["checked"] == len(scan_page.read) == 54
     assert progress["skipped"] == {"small": 3, "drawing": 2, "broken": 1} and not progress["needs"]
     labels = [record["verdict"]["label"] for record in records]
     assert sorted(_badges(page)) == sorted(labels)
     assert progress["counts"] == {label: labels.count(label) for label in set(labels)}
-    again = [path for path in sites[0].requested_paths[len(requested_before[0]) :] if path in sixty.left_out]
+    again = [
+        path
+        for path in sites[0].requested_paths[len(requested_before[0]) :]
+        if path in scan_page.skipped_paths
+    ]
     assert not again, "what is left out is not asked for"
     extension.context.close()
-    urls = _foreign(log, extension.root)
-    assert urls and set(urls) <= set(sixty.read), "no request but the pictures' own"
+    urls = _extension_requests(log, extension.root)
+    assert urls and set(urls) <= set(scan_page.read), "no request but the pictures' own"
 
 
-def _same_verdicts(sixty: Sixty, records: list[dict[str, Any]]) -> None:
+def _same_verdicts(scan_page: ScanPage, records: list[dict[str, Any]]) -> None:
     detector = Detector(str(site.browser_model()))
     expected = {}
-    for address, data in sixty.read.items():
+    for address, data in scan_page.read.items():
         python_result = to_record(detector.detect(Source(address, data)))
         expected[python_result["sha256"]] = python_result["verdict"]
-    assert len(expected) == len(sixty.read)
+    assert len(expected) == len(scan_page.read)
     for record in records:
         actual, python_verdict = record["verdict"], expected.pop(record["sha256"])
         assert (actual["label"], actual["decided_by"]) == (
@@ -227,8 +237,8 @@ def _memory(extension: Extension) -> int:
 
 def test_added_and_removed_images(extension: Extension, sites: Sites) -> None:
     here = sites[0]
-    here.picture("/first.png", _drawn(80))
-    here.picture("/second.png", _drawn(81))
+    here.picture("/first.png", _image_file(80))
+    here.picture("/second.png", _image_file(81))
     page = extension.context.new_page()
     page.goto(here.page(f'<img id="one" style="{SIZE}" src="/first.png">'))
     assert extension.scan(page)["checked"] == 1
@@ -246,7 +256,7 @@ def test_added_and_removed_images(extension: Extension, sites: Sites) -> None:
 
 def test_cross_site_images_are_listed_and_not_read(extension: Extension, sites: Sites) -> None:
     here, there = sites
-    address = there.picture("/private.png", _drawn(90))
+    address = there.picture("/private.png", _image_file(90))
     page = extension.context.new_page()
     page.goto(here.page(f'<img style="{SIZE}" src="{address}">'))
     progress = extension.scan(page)

@@ -104,7 +104,7 @@ def _compare(browser: dict[str, Any], data: bytes, kind: str) -> None:
     python, _ = inspect_file(data, image, kind, trust_list=Path(os.devnull))
     assert _texts(browser, xmp=False) == _texts(python, xmp=False), data.hex()
     if _texts(browser, xmp=True) == _texts(python, xmp=True):
-        assert _says(browser) == _says(python), data.hex()
+        assert _claims(browser) == _claims(python), data.hex()
 
 
 def _texts(report: dict[str, Any], *, xmp: bool) -> list[str]:
@@ -112,5 +112,5 @@ def _texts(report: dict[str, Any], *, xmp: bool) -> list[str]:
     return [text["name"] for text in report["texts"] if (text["place"] == "XMP") == xmp]
 
 
-def _says(report: dict[str, Any]) -> list[tuple[str, str]]:
+def _claims(report: dict[str, Any]) -> list[tuple[str, str]]:
     return [(item["kind"], item["points_to"]) for item in report["evidence"] if item["kind"] != "c2pa"]

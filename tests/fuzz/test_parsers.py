@@ -139,25 +139,25 @@ EDIT = st.tuples(
 @pytest.mark.parametrize("name", TARGETS)
 def test_parser_survives_mutated_input(name: str) -> None:
     if name == "c2pa" and not (importlib.util.find_spec("c2pa") and importlib.util.find_spec("cryptography")):
-        pytest.skip("needs the extra [c2pa], and cryptography to make certificates")
+        pytest.skip("needs the extra [c2pa] and the package cryptography")
     parse, sound = TARGETS[name], seeds(name)
 
-    def survives(data: bytes) -> None:
+    def check_limits(data: bytes) -> None:
         began = time.process_time()  # CPU time, independent of other load
         parse(data)
         assert time.process_time() - began < MAX_SECONDS_A_CALL
 
     for data in sound:
-        survives(data)
+        check_limits(data)
     before = peak_bytes()
     if SECONDS:
-        go_on(survives, sound, name)
+        run_random_examples(check_limits, sound, name)
     else:
-        a_hundred_examples(survives, sound)
+        run_hypothesis_examples(check_limits, sound)
     assert peak_bytes() - before < MAX_GROWTH_BYTES
 
 
-def a_hundred_examples(survives: Callable[[bytes], None], sound: list[bytes]) -> None:
+def run_hypothesis_examples(check_limits: Callable[[bytes], None], sound: list[bytes]) -> None:
     """Edits drawn by Hypothesis, which shrinks failures."""
 
     @settings(max_examples=100, deadline=None, database=None, suppress_health_check=list(HealthCheck))
@@ -168,18 +168,18 @@ def a_hundred_examples(survives: Callable[[bytes], None], sound: list[bytes]) ->
         st.binary(max_size=64),
     )
     def run(start: bytes, other: bytes, drawn: list[Edit], raw: bytes) -> None:
-        survives(mutate(start, drawn, other) if drawn else raw)
+        check_limits(mutate(start, drawn, other) if drawn else raw)
 
     run()
 
 
-def go_on(survives: Callable[[bytes], None], sound: list[bytes], name: str) -> None:
+def run_random_examples(check_limits: Callable[[bytes], None], sound: list[bytes], name: str) -> None:
     """The same edits drawn at random, ten times as fast; the error contains the failing input."""
     chance, until, count = random.Random(), time.monotonic() + SECONDS, 0
     while time.monotonic() < until:
         data = mutate(chance.choice(sound), edits(chance), chance.choice(sound))
         try:
-            survives(data)
+            check_limits(data)
         except BaseException as error:
             raise AssertionError(f"{name} on {data.hex()}") from error
         count += 1

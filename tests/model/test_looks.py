@@ -20,7 +20,7 @@ def session(tiny_model_dir: Path) -> Session:
     return Session(tiny_model_dir)
 
 
-def _look(session: Session, pixels: np.ndarray) -> dict[str, object]:
+def _explain(session: Session, pixels: np.ndarray) -> dict[str, object]:
     explanation = explain(pixels, session.run([session.prepare(pixels)])[0], session)
     copies: dict[str, object] = explanation["copies"]
     return copies
@@ -28,14 +28,14 @@ def _look(session: Session, pixels: np.ndarray) -> dict[str, object]:
 
 def test_clear_answer_is_stable_in_all_augmented_views(session: Session) -> None:
     for brightness, side in ((240, "ai"), (10, "real")):
-        explanation = _look(session, np.full((90, 120, 3), brightness, np.uint8))
+        explanation = _explain(session, np.full((90, 120, 3), brightness, np.uint8))
         assert (explanation["side"], explanation["same_side"], explanation["total"]) == (side, 8, 8)
 
 
 def test_answer_based_on_borders_changes_when_cropped(session: Session) -> None:
     pixels = np.full((200, 200, 3), 115, np.uint8)  # dark inside: real
     pixels[:20], pixels[-20:] = 255, 255
-    explanation = _look(session, pixels)
+    explanation = _explain(session, pixels)
     assert explanation["side"] == "ai" and explanation["same_side"] == 7
     each = explanation["each"]
     assert isinstance(each, list)

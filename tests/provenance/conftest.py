@@ -17,9 +17,7 @@ def photo() -> bytes:
 @pytest.fixture(scope="session")
 def trust_list(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A trust list with the test authority."""
-    credentials = pytest.importorskip(
-        "testkit.credentials", reason="needs the extra [c2pa]", exc_type=ImportError
-    )
+    credentials = pytest.importorskip("testkit.credentials", reason="needs the extra [c2pa]")
     path = tmp_path_factory.mktemp("trust") / "list.pem"
     path.write_text(credentials.authority().root_pem)
     return path
@@ -28,9 +26,7 @@ def trust_list(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def other_trust_list(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A trust list with another authority only."""
-    credentials = pytest.importorskip(
-        "testkit.credentials", reason="needs the extra [c2pa]", exc_type=ImportError
-    )
+    credentials = pytest.importorskip("testkit.credentials", reason="needs the extra [c2pa]")
     path = tmp_path_factory.mktemp("trust") / "list.pem"
     path.write_text(credentials.authority("Somebody Else").root_pem)
     return path

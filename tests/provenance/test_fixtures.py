@@ -17,7 +17,7 @@ ROWS = list(csv.DictReader(TABLE.read_text(encoding="utf-8").splitlines())) if T
 BALANCED = Thresholds(ai=0.8, real=0.2)
 
 
-@pytest.mark.skipif(not ROWS, reason="needs ../shared/fixtures, which is not beside this clone")
+@pytest.mark.skipif(not ROWS, reason="needs ../shared/fixtures")
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["file"])
 def test_fixture_row_matches_expected(row: dict[str, str]) -> None:
     if row["file"].endswith(".heic"):

@@ -24,7 +24,7 @@ from imageprocess.provenance.trust import (
     update_trust_list,
 )
 
-pytest.importorskip("cryptography", reason="makes certificates")
+pytest.importorskip("cryptography", reason="needs the package cryptography")
 from testkit.credentials import authority
 from testkit.pictures import encode, plain
 from testkit.serving import serving_files
@@ -37,7 +37,7 @@ def pem() -> bytes:
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def list_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Path of the trust list, from the setting."""
     path = tmp_path / "data" / "list.pem"
     monkeypatch.setenv(SETTING, str(path))
@@ -45,7 +45,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+def list_server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """URL of a web server and the folder that it serves."""
     with serving_files(tmp_path) as address:
         yield address, tmp_path
@@ -64,64 +64,66 @@ def test_trust_list_path_from_setting_or_data_folder(monkeypatch: pytest.MonkeyP
         assert default_path() == folder / "imageprocess" / "C2PA-TRUST-LIST.pem"
 
 
-def test_update_downloads_validates_and_replaces(served: tuple[str, Path], pem: bytes, here: Path) -> None:
-    address, folder = served
+def test_update_downloads_validates_and_replaces(
+    list_server: tuple[str, Path], pem: bytes, list_path: Path
+) -> None:
+    address, folder = list_server
     (folder / "new.pem").write_bytes(pem)
-    fresh = update_trust_list(f"{address}/new.pem", here)
+    fresh = update_trust_list(f"{address}/new.pem", list_path)
     assert [signer.name for signer in fresh.signers] == ["Test Root: Test Root", "Other Root: Other Root"]
     assert fresh.fetched and fresh.source == f"{address}/new.pem"
-    assert find_trust_list() == fresh and list(here.parent.iterdir()) == [here]
+    assert find_trust_list() == fresh and list(list_path.parent.iterdir()) == [list_path]
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"<html>", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
 )
 def test_invalid_trust_list_keeps_old_one(
-    content: bytes, served: tuple[str, Path], pem: bytes, here: Path, tmp_path: Path
+    content: bytes, list_server: tuple[str, Path], pem: bytes, list_path: Path, tmp_path: Path
 ) -> None:
-    address, folder = served
+    address, folder = list_server
     (folder / "old.pem").write_bytes(pem)
-    before = update_trust_list(str(folder / "old.pem"), here)
+    before = update_trust_list(str(folder / "old.pem"), list_path)
     (folder / "new.pem").write_bytes(content)
     for source in (f"{address}/new.pem", f"{address}/missing.pem", str(folder / "missing.pem")):
         with pytest.raises(DataError):
-            update_trust_list(source, here)
-    assert load_trust_list(here) == before and list(here.parent.iterdir()) == [here]
+            update_trust_list(source, list_path)
+    assert load_trust_list(list_path) == before and list(list_path.parent.iterdir()) == [list_path]
 
 
-def test_trust_list_is_not_fetched_over_http(here: Path) -> None:
+def test_trust_list_is_not_fetched_over_http(list_path: Path) -> None:
     with pytest.raises(DataError, match="https"):
-        update_trust_list("http://example.org/list.pem", here)
+        update_trust_list("http://example.org/list.pem", list_path)
     assert OFFICIAL_LIST.startswith("https://")
 
 
-def test_changed_trust_list_is_reloaded(pem: bytes, here: Path) -> None:
-    here.parent.mkdir()
-    here.write_text(authority().root_pem)
+def test_changed_trust_list_is_reloaded(pem: bytes, list_path: Path) -> None:
+    list_path.parent.mkdir()
+    list_path.write_text(authority().root_pem)
     assert len(find_trust_list().signers) == 1  # type: ignore[union-attr]
-    here.write_bytes(pem)
-    os.utime(here, (1, 1))
+    list_path.write_bytes(pem)
+    os.utime(list_path, (1, 1))
     assert len(find_trust_list().signers) == 2  # type: ignore[union-attr]
-    here.write_text("no list any more")
-    assert find_trust_list(here) is None
+    list_path.write_text("no list any more")
+    assert find_trust_list(list_path) is None
 
 
 def test_configured_trust_list_must_exist(
-    pem: bytes, here: Path, tiny_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pem: bytes, list_path: Path, tiny_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     detector, picture = Detector(tiny_model_dir), encode(plain(255), "PNG")
     (tmp_path / "a.png").write_bytes(picture)
     command = ["detect", "--model", str(tiny_model_dir), str(tmp_path / "a.png")]
     for content in (None, b"no list"):
         if content is not None:
-            here.parent.mkdir()
-            here.write_bytes(content)
-        with pytest.raises(UsageError, match=f"{SETTING} names no trust list .*{here}"):
+            list_path.parent.mkdir()
+            list_path.write_bytes(content)
+        with pytest.raises(UsageError, match=f"{SETTING} names no trust list .*{list_path}"):
             detector.detect(picture)
         assert detector.detect(picture, only=["model"]).status == "ok"
         result = CliRunner().invoke(main, command)
         assert result.exit_code == 2 and SETTING in result.stderr
-    here.write_bytes(pem)
+    list_path.write_bytes(pem)
     assert detector.detect(picture).status == "ok"
     monkeypatch.delenv(SETTING)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "none"))
@@ -129,7 +131,7 @@ def test_configured_trust_list_must_exist(
 
 
 @pytest.mark.parametrize("address", ["https://[::1", "https://a b/", "a\0b"])
-def test_invalid_url_is_reported(address: str, here: Path) -> None:
+def test_invalid_url_is_reported(address: str, list_path: Path) -> None:
     result = CliRunner().invoke(main, ["trust", "update", "--from", address])
     assert result.exit_code == 1 and "cannot be fetched" in result.stderr
 
@@ -143,22 +145,22 @@ def test_unwritable_trust_list_error_names_path(
     assert result.exit_code == 2 and f"{tmp_path}/new.pem/below: Not a directory" in result.stderr
 
 
-def test_trust_command_updates_and_shows(served: tuple[str, Path], pem: bytes, here: Path) -> None:
-    address, folder = served
+def test_trust_command_updates_and_shows(list_server: tuple[str, Path], pem: bytes, list_path: Path) -> None:
+    address, folder = list_server
     run = CliRunner().invoke
     assert run(main, ["trust", "info"]).exit_code == 1
     (folder / "new.pem").write_bytes(pem)
     done = run(main, ["trust", "update", "--from", f"{address}/new.pem"])
     assert done.exit_code == 0 and "2 certificates" in done.output
     output = run(main, ["trust", "info"])
-    assert output.exit_code == 0 and "Other Root" in output.output and str(here) in output.output
+    assert output.exit_code == 0 and "Other Root" in output.output and str(list_path) in output.output
     failed = run(main, ["trust", "update", "--from", f"{address}/missing.pem"])
     assert failed.exit_code == 1 and "cannot be fetched" in failed.output
     assert run(main, ["trust", "info"]).output == output.output
 
 
 def test_interim_list_is_stored_and_shown_separately(
-    pem: bytes, tmp_path: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+    pem: bytes, tmp_path: Path, list_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(INTERIM_SETTING, raising=False)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
@@ -168,7 +170,7 @@ def test_interim_list_is_stored_and_shown_separately(
     assert run(main, update).exit_code == 0 and find_interim_list() is None
     assert run(main, [*update, "--interim"]).exit_code == 0
     path = find_interim_list()
-    assert path is not None and path.is_interim and path.path != here
+    assert path is not None and path.is_interim and path.path != list_path
     assert "(legacy)" in run(main, ["trust", "info"]).output
     monkeypatch.setenv(INTERIM_SETTING, str(tmp_path / "absent.pem"))
     with pytest.raises(UsageError, match=INTERIM_SETTING):

@@ -15,7 +15,7 @@ FILES = {"file": ("a.png", encode(plain(250), "PNG"))}
 
 
 @pytest.fixture(scope="module")
-def locked(tiny_model_dir: Path) -> Iterator[httpx.Client]:
+def keyed_client(tiny_model_dir: Path) -> Iterator[httpx.Client]:
     with running(tiny_model_dir, api_key="s3cret-ключ") as address, httpx.Client(base_url=address) as client:
         yield client
 
@@ -31,24 +31,27 @@ def test_no_key_required_by_default(client: httpx.Client) -> None:
     [(None, 401, "key_missing"), ("", 401, "key_missing"), ("s3cret", 403, "key_wrong"), ("wröng", 403, "key_wrong")],
 )  # fmt: skip
 def test_request_without_key_is_rejected_before_its_body_is_read(
-    locked: httpx.Client, path: str, key: str | None, status: int, code: str
+    keyed_client: httpx.Client, path: str, key: str | None, status: int, code: str
 ) -> None:
     headers = {} if key is None else {"X-API-Key": key.encode()}
-    response = locked.post(path, content=b"neither form nor JSON", headers=headers)
+    response = keyed_client.post(path, content=b"neither form nor JSON", headers=headers)
     assert (response.status_code, response.json()["code"]) == (status, code)
 
 
-def test_request_with_key_is_answered(locked: httpx.Client) -> None:
-    response = locked.post("/v1/detect", files=FILES, headers={"X-API-Key": "s3cret-ключ".encode()})
+def test_request_with_key_is_answered(keyed_client: httpx.Client) -> None:
+    response = keyed_client.post("/v1/detect", files=FILES, headers={"X-API-Key": "s3cret-ключ".encode()})
     assert response.json()["results"][0]["verdict"]["label"] == "ai"
 
 
-def test_bearer_token_is_accepted(locked: httpx.Client) -> None:
+def test_bearer_token_is_accepted(keyed_client: httpx.Client) -> None:
     bearer = {"Authorization": "Bearer s3cret-ключ".encode()}
-    assert locked.post("/v1/detect", files=FILES, headers=bearer).status_code == 200
+    assert keyed_client.post("/v1/detect", files=FILES, headers=bearer).status_code == 200
     for value, status in [("Bearer no", 403), ("Basic s3cret", 401), ("Bearer", 401)]:
-        assert locked.post("/v1/detect", files=FILES, headers={"Authorization": value}).status_code == status
-    refused = locked.post("/v1/detect", files=FILES)
+        assert (
+            keyed_client.post("/v1/detect", files=FILES, headers={"Authorization": value}).status_code
+            == status
+        )
+    refused = keyed_client.post("/v1/detect", files=FILES)
     assert refused.headers["WWW-Authenticate"] == "ApiKey, Bearer"
 
 
@@ -70,13 +73,13 @@ def test_cors_allows_only_configured_origins(client: httpx.Client, tiny_model_di
         assert "access-control-allow-origin" not in refused.headers and "Origin" in refused.headers["Vary"]
 
 
-def test_pages_learn_that_a_key_is_required_but_not_which(locked: httpx.Client) -> None:
-    assert locked.get("/v1/model").json()["service"]["key_required"] is True
+def test_pages_learn_that_a_key_is_required_but_not_which(keyed_client: httpx.Client) -> None:
+    assert keyed_client.get("/v1/model").json()["service"]["key_required"] is True
     for path in ("/", "/predict.html", "/docs", "/openapi.json", "/v1/model", "/metrics"):
-        response = locked.get(path)
+        response = keyed_client.get(path)
         assert response.status_code == 200 and "s3cret" not in response.text
 
 
 @pytest.mark.parametrize("path", ["/health", "/healthz", "/readyz"])
-def test_health_probes_need_no_key(locked: httpx.Client, path: str) -> None:
-    assert locked.get(path).status_code == 200
+def test_health_probes_need_no_key(keyed_client: httpx.Client, path: str) -> None:
+    assert keyed_client.get(path).status_code == 200

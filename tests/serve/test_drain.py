@@ -17,19 +17,12 @@ import pytest
 from PIL import Image
 
 from testkit.pictures import encode, plain
-from testkit.serving import free_port, started
+from testkit.serving import child_pids, free_port, started
 from testkit.waiting import wait_until
 
 SERVE = [sys.executable, "-m", "imageprocess", "serve"]
 BRIGHT = encode(plain(250), "PNG")
 SLOW = encode(Image.new("L", (6000, 6000), 250), "WEBP", lossless=True, quality=0, method=0)
-
-
-def children(pid: int) -> set[int]:
-    pids = set()
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        pids |= {int(child) for child in (task / "children").read_text().split()}
-    return pids
 
 
 @contextmanager
@@ -100,7 +93,7 @@ def _error_response(url: str) -> httpx.Response | None:
 
 def test_workers_end_when_service_is_killed(tiny_model_dir: Path) -> None:
     with serving(tiny_model_dir, IMAGEPROCESS_JOBS="2") as (process, _):
-        workers = children(process.pid)
+        workers = set(child_pids(process.pid))
         assert len(workers) == 2
         process.kill()
         process.wait()

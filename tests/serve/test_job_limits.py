@@ -40,17 +40,17 @@ def test_job_waits_while_queue_is_full(tiny_model_dir: Path) -> None:
         stop = threading.Event()
         statuses: list[int] = []
 
-        def press() -> None:
+        def send_requests() -> None:
             while not stop.is_set():
                 answer = httpx.post(f"{address}/v1/detect", files={"file": SLOW}, timeout=60)
                 statuses.append(answer.status_code)
 
-        pressing = [threading.Thread(target=press) for _ in range(3)]
-        for thread in pressing:
+        threads = [threading.Thread(target=send_requests) for _ in range(3)]
+        for thread in threads:
             thread.start()
         wait_until(lambda: statuses.count(503) >= 10 and statuses.count(200) >= 3, state=lambda: statuses)
         stop.set()
-        for thread in pressing:
+        for thread in threads:
             thread.join()
         finished = wait_for_job(client, job["id"])
     assert (finished["done"], finished["errors"]) == (6, 0)
@@ -74,7 +74,7 @@ def test_job_obeys_owner_rate_limit_and_leaves_room_for_single_requests(
 
 
 @pytest.fixture(scope="module")
-def small(tiny_model_dir: Path) -> Iterator[httpx.Client]:
+def limited_client(tiny_model_dir: Path) -> Iterator[httpx.Client]:
     """A client of a service with small limits."""
     with (
         running(
@@ -85,11 +85,14 @@ def small(tiny_model_dir: Path) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_job_size_limit_is_separate_from_request_limit(small: httpx.Client) -> None:
+def test_job_size_limit_is_separate_from_request_limit(limited_client: httpx.Client) -> None:
     noise = encode(scene(3, 90, 90), "BMP")  # 24 kB: over the limit of one image
-    job = wait_for_job(small, send_job(small, [("a.png", BRIGHT), ("b.bmp", noise), ("c.bmp", noise)])["id"])
+    job = wait_for_job(
+        limited_client,
+        send_job(limited_client, [("a.png", BRIGHT), ("b.bmp", noise), ("c.bmp", noise)])["id"],
+    )
     assert (job["done"], job["errors"]) == (3, 2)
-    assert [r.get("error", {}).get("code") for r in job_records(small, job["id"])] == [
+    assert [r.get("error", {}).get("code") for r in job_records(limited_client, job["id"])] == [
         None,
         "too_large",
         "too_large",
@@ -97,11 +100,11 @@ def test_job_size_limit_is_separate_from_request_limit(small: httpx.Client) -> N
 
 
 @pytest.mark.parametrize("pack", [as_tar, as_zip])
-def test_too_large_image_fails_only_its_own_record(small: httpx.Client, pack: Any) -> None:
+def test_too_large_image_fails_only_its_own_record(limited_client: httpx.Client, pack: Any) -> None:
     data = pack([("a.png", BRIGHT), ("b.bmp", bytes(30_000)), ("c.png", DARK)])
-    answer = small.post("/v1/jobs", content=data, headers={"Content-Type": "application/zip"})
-    job = wait_for_job(small, answer.json()["id"])
-    assert [r.get("error", {}).get("code") for r in job_records(small, job["id"])] == [
+    answer = limited_client.post("/v1/jobs", content=data, headers={"Content-Type": "application/zip"})
+    job = wait_for_job(limited_client, answer.json()["id"])
+    assert [r.get("error", {}).get("code") for r in job_records(limited_client, job["id"])] == [
         None,
         "too_large",
         None,
@@ -125,14 +128,14 @@ def test_too_large_image_fails_only_its_own_record(small: httpx.Client, pack: An
     ],
 )  # fmt: skip
 def test_invalid_job_is_rejected_immediately(
-    small: httpx.Client, content: bytes, status: int, code: str
+    limited_client: httpx.Client, content: bytes, status: int, code: str
 ) -> None:
-    answer = small.post("/v1/jobs", content=content, headers={"Content-Type": "application/x-tar"})
+    answer = limited_client.post("/v1/jobs", content=content, headers={"Content-Type": "application/x-tar"})
     assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
-    assert "imageprocess_jobs 0.0" in small.get("/metrics").text
+    assert "imageprocess_jobs 0.0" in limited_client.get("/metrics").text
 
 
-def test_malformed_job_requests(small: httpx.Client) -> None:
+def test_malformed_job_requests(limited_client: httpx.Client) -> None:
     five = [("file", (f"{i}.png", BRIGHT)) for i in range(5)]
     requests: list[dict[str, Any]] = [
         {"files": five},
@@ -140,8 +143,8 @@ def test_malformed_job_requests(small: httpx.Client) -> None:
         {"files": {"file": BRIGHT}, "params": {"mode": "bold"}},
         {"files": {"file": BRIGHT}, "params": {"webhook": "https://hooks.example/"}},
     ]
-    assert [small.post("/v1/jobs", **sent).status_code for sent in requests] == [400] * 4
-    picture = small.post("/v1/jobs", content=BRIGHT, headers={"Content-Type": "image/png"})
+    assert [limited_client.post("/v1/jobs", **sent).status_code for sent in requests] == [400] * 4
+    picture = limited_client.post("/v1/jobs", content=BRIGHT, headers={"Content-Type": "image/png"})
     assert (picture.status_code, picture.json()["code"]) == (415, "unsupported_media_type")
 
 

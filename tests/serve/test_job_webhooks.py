@@ -44,7 +44,7 @@ class Receiver:
 
 
 @contextmanager
-def receiving(*statuses: int) -> Iterator[Receiver]:
+def webhook_receiver(*statuses: int) -> Iterator[Receiver]:
     receiver = Receiver(list(statuses))
 
     class Handler(QuietHandler, BaseHTTPRequestHandler):
@@ -61,7 +61,7 @@ def receiving(*statuses: int) -> Iterator[Receiver]:
         yield receiver
 
 
-def order(tiny_model_dir: Path, url: str, until: str, **settings: Any) -> dict[str, Any]:
+def run_job(tiny_model_dir: Path, url: str, until: str, **settings: Any) -> dict[str, Any]:
     """Run a job with a webhook; returns its state once the webhook's state is `until`."""
     options = {
         "webhook_private_hosts": ("localhost",),
@@ -94,8 +94,8 @@ def check_signature(headers: dict[str, str], body: bytes) -> None:
 
 
 def test_webhook_is_sent_once_and_signed(tiny_model_dir: Path) -> None:
-    with receiving(204) as receiver:
-        job = order(tiny_model_dir, f"{receiver.address}/hook?team=a", "delivered")
+    with webhook_receiver(204) as receiver:
+        job = run_job(tiny_model_dir, f"{receiver.address}/hook?team=a", "delivered")
     assert job["webhook"] == {"state": "delivered", "tries": 1}
     ((path, headers, body),) = receiver.heard
     assert path == "/hook?team=a"
@@ -106,8 +106,8 @@ def test_webhook_is_sent_once_and_signed(tiny_model_dir: Path) -> None:
 
 
 def test_webhook_retry_keeps_id_and_gets_new_signature(tiny_model_dir: Path) -> None:
-    with receiving(500, 302, 200) as receiver:
-        job = order(tiny_model_dir, receiver.address, "delivered")
+    with webhook_receiver(500, 302, 200) as receiver:
+        job = run_job(tiny_model_dir, receiver.address, "delivered")
     assert job["webhook"]["tries"] == 3
     assert {path for path, _, _ in receiver.heard} == {"/"}, "a redirect was followed"
     assert len({headers["webhook-id"] for _, headers, _ in receiver.heard}) == 1
@@ -119,16 +119,16 @@ def test_webhook_retry_keeps_id_and_gets_new_signature(tiny_model_dir: Path) -> 
 def test_webhook_stops_after_maximum_retries(
     tiny_model_dir: Path, statuses: tuple[int, ...], tries: int
 ) -> None:
-    with receiving(*statuses) as receiver:
-        job = order(tiny_model_dir, receiver.address, "failed", webhook_tries=2)
+    with webhook_receiver(*statuses) as receiver:
+        job = run_job(tiny_model_dir, receiver.address, "failed", webhook_tries=2)
     assert (job["state"], job["webhook"]["tries"], len(receiver.heard)) == ("finished", tries, tries)
 
 
 def test_webhook_to_private_address_of_public_host_is_blocked(tiny_model_dir: Path) -> None:
     """The receiver listens and its name is allowed as a public host, but its address is private."""
-    with receiving(200) as receiver:
+    with webhook_receiver(200) as receiver:
         port = receiver.address.rsplit(":", 1)[1]
-        job = order(
+        job = run_job(
             tiny_model_dir, f"https://localhost:{port}/", "failed",
             webhook_hosts=("localhost",), webhook_private_hosts=(), webhook_tries=1,
         )  # fmt: skip

@@ -30,12 +30,12 @@ def test_streamed_body_over_limit_is_rejected(client: httpx.Client, path: str) -
             yield bytes(1_000_000)
 
     kind = "multipart/form-data; boundary=b" if path == "/v1/detect" else "application/json"
-    response = client.post(path, content=_started(path, chunks()), headers={"content-type": kind})
+    response = client.post(path, content=_body(path, chunks()), headers={"content-type": kind})
     assert "content-length" not in response.request.headers
     assert (response.status_code, response.json()["code"]) == (413, "too_large")
 
 
-def _started(path: str, chunks: Iterator[bytes]) -> Iterator[bytes]:
+def _body(path: str, chunks: Iterator[bytes]) -> Iterator[bytes]:
     if path == "/v1/detect":
         yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
     yield from chunks
@@ -87,15 +87,15 @@ def test_health_is_answered_during_large_image(client: httpx.Client) -> None:
     large = encode(scene(2, 7000, 7000), "JPEG")
     answered: list[int] = []
 
-    def look() -> None:
+    def post_image() -> None:
         answered.append(client.post("/v1/detect", files={"file": large}).status_code)
 
-    looking = threading.Thread(target=look)
-    looking.start()
+    poster = threading.Thread(target=post_image)
+    poster.start()
     meanwhile = 0
-    while looking.is_alive():
+    while poster.is_alive():
         assert client.get("/healthz").status_code == 200
         meanwhile += 1
-    looking.join()
+    poster.join()
     assert answered == [200]
     assert meanwhile > 5  # a blocked event loop would answer only one or two

@@ -32,13 +32,11 @@ BRIGHT = encode(plain(250), "PNG")
 # Seconds of decoding in a few kilobytes: long enough to interrupt the analysis.
 SLOW = encode(Image.new("L", (7000, 7000), 9), "WEBP", lossless=True, quality=0, method=0)
 
-pytestmark = pytest.mark.skipif(
-    not Path("/proc/self").exists(), reason="looks at processes through Linux's /proc"
-)
+pytestmark = pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs Linux's /proc")
 
 
 @contextmanager
-def watched(model: Path, **settings: Any) -> Iterator[tuple[httpx.Client, FastAPI]]:
+def service_and_app(model: Path, **settings: Any) -> Iterator[tuple[httpx.Client, FastAPI]]:
     """A client of a service, and the app inside it."""
     apps: list[FastAPI] = []
     with (
@@ -84,7 +82,7 @@ def kill(pid: int) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS])
 def test_worker_crash_fails_only_that_image(tiny_model_dir: Path, number: int) -> None:
-    with watched(tiny_model_dir, jobs=1) as (client, app), ThreadPoolExecutor() as threads:
+    with service_and_app(tiny_model_dir, jobs=1) as (client, app), ThreadPoolExecutor() as threads:
         (pid,) = worker_pids(app)
         slow = threads.submit(detect, client, SLOW)
         signal_while_busy(pid, number)
@@ -99,7 +97,7 @@ def test_worker_crash_fails_only_that_image(tiny_model_dir: Path, number: int) -
 
 
 def test_crash_response_is_documented(tiny_model_dir: Path) -> None:
-    with watched(tiny_model_dir, jobs=1) as (client, app), ThreadPoolExecutor() as threads:
+    with service_and_app(tiny_model_dir, jobs=1) as (client, app), ThreadPoolExecutor() as threads:
         body = {"image_base64": base64.b64encode(SLOW).decode()}
         future = threads.submit(client.post, "/v1/detect/base64", json=body)
         signal_while_busy(worker_pids(app)[0], signal.SIGSEGV)
@@ -107,14 +105,14 @@ def test_crash_response_is_documented(tiny_model_dir: Path) -> None:
 
 
 def test_hanging_image_times_out(tiny_model_dir: Path) -> None:
-    with watched(tiny_model_dir, jobs=1, timeout_s=0.3) as (client, _):
+    with service_and_app(tiny_model_dir, jobs=1, timeout_s=0.3) as (client, _):
         assert detect(client, SLOW)["error"]["code"] == "timeout"
         assert detect(client, BRIGHT)["verdict"]["label"] == "ai"
         assert 'restarts_total{reason="timeout"} 1.0' in client.get("/metrics").text
 
 
 def test_disconnect_stops_analysis_of_remaining_images(tiny_model_dir: Path) -> None:
-    with watched(tiny_model_dir, jobs=1) as (client, _):
+    with service_and_app(tiny_model_dir, jobs=1) as (client, _):
         with pytest.raises(httpx.ReadTimeout):
             client.post("/v1/detect", files=[("file", SLOW)] * 50, timeout=0.5)
         wait_until(lambda: 'route="/v1/detect",status="499"' in client.get("/metrics").text)
@@ -127,7 +125,7 @@ def test_disconnect_while_queued_stops_analysis(tiny_model_dir: Path) -> None:
         "/v1/detect": {"files": {"file": large}},
         "/predict": {"json": {"image_base64": base64.b64encode(large).decode()}},
     }
-    with watched(tiny_model_dir, jobs=1) as (client, app), ThreadPoolExecutor() as threads:
+    with service_and_app(tiny_model_dir, jobs=1) as (client, app), ThreadPoolExecutor() as threads:
         (pid,) = worker_pids(app)
         os.kill(pid, signal.SIGSTOP)
         stays = threads.submit(detect, client, BRIGHT)
@@ -144,7 +142,7 @@ def test_disconnect_while_queued_stops_analysis(tiny_model_dir: Path) -> None:
 
 
 def test_worker_memory_limit(tiny_model_dir: Path) -> None:
-    with watched(tiny_model_dir, jobs=1, worker_memory_bytes=100_000_000) as (client, _):
+    with service_and_app(tiny_model_dir, jobs=1, worker_memory_bytes=100_000_000) as (client, _):
         bomb = encode(Image.new("RGB", (7000, 7000)), "PNG")  # 49 megapixels, under the limit
         assert detect(client, bomb)["error"]["code"] == "too_many_pixels"
         assert detect(client, BRIGHT)["verdict"]["label"] == "ai"
@@ -152,7 +150,7 @@ def test_worker_memory_limit(tiny_model_dir: Path) -> None:
 
 def test_json_bomb_fails_in_worker_only(tiny_model_dir: Path) -> None:
     bombs = [b'{"image_base64": [' + b"1.5," * 3_000_000 + b"1]}", b"[" * 5_000_000]
-    with watched(tiny_model_dir, jobs=1, worker_memory_bytes=100_000_000) as (client, _):
+    with service_and_app(tiny_model_dir, jobs=1, worker_memory_bytes=100_000_000) as (client, _):
         for bomb in bombs:
             answer = client.post("/predict", content=bomb, headers={"Content-Type": "application/json"})
             assert answer.status_code in (400, 413), answer.text
@@ -160,7 +158,7 @@ def test_json_bomb_fails_in_worker_only(tiny_model_dir: Path) -> None:
 
 
 def test_image_is_retried_after_external_kill_of_worker(tiny_model_dir: Path) -> None:
-    with watched(tiny_model_dir, jobs=1) as (client, app), ThreadPoolExecutor() as threads:
+    with service_and_app(tiny_model_dir, jobs=1) as (client, app), ThreadPoolExecutor() as threads:
         slow = threads.submit(detect, client, SLOW)
         signal_while_busy(worker_pids(app)[0], signal.SIGKILL)
         assert slow.result()["status"] == "ok"  # analysed by another worker
@@ -172,7 +170,7 @@ def test_image_is_retried_after_external_kill_of_worker(tiny_model_dir: Path) ->
 
 def test_repeated_kills_return_503(tiny_model_dir: Path) -> None:
     stop = threading.Event()
-    with watched(tiny_model_dir, jobs=1) as (client, app):
+    with service_and_app(tiny_model_dir, jobs=1) as (client, app):
 
         def kill_workers() -> None:
             while not stop.is_set():
@@ -201,7 +199,7 @@ def test_random_kills_lose_no_request(tiny_model_dir: Path) -> None:
         label = (kinds + big)[which][1]
         return answer[0] == 200 and label in (None, answer[1]["results"][0]["verdict"]["label"])
 
-    with watched(tiny_model_dir, jobs=2) as (client, app):
+    with service_and_app(tiny_model_dir, jobs=2) as (client, app):
         stop = threading.Event()
 
         def kill_workers() -> None:
@@ -230,7 +228,7 @@ def test_worker_is_sandboxed_and_has_no_secrets(
     tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("API_KEY", "s3cret")
-    with watched(tiny_model_dir, jobs=1, api_key=None) as (_, app):
+    with service_and_app(tiny_model_dir, jobs=1, api_key=None) as (_, app):
         (pid,) = worker_pids(app)
         environment = Path(f"/proc/{pid}/environ").read_bytes()
         limits = Path(f"/proc/{pid}/limits").read_text()

@@ -66,17 +66,17 @@ def monitored_page(browser: Browser, address: str, **context: object) -> Iterato
 Open = Callable[..., MonitoredPage]
 
 
-def choose(page: Page, *files: Path) -> None:
+def choose_files(page: Page, *files: Path) -> None:
     page.set_input_files("#files", list(files))
 
 
-def check(page: Page) -> None:
+def run_check(page: Page) -> None:
     """Press the button and wait until all images are checked."""
     page.locator("#run").click()
     page.get_by_role("button", name="again").wait_for()
 
 
-def put(address: str, *files: Path) -> list[dict[str, Any]]:
+def post_images(address: str, *files: Path) -> list[dict[str, Any]]:
     sent = [("file", (path.name, path.read_bytes())) for path in files]
     results: list[dict[str, Any]] = httpx.post(f"{address}/v1/detect", files=sent).json()["results"]
     return results
@@ -102,7 +102,7 @@ def probability(record: dict[str, Any]) -> float:
     return float(evidence["detail"]["probability_ai"])
 
 
-def pushed_in_strips(page: Page, cutter: str, rgba: NDArray[np.uint8], spec: dict[str, Any]) -> bytes:
+def process_in_strips(page: Page, cutter: str, rgba: NDArray[np.uint8], spec: dict[str, Any]) -> bytes:
     """Output of `cutter`, a class of private mode ("resample.js Resampler"), for (H, W, 4) pixels passed in two strips,
     as for a large image."""
     height, width = rgba.shape[:2]

@@ -14,7 +14,7 @@ from testkit.records import facts
 HAS_EXTRA = all(importlib.util.find_spec(name) for name in ("c2pa", "cryptography"))
 needs_extra = pytest.mark.skipif(
     not HAS_EXTRA,
-    reason="needs the extra [c2pa], and cryptography to make certificates",
+    reason="needs the extra [c2pa] and the package cryptography",
 )
 MIMES = {
     "JPEG": "image/jpeg",

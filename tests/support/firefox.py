@@ -35,7 +35,7 @@ _UNTIL_BACKGROUND_ANSWERS = """
 
 
 class Firefox:
-    """The tabs of one window. Scripts are function bodies; those of `ask` return a promise."""
+    """The tabs of one window. Scripts are function bodies; those of `evaluate` return a promise."""
 
     def __init__(self, port: int) -> None:
         self._socket = _connected(port)
@@ -74,7 +74,7 @@ class Firefox:
         )
         root = f"moz-extension://{host}/"
         self.open(f"{root}popup.html")
-        self.ask(_UNTIL_BACKGROUND_ANSWERS)
+        self.evaluate(_UNTIL_BACKGROUND_ANSWERS)
         return root
 
     def allow(self, *origins: str) -> None:
@@ -105,7 +105,7 @@ class Firefox:
     def switch(self, handle: str) -> None:
         self("WebDriver:SwitchToWindow", handle=handle, focus=True)
 
-    def ask(self, script: str, *arguments: Any) -> Any:
+    def evaluate(self, script: str, *arguments: Any) -> Any:
         """Run a script in the tab with the privileges of its page."""
         return self("WebDriver:ExecuteScript", script=script, args=list(arguments), sandbox=None)
 

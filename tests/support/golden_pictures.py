@@ -17,7 +17,7 @@ def golden_pictures() -> dict[str, bytes]:
     """File name -> bytes."""
     return {
         **_jpegs(),
-        **_turned(),
+        **_rotated(),
         **_pngs(),
         **{f"webp-{name}": data for name, data in _webps().items()},
         **_others(),
@@ -64,7 +64,7 @@ def _profile() -> bytes:
     return bytes(profile)
 
 
-def _turned() -> dict[str, bytes]:
+def _rotated() -> dict[str, bytes]:
     """The eight EXIF orientations in JPEG, and two in other containers."""
     picture = golden_picture(7, 400, 260)
     files = {}

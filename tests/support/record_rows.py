@@ -29,7 +29,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(table.read_text(encoding="utf-8").splitlines())) if table.is_file() else []
 
 
-def look(detector: Detector, path: Path) -> Result:
+def detect_provenance(detector: Detector, path: Path) -> Result:
     """Result from provenance evidence only."""
     try:
         return detector.detect(Source(path.name, path.read_bytes()), only=("provenance", "watermark"))
@@ -69,7 +69,7 @@ def main() -> None:
         right = 0
         table = rows(folder)
         for row in table:
-            result = look(detector, folder / row["file"])
+            result = detect_provenance(detector, folder / row["file"])
             if is_right(row, result):
                 right += 1
             else:

@@ -37,11 +37,11 @@ def searched(monkeypatch: pytest.MonkeyPatch) -> list[NDArray[np.uint8]]:
     images: list[NDArray[np.uint8]] = []
     from imageprocess.watermark import dwt_dct
 
-    def seeing(pixels: NDArray[np.uint8]) -> object:
+    def recording_search(pixels: NDArray[np.uint8]) -> object:
         images.append(pixels)
         return find_mark(pixels)
 
-    monkeypatch.setattr(dwt_dct, "find_mark", seeing)
+    monkeypatch.setattr(dwt_dct, "find_mark", recording_search)
     return images
 
 
