@@ -77,7 +77,7 @@ def build(base: Path, folder: Path, host_files: list[Path], *, is_built: bool) -
         if name == "FROM":
             image, _, alias = rest.partition(" AS ")
             if image != BASE:
-                raise SystemExit(f"{image}: only {BASE} can be made here")
+                raise SystemExit(f"{image}: only the base image {BASE} is supported")
             stage = stages[alias or "final"] = Stage(folder / (alias or "final"))
             if not is_built:
                 shutil.rmtree(stage.root, ignore_errors=True)
@@ -97,7 +97,7 @@ def build(base: Path, folder: Path, host_files: list[Path], *, is_built: bool) -
         elif name == "HEALTHCHECK":
             stage.health = json.loads(rest.partition("CMD ")[2])
         elif name != "EXPOSE":
-            raise SystemExit(f"{name}: not known here")
+            raise SystemExit(f"{name}: unsupported Dockerfile instruction")
     return stage
 
 

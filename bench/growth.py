@@ -50,12 +50,12 @@ def main() -> None:
 
 
 def _files(folder: Path) -> list[Path]:
-    found = []
+    files = []
     for number in range(FILES):
         path = folder / f"{number:03}.jpg"
         path.write_bytes(encode(draw(SIZE, number)))
-        found.append(path)
-    return found
+        files.append(path)
+    return files
 
 
 def _measure(files: list[Path], count: int, scratch: Path, options: list[str]) -> Row:
@@ -103,12 +103,12 @@ def tree(root: int) -> list[int]:
                 parents[int(process.name)] = int((process / "stat").read_text().rsplit(")", 1)[1].split()[1])
             except OSError:
                 continue
-    found, waiting = [], [root]
+    pids, waiting = [], [root]
     while waiting:
         pid = waiting.pop()
-        found.append(pid)
+        pids.append(pid)
         waiting += [child for child, parent in parents.items() if parent == pid]
-    return found
+    return pids
 
 
 def memory_mb(pid: int) -> float:

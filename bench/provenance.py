@@ -145,17 +145,17 @@ def measure_watermark(data: Path, pictures: int, cache: Path) -> dict[str, Any]:
         for row, reading in _read_pictures(data, [r for r in rows if r.path not in readings][:pictures]):
             readings[row.path] = reading
             stream.write(json.dumps({"path": row.path, **asdict(reading)}) + "\n")
-    seen = [(row, readings[row.path]) for row in rows if row.path in readings]
-    real = [reading for row, reading in seen if row.label == "real"]
-    by_source = _hits_by_source(seen)
-    marked = [row for row, _ in seen if row.source in by_source]
+    measured = [(row, readings[row.path]) for row in rows if row.path in readings]
+    real = [reading for row, reading in measured if row.label == "real"]
+    by_source = _hits_by_source(measured)
+    marked = [row for row, _ in measured if row.source in by_source]
     return {
         # Random bits, every payload tried in three readings.
         "chance_of_a_hit_on_random_bits": 3 * sum(_chance(len(p.bits), p.max_wrong) for p in PAYLOADS),
         "real_pictures": _summary([reading.wrong for reading in real]),
         "real_pictures_and_tiles": _summary([w for r in real for w in (r.wrong, *r.tiles)]),
         "ai_by_source": by_source,
-        "ai_sources_without_a_hit": _sources_without(seen),
+        "ai_sources_without_a_hit": _sources_without(measured),
         "survival": _survival(data, marked[:SURVIVAL_PICTURES]),
     }
 

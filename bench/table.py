@@ -9,9 +9,9 @@ from bench.markers import write_between
 
 
 def write(page: Path, facts: dict[str, Any]) -> None:
-    shown = [_in_process, _folder, _others]
+    tables = [_in_process, _folder, _others]
     needed = [("in_process",), ("command_line",), ("http", "start_up")]
-    parts = [show(facts) for show, names in zip(shown, needed, strict=True) if facts.keys() >= set(names)]
+    parts = [show(facts) for show, names in zip(tables, needed, strict=True) if facts.keys() >= set(names)]
     text = "\n\n".join("\n".join(part) for part in parts)
     write_between(page, "speed", text)
 

@@ -36,7 +36,7 @@ def test_all_matches_public_names(name: str) -> None:
     listed = list(module.__all__)
     assert len(set(listed)) == len(listed)
     for item in listed:
-        assert hasattr(module, item), f"{name}.__all__ lists {item}, which is not there"
+        assert hasattr(module, item), f"{name}.__all__ lists {item}, which does not exist"
     own = {
         key
         for key, value in vars(module).items()
@@ -44,7 +44,7 @@ def test_all_matches_public_names(name: str) -> None:
         and (inspect.isclass(value) or inspect.isfunction(value))
         and value.__module__ == name
     }
-    assert own <= set(listed), f"{name} defines what its __all__ lacks"
+    assert own <= set(listed), f"{name} has public names missing in __all__"
 
 
 def test_contract_names_are_public() -> None:

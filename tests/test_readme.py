@@ -32,7 +32,7 @@ def test_readme_commands_and_options_exist(line: str) -> None:
     while isinstance(command, click.Group):
         name = words.pop(0)
         subcommand = command.get_command(click.Context(command), name)
-        assert subcommand, f"{line}: there is no {name}"
+        assert subcommand, f"{line}: no command {name}"
         command = subcommand
     options = {word.split("=")[0] for word in words if re.match("-.", word)}
     assert options <= _options(command), f"{line}: {options - _options(command)}"

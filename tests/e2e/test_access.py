@@ -165,14 +165,14 @@ def test_accuracy_table_fits_phone(open_static: Open, language: str) -> None:
     assert page.evaluate("document.querySelector('#measured').scrollWidth") <= PHONE["width"] - 30
     broken = page.evaluate(
         """[...document.querySelectorAll("#measured :is(th, td)")].flatMap((cell) => {
-            const walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT), found = [];
+            const walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT), split = [];
             for (let text; (text = walker.nextNode()); )
                 for (const { 0: word, index } of text.data.matchAll(/[^\\s\\u2013-]+/g)) {
                     const range = document.createRange();
                     range.setStart(text, index);
                     range.setEnd(text, index + word.length);
                     const tops = new Set([...range.getClientRects()].map(({ top }) => Math.round(top)));
-                    if (tops.size > 1) found.push(word);
+                    if (tops.size > 1) split.push(word);
                 }
             return found;
         })"""

@@ -140,7 +140,7 @@ def _tab_to(page: Page, name: str, back: bool = False) -> Any:
         page.keyboard.press("Shift+Tab" if back else "Tab")
         if target.evaluate("element => element === document.activeElement"):
             return target
-    raise AssertionError(f"{name} is not reached by Tab")
+    raise AssertionError(f"{name} is not reachable by Tab")
 
 
 def test_phone_layout(open_page: Open, image_files: ImageFiles) -> None:

@@ -111,13 +111,13 @@ def test_hostile_files_do_not_break_the_worker(open_static: Open, shared_dir: Pa
     codes = page.evaluate(
         """async (files) => {
             const { detect } = await import("./assets/js/private/client.js");
-            const told = [];
+            const codes = [];
             for (const data of files) {
                 const file = new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], "x");
                 const { status, error } = (await detect(file, { mode: "balanced" })).record;
-                told.push(error?.code ?? status);
+                codes.push(error?.code ?? status);
             }
-            return told;
+            return codes;
         }""",
         [base64.b64encode(data).decode() for data in [*chosen, sound]],
     )
@@ -197,7 +197,7 @@ def _unsure_image() -> bytes:
     for name, data in golden_pictures().items():
         if detector.detect(Source(name, data), mode="high-confidence").verdict.label == "unsure":  # type: ignore[union-attr]
             return data
-    raise AssertionError("the model is certain of every picture")
+    raise AssertionError("no image is unsure for this model")
 
 
 def test_canvas_noise_is_detected(open_static: Open, static_dir: Path) -> None:
@@ -205,9 +205,9 @@ def test_canvas_noise_is_detected(open_static: Open, static_dir: Path) -> None:
     noise = """
         const read = OffscreenCanvasRenderingContext2D.prototype.getImageData;
         OffscreenCanvasRenderingContext2D.prototype.getImageData = function (...place) {
-            const found = read.apply(this, place);
-            for (let i = 0; i < found.data.length; i += 97) found.data[i] ^= 1;
-            return found;
+            const image = read.apply(this, place);
+            for (let i = 0; i < image.data.length; i += 97) image.data[i] ^= 1;
+            return image;
         };
     """
     worker = (static_dir / "below/assets/js/private/worker.js").read_text(encoding="utf-8")
@@ -250,10 +250,10 @@ def test_switch_between_browser_and_service(open_page: Open, image_files: ImageF
     records = post_images(
         address, image_files["bright.jpg"], image_files["dark.png"], image_files["grey.webp"]
     )
-    for mine, theirs in zip(here, records, strict=False):
-        assert mine["verdict"]["label"] == theirs["verdict"]["label"]
-        assert mine["verdict"]["probability_ai"] == pytest.approx(
-            theirs["verdict"]["probability_ai"], abs=0.001
+    for actual, expected in zip(here, records, strict=False):
+        assert actual["verdict"]["label"] == expected["verdict"]["label"]
+        assert actual["verdict"]["probability_ai"] == pytest.approx(
+            expected["verdict"]["probability_ai"], abs=0.001
         )
     page.get_by_role("article", name="scan.tif").get_by_role(
         "button", name="Send this one to the service"

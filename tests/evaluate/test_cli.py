@@ -93,7 +93,7 @@ def test_usage_error_exits_2_before_work_starts(small_dataset, tiny_model_dir, a
 
 
 def _never(*_: object, **__: object) -> None:
-    raise AssertionError("it began to measure")
+    raise AssertionError("the measurement was started")
 
 
 def test_write_card_needs_a_model_folder(small_dataset, monkeypatch):

@@ -179,10 +179,10 @@ def test_scan_of_sixty_images(start: Start, sites: Sites, tmp_path: Path) -> Non
         for path in sites[0].requested_paths[len(requested_before[0]) :]
         if path in scan_page.skipped_paths
     ]
-    assert not again, "what is left out is not asked for"
+    assert not again, "a skipped image was requested again"
     extension.context.close()
     urls = _extension_requests(log, extension.root)
-    assert urls and set(urls) <= set(scan_page.read), "no request but the pictures' own"
+    assert urls and set(urls) <= set(scan_page.read), "requests other than for the images"
 
 
 def _same_verdicts(scan_page: ScanPage, records: list[dict[str, Any]]) -> None:
@@ -199,7 +199,7 @@ def _same_verdicts(scan_page: ScanPage, records: list[dict[str, Any]]) -> None:
             python_verdict["decided_by"],
         )
         assert actual["probability_ai"] == pytest.approx(python_verdict["probability_ai"], abs=1e-4)
-    assert not expected, f"{len(expected)} were not judged"
+    assert not expected, f"{len(expected)} images were not checked"
 
 
 @pytest.fixture(scope="module")

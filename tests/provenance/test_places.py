@@ -40,7 +40,7 @@ DESCRIBED = xmp(
 LABEL = json.dumps({"AIGC": {"Label": "1", "ContentProducer": "maker-1"}})
 
 
-def only(data: bytes, form: str) -> Evidence:
+def single_evidence(data: bytes, form: str) -> Evidence:
     (item,) = read_provenance(data, facts(form))
     return item
 
@@ -65,7 +65,7 @@ def only(data: bytes, form: str) -> Evidence:
          "raw-xmp", "gif-comment", "gif-xmp"],
 )  # fmt: skip
 def test_generator_record_in_every_location(data: bytes, form: str) -> None:
-    item = only(data, form)
+    item = single_evidence(data, form)
     assert (item.points_to, item.detail["seed"]) == ("ai", "42")
 
 
@@ -79,7 +79,7 @@ def test_generator_record_in_every_location(data: bytes, form: str) -> None:
     ],
 )
 def test_aigc_label_in_every_location(data: bytes, form: str) -> None:
-    item = only(data, form)
+    item = single_evidence(data, form)
     assert item.points_to == "ai" and "maker-1" in item.detail["generator"]
 
 
@@ -110,7 +110,9 @@ def test_user_comment_byte_order_is_detected_in_any_script(text: str, order: str
 
 def test_nested_record_is_read() -> None:
     inner = {"Software": "NovelAI", "Comment": json.dumps({"prompt": "a hat", "uc": "fog", "seed": 7})}
-    item = only(with_exif("JPEG", exif(user_comment=b"ASCII\0\0\0" + json.dumps(inner).encode())), "JPEG")
+    item = single_evidence(
+        with_exif("JPEG", exif(user_comment=b"ASCII\0\0\0" + json.dumps(inner).encode())), "JPEG"
+    )
     assert (item.points_to, item.detail["generator"]) == ("ai", "NovelAI")
 
 
@@ -119,11 +121,11 @@ def test_generator_in_exif_make_is_not_a_camera() -> None:
         assert "exif" not in {
             i.kind for i in read_provenance(with_exif("JPEG", exif(make=make)), facts("JPEG"))
         }
-    assert only(with_exif("JPEG", exif(make="Nikon")), "JPEG").kind == "exif"
+    assert single_evidence(with_exif("JPEG", exif(make="Nikon")), "JPEG").kind == "exif"
 
 
 def test_gif_application_block_with_c2pa() -> None:
-    item = only(
+    item = single_evidence(
         gif_application(b"C2PA_GIF\1\0\0", b"\0\0\0\x1e" + b"jumb\0\0\0\x16jumdc2pa" + bytes(10)), "GIF"
     )
     assert item.kind == "c2pa" and item.points_to == "nothing"
@@ -132,8 +134,8 @@ def test_gif_application_block_with_c2pa() -> None:
 def test_second_xmp_packet_is_read_and_first_value_wins() -> None:
     packets = [xmp_source_type("digitalCapture"), xmp_source_type("trainedAlgorithmicMedia")]
     segments = [(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + packet) for packet in packets]
-    assert only(jpeg(segments), "JPEG").points_to == "real"
-    assert only(jpeg(segments[::-1]), "JPEG").points_to == "ai"
+    assert single_evidence(jpeg(segments), "JPEG").points_to == "real"
+    assert single_evidence(jpeg(segments[::-1]), "JPEG").points_to == "ai"
 
 
 def test_five_megabyte_text_is_read() -> None:
@@ -145,4 +147,4 @@ def test_five_megabyte_text_is_read() -> None:
         "2": {"class_type": "KSampler", "inputs": {"seed": 7, "steps": 9, "latent_image": ["1", 0]}},
         "3": {"class_type": "SaveImage", "inputs": {"images": ["2", 0]}},
     }
-    assert only(png_texts({"prompt": json.dumps(graph)}), "PNG").points_to == "ai"
+    assert single_evidence(png_texts({"prompt": json.dumps(graph)}), "PNG").points_to == "ai"

@@ -24,7 +24,7 @@ def test_table_entry_is_complete(tool: dict[str, Any]) -> None:
     assert tool.keys() <= KEYS and ("name" in tool) != ("name_from" in tool)
     assert sum(key in tool for key in ("json", "notes", "pattern")) == 1
     assert tool["fields"].keys() <= FIELDS
-    assert tool["seen"], "each with the file or the source that it was seen in"
+    assert tool["seen"], "each entry names the file or source it is based on"
     if "pattern" in tool:
         assert re.compile(tool["pattern"]).groups == len(tool["groups"])
 

@@ -152,11 +152,11 @@ def test_trust_command_updates_and_shows(list_server: tuple[str, Path], pem: byt
     (folder / "new.pem").write_bytes(pem)
     done = run(main, ["trust", "update", "--from", f"{address}/new.pem"])
     assert done.exit_code == 0 and "2 certificates" in done.output
-    output = run(main, ["trust", "info"])
-    assert output.exit_code == 0 and "Other Root" in output.output and str(list_path) in output.output
+    result = run(main, ["trust", "info"])
+    assert result.exit_code == 0 and "Other Root" in result.output and str(list_path) in result.output
     failed = run(main, ["trust", "update", "--from", f"{address}/missing.pem"])
     assert failed.exit_code == 1 and "cannot be fetched" in failed.output
-    assert run(main, ["trust", "info"]).output == output.output
+    assert run(main, ["trust", "info"]).output == result.output
 
 
 def test_interim_list_is_stored_and_shown_separately(

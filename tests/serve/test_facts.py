@@ -79,7 +79,7 @@ def _answers(client: httpx.Client) -> list[httpx.Response]:
 
 def test_every_response_has_security_headers_and_request_id(tiny_model_dir: Path) -> None:
     def broken() -> None:
-        raise RuntimeError("made to fail")
+        raise RuntimeError("provoked error")
 
     def prepare(app: FastAPI) -> None:
         app.add_api_route("/broken", broken)
@@ -102,7 +102,7 @@ def test_every_response_has_security_headers_and_request_id(tiny_model_dir: Path
         assert set(body) == {"type", "title", "status", "detail", "code", "request_id"}
         assert body["status"] == answer.status_code
         assert body["request_id"] == answer.headers["X-Request-ID"]
-        assert "made to fail" not in answer.text
+        assert "provoked error" not in answer.text
 
 
 def test_valid_request_id_is_kept(client: httpx.Client) -> None:

@@ -40,7 +40,7 @@ class Receiver:
 
     statuses: list[int]
     address: str = ""
-    heard: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
 
 
 @contextmanager
@@ -50,8 +50,8 @@ def webhook_receiver(*statuses: int) -> Iterator[Receiver]:
     class Handler(QuietHandler, BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            receiver.heard.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
-            status = receiver.statuses[min(len(receiver.heard), len(receiver.statuses)) - 1]
+            receiver.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+            status = receiver.statuses[min(len(receiver.requests), len(receiver.statuses)) - 1]
             self.send_response(status)
             self.send_header("Location", "/elsewhere")
             self.send_header("Content-Length", "0")
@@ -97,7 +97,7 @@ def test_webhook_is_sent_once_and_signed(tiny_model_dir: Path) -> None:
     with webhook_receiver(204) as receiver:
         job = run_job(tiny_model_dir, f"{receiver.address}/hook?team=a", "delivered")
     assert job["webhook"] == {"state": "delivered", "tries": 1}
-    ((path, headers, body),) = receiver.heard
+    ((path, headers, body),) = receiver.requests
     assert path == "/hook?team=a"
     check_signature(headers, body)
     payload = json.loads(body)
@@ -109,9 +109,9 @@ def test_webhook_retry_keeps_id_and_gets_new_signature(tiny_model_dir: Path) -> 
     with webhook_receiver(500, 302, 200) as receiver:
         job = run_job(tiny_model_dir, receiver.address, "delivered")
     assert job["webhook"]["tries"] == 3
-    assert {path for path, _, _ in receiver.heard} == {"/"}, "a redirect was followed"
-    assert len({headers["webhook-id"] for _, headers, _ in receiver.heard}) == 1
-    for _, headers, body in receiver.heard:
+    assert {path for path, _, _ in receiver.requests} == {"/"}, "a redirect was followed"
+    assert len({headers["webhook-id"] for _, headers, _ in receiver.requests}) == 1
+    for _, headers, body in receiver.requests:
         check_signature(headers, body)
 
 
@@ -121,7 +121,7 @@ def test_webhook_stops_after_maximum_retries(
 ) -> None:
     with webhook_receiver(*statuses) as receiver:
         job = run_job(tiny_model_dir, receiver.address, "failed", webhook_tries=2)
-    assert (job["state"], job["webhook"]["tries"], len(receiver.heard)) == ("finished", tries, tries)
+    assert (job["state"], job["webhook"]["tries"], len(receiver.requests)) == ("finished", tries, tries)
 
 
 def test_webhook_to_private_address_of_public_host_is_blocked(tiny_model_dir: Path) -> None:
@@ -134,7 +134,7 @@ def test_webhook_to_private_address_of_public_host_is_blocked(tiny_model_dir: Pa
         )  # fmt: skip
         with pytest.raises(InputNotFoundError, match="not a public address"):
             post(f"http://127.0.0.1:{port}/", b"", {}, timeout_s=5)
-    assert job["webhook"]["tries"] == 1 and receiver.heard == []
+    assert job["webhook"]["tries"] == 1 and receiver.requests == []
 
 
 @pytest.mark.parametrize(
