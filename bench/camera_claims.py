@@ -27,7 +27,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folders", nargs="+", type=Path)
-    parser.add_argument("--name", action="append", default=[], help="what a folder is called in the table")
+    parser.add_argument(
+        "--name",
+        action="append",
+        default=[],
+        help="name of a FOLDER in the table, in the same order (default: its own name)",
+    )
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")  # Pillow warns about damaged headers
     names = [*arguments.name, *(folder.name for folder in arguments.folders[len(arguments.name) :])]

@@ -33,7 +33,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--up-to", type=int, default=COUNTS[-1], help="the largest job with the network")
+    parser.add_argument(
+        "--up-to",
+        type=int,
+        default=COUNTS[-1],
+        help="number of images of the largest job that runs the model",
+    )
     arguments = parser.parse_args()
     facts: dict[str, Any] = {"cpus": os.cpu_count(), "picture": f"JPEG, {SIZE[0]} x {SIZE[1]}", "series": {}}
     with tempfile.TemporaryDirectory() as scratch:

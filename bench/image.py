@@ -31,7 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--mirror", help="a Debian mirror")
+    parser.add_argument("--mirror", help="URL of a Debian mirror (default: chosen by debootstrap)")
     parser.add_argument(
         "--give",
         action="append",

@@ -58,7 +58,10 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, help="a data set built by `imageprocess data build`")
     parser.add_argument(
-        "--pictures", type=int, default=10**9, help="read at most this many that are not yet read"
+        "--pictures",
+        type=int,
+        default=10**9,
+        help="read at most N images that are not in the cache (default: all)",
     )
     parser.add_argument("--cache", type=Path, default=ROOT / "runs" / "watermark.jsonl")
     arguments = parser.parse_args()

@@ -42,7 +42,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", default=",".join(PARTS), help="some of: " + ", ".join(PARTS))
+    parser.add_argument(
+        "--only",
+        default=",".join(PARTS),
+        help="comma-separated parts to measure (default: all): " + ", ".join(PARTS),
+    )
     parser.add_argument("--seconds", type=float, default=300)
     arguments = parser.parse_args()
     results: dict[str, Any] = (

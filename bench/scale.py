@@ -38,7 +38,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--plan-only", action="store_true", help="measure nothing, write the plan anew")
+    parser.add_argument(
+        "--plan-only", action="store_true", help="only rewrite the plan from recorded results"
+    )
     if not parser.parse_args().plan_only:
         RESULTS.write_text(json.dumps(measure(), indent=1) + "\n", encoding="utf-8")
     write()

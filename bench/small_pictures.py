@@ -1,9 +1,9 @@
-"""How small may a picture be? The encoder model on pictures of open_test, reduced to one long side after another.
+"""Accuracy of the encoder model on images of open_test, downscaled to several long sides.
 
 python -m bench.small_pictures DATA     writes the table between the markers in docs/encoder.md
 
-Every picture is reduced with Lanczos and saved as JPEG 90. The columns below the smallest size of training are what
-`best-guess` still answers; the other modes abstain there.
+Every image is downscaled with Lanczos and saved as JPEG 90. Below the minimum training size only `best-guess` gives
+an answer; the other modes abstain.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def main(data: Path) -> None:
 
 
 def _judge(picture: Picture, session: Session) -> list[float] | None:
-    """The probability of AI at each of SIDES; None where the picture is smaller than the largest or unreadable."""
+    """The probability of AI at each of SIDES; None if the image is unreadable or smaller than the largest side."""
     try:
         pixels = open_original(picture.path.read_bytes(), picture.path.name).pixels
     except InputError:

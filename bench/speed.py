@@ -52,7 +52,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "parts", nargs="*", help=f"of {', '.join(PARTS)}; all but install_mb where none is named"
+        "parts", nargs="*", help=f"parts to measure: {', '.join(PARTS)} (default: all except install_mb)"
     )
     parts = parser.parse_args().parts or [part for part in PARTS if part != "install_mb"]
     facts = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
