@@ -1,6 +1,6 @@
-// The browser's readers of records under Node: a line of base64 comes in, a line of JSON goes out, for tests.
+// The browser's metadata readers in Node, for tests: reads lines of base64, writes lines of JSON.
 //
-// {texts, manifests, evidence, ms}, {format: null} where it is no image, or {error} where a reader threw.
+// {texts, manifests, evidence, ms}, {format: null} if the file is no image, or {error} after an exception.
 
 import { readFile as load } from "node:fs/promises";
 import { createInterface } from "node:readline";
@@ -27,9 +27,9 @@ async function read(data) {
   const metadata = parseMetadata(records);
   const stated = (format === "TIFF" ? tiffFacts(data) : null) ?? size(data, format) ?? { width: 0, height: 0 };
   const evidence = readProvenance(metadata, stated);
-  const told = inspection(metadata);
+  const details = inspection(metadata);
   const { user, system } = process.cpuUsage(began);
-  return { format, ...told, evidence, ms: (user + system) / 1000 };
+  return { format, ...details, evidence, ms: (user + system) / 1000 };
 }
 
 for await (const line of createInterface({ input: process.stdin })) {
