@@ -88,7 +88,7 @@ def test_largest_srcset_candidate_is_read(extension: Extension, sites: Sites) ->
     )
     extension.right_click(page, f"{here.address}/small.png")
     panel = extension.panel(page)
-    expect(panel.locator("h2.verdict")).to_have_text(re.compile("^Made with .+says the file"))
+    expect(panel.locator("h2.verdict")).to_have_text(re.compile("^Made with .+according to the file"))
     expect(panel.locator("blockquote")).to_have_text("a lighthouse in a storm")
     expect(panel.get_by_text("the largest copy")).to_be_visible()
     expect(panel.get_by_text("carries no record")).to_have_count(0)

@@ -39,7 +39,7 @@ def test_chosen_images_have_cards_with_verdicts(extension: Extension) -> None:
     files = [{"name": name, "mimeType": "image/png", "buffer": data} for name, data in inputs.items()]
     popup.set_input_files("#files", files)  # type: ignore[arg-type]
     expect(popup.locator("article[aria-label='noted.png'] h2")).to_have_text(
-        re.compile("^Made with .+says the file")
+        re.compile("^Made with .+according to the file")
     )
     expect(popup.locator("article[aria-label='plain.jpg'] .meter")).to_be_visible()
     expect(popup.locator("article[aria-label='cut.jpg'] h2")).to_have_text("Could not be checked")
