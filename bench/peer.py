@@ -23,7 +23,7 @@ from sklearn.metrics import roc_auc_score
 
 from bench.speed import machine
 from imageprocess.data.index import IndexRow, data_id, first_of_each, read_index
-from imageprocess.train.encoder.head import sampling_weights
+from imageprocess.data.sampling import class_balanced_weights
 
 RESULTS = Path(__file__).parent / "results" / "peer.json"
 _FORMATS = ("JPEG", "PNG", "WEBP")  # what both read
@@ -97,7 +97,7 @@ def _chosen(rows: list[IndexRow], per_source: int) -> list[IndexRow]:
 def _figures(rows: list[IndexRow], answers: dict[str, Any]) -> dict[str, Any]:
     """`answers`: name -> (N, 2) of probability and milliseconds. Sources weigh alike in the AUROC."""
     is_ai = np.array([row.label == "ai" for row in rows])
-    weights = sampling_weights(is_ai, np.array([row.source for row in rows]), 1.0)
+    weights = class_balanced_weights(is_ai, np.array([row.source for row in rows]), 1.0)
     found = {
         name: {
             "auroc": round(float(roc_auc_score(is_ai, values[:, 0], sample_weight=weights)), 4),

@@ -17,6 +17,7 @@ from ..files import replacing
 _Item = TypeVar("_Item")
 INDEX_NAME = "index.csv"
 SPLITS = ("train", "val", "test", "open_test")
+CLASS_INDEX = {"ai": 0, "real": 1}  # label -> class index, in this order in every model
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,17 @@ def first_of_each(items: Iterable[_Item], most: int | None, key: Callable[[_Item
 def source_and_class(row: IndexRow) -> tuple[str, str]:
     """Key of a source within a class: a source of `data import` has both classes."""
     return row.source, row.label
+
+
+def count_splits(rows: Iterable[IndexRow]) -> dict[str, int]:
+    """{split: images} of the splits for training."""
+    counts = Counter(row.split for row in rows)
+    return {split: counts[split] for split in ("train", "val", "test")}
+
+
+def smallest_px(rows: Iterable[IndexRow]) -> int:
+    """The longer side in pixels of the smallest image: a model trained on `rows` has learnt nothing of smaller ones."""
+    return min(max(row.width, row.height) for row in rows)
 
 
 def data_id(rows: Iterable[IndexRow]) -> str:
