@@ -3,7 +3,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,6 @@ from PIL import Image
 
 from imageprocess.data.equalise import equalise, picture_seed
 from imageprocess.data.index import CLASS_INDEX, read_index
-from imageprocess.data.sampling import epoch_order
 from imageprocess.errors import DataError
 from imageprocess.model.preprocess import preprocess
 from imageprocess.train.nets import CNN_INPUT, Small32
@@ -24,23 +22,7 @@ from imageprocess.train.samples.pixels import to_input
 from imageprocess.train.samples.resized import cache_resized
 
 
-def test_an_epoch_shows_every_picture_and_weighs_the_classes_alike(drawn_data: Path) -> None:
-    rows = read_index(drawn_data)
-    order = epoch_order(rows, seed=1, epoch=0)
-    assert set(order) == set(range(len(rows)))
-    shown = Counter(rows[i].label for i in order)
-    assert shown["ai"] == shown["real"]
-    assert order != epoch_order(rows, seed=1, epoch=1)
-    assert order == epoch_order(rows, seed=1, epoch=0)
-
-
-def test_one_class_alone_is_an_error(drawn_data: Path) -> None:
-    rows = [row for row in read_index(drawn_data) if row.label == "ai"]
-    with pytest.raises(DataError, match="both classes"):
-        epoch_order(rows, seed=0, epoch=0)
-
-
-def test_training_shows_another_delivery_each_epoch_and_validation_never(drawn_data: Path) -> None:
+def test_training_reads_another_copy_each_epoch_and_validation_the_same(drawn_data: Path) -> None:
     rows = read_index(drawn_data)[:4]
     for copies in (3, 0):
         pictures = DegradedSamples(drawn_data, rows, CNN_INPUT, copies=copies)
@@ -50,25 +32,25 @@ def test_training_shows_another_delivery_each_epoch_and_validation_never(drawn_d
         assert torch.equal(first, pictures[0][0]) is (copies == 0)
 
 
-def test_a_picture_and_its_class(drawn_data: Path) -> None:
+def test_a_sample_is_pixels_and_class_index(drawn_data: Path) -> None:
     rows = read_index(drawn_data)
     pixels, label = DegradedSamples(drawn_data, rows, CNN_INPUT)[0]
     assert pixels.shape == (224, 224, 3) and pixels.dtype == torch.uint8
     assert label == {"ai": 0, "real": 1}[rows[0].label]
 
 
-def test_the_network_is_shown_what_detection_shows_it(drawn_data: Path) -> None:
+def test_the_input_of_training_is_that_of_detection(drawn_data: Path) -> None:
     rows = read_index(drawn_data)
     pixels, _ = DegradedSamples(drawn_data, rows, CNN_INPUT)[0]
-    shown = to_input(pixels[None], CNN_INPUT)
-    assert shown.is_contiguous(memory_format=torch.channels_last)
-    delivered = equalise(
+    batch = to_input(pixels[None], CNN_INPUT)
+    assert batch.is_contiguous(memory_format=torch.channels_last)
+    degraded = equalise(
         np.asarray(Image.open(drawn_data / rows[0].path)), picture_seed(rows[0].sha256)
     ).pixels
-    np.testing.assert_allclose(shown[0].numpy(), preprocess(delivered, CNN_INPUT), atol=1e-6)
+    np.testing.assert_allclose(batch[0].numpy(), preprocess(degraded, CNN_INPUT), atol=1e-6)
 
 
-def test_stored_deliveries_are_the_ones_that_would_be_made(drawn_data: Path, tmp_path: Path) -> None:
+def test_cached_copies_equal_those_made_on_access(drawn_data: Path, tmp_path: Path) -> None:
     rows = [row for row in read_index(drawn_data) if row.split != "test"][:3]
     (tmp_path / "images").mkdir()
     for row in rows:
@@ -80,9 +62,7 @@ def test_stored_deliveries_are_the_ones_that_would_be_made(drawn_data: Path, tmp
     assert done == [(1, 3), (2, 3), (3, 3)]
     (tmp_path / CACHE / ".lock").unlink(missing_ok=True)
     cache_copies(tmp_path, rows[:2], rows[2:], copies=2, jobs=1, progress=lambda *at: done.append(at))
-    assert not (
-        tmp_path / CACHE / ".lock"
-    ).exists()  # a set that is complete may lie where nothing can be written
+    assert not (tmp_path / CACHE / ".lock").exists()  # a complete set may be in a read-only folder
     assert not copy_path(tmp_path, rows[2], 1).exists()
     for row in rows:
         (tmp_path / row.path).unlink()
@@ -91,9 +71,7 @@ def test_stored_deliveries_are_the_ones_that_would_be_made(drawn_data: Path, tmp
         np.testing.assert_array_equal(before, after)
 
 
-def test_of_two_runs_the_second_waits_and_finds_what_the_first_has_made(
-    drawn_data: Path, tmp_path: Path
-) -> None:
+def test_the_second_of_two_runs_waits_for_the_cache_of_the_first(drawn_data: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(drawn_data, tmp_path / "set", ignore=shutil.ignore_patterns(CACHE))
     rows = [row for row in read_index(folder) if row.split != "test"]
     command = (
@@ -106,18 +84,18 @@ def test_of_two_runs_the_second_waits_and_finds_what_the_first_has_made(
         subprocess.Popen([sys.executable, "-c", command, str(folder)], stdout=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
-    told = sorted(run.communicate()[0].count("\n") for run in runs)
+    lines_printed = sorted(run.communicate()[0].count("\n") for run in runs)
     assert [run.returncode for run in runs] == [0, 0]
-    assert told == [0, 2 * len(rows)]
+    assert lines_printed == [0, 2 * len(rows)]
 
 
-def test_a_picture_that_is_gone_is_named(drawn_data: Path, tmp_path: Path) -> None:
+def test_a_missing_image_is_named(drawn_data: Path, tmp_path: Path) -> None:
     (row, *_) = read_index(drawn_data)
     with pytest.raises(DataError, match=f"{row.path}: is in the index and cannot be read"):
         cache_copies(tmp_path, [row], [], copies=1, jobs=1, progress=lambda done, of: None)
 
 
-def test_a_shift_keeps_what_stays_in_view() -> None:
+def test_a_random_shift_moves_the_image_by_whole_pixels() -> None:
     image = np.random.default_rng(1).integers(0, 256, (60, 48, 3), dtype=np.uint8)
     offsets = set()
     for seed in range(40):
@@ -152,7 +130,7 @@ def test_only_training_images_are_mirrored_and_random_shift(drawn_data: Path) ->
     assert len(seen) == 2  # as it is, and mirrored
 
 
-def test_kept_arrays_are_read_and_not_made_again(drawn_data: Path, tmp_path: Path) -> None:
+def test_resized_arrays_are_read_and_not_made_again(drawn_data: Path, tmp_path: Path) -> None:
     rows = read_index(drawn_data)[:3]
     (tmp_path / "images").mkdir()
     for row in rows:
@@ -177,7 +155,7 @@ def test_kept_arrays_are_read_and_not_made_again(drawn_data: Path, tmp_path: Pat
     assert any(torch.equal(found, seen) for seen in (expected[2], expected[2].flip(1)))
 
 
-def test_pictures_in_memory_are_as_they_are_and_in_training_moved(drawn_data: Path) -> None:
+def test_images_in_memory_are_not_degraded_and_shifted_in_training(drawn_data: Path) -> None:
     rows = [row for row in read_index(drawn_data) if row.split == "train"]
     training, held_out = read_into_memory(
         drawn_data, rows, rows[:3], Small32.input, seed=0, max_shift=2, jobs=1, progress=lambda done, of: None

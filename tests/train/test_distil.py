@@ -1,4 +1,4 @@
-"""A student is taught from a store and a data set, goes on where it stopped, and becomes a model folder that runs."""
+"""A student is trained from a feature store and a data set, resumes, and is written as a model folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A feature store holds what the shipped graph says of each picture, goes on where it stopped, is never mixed."""
+"""A feature store contains the outputs of the shipped graph, is completed after an interruption, and is never mixed."""
 
 from __future__ import annotations
 

@@ -159,10 +159,10 @@ def _held_out_generators(rows: Sequence[IndexRow]) -> list[str]:
     measured = [row for row in rows if row.split == "open_test"]
     lines = []
     for name in HELD_OUT_GENERATORS:
-        shown = [row for row in measured if name in row.origin]
-        if shown:
-            sources = ", ".join(sorted({row.source for row in shown}))
-            lines.append(f"- {name}: {len(shown)} pictures ({sources})")
+        matching = [row for row in measured if name in row.origin]
+        if matching:
+            sources = ", ".join(sorted({row.source for row in matching}))
+            lines.append(f"- {name}: {len(matching)} pictures ({sources})")
     if not lines:
         return []
     return ["", "## Generators in no training source", "", *lines]

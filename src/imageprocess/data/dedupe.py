@@ -21,7 +21,7 @@ _BLOCK = 512
 Hashes = tuple[int, int]  # pHash, dHash
 
 
-def need_imagehash() -> None:
+def require_imagehash() -> None:
     """Raise MissingExtraError here rather than in a worker process."""
     if find_spec("imagehash") is None:
         raise MissingExtraError("imagehash", "data")
