@@ -28,7 +28,7 @@ def _rows(ai: int, real: int) -> list[IndexRow]:
 
 def test_power_one_gives_sources_and_power_zero_images_the_same_weight() -> None:
     weights = source_weights(SOURCE)
-    totals = [weights[SOURCE == name].sum() for name in "abc"]
+    totals = [weights[name == SOURCE].sum() for name in "abc"]
     assert totals == pytest.approx([1, 1, 1])
     assert set(source_weights(SOURCE, 0.0).tolist()) == {1.0}
 
