@@ -13,8 +13,20 @@ from ..errors import DataError
 from ..model.calibrate import probability_ai
 from ..types import Mode
 
-# The error rate on each class that a mode may have, on the images that the calibration is fitted on.
-ERROR_BUDGETS: dict[Mode, float] = {"high-confidence": 0.005, "balanced": 0.02}
+
+@dataclass(frozen=True, slots=True)
+class ErrorBudget:
+    """The highest error rates of a mode on the images that the calibration is fitted on, as shares of a class."""
+
+    real_called_ai: float
+    ai_called_real: float
+
+
+# Calling a real image AI is the more harmful error.
+ERROR_BUDGETS: dict[Mode, ErrorBudget] = {
+    "high-confidence": ErrorBudget(0.005, 0.005),
+    "balanced": ErrorBudget(0.02, 0.03),
+}
 _LEAST_SLOPE = 1e-3
 
 
@@ -86,12 +98,11 @@ def modes_thresholds(
     return thresholds
 
 
-def _thresholds(ai: NDArray[Any], real: NDArray[Any], budget: float) -> dict[str, float]:
-    """The lowest "ai" threshold with an FPR of at most `budget`, and the highest "real" threshold that at most
-    `budget` of the AI images fall below; "ai" is at least 0.5, "real" at most 0.5."""
+def _thresholds(ai: NDArray[Any], real: NDArray[Any], budget: ErrorBudget) -> dict[str, float]:
+    """The lowest "ai" threshold and the highest "real" threshold within the budget, at least and at most 0.5."""
     return {
-        "ai": max(0.5, _lowest_threshold(real, budget)),
-        "real": min(0.5, round(1 - _lowest_threshold(1 - ai, budget), 4)),
+        "ai": max(0.5, _lowest_threshold(real, budget.real_called_ai)),
+        "real": min(0.5, round(1 - _lowest_threshold(1 - ai, budget.ai_called_real), 4)),
     }
 
 

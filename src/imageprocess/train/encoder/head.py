@@ -22,6 +22,8 @@ from .features import FeatureSet
 Progress = Callable[[str], None]
 Float = NDArray[np.float32]
 _MIN_STEPS = 200  # a set of a hundred images has two batches in all of its epochs
+_PROJECTION = 32  # outputs of the projection that the contrastive loss compares
+_CONTRASTIVE_TEMPERATURE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class HeadOptions:
     mixup: float = 0.3  # Beta(a, a); 0: no mixup
     label_smoothing: float = 0.04
     consistency: float = 1.0  # weight of the squared difference between the probabilities of two copies
+    contrastive: float = 0.5  # weight of the supervised contrastive loss on the hidden units
     source_power: float = 0.5  # of `data.sampling.class_balanced_weights`
     folds: int = 4
 
@@ -130,7 +133,8 @@ class _Examples:
 
 def _fit(examples: _Examples, options: HeadOptions, *, seed: int) -> _Member:
     """Train one member. A batch contains two copies of each of its images, mixed with the same partner, for the
-    consistency loss between their probabilities."""
+    consistency loss between their probabilities. Mixup follows the first layer: it is linear, so this equals mixing
+    the features."""
     torch.manual_seed(seed)
     features, other = examples.features, examples.other_copies()
     labels = torch.from_numpy(examples.is_ai.astype(np.float32))
@@ -140,17 +144,23 @@ def _fit(examples: _Examples, options: HeadOptions, *, seed: int) -> _Member:
         mean, deviation, nn.Linear(features.shape[1], options.hidden), nn.Linear(options.hidden, 1)
     )
     weights = torch.from_numpy(class_balanced_weights(examples.is_ai, examples.source, options.source_power))
-    optimiser = make_optimiser((member.hidden, member.output), options.learning_rate, options.weight_decay)
+    projection = nn.Linear(options.hidden, _PROJECTION)  # only used in training
+    optimiser = make_optimiser(
+        (member.hidden, member.output, projection), options.learning_rate, options.weight_decay
+    )
     steps = max(_MIN_STEPS, options.epochs * len(features) // options.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, options.learning_rate, total_steps=steps)
     for _ in range(steps):
         drawn = torch.multinomial(weights, options.batch_size // 2, replacement=True)
         pairs = torch.stack([drawn, other[drawn]])  # (2, B)
         batch = (features[pairs].float() - mean) / deviation
-        batch, target = _mixup(batch, labels[drawn], options.mixup)
-        batch = nn.functional.dropout(batch, options.feature_dropout)
-        hidden = nn.functional.dropout(torch.relu(member.hidden(batch)), options.dropout)
-        loss = _loss(member.output(hidden)[..., 0], target, options)
+        hidden = member.hidden(nn.functional.dropout(batch, options.feature_dropout))  # (2, B, units)
+        mixed, target = _mixup(hidden, labels[drawn], options.mixup)
+        mixed = nn.functional.dropout(torch.relu(mixed), options.dropout)
+        loss = _loss(member.output(mixed)[..., 0], target, options)
+        if options.contrastive:
+            projected = projection(torch.relu(hidden)).flatten(0, 1)
+            loss = loss + options.contrastive * _contrastive_loss(projected, labels[drawn].repeat(2))
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
@@ -165,6 +175,19 @@ def _loss(logits: torch.Tensor, target: torch.Tensor, options: HeadOptions) -> t
     first, second = torch.sigmoid(logits)
     total: torch.Tensor = cross_entropy + options.consistency * ((first - second) ** 2).mean()
     return total
+
+
+def _contrastive_loss(projected: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Supervised contrastive loss (Khosla et al. 2020, arXiv 2004.11362), which draws images of one class together.
+
+    projected (N, D), labels (N,); each label must occur at least twice.
+    """
+    unit = nn.functional.normalize(projected, dim=1)
+    is_self = torch.eye(len(unit), dtype=torch.bool)
+    similarity = (unit @ unit.T / _CONTRASTIVE_TEMPERATURE).masked_fill(is_self, -1e9)
+    log_probability = similarity - similarity.logsumexp(1, keepdim=True)
+    positive = (labels[:, None] == labels[None]) & ~is_self
+    return -((log_probability * positive).sum(1) / positive.sum(1)).mean()
 
 
 def _fit_patches(data: FeatureSet, options: HeadOptions) -> tuple[Float, float]:
