@@ -88,13 +88,7 @@ def train_maker(
     slots = _slots(taps)
     examples = _examples(data, generators, families, slots, taps)
     folds = family_folds(examples.source, examples.family, repositories, options.folds)
-    logits = np.zeros((len(folds), len(families)), np.float32)
-    for fold in range(options.folds):
-        progress(f"maker: fold {fold + 1} of {options.folds}")
-        held_out = folds == fold
-        logits[held_out] = _fit(examples.subset(~held_out), len(families), options, fold).logits(
-            examples.features[held_out]
-        )
+    logits = _out_of_fold_logits(examples, folds, len(families), options, progress)
     progress("maker: all sources")
     fitted = _fit(examples, len(families), options, 0)
     progress("closest sources")
@@ -103,18 +97,15 @@ def train_maker(
     weights = source_weights(examples.source)
     temperature = temperature_of(logits, examples.family, weights)
     threshold = named_from(logits / temperature, examples.family, weights, families, options.precision)
-    measured = {
-        "out_of_fold": measure_maker(
-            logits, temperature, threshold, examples.family, examples.source, families
-        )
-    }
+
+    def measure(logits: NDArray[np.float32], of: _Examples) -> dict[str, Any]:
+        return measure_maker(logits, temperature, threshold, of.family, of.source, families)
+
+    measured = {"out_of_fold": measure(logits, examples)}
     for name, test in tests.items():
         test_examples = _examples(test, generators, families, slots, taps)
         if len(test_examples.family):
-            test_logits = head.logits(test_examples.features.numpy())
-            measured[name] = measure_maker(
-                test_logits, temperature, threshold, test_examples.family, test_examples.source, families
-            )
+            measured[name] = measure(head.logits(test_examples.features.numpy()), test_examples)
     facts = {
         "families": families,
         "temperature": temperature,
@@ -126,6 +117,19 @@ def train_maker(
         "closest_sources": neighbours,
     }
     return Maker(head, sources, facts)
+
+
+def _out_of_fold_logits(
+    examples: _Examples, folds: NDArray[np.int64], families: int, options: MakerOptions, progress: Progress
+) -> NDArray[np.float32]:
+    """(N, families) logits of each example, by a head that was not trained on its fold."""
+    logits = np.zeros((len(folds), families), np.float32)
+    for fold in range(options.folds):
+        progress(f"maker: fold {fold + 1} of {options.folds}")
+        held_out = folds == fold
+        fitted = _fit(examples.subset(~held_out), families, options, fold)
+        logits[held_out] = fitted.logits(examples.features[held_out])
+    return logits
 
 
 def choose_families(data: FeatureSet, generators: Mapping[str, str], least: int) -> list[str]:
