@@ -112,14 +112,14 @@ def _meaning(name: str, values: list[str], ai_labels: Sequence[str]) -> dict[str
 
 
 def _place(value: str, meaning: Mapping[str, str], split: str | None) -> Place:
-    """If several labels mean the same class, they are taken as generators or origins."""
+    """Label values that share a class with others are used as the origin."""
     label = meaning[value]
     several = sum(other == label for other in meaning.values()) > 1
     return Place(label, split, value if several else None)
 
 
 def _ordered(name: str, splits: Mapping[str, Any]) -> list[tuple[str, str | None, Any]]:
-    """(split name in the set, ours, images); a set with a single split counts as not split."""
+    """[(name of a split, its name in our index, images)]; the name in our index is None if there is only one split."""
     if len(splits) == 1:
         return [(key, None, part) for key, part in splits.items()]
     unknown = [key for key in splits if key.lower() not in SPLITS]
