@@ -181,7 +181,7 @@ def test_nothing_readable_names_the_first_reason(deliver, tmp_path: Path) -> Non
 
 
 def test_one_class_alone_is_an_error(deliver, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    fails(deliver({"ai/1.jpg": small(1)}), tmp_path / "out", "only ai pictures")
+    fails(deliver({"ai/1.jpg": small(1)}), tmp_path / "out", "only ai images")
 
 
 def test_a_folder_of_another_layout(tmp_path: Path) -> None:

@@ -86,8 +86,8 @@ def _head_outputs(graph: GraphBuilder, student: Student, maps: str, views: str) 
     half = graph.add("Mul", graph.add("ReduceMean", view_logits, _AXIS_1, keepdims=1), np.float32(0.5))
     logits = graph.add("Concat", half, graph.add("Neg", half), axis=1)
     grid = INPUT.height // _STRIDE
-    weight = _array(student.view.weight)[:, :, None, None] / grid**2
-    heat = graph.add("Conv", maps, weight, _array(student.view.bias) / grid**2, kernel_shape=[1, 1])
+    view_weight = _array(student.view.weight)[:, :, None, None] / grid**2
+    heat = graph.add("Conv", maps, view_weight, _array(student.view.bias) / grid**2, kernel_shape=[1, 1])
     shape = graph.add("Concat", views, np.array([grid, grid], np.int64), axis=0)
     return {"logits": logits, "view_logits": view_logits, "heatmap": graph.add("Reshape", heat, shape)}
 
