@@ -1,4 +1,4 @@
-"""python -m bench: everything that can be measured without a data set; each part runs on its own as well."""
+"""python -m bench: all measurements that need no data set; each part also runs on its own."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""How often a file of a camera, or a hostile one, is told as an AI's by its records: it should be never.
+"""False claims: how often the metadata of a camera file or a hostile file is read as a claim of AI (target: never).
 
     python -m bench.camera_claims FOLDER... [--name NAME]...
 
-Each FOLDER is a collection without generated pictures. Writes bench/results/camera_claims.json, which docs/records.md
-shows. Only records are read, no pixels.
+Each FOLDER is a collection without generated images. Writes bench/results/camera_claims.json, which docs/records.md
+shows. Only metadata is read, no pixels.
 """
 
 from __future__ import annotations
@@ -27,12 +27,17 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folders", nargs="+", type=Path)
-    parser.add_argument("--name", action="append", default=[], help="what a folder is called in the table")
-    asked = parser.parse_args()
-    warnings.simplefilter("ignore")  # of Pillow, about damaged headers
-    names = [*asked.name, *(folder.name for folder in asked.folders[len(asked.name) :])]
-    found = {name: measure(folder) for name, folder in zip(names, asked.folders, strict=True)}
-    OUT.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    parser.add_argument(
+        "--name",
+        action="append",
+        default=[],
+        help="name of a FOLDER in the table, in the same order (default: its own name)",
+    )
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")  # Pillow warns about damaged headers
+    names = [*arguments.name, *(folder.name for folder in arguments.folders[len(arguments.name) :])]
+    results = {name: measure(folder) for name, folder in zip(names, arguments.folders, strict=True)}
+    OUT.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     print(OUT.read_text(encoding="utf-8"))
 
 
@@ -64,7 +69,7 @@ def measure(folder: Path) -> dict[str, Any]:
 
 
 def _share(times_ms: list[float], share: float) -> float:
-    """The time within which that share of the files is read."""
+    """Quantile of the reading times: `share` of the files are read within it."""
     ordered = sorted(times_ms) or [0.0]
     return round(ordered[min(int(share * len(ordered)), len(ordered) - 1)], 2)
 

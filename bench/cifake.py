@@ -1,9 +1,9 @@
-"""CIFAKE, the public anchor: what runs of small32, each from another seed, reach on its 20,000 test pictures.
+"""CIFAKE, a public benchmark: accuracy of small32 runs with different seeds on its 20,000 test images.
 
     python -m bench.cifake CIFAKE RUN [RUN ...]
 
 CIFAKE is the data set's own folder (train|test / REAL|FAKE), a RUN what `train --net small32 --out RUN` wrote. Writes
-docs/cifake.md. No test picture is looked at before.
+docs/cifake.md. No test image is used for training or selection.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def main() -> None:
 
 def page(record: dict[str, Any], facts: list[dict[str, Any]]) -> list[str]:
     """`record`: the study's; `facts`: the model.json of each of its models."""
-    found = [model["tiers"]["raw"]["by_picture"] for model in record["models"]]
-    accuracies = [row["accuracy"] for row in found]
+    results = [model["tiers"]["raw"]["by_picture"] for model in record["models"]]
+    accuracies = [row["accuracy"] for row in results]
     training, data = facts[0]["training"], record["data"]
     recipe = ", ".join(f"{key} {value}" for key, value in training["recipe"].items() if key != "seed")
     spread = f" (standard deviation {statistics.stdev(accuracies):.2%})" if len(accuracies) > 1 else ""
@@ -59,12 +59,12 @@ def page(record: dict[str, Any], facts: list[dict[str, Any]]) -> list[str]:
         *_wrapped(
             f"`small32`, {facts[0]['parameters']:,} parameters, trained from nothing, reaches "
             f"**{statistics.mean(accuracies):.2%}** of the {data['n_ai'] + data['n_real']:,} test pictures on "
-            f"average over {len(found)} seed{'s' if len(found) > 1 else ''}{spread}:"
+            f"average over {len(results)} seed{'s' if len(results) > 1 else ''}{spread}:"
         ),
         "",
         "| seed | test accuracy [95 %] | AUROC | validation accuracy | epoch | minutes on two cores |",
         "|---|---|---|---|---|---|",
-        *(_row(row, each) for row, each in zip(found, facts, strict=True)),
+        *(_row(row, each) for row, each in zip(results, facts, strict=True)),
         "",
         "| published | test accuracy, % |",
         "|---|---|",
@@ -97,13 +97,13 @@ def _wrapped(text: str) -> list[str]:
     return textwrap.wrap(text, 120, break_long_words=False)
 
 
-def _row(found: dict[str, Any], facts: dict[str, Any]) -> str:
-    low, high = found["intervals"]["accuracy"]
+def _row(results: dict[str, Any], facts: dict[str, Any]) -> str:
+    low, high = results["intervals"]["accuracy"]
     training = facts["training"]
     best = training["log"][training["best_epoch"] - 1]
     minutes = sum(epoch["seconds"] for epoch in training["log"]) / 60
     return (
-        f"| {training['recipe']['seed']} | {found['accuracy']:.2%} [{low:.2%}, {high:.2%}] | {found['auroc']:.4f} "
+        f"| {training['recipe']['seed']} | {results['accuracy']:.2%} [{low:.2%}, {high:.2%}] | {results['auroc']:.4f} "
         f"| {best['val_accuracy']:.2%} | {training['best_epoch']} | {minutes:.0f} |"
     )
 

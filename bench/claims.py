@@ -1,11 +1,10 @@
-"""How often a file's own claim of being an AI's is true: counted over a built data set, written into verdict.json.
+"""How often a claim of AI in a file's metadata is true: counted over a built data set, written into verdict.json.
 
     python -m bench.claims DATA
 
-Only claims that anyone could have typed count, as `verdict` takes them, of pictures that name no camera beside them.
-The probability is the rule of succession over sources, (true + 1) / (all + 2): a thousand pictures of one source are
-one writer's habit. A collection of real pictures holds none that somebody has labelled falsely on purpose; the figure
-says how such records fare by themselves, not against a forger.
+Counts unsigned claims, as `verdict` uses them, of images whose metadata names no camera. The probability is the rule
+of succession over sources, (true + 1) / (all + 2), as all images of a source come from one program. A collection of
+real images holds none that was labelled falsely on purpose: the figure says nothing about forged metadata.
 """
 
 from __future__ import annotations
@@ -27,20 +26,22 @@ TABLE = Path(imageprocess.__file__).with_name("verdict.json")
 
 def main(data: Path) -> None:
     rows = read_index(data)
-    found: dict[str, list[bool]] = defaultdict(list)  # source -> whether each picture with a claim is an AI's
+    is_ai_by_source: dict[str, list[bool]] = defaultdict(
+        list
+    )  # source -> for each image with a claim: is it AI
     for row in rows:
         content = (data / row.path).read_bytes()
         image = ImageFacts(row.format, row.width, row.height, 1, len(content))
         if _counts(read_provenance(content, image)):
-            found[row.source].append(row.label == "ai")
-    true = sum(all(claims) for claims in found.values())
+            is_ai_by_source[row.source].append(row.label == "ai")
+    true = sum(all(claims) for claims in is_ai_by_source.values())
     counted = {
         "data_id": data_id(rows),
-        "pictures": sum(map(len, found.values())),
-        "ai": sum(map(sum, found.values())),
-        "sources": len(found),
+        "pictures": sum(map(len, is_ai_by_source.values())),
+        "ai": sum(map(sum, is_ai_by_source.values())),
+        "sources": len(is_ai_by_source),
         "ai_sources": true,
-        "probability_ai": round((true + 1) / (len(found) + 2), 4),
+        "probability_ai": round((true + 1) / (len(is_ai_by_source) + 2), 4),
     }
     text = re.sub(r'"claims": {.*?}', f'"claims": {json.dumps(counted)}', TABLE.read_text("utf-8"))
     TABLE.write_text(text, encoding="utf-8")

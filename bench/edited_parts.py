@@ -1,10 +1,10 @@
-"""Can the heat map tell that a part of a photograph was made by an AI? Measured on edited pictures beside photographs.
+"""Does the heat map show that a part of a photograph was generated? Measured on edited images and photographs.
 
 python -m bench.edited_parts DATA STORE CACHE.npz     writes the table between the markers in docs/encoder.md
 
-A picture counts as flagged where the model leans to real and the statistic of its map passes a threshold. That is set
-so that SHARE of the photographs of training sources that the head did not see (they are not in STORE) are flagged;
-photographs of open_test and the sources of edits are only measured. CACHE keeps the maps.
+An image is flagged if the model leans to real and the statistic of its heat map exceeds a threshold. The threshold is
+set so that SHARE of held-out photographs of training sources (not in STORE) are flagged; photographs of open_test and
+the edited sources are only measured. CACHE stores the heat maps.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ def main(data: Path, store: Path, cache: Path) -> None:
     if not cache.exists():
         _extract(data, _chosen(read_index(data), _seen(store)), session, cache)
     with np.load(cache) as arrays:
-        found = {name: arrays[name] for name in arrays.files}
+        arrays_by_name = {name: arrays[name] for name in arrays.files}
     spec = session.spec
     chances = np.array(
-        [probability_ai(float(logit), spec.temperature, spec.bias) for logit in found["logit"]]
+        [probability_ai(float(logit), spec.temperature, spec.bias) for logit in arrays_by_name["logit"]]
     )
-    lines = _table(found, chances < 0.5)
+    lines = _table(arrays_by_name, chances < 0.5)
     write_between(ROOT / "docs" / "encoder.md", "edited", "\n".join(lines))
 
 
@@ -55,18 +55,20 @@ def _seen(store: Path) -> set[str]:
 
 
 def _chosen(rows: list[IndexRow], seen: set[str]) -> list[tuple[str, IndexRow]]:
-    """(kind, picture): "fit" and "open" photographs, and edits."""
+    """(kind, image): "fit" and "open" photographs, and edits."""
     rng = random.Random(5)
     photos = [row for row in rows if row.label == "real" and row.category in PHOTOS]
     unseen = [row for row in photos if row.split != "open_test" and row.sha256 not in seen]
     edits = [row for row in rows if row.category == EDIT]
     shown = [row for row in photos if row.split == "open_test"]
     kinds = (("fit", unseen, 600, 12), ("edit", edits, 600, 40), ("open", shown, 400, 10))
-    return [(kind, row) for kind, given, most, cap in kinds for row in _spread(given, most, cap, rng)]
+    return [
+        (kind, row) for kind, candidates, most, cap in kinds for row in _spread(candidates, most, cap, rng)
+    ]
 
 
 def _spread(rows: list[IndexRow], most: int, cap: int, rng: random.Random) -> list[IndexRow]:
-    """At most `cap` pictures of a source and `most` in all."""
+    """At most `cap` images of a source and `most` in all."""
     by_source: dict[str, list[IndexRow]] = {}
     for row in rows:
         by_source.setdefault(row.source, []).append(row)
@@ -79,7 +81,9 @@ def _spread(rows: list[IndexRow], most: int, cap: int, rng: random.Random) -> li
 
 
 def _extract(data: Path, chosen: list[tuple[str, IndexRow]], session: Session, cache: Path) -> None:
-    found: dict[str, list[object]] = {name: [] for name in ("heat", "logit", "kind", "source", "tier")}
+    arrays_by_name: dict[str, list[object]] = {
+        name: [] for name in ("heat", "logit", "kind", "source", "tier")
+    }
     for kind, row in chosen:
         try:
             original = open_original((data / row.path).read_bytes(), row.path)
@@ -88,13 +92,13 @@ def _extract(data: Path, chosen: list[tuple[str, IndexRow]], session: Session, c
         for tier in TIERS:
             output = session.run([session.prepare(apply_tier(original, tier).pixels)])[0]
             values = (output.heatmap, output.logits[0] - output.logits[1], kind, row.source, tier)
-            for name, value in zip(found, values, strict=True):
-                found[name].append(value)
-    np.savez(cache, **{name: np.array(values) for name, values in found.items()})  # type: ignore[arg-type]
+            for name, value in zip(arrays_by_name, values, strict=True):
+                arrays_by_name[name].append(value)
+    np.savez(cache, **{name: np.array(values) for name, values in arrays_by_name.items()})  # type: ignore[arg-type]
 
 
 def _statistics(heat: Float) -> dict[str, Float]:
-    """heat (N, h, w), signed contributions to "AI" -> what a rule could look at."""
+    """heat (N, h, w), signed contributions to "AI" -> candidate statistics for a rule."""
     middle = np.median(heat, axis=(1, 2))
     statistics: dict[str, Float] = {}
     for side in (2, 3, 4, 5):
@@ -105,8 +109,8 @@ def _statistics(heat: Float) -> dict[str, Float]:
     return {**statistics, "mean of the whole map (no place at all)": heat.mean(axis=(1, 2))}
 
 
-def _table(found: dict[str, NDArray[np.generic]], leans_real: NDArray[np.bool_]) -> list[str]:
-    kind, source = found["kind"], found["source"]
+def _table(arrays_by_name: dict[str, NDArray[np.generic]], leans_real: NDArray[np.bool_]) -> list[str]:
+    kind, source = arrays_by_name["kind"], arrays_by_name["source"]
     fit, shown, edits = (kind == name for name in ("fit", "open", "edit"))
     lines = [
         f"Photographs: {fit.sum() // 2} of {len(set(source[fit]))} training sources, {shown.sum() // 2} of "
@@ -118,7 +122,7 @@ def _table(found: dict[str, NDArray[np.generic]], leans_real: NDArray[np.bool_])
         "| statistic | training photographs | open_test photographs | edits | edits that look real |",
         "|---|---|---|---|---|",
     ]
-    for name, values in _statistics(found["heat"].astype(np.float64)).items():
+    for name, values in _statistics(arrays_by_name["heat"].astype(np.float64)).items():
         candidates = np.sort(values[fit & leans_real])[::-1]
         flagged = leans_real & (values > candidates[min(int(SHARE * fit.sum()), len(candidates) - 1)])
         shares = [flagged[mask].mean() for mask in (fit, shown, edits, edits & leans_real)]

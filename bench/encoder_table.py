@@ -52,7 +52,7 @@ def table(split: dict[str, Any]) -> str:
 
 
 def headline(split: dict[str, Any]) -> str:
-    """Four figures of each model, on copies as web sites make them."""
+    """Four figures of each model on the web tier."""
     models = split["models"]
     lines = [
         "On sources, generators and cameras that were never trained on, as copies that a web site makes "

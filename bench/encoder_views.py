@@ -1,4 +1,4 @@
-"""What more crops would be worth to the encoder model, and how small a picture may be, measured on open_test.
+"""Accuracy of the encoder model with more crops and on downscaled images, measured on open_test.
 
 python -m bench.encoder_views DATA     writes two tables between the markers in docs/encoder.md
 """
@@ -57,13 +57,13 @@ def _opened(pictures: tuple[Picture, ...]) -> Iterator[tuple[Picture, Pixels]]:
 
 
 def _with_crops(pixels: Pixels, session: Session) -> Floats:
-    """The logit from the whole picture and its first 1 to CROPS crops."""
+    """Logits from the whole image and its first 1 to CROPS crops."""
     (output,) = session.run([cut_views(pixels, session.spec.input, CROPS)])
     return np.cumsum(output.view_logits) / np.arange(1, CROPS + 1)
 
 
 def _reduced(pixels: Pixels, session: Session) -> Floats:
-    """The logit at each of SIDES: reduced with Lanczos, saved as JPEG 90."""
+    """Logits at each of SIDES: downscaled with Lanczos, saved as JPEG 90."""
     logits = []
     for side in SIDES:
         image = Image.fromarray(pixels)

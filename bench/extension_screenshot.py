@@ -1,9 +1,9 @@
-"""The README's picture of the browser extension: real verdicts on a page with the pictures that we drew.
+"""The README's screenshot of the browser extension: real verdicts on a page of sample images.
 
     make extension && python -m bench.extension_screenshot [--look DIR]
 
-Writes docs/extension.png and the first page's smaller copy of it. With --look also the panel and the popup, light and
-dark, English and Hebrew, into DIR. Needs Chromium.
+Writes docs/extension.png and a smaller copy for the first page. --look also saves the panel and the popup, light and
+dark, in English and Hebrew, into DIR. Needs Chromium.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ import json
 import shutil
 import sys
 import tempfile
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 from PIL import Image
-from playwright.sync_api import BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import BrowserContext, Frame, Page, Playwright, sync_playwright
+
+from testkit.chromium import CHROMIUM_ARGUMENTS, chromium_path
+from testkit.serving import serving_files
+from testkit.waiting import wait_until
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "build/extension/chromium"
@@ -39,14 +41,13 @@ Some of what you see here was never there.</p>
 <div class=row><img src=lake.png alt=""><img src=street.jpg alt=""><img src=spheres.webp alt=""></div>
 <p>Tomorrow we go on to the mountains, where the weather is said to be better and the roads are said to be worse.</p>"""
 
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *said: object) -> None:
-        pass
+# All animations have ended and the last change has been painted.
+SETTLED = """Promise.all(document.getAnimations({subtree: true}).map(({finished}) => finished))
+    .then(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))))"""
 
 
 def _opened(playwright: Playwright, folder: Path, language: str, theme: str) -> BrowserContext:
-    """A browser with the package in it, allowed on loopback as a click on the menu would allow it."""
+    """A browser with the packaged extension, which is permitted on 127.0.0.1 as after a click on its menu entry."""
     package = folder / f"package-{language}-{theme}"
     shutil.copytree(PACKAGE, package)
     manifest = json.loads((package / "manifest.json").read_text(encoding="utf-8"))
@@ -54,8 +55,8 @@ def _opened(playwright: Playwright, folder: Path, language: str, theme: str) -> 
     (package / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     return playwright.chromium.launch_persistent_context(
         str(folder / f"profile-{language}-{theme}"),
-        executable_path=shutil.which("chromium"),
-        args=["--headless=new", "--no-sandbox", "--disable-gpu", f"--load-extension={package}"],
+        executable_path=chromium_path(),
+        args=[*CHROMIUM_ARGUMENTS, "--headless=new", f"--load-extension={package}"],
         ignore_default_args=["--disable-extensions"],
         viewport={"width": 1120, "height": 700},
         color_scheme=theme,  # type: ignore[arg-type]
@@ -85,29 +86,34 @@ def _shoot(context: BrowserContext, address: str, out: Path, language: str, popu
         [tab, f"{address}lake.png"],
     )
     page.bring_to_front()
-    _panel(page).locator("h2.verdict").wait_for()
-    page.wait_for_timeout(600)
+    panel = _panel(page)
+    panel.locator("h2.verdict").wait_for()
+    panel.evaluate(SETTLED)
     page.screenshot(path=out)
 
 
 def _finished(popup: Page, tab: int) -> None:
-    for _ in range(1200):
-        told = popup.evaluate(
+    def is_finished() -> bool:
+        progress = popup.evaluate(
             "(id) => chrome.tabs.sendMessage(id, {call: 'progress'}, {frameId: 0}).catch(() => null)", tab
         )
-        if told and told["checked"] == 3 and not told["running"]:
-            return popup.wait_for_timeout(300)
-        popup.wait_for_timeout(200)
-    sys.exit("the scan does not end")
+        return bool(progress and progress["checked"] == 3 and not progress["running"])
+
+    wait_until(is_finished, timeout_s=240, interval_s=0.2, pause=_pause(popup))
+    popup.evaluate(SETTLED)
 
 
-def _panel(page: Page):  # type: ignore[no-untyped-def]
-    for _ in range(600):
-        for frame in page.frames:
-            if "panel.html" in frame.url:
-                return frame
-        page.wait_for_timeout(100)
-    sys.exit("the panel did not open")
+def _panel(page: Page) -> Frame:
+    def panel() -> Frame | None:
+        return next((frame for frame in page.frames if "panel.html" in frame.url), None)
+
+    frame = wait_until(panel, pause=_pause(page))
+    assert frame is not None
+    return frame
+
+
+def _pause(page: Page) -> Callable[[float], None]:
+    return lambda seconds: page.wait_for_timeout(1000 * seconds)
 
 
 @click.command()
@@ -119,13 +125,10 @@ def main(look: Path | None) -> None:
         folder = Path(name)
         shutil.copytree(SAMPLES, folder / "page")
         (folder / "page/index.html").write_text(ARTICLE, encoding="utf-8")
-        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder / "page")))
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}/"
-        wanted = [("en", "light", OUT, None)]
+        shots = [("en", "light", OUT, None)]
         if look:
             look.mkdir(parents=True, exist_ok=True)
-            wanted += [
+            shots += [
                 (
                     language,
                     theme,
@@ -135,13 +138,13 @@ def main(look: Path | None) -> None:
                 for language in ("en", "he")
                 for theme in ("light", "dark")
             ]
-        for language, theme, out, popup_out in wanted:
-            context = _opened(playwright, folder, language, theme)
-            _shoot(context, address, out, language, popup_out)
-            context.close()
-            shutil.rmtree(folder / f"package-{language}-{theme}")
-            shutil.rmtree(folder / f"profile-{language}-{theme}")
-        server.shutdown()
+        with serving_files(folder / "page") as address:
+            for language, theme, out, popup_out in shots:
+                context = _opened(playwright, folder, language, theme)
+                _shoot(context, f"{address}/", out, language, popup_out)
+                context.close()
+                shutil.rmtree(folder / f"package-{language}-{theme}")
+                shutil.rmtree(folder / f"profile-{language}-{theme}")
     with Image.open(OUT) as shot:
         shot.convert("RGB").save(FIRST_PAGE, "WEBP", quality=70, method=6)
 

@@ -1,9 +1,9 @@
-"""The figure of the network on the first page: a real forward pass of a shipped model over a picture drawn here.
+"""The figure of the network on the first page: a forward pass of a shipped model over a generated scene.
 
     python -m bench.figure [MODEL]      # a shipped model's name or a model folder
 
-Writes src/imageprocess/web/assets/network/: network.json (layers and sizes, read from the graph), the picture, and one
-sheet of feature maps a block. A test compares network.json's sha256 with the shipped model's.
+Writes src/imageprocess/web/assets/network/: network.json (layers and sizes, read from the graph), the scene, and one
+sheet of feature maps per block. A test compares network.json's sha256 with the shipped model's.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from imageprocess.model.spec import load_spec
 from imageprocess.web.site import DRAWN_MODEL
 
 OUT = Path(__file__).parents[1] / "src/imageprocess/web/assets/network"
-SIDE = 896  # the scene's, in pixels
-SHOWN = 16  # maps a block, those that vary most
-SHEET = 288  # a sheet's side
+SIDE = 896  # of the scene, in pixels
+SHOWN = 16  # feature maps per block: those with the highest variance
+SHEET = 288  # side of a sheet, in pixels
 # Dark violet to white, evenly spaced from 0 to 1.
 RAMP = np.array([(22, 18, 43), (76, 29, 149), (139, 92, 246), (221, 208, 254), (255, 255, 255)], np.float32)
 
 
 def draw_scene() -> Image.Image:
-    """A mountain lake in the evening, with a boat. Ours, and CC0."""
+    """A mountain lake in the evening, with a boat (own work, CC0)."""
     rng = np.random.default_rng(7)
     y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32) / SIDE
     sky = _mix((38, 52, 110), (252, 176, 120), np.clip(y / 0.6, 0, 1) ** 1.2)
@@ -63,14 +63,14 @@ def draw_scene() -> Image.Image:
 
 
 def half_pixels(scene: Image.Image, cell: int = 24) -> Image.Image:
-    """The scene, its right half in cells as a network's last layer would see it."""
+    """The scene, its right half at the resolution of a network's last layer."""
     side = scene.width
     coarse = scene.resize((side // cell,) * 2, Image.Resampling.BOX).resize(
         (side,) * 2, Image.Resampling.NEAREST
     )
-    found = scene.copy()
-    found.paste(coarse.crop((side // 2, 0, side, side)), (side // 2, 0))
-    return found
+    image = scene.copy()
+    image.paste(coarse.crop((side // 2, 0, side, side)), (side // 2, 0))
+    return image
 
 
 def _mix(top: tuple[int, ...], bottom: tuple[int, ...], share: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -78,13 +78,13 @@ def _mix(top: tuple[int, ...], bottom: tuple[int, ...], share: NDArray[np.float3
 
 
 def _ridge(x: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """A mountain's outline, 0 to 1 or so: triangle waves, each finer and lower than the one before."""
+    """A mountain outline, about 0 to 1: triangle waves of increasing frequency and decreasing amplitude."""
     waves = [2 * np.abs((x * 2**k * 1.3 + rng.uniform()) % 1 - 0.5) / 1.8**k for k in range(6)]
     return np.sum(waves, axis=0) / 1.6
 
 
 def forward(folder: Path, scene: Image.Image) -> tuple[list[NDArray[np.float32]], dict[str, Any]]:
-    """-> the four blocks' maps, each (C, H, W), and network.json."""
+    """The feature maps of the four blocks, each (C, H, W), and the content of network.json."""
     spec = load_spec(folder)
     graph = onnx.load(spec.onnx_path)
     blocks, dense = _layers(graph, "Conv"), _layers(graph, "Gemm")
@@ -92,9 +92,9 @@ def forward(folder: Path, scene: Image.Image) -> tuple[list[NDArray[np.float32]]
     graph.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in pools)
     pixels = preprocess(np.asarray(scene), spec.input)[None]
     session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
-    maps = [found[0] for found in session.run(pools, {"pixels": pixels})]
-    for block, found in zip(blocks, maps, strict=True):
-        block |= {"side": found.shape[1], "shown": min(SHOWN, len(found))}
+    maps = [activation[0] for activation in session.run(pools, {"pixels": pixels})]
+    for block, activation in zip(blocks, maps, strict=True):
+        block |= {"side": activation.shape[1], "shown": min(SHOWN, len(activation))}
     network = {
         "model": {"name": spec.name, "version": spec.version, "sha256": spec.onnx_sha256},
         "input": {"channels": pixels.shape[1], "side": pixels.shape[2]},
@@ -107,37 +107,37 @@ def forward(folder: Path, scene: Image.Image) -> tuple[list[NDArray[np.float32]]
 
 
 def _layers(graph: onnx.ModelProto, kind: str) -> list[dict[str, int]]:
-    """The graph's layers of one kind, in order: how many outputs (maps or values) and parameters each has."""
+    """Layers of one kind in graph order, with their number of outputs (maps or values) and parameters."""
     shapes = {tensor.name: list(tensor.dims) for tensor in graph.graph.initializer}
-    # A weight kept in half precision reaches its layer through a Cast.
+    # A half-precision weight reaches its layer through a Cast node.
     shapes |= {
         node.output[0]: shapes[node.input[0]]
         for node in graph.graph.node
         if node.op_type == "Cast" and node.input[0] in shapes
     }
-    found = [
+    layers = [
         [shapes[name] for name in node.input if name in shapes]
         for node in graph.graph.node
         if node.op_type == kind
     ]
-    return [{"outputs": of[0][0], "parameters": sum(math.prod(shape) for shape in of)} for of in found]
+    return [{"outputs": of[0][0], "parameters": sum(math.prod(shape) for shape in of)} for of in layers]
 
 
 def sheet(maps: NDArray[np.float32]) -> Image.Image:
-    """The `SHOWN` maps that vary most in a square, each on its own scale."""
+    """The `SHOWN` maps of highest variance in a square, each on its own scale."""
     chosen = np.sort(np.argsort(maps.std(axis=(1, 2)))[::-1][:SHOWN])
     columns = int(SHOWN**0.5)
     tile, gap = SHEET // columns, 2
-    found = Image.new("RGB", (tile * columns - gap, tile * columns - gap), (128, 128, 128))
+    sheet_image = Image.new("RGB", (tile * columns - gap, tile * columns - gap), (128, 128, 128))
     for place, index in enumerate(chosen):
         values = maps[index] / max(float(maps[index].max()), 1e-6)
         channels = [np.interp(values, np.linspace(0, 1, len(RAMP)), RAMP[:, c]) for c in range(3)]
         picture = Image.fromarray(np.stack(channels, axis=2).astype(np.uint8))
         resample = Image.Resampling.BOX if len(values) > tile else Image.Resampling.NEAREST
-        found.paste(
+        sheet_image.paste(
             picture.resize((tile - gap,) * 2, resample), (place % columns * tile, place // columns * tile)
         )
-    return found
+    return sheet_image
 
 
 def main() -> None:
@@ -148,8 +148,8 @@ def main() -> None:
         OUT / "hero.webp", quality=70, method=6
     )
     scene.resize((SHEET, SHEET), Image.Resampling.LANCZOS).save(OUT / "scene.webp", quality=80, method=6)
-    for number, found in enumerate(maps, 1):
-        sheet(found).save(OUT / f"block{number}.webp", quality=70, method=6)
+    for number, block_maps in enumerate(maps, 1):
+        sheet(block_maps).save(OUT / f"block{number}.webp", quality=70, method=6)
     (OUT / "network.json").write_text(json.dumps(network, indent=1) + "\n", encoding="utf-8")
 
 

@@ -1,9 +1,9 @@
-"""Does a hundred times as many pictures take a hundred times as long, and no more memory?
+"""Does the time of `imageprocess batch` grow linearly with the number of images, at constant memory?
 
     python -m bench.growth [--up-to N]
 
-`imageprocess batch` over 100, 1,000, 10,000 and 100,000 small pictures (the same files again and again, no result used
-twice). Writes bench/results/growth.json and docs/growth.png.
+`imageprocess batch` over 100, 1,000, 10,000 and 100,000 small images (the same files repeated, results not
+reused). Writes bench/results/growth.json and docs/growth.png.
 """
 
 from __future__ import annotations
@@ -33,14 +33,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--up-to", type=int, default=COUNTS[-1], help="the largest job with the network")
-    asked = parser.parse_args()
+    parser.add_argument(
+        "--up-to",
+        type=int,
+        default=COUNTS[-1],
+        help="number of images of the largest job that runs the model",
+    )
+    arguments = parser.parse_args()
     facts: dict[str, Any] = {"cpus": os.cpu_count(), "picture": f"JPEG, {SIZE[0]} x {SIZE[1]}", "series": {}}
     with tempfile.TemporaryDirectory() as scratch:
         files = _files(Path(scratch))
         for name, (options, largest) in {
             "without the network": (["--only", "provenance,watermark"], COUNTS[-1]),
-            "every check": ([], asked.up_to),
+            "every check": ([], arguments.up_to),
         }.items():
             rows = facts["series"][name] = []
             for count in (count for count in COUNTS if count <= largest):
@@ -50,12 +55,12 @@ def main() -> None:
 
 
 def _files(folder: Path) -> list[Path]:
-    found = []
+    files = []
     for number in range(FILES):
         path = folder / f"{number:03}.jpg"
         path.write_bytes(encode(draw(SIZE, number)))
-        found.append(path)
-    return found
+        files.append(path)
+    return files
 
 
 def _measure(files: list[Path], count: int, scratch: Path, options: list[str]) -> Row:
@@ -80,7 +85,7 @@ def _measure(files: list[Path], count: int, scratch: Path, options: list[str]) -
 
 
 def run(command: list[str], sampled_every_s: float = SAMPLED_EVERY_S) -> tuple[float, float, float]:
-    """-> seconds on the clock, CPU seconds and the most MB of all its processes together. Exit status 0 or raises."""
+    """Wall-clock seconds, CPU seconds and peak MB of all its processes together. Raises if the exit status is not 0."""
     began = time.perf_counter()
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
     peak_mb, cpu_s = 0.0, 0.0
@@ -95,7 +100,7 @@ def run(command: list[str], sampled_every_s: float = SAMPLED_EVERY_S) -> tuple[f
 
 
 def tree(root: int) -> list[int]:
-    """`root` and everything below it."""
+    """`root` and all its descendants."""
     parents: dict[int, int] = {}
     for process in Path("/proc").iterdir():
         if process.name.isdigit():
@@ -103,16 +108,16 @@ def tree(root: int) -> list[int]:
                 parents[int(process.name)] = int((process / "stat").read_text().rsplit(")", 1)[1].split()[1])
             except OSError:
                 continue
-    found, waiting = [], [root]
+    pids, waiting = [], [root]
     while waiting:
         pid = waiting.pop()
-        found.append(pid)
+        pids.append(pid)
         waiting += [child for child, parent in parents.items() if parent == pid]
-    return found
+    return pids
 
 
 def memory_mb(pid: int) -> float:
-    """Its share of the memory: a page that n processes share counts as 1 / n."""
+    """Proportional set size: a page that n processes share counts as 1 / n."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:

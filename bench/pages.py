@@ -1,23 +1,18 @@
-"""What the pages cost in a real Chromium: first paint, model ready, one picture, bytes.
+"""Costs of the pages in Chromium: first paint, time until the model is ready, time per image, bytes.
 
     python -m bench.pages [--weights]
 
 Builds the static site, serves it on this machine, and writes bench/results/pages.json and the table in
-docs/benchmarks.md. With --weights only the bytes, for a machine that is busy: the times stay as they were. Needs
-Chromium, and npm's part of private mode (`make web`).
+docs/benchmarks.md. --weights measures only the bytes and keeps the recorded times (for a busy machine). Needs
+Chromium and the npm packages of private mode (`make web`).
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import shutil
 import statistics
 import sys
 import tempfile
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from playwright.sync_api import Browser, Playwright, sync_playwright
@@ -25,7 +20,9 @@ from playwright.sync_api import Browser, Playwright, sync_playwright
 from bench.markers import write_between
 from imageprocess.model import registry
 from imageprocess.web import site
+from testkit.chromium import CHROMIUM_ARGUMENTS, chromium_path
 from testkit.page_costs import first_paint_ms, megapixel, model_ready_ms, picture_ms, weight_bytes
+from testkit.serving import serving_files
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "bench" / "results" / "pages.json"
@@ -36,14 +33,8 @@ def main() -> None:
         sys.exit("private mode is not built: run `make web` first (it needs npm)")
     with tempfile.TemporaryDirectory() as folder:
         site.build(Path(folder), registry.resolve())
-        handler = partial(_Quiet, directory=folder)
-        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            address = f"http://127.0.0.1:{server.server_port}"
+        with serving_files(Path(folder)) as address:
             figures = _with_weights(address) if "--weights" in sys.argv[1:] else measure(address)
-        finally:
-            server.shutdown()
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     RESULTS.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     _write_table(figures)
@@ -51,8 +42,7 @@ def main() -> None:
 
 
 def _launched(playwright: Playwright) -> Browser:
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    return playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+    return playwright.chromium.launch(executable_path=chromium_path(), args=CHROMIUM_ARGUMENTS)
 
 
 def _weights(browser: Browser, address: str) -> dict[str, int]:
@@ -60,7 +50,7 @@ def _weights(browser: Browser, address: str) -> dict[str, int]:
 
 
 def _with_weights(address: str) -> dict[str, float | int | str]:
-    """The results that are there, with the bytes of today's pages."""
+    """The recorded results with the current bytes of the pages."""
     with sync_playwright() as playwright, _launched(playwright) as browser:
         return {**json.loads(RESULTS.read_text(encoding="utf-8")), **_weights(browser, address)}
 
@@ -101,15 +91,6 @@ def _write_table(figures: dict[str, float | int | str]) -> None:
         ]
     )
     write_between(ROOT / "docs" / "benchmarks.md", "pages", table)
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *said: object) -> None:
-        pass
-
-    def handle_one_request(self) -> None:
-        with contextlib.suppress(ConnectionError):  # a page was closed while a file was on its way
-            super().handle_one_request()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Pictures to measure with: drawn here, as detailed as photographs, the same on every machine."""
+"""Synthetic images for measurements: as detailed as photographs and identical on every machine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FORMATS: dict[str, dict[str, Any]] = {
 
 
 def draw(size: tuple[int, int], seed: int = 0) -> Image.Image:
-    """Noise at every scale, summed."""
+    """Sum of noise at every scale."""
     rng = np.random.default_rng(seed)
     total = np.zeros((size[1], size[0], 3), dtype=np.float32)
     for scale in (4, 16, 64, 256):

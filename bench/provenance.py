@@ -1,9 +1,9 @@
-"""What the evidence beyond the pixels costs, and how often the watermark's reader is wrong.
+"""Cost of reading provenance and watermarks, and the false positive rate of the watermark reader.
 
     python -m bench.provenance [--data DIR] [--pictures N] [--cache FILE]
 
-Writes bench/results/provenance.json. Without a data set (`make data`) only the costs are measured, and what the file
-says of the watermark stays. A long measure may be interrupted: what each picture gave is kept in the cache.
+Writes bench/results/provenance.json. Without a data set (`make data`) only the costs are measured and the
+watermark figures are kept. A long measurement may be interrupted: the cache stores the result of each image.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ OUT = ROOT / "bench" / "results" / "provenance.json"
 SIDES = (4000, 3000)  # 12 megapixels
 RUNS = 40
 SURVIVAL_PICTURES = 24
-TILE, MAX_TILES = 256, 16  # the smallest picture that is ever marked
-# How a marked picture is saved again, to see whether the mark is still read.
+TILE, MAX_TILES = 256, 16  # the smallest image that generators mark
+# Compression of marked images, to measure whether the watermark is still read.
 SAVINGS: dict[str, dict[str, Any]] = {
     "PNG": {"format": "PNG"},
     "JPEG 95, 4:4:4": {"format": "JPEG", "quality": 95, "subsampling": 0},
@@ -58,10 +58,13 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, help="a data set built by `imageprocess data build`")
     parser.add_argument(
-        "--pictures", type=int, default=10**9, help="read at most this many that are not yet read"
+        "--pictures",
+        type=int,
+        default=10**9,
+        help="read at most N images that are not in the cache (default: all)",
     )
     parser.add_argument("--cache", type=Path, default=ROOT / "runs" / "watermark.jsonl")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     results: dict[str, Any] = json.loads(OUT.read_text(encoding="utf-8")) if OUT.is_file() else {}
     results["machine"] = {
         "cpus": os.cpu_count(),
@@ -69,14 +72,14 @@ def main() -> None:
         "system": platform.system(),
     }
     results["cost"] = measure_cost()
-    if asked.data:
-        results["watermark"] = measure_watermark(asked.data, asked.pictures, asked.cache)
+    if arguments.data:
+        results["watermark"] = measure_watermark(arguments.data, arguments.pictures, arguments.cache)
     OUT.parent.mkdir(parents=True, exist_ok=True)
     OUT.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     print(OUT.read_text(encoding="utf-8"))
 
 
-# What reading costs
+# Cost of reading
 
 
 def measure_cost() -> dict[str, Any]:
@@ -113,7 +116,7 @@ def _time(data: bytes, trust_list: Path) -> dict[str, float]:
     read_provenance(data, facts, trust_list=trust_list)  # imports and first use
     taken = []
     for _ in range(RUNS):
-        began = time.process_time()  # CPU time: what else the machine does is no cost of ours
+        began = time.process_time()  # CPU time: other load on the machine does not count
         read_provenance(data, facts, trust_list=trust_list)
         taken.append(1000 * (time.process_time() - began))
     taken.sort()
@@ -124,12 +127,12 @@ def _time(data: bytes, trust_list: Path) -> dict[str, float]:
     }
 
 
-# How often the watermark's reader is wrong
+# False positives of the watermark reader
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Bits off, by way of reading and payload: of a whole picture, and of disjoint tiles of it (real ones alone)."""
+    """Bit errors per reading and payload: of a whole image, and of disjoint tiles of it (real images only)."""
 
     wrong: list[list[int]]
     tiles: list[list[list[int]]]
@@ -138,24 +141,24 @@ class Reading:
 def measure_watermark(data: Path, pictures: int, cache: Path) -> dict[str, Any]:
     rows = [row for row in read_index(data) if row.width * row.height >= 256 * 256]
     random.Random(0).shuffle(rows)
-    rows.sort(key=lambda row: row.label != "real")  # those that matter most first
+    rows.sort(key=lambda row: row.label != "real")  # real images first: they measure false positives
     readings = dict(_cached(cache))
     cache.parent.mkdir(parents=True, exist_ok=True)
     with cache.open("a", encoding="utf-8") as stream:
         for row, reading in _read_pictures(data, [r for r in rows if r.path not in readings][:pictures]):
             readings[row.path] = reading
             stream.write(json.dumps({"path": row.path, **asdict(reading)}) + "\n")
-    seen = [(row, readings[row.path]) for row in rows if row.path in readings]
-    real = [reading for row, reading in seen if row.label == "real"]
-    by_source = _hits_by_source(seen)
-    marked = [row for row, _ in seen if row.source in by_source]
+    measured = [(row, readings[row.path]) for row in rows if row.path in readings]
+    real = [reading for row, reading in measured if row.label == "real"]
+    by_source = _hits_by_source(measured)
+    marked = [row for row, _ in measured if row.source in by_source]
     return {
-        # Fair coins for bits, every payload tried in three readings.
+        # Random bits, every payload tried in three readings.
         "chance_of_a_hit_on_random_bits": 3 * sum(_chance(len(p.bits), p.max_wrong) for p in PAYLOADS),
         "real_pictures": _summary([reading.wrong for reading in real]),
         "real_pictures_and_tiles": _summary([w for r in real for w in (r.wrong, *r.tiles)]),
         "ai_by_source": by_source,
-        "ai_sources_without_a_hit": _sources_without(seen),
+        "ai_sources_without_a_hit": _sources_without(measured),
         "survival": _survival(data, marked[:SURVIVAL_PICTURES]),
     }
 
@@ -181,19 +184,19 @@ def _read_pictures(data: Path, rows: list[IndexRow]) -> Iterator[tuple[IndexRow,
 
 
 def _tiles(pixels: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
-    """The first disjoint squares: pictures in their own right, as full of detail as the whole."""
+    """The first disjoint squares: images of their own, as detailed as the whole."""
     squares = [
         (y, x)
         for y in range(0, pixels.shape[0] - TILE + 1, TILE)
         for x in range(0, pixels.shape[1] - TILE + 1, TILE)
     ]
-    if len(squares) > 1:  # one alone would be the picture again
+    if len(squares) > 1:  # a single one would be the image again
         for y, x in squares[:MAX_TILES]:
             yield pixels[y : y + TILE, x : x + TILE]
 
 
 def _wrong_bits(pixels: NDArray[np.uint8]) -> list[list[int]]:
-    """Bits off, by reading and payload."""
+    """Bit errors per reading and payload."""
     return [
         [int((dwt_dct._bits(votes, len(p.bits)) != p.bits).sum()) for p in PAYLOADS]
         for votes in dwt_dct._readings(pixels)
@@ -205,12 +208,12 @@ def _is_hit(wrong: list[list[int]]) -> bool:
 
 
 def _chance(bits: int, max_wrong: int) -> float:
-    """Of so many fair coins, at most `max_wrong` fall against the payload."""
+    """Probability that at most `max_wrong` of `bits` random bits differ from the payload."""
     return sum(math.comb(bits, k) for k in range(max_wrong + 1)) / 2**bits
 
 
 def _summary(all_wrong: list[list[list[int]]]) -> dict[str, Any]:
-    """Hits, the 95 % upper bound on their rate (Clopper and Pearson's, for no hit), and how near any picture came."""
+    """Hits, the 95 % upper bound of their rate (Clopper-Pearson, no hit), and the fewest bit errors of any image."""
     count, hits = len(all_wrong), sum(map(_is_hit, all_wrong))
     closest = []
     for i, payload in enumerate(PAYLOADS):
@@ -243,7 +246,7 @@ def _sources_without(seen: list[tuple[IndexRow, Reading]]) -> dict[str, int]:
 
 
 def _survival(data: Path, rows: list[IndexRow]) -> dict[str, Any]:
-    """Of pictures whose generator marks them: how many are still read after saving, and by the writer's own reading."""
+    """Of images of generators that mark: the share still read after compression, and by the writer's own reading."""
     ways: dict[str, Callable[[NDArray[np.float32]], NDArray[np.bool_]]] = {
         "ours": dwt_dct._votes,
         "writers_own": _largest_votes,
@@ -263,16 +266,16 @@ def _survival(data: Path, rows: list[IndexRow]) -> dict[str, Any]:
 def _wrong_by(
     pixels: NDArray[np.uint8], votes: Callable[[NDArray[np.float32]], NDArray[np.bool_]]
 ) -> list[list[int]]:
-    kept = dwt_dct._votes
+    original_votes = dwt_dct._votes
     dwt_dct._votes = votes
     try:
         return _wrong_bits(pixels)
     finally:
-        dwt_dct._votes = kept
+        dwt_dct._votes = original_votes
 
 
 def _largest_votes(band: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """The writer's own way: each block votes by its largest coefficient but the first."""
+    """The writer's own reading: each block votes by its largest coefficient except the first."""
     high, wide = band.shape[0] // 4, band.shape[1] // 4
     blocks = band[: high * 4, : wide * 4].reshape(high, 4, wide, 4).swapaxes(1, 2).reshape(-1, 16)[:, 1:]
     largest: NDArray[np.float32] = np.abs(blocks).max(axis=1)

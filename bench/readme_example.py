@@ -1,8 +1,8 @@
-"""Run the README's Python example on the sample pictures of the repository, and write it with its output.
+"""Run the README's Python example on the sample images of the repository, and write it with its output.
 
     python -m bench.readme_example [--check]
 
-The models of the package alone answer. With --check nothing is written; exit status 1 if the README is not up to date.
+Uses only the models of the package. --check writes nothing and exits with 1 if the README is out of date.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Write docs/records.md: every record that is read, where, and what it was checked against.
+"""Write docs/records.md: every metadata record that is read, its location, and what it was verified with.
 
 python -m bench.records_page [--check]
 
-With --check nothing is written; exit status 1 and a message if the page is not up to date.
+--check writes nothing and exits with 1 and a message if the page is out of date.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ Written by `python -m bench.records_page` out of `src/imageprocess/provenance/to
 pages read. To add a tool, add an entry there (its fields are explained in `provenance/generators/tools.py`) and a file
 or a text that it writes to `tests/provenance`; Python and the browser then read it alike.
 
-A record says what whoever wrote it said: it is not signed, and anyone can copy, change or remove it. Only a trusted
-signature on Content Credentials is more.
+A record is an unsigned claim of its writer: anyone can copy, change or remove it. Only Content Credentials with a
+trusted signature are stronger.
 
-## Where texts are looked for
+## Locations of texts
 
-One reader gives every named text of a file, whatever the container; the readers of tools' records see nothing else.
+One reader collects every named text of a file in any container; the parsers of tools' records use only these texts.
 
 | place | names |
 |---|---|
@@ -45,9 +45,9 @@ One reader gives every named text of a file, whatever the container; the readers
 
 A record in EXIF is read as UTF-8 or as UTF-16 of either byte order, whatever encoding the field names.
 
-## What a statement of AI rests on
+## What counts as a claim of AI
 
-No word that merely occurs in a name decides.
+A word that merely occurs in a name never counts.
 
 - Tools' JSON: several fields of the tool's own together, or the name of the text and its fields.
 - The web UI's settings: `Steps` with a sampler, a numeric seed or a numeric CFG scale beside it.
@@ -74,26 +74,26 @@ No word that merely occurs in a name decides.
 | state | signer | counts as |
 |---|---|---|
 | `trusted` | on the conformance list (`imageprocess trust update`) | trusted |
-| `legacy` | on the frozen interim list alone (`imageprocess trust update --interim`) | trusted, and told as legacy |
+| `legacy` | on the frozen interim list alone (`imageprocess trust update --interim`) | trusted, reported as legacy |
 | `untrusted` | on neither, or its certificate was not valid when it signed | a claim that anyone can make |
 
-A signature made while its certificate was valid stays trusted after the certificate's end where a trusted time stamp
-says when it was made; without one, the certificate has to be valid today. Of the interim list the authorities are read,
-not its list of single certificates, which the library's release in use does not heed (`allowed_list`, tried with a
-certificate and with its SHA-256). Answers on revocation (OCSP) count where they lie in the manifest; none is asked for.
+A signature made while its certificate was valid stays trusted after the certificate expires if a trusted time stamp
+proves when it was made; without one, the certificate must be valid today. Only the authorities of the interim list are
+used, not its list of single certificates, which the installed library ignores (`allowed_list`, tried with a
+certificate and with its SHA-256). Revocation responses (OCSP) count if they are in the manifest; none is requested.
 Names in CAWG identities are shown as written; their signatures are not checked.
 
-In a browser nothing is checked until a person asks for it on the panel of what a file says of itself: then the same
-library, as WebAssembly, is downloaded once from the pages' own host and judges by the lists that the site has.
+In a browser nothing is verified until the user requests it on the metadata panel: then the same library, as
+WebAssembly, is downloaded once from the pages' own host and uses the trust lists of the site.
 
 ## ComfyUI's control maps
 
 Edges, depth or a pose taken from a picture (by the node's class), and a ready map that conditions a model made for one
-(by the name of the model's file), let no pixel of that picture through: the result is told as made, not as edited.
+(by the name of the model's file), pass no pixel of that image on: the result counts as made, not as edited.
 
 ## Tools
 
-"Says" is what the record says of the picture: made by AI, edited with AI, or not clear.
+"Says" is the claim of the record about the image: made by AI, edited with AI, or not clear.
 """
 
 
@@ -117,7 +117,7 @@ def page() -> str:
 
 
 def _camera_claims() -> Iterator[str]:
-    """What `python -m bench.camera_claims` measured."""
+    """Results of `python -m bench.camera_claims`."""
     if not CLAIMS.is_file():
         return
     measured = json.loads(CLAIMS.read_text(encoding="utf-8"))
@@ -165,12 +165,12 @@ def _known_by(tool: dict[str, Any]) -> str:
         return f"a text like `{tool['pattern']}`"
     conditions = tool.get("json", tool.get("notes"))
     either = [*(conditions if isinstance(conditions, list) else [conditions]), *tool.get("anywhere", ())]
-    told = [
+    names = [
         ", ".join(f"`{path}`" + (f" like `{pattern}`" if pattern else "") for path, pattern in one.items())
         for one in either
     ]
     also = "".join(f"; `{name}` like `{pattern}`" for name, pattern in tool.get("also", {}).items())
-    return " or ".join(told) + also
+    return " or ".join(names) + also
 
 
 def _says(tool: dict[str, Any]) -> str:

@@ -1,10 +1,10 @@
-"""Can the service face the internet? Hostile files, made-up requests, load, killed workers and abuse, on a real one.
+"""Reliability of a running service: hostile files, generated requests, load, killed workers and abuse.
 
     python -m bench.reliability [--only hostile,schemathesis,load,chaos,abuse,batching] [--seconds 300]
 
-`--seconds` is how long the load lasts; workers are killed for two fifths of it. Writes bench/results/reliability.json
-and the table in docs/benchmarks.md; what was not measured this time stays as it was. Clients and service share the
-machine.
+`--seconds`: duration of the load; workers are killed for two fifths of it. Writes bench/results/reliability.json and
+the table in docs/benchmarks.md; parts that are not measured keep their recorded results. Clients and service share
+the machine.
 """
 
 from __future__ import annotations
@@ -24,15 +24,16 @@ from pathlib import Path
 from typing import Any
 
 from bench import reliability_table
-from bench.under_load import children, judge, measure_batching, measure_load, photos, service
+from bench.under_load import judge, measure_batching, measure_load, photos, service
 from imageprocess.serve.settings import Settings
 from testkit import hostile_files, schema_requests
 from testkit.abuse import abuse
 from testkit.keyfiles import line
 from testkit.loading import Connection, form, load
+from testkit.serving import child_pids
 
 ROOT = Path(__file__).resolve().parents[1]
-COLLECTED = ROOT.parent / "shared" / "hostile"  # other people's, where it is beside the repository
+COLLECTED = ROOT.parent / "shared" / "hostile"  # published collections, if they lie beside the repository
 TIMEOUT_S = 10  # the service's default for one picture
 KILL_EVERY_S = 2.0
 
@@ -41,16 +42,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", default=",".join(PARTS), help="some of: " + ", ".join(PARTS))
+    parser.add_argument(
+        "--only",
+        default=",".join(PARTS),
+        help="comma-separated parts to measure (default: all): " + ", ".join(PARTS),
+    )
     parser.add_argument("--seconds", type=float, default=300)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     results: dict[str, Any] = (
         json.loads(reliability_table.RELIABILITY.read_text("utf-8"))
         if reliability_table.RELIABILITY.is_file()
         else {}
     )
-    for name in asked.only.split(","):
-        results[name] = PARTS[name](asked.seconds)
+    for name in arguments.only.split(","):
+        results[name] = PARTS[name](arguments.seconds)
         print(name, json.dumps(results[name], indent=1), flush=True)
         reliability_table.RELIABILITY.parent.mkdir(parents=True, exist_ok=True)
         reliability_table.RELIABILITY.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
@@ -94,7 +99,7 @@ async def _send_hostile(address: str, files: list[tuple[str, bytes]]) -> dict[st
         connection.close()
 
     probing = asyncio.create_task(prober())
-    # As many as there are workers: what is measured is the picture's time, not its wait.
+    # As many clients as workers: measures the time of an image, without queueing.
     await asyncio.gather(*(client() for _ in range(Settings().jobs)))
     done.set()
     await probing
@@ -110,7 +115,7 @@ async def _send_hostile(address: str, files: list[tuple[str, bytes]]) -> dict[st
     }
 
 
-# Requests made up from the OpenAPI document
+# Requests generated from the OpenAPI document
 
 
 def measure_schemathesis(_: float) -> dict[str, Any]:
@@ -119,7 +124,7 @@ def measure_schemathesis(_: float) -> dict[str, Any]:
         keys.write_text(line("bench", "k1"), encoding="utf-8")
         with service(keys_file=str(keys)) as (address, _):
             report = schema_requests.run(address, Path(folder), examples=200, key="k1")
-    failures = Counter({found["type"]: found["count"] for found in report["failures"]})
+    failures = Counter({failure["type"]: failure["count"] for failure in report["failures"]})
     return {
         "cases": report["test_cases"]["generated"],
         "failures": dict(failures),
@@ -136,14 +141,14 @@ def measure_chaos(seconds: float) -> dict[str, Any]:
     kills, stop = [0], threading.Event()
     with service() as (address, pid):
 
-        def murder() -> None:
+        def kill_workers() -> None:
             while not stop.wait(KILL_EVERY_S):
-                if workers := children(pid):
+                if workers := child_pids(pid):
                     os.kill(random.choice(workers), signal.SIGKILL)
                     kills[0] += 1
 
-        murderer = threading.Thread(target=murder)
-        murderer.start()
+        killer = threading.Thread(target=kill_workers)
+        killer.start()
         try:
             allowed = frozenset({503})
             tally = asyncio.run(
@@ -151,7 +156,7 @@ def measure_chaos(seconds: float) -> dict[str, Any]:
             )
         finally:
             stop.set()
-            murderer.join()
+            killer.join()
     return {
         "seconds": 0.4 * seconds,
         "kills": kills[0],

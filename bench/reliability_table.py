@@ -1,4 +1,4 @@
-"""The figures of bench.reliability and bench.image -> the table in docs/benchmarks.md, misses included."""
+"""Write the results of bench.reliability and bench.image as a table into docs/benchmarks.md, unmet targets included."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
 RELIABILITY = ROOT / "bench" / "results" / "reliability.json"
 IMAGE = ROOT / "bench" / "results" / "image.json"
-Row = tuple[str, str, str, bool]  # what was done, what was asked, what was found, is it so
+Row = tuple[str, str, str, bool]  # test, target, result, whether the target is met
 
 
 def write() -> None:
@@ -23,7 +23,8 @@ def write() -> None:
     rows = [row for name in ROWS if name in results for row in ROWS[name](results[name])]
     lines = ["| what was done | asked | found | |", "|---|---|---|---|"]
     lines += [
-        f"| {done} | {asked} | {found} | {'✓' if holds else 'missed'} |" for done, asked, found, holds in rows
+        f"| {test} | {target} | {result} | {'✓' if holds else 'missed'} |"
+        for test, target, result, holds in rows
     ]
     write_between(PAGE, "reliability", "\n".join(lines))
 
@@ -102,9 +103,9 @@ def _abuse(part: dict[str, Any]) -> Iterator[Row]:
         f"the slowest in {slow['slowest_other_s']} s",
         slow["last_ended_after_s"] < 10,
     )
-    as_told = part["answers"] == part["documented"]
-    found = "as documented" if as_told else str(part["answers"])
-    yield "too large, wrong type, no key, wrong key", "the documented answers", found, as_told
+    is_documented = part["answers"] == part["documented"]
+    result = "as documented" if is_documented else str(part["answers"])
+    yield "too large, wrong type, no key, wrong key", "the documented answers", result, is_documented
     good = {int(status): count for status, count in part["keys"].items()}
     yield "1,000 keys", "each is known", f"{good.get(200, 0):,} answered", good == {200: 1000}
 

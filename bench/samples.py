@@ -1,10 +1,10 @@
-"""The three pictures of the first page that can be tried at once: drawn here, ours, CC0.
+"""The three sample images of the first page (own work, CC0).
 
     python -m bench.samples
 
-Writes src/imageprocess/web/assets/samples/. The first is signed as an AI's work, the second a camera's facts and the
-IPTC field for an AI edit, all made up; the third hides the mark of Stable Diffusion XL in its pixels. So a visitor
-sees what each kind of evidence looks like, what it proves and what it does not.
+Writes src/imageprocess/web/assets/samples/. The first has Content Credentials that claim AI, the second
+invented camera metadata and the IPTC field for an AI edit, the third the watermark of Stable Diffusion XL. They show
+each kind of evidence, what it proves and what it does not.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ _EDITED = (
 
 
 def lake() -> bytes:
-    """The figure's lake, with signed Content Credentials that say that an AI made it. Nobody knows the signer, so that
-    the signature holds and is not trusted. 48 colours: PNG is not for photos."""
+    """The lake of bench.figure with Content Credentials that claim AI. The signer is on no trust list: the signature
+    is valid and not trusted. 48 colours keep the PNG small."""
     picture = draw_scene().crop((0, 112, 896, 784)).resize(SIZE, Image.Resampling.LANCZOS)
     stream = io.BytesIO()
     picture.quantize(48, dither=Image.Dither.NONE).save(stream, "PNG", optimize=True)
     signer = authority("imageprocess example", timedelta(days=3650))
-    says = [created("trainedAlgorithmicMedia")]
-    return sign(stream.getvalue(), says, mime="image/png", by=signer, generator="Example Generator")
+    actions = [created("trainedAlgorithmicMedia")]
+    return sign(stream.getvalue(), actions, mime="image/png", by=signer, generator="Example Generator")
 
 
 def street() -> bytes:
-    """A street at night, with a camera's facts and the statement that it was edited with an AI."""
+    """A street at night, with camera metadata and the claim that it was edited with AI."""
     rng = np.random.default_rng(11)
     width, height = SIZE[0] * 2, SIZE[1] * 2
     y = np.linspace(0, 1, height)[:, None, None]
@@ -91,7 +91,7 @@ def street() -> bytes:
 
 
 def spheres() -> bytes:
-    """Three balls on a table, their light worked out ray by ray, with Stable Diffusion's mark in the pixels."""
+    """Three ray-traced balls on a table, with Stable Diffusion's watermark in the pixels."""
     width, height = SIZE
     x, y = np.meshgrid(np.linspace(-1.6, 1.6, width), np.linspace(1.0, -1.4, height))
     ray = _unit(np.stack([x, y - 0.15, np.full_like(x, 2.2)], axis=2))
@@ -140,8 +140,8 @@ def _with_ball(
 
 
 def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    found: NDArray[np.float64] = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return found
+    unit: NDArray[np.float64] = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return unit
 
 
 def main() -> None:

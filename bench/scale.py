@@ -1,10 +1,10 @@
-"""One worker against two, measured; a billion pictures, reckoned from that.
+"""Throughput of one and two workers, and an estimate for a billion images from it.
 
     python -m bench.scale [--plan-only]
 
-Writes bench/results/scale.json and the tables in docs/scale.md, where each line says whether it is measured, assumed or
-reckoned. The plan goes by what one worker does, with the default model; before that is measured, by what one core does
-in bench/results/speed.json. Workers want a machine with nothing else to do.
+Writes bench/results/scale.json and the tables in docs/scale.md, where each line is marked as measured, assumed or
+estimated. The plan uses the rate of one worker with the default model or, until that is measured, the rate of one core
+in bench/results/speed.json. Needs an otherwise idle machine.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ RESULTS = ROOT / "bench" / "results" / "scale.json"
 SPEED = ROOT / "bench" / "results" / "speed.json"
 DOCS = ROOT / "docs" / "scale.md"
 PICTURES, START_PICTURES, ROUNDS = 150, 32, 2
-# What a plan has to assume; other numbers, other plan.
+# Assumptions of the plan.
 BILLION = 1_000_000_000
-CORES = 2_000  # of the cluster
-DOLLARS_A_CORE_HOUR = 0.03  # spot machines at the large clouds, about
-DOLLARS_A_TERABYTE_MONTH = 23  # their object stores, about
-EFFICIENCY = 0.85  # of the cores' time that is work: machines lost, the last tasks of a job, slow reads
+CORES = 2_000  # in the cluster
+DOLLARS_A_CORE_HOUR = 0.03  # about the price of spot machines at the large clouds
+DOLLARS_A_TERABYTE_MONTH = 23  # about the price of their object stores
+EFFICIENCY = 0.85  # share of the cores' time that is work: lost machines, the last tasks of a job, slow reads
 JOB_PICTURES = 1_000_000
 
 
@@ -38,16 +38,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--plan-only", action="store_true", help="measure nothing, write the plan anew")
+    parser.add_argument(
+        "--plan-only", action="store_true", help="only rewrite the plan from recorded results"
+    )
     if not parser.parse_args().plan_only:
         RESULTS.write_text(json.dumps(measure(), indent=1) + "\n", encoding="utf-8")
     write()
 
 
 def measure() -> dict[str, Any]:
-    """Pictures a second of CPU time with 1 and with 2 workers, the processes' start taken off, alternating.
+    """Images per second of CPU time with 1 and 2 workers, alternating, without the start of the processes.
 
-    CPU time, for what else the machine does is no cost of ours; it leaves out what workers wait for one another.
+    CPU time excludes other load on the machine, and the time that workers wait for each other.
     """
     with tempfile.TemporaryDirectory() as scratch:
         files = []
@@ -58,16 +60,18 @@ def measure() -> dict[str, Any]:
         out = Path(scratch) / "out.jsonl"
         rates: dict[int, list[float]] = {1: [], 2: []}
         for _ in range(ROUNDS):
-            for jobs, found in rates.items():
+            for jobs, measured in rates.items():
                 start_s = _run(files[:START_PICTURES], out, jobs)
-                found.append((PICTURES - START_PICTURES) / (_run(files, out, jobs) - start_s))
+                measured.append((PICTURES - START_PICTURES) / (_run(files, out, jobs) - start_s))
         row_bytes = out.stat().st_size / PICTURES
         table = Path(scratch) / "out.parquet"
         _run(files, table, 2)
         return {
             "pictures": PICTURES,
             "picture_bytes": round(statistics.mean(path.stat().st_size for path in files)),
-            "a_second": {str(jobs): round(statistics.median(found), 1) for jobs, found in rates.items()},
+            "a_second": {
+                str(jobs): round(statistics.median(measured), 1) for jobs, measured in rates.items()
+            },
             "two_over_one": round(statistics.median(b / a for a, b in zip(*rates.values(), strict=True)), 2),
             "jsonl_bytes_a_row": round(row_bytes),
             "parquet_bytes_a_row": round(table.stat().st_size / PICTURES),

@@ -1,10 +1,10 @@
-"""How fast: decoding alone, our detector, and the original's way, side by side.
+"""Speed of decoding alone, of the detector and of the original implementation, side by side.
 
     python -m bench.speed [PART...]
 
-The ways alternate on the same pictures in one run, so that a busy machine slows all alike; what is reported are medians
-of paired ratios. Three doors: in this process on one core (CPU time), the command line over a folder, HTTP. The part
-`install_mb` makes an installation, from the package index. Writes bench/results/speed.json and the tables in
+The implementations alternate on the same images in one run, so that other load affects all alike; reported are medians
+of paired ratios. Measured in this process on one core (CPU time), on the command line over a folder, and over HTTP. The
+part `install_mb` installs from the package index. Writes bench/results/speed.json and the tables in
 docs/benchmarks.md.
 """
 
@@ -35,6 +35,7 @@ from imageprocess.decode import decode
 from imageprocess.detector import Detector
 from imageprocess.model.registry import DEFAULT_MODEL
 from imageprocess.types import Source
+from testkit.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "bench" / "results" / "speed.json"
@@ -51,13 +52,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "parts", nargs="*", help=f"of {', '.join(PARTS)}; all but install_mb where none is named"
+        "parts", nargs="*", help=f"parts to measure: {', '.join(PARTS)} (default: all except install_mb)"
     )
-    asked = parser.parse_args().parts or [part for part in PARTS if part != "install_mb"]
+    parts = parser.parse_args().parts or [part for part in PARTS if part != "install_mb"]
     facts = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = _folder(Path(scratch))
-        for part in asked:
+        for part in parts:
             facts |= {"machine": machine(), "default_model": DEFAULT_MODEL, part: PARTS[part](folder)}
             RESULTS.parent.mkdir(parents=True, exist_ok=True)
             RESULTS.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
@@ -70,7 +71,7 @@ def machine() -> Facts:
 
 
 def _folder(scratch: Path) -> Path:
-    """1-megapixel JPEGs; no two files are the same."""
+    """Distinct 1-megapixel JPEGs."""
     folder = scratch / "pictures"
     folder.mkdir()
     drawn = [encode(draw(SIZES["1 MP"], seed)) for seed in range(8)]
@@ -87,7 +88,7 @@ def _processor() -> str:
     return platform.machine()
 
 
-# One picture at a time, in this process, one thread: CPU time, for what else the machine does is no cost of ours
+# One image at a time, in this process, one thread; CPU time, so that other load does not count
 
 
 def _in_process(size: str, form: str) -> Facts:
@@ -101,13 +102,13 @@ def _in_process(size: str, form: str) -> Facts:
     for model in MODELS:
         ways[model] = _detect(Detector(model, threads=1), data)
     times = _alternate(ways, ROUNDS[size], time.process_time)
-    found: Facts = {"size": size, "format": form, "bytes": len(data)}
-    found |= {f"{way}_ms": _spread(taken) for way, taken in times.items()}
+    figures: Facts = {"size": size, "format": form, "bytes": len(data)}
+    figures |= {f"{way}_ms": _spread(taken) for way, taken in times.items()}
     for model in MODELS:
-        found[f"{model}_over_decode"] = _ratio(times[model], times["decode"])
-        found[f"original_over_{model}"] = _ratio(times["original"], times[model])
-        found[f"{model}_a_second"] = round(1 / statistics.median(times[model]), 1)
-    return found
+        figures[f"{model}_over_decode"] = _ratio(times[model], times["decode"])
+        figures[f"original_over_{model}"] = _ratio(times["original"], times[model])
+        figures[f"{model}_a_second"] = round(1 / statistics.median(times[model]), 1)
+    return figures
 
 
 def _detect(detector: Detector, data: bytes) -> Callable[[], object]:
@@ -117,7 +118,7 @@ def _detect(detector: Detector, data: bytes) -> Callable[[], object]:
 def _alternate(
     ways: dict[str, Callable[[], object]], rounds: int, clock: Callable[[], float] = time.perf_counter
 ) -> dict[str, list[float]]:
-    """Seconds of each way by `clock`, round by round; two rounds before them warm up."""
+    """Seconds of each implementation by `clock`, per round, after two warm-up rounds."""
     times: dict[str, list[float]] = {way: [] for way in ways}
     for number in range(rounds + 2):
         for way, run in ways.items():
@@ -142,14 +143,16 @@ def _spread(taken: list[float]) -> dict[str, float]:
 
 def _command_line(folder: Path) -> Facts:
     out = folder.with_name("out.jsonl")
-    ours = [sys.executable, "-m", "imageprocess"]
+    own_command = [sys.executable, "-m", "imageprocess"]
     with _server([sys.executable, "-m", "bench.baseline", "serve"]) as (port, server):
         commands = {"original": [sys.executable, "-m", "bench.baseline", "send", str(port), str(folder)]}
         for model in MODELS:
-            detect = [*ours, "detect", str(folder), "--model", model, "--format", "jsonl", "-o", str(out)]
+            detect = [
+                *own_command, "detect", str(folder), "--model", model, "--format", "jsonl", "-o", str(out)
+            ]  # fmt: skip
             commands[f"detect {model}"] = detect
             batch = [
-                *ours,
+                *own_command,
                 "batch",
                 str(folder),
                 "--model",
@@ -168,35 +171,35 @@ def _command_line(folder: Path) -> Facts:
                 times[name].append(time.perf_counter() - began)
                 out.unlink(missing_ok=True)
         peaks = {}
-        for name, command in commands.items():  # once more: looking at memory takes time itself
+        for name, command in commands.items():  # a separate run: sampling the memory takes time
             peaks[name] = growth.run(command)[2]
             out.unlink(missing_ok=True)
-        # What keeps the original's network is not what sends.
+        # The original's model runs in the server, not in the client.
         peaks["original"] += sum(map(growth.memory_mb, growth.tree(server)))
-    found: Facts = {"pictures": FOLDER_PICTURES, "rounds": FOLDER_ROUNDS}
+    figures: Facts = {"pictures": FOLDER_PICTURES, "rounds": FOLDER_ROUNDS}
     for name, taken in times.items():
-        found[name] = {
+        figures[name] = {
             "a_second": round(FOLDER_PICTURES / statistics.median(taken), 1),
             "original_over_it": _ratio(times["original"], taken),
             "peak_mb": round(peaks[name]),
         }
-    return found
+    return figures
 
 
 def _run(command: list[str]) -> None:
-    """Raises where it fails."""
+    """Raises CalledProcessError on failure."""
     subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
 
 
-# HTTP: the original's call, one after the other
+# HTTP: the original's call, sequential requests
 
 
 def _http(data: bytes) -> Facts:
     body = {"image_base64": base64.b64encode(data).decode()}
-    ours = [sys.executable, "-m", "imageprocess", "serve", "--port"]
+    own_command = [sys.executable, "-m", "imageprocess", "serve", "--port"]
     with (
         _server([sys.executable, "-m", "bench.baseline", "serve"]) as (original, _),
-        _server(ours) as (port, _),
+        _server(own_command) as (port, _),
         httpx.Client(timeout=60) as client,
     ):
 
@@ -214,7 +217,7 @@ def _http(data: bytes) -> Facts:
 
 @contextmanager
 def _server(command: list[str]) -> Iterator[tuple[int, int]]:
-    """Starts `command PORT`; -> the port and the process; ended at the end."""
+    """Run `command PORT`; yields the port and the process id."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -230,32 +233,32 @@ def _server(command: list[str]) -> Iterator[tuple[int, int]]:
 
 
 def _wait(address: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
+    def answers() -> bool:
+        if process.poll() is not None:
+            raise RuntimeError(f"the service ended with exit status {process.returncode}")
         try:
-            httpx.get(address, timeout=5).raise_for_status()
+            return httpx.get(address, timeout=5).is_success
         except httpx.HTTPError:
-            time.sleep(0.2)
-        else:
-            return
-    raise TimeoutError(f"{address} does not answer")
+            return False
+
+    wait_until(answers, timeout_s=120, interval_s=0.2)
 
 
-# Starting and installing
+# Start-up time and installed size
 
 
 def _start_up(*arguments: str) -> float:
-    """Seconds from the command to its end, median."""
-    found = []
+    """Median seconds of a run of the command."""
+    seconds = []
     for _ in range(START_UPS):
         began = time.perf_counter()
         _run([sys.executable, "-m", "imageprocess", *arguments])
-        found.append(time.perf_counter() - began)
-    return round(statistics.median(found), 3)
+        seconds.append(time.perf_counter() - began)
+    return round(statistics.median(seconds), 3)
 
 
 def _install_mb() -> float:
-    """What `pip install .` without extras adds to a fresh environment, its models included."""
+    """MB that `pip install .` without extras adds to a fresh environment, models included."""
     with tempfile.TemporaryDirectory() as scratch:
         venv.create(scratch, with_pip=True)
         python = Path(scratch) / "bin" / "python"

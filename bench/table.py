@@ -1,4 +1,4 @@
-"""The tables of speed in docs/benchmarks.md, from what was measured."""
+"""The speed tables of docs/benchmarks.md, from the results of bench.speed."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from bench.markers import write_between
 
 
 def write(page: Path, facts: dict[str, Any]) -> None:
-    shown = [_in_process, _folder, _others]
+    tables = [_in_process, _folder, _others]
     needed = [("in_process",), ("command_line",), ("http", "start_up")]
-    parts = [show(facts) for show, names in zip(shown, needed, strict=True) if facts.keys() >= set(names)]
+    parts = [show(facts) for show, names in zip(tables, needed, strict=True) if facts.keys() >= set(names)]
     text = "\n\n".join("\n".join(part) for part in parts)
     write_between(page, "speed", text)
 
@@ -38,14 +38,14 @@ def _in_process(facts: dict[str, Any]) -> list[str]:
 
 
 def _folder(facts: dict[str, Any]) -> list[str]:
-    found = facts["command_line"]
+    command_line = facts["command_line"]
     cpus = facts["machine"]["cpus"]
     lines = [
-        f"| {found['pictures']} JPEGs of 1 MP, {cpus} cores | pictures a second | times the original's way "
+        f"| {command_line['pictures']} JPEGs of 1 MP, {cpus} cores | pictures a second | times the original's way "
         "| memory at most, MB |",
         "|---|---|---|---|",
     ]
-    for name, row in found.items():
+    for name, row in command_line.items():
         if isinstance(row, dict):
             shown = (
                 "the original's way"

@@ -1,4 +1,4 @@
-"""What the service does under load, beside what the detector does alone on the same cores. See reliability.py."""
+"""Throughput and latency of the service under load, beside the detector alone on the same cores. See reliability.py."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from imageprocess.detector import Detector
 from imageprocess.types import Source
 from testkit.loading import Answer, form, load
 from testkit.photos import photo
-from testkit.serving import free_port, started
+from testkit.serving import child_pids, free_port, started
 
 ROOT = Path(__file__).resolve().parents[1]
 CLIENTS = 64
@@ -38,19 +38,22 @@ def photos() -> list[bytes]:
 
 @contextmanager
 def service(**settings: str) -> Iterator[tuple[str, int]]:
-    """-> its address and its process."""
+    """Yields its address and its process id."""
     port = free_port()
     environment = {f"IMAGEPROCESS_{name.upper()}": value for name, value in settings.items()}
     command = [sys.executable, "-m", "imageprocess", "serve"]
-    with started(command, PORT=str(port), IMAGEPROCESS_LOG_FORMAT="json", **environment) as (process, said):
+    with started(command, PORT=str(port), IMAGEPROCESS_LOG_FORMAT="json", **environment) as (
+        process,
+        log_lines,
+    ):
         address = f"http://127.0.0.1:{port}"
-        assert httpx.get(f"{address}/readyz").status_code == 200, said
+        assert httpx.get(f"{address}/readyz").status_code == 200, log_lines
         yield address, process.pid
 
 
 def measure_load(seconds: float) -> dict[str, Any]:
-    """In rounds: the service under all it can take, the detector alone, the service at 80 % of what it took. A machine
-    that others use too slows a round's parts alike, so what is told are medians over the rounds."""
+    """Per round: the service at full load, the detector alone, the service at 80 % of its full throughput. Other load
+    on the machine affects all parts of a round alike, so medians over the rounds are reported."""
     pictures = photos()
     requests, is_right = [form(data) for data in pictures], judge(pictures)
     starts = [_start_to_ready() for _ in range(5)]
@@ -101,19 +104,19 @@ def _rounded(values: list[float]) -> list[float]:
 
 
 def judge(pictures: list[bytes]) -> Callable[[int, Answer], bool]:
-    """Right is what the detector says here, in this process."""
+    """The expected verdict is that of the detector in this process."""
     detector = Detector(threads=1)
     expected = [detector.detect(Source("a", data)) for data in pictures]
 
     def is_right(which: int, answer: Answer) -> bool:
         if answer[0] != 200:
             return False
-        record, wanted = answer[1]["results"][0], expected[which]
-        assert wanted.verdict is not None and wanted.verdict.probability_ai is not None
+        record, expected_record = answer[1]["results"][0], expected[which]
+        assert expected_record.verdict is not None and expected_record.verdict.probability_ai is not None
         return (
-            record["sha256"] == wanted.sha256
-            and record["verdict"]["label"] == wanted.verdict.label
-            and abs(record["verdict"]["probability_ai"] - wanted.verdict.probability_ai) < 1e-5
+            record["sha256"] == expected_record.sha256
+            and record["verdict"]["label"] == expected_record.verdict.label
+            and abs(record["verdict"]["probability_ai"] - expected_record.verdict.probability_ai) < 1e-5
         )
 
     return is_right
@@ -137,7 +140,7 @@ for line in sys.stdin:
 
 @contextmanager
 def in_process(pictures: list[bytes]) -> Iterator[Callable[[], float]]:
-    """-> pictures a second of `detect` alone, one process a core: what these cores can do at most; idle else."""
+    """Yields a function that measures images per second of `detect` alone, one process per core: the upper bound."""
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / str(number) for number in range(len(pictures))]
         for path, data in zip(paths, pictures, strict=True):
@@ -161,7 +164,7 @@ def in_process(pictures: list[bytes]) -> Iterator[Callable[[], float]]:
 
 
 def _start_to_ready() -> float:
-    """From the command to /readyz."""
+    """Seconds from the command to a successful /readyz."""
     began = time.perf_counter()
     with service():
         return time.perf_counter() - began
@@ -169,26 +172,19 @@ def _start_to_ready() -> float:
 
 def _sizes(pid: int) -> dict[int, int]:
     """Proportional set size in bytes of the process and of its workers."""
-    found = {}
-    for each in (pid, *children(pid)):
-        for told in Path(f"/proc/{each}/smaps_rollup").read_text().splitlines():
-            if told.startswith("Pss:"):
-                found[each] = 1024 * int(told.split()[1])
-    return found
+    sizes = {}
+    for each in (pid, *child_pids(pid)):
+        for line in Path(f"/proc/{each}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                sizes[each] = 1024 * int(line.split()[1])
+    return sizes
 
 
-def children(pid: int) -> list[int]:
-    found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        found += [int(child) for child in (task / "children").read_text().split()]
-    return found
-
-
-# Would several small pictures together be cheaper?
+# Batching of small images
 
 
 def measure_batching(_: float) -> dict[str, Any]:
-    """CPU milliseconds a picture: the network alone, one by one and by eights; all of `detect` on a small picture."""
+    """CPU ms per image: the network alone with batch sizes 1 and 8, and `detect` on a small image."""
     detector = Detector(threads=1)
     size = detector.session.spec.input
     small = photo(0, (size.width, size.height))
@@ -205,7 +201,7 @@ def measure_batching(_: float) -> dict[str, Any]:
 
 
 def _cpu_ms(run: Callable[[], object]) -> float:
-    """Median of thirty."""
+    """Median of thirty runs."""
     taken = []
     for _ in range(33):
         began = time.process_time()

@@ -1,5 +1,5 @@
-// What the type check of the pages' modules takes as given. Their page is looked up by id and selector, so the kinds of
-// elements and event targets are not known to the compiler; everything else is checked.
+// Declarations for the type check of the pages' modules. Elements are looked up by id and selector, so their types and
+// those of event targets are not known to the compiler; everything else is checked.
 
 interface Element {
   setAttribute(name: string, value: unknown): void;

@@ -1,4 +1,4 @@
-"""What those do who wish a service ill, or are merely wrong, and what it answers."""
+"""Abusive and mistaken clients, and how the service responds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _START = b"POST /v1/detect HTTP/1.1\r\nHost: a\r\n"
 
 
 def abuse(address: str, keys: list[str], *, patience_s: float) -> dict[str, Any]:
-    """`keys`: those that the service knows; `patience_s`: its header and body timeouts."""
+    """`keys`: the valid keys; `patience_s`: the header and body timeouts of the service."""
     key = {"X-API-Key": keys[0]}
     with httpx.Client(base_url=address, timeout=60) as client:
         return {
@@ -66,14 +66,16 @@ def _status(client: httpx.Client, **sent: Any) -> int:
 
 
 async def _slow(address: str, key: str, patience_s: float) -> dict[str, Any]:
-    """Hundreds that trickle their headers, as many that trickle a body; and one that asks meanwhile."""
+    """Hundreds of clients that send headers or a body slowly, and one normal client at the same time."""
     parts = urlsplit(address)
     whole = form(_PICTURE, headers=f"X-API-Key: {key}\r\n")
+    began_at: list[float] = []
     ended: list[float] = []
 
     async def trickle(request: bytes) -> None:
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
         began = time.perf_counter()
+        began_at.append(began)
         closing = asyncio.create_task(reader.read())
         try:
             writer.write(request)
@@ -88,7 +90,8 @@ async def _slow(address: str, key: str, patience_s: float) -> dict[str, Any]:
     slow_ones = [trickle(_START + b"X-A: ") for _ in range(_SLOW_ONES)]
     slow_ones += [trickle(whole[:-60]) for _ in range(_SLOW_ONES)]
     running = asyncio.gather(*slow_ones)
-    await asyncio.sleep(1)
+    while len(began_at) < len(slow_ones) and not running.done():
+        await asyncio.sleep(0.02)
     taken: list[float] = []
     async with httpx.AsyncClient(base_url=address, timeout=60) as client:
         while not running.done():

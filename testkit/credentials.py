@@ -1,4 +1,4 @@
-"""Signed Content Credentials, made at test time by a certificate authority that lives as long as the test run."""
+"""Content Credentials signed at test time by a certificate authority of the test run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Action = dict[str, Any]
 
 @dataclass(frozen=True)
 class Authority:
-    """A certificate authority and one signer that it certified."""
+    """A certificate authority and one signer with its certificate."""
 
     root_pem: str
     chain_pem: bytes
@@ -31,7 +31,7 @@ class Authority:
 
 @lru_cache
 def authority(name: str = "Test", lasts: timedelta = timedelta(days=30)) -> Authority:
-    """A signer whose certificate began yesterday and lasts from now for `lasts`; its root lasts longer."""
+    """A signer whose certificate is valid from yesterday until `lasts` from now; its root is valid longer."""
     root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     root_name, subject = _name(f"{name} Root"), _name(f"{name} Signer")
     begin, end = datetime.now(UTC) - timedelta(days=1), datetime.now(UTC) + lasts
@@ -69,7 +69,7 @@ def sign(
     ingredients: Sequence[tuple[str, bytes]] = (),
     generator: str = "imageprocess tests",
 ) -> bytes:
-    """`picture` with a manifest of `actions`; `ingredients`: (relationship, a picture, signed or not)."""
+    """`picture` with a manifest of `actions`; `ingredients`: (relationship, image file, signed or unsigned)."""
     by = by or authority()
     signer = c2pa.Signer.from_info(c2pa.C2paSignerInfo("es256", by.chain_pem, by.key_pem, None))
     definition = {
@@ -83,10 +83,10 @@ def sign(
     }
     with c2pa.Builder(definition, context=c2pa.Context.from_dict(settings)) as builder:
         for i, (relationship, source) in enumerate(ingredients):
-            told = json.dumps(
+            ingredient_json = json.dumps(
                 {"title": f"ingredient {i}", "relationship": relationship, "label": f"ingredient-{i}"}
             )
-            builder.add_ingredient(told, mime, io.BytesIO(source))
+            builder.add_ingredient(ingredient_json, mime, io.BytesIO(source))
         signed = io.BytesIO()
         builder.sign(signer, mime, io.BytesIO(picture), signed)
     return signed.getvalue()

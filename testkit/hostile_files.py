@@ -1,4 +1,4 @@
-"""Files made to break whoever reads them: cut off, flipped, and bombs that are small outside and large inside."""
+"""Hostile image files: truncated, with flipped bits, and decompression bombs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MEGABYTE = bytes(1_000_000)
 
 
 def seeds() -> dict[str, bytes]:
-    """A sound file of each format that can be written here, a few kilobytes each."""
+    """A valid file of a few kilobytes in each format that can be written here."""
     picture = scene(3, 96, 64)
     animated = {"save_all": True, "append_images": [scene(4, 96, 64)]}
     return {
@@ -42,7 +42,7 @@ def truncated() -> Iterator[tuple[str, bytes]]:
 
 
 def flipped(each: int) -> Iterator[tuple[str, bytes]]:
-    """`each` variants of every format, one to eight bits of each turned over, always the same ones."""
+    """`each` variants of every format with one to eight flipped bits, deterministic."""
     chance = random.Random(0)
     for name, data in seeds().items():
         for number in range(each):
@@ -53,7 +53,7 @@ def flipped(each: int) -> Iterator[tuple[str, bytes]]:
 
 
 def bombs(megabytes: int = 200) -> Iterator[tuple[str, bytes]]:
-    """`megabytes` is what each packed text or profile unfolds to."""
+    """`megabytes`: decompressed size of each text or profile."""
     yield "PNG of 65,000 x 65,000", _huge_png(65_000, rows=65_000 * megabytes // 200)
     yield "PNG of 7,000 x 7,000, allowed", _huge_png(7_000, rows=7_000)
     yield "PNG that says 2^31 - 1", _chunks(_header(2**31 - 1, 2**31 - 1), (b"IDAT", zlib.compress(b"\0")))
@@ -91,7 +91,7 @@ def bombs(megabytes: int = 200) -> Iterator[tuple[str, bytes]]:
 
 
 def collected(folder: Path, every: int = 1) -> Iterator[tuple[str, bytes]]:
-    """What others have collected (../shared/hostile), where it is there."""
+    """Files of a published collection (../shared/hostile), if it is present."""
     for path in sorted(path for path in folder.rglob("*") if path.is_file())[::every]:
         yield path.name, path.read_bytes()
 
@@ -105,7 +105,7 @@ def _chunks(*chunks: tuple[bytes, bytes]) -> bytes:
 
 
 def _huge_png(side: int, rows: int) -> bytes:
-    """`rows` of it are there."""
+    """A PNG of side x side whose data holds only `rows` rows."""
     packer, row = zlib.compressobj(1), bytes(1 + (side + 7) // 8)
     packed = b"".join(packer.compress(row * 100) for _ in range(rows // 100)) + packer.flush()
     return _chunks(_header(side, side), (b"IDAT", packed))
@@ -130,7 +130,7 @@ def _resized_jpeg(side: int) -> bytes:
 
 
 def _scans(count: int) -> bytes:
-    """A progressive JPEG whose last refinement is sent again and again: each takes a walk over all of it."""
+    """A progressive JPEG that repeats its last refinement scan: each scan visits every coefficient."""
     data = encode(Image.new("L", (3000, 3000)), "JPEG", progressive=True)
     last = data.rindex(b"\xff\xda")
     return data[:last] + data[last:-2] * count + data[-2:]

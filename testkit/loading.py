@@ -1,4 +1,4 @@
-"""Many clients at once: little more than sockets, so that what is measured is the service and not its clients."""
+"""Many concurrent clients on bare sockets, so that the clients cost little beside the service."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-Answer = tuple[int, Any]  # status, the body's JSON
+Answer = tuple[int, Any]  # status, JSON body
 PATIENCE_S = 60.0
 
 
 def form(data: bytes, path: str = "/v1/detect", headers: str = "") -> bytes:
-    """A whole request, its body a form with one file."""
+    """A complete HTTP request whose body is a form with one file."""
     body = (
         b'--edge\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
         + data
@@ -29,14 +29,14 @@ def form(data: bytes, path: str = "/v1/detect", headers: str = "") -> bytes:
 
 
 class Connection:
-    """One connection that is kept, and opened again when the service has closed it."""
+    """A persistent connection that is reopened if the service closes it."""
 
     def __init__(self, address: str) -> None:
         self._host, self._port = urlsplit(address).hostname, urlsplit(address).port
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(self, request: bytes) -> Answer:
-        """Raises OSError, IncompleteReadError where no answer comes, TimeoutError where none comes in time."""
+        """Raises OSError or IncompleteReadError without a response, TimeoutError if it comes too late."""
         async with asyncio.timeout(PATIENCE_S):
             if self._streams is None:
                 self._streams = await asyncio.open_connection(self._host, self._port)
@@ -62,13 +62,13 @@ class Connection:
 
 @dataclass
 class Tally:
-    """What came of a load."""
+    """Results of a load."""
 
     seconds: float = 0.0
-    latencies_s: list[float] = field(default_factory=list)  # of the right answers
+    latencies_s: list[float] = field(default_factory=list)  # of correct responses
     statuses: Counter[int] = field(default_factory=Counter)
-    wrong: list[Any] = field(default_factory=list)  # answered, but not as it should be
-    lost: list[str] = field(default_factory=list)  # not answered
+    wrong: list[Any] = field(default_factory=list)  # unexpected responses
+    lost: list[str] = field(default_factory=list)  # requests without a response
 
     @property
     def per_second(self) -> float:
@@ -89,9 +89,9 @@ async def load(
     per_second: float | None = None,
     allowed: frozenset[int] = frozenset(),
 ) -> Tally:
-    """`clients` send `requests` in turn for `seconds`: each its next when it has its answer or, where `per_second`
-    is given, all together at that rate. `is_right(index of the request, answer)`; a status in `allowed` is counted,
-    and neither right nor wrong."""
+    """`clients` send `requests` in turn for `seconds`: each after its previous response or, with `per_second`, all
+    together at that rate. `is_right(request index, response)` decides whether a response is correct; responses with a
+    status in `allowed` are counted separately."""
     tally = Tally()
     began = time.perf_counter()
     pause_s = clients / per_second if per_second else 0.0
@@ -113,9 +113,9 @@ async def load(
                 continue
             tally.statuses[answer[0]] += 1
             if answer[0] in allowed:
-                await asyncio.sleep(0.05)  # as Retry-After asks, only less patient
+                await asyncio.sleep(0.05)  # shorter than Retry-After
             elif is_right(which, answer):
-                # From when it was due: a late client would hide how late the service is.
+                # Measured from the due time: a late client would hide latency of the service.
                 tally.latencies_s.append(time.perf_counter() - (due - pause_s if pause_s else sent))
             else:
                 tally.wrong.append(answer)

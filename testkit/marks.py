@@ -1,4 +1,4 @@
-"""Writers of the marks that imageprocess.watermark reads, for tests alone."""
+"""Writers of the watermarks that imageprocess.watermark reads, for tests only."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-# "rounded": 8-bit pictures, as Stable Diffusion 1 and 2 were marked; "float": Stable Diffusion XL and Flux; "swapped":
-# the same with red and blue exchanged, as diffusers did before 0.27.
+# "rounded": 8-bit images, as in Stable Diffusion 1 and 2; "float": Stable Diffusion XL and Flux; "swapped": float with
+# red and blue exchanged, as in diffusers before 0.27.
 Way = Literal["rounded", "float", "swapped"]
 
 
 def embed_dwt_dct(
     pixels: NDArray[np.uint8], bits: NDArray[np.uint8], way: Way = "rounded"
 ) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 RGB -> the same with `bits` written over and over into its U channel."""
+    """(H, W, 3) uint8 RGB -> the same with `bits` written repeatedly into its U channel."""
     channels = pixels[..., ::-1] if way == "swapped" else pixels
     red, green, blue = (channels[..., i].astype(np.float64) for i in range(3))
     middle = 128.0 if way == "rounded" else 0.5
@@ -42,9 +42,9 @@ def _write_bits(plane: NDArray[np.float64], bits: NDArray[np.uint8]) -> NDArray[
     each = np.arange(len(blocks))
     largest = np.abs(blocks[:, 1:]).argmax(axis=1) + 1
     value = blocks[each, largest]
-    wanted = (np.abs(value) // 36 + 0.25 + 0.5 * bits[each % len(bits)]) * 36 * np.where(value < 0, -1, 1)
+    target = (np.abs(value) // 36 + 0.25 + 0.5 * bits[each % len(bits)]) * 36 * np.where(value < 0, -1, 1)
     change = np.zeros_like(blocks)
-    change[each, largest] = wanted - value
+    change[each, largest] = target - value
     in_band = np.zeros_like(band)
     in_band[: high * 4, : wide * 4] = (
         change.reshape(high, wide, 4, 4).swapaxes(1, 2).reshape(high * 4, wide * 4)
@@ -55,7 +55,7 @@ def _write_bits(plane: NDArray[np.float64], bits: NDArray[np.uint8]) -> NDArray[
 
 
 def embed_stealth(planes: NDArray[np.uint8], signature: bytes, text: bytes) -> NDArray[np.uint8]:
-    """(H, W, C) uint8 -> the same with `text` in its lowest bits, columns first."""
+    """(H, W, C) uint8 -> the same with `text` in its least significant bits, column by column."""
     body = gzip.compress(text) if signature.endswith(b"comp") else text
     stream = signature + (8 * len(body)).to_bytes(4, "big") + body
     bits = np.unpackbits(np.frombuffer(stream, dtype=np.uint8))

@@ -10,6 +10,8 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, Response
 
+from testkit.waiting import wait_until
+
 ROUNDS = 7
 PRIVATE = (
     "/assets/ort/",
@@ -17,11 +19,11 @@ PRIVATE = (
     "/model/",
     "/tools.json",
     "/network/",
-)  # what comes with the model
+)  # files of the model
 
 
 def megapixel() -> bytes:
-    """A JPEG of 1152 x 864, as a camera's: soft shapes and grain."""
+    """A JPEG of 1152 x 864 with soft shapes and grain, like a photograph."""
     rng = np.random.default_rng(1)
     blobs = Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8)).resize(
         (1152, 864), Image.Resampling.BICUBIC
@@ -39,13 +41,14 @@ def first_paint_ms(browser: Browser, address: str) -> float:
     with browser.new_context(service_workers="block") as context:
         page = context.new_page()
         page.goto(address)
-        page.wait_for_timeout(300)
-        paint = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
-        return float(page.evaluate(paint))
+        paint = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+        return float(
+            wait_until(lambda: page.evaluate(paint), pause=lambda s: page.wait_for_timeout(1000 * s))
+        )
 
 
 def model_ready_ms(browser: Browser, address: str) -> float:
-    """From the start of a first visit until the network could judge a picture: fetched, compiled, probed."""
+    """From the start of a first visit until the model is fetched, compiled and probed."""
     with browser.new_context(service_workers="block") as context:
         page = context.new_page()
         page.goto(f"{address}/predict.html")
@@ -58,7 +61,7 @@ def model_ready_ms(browser: Browser, address: str) -> float:
 
 
 def picture_ms(browser: Browser, address: str, picture: bytes) -> float:
-    """File to record in private mode, the model being ready: the median of several."""
+    """Median time from file to record in private mode, with the model loaded."""
     with browser.new_context(service_workers="block") as context:
         page = context.new_page()
         page.goto(f"{address}/predict.html")
@@ -82,7 +85,7 @@ def picture_ms(browser: Browser, address: str, picture: bytes) -> float:
 
 
 def weight_bytes(browser: Browser, address: str, locale: str = "en-US") -> int:
-    """All that a first visit transfers, uncompressed, but what comes with the model."""
+    """Uncompressed bytes of a first visit, without the files of the model."""
     sizes: dict[str, int] = {}
 
     def count(response: Response) -> None:
@@ -94,5 +97,4 @@ def weight_bytes(browser: Browser, address: str, locale: str = "en-US") -> int:
         page.on("requestfinished", lambda request: count(request.response()))
         page.goto(address)
         page.wait_for_load_state("networkidle")
-        page.wait_for_timeout(200)
     return sum(sizes.values())

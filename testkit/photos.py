@@ -1,4 +1,4 @@
-"""Pictures with the detail of photographs, for measures of speed."""
+"""Synthetic images as detailed as photographs, for speed measurements."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from testkit.pictures import encode
 
 
 def photo(seed: int, size: tuple[int, int]) -> bytes:
-    """A JPEG: noise at every scale, summed; brighter or darker by the seed."""
+    """A JPEG of noise at every scale; the seed also changes its brightness."""
     rng = np.random.default_rng(seed)
     total = np.full((size[1], size[0], 3), 20.0 * (seed % 5) - 40, dtype=np.float32)
     for scale in (4, 16, 64, 256):

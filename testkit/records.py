@@ -1,4 +1,4 @@
-"""Pictures with records in them, put together byte by byte: the tests' own writers of what the walkers read."""
+"""Image files with metadata, assembled byte by byte, independently of the parsers under test."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def xmp_source_type(term: str) -> bytes:
 
 
 def png(chunks: Iterable[tuple[bytes, bytes]] = (), picture: Image.Image | None = None) -> bytes:
-    """A picture with `chunks` (type, body) right behind its header."""
+    """A PNG with `chunks` (type, body) after its header."""
     plain = encode(picture or scene(1), "PNG")
     return plain[:33] + b"".join(png_chunk(kind, body) for kind, body in chunks) + plain[33:]
 
@@ -51,7 +51,7 @@ def png_texts(texts: Mapping[str, str]) -> bytes:
 
 
 def jpeg(segments: Iterable[tuple[int, bytes]] = (), picture: Image.Image | None = None) -> bytes:
-    """A picture with `segments` (marker, body) right behind its start."""
+    """A JPEG with `segments` (marker, body) after its start marker."""
     plain = encode(picture or scene(1), "JPEG")
     added = b"".join(struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body for marker, body in segments)
     return plain[:2] + added + plain[2:]
@@ -62,7 +62,7 @@ def jpeg_xmp(packet: bytes) -> bytes:
 
 
 def jpeg_extended_xmp(packet: bytes) -> bytes:
-    """`packet` in two pieces, as a packet of more than 64 kB is kept."""
+    """`packet` in two segments, as XMP of more than 64 kB is stored."""
     guid, half = b"0123456789ABCDEF" * 2, len(packet) // 2
     pieces = [(half, packet[half:]), (0, packet[:half])]
     return jpeg(
@@ -72,7 +72,7 @@ def jpeg_extended_xmp(packet: bytes) -> bytes:
 
 
 def samsung_trailer(gen_ai_type: str) -> bytes:
-    """Samsung's trailer behind a JPEG's end, with the photo editor's data in it."""
+    """Samsung's trailer after the end of a JPEG, with the photo editor's data."""
     name = b"PhotoEditor_Re_Edit_Data"
     content = f'{{"originalPath": "x", "genAIType": {gen_ai_type}}}'.encode()
     block = b"\0\0\xa1\x0b" + struct.pack("<I", len(name)) + name + content
@@ -82,14 +82,14 @@ def samsung_trailer(gen_ai_type: str) -> bytes:
 
 
 def raw_profile(name: str, profile: bytes) -> bytes:
-    """ImageMagick's text for a profile in a PNG."""
+    """ImageMagick's text encoding of a profile in a PNG."""
     digits = profile.hex()
     lines = "\n".join(digits[at : at + 72] for at in range(0, len(digits), 72))
     return f"\n{name}\n{len(profile):8}\n{lines}\n".encode()
 
 
 def gif_application(name: bytes, body: bytes) -> bytes:
-    """A GIF with an application block in sub-blocks right behind its header."""
+    """A GIF with an application block, in sub-blocks, after its header."""
     blocks = b"".join(
         bytes([len(part)]) + part for part in (body[at : at + 255] for at in range(0, len(body), 255))
     )
@@ -97,7 +97,7 @@ def gif_application(name: bytes, body: bytes) -> bytes:
 
 
 def gif_xmp(packet: bytes) -> bytes:
-    """XMP in a GIF: as it is, with a trailer that lets walkers over sub-blocks end where they ought to."""
+    """XMP in a GIF: unescaped, with the trailer that lets readers of sub-blocks end correctly."""
     return _gif_with(b"\x21\xff\x0bXMP DataXMP" + packet + b"\1" + bytes(range(255, -1, -1)) + b"\0")
 
 
@@ -120,7 +120,7 @@ def webp(chunks: Iterable[tuple[bytes, bytes]]) -> bytes:
 
 
 def exif(**texts: object) -> bytes:
-    """A TIFF structure by Pillow: make, model, software, taken, lens, user_comment (bytes), exposure_time_s."""
+    """EXIF (a TIFF structure) by Pillow: make, model, software, taken, lens, user_comment (bytes), exposure_time_s."""
     block = Image.Exif()
     inner = block.get_ifd(0x8769)
     tags = {"description": 0x010E, "make": 0x010F, "model": 0x0110, "software": 0x0131}
@@ -163,7 +163,7 @@ def _superbox(label: bytes, *content: bytes) -> bytes:
 
 
 def cbor(value: Any) -> bytes:
-    """RFC 8949, of texts, bytes, whole numbers, lists and dicts."""
+    """CBOR (RFC 8949) of texts, bytes, integers, lists and dicts."""
 
     def head(major: int, length: int) -> bytes:
         return bytes([major << 5 | 25]) + struct.pack(">H", length)
@@ -189,7 +189,7 @@ IDENTITY = {
 
 
 def store_of_two() -> bytes:
-    """Two manifests: an AI's picture, and one that was made of it, with an identity and a soft binding."""
+    """Two manifests: a generated image, and one derived from it, with an identity and a soft binding."""
 
     def assertion(label: str, value: Any) -> bytes:
         return _superbox(label.encode(), _box(b"cbor", cbor(value)))
@@ -211,7 +211,7 @@ def store_of_two() -> bytes:
 
 
 def store_with_claim() -> bytes:
-    """A manifest store as small as one can be that says something."""
+    """A minimal manifest store with one action."""
     actions = _superbox(b"c2pa.actions", _box(b"cbor", C2PA_ACTIONS))
     ingredient = _superbox(
         b"c2pa.ingredient", _box(b"json", b'{"relationship": "parentOf", "dc:title": "a"}')

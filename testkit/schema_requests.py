@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# A schema can say that a text is base64, not that it is a picture: what is rejected for that is no failure.
+# A schema can require base64 but not an image: a rejection for that reason is not a failure.
 _EXCLUDED = "positive_data_acceptance"
 
 
 def run(address: str, folder: Path, *, examples: int, key: str) -> dict[str, Any]:
-    """-> its report. Works in `folder`."""
+    """Returns the report. Works in `folder`."""
     command = [
         sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()",
         "run", f"{address}/openapi.json", "--checks", "all", "--exclude-checks", _EXCLUDED,
@@ -22,7 +22,7 @@ def run(address: str, folder: Path, *, examples: int, key: str) -> dict[str, Any
     ]  # fmt: skip
     ran = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     (report,) = (folder / "report").glob("*.json")
-    told: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
-    if told["failures"] or told["errors"]:
+    report_data: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+    if report_data["failures"] or report_data["errors"]:
         print(ran.stdout)
-    return told
+    return report_data

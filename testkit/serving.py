@@ -1,4 +1,4 @@
-"""The service as a process of its own."""
+"""Servers for tests and measurements: `imageprocess serve` as a process, and small HTTP servers in this process."""
 
 from __future__ import annotations
 
@@ -8,28 +8,29 @@ import signal
 import socket
 import subprocess
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from testkit.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 @contextmanager
 def started(command: list[str], **environment: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
-    """-> the process, and the lines that it says: those until it was ready, and those that come."""
+    """Yields the process and its lines on stderr, a list that grows while the process runs."""
     process = subprocess.Popen(
         command, cwd=ROOT, env={**os.environ, **environment}, text=True, stderr=subprocess.PIPE
     )
-    said: list[str] = []
+    log_lines: list[str] = []
     ready = threading.Event()
 
-    def listen() -> None:  # all the time: a full pipe would stop the service
+    def listen() -> None:  # to the end: a full pipe would block the service
         assert process.stderr is not None
         for line in process.stderr:
-            said.append(line)
+            log_lines.append(line)
             if "startup complete" in line:
                 ready.set()
         ready.set()
@@ -39,7 +40,7 @@ def started(command: list[str], **environment: str) -> Iterator[tuple[subprocess
     ready.wait(60)
     _wait_until_it_listens(process, int(environment["PORT"]))
     try:
-        yield process, said
+        yield process, log_lines
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(60)
@@ -49,13 +50,21 @@ def started(command: list[str], **environment: str) -> Iterator[tuple[subprocess
 
 
 def _wait_until_it_listens(process: subprocess.Popen[str], port: int) -> None:
-    """It says that it is ready a moment before."""
-    deadline = time.monotonic() + 20
-    while process.poll() is None and time.monotonic() < deadline:
+    """uvicorn logs that it is ready a moment before it listens."""
+
+    def is_listening_or_ended() -> bool:
         with socket.socket() as sock:
-            if sock.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.02)
+            return sock.connect_ex(("127.0.0.1", port)) == 0 or process.poll() is not None
+
+    wait_until(is_listening_or_ended, timeout_s=20, interval_s=0.02)
+
+
+def child_pids(pid: int) -> list[int]:
+    return [
+        int(child)
+        for task in Path(f"/proc/{pid}/task").iterdir()
+        for child in (task / "children").read_text().split()
+    ]
 
 
 def free_port() -> int:
@@ -64,7 +73,20 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-class _Files(SimpleHTTPRequestHandler):
+class QuietHandler(BaseHTTPRequestHandler):
+    """Logs nothing."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def handle_one_request(self) -> None:
+        try:
+            super().handle_one_request()
+        except ConnectionError:  # the client left in the middle of an answer
+            self.close_connection = True
+
+
+class _Files(QuietHandler, SimpleHTTPRequestHandler):
     """A folder's files; /moved/NAME redirects to /NAME."""
 
     def do_GET(self) -> None:
@@ -75,19 +97,23 @@ class _Files(SimpleHTTPRequestHandler):
         else:
             super().do_GET()
 
-    def log_message(self, *_: object) -> None:
-        pass
-
 
 @contextmanager
-def serving_files(folder: Path) -> Iterator[str]:
-    """-> the address of a plain file server."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Files, directory=str(folder)))
+def http_server(handler: Callable[..., BaseHTTPRequestHandler], host: str = "127.0.0.1") -> Iterator[str]:
+    """Yields the address of a server of this handler; `host` is its name in the address, it listens on 127.0.0.1."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http://{host}:{server.server_port}"
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@contextmanager
+def serving_files(folder: Path) -> Iterator[str]:
+    """Yields the address of a plain file server."""
+    with http_server(functools.partial(_Files, directory=str(folder))) as address:
+        yield address

@@ -1,6 +1,6 @@
-// The browser's readers of records under Node: a line of base64 comes in, a line of JSON goes out, for tests.
+// The browser's metadata readers in Node, for tests: reads lines of base64, writes lines of JSON.
 //
-// {texts, manifests, evidence, ms}, {format: null} where it is no image, or {error} where a reader threw.
+// {texts, manifests, evidence, ms}, {format: null} if the file is no image, or {error} after an exception.
 
 import { readFile as load } from "node:fs/promises";
 import { createInterface } from "node:readline";
@@ -13,9 +13,9 @@ const TABLE = new URL("../src/imageprocess/provenance/tools.json", import.meta.u
 globalThis.fetch = async () => new Response(await load(fileURLToPath(TABLE)));
 
 const module = (name) => import(new URL(name, PRIVATE).href);
-const [{ readRecords }, { inspection }, { readFile, readProvenance }, { size, sniff }, { loadTable }, { tiffFacts }] =
+const [{ readRecords }, { inspection }, { parseMetadata, readProvenance }, { size, sniff }, { loadTable }, { tiffFacts }] =
   await Promise.all(
-    ["containers.js", "inspection.js", "provenance.js", "sniff.js", "table.js", "tiff.js"].map(module),
+    ["containers.js", "inspection.js", "provenance.js", "sniff.js", "tools-table.js", "tiff.js"].map(module),
   );
 await loadTable();
 
@@ -24,12 +24,12 @@ async function read(data) {
   if (!format) return { format };
   const began = process.cpuUsage();
   const records = await readRecords(data, format);
-  const file = readFile(records);
+  const metadata = parseMetadata(records);
   const stated = (format === "TIFF" ? tiffFacts(data) : null) ?? size(data, format) ?? { width: 0, height: 0 };
-  const evidence = readProvenance(file, stated);
-  const told = inspection(file);
+  const evidence = readProvenance(metadata, stated);
+  const details = inspection(metadata);
   const { user, system } = process.cpuUsage(began);
-  return { format, ...told, evidence, ms: (user + system) / 1000 };
+  return { format, ...details, evidence, ms: (user + system) / 1000 };
 }
 
 for await (const line of createInterface({ input: process.stdin })) {

@@ -26,7 +26,7 @@ def _record(data: bytes, model: Path, **question: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("brightness", [0, 140, 255])
-def test_the_record_of_a_picture(tiny_model_dir: Path, brightness: int) -> None:
+def test_record_of_image(tiny_model_dir: Path, brightness: int) -> None:
     record = _record(encode(plain(brightness), "PNG"), tiny_model_dir)
     assert list(record) == OK_KEYS
     assert (record["schema"], record["source"], record["status"]) == (1, "a.png", "ok")
@@ -35,7 +35,7 @@ def test_the_record_of_a_picture(tiny_model_dir: Path, brightness: int) -> None:
     verdict = record["verdict"]
     assert list(verdict)[:4] == ["label", "probability_ai", "decided_by", "reason"]
     assert verdict["grade"] in GRADES and verdict["advice"]
-    assert "measured" not in verdict  # nobody measured this model
+    assert "measured" not in verdict  # this model has no measurements
     assert verdict["label"] in ("ai", "real", "unsure")
     assert 0 <= verdict["probability_ai"] <= 1
     assert verdict["decided_by"] in ("c2pa", "watermark", "metadata", "model", "abstain")
@@ -50,13 +50,13 @@ def test_the_record_of_a_picture(tiny_model_dir: Path, brightness: int) -> None:
     assert isinstance(record["elapsed_ms"], float)
 
 
-def test_the_record_without_a_model_has_the_same_keys(tiny_model_dir: Path) -> None:
+def test_record_without_model_has_same_keys(tiny_model_dir: Path) -> None:
     record = _record(encode(plain(9), "PNG"), tiny_model_dir, only=["provenance"])
     assert list(record) == OK_KEYS
     assert record["model"] is None and record["verdict"]["probability_ai"] is None
 
 
-def test_the_record_of_a_failure(tiny_model_dir: Path) -> None:
+def test_record_of_failed_input(tiny_model_dir: Path) -> None:
     record = _record(b"text", tiny_model_dir)
     assert list(record) == ["schema", "source", "status", "error"]
     assert (record["schema"], record["source"], record["status"]) == (1, "a.png", "error")
@@ -64,5 +64,5 @@ def test_the_record_of_a_failure(tiny_model_dir: Path) -> None:
     assert record["error"]["code"] == "unsupported_format"
 
 
-def test_the_error_codes_are_the_documented_ones() -> None:
+def test_error_codes_are_documented() -> None:
     assert {error.code for error in errors.InputError.__subclasses__()} == CODES

@@ -1,4 +1,4 @@
-"""The import order, read from the source: each package imports only those named here, and every name is needed."""
+"""Import order by static analysis: each package imports only those listed here, and every entry is used."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import pytest
 import imageprocess
 
 PACKAGE = Path(imageprocess.__file__).parent
-# Imported anywhere; they import nothing of ours but each other.
+# Importable everywhere; they import only each other.
 BASE = {"types", "errors", "home", "extras", "files"}
-# package or module -> the others that it imports, besides BASE
+# package or module -> its imports besides BASE
 IMPORTS = {
-    "models": set(),  # data alone
-    "types": {"report"},  # inside Result.to_dict alone
+    "models": set(),  # only data
+    "types": {"report"},  # only inside Result.to_dict
     "errors": set(),
     "home": set(),
     "extras": set(),
@@ -48,7 +48,7 @@ IMPORTS = {
 CONFINED: dict[str, tuple[str, ...]] = {
     "torch": ("train/",),
     "lightning_fabric": ("train/",),
-    # evaluate runs other people's models too; quantisation uses its quantiser
+    # evaluate also runs third-party models; quantisation uses its quantiser
     "onnxruntime": (
         "model/session.py", "evaluate/scorers.py", "train/encoder/quantisation.py", "train/distil/graph.py",
     ),
@@ -85,7 +85,7 @@ def _name(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def test_the_import_order() -> None:
+def test_import_order() -> None:
     imported: dict[str, set[str]] = {name: set() for name in IMPORTS}
     for path in MODULES:
         package = _name(path)
@@ -98,7 +98,7 @@ def test_the_import_order() -> None:
         assert allowed <= imported[package], f"{package}: not needed: {allowed - imported[package]}"
 
 
-def test_the_base_imports_only_itself() -> None:
+def test_base_modules_import_only_themselves() -> None:
     assert all(IMPORTS[name] <= {"report"} for name in BASE)
     for path in MODULES:
         if _name(path) in BASE - {"types"}:
@@ -106,11 +106,11 @@ def test_the_base_imports_only_itself() -> None:
             assert targets & IMPORTS.keys() <= BASE, path
 
 
-def test_every_package_is_in_the_order() -> None:
+def test_every_package_is_in_import_order() -> None:
     assert {_name(path) for path in MODULES} <= IMPORTS.keys()
 
 
-def test_optional_packages_are_imported_in_their_place_alone() -> None:
+def test_optional_packages_are_imported_in_one_module() -> None:
     places: dict[str, set[str]] = {name: set() for name in CONFINED}
     for path in MODULES:
         where = path.relative_to(PACKAGE).as_posix()
@@ -133,14 +133,14 @@ def _loaded_by(code: str) -> set[str]:
     )
 
 
-def test_import_is_light() -> None:
+def test_import_loads_nothing_heavy() -> None:
     loaded = _loaded_by("import imageprocess; imageprocess.detect_many, imageprocess.__doc__") & {"numpy"}
-    assert loaded == {"numpy"}  # the probe sees what is loaded
+    assert loaded == {"numpy"}  # verifies that the probe works
     loaded = _loaded_by("import imageprocess; dir(imageprocess)")
     assert not loaded & {"numpy", "onnxruntime", "PIL", "click", "rich", "fastapi", "torch"}
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["detect", "--help"], ["model", "list"]])
-def test_the_command_line_starts_light(arguments: list[str]) -> None:
+def test_command_line_loads_nothing_heavy(arguments: list[str]) -> None:
     code = f"from imageprocess.cli import main; main({arguments}, standalone_mode=False)"
     assert not _loaded_by(code) & {"numpy", "onnxruntime", "PIL", "rich", "fastapi", "torch"}

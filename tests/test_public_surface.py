@@ -1,4 +1,4 @@
-"""Each module's `__all__` is what it says: everything in it exists, and everything public of its own is in it."""
+"""`__all__` of each module: every name exists, and every public name of the module is listed."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import imageprocess
 
 def _modules_with_all() -> list[str]:
     names = ["imageprocess"]
-    for found in pkgutil.walk_packages(imageprocess.__path__, "imageprocess."):
-        if not found.name.endswith("__main__"):
-            names.append(found.name)
+    for module_info in pkgutil.walk_packages(imageprocess.__path__, "imageprocess."):
+        if not module_info.name.endswith("__main__"):
+            names.append(module_info.name)
     return names
 
 
@@ -29,14 +29,14 @@ def _import(name: str) -> ModuleType:
 
 
 @pytest.mark.parametrize("name", _modules_with_all())
-def test_all_is_what_is_there(name: str) -> None:
+def test_all_matches_public_names(name: str) -> None:
     module = _import(name)
     if not hasattr(module, "__all__"):
         return
     listed = list(module.__all__)
     assert len(set(listed)) == len(listed)
     for item in listed:
-        assert hasattr(module, item), f"{name}.__all__ lists {item}, which is not there"
+        assert hasattr(module, item), f"{name}.__all__ lists {item}, which does not exist"
     own = {
         key
         for key, value in vars(module).items()
@@ -44,15 +44,15 @@ def test_all_is_what_is_there(name: str) -> None:
         and (inspect.isclass(value) or inspect.isfunction(value))
         and value.__module__ == name
     }
-    assert own <= set(listed), f"{name} defines what its __all__ lacks"
+    assert own <= set(listed), f"{name} has public names missing in __all__"
 
 
-def test_the_contracts_names_are_public() -> None:
+def test_contract_names_are_public() -> None:
     assert {"detect", "detect_many", "__version__", "ImageProcessError"} <= set(imageprocess.__all__)
     assert re.fullmatch(r"\d+\.\d+\.\d+", imageprocess.__version__)
     assert set(imageprocess.__all__) <= set(dir(imageprocess))
 
 
-def test_an_unknown_name_is_an_attribute_error() -> None:
+def test_unknown_name_is_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no_such_thing"):
         _ = imageprocess.no_such_thing

@@ -1,4 +1,4 @@
-"""What the README tells a newcomer to type exists: commands, options, targets of make, extras."""
+"""Commands, options, make targets, extras, links and figures in the README are valid."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ def _options(command: click.Command) -> set[str]:
 
 
 @pytest.mark.parametrize("line", COMMANDS)
-def test_commands_and_their_options(line: str) -> None:
+def test_readme_commands_and_options_exist(line: str) -> None:
     words = shlex.split(line.split(" < ")[0])[1:]
     command: click.Command = main
     while isinstance(command, click.Group):
         name = words.pop(0)
-        found = command.get_command(click.Context(command), name)
-        assert found, f"{line}: there is no {name}"
-        command = found
-    given = {word.split("=")[0] for word in words if re.match("-.", word)}
-    assert given <= _options(command), f"{line}: {given - _options(command)}"
+        subcommand = command.get_command(click.Context(command), name)
+        assert subcommand, f"{line}: no command {name}"
+        command = subcommand
+    options = {word.split("=")[0] for word in words if re.match("-.", word)}
+    assert options <= _options(command), f"{line}: {options - _options(command)}"
 
 
-def test_there_are_commands() -> None:
+def test_readme_has_commands() -> None:
     assert len(COMMANDS) > 10
 
 
-def test_targets_of_make() -> None:
+def test_readme_make_targets_exist() -> None:
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
     named = set(re.findall(r"(?:`|^ {4})make (\w+)", TEXT, re.M))
     assert {"serve", "test"} <= named <= targets, named - targets
 
 
-def test_every_extra_is_named_with_what_it_adds() -> None:
+def test_readme_lists_every_extra() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
         "optional-dependencies"
     ]
@@ -56,15 +56,15 @@ def test_every_extra_is_named_with_what_it_adds() -> None:
     assert set(re.findall(r"`(\w+)`", table)) >= extras.keys() - {"dev"}
 
 
-def test_links_into_the_tree() -> None:
+def test_readme_links_resolve() -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", TEXT):
         assert (ROOT / target).exists(), target
 
 
-def test_the_commands_for_a_reports_sums_give_them(tmp_path: Path) -> None:
+def test_documented_hash_commands_match_report(tmp_path: Path) -> None:
     photo, report = tmp_path / "photo.jpg", tmp_path / "photo.html"
     exif = Image.Exif()
-    exif[0x0112] = 6  # lies on its side
+    exif[0x0112] = 6  # rotated by 90 degrees
     scene(5, 320, 200).save(photo, quality=90, exif=exif)
     command = [sys.executable, "-m", "imageprocess", "detect", str(photo), "--report", str(report), "--quiet"]
     subprocess.run(command, check=True, capture_output=True)
@@ -74,17 +74,17 @@ def test_the_commands_for_a_reports_sums_give_them(tmp_path: Path) -> None:
     assert len(lines) == 2
     for line in lines:
         words = [sys.executable if word == "python3" else word for word in shlex.split(line)]
-        said = subprocess.run(words, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
-        assert said.split()[0] in text, line
+        completed = subprocess.run(words, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+        assert completed.split()[0] in text, line
 
 
-def test_the_example_prints_what_is_shown() -> None:
+def test_readme_example_output() -> None:
     command = [sys.executable, "-m", "bench.readme_example", "--check"]
     checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert checked.returncode == 0, checked.stderr
 
 
-def test_the_headline_figures_are_those_of_the_benchmarks() -> None:
+def test_headline_figures_match_benchmarks() -> None:
     page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     reached = _rows(page, "reached")
     columns = reached[0]
@@ -96,6 +96,6 @@ def test_the_headline_figures_are_those_of_the_benchmarks() -> None:
 
 
 def _rows(page: str, name: str) -> list[list[str]]:
-    """The table between the markers `name`, cell by cell."""
+    """Cells of the table between the markers `name`."""
     text = page.split(f"<!-- {name}:begin -->")[1].split(f"<!-- {name}:end -->")[0]
     return [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line[:1] == "|"]

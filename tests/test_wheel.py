@@ -1,4 +1,4 @@
-"""The wheel of a clean clone: all that the package needs is in it, private mode included where npm is."""
+"""The wheel of a clean clone contains the whole package, with private mode if npm is present."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from testkit.pictures import encode, gradient
 from testkit.serving import ROOT, free_port, started
 
 RUNTIME = "imageprocess/web/assets/ort/ort-wasm-simd-threaded.wasm"
-# npm's codes where no registry answers, and where it may not ask one (npm_config_offline) for what its cache lacks.
+# npm error codes without a reachable registry, and offline (npm_config_offline) with an incomplete cache.
 UNREACHABLE = (
     "ENOTFOUND",
     "EAI_AGAIN",
@@ -31,9 +31,9 @@ UNREACHABLE = (
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tree's tracked files as they are now."""
+    """A copy of the tracked files of the working tree."""
     if not (ROOT / ".git").exists():
-        pytest.skip("builds from a clone")
+        pytest.skip("needs a git clone")
     folder = tmp_path_factory.mktemp("clone") / "imageprocess"
     tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
     for name in filter(None, os.fsdecode(tracked).split("\0")):
@@ -44,7 +44,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _wheel(clone: Path, out: Path, **environment: str) -> tuple[Path, str]:
-    """-> the wheel, and what its build said."""
+    """Build the wheel; returns its path and the build output."""
     command = [
         sys.executable,
         "-m",
@@ -60,18 +60,18 @@ def _wheel(clone: Path, out: Path, **environment: str) -> tuple[Path, str]:
         command, cwd=clone, capture_output=True, text=True, env={**os.environ, **environment}
     )
     if "No matching distribution found for setuptools" in done.stderr:
-        pytest.skip("the build's own tools cannot be had without a network")
+        pytest.skip("the build tools need a network")
     assert done.returncode == 0, done.stdout + done.stderr
     (wheel,) = out.glob("*.whl")
     return wheel, done.stdout + done.stderr
 
 
-def test_without_npm_it_is_built_all_the_same_and_serve_says_what_is_missing(
+def test_wheel_without_npm_and_serve_names_missing_part(
     clone: Path, tmp_path: Path, tiny_model_dir: Path
 ) -> None:
     (tmp_path / "bin").mkdir()
-    wheel, said = _wheel(clone, tmp_path, PATH=str(tmp_path / "bin"))
-    assert "npm is missing: this installation's pages do without private mode" in said
+    wheel, output = _wheel(clone, tmp_path, PATH=str(tmp_path / "bin"))
+    assert "npm is missing: this installation's pages do without private mode" in output
     installed = tmp_path / "installed"
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
@@ -81,32 +81,32 @@ def test_without_npm_it_is_built_all_the_same_and_serve_says_what_is_missing(
         assert RUNTIME not in names
         archive.extractall(installed)
     command = [sys.executable, "-c", "from imageprocess.cli import main; main(['serve'])"]
-    told = {
+    environment = {
         "PYTHONPATH": str(installed), "PORT": str(free_port()), "IMAGEPROCESS_MODEL": str(tiny_model_dir),
         "XDG_DATA_HOME": str(tmp_path / "none"),
     }  # fmt: skip
-    with started(command, **told) as (process, told_by_serve):
+    with started(command, **environment) as (process, told_by_serve):
         assert process.poll() is None, told_by_serve
     text = "".join(told_by_serve)
     assert "private mode is not in this installation" in text and "imageprocess trust update" in text
 
 
 @pytest.mark.skipif(shutil.which("npm") is None, reason="needs npm")
-def test_where_npm_is_it_has_private_mode(clone: Path, tmp_path: Path) -> None:
-    wheel, said = _wheel(clone, tmp_path)
+def test_wheel_with_npm_has_private_mode(clone: Path, tmp_path: Path) -> None:
+    wheel, output = _wheel(clone, tmp_path)
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     if RUNTIME not in names:
-        problem = next((line for line in said.splitlines() if "npm could not fetch" in line), said)
+        problem = next((line for line in output.splitlines() if "npm could not fetch" in line), output)
         if any(code in problem for code in UNREACHABLE):
-            pytest.skip(f"no registry can be reached: {problem}")
+            pytest.skip(f"no npm registry is reachable: {problem}")
         pytest.fail(problem)
     assert "imageprocess/web/assets/ort/runtime.json" in names
     assert not [name for name in names if "node_modules" in name]
 
 
-def test_an_installed_wheel_detects(clone: Path, tmp_path: Path) -> None:
-    """In a venv of its own; of what this environment has, it sees the dependencies alone."""
+def test_installed_wheel_detects(clone: Path, tmp_path: Path) -> None:
+    """In a new venv that shares only the dependencies with this environment."""
     (tmp_path / "bin").mkdir()
     wheel, _ = _wheel(clone, tmp_path, PATH=str(tmp_path / "bin"))
     with zipfile.ZipFile(wheel) as archive:

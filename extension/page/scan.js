@@ -1,76 +1,77 @@
-// "Check the pictures on this page": a badge on each, those in view first, new ones as they come.
+// Scans a page: puts a badge with the verdict on each picture, those in view first, and on new pictures as they appear.
 
 globalThis.imageprocess ??= {};
 
 imageprocess.scan ??= (() => {
-  const { find, layer, panel, read } = imageprocess;
-  const MOST = 500; // pictures of one page
-  const LOOK_AGAIN_MS = 700;
-  let run = null; // {badges, waiting, done, skipped, needs, busy, observer}
+  const { checker, overlay, panel, pictures } = imageprocess;
+  const MAX_PICTURES = 500; // per page
+  const RESCAN_MS = 700;
+  let activeScan = null; // {badges, waiting, skipped, needs, busy, observer, ...}
 
   async function start() {
     stop();
-    const settings = await read.settings();
-    const { words } = await read.engine({ call: "setup" });
-    const mine = (run = { ...settings, words, badges: new Map(), waiting: new Map(), found: [], skipped: new Map(), needs: new Set(), busy: false });
-    let again = null;
-    const soon = () => (again ??= setTimeout(() => ((again = null), run === mine && look(mine)), LOOK_AGAIN_MS));
-    mine.observer = new MutationObserver(soon);
-    mine.observer.observe(document.documentElement, { childList: true, subtree: true, attributes: true, attributeFilter: ["src", "srcset", "style", "class"] });
-    mine.stop = new AbortController();
-    document.addEventListener("load", soon, { capture: true, signal: mine.stop.signal });
-    look(mine);
+    const settings = await checker.settings();
+    const { words } = await checker.callEngine({ call: "setup" });
+    const scan = (activeScan = { ...settings, words, badges: new Map(), waiting: new Map(), skipped: new Map(), needs: new Set(), busy: false });
+    let timer = null;
+    const scheduleUpdate = () => (timer ??= setTimeout(() => ((timer = null), activeScan === scan && updatePictures(scan)), RESCAN_MS));
+    scan.observer = new MutationObserver(scheduleUpdate);
+    scan.observer.observe(document.documentElement, { childList: true, subtree: true, attributes: true, attributeFilter: ["src", "srcset", "style", "class"] });
+    scan.stop = new AbortController();
+    document.addEventListener("load", scheduleUpdate, { capture: true, signal: scan.stop.signal });
+    updatePictures(scan);
   }
 
   function stop() {
-    if (!run) return;
-    run.observer.disconnect();
-    run.stop.abort();
-    for (const { node } of run.badges.values()) layer.remove(node);
-    run = null;
-    tell();
+    if (!activeScan) return;
+    activeScan.observer.disconnect();
+    activeScan.stop.abort();
+    for (const { node } of activeScan.badges.values()) overlay.remove(node);
+    activeScan = null;
+    notifyPopup();
   }
 
-  /** Take up what is new, and drop the badges of what is gone or shows another picture now. */
-  function look(mine) {
+  /** Queue new pictures, and remove badges of pictures that are gone or have changed. */
+  function updatePictures(scan) {
     const now = new Map();
     const skipped = new Map();
-    for (const picture of find.all()) {
-      const why = find.skipped(picture, mine.minSide);
+    for (const picture of pictures.all()) {
+      const why = pictures.skipReason(picture, scan.minSide);
       if (why) skipped.set(picture.element, why);
       else now.set(picture.element, picture);
     }
-    mine.skipped = skipped;
-    for (const [element, { node, key }] of mine.badges) {
+    scan.skipped = skipped;
+    for (const [element, { node, key }] of scan.badges) {
       if (now.get(element)?.urls.join(" ") === key) continue;
-      layer.remove(node);
-      mine.badges.delete(element);
+      overlay.remove(node);
+      scan.badges.delete(element);
     }
-    const isKnown = (element, key) => mine.badges.get(element)?.key === key || (mine.current?.element === element && mine.current.key === key);
-    mine.waiting = new Map([...now].filter(([element, { urls }]) => !isKnown(element, urls.join(" "))).slice(0, MOST - mine.badges.size));
-    work(mine);
+    const isKnown = (element, key) => scan.badges.get(element)?.key === key || (scan.current?.element === element && scan.current.key === key);
+    scan.waiting = new Map([...now].filter(([element, { urls }]) => !isKnown(element, urls.join(" "))).slice(0, MAX_PICTURES - scan.badges.size));
+    checkWaiting(scan);
   }
 
-  async function work(mine) {
-    if (mine.busy) return;
-    mine.busy = true;
-    while (run === mine && mine.waiting.size) {
-      tell();
-      const picture = nearest(mine.waiting);
-      mine.waiting.delete(picture.element);
+  /** Check the queued pictures one by one; at most one such loop runs per scan. */
+  async function checkWaiting(scan) {
+    if (scan.busy) return;
+    scan.busy = true;
+    while (activeScan === scan && scan.waiting.size) {
+      notifyPopup();
+      const picture = nearest(scan.waiting);
+      scan.waiting.delete(picture.element);
       const key = picture.urls.join(" ");
-      mine.current = { element: picture.element, key };
-      const answer = await read.check(picture.urls, mine.mode).catch((error) => ({ unread: String(error.message ?? error) }));
-      if (run !== mine) return;
-      if (answer.needs) mine.needs.add(answer.needs);
-      mine.current = null;
-      mine.badges.set(picture.element, { key, answer, node: badge(picture, answer, mine.words) });
+      scan.current = { element: picture.element, key };
+      const result = await checker.check(picture.urls, scan.mode).catch((error) => ({ error: String(error.message ?? error) }));
+      if (activeScan !== scan) return;
+      if (result.needs) scan.needs.add(result.needs);
+      scan.current = null;
+      scan.badges.set(picture.element, { key, result, node: badge(picture, result, scan.words) });
     }
-    mine.busy = false;
-    tell();
+    scan.busy = false;
+    notifyPopup();
   }
 
-  /** The one in view, or the least far from it. */
+  /** The picture in view, or the one nearest to it. */
   function nearest(pictures) {
     const distance = ({ element }) => {
       const { top, bottom } = element.getBoundingClientRect();
@@ -83,9 +84,9 @@ imageprocess.scan ??= (() => {
     const node = document.createElement("button");
     node.className = "badge";
     node.dataset.label = record?.verdict?.label ?? "none";
-    node.dataset.grade = record?.verdict?.grade ?? ""; // a weak one is light, in the colour that it leans to
+    node.dataset.grade = record?.verdict?.grade ?? ""; // weak grades have a lighter colour
     const text = document.createElement("span");
-    text.textContent = record?.verdict ? headline : words[needs ? "needs" : "unread"];
+    text.textContent = record?.verdict ? headline : words[needs ? "needs" : "failed"];
     node.append(text);
     node.title = text.textContent;
     node.dir = words.dir;
@@ -94,7 +95,7 @@ imageprocess.scan ??= (() => {
       event.stopPropagation();
       panel.show(picture);
     });
-    return layer.add(node, picture.element, place);
+    return overlay.add(node, picture.element, place);
   }
 
   function place(node, box, origin) {
@@ -107,24 +108,24 @@ imageprocess.scan ??= (() => {
     node.style.top = `${box.top + 6 - origin.top}px`;
   }
 
-  /** What the popup shows. `site`: whose pictures these are; `frames`: the other sites with a frame in this page. */
+  /** The progress for the popup. `site`: match pattern of this window; `frames`: those of other sites with frames in it. */
   function progress() {
     const site = /^https?:/.test(location.href) ? `${location.protocol}//${location.hostname}/*` : null;
-    if (!run) return { site, running: false, checked: 0, waiting: 0, counts: {}, needs: [], frames: [], skipped: {} };
+    if (!activeScan) return { site, running: false, checked: 0, waiting: 0, counts: {}, needs: [], frames: [], skipped: {} };
     const count = (values) => values.reduce((sums, value) => ({ ...sums, [value]: (sums[value] ?? 0) + 1 }), {});
-    const answers = [...run.badges.values()].map(({ answer }) => answer);
+    const results = [...activeScan.badges.values()].map(({ result }) => result);
     return {
-      site, running: run.busy, on: true, checked: answers.length, waiting: run.waiting.size,
-      counts: count(answers.map(({ record, needs }) => record?.verdict?.label ?? (needs ? "needs" : "unread"))),
-      needs: [...run.needs], frames: find.foreignFrames(run.minSide), skipped: count([...run.skipped.values()]),
+      site, running: activeScan.busy, on: true, checked: results.length, waiting: activeScan.waiting.size,
+      counts: count(results.map(({ record, needs }) => record?.verdict?.label ?? (needs ? "needs" : "failed"))),
+      needs: [...activeScan.needs], frames: pictures.foreignFrames(activeScan.minSide), skipped: count([...activeScan.skipped.values()]),
     };
   }
 
-  /** The records so far, for a file of them: each with the address that was read, and without its heat map. */
+  /** The records so far, for export: with the picture's URL, without heat maps. */
   const records = () =>
-    [...(run?.badges.values() ?? [])].filter(({ answer }) => answer.record).map(({ answer: { record: { heatmap, ...record }, url } }) => ({ ...record, address: url.slice(0, 2000) }));
+    [...(activeScan?.badges.values() ?? [])].filter(({ result }) => result.record).map(({ result: { record: { heatmap, ...record }, url } }) => ({ ...record, address: url.slice(0, 2000) }));
 
-  function tell() {
+  function notifyPopup() {
     chrome.runtime.sendMessage({ to: "popup" }).catch(() => {}); // no popup is open
   }
 

@@ -1,4 +1,4 @@
-"""A folder of real files, and the rows that they must come to."""
+"""A folder of image files, and a reader of result rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def task(tiny_model_dir: Path) -> Task:
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """60 pictures of several formats and verdicts, number 7 broken, 11 empty."""
+    """60 images of several formats and verdicts; number 7 is broken, number 11 empty."""
     folder = tmp_path_factory.mktemp("pictures")
     for i in range(60):
         form = ("JPEG", "PNG", "WEBP")[i % 3]
@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def rows() -> Rows:
-    """A JSONL file's records, without what differs from run to run."""
+    """Records of a JSONL file without the fields that differ between runs."""
 
     def read(path: Path) -> list[dict[str, Any]]:
         records = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]

@@ -1,4 +1,4 @@
-"""Pictures that kill their worker or keep it for ever, and workers that are killed: one row each, nothing left."""
+"""Images that crash or block their worker, and killed workers: one row each, no process left."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from imageprocess.detector import failed
 from imageprocess.errors import CorruptImageError, ModelError
 from imageprocess.types import Source
 from testkit.pictures import encode, plain
+from testkit.waiting import wait_until
 
 PICTURE = encode(plain(255), "JPEG")
 
@@ -29,20 +30,20 @@ def _codes(rows: Iterator[str]) -> list[str | None]:
 
 @pytest.fixture
 def pipe(tmp_path: Path) -> Path:
-    """A named pipe: whoever opens it to read waits until somebody writes."""
+    """A named pipe: opening it for reading blocks until a writer opens it."""
     path = tmp_path / "stuck.jpg"
     os.mkfifo(path)
     return path
 
 
-def test_a_picture_that_never_ends_times_out_alone(pipe: Path, task: Task) -> None:
-    given = [Source("a", PICTURE), Source("stuck", path=pipe), *(Source(str(i), PICTURE) for i in range(20))]
-    codes = _codes(score_locally(given, task, jobs=1, timeout_s=2))
+def test_only_hanging_image_times_out(pipe: Path, task: Task) -> None:
+    inputs = [Source("a", PICTURE), Source("stuck", path=pipe), *(Source(str(i), PICTURE) for i in range(20))]
+    codes = _codes(score_locally(inputs, task, jobs=1, timeout_s=2))
     assert codes == [None, "timeout", *[None] * 20]
 
 
 def _holders(path: Path) -> Iterator[int]:
-    """Processes that have `path` open for reading, or wait for that; none of ours."""
+    """Other processes that have `path` open for reading, or are blocked in opening it."""
     for process in Path("/proc").iterdir():
         if process.name.isdigit() and int(process.name) != os.getpid():
             try:
@@ -52,8 +53,8 @@ def _holders(path: Path) -> Iterator[int]:
                 continue
 
 
-def test_a_picture_that_kills_its_worker_is_the_only_error(pipe: Path, task: Task) -> None:
-    """What opens the pipe is killed, as a decoder's fault would: once in its chunk, once alone."""
+def test_only_crashing_image_is_an_error(pipe: Path, task: Task) -> None:
+    """The worker that opens the pipe is killed, like a decoder crash: once in its chunk, once alone."""
     killed: list[int] = []
 
     def kill() -> None:
@@ -62,23 +63,22 @@ def test_a_picture_that_kills_its_worker_is_the_only_error(pipe: Path, task: Tas
             for pid in set(_holders(pipe)) - set(killed):
                 killed.append(pid)
                 os.kill(pid, signal.SIGKILL)
-            while killed and killed[-1] in _holders(pipe):  # it takes a moment to die
-                time.sleep(0.01)
+            wait_until(lambda: not killed or killed[-1] not in _holders(pipe), interval_s=0.01)
             os.close(writing)
 
     killer = threading.Thread(target=kill, daemon=True)
     killer.start()
-    given = [*(Source(str(i), PICTURE) for i in range(5)), Source("stuck", path=pipe), Source("z", PICTURE)]
-    codes = _codes(score_locally(given, task, jobs=2, timeout_s=60))
+    inputs = [*(Source(str(i), PICTURE) for i in range(5)), Source("stuck", path=pipe), Source("z", PICTURE)]
+    codes = _codes(score_locally(inputs, task, jobs=2, timeout_s=60))
     killer.join(10)
     assert codes == [*[None] * 5, "crashed", None]
     assert len(killed) == 2
 
 
-def test_a_worker_that_is_killed_costs_no_row(task: Task) -> None:
+def test_killed_worker_loses_no_row(task: Task) -> None:
     rows: list[str] = []
-    given = (Source(str(i), PICTURE) for i in range(400))
-    for row in score_locally(given, task, jobs=2, timeout_s=60):
+    inputs = (Source(str(i), PICTURE) for i in range(400))
+    for row in score_locally(inputs, task, jobs=2, timeout_s=60):
         rows.append(row)
         if len(rows) in (20, 200):
             os.kill(_children()[0], signal.SIGKILL)
@@ -87,7 +87,7 @@ def test_a_worker_that_is_killed_costs_no_row(task: Task) -> None:
 
 
 def _children() -> list[int]:
-    """Workers: processes whose command line is the fork server's and that it has forked."""
+    """Workers: processes forked by the fork server, with its command line."""
     server = {int(p.name) for p in _running() if _parent(p) == os.getpid()}
     return [int(p.name) for p in _running() if _parent(p) in server]
 
@@ -103,7 +103,7 @@ def _parent(process: Path) -> int:
         return -1
 
 
-def test_leaving_early_ends_the_workers(task: Task) -> None:
+def test_closing_early_ends_workers(task: Task) -> None:
     began = time.monotonic()
     rows = score_locally((Source(str(i), PICTURE) for i in range(10**9)), task, jobs=2, timeout_s=60)
     assert json.loads(next(rows))["source"] == "0"
@@ -113,15 +113,15 @@ def test_leaving_early_ends_the_workers(task: Task) -> None:
     assert time.monotonic() - began < 30
 
 
-def test_inputs_that_failed_before_keep_their_place(task: Task) -> None:
+def test_failed_inputs_keep_their_order(task: Task) -> None:
     bad = failed("bad", CorruptImageError("bad: damaged"))
-    given: list[Any] = [Source("a", PICTURE), bad, Source("b", PICTURE)]
-    rows = [json.loads(row) for row in score_locally(given, task, jobs=1, timeout_s=60)]
+    inputs: list[Any] = [Source("a", PICTURE), bad, Source("b", PICTURE)]
+    rows = [json.loads(row) for row in score_locally(inputs, task, jobs=1, timeout_s=60)]
     assert [row["source"] for row in rows] == ["a", "bad", "b"]
     assert rows[1]["error"] == {"code": "corrupt", "message": "bad: damaged"}
 
 
-def test_a_model_that_does_not_load_ends_the_job() -> None:
+def test_unloadable_model_ends_the_job() -> None:
     with pytest.raises(ModelError, match="neither a shipped model"):
         list(score_locally([Source("a", PICTURE)], Task(model="none"), jobs=2, timeout_s=60))
     assert _children() == []

@@ -1,4 +1,4 @@
-"""The Ray engine on two raylets of one machine, one of which is killed in mid-job."""
+"""The Ray engine on two raylets of one machine, one of which is killed during a job."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Rows = Callable[[Path], list[dict[str, Any]]]
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """Two nodes of two (logical) cores each; the driver sits on the first."""
+    """Two nodes of two (logical) cores each; the driver runs on the first."""
     from ray.cluster_utils import Cluster
 
-    # Workers import what we import, wherever it lies.
+    # Workers use the import path of this process.
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
     node = {"num_cpus": 2, "object_store_memory": 200_000_000}
     cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
@@ -38,7 +38,7 @@ def cluster() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def job(folder: Path, task: Task, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Job]:
-    """362 inputs: the folder's own files by name, and the same in a tar and a Parquet file."""
+    """362 inputs: the files of the folder, and the same in a tar and a Parquet file."""
     import tarfile
 
     import pyarrow
@@ -66,19 +66,21 @@ def expected(
 ) -> list[dict[str, Any]]:
     out = tmp_path_factory.mktemp("local") / "out.jsonl"
     run(job(out, "local"))
-    found = rows(out)
-    assert len(found) == 2 * (3 * 60 + 1)
-    return found
+    actual = rows(out)
+    assert len(actual) == 2 * (3 * 60 + 1)
+    return actual
 
 
 def _actors_on(node_id: str) -> list[Any]:
     from ray._private.state import actors
 
-    found = actors().values()
-    return [actor for actor in found if actor["Address"]["NodeID"] == node_id and actor["State"] == "ALIVE"]
+    live_actors = actors().values()
+    return [
+        actor for actor in live_actors if actor["Address"]["NodeID"] == node_id and actor["State"] == "ALIVE"
+    ]
 
 
-def test_a_node_lost_in_mid_job_loses_no_row(
+def test_lost_ray_node_loses_no_row(
     cluster: Any, job: Callable[..., Job], expected: list[dict[str, Any]], tmp_path: Path, rows: Rows
 ) -> None:
     nodes, second = cluster
@@ -96,7 +98,7 @@ def test_a_node_lost_in_mid_job_loses_no_row(
     assert (summary.rows, summary.failed) == (len(expected), sum(r["status"] == "error" for r in expected))
 
 
-def test_stopped_and_resumed_on_what_is_left_of_the_cluster(
+def test_resume_on_remaining_ray_nodes(
     cluster: Any, job: Callable[..., Job], expected: list[dict[str, Any]], tmp_path: Path, rows: Rows
 ) -> None:
     def stop(at: Summary) -> None:

@@ -1,4 +1,4 @@
-"""A job from end to end with the local engine; and its parts, whatever goes wrong while they are written."""
+"""A job from end to end with the local engine, and recovery from errors while its parts are written."""
 
 from __future__ import annotations
 
@@ -29,27 +29,25 @@ def _job(folder: Path, out: Path, task: Task, **options: Any) -> Job:
     return Job(Inputs((str(folder),)), out, task, jobs=2, **options)
 
 
-def test_one_row_an_input_in_order_equal_to_detect(
-    folder: Path, task: Task, tmp_path: Path, rows: Rows
-) -> None:
+def test_rows_match_detect_in_order(folder: Path, task: Task, tmp_path: Path, rows: Rows) -> None:
     out = tmp_path / "out.jsonl"
     reported: list[int] = []
     summary = run(_job(folder, out, task), report=lambda at: reported.append(at.rows))
-    found = rows(out)
+    actual = rows(out)
     paths = sorted(folder.iterdir())
-    assert [row["source"] for row in found] == [str(path) for path in paths]
+    assert [row["source"] for row in actual] == [str(path) for path in paths]
     expected = [to_record(r) for r in Detector(task.model).detect_many(Source(str(p), path=p) for p in paths)]
     for record in expected:
         record.pop("elapsed_ms", None)
-    assert found == json.loads(json.dumps(expected))
-    failed = [Path(row["source"]).name for row in found if row["status"] == "error"]
+    assert actual == json.loads(json.dumps(expected))
+    failed = [Path(row["source"]).name for row in actual if row["status"] == "error"]
     assert failed == ["007.png", "011.webp"]
     assert (summary.rows, summary.failed, summary.resumed) == (60, 2, 0)
     assert reported == list(range(1, 61))
     assert sorted(path.name for path in tmp_path.iterdir()) == [".out.jsonl.job.json", "out.jsonl"]
 
 
-def test_parquet_holds_the_same(folder: Path, task: Task, tmp_path: Path, rows: Rows) -> None:
+def test_parquet_matches_jsonl(folder: Path, task: Task, tmp_path: Path, rows: Rows) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     summary = run(_job(folder, tmp_path / "out.parquet", task))
     run(_job(folder, tmp_path / "out.jsonl", task))
@@ -66,10 +64,10 @@ def test_parquet_holds_the_same(folder: Path, task: Task, tmp_path: Path, rows: 
     assert (again.rows, again.failed, again.resumed) == (60, 2, 60)
 
 
-def test_relative_names_are_relative_to_here(
+def test_relative_paths_are_kept(
     folder: Path, task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: Rows
 ) -> None:
-    """Wherever the caller stood when the first worker of this process was started."""
+    """Independently of the working directory in which the first worker was started."""
     for place in (tmp_path / "a", tmp_path / "b"):
         place.mkdir()
         shutil.copy(folder / "000.jpeg", place / f"{place.name}.jpg")
@@ -78,7 +76,7 @@ def test_relative_names_are_relative_to_here(
         assert [row["status"] for row in rows(place / "out.jsonl")] == ["ok"]
 
 
-def test_what_is_there_is_not_lost_by_mistake(folder: Path, task: Task, tmp_path: Path) -> None:
+def test_existing_output_is_not_overwritten(folder: Path, task: Task, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     run(_job(folder, out, task))
     before = out.read_bytes()
@@ -91,13 +89,13 @@ def test_what_is_there_is_not_lost_by_mistake(folder: Path, task: Task, tmp_path
 
 @pytest.fixture(params=["out.jsonl", "out.parquet"])
 def out(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """Where a job writes, in either form."""
+    """Output paths of a job in both formats."""
     if request.param.endswith("parquet"):
         pytest.importorskip("pyarrow")
     return tmp_path / str(request.param)
 
 
-def test_a_finished_file_is_the_answer_to_its_own_question_alone(
+def test_finished_output_is_reused_only_for_the_same_job(
     folder: Path, task: Task, tmp_path: Path, out: Path
 ) -> None:
     (tmp_path / "in").mkdir()
@@ -128,21 +126,19 @@ def test_a_finished_file_is_the_answer_to_its_own_question_alone(
     assert run(job, resume=True).resumed == 12
 
 
-def test_a_file_of_another_program_is_not_taken_for_the_jobs(folder: Path, task: Task, out: Path) -> None:
+def test_foreign_output_file_is_rejected(folder: Path, task: Task, out: Path) -> None:
     out.write_bytes(b'{"mine": 1}\n')
     job = _job(folder, out, task)
     with pytest.raises(UsageError, match=r"not known to be output of this job.*--overwrite"):
         run(job, resume=True)
     assert out.read_bytes() == b'{"mine": 1}\n'
     run(job, overwrite=True)
-    out.write_bytes(b'{"mine": 1}\n')  # and where the question of the one that was there is left
+    out.write_bytes(b'{"mine": 1}\n')  # the stored options of the previous file remain
     with pytest.raises(UsageError, match="not the output of a job"):
         run(job, resume=True)
 
 
-def test_an_input_that_cannot_be_used_costs_its_own_row(
-    folder: Path, task: Task, tmp_path: Path, rows: Rows
-) -> None:
+def test_unusable_input_fails_only_its_row(folder: Path, task: Task, tmp_path: Path, rows: Rows) -> None:
     arrow = pytest.importorskip("pyarrow")
     pytest.importorskip("fsspec")
     from pyarrow import parquet
@@ -156,13 +152,13 @@ def test_an_input_that_cannot_be_used_costs_its_own_row(
         "file:///none/*.jpg",
     )
     run(Job(Inputs((good, *bad, good)), tmp_path / "out.jsonl", task, jobs=1))
-    found = rows(tmp_path / "out.jsonl")
-    assert [row["source"] for row in found] == [good, *bad, good]
-    codes = [row.get("error", {}).get("code") for row in found]
+    actual = rows(tmp_path / "out.jsonl")
+    assert [row["source"] for row in actual] == [good, *bad, good]
+    codes = [row.get("error", {}).get("code") for row in actual]
     assert codes == [None, "unsupported_format", "not_found", "not_found", "not_found", None]
 
 
-def test_other_names_and_broken_models_are_told_at_once(folder: Path, task: Task, tmp_path: Path) -> None:
+def test_unknown_suffix_and_broken_model_fail_immediately(folder: Path, task: Task, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"\.jsonl or \.parquet"):
         run(_job(folder, tmp_path / "out.txt", task))
     with pytest.raises(ModelError, match="no such model"):
@@ -173,19 +169,19 @@ def test_other_names_and_broken_models_are_told_at_once(folder: Path, task: Task
         run(_job(folder, tmp_path / "out.jsonl", replace(task, model=str(broken))))
 
 
-class _Cut(BaseException):
-    """Stands for the end of the process."""
+class _SimulatedKill(BaseException):
+    """Simulates the end of the process."""
 
 
-def _cut_at(monkeypatch: pytest.MonkeyPatch, call: int) -> None:
-    """End at the n-th step that touches the disk: before it, as kill -9 would."""
+def _kill_at(monkeypatch: pytest.MonkeyPatch, call: int) -> None:
+    """End before the n-th step that writes to disk, as SIGKILL would."""
     left = [call]
 
     def counted(real: Callable[..., Any]) -> Callable[..., Any]:
         def step(*arguments: Any, **options: Any) -> Any:
             left[0] -= 1
             if left[0] == 0:
-                raise _Cut
+                raise _SimulatedKill
             return real(*arguments, **options)
 
         return step
@@ -194,11 +190,11 @@ def _cut_at(monkeypatch: pytest.MonkeyPatch, call: int) -> None:
         monkeypatch.setattr(owner, name, counted(getattr(owner, name)))
 
 
-def test_cut_off_at_every_step_of_writing_it_goes_on(
+def test_resume_after_interruption_at_every_write_step(
     folder: Path, task: Task, tmp_path: Path, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The engine is replaced by rows already made, so that every step can be cut; tests/batch/test_kill.py kills
-    real processes."""
+    """The engine is replaced by prepared rows to interrupt every step; tests/batch/test_kill.py kills real
+    processes."""
     module = sys.modules[run.__module__]  # the package's attribute of that name is the function
     whole = tmp_path / "whole.jsonl"
     run(_job(folder, whole, task))
@@ -213,10 +209,10 @@ def test_cut_off_at_every_step_of_writing_it_goes_on(
     for call in range(1, 100):
         out = tmp_path / f"{call}.jsonl"
         with monkeypatch.context() as patched:
-            _cut_at(patched, call)
+            _kill_at(patched, call)
             try:
                 run(_job(folder, out, task))
-            except _Cut:
+            except _SimulatedKill:
                 pass
             else:
                 break
@@ -226,7 +222,7 @@ def test_cut_off_at_every_step_of_writing_it_goes_on(
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
 
 
-def test_another_question_or_other_inputs_are_not_mixed_in(
+def test_resume_rejects_other_options_or_inputs(
     folder: Path, task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out.jsonl"
@@ -247,7 +243,7 @@ def test_another_question_or_other_inputs_are_not_mixed_in(
     assert (summary.rows, summary.failed, summary.resumed) == (60, 2, 20)
 
 
-def test_one_process_at_a_time(tmp_path: Path) -> None:
+def test_output_is_locked_by_one_process(tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     with (
         Journal(out, {}, resume=False, overwrite=False),
@@ -257,16 +253,14 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
     Journal(out, {}, resume=True, overwrite=False).close()
 
 
-def test_bytes_seen_before_are_not_looked_at_again(
-    folder: Path, task: Task, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_duplicate_bytes_are_scored_once(folder: Path, task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     from imageprocess import detector as detector_module
 
-    looked: list[str] = []
+    scored: list[str] = []
     real = detector_module.decode
 
     def counting(data: bytes, **options: Any) -> Any:
-        looked.append(options["name"])
+        scored.append(options["name"])
         return real(data, **options)
 
     monkeypatch.setattr(detector_module, "decode", counting)
@@ -274,9 +268,9 @@ def test_bytes_seen_before_are_not_looked_at_again(
     inputs = [Source(name, path=path) for name in ("a", "b")]
     for reuse, expected in ((True, ["a"]), (False, ["a", "a", "b"])):
         scorer = Scorer(replace(task, reuse=reuse))
-        looked.clear()
+        scored.clear()
         first = [json.loads(row) for row in scorer.score(inputs[:1])]
         second = [json.loads(row) for row in scorer.score(inputs)]
         assert [row["source"] for row in first + second] == ["a", "a", "b"]
         assert len({json.dumps(row["verdict"]) for row in first + second}) == 1
-        assert looked == expected
+        assert scored == expected

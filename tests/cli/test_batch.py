@@ -1,4 +1,4 @@
-"""`imageprocess batch` as a script uses it."""
+"""`imageprocess batch` on the command line."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from testkit.pictures import encode, plain
 
 @pytest.fixture
 def batch(tiny_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A folder pictures/ with a bright and a dark one; we stand beside it."""
+    """Runs in a working directory with a folder pictures/ of a bright and a dark image."""
     (tmp_path / "pictures").mkdir()
     (tmp_path / "pictures" / "bright.png").write_bytes(encode(plain(255), "PNG"))
     (tmp_path / "pictures" / "dark.jpg").write_bytes(encode(plain(0), "JPEG"))
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments: str) -> Result:
-        given = ["batch", "--model", str(tiny_model_dir), "--jobs", "1", *arguments]
-        return CliRunner().invoke(main, given, prog_name="imageprocess")
+        command = ["batch", "--model", str(tiny_model_dir), "--jobs", "1", *arguments]
+        return CliRunner().invoke(main, command, prog_name="imageprocess")
 
     return call
 
 
-def test_rows_in_a_file_and_a_line_on_stderr(batch: Any) -> None:
+def test_batch_writes_rows_and_a_summary_on_stderr(batch: Any) -> None:
     result = batch("pictures", "--out", "out.jsonl")
     assert (result.exit_code, result.stdout) == (0, "")
     assert result.stderr.startswith("2 images, 0 failed, ") and result.stderr.endswith(": out.jsonl\n")
@@ -43,7 +43,7 @@ def test_rows_in_a_file_and_a_line_on_stderr(batch: Any) -> None:
     assert other.exit_code == 2 and "finished with a different mode; use --overwrite" in other.stderr
 
 
-def test_the_question_is_asked_as_in_detect(batch: Any) -> None:
+def test_batch_options_match_detect(batch: Any) -> None:
     result = batch("pictures", "--out", "out.jsonl", "--only", "provenance,watermark", "--quiet")
     assert (result.exit_code, result.stderr) == (0, "")
     records = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
@@ -53,7 +53,7 @@ def test_the_question_is_asked_as_in_detect(batch: Any) -> None:
     assert [record["verdict"]["label"] for record in records] == ["ai", "ai"]
 
 
-def test_a_failed_input_is_a_row_and_the_exit_status(batch: Any) -> None:
+def test_failed_input_is_a_row_and_sets_exit_status(batch: Any) -> None:
     result = batch("pictures/dark.jpg", "missing.jpg", "--out", "out.jsonl")
     assert result.exit_code == 1 and "2 images, 1 failed" in result.stderr
     records = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
@@ -61,12 +61,12 @@ def test_a_failed_input_is_a_row_and_the_exit_status(batch: Any) -> None:
 
 
 @pytest.mark.parametrize("out", ["/proc/x.jsonl", "pictures/dark.jpg/x.jsonl"])
-def test_nowhere_to_write_is_told_with_its_path(batch: Any, out: str) -> None:
+def test_unwritable_output_error_names_path(batch: Any, out: str) -> None:
     result = batch("pictures", "--out", out)
     assert result.exit_code == 2 and result.stderr.startswith(f"Error: {out}.parts: ")
 
 
-def test_a_full_disk_is_told_with_its_path(batch: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_error_names_path(batch: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -89,6 +89,6 @@ def test_a_full_disk_is_told_with_its_path(batch: Any, monkeypatch: pytest.Monke
         ["pictures", "--out", "out.jsonl", "--engine", "spark"],
     ],
 )
-def test_wrong_usage(batch: Any, arguments: list[str]) -> None:
+def test_usage_errors_exit_2(batch: Any, arguments: list[str]) -> None:
     assert batch(*arguments).exit_code == 2
     assert not Path("out.jsonl").exists()

@@ -1,4 +1,4 @@
-"""Completion scripts, run in the shells that they are written for."""
+"""Completion scripts in bash, zsh and fish."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from imageprocess.cli import main
 
-# Each prints what the shell offers after `imageprocess WORDS`, one candidate a line.
+# Each prints the completions of `imageprocess WORDS`, one per line.
 _BASH = """
 eval "$(imageprocess completion bash)"
 COMP_WORDS=(imageprocess {words}) COMP_CWORD={count}
@@ -42,7 +42,7 @@ _SCRIPTS = {
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """A PATH on which `imageprocess` is this interpreter's."""
+    """A PATH with the `imageprocess` of this interpreter."""
     program = tmp_path / "bin" / "imageprocess"
     program.parent.mkdir()
     program.write_text(
@@ -63,7 +63,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
         (["completion", "f"], ["fish"]),
     ],
 )
-def test_the_shell_offers(
+def test_completion_offers_candidates(
     shell: str, words: list[str], offered: list[str], environment: dict[str, str]
 ) -> None:
     command, script = _SCRIPTS[shell]
@@ -76,6 +76,6 @@ def test_the_shell_offers(
 
 
 @pytest.mark.parametrize("arguments", [[], ["tcsh"]])
-def test_other_shells_are_refused(arguments: list[str]) -> None:
+def test_unsupported_shell_is_rejected(arguments: list[str]) -> None:
     result = CliRunner().invoke(main, ["completion", *arguments])
     assert result.exit_code == 2 and "bash" in result.stderr

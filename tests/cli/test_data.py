@@ -1,4 +1,4 @@
-"""`imageprocess data` as a person or a script uses it."""
+"""`imageprocess data` on the command line."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def run(*arguments: str | Path) -> Result:
 
 
 @pytest.fixture
-def mine(tmp_path: Path) -> Path:
-    """A user's folder: 30 pictures of either class, all files alike; and a note."""
+def user_folder(tmp_path: Path) -> Path:
+    """A user's folder: 30 images per class in one format, and a text file."""
     for label in ("ai", "real"):
         for number in range(30):
             path = tmp_path / "mine" / label / f"gen[{number % 2}]" / f"{number}.jpg"
@@ -36,14 +36,14 @@ def mine(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def imported(mine: Path, tmp_path: Path) -> Path:
-    result = run("import", mine, "--out", tmp_path / "set")
+def imported(user_folder: Path, tmp_path: Path) -> Path:
+    result = run("import", user_folder, "--out", tmp_path / "set")
     assert result.exit_code == 0, result.output
     return tmp_path / "set"
 
 
-def test_import_says_what_it_took_and_what_not(mine: Path, tmp_path: Path) -> None:
-    result = run("import", mine, "--out", tmp_path / "set", "--name", "monday")
+def test_import_reports_imported_and_skipped_files(user_folder: Path, tmp_path: Path) -> None:
+    result = run("import", user_folder, "--out", tmp_path / "set", "--name", "monday")
     assert result.exit_code == 0
     assert "monday" in result.stdout and "60" in result.stdout
     assert "gen[1]" in result.stdout, "brackets are no markup"
@@ -51,7 +51,7 @@ def test_import_says_what_it_took_and_what_not(mine: Path, tmp_path: Path) -> No
     assert len(read_index(tmp_path / "set")) == 60
 
 
-def test_import_names_what_is_wrong(tmp_path: Path) -> None:
+def test_import_error_names_cause(tmp_path: Path) -> None:
     result = run("import", tmp_path / "missing", "--out", tmp_path / "set")
     assert result.exit_code == 1
     assert "missing: neither a folder or file nor a name on the Hugging Face hub" in result.stderr
@@ -59,29 +59,29 @@ def test_import_names_what_is_wrong(tmp_path: Path) -> None:
     assert result.stdout == ""
 
 
-def test_import_without_its_extra_says_what_to_install(
-    mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_import_without_extra_names_install_command(
+    user_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dedupe, "find_spec", lambda name: None)
-    result = run("import", mine, "--out", tmp_path / "set")
+    result = run("import", user_folder, "--out", tmp_path / "set")
     assert result.exit_code == 1 and "pip install 'imageprocess[data]'" in result.stderr
     assert not (tmp_path / "set").exists()
 
 
-def test_what_is_of_another_network_or_out_of_range_is_refused(imported: Path, tmp_path: Path) -> None:
-    for given, said in (
+def test_options_of_other_network_or_out_of_range_are_rejected(imported: Path, tmp_path: Path) -> None:
+    for options, message in (
         (["--net", "look"], "'look' is not one of cnn, small32"),
         (["--batch-size", "1"], "x>=2"),
         (["--learning-rate", "0"], "x>0"),
         (["--seed", "-1"], "x>=0"),
     ):
-        asked = ["train", "--data", str(imported), "--out", str(tmp_path / "run"), *given]
-        result = CliRunner().invoke(main, asked, prog_name="imageprocess")
-        assert result.exit_code == 2 and said in result.output, result.output
+        arguments = ["train", "--data", str(imported), "--out", str(tmp_path / "run"), *options]
+        result = CliRunner().invoke(main, arguments, prog_name="imageprocess")
+        assert result.exit_code == 2 and message in result.output, result.output
     assert not (tmp_path / "run").exists()
 
 
-def test_info(imported: Path) -> None:
+def test_data_info(imported: Path) -> None:
     result = run("info", imported)
     assert result.exit_code == 0
     assert "none stated" in result.stdout
@@ -95,21 +95,21 @@ def test_info(imported: Path) -> None:
     assert facts["counts"]["long side"] == {"under 256 px": {"ai": 30, "real": 30}}
 
 
-def test_the_data_card(imported: Path, tmp_path: Path) -> None:
+def test_data_card(imported: Path, tmp_path: Path) -> None:
     card = tmp_path / "DATA_CARD.md"
     assert run("info", imported, "--card", card).exit_code == 0
     text = card.read_text(encoding="utf-8")
     rows = read_index(imported)
     assert text.startswith(f"# Data card: {imported.name} ({data_id(rows)})\n")
     assert "| train | 24 | 24 |" in text and "| none stated | 30 | 30 |" in text
-    # A row a source and class, its pictures by split in their order.
+    # A row per source and class, with the number of images per split.
     for label in ("ai", "real"):
         assert all(f"| mine-gen[{number}] | {label} | gen[{number}] | " in text for number in (0, 1))
     lines = [line.split(" | ") for line in text.splitlines() if line.startswith("| mine-gen[")]
     assert sum(int(number or 0) for line in lines for number in line[-4:-1]) == 60, lines
 
 
-def test_a_source_of_the_manifest_is_named_with_its_commit() -> None:
+def test_data_card_names_manifest_source_with_commit() -> None:
     entry = load_manifest()[0]
     row = IndexRow(
         "a.png",
@@ -131,7 +131,7 @@ def test_a_source_of_the_manifest_is_named_with_its_commit() -> None:
     assert f"{entry.repo} at {entry.commit[:10]}" in text and "a \\| b" in text
 
 
-def test_a_card_counts_sources_by_category_and_generators() -> None:
+def test_data_card_counts_sources_by_category_and_generator() -> None:
     row = IndexRow(
         "a.png",
         "ai",
@@ -169,13 +169,13 @@ def test_a_card_counts_sources_by_category_and_generators() -> None:
     assert scarce_categories([replace(row, category="unknown")]) == []
 
 
-def test_info_of_a_folder_that_is_no_set(tmp_path: Path) -> None:
+def test_info_rejects_folder_without_data_set(tmp_path: Path) -> None:
     result = run("info", tmp_path)
     assert result.exit_code == 1
     assert "imageprocess data build" in result.stderr
 
 
-def test_audit_in_json_and_its_exit_code(imported: Path) -> None:
+def test_audit_json_and_exit_status(imported: Path) -> None:
     result = run("audit", imported, "--json")
     facts: dict[str, Any] = json.loads(result.stdout)
     assert facts["passed"] == (facts["equalised"]["auroc"] <= facts["limit"])
@@ -183,8 +183,8 @@ def test_audit_in_json_and_its_exit_code(imported: Path) -> None:
     assert facts["counts"]["format"] == {"JPEG": {"ai": 30, "real": 30}}
 
 
-def test_audit_of_files_that_give_the_class_away(tmp_path: Path) -> None:
-    """Flat pictures against noise: no re-encoding hides that, so the audit must fail and say why."""
+def test_audit_reports_files_that_leak_the_class(tmp_path: Path) -> None:
+    """Flat images against noise: re-encoding does not hide the difference, so the audit must fail and name it."""
     import numpy as np
     from PIL import Image
 
@@ -202,7 +202,7 @@ def test_audit_of_files_that_give_the_class_away(tmp_path: Path) -> None:
     assert "as they are" in result.stdout and "pictures by source" in result.stdout
 
 
-def test_build_from_clones_that_are_there(tmp_path: Path) -> None:
+def test_build_from_local_clones(tmp_path: Path) -> None:
     pictures = {f"{i}.jpg": encode(scene(i, 64, 64), "JPEG") for i in range(10)}
     commit = make_commit(tmp_path / "clones", "o/n", pictures)
     manifest = write_manifest(

@@ -1,4 +1,4 @@
-"""`imageprocess inspect`: what a file says of itself, in words and as JSON."""
+"""`imageprocess inspect`: metadata and watermarks of a file as text and JSON."""
 
 from __future__ import annotations
 
@@ -30,47 +30,47 @@ def generated(tmp_path: Path) -> Path:
     return path
 
 
-def test_words_name_the_record_the_marks_and_the_texts(generated: Path) -> None:
-    told = run(generated)
-    assert "a.png: PNG, 320 x 240 pixels" in told
-    assert "GB 45438): generator's record (says AI); not found: Content Credentials" in told
-    assert "seed: 42" in told and "[PNG text] parameters: a cat" in told
-    assert "\x1b" not in told
+def test_text_lists_metadata_watermarks_and_texts(generated: Path) -> None:
+    output = run(generated)
+    assert "a.png: PNG, 320 x 240 pixels" in output
+    assert "GB 45438): generator's record (says AI); not found: Content Credentials" in output
+    assert "seed: 42" in output and "[PNG text] parameters: a cat" in output
+    assert "\x1b" not in output
 
 
-def test_json_holds_every_text_whole(generated: Path) -> None:
-    told = json.loads(run(generated, "--format", "json"))
-    assert {text["name"]: text["text"] for text in told["texts"]}["parameters"] == A1111
-    assert told["marks"]["generator_metadata"] == "says AI" and told["marks"]["c2pa"] == "absent"
-    assert told["evidence"][0]["points_to"] == "ai" and told["pixels"] == "read"
+def test_json_contains_full_texts(generated: Path) -> None:
+    data = json.loads(run(generated, "--format", "json"))
+    assert {text["name"]: text["text"] for text in data["texts"]}["parameters"] == A1111
+    assert data["marks"]["generator_metadata"] == "says AI" and data["marks"]["c2pa"] == "absent"
+    assert data["evidence"][0]["points_to"] == "ai" and data["pixels"] == "read"
 
 
-def test_no_mark_is_no_verdict(tmp_path: Path) -> None:
+def test_absent_watermark_is_not_a_verdict(tmp_path: Path) -> None:
     path = tmp_path / "photo.jpg"
     path.write_bytes(with_exif("JPEG", exif_block(make="Nikon")))
-    told = run(path)
+    output = run(path)
     assert (
-        "GB 45438): none; not found" in told
-        and "No mark found is no verdict" in told
-        and "EXIF names a camera: Nikon" in told
+        "GB 45438): none; not found" in output
+        and "No mark found is no verdict" in output
+        and "EXIF names a camera: Nikon" in output
     )
 
 
-def test_a_cut_off_file_still_tells_its_records(tmp_path: Path) -> None:
+def test_truncated_file_still_shows_metadata(tmp_path: Path) -> None:
     path = tmp_path / "cut.jpg"
     path.write_bytes(jpeg([(0xFE, A1111.encode())])[:700])
-    told = run(path)
-    assert "pixels were not looked at" in told and "seed: 42" in told
+    output = run(path)
+    assert "pixels were not looked at" in output and "seed: 42" in output
 
 
-def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
+def test_non_image_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("hello")
     result = CliRunner().invoke(main, ["inspect", str(path)])
     assert result.exit_code == 1 and "a.txt: not an image" in result.output
 
 
-def test_marks_are_told_apart() -> None:
+def test_watermarks_are_distinguished() -> None:
     label = Evidence(
         "generator_metadata", "", "unsigned", "ai", {"generator": "China's AIGC label (GB 45438), producer x"}
     )

@@ -1,4 +1,4 @@
-"""The verbs, the version, and models on the command line."""
+"""Commands, version and models on the command line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RUN = CliRunner()
 
 @pytest.fixture
 def shipped(tiny_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A package whose one shipped model is the tiny one."""
+    """A package whose only shipped model is the tiny model."""
     folder = shutil.copytree(tiny_model_dir, tmp_path / "models" / "tiny")
     monkeypatch.setattr(registry, "MODELS", folder.parent)
     monkeypatch.setattr(registry, "DEFAULT_MODEL", "tiny")
@@ -32,12 +32,12 @@ def test_version(shipped: Path) -> None:
     assert RUN.invoke(main, ["--version"]).output == expected
 
 
-def test_version_without_a_model(shipped: Path) -> None:
+def test_version_without_model(shipped: Path) -> None:
     shutil.rmtree(shipped)
     assert RUN.invoke(main, ["--version"]).output == f"imageprocess {__version__} (no model installed)\n"
 
 
-def test_help_lists_the_verbs_that_are_there() -> None:
+def test_help_lists_installed_commands() -> None:
     output = RUN.invoke(main, ["--help"]).output
     here = {path.stem for path in Path(main.callback.__code__.co_filename).parent.glob("*.py")}
     listed = set(re.findall(r"^  ([a-z]+)  ", output, re.MULTILINE))
@@ -46,17 +46,17 @@ def test_help_lists_the_verbs_that_are_there() -> None:
 
 
 @pytest.mark.parametrize("verb", sorted(_VERBS))
-def test_each_verb_that_is_there_helps(verb: str) -> None:
+def test_every_command_has_help(verb: str) -> None:
     listed = main.list_commands(None)  # type: ignore[arg-type]
     result = RUN.invoke(main, [verb, "--help"])
     assert result.exit_code == (0 if verb in listed else 2), result.output
 
 
-def test_an_unknown_verb_is_wrong_usage() -> None:
+def test_unknown_command_is_usage_error() -> None:
     assert RUN.invoke(main, ["detekt"]).exit_code == 2
 
 
-def test_list_info_and_verify(shipped: Path) -> None:
+def test_model_list_info_verify(shipped: Path) -> None:
     assert re.fullmatch(r"\* tiny  1  [0-9a-f]{12}\n", RUN.invoke(main, ["model", "list"]).output)
     assert json.loads(RUN.invoke(main, ["model", "info"]).output)["name"] == "tiny"
     assert RUN.invoke(main, ["model", "verify"]).output == "tiny 1: 2 files verified\n"
@@ -65,7 +65,7 @@ def test_list_info_and_verify(shipped: Path) -> None:
     assert result.exit_code == 2 and "sha256" in result.stderr
 
 
-def test_export_a_folder_and_a_file(shipped: Path, tmp_path: Path) -> None:
+def test_export_to_folder_and_file(shipped: Path, tmp_path: Path) -> None:
     assert RUN.invoke(main, ["model", "export", "tiny", str(tmp_path / "copy")]).exit_code == 0
     assert registry.verify(tmp_path / "copy").name == "tiny"
     to = tmp_path / "graph.onnx"
@@ -73,7 +73,7 @@ def test_export_a_folder_and_a_file(shipped: Path, tmp_path: Path) -> None:
     assert to.read_bytes() == (shipped / "model.onnx").read_bytes()
 
 
-def test_export_of_weights_that_a_wheel_lacks_names_where_they_are(shipped: Path, tmp_path: Path) -> None:
+def test_export_of_weights_missing_from_wheel_names_their_location(shipped: Path, tmp_path: Path) -> None:
     facts = json.loads((shipped / "model.json").read_text())
     facts["files"]["tiny_model.pth"] = "0" * 64
     (shipped / "model.json").write_text(json.dumps(facts))
@@ -83,15 +83,13 @@ def test_export_of_weights_that_a_wheel_lacks_names_where_they_are(shipped: Path
 
 
 @pytest.mark.parametrize("options", [[], ["--file", "model.onnx"]])
-def test_export_to_nowhere_is_told_with_its_path(shipped: Path, tmp_path: Path, options: list[str]) -> None:
+def test_export_error_names_missing_target(shipped: Path, tmp_path: Path, options: list[str]) -> None:
     to = tmp_path / "models" / "tiny" / "CARD.md" / "x"
     result = RUN.invoke(main, ["model", "export", "tiny", str(to), *options])
     assert (result.exit_code, result.stderr) == (2, f"Error: {to}: Not a directory\n")
 
 
-def test_export_of_what_cannot_be_copied_is_told(
-    shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_export_reports_copy_error(shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(_: Path, to: Path) -> None:
         raise shutil.Error([(shipped / "CARD.md", to / "CARD.md", "[Errno 28] No space left on device")])
 
@@ -103,7 +101,7 @@ def test_export_of_what_cannot_be_copied_is_told(
 @pytest.mark.parametrize(
     "arguments", [["there"], ["new", "--file", "../tiny/model.onnx"], ["new", "--file", "x"]]
 )
-def test_export_refuses(shipped: Path, tmp_path: Path, arguments: list[str]) -> None:
+def test_export_rejects_invalid_requests(shipped: Path, tmp_path: Path, arguments: list[str]) -> None:
     (tmp_path / "there").mkdir()
     result = RUN.invoke(main, ["model", "export", "tiny", str(tmp_path / arguments[0]), *arguments[1:]])
     assert result.exit_code == 2

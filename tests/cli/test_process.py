@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from testkit.pictures import encode, gradient, plain
+from testkit.waiting import wait_until
 
 COMMAND = [sys.executable, "-m", "imageprocess"]
 
@@ -32,31 +33,31 @@ def pictures(tmp_path: Path) -> list[str]:
 
 
 def _on_a_terminal(arguments: list[str], *, stdout: int | None = None, **environment: str) -> str:
-    """What the process writes to a terminal; its standard output goes there too unless `stdout` is given."""
-    ours, theirs = pty.openpty()
+    """Output of the process on a terminal, including its stdout unless `stdout` is passed."""
+    master, slave = pty.openpty()
     env = (
         {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
         | {"TERM": "xterm"}
         | environment
     )
     process = subprocess.Popen(
-        COMMAND + arguments, stdout=theirs if stdout is None else stdout, stderr=theirs, env=env
+        COMMAND + arguments, stdout=slave if stdout is None else stdout, stderr=slave, env=env
     )
-    os.close(theirs)
-    shown = b""
+    os.close(slave)
+    output = b""
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and select.select([ours], [], [], 60)[0]:
+    while time.monotonic() < deadline and select.select([master], [], [], 60)[0]:
         try:
-            piece = os.read(ours, 65536)
+            piece = os.read(master, 65536)
         except OSError:  # EIO: the other side is closed
             break
-        shown += piece
-    os.close(ours)
+        output += piece
+    os.close(master)
     assert process.wait(60) == 0
-    return shown.decode()
+    return output.decode()
 
 
-def test_colour_on_a_terminal_and_not_with_no_color(tiny_model_dir: Path, tmp_path: Path) -> None:
+def test_colour_only_on_terminal_without_no_color(tiny_model_dir: Path, tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(encode(plain(255), "PNG"))
     arguments = ["detect", "--model", str(tiny_model_dir), str(path)]
@@ -64,20 +65,20 @@ def test_colour_on_a_terminal_and_not_with_no_color(tiny_model_dir: Path, tmp_pa
     assert "\x1b" not in _on_a_terminal(arguments, NO_COLOR="1")
 
 
-def test_progress_on_the_terminal_and_data_in_the_file(
+def test_progress_on_terminal_and_data_in_file(
     tiny_model_dir: Path, tmp_path: Path, pictures: list[str]
 ) -> None:
     arguments = ["detect", "--model", str(tiny_model_dir), "--format", "jsonl", *pictures]
     with (tmp_path / "out.jsonl").open("wb") as out:
-        shown = _on_a_terminal(arguments, stdout=out.fileno())
-    assert "40/40" in shown
+        output = _on_a_terminal(arguments, stdout=out.fileno())
+    assert "40/40" in output
     records = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [record["source"] for record in records] == pictures
     with (tmp_path / "out.jsonl").open("wb") as out:
         assert _on_a_terminal([*arguments, "--quiet"], stdout=out.fileno()) == ""
 
 
-def test_a_reader_that_goes_away_ends_it_quietly(tiny_model_dir: Path, pictures: list[str]) -> None:
+def test_closed_pipe_ends_without_traceback(tiny_model_dir: Path, pictures: list[str]) -> None:
     arguments = [
         "detect",
         "--model",
@@ -97,7 +98,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(tiny_model_dir: Path, pictures:
     assert process.wait(30) == 1
 
 
-def test_a_full_disk_and_closed_streams_are_told_without_a_traceback(
+def test_full_disk_and_closed_streams_give_errors_without_traceback(
     tiny_model_dir: Path, pictures: list[str]
 ) -> None:
     def run(words: str) -> tuple[int, str]:
@@ -106,15 +107,15 @@ def test_a_full_disk_and_closed_streams_are_told_without_a_traceback(
         return done.returncode, done.stdout + done.stderr
 
     assert run(f"{pictures[0]} > /dev/full") == (2, "Error: standard output: No space left on device\n")
-    code, said = run(f"{pictures[0]} >&-")
-    assert code == 2 and said.endswith("standard output is closed\n")
-    code, said = run(f"- {pictures[0]} --format csv <&-")
-    assert code == 1 and said.count("\n") == 4 and "-: the file is empty" in said
+    code, output = run(f"{pictures[0]} >&-")
+    assert code == 2 and output.endswith("standard output is closed\n")
+    code, output = run(f"- {pictures[0]} --format csv <&-")
+    assert code == 1 and output.count("\n") == 4 and "-: the file is empty" in output
     assert run("--from-list - <&-") == (1, "No image found.\n")
 
 
-def test_ctrl_c_ends_it_quietly_and_leaves_no_file(tiny_model_dir: Path, tmp_path: Path) -> None:
-    """The list never ends, so the process is at work when the signal comes."""
+def test_ctrl_c_leaves_no_partial_file(tiny_model_dir: Path, tmp_path: Path) -> None:
+    """The list on stdin is kept open, so the process is still running when the signal arrives."""
     (tmp_path / "a.png").write_bytes(encode(gradient(), "PNG"))
     arguments = ["detect", "--model", str(tiny_model_dir), "--from-list", "-", "-o", str(tmp_path / "out")]
     process = subprocess.Popen(
@@ -122,24 +123,21 @@ def test_ctrl_c_ends_it_quietly_and_leaves_no_file(tiny_model_dir: Path, tmp_pat
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        # A shell starts its background jobs with SIGINT ignored, and children inherit that; a terminal does not.
+        # Shells start background jobs with SIGINT ignored, which children inherit; terminals do not.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdin is not None
     process.stdin.write(f"{tmp_path}/a.png\n".encode() * 200)
     process.stdin.flush()
-    deadline = time.monotonic() + 30
-    while not [path for path in tmp_path.glob(".out*") if path.stat().st_size]:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: any(path.stat().st_size for path in tmp_path.glob(".out*")))
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (130, b"", b"")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png"]
 
 
-def test_help_is_quick() -> None:
-    """0.15 s is the promise: of processor time, as the machine may be busy; the best of three."""
+def test_help_is_fast() -> None:
+    """At most 0.15 s of CPU time (independent of other load), best of three."""
 
     def processor_s() -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)

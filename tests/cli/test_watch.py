@@ -1,4 +1,4 @@
-"""`imageprocess watch` as a desk uses it: a process that is started, fed and interrupted."""
+"""`imageprocess watch` as a process that gets files and signals."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from click.testing import CliRunner
 from imageprocess.cli import main
 from imageprocess.cli.watch import Settling
 from testkit.pictures import encode, plain
+from testkit.waiting import wait_until
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -43,12 +44,12 @@ def start(tiny_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         process.communicate()
 
 
-def _until(holds: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
+def _until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    def holds() -> bool:
         assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline, "did not happen in 60 s"
-        time.sleep(0.05)
+        return condition()
+
+    wait_until(holds)
 
 
 def _records(path: str = "out.jsonl") -> list[dict[str, Any]]:
@@ -62,7 +63,7 @@ def _interrupt(process: subprocess.Popen[str], number: int = signal.SIGINT) -> s
     return stderr
 
 
-def test_pictures_before_during_and_after_a_restart(start: Start) -> None:
+def test_watch_resumes_after_restart(start: Start) -> None:
     Path("in/first.png").write_bytes(encode(plain(255), "PNG"))
     process = start("--sidecar")
     _until(lambda: len(_records()) == 1, process)
@@ -86,20 +87,20 @@ def test_pictures_before_during_and_after_a_restart(start: Start) -> None:
     assert Path(_records()[3]["source"]).name == "third.png"
 
 
-def test_a_file_that_grows_is_left_until_it_is_whole(start: Start) -> None:
+def test_watch_waits_until_file_stops_growing(start: Start) -> None:
     process = start()
     data = encode(plain(255, 400, 400), "BMP")
     with Path("in/slow.bmp").open("wb") as stream:
         for begin in range(0, len(data), len(data) // 12 + 1):
             stream.write(data[begin : begin + len(data) // 12 + 1])
             stream.flush()
-            time.sleep(0.1)  # together four times what it takes to settle
+            time.sleep(0.1)  # the pace of a slow writer: in all four times the settling time
     _until(lambda: len(_records()) == 1, process)
     _interrupt(process)
     assert [record["status"] for record in _records()] == ["ok"]
 
 
-def test_a_changed_file_gets_another_row(start: Start) -> None:
+def test_changed_file_gets_another_row(start: Start) -> None:
     Path("in/a.png").write_bytes(encode(plain(255), "PNG"))
     process = start()
     _until(lambda: len(_records()) == 1, process)
@@ -109,7 +110,7 @@ def test_a_changed_file_gets_another_row(start: Start) -> None:
     assert [record["verdict"]["label"] for record in _records()] == ["ai", "real"]
 
 
-def test_csv_and_folders_below(start: Start) -> None:
+def test_csv_and_subfolders(start: Start) -> None:
     Path("in/below").mkdir()
     Path("in/below/a.png").write_bytes(encode(plain(255), "PNG"))
 
@@ -136,7 +137,7 @@ def test_csv_and_folders_below(start: Start) -> None:
 @pytest.mark.parametrize(
     ("name", "content"), [("out.jsonl", "not ours\n"), ("out.csv", "a,b\n"), ("out.txt", "")]
 )
-def test_another_programs_file_is_left_alone(
+def test_watch_rejects_output_file_of_other_program(
     name: str, content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -146,7 +147,7 @@ def test_another_programs_file_is_left_alone(
     assert Path(name).read_text() == content
 
 
-def test_settling_starts_anew_at_each_change(tmp_path: Path) -> None:
+def test_settling_time_restarts_at_each_change(tmp_path: Path) -> None:
     path, settling = tmp_path / "a.png", Settling(2)
     path.write_bytes(b"1")
     assert [settling.is_ready(path, now) for now in (0, 1.9)] == [False, False]

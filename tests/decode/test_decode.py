@@ -1,4 +1,4 @@
-"""Each format and each odd way to store a picture comes out as the picture that a person sees."""
+"""Decoding of every format, colour mode and orientation."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOSSLESS = {"PNG": {}, "BMP": {}, "TIFF": {}, "WEBP": {"lossless": True}}
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_facts_and_pixels_of_each_format(form: str) -> None:
+def test_decode_facts_and_pixels_of_each_format(form: str) -> None:
     data = encode(gradient(), form)
     image = decode(data)
     facts = image.facts
@@ -45,7 +45,7 @@ def test_facts_and_pixels_of_each_format(form: str) -> None:
 
 
 @pytest.mark.parametrize("form", LOSSLESS)
-def test_lossless_formats_give_the_very_pixels(form: str) -> None:
+def test_lossless_formats_are_bit_exact(form: str) -> None:
     assert np.array_equal(decode(encode(gradient(), form, **LOSSLESS[form])).pixels, np.asarray(gradient()))
 
 
@@ -75,13 +75,13 @@ def test_exif_orientation_is_applied(form: str, orientation: int, turn: Image.Tr
     assert np.abs(image.pixels.astype(int) - expected.astype(int)).max() < 40
 
 
-def test_damaged_exif_does_not_spoil_the_picture() -> None:
+def test_damaged_exif_does_not_affect_pixels() -> None:
     exif = b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + b"\x12\x01\x03\0\xff\xff\xff\xff" * 4
     assert decode(encode(gradient(), "JPEG", exif=exif)).facts.width == 64
 
 
 @pytest.mark.parametrize("form", ["PNG", "WEBP", "AVIF", "TIFF"])
-def test_alpha_is_laid_over_white_and_kept(form: str) -> None:
+def test_alpha_is_composited_on_white_and_kept(form: str) -> None:
     image = gradient().convert("RGBA")
     alpha = np.zeros((48, 64), dtype=np.uint8)
     alpha[:, 32:] = 255
@@ -99,7 +99,7 @@ def test_grey_with_alpha() -> None:
 
 
 @pytest.mark.parametrize("form", ["PNG", "GIF"])
-def test_palette_with_a_transparent_colour(form: str) -> None:
+def test_palette_with_transparent_colour(form: str) -> None:
     image = Image.new("P", (8, 8), 1)
     image.putpalette([10, 20, 30, 200, 100, 50])
     image.paste(0, (0, 0, 4, 8))
@@ -112,9 +112,9 @@ def test_palette_with_a_transparent_colour(form: str) -> None:
 def test_other_colour_modes(mode: str) -> None:
     image = blank(255).convert(mode)
     image.paste(blank(0, width=32).convert(mode), (0, 0))
-    found = corners(decode(encode(image, "TIFF")).pixels)
+    actual = corners(decode(encode(image, "TIFF")).pixels)
     assert [
-        max(abs(v - want) for v in corner) < 5 for corner, want in zip(found, (0, 255) * 2, strict=True)
+        max(abs(v - want) for v in corner) < 5 for corner, want in zip(actual, (0, 255) * 2, strict=True)
     ] == [True] * 4
 
 
@@ -123,13 +123,13 @@ def test_cmyk_jpeg_is_not_inverted() -> None:
 
 
 @pytest.mark.parametrize("form", ["PNG", "TIFF"])
-def test_16_bit_grey_keeps_its_tones(form: str) -> None:
+def test_16_bit_grey_keeps_range(form: str) -> None:
     ramp = np.linspace(0, 65535, 64).astype(np.uint16)[None].repeat(4, axis=0)
     pixels = decode(encode(Image.fromarray(ramp), form)).pixels
     assert np.array_equal(pixels[..., 0], (ramp >> 8).astype(np.uint8))
 
 
-def test_16_bit_grey_with_a_transparent_tone() -> None:
+def test_16_bit_grey_with_transparent_value() -> None:
     tones = np.array([[0, 300, 65535]], dtype=np.uint16)
     decoded = decode(_png(3, 1, 16, 0, tones.astype(">u2").tobytes(), (b"tRNS", struct.pack(">H", 300))))
     assert decoded.alpha is not None and decoded.alpha.tolist() == [[255, 0, 255]]
@@ -146,7 +146,7 @@ def test_16_bit_colour_and_alpha_png(colour_type: int, channels: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tones", "seen"),
+    ("tones", "expected"),
     [
         ([-5.0, 100.0, 255.0, np.nan, np.inf], [0, 100, 255, 0, 255]),
         ([-0.1, 0.2, 1.0, np.nan, np.inf], [0, 51, 255, 0, 255]),
@@ -154,32 +154,34 @@ def test_16_bit_colour_and_alpha_png(colour_type: int, channels: int) -> None:
         ([0.0, np.nan, -np.inf], [0, 0, 0]),
     ],
 )
-def test_float_tiff_has_its_white_at_1_or_255(tones: list[float], seen: list[int]) -> None:
+def test_float_tiff_white_is_1_or_255(tones: list[float], expected: list[int]) -> None:
     image = Image.fromarray(np.array([tones], dtype=np.float32))
-    assert decode(encode(image, "TIFF")).pixels[0, :, 0].tolist() == seen
+    assert decode(encode(image, "TIFF")).pixels[0, :, 0].tolist() == expected
 
 
-@pytest.mark.parametrize(("tones", "seen"), [([0, 300, 65535], [0, 1, 255]), ([0, 100, 255], [0, 100, 255])])
-def test_32_bit_tiff_has_its_white_at_65535_or_255(tones: list[int], seen: list[int]) -> None:
+@pytest.mark.parametrize(
+    ("tones", "expected"), [([0, 300, 65535], [0, 1, 255]), ([0, 100, 255], [0, 100, 255])]
+)
+def test_32_bit_tiff_white_is_65535_or_255(tones: list[int], expected: list[int]) -> None:
     image = Image.fromarray(np.array([tones], dtype=np.int32))
-    assert decode(encode(image, "TIFF")).pixels[0, :, 0].tolist() == seen
+    assert decode(encode(image, "TIFF")).pixels[0, :, 0].tolist() == expected
 
 
 @pytest.mark.parametrize("tones", [np.array([[0, 900]], np.float32), np.array([[0, 65536]], np.int32)])
-def test_tones_of_another_scale_are_no_picture_of_ours(tones: np.ndarray) -> None:
+def test_values_of_other_range_are_unsupported(tones: np.ndarray) -> None:
     with pytest.raises(UnsupportedFormatError, match=r"a\.tif: its tones .* save it in 8 or 16 bits"):
         decode(encode(Image.fromarray(tones), "TIFF"), name="a.tif")
 
 
 @pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG", "TIFF", "AVIF"])
-def test_the_first_frame_of_many_is_looked_at(form: str) -> None:
+def test_first_frame_is_decoded(form: str) -> None:
     frames = [blank(250), blank(120), blank(5)]
     decoded = decode(encode(frames[0], form, save_all=True, append_images=frames[1:]))
     assert decoded.facts.frames == 3
     assert decoded.pixels.min() > 240
 
 
-def test_a_phones_jpeg_with_a_second_picture_behind_it_is_one_jpeg() -> None:
+def test_mpo_is_read_as_jpeg() -> None:
     data = encode(blank(250), "MPO", save_all=True, append_images=[blank(5)])
     decoded = decode(data)
     assert (decoded.facts.format, decoded.facts.frames) == ("JPEG", 1)
@@ -194,7 +196,7 @@ def test_icc_profile_is_ignored() -> None:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_cut_off_file_is_corrupt(form: str) -> None:
+def test_truncated_file_is_corrupt(form: str) -> None:
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
     data = encode(noise, form)
     with pytest.raises(CorruptImageError, match=r"a\.img: "):
@@ -207,12 +209,12 @@ def test_empty_file_is_corrupt() -> None:
 
 
 @pytest.mark.parametrize("data", [b"hello, world", b"%PDF-1.7\n", b"<svg xmlns='x'/>", b"\0" * 100, b"BM"])
-def test_what_is_no_picture_is_unsupported(data: bytes) -> None:
+def test_non_image_is_unsupported(data: bytes) -> None:
     with pytest.raises(UnsupportedFormatError, match="JPEG, PNG"):
         decode(data)
 
 
-def test_a_jpeg_called_png_is_a_jpeg() -> None:
+def test_jpeg_named_png_is_jpeg() -> None:
     assert decode(encode(gradient(), "JPEG"), name="x.png").facts.format == "JPEG"
 
 
@@ -222,12 +224,12 @@ def test_zero_sized_png_is_corrupt() -> None:
 
 
 @pytest.mark.parametrize("side", [65_000, 10_001])
-def test_decompression_bomb_is_refused_by_its_header(side: int) -> None:
+def test_decompression_bomb_is_rejected_by_header(side: int) -> None:
     with pytest.raises(TooManyPixelsError, match=f"{side}|pixels"):
         decode(_png(side, side, 8, 2, b""))
 
 
-def test_limits_are_the_callers() -> None:
+def test_limits_are_arguments() -> None:
     data = encode(gradient(), "PNG")
     assert decode(data, limits=Limits(max_bytes=len(data), max_pixels=64 * 48)).facts.width == 64
     with pytest.raises(TooLargeError):
@@ -236,16 +238,16 @@ def test_limits_are_the_callers() -> None:
         decode(data, limits=Limits(max_pixels=64 * 48 - 1))
 
 
-def test_warnings_made_errors_by_the_caller_stay_inside() -> None:
-    """A palette with transparency in bytes makes Pillow warn."""
+def test_decode_works_with_warnings_as_errors() -> None:
+    """Pillow warns about palettes with transparency in bytes."""
     data = _png(2, 1, 8, 3, b"\0\1", (b"PLTE", bytes(6)), (b"tRNS", b"\0\x80"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert decode(data).alpha is not None
 
 
-def test_heic_needs_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pi_heif", None)  # what Python does with a package that is not there
+def test_heic_needs_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pi_heif", None)  # makes the import fail
     with pytest.raises(UnsupportedFormatError, match=r"pip install 'imageprocess\[heic\]'"):
         decode(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(50), name="phone.heic")
 
@@ -256,7 +258,7 @@ def test_heic(shared_dir: Path) -> None:
     decoded = decode(data)
     assert decoded.facts.format == "HEIC"
     assert decoded.pixels.shape == (decoded.facts.height, decoded.facts.width, 3)
-    assert decoded.facts.height > decoded.facts.width  # an upright flower, stored on its side
+    assert decoded.facts.height > decoded.facts.width  # a portrait image, stored rotated
     with pytest.raises(CorruptImageError):
         decode(data[: len(data) // 2])
     with pytest.raises(TooManyPixelsError):
@@ -266,7 +268,7 @@ def test_heic(shared_dir: Path) -> None:
 def _png(
     width: int, height: int, depth: int, colour_type: int, raw: bytes, *extra: tuple[bytes, bytes]
 ) -> bytes:
-    """A PNG chunk by chunk, for what Pillow does not write. `raw`: the samples of all rows."""
+    """A PNG assembled from chunks, for variants that Pillow does not write. `raw`: samples of all rows."""
     row_bytes = len(raw) // height if height else 0
     rows = b"".join(
         b"\0" + raw[y * row_bytes : (y + 1) * row_bytes] for y in range(height if row_bytes else 0)

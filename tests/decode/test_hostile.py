@@ -1,4 +1,4 @@
-"""Whatever the bytes: a picture or one clear InputError, soon."""
+"""Arbitrary bytes give an image or an InputError in bounded time."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _decode(data: bytes) -> None:
 @pytest.mark.parametrize("variant", VARIANTS)
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_bit_flips_and_cuts(variant: str, data: st.DataObject) -> None:
+def test_bit_flips_and_truncation(variant: str, data: st.DataObject) -> None:
     damaged = bytearray(_whole(variant))
     for at in data.draw(st.lists(st.integers(0, len(damaged) - 1), max_size=6)):
         damaged[at] ^= data.draw(st.integers(1, 255))
@@ -64,7 +64,7 @@ def test_bit_flips_and_cuts(variant: str, data: st.DataObject) -> None:
                                b"RIFF\x40\0\0\0WEBP", b"\0\0\0\x18ftypavif", b"\0\0\0\x18ftypheic"]),
     rest=st.binary(max_size=400),
 )  # fmt: skip
-def test_a_signature_and_then_anything(signature: bytes, rest: bytes) -> None:
+def test_signature_followed_by_random_bytes(signature: bytes, rest: bytes) -> None:
     _decode(signature + rest)
 
 

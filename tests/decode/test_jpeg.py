@@ -1,4 +1,4 @@
-"""The fast JPEG decoder gives Pillow's pixels, to the last bit, or leaves the file to Pillow."""
+"""The fast JPEG decoder is bit-exact with Pillow or falls back to it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _noise(width: int, height: int) -> Image.Image:
 
 @pytest.mark.parametrize("subsampling", [0, 1, 2])
 @pytest.mark.parametrize(("quality", "progressive"), [*itertools.product([30, 75, 90, 100], [False, True])])
-def test_equal_to_pillow(subsampling: int, quality: int, progressive: bool) -> None:
+def test_fast_jpeg_matches_pillow(subsampling: int, quality: int, progressive: bool) -> None:
     for picture in (_noise(67, 51), scene(3, 161, 240), _noise(1, 1), _noise(17, 8)):
         data = encode(picture, "JPEG", quality=quality, subsampling=subsampling, progressive=progressive)
         fast = _fast(data)
@@ -42,14 +42,14 @@ def test_equal_to_pillow(subsampling: int, quality: int, progressive: bool) -> N
 
 
 @pytest.mark.parametrize("options", [{"restart_marker_blocks": 3}, {"optimize": True}, {"keep_rgb": True}])
-def test_other_ways_to_write_them(options: dict[str, object]) -> None:
+def test_jpeg_encoding_variants(options: dict[str, object]) -> None:
     data = encode(_noise(77, 43), "JPEG", quality=88, **options)
     fast = _fast(data)
     assert fast is not None and np.array_equal(fast, _pillow(data))
 
 
 @pytest.mark.parametrize("orientation", range(10))
-def test_every_orientation(orientation: int) -> None:
+def test_every_exif_orientation(orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     data = encode(gradient(), "JPEG", exif=exif)
@@ -60,39 +60,39 @@ def test_every_orientation(orientation: int) -> None:
 
 
 @pytest.mark.parametrize("mode", ["L", "CMYK"])
-def test_grey_and_cmyk_are_left_to_pillow(mode: str) -> None:
+def test_grey_and_cmyk_use_pillow(mode: str) -> None:
     data = encode(gradient().convert(mode), "JPEG", quality=92)
     assert _fast(data) is None
     assert np.array_equal(decode(data).pixels, _pillow(data))
 
 
-def test_what_the_decoder_warns_of_is_left_to_pillow() -> None:
+def test_decoder_warnings_fall_back_to_pillow() -> None:
     data = encode(_noise(64, 64), "JPEG")
     assert _fast(data[: len(data) // 2]) is None
     assert _fast(data[:-300] + bytes(300)) is None
 
 
-def test_without_the_extra_pillow_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pillow_without_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     data = encode(gradient(), "JPEG")
     monkeypatch.setattr(jpeg, "_library", lambda: None)
     assert _fast(data) is None
     assert np.array_equal(decode(data).pixels, _pillow(data))
 
 
-def test_real_and_hostile_files_come_to_the_same(shared_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pixels or error, whichever decoder is at hand."""
+def test_real_and_hostile_files_match_pillow(shared_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pixels or the error, of the available decoder."""
     files = [path for path in shared_dir.rglob("*") if path.is_file() and path.stat().st_size < 1_000_000]
     jpegs = [data for data in (path.read_bytes() for path in files) if data[:3] == b"\xff\xd8\xff"]
     assert len(jpegs) > 20
     fast = [_outcome(data) for data in jpegs]
     monkeypatch.setattr(jpeg, "_library", lambda: None)
-    for data, found in zip(jpegs, fast, strict=True):
+    for data, actual in zip(jpegs, fast, strict=True):
         reference = _outcome(data)
-        assert type(found) is type(reference)
+        assert type(actual) is type(reference)
         if isinstance(reference, np.ndarray):
-            assert np.array_equal(found, reference)
+            assert np.array_equal(actual, reference)
         else:
-            assert found == reference
+            assert actual == reference
 
 
 def _outcome(data: bytes) -> np.ndarray | str:

@@ -7,7 +7,7 @@ from testkit.pictures import encode, gradient
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF"])
-def test_what_pillow_writes(form: str) -> None:
+def test_sniff_files_written_by_pillow(form: str) -> None:
     assert sniff(encode(gradient(), form)[:300]) == form
 
 
@@ -28,9 +28,9 @@ def test_iso_bmff_brands(major: bytes, compatible: list[bytes], expected: str | 
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xd8", b"RIFF\0\0\0\0WAVE", b"GIF88a", b"II*", b"BMW is a car"])
-def test_what_only_looks_alike(data: bytes) -> None:
+def test_similar_headers_are_not_images(data: bytes) -> None:
     assert sniff(data) is None
 
 
-def test_brands_behind_the_box_do_not_count() -> None:
+def test_brands_after_ftyp_box_are_ignored() -> None:
     assert sniff(b"\0\0\0\x10ftypisom" + bytes(4) + b"avif" * 10) is None

@@ -1,4 +1,4 @@
-"""A real Chromium on a real service."""
+"""Chromium, the service and the static site."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from imageprocess.serve.app import create_app
 from imageprocess.serve.settings import Settings
 from imageprocess.web import site
+from testkit.chromium import CHROMIUM_ARGUMENTS, chromium_path
 from testkit.pictures import encode, plain
+from testkit.service import running
 from testkit.serving import serving_files
-from tests.support.browsing import CHROMIUM_ARGUMENTS, TIMEOUT_MS, Open, Watched, chromium_path, watching
-from tests.support.service import running
+from tests.support.browsing import TIMEOUT_MS, MonitoredPage, Open, monitored_page
 
 ARGUMENTS = [*CHROMIUM_ARGUMENTS, "--headless"]
 
 
-# One a file, not one a run: Playwright keeps an event loop running in the main thread for as long as it lives,
-# and the tests that come after run loops of their own.
+# One per file, not one per run: Playwright keeps an event loop running in the main thread, and later tests run loops
+# of their own.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     expect.set_options(timeout=TIMEOUT_MS)
@@ -47,11 +48,11 @@ def open_page(browser: Browser, address: str) -> Iterator[Open]:
 def _opening(browser: Browser, address: str) -> Iterator[Open]:
     with ExitStack() as stack:
 
-        def open_one(name: str = "predict.html", at: str = address, **context: object) -> Watched:
-            watched = stack.enter_context(watching(browser, at, **context))
-            watched.page.goto(f"{at}/{name}")
-            watched.page.wait_for_load_state("networkidle")
-            return watched
+        def open_one(name: str = "predict.html", at: str = address, **context: object) -> MonitoredPage:
+            monitored = stack.enter_context(monitored_page(browser, at, **context))
+            monitored.page.goto(f"{at}/{name}")
+            monitored.page.wait_for_load_state("networkidle")
+            return monitored
 
         yield open_one
 
@@ -60,8 +61,10 @@ def _opening(browser: Browser, address: str) -> Iterator[Open]:
 def static_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The static site with the shipped model, as `make site` builds it."""
     if not site.has_private_mode():
-        pytest.skip("private mode is not built: `make web` does, where npm is")
-    folder = tmp_path_factory.mktemp("static") / "below"  # a project's pages lie below their host's root
+        pytest.skip("private mode is not built: run `make web` (needs npm)")
+    folder = (
+        tmp_path_factory.mktemp("static") / "below"
+    )  # project pages are served below the root of their host
     document = json.dumps(create_app(Settings()).openapi())
     site.build(folder, site.browser_model(), issues="https://issues.example/new", openapi=document)
     return folder.parent
@@ -80,8 +83,8 @@ def open_static(browser: Browser, static_address: str) -> Iterator[Open]:
 
 
 @pytest.fixture(scope="session")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Files on disk. In the tiny model bright is AI, dark is real, grey is neither."""
+def image_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Image files by name. For the tiny model bright is AI, dark is real, grey is unsure."""
     folder = tmp_path_factory.mktemp("drawn")
     jpeg = encode(plain(250, 600, 400), "JPEG")
     contents = {
@@ -91,7 +94,9 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "=cmd.png": encode(plain(250, 200, 200), "PNG"),
         "broken.jpg": jpeg[: len(jpeg) // 3],
         "notes.txt": b"not a picture",
-        "scan.tif": encode(plain(250, 200, 200), "TIFF", compression="jpeg"),  # a kind that no browser reads
+        "scan.tif": encode(
+            plain(250, 200, 200), "TIFF", compression="jpeg"
+        ),  # a format that no browser reads
     }
     for name, data in contents.items():
         (folder / name).write_bytes(data)

@@ -1,4 +1,4 @@
-"""For every person: axe-core finds nothing, in either language and scheme, on any page and in any state of it."""
+"""Accessibility: axe-core in both languages and colour schemes, on every page and state; keyboard, forced colours."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from imageprocess.web import site
-from tests.support.browsing import DESKTOP, PHONE, Open, check, choose, choose_private
+from tests.support.browsing import DESKTOP, PHONE, Open, choose_files, choose_private, run_check
 
 pytestmark = pytest.mark.e2e
-Drawn = dict[str, Path]
+ImageFiles = dict[str, Path]
 AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
-SHOTS = Path(__file__).parent / "screenshots"  # for looking at; not committed
+SHOTS = Path(__file__).parent / "screenshots"  # for review; not committed
 SAMPLES = site.WEB / "assets/samples"
 LOCALES = {"en": "en-US", "he": "he-IL"}
 
@@ -22,21 +22,23 @@ LOCALES = {"en": "en-US", "he": "he-IL"}
 @cache
 def _axe() -> str:
     if not AXE.is_file():
-        pytest.skip("axe-core is not installed: `npm ci` does")
+        pytest.skip("axe-core is not installed: run `npm ci`")
     return AXE.read_text(encoding="utf-8")
 
 
 def _violations(page: Page) -> list[str]:
     page.evaluate(_axe())
-    found = page.evaluate(
+    violations = page.evaluate(
         "axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations)"
     )
-    return [f"{one['id']}: {one['help']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
+    return [
+        f"{one['id']}: {one['help']}: {node['html'][:200]}" for one in violations for node in one["nodes"]
+    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("language", LOCALES)
-def test_axe_finds_nothing(open_static: Open, language: str, scheme: str) -> None:
+def test_axe_reports_no_violations(open_static: Open, language: str, scheme: str) -> None:
     def opened(name: str, viewport: dict[str, int] = DESKTOP) -> Page:
         page = open_static(name, locale=LOCALES[language], color_scheme=scheme, viewport=viewport).page
         expect(page.locator("html")).to_have_attribute("lang", language)
@@ -56,8 +58,8 @@ def test_axe_finds_nothing(open_static: Open, language: str, scheme: str) -> Non
     page = opened("predict.html")
     assert _violations(page) == []
     page.locator("#history-keep").check()
-    _judged(page, SAMPLES / "lake.png", SAMPLES / "street.jpg", Path(__file__))
-    expect(page.locator("#cards .evidence > summary")).to_have_count(2)  # what is no picture has none
+    _with_verdicts(page, SAMPLES / "lake.png", SAMPLES / "street.jpg", Path(__file__))
+    expect(page.locator("#cards .evidence > summary")).to_have_count(2)  # a file that is no image has none
     for summary in page.locator("#cards .evidence > summary").all():
         summary.click()
     page.locator("#cards .heat-controls input").first.check()
@@ -68,30 +70,30 @@ def test_axe_finds_nothing(open_static: Open, language: str, scheme: str) -> Non
     assert _violations(page) == []
     assert _violations(opened("docs.html")) == []
     phone = opened("predict.html", PHONE)
-    _judged(phone, SAMPLES / "spheres.webp")
+    _with_verdicts(phone, SAMPLES / "spheres.webp")
     assert phone.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     assert _violations(phone) == []
     shot(phone, "phone")
 
 
-def _judged(page: Page, *files: Path) -> None:
+def _with_verdicts(page: Page, *files: Path) -> None:
     page.set_input_files("#files", list(files))
     expect(page.locator("#cards [data-state=done]")).to_have_count(len(files))
     expect(page.locator("#rows tr")).to_have_count(len(files))
 
 
-def test_the_service_and_its_key_and_its_api_page(open_page: Open) -> None:
+def test_axe_on_service_with_key_and_api_page(open_page: Open) -> None:
     for name in ("predict.html", "docs.html"):
         page = open_page(name).page
         page.evaluate("document.querySelector('#key-form')?.removeAttribute('hidden')")
         assert _violations(page) == []
 
 
-def test_forced_colours_show_the_bar_and_the_chosen_side(open_page: Open, drawn: Drawn) -> None:
-    """Where a person's own colours replace the page's, backgrounds and shadows go."""
+def test_forced_colours_keep_bar_and_selection_visible(open_page: Open, image_files: ImageFiles) -> None:
+    """With forced colours, backgrounds and shadows of the page are dropped."""
     page = open_page(forced_colors="active").page
-    choose(page, drawn["bright.jpg"])
-    check(page)
+    choose_files(page, image_files["bright.jpg"])
+    run_check(page)
     assert page.locator(".track").evaluate("track => getComputedStyle(track).backgroundImage") != "none"
     page.evaluate("document.getElementById('where').hidden = false")
     chosen, other = (
@@ -106,9 +108,9 @@ def test_forced_colours_show_the_bar_and_the_chosen_side(open_page: Open, drawn:
     assert chosen and not other
 
 
-def test_hebrew_is_chosen_by_the_browser_or_by_hand_and_kept(open_static: Open, drawn: Drawn) -> None:
+def test_language_from_browser_or_choice_is_kept(open_static: Open, image_files: ImageFiles) -> None:
     page = open_static(locale="he-IL").page
-    expect(page.get_by_role("heading", level=1)).to_have_text("האם AI יצר אותה?")
+    expect(page.get_by_role("heading", level=1)).to_have_text("האם התמונה נוצרה ב־AI?")
     choose_hebrew = page.locator("#language")
     expect(choose_hebrew).to_have_text("English")
     choose_hebrew.click()
@@ -117,9 +119,9 @@ def test_hebrew_is_chosen_by_the_browser_or_by_hand_and_kept(open_static: Open, 
     expect(page.get_by_role("heading", level=1)).to_have_text("Was it made by an AI?")  # kept
     page.locator("#language").click()
     expect(page.locator("html")).to_have_attribute("dir", "rtl")
-    _judged(page, SAMPLES / "lake.png", drawn["notes.txt"], drawn["scan.tif"])
-    for told in ("נוצרה עם Example Generator", "אישורי התוכן שבקובץ", "TIFF"):
-        expect(page.locator("#cards")).to_contain_text(told)
+    _with_verdicts(page, SAMPLES / "lake.png", image_files["notes.txt"], image_files["scan.tif"])
+    for text in ("נוצרה עם Example Generator", "אישורי התוכן שבקובץ", "TIFF"):
+        expect(page.locator("#cards")).to_contain_text(text)
     page.locator("#cards .evidence > summary").first.click()
     words = page.locator("#cards .evidence").first
     expect(words).to_contain_text("שום דבר ממה שנאמר בהם")
@@ -127,20 +129,20 @@ def test_hebrew_is_chosen_by_the_browser_or_by_hand_and_kept(open_static: Open, 
         expect(words).not_to_contain_text(english)
 
 
-def test_english_is_saved_whatever_the_pages_language(open_static: Open) -> None:
-    """Records and files are for programs and for others: the same from every door."""
+def test_exports_are_in_english(open_static: Open) -> None:
+    """Records and files are for programs and other people: the same in every language of the page."""
     page = open_static(locale="he-IL").page
-    _judged(page, SAMPLES / "lake.png")
+    _with_verdicts(page, SAMPLES / "lake.png")
     with page.expect_download() as saving:
         page.locator("#json").click()
     assert "was made by a generative AI" in Path(saving.value.path()).read_text(encoding="utf-8")
 
 
-def test_keyboard_alone_in_private_mode(open_static: Open, drawn: Drawn) -> None:
+def test_keyboard_alone_in_private_mode(open_static: Open, image_files: ImageFiles) -> None:
     page = open_static().page
-    choose_private(page, drawn["bright.jpg"], drawn["dark.png"])
+    choose_private(page, image_files["bright.jpg"], image_files["dark.png"])
     page.locator("#files").focus()
-    for wanted in (
+    for control in (
         page.get_by_label("Show where the model looked").first,
         page.get_by_role("button", name="Print a report").first,
         page.get_by_role("button", name="Wrong verdict?").first,
@@ -149,28 +151,28 @@ def test_keyboard_alone_in_private_mode(open_static: Open, drawn: Drawn) -> None
     ):
         for _ in range(40):
             page.keyboard.press("Tab")
-            if wanted.evaluate("element => element === document.activeElement"):
+            if control.evaluate("element => element === document.activeElement"):
                 break
-        expect(wanted).to_be_focused()
+        expect(control).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("th[data-column=verdict]")).to_have_attribute("aria-sort", "ascending")
 
 
 @pytest.mark.parametrize("language", ["en", "he"])
-def test_the_accuracy_table_fits_a_phone_with_whole_words(open_static: Open, language: str) -> None:
+def test_accuracy_table_fits_phone(open_static: Open, language: str) -> None:
     page = open_static(f"index.html?lang={language}", viewport=PHONE).page
     page.locator("#measured-rows tr").first.wait_for()
     assert page.evaluate("document.querySelector('#measured').scrollWidth") <= PHONE["width"] - 30
     broken = page.evaluate(
         """[...document.querySelectorAll("#measured :is(th, td)")].flatMap((cell) => {
-            const walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT), found = [];
+            const walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT), split = [];
             for (let text; (text = walker.nextNode()); )
                 for (const { 0: word, index } of text.data.matchAll(/[^\\s\\u2013-]+/g)) {
                     const range = document.createRange();
                     range.setStart(text, index);
                     range.setEnd(text, index + word.length);
                     const tops = new Set([...range.getClientRects()].map(({ top }) => Math.round(top)));
-                    if (tops.size > 1) found.push(word);
+                    if (tops.size > 1) split.push(word);
                 }
             return found;
         })"""

@@ -1,4 +1,4 @@
-"""A verdict is worded on the pages as Python words it."""
+"""Wording of verdicts on the pages matches Python."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.support.browsing import Open
 pytestmark = pytest.mark.e2e
 
 
-def test_an_answer_is_worded_as_python_words_it(open_static: Open) -> None:
-    """Headline, what the grade has meant, on what grounds, and what can be done: alike on page and terminal."""
+def test_answer_wording_matches_python(open_static: Open) -> None:
+    """Headline, measured share, basis and advice are the same on page and terminal."""
     page = open_static("docs.html").page
     for grade, share in itertools.product(GRADES, (0.0, 0.004, 0.07, 0.5, 0.934, 0.999)):
         label = "unsure" if grade.startswith(("leaning", "cannot")) else grade.split("_")[-1]
@@ -23,15 +23,15 @@ def test_an_answer_is_worded_as_python_words_it(open_static: Open) -> None:
             "label": label, "probability_ai": 0.5, "decided_by": "model", "reason": "Why.", "grade": grade,
             "advice": ["original", "look_closely"], "measured": measured,
         }  # fmt: skip
-        found = page.evaluate(
+        actual = page.evaluate(
             """async (verdict) => {
-                const { drawing, heading, why } = await import("./assets/js/answer.js");
+                const { explanation, heading } = await import("./assets/js/verdict-view.js");
                 const record = { status: "ok", verdict, evidence: [] };
-                return [heading(record), ...why(record)].map((part) => part.textContent);
+                return [heading(record), ...explanation(record)].map((part) => part.textContent);
             }""",
             verdict,
         )
-        assert found[0] == words.headline(label, "model", grade, [])
-        assert found[2] == f"{words.meaning(measured, grade)} {words.basis(measured)}"
-        assert found[3] == f"{words.t('decided')} {words.t('decided.model')}"
-        assert found[4].startswith(words.t("advice")) and words.t("advice.look_closely") in found[4]
+        assert actual[0] == words.headline(label, "model", grade, [])
+        assert actual[2] == f"{words.meaning(measured, grade)} {words.basis(measured)}"
+        assert actual[3] == f"{words.t('decided')} {words.t('decided.model')}"
+        assert actual[4].startswith(words.t("advice")) and words.t("advice.look_closely") in actual[4]

@@ -1,4 +1,4 @@
-"""Signatures of Content Credentials, checked in the browser: only when asked for, and then as Python checks them."""
+"""Signatures of Content Credentials in the browser: verified only on request, with the same result as Python."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from imageprocess.web import site
 from testkit.pictures import encode, scene
 from testkit.records import facts, jpeg
 from testkit.serving import serving_files
-from tests.support.browsing import Watched, choose_private, saved_records, watching
+from tests.support.browsing import MonitoredPage, choose_private, monitored_page, saved_records
 
 c2pa = pytest.importorskip("c2pa", reason="needs the extra [c2pa]")
-pytest.importorskip("cryptography", reason="needs cryptography to make certificates")
+pytest.importorskip("cryptography", reason="needs the package cryptography")
 from testkit.credentials import authority, created, opened, placed, sign  # noqa: E402
 
 pytestmark = pytest.mark.e2e
@@ -31,8 +31,8 @@ TRUSTED, LEGACY = authority("Listed"), authority("Once listed")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def lists(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Two lists that Python and the site both take."""
+def trust_lists(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Two trust lists used by Python and the site."""
     folder = tmp_path_factory.mktemp("lists")
     with pytest.MonkeyPatch.context() as patch:
         for setting, signer in ((SETTING, TRUSTED), (INTERIM_SETTING, LEGACY)):
@@ -43,19 +43,19 @@ def lists(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def at(lists: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def site_address(trust_lists: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if not (site.has_private_mode() and site.verifier_files()):
-        pytest.skip("private mode is not built: `make web` does, where npm is")
+        pytest.skip("private mode is not built: run `make web` (needs npm)")
     folder = tmp_path_factory.mktemp("site")
     site.build(folder, site.browser_model())
     with serving_files(folder) as address:
         yield address
 
 
-def _open(watched: Watched) -> Page:
-    watched.page.goto(f"{watched.address}/predict.html")
-    watched.page.wait_for_load_state("networkidle")
-    return watched.page
+def _open(monitored: MonitoredPage) -> Page:
+    monitored.page.goto(f"{monitored.address}/predict.html")
+    monitored.page.wait_for_load_state("networkidle")
+    return monitored.page
 
 
 def _signed() -> dict[str, bytes]:
@@ -87,9 +87,9 @@ def _signed() -> dict[str, bytes]:
 
 
 def _compare(page: Page, files: dict[str, bytes], *, exactly: bool = True) -> None:
-    """`exactly`: to the word; two releases of the library differ in why they do not trust an obsolete certificate."""
+    """`exactly`: compare wording too; library releases differ in their reason for an obsolete certificate."""
     for name, data in files.items():
-        told = page.evaluate(
+        actual = page.evaluate(
             """async ([data, name]) => {
                 const { checkCredentials } = await import("./assets/js/private/client.js");
                 return checkCredentials(new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], name));
@@ -98,57 +98,56 @@ def _compare(page: Page, files: dict[str, bytes], *, exactly: bool = True) -> No
         )
         kind = sniff(data)
         assert kind
-        found = [item for item in read_provenance(data, facts(kind)) if item.kind == "c2pa"]
+        evidence = [item for item in read_provenance(data, facts(kind)) if item.kind == "c2pa"]
         expected = [
-            {"claim": i.claim, "trust": i.trust, "points_to": i.points_to, **_detail(i.detail)} for i in found
+            {"claim": i.claim, "trust": i.trust, "points_to": i.points_to, **_detail(i.detail)}
+            for i in evidence
         ]
-        said = [
+        actual_fields = [
             {"claim": i["claim"], "trust": i["trust"], "points_to": i["points_to"], **_detail(i["detail"])}
-            for i in told
+            for i in actual
         ]
         if any("the library that reads them says" in item["claim"] for item in expected):
-            assert [item["detail"]["state"] for item in told] == ["unreadable"], (
+            assert [item["detail"]["state"] for item in actual] == ["unreadable"], (
                 name
-            )  # in the library's words
+            )  # with the message of the library
         elif exactly:
-            assert json.loads(json.dumps(expected)) == said, name
+            assert json.loads(json.dumps(expected)) == actual_fields, name
         elif any(
-            item["state"] == "not_verified" for item in said
-        ):  # an expired certificate: left unchecked here
+            item["state"] == "not_verified" for item in actual_fields
+        ):  # an expired certificate is not verified here
             assert {item["trust"] for item in expected} == {"valid_untrusted"}, name
         else:
             keys = ("trust", "points_to", "state", "signer", "signals", "manifests")
-            assert [[i.get(k) for k in keys] for i in expected] == [[i.get(k) for k in keys] for i in said], (
-                name
-            )
+            assert [[i.get(k) for k in keys] for i in expected] == [
+                [i.get(k) for k in keys] for i in actual_fields
+            ], name
 
 
 def _detail(detail: Any) -> dict[str, Any]:
     return {name: value for name, value in detail.items() if name not in ("trust_list", "remedy")}
 
 
-def test_nothing_of_it_is_fetched_unless_asked_for(browser: Browser, at: str, tmp_path: Path) -> None:
+def test_c2pa_library_is_fetched_only_on_request(browser: Browser, site_address: str, tmp_path: Path) -> None:
     path = tmp_path / "signed.jpg"
     path.write_bytes(_signed()["trusted.jpg"])
-    with watching(browser, at) as watched:
-        page = _open(watched)
+    with monitored_page(browser, site_address) as monitored:
+        page = _open(monitored)
         choose_private(page, path)
         (record,) = saved_records(page)
         assert [i["trust"] for i in record["evidence"] if i["kind"] == "c2pa"] == ["unsigned"]
-        page.get_by_role("button", name="What the file says of itself").click()
+        page.get_by_role("button", name="Show the file’s metadata").click()
         expect(page.get_by_role("button", name=f"{CHECK} (downloads")).to_be_visible()
-        assert not [url for url in watched.asked if "c2pa" in url or "trust/" in url]
+        assert not [url for url in monitored.requested_urls if "c2pa" in url or "trust/" in url]
 
 
-def test_asked_for_it_counts_in_the_verdict_until_it_is_removed(
-    browser: Browser, at: str, tmp_path: Path
-) -> None:
+def test_c2pa_counts_in_verdict_until_removed(browser: Browser, site_address: str, tmp_path: Path) -> None:
     path = tmp_path / "capture.jpg"
     path.write_bytes(_signed()["capture.jpg"])
-    with watching(browser, at) as watched:
-        page = _open(watched)
+    with monitored_page(browser, site_address) as monitored:
+        page = _open(monitored)
         choose_private(page, path)
-        page.get_by_role("button", name="What the file says of itself").click()
+        page.get_by_role("button", name="Show the file’s metadata").click()
         panel = page.get_by_role("dialog")
         panel.get_by_role("button", name=CHECK).click()
         expect(panel.locator("[data-state=trusted]")).to_contain_text("who is on the trust list")
@@ -156,10 +155,10 @@ def test_asked_for_it_counts_in_the_verdict_until_it_is_removed(
         page.get_by_role("button", name="again").wait_for()
         assert _verdict(page) == ("real", "c2pa")
         page.reload()
-        choose_private(page, path)  # kept, and used without another download
+        choose_private(page, path)  # cached and used without another download
         assert _verdict(page) == ("real", "c2pa")
-        assert sum("c2pa_bg.wasm" in url for url in watched.asked) == 1
-        page.get_by_role("button", name="What the file says of itself").click()
+        assert sum("c2pa_bg.wasm" in url for url in monitored.requested_urls) == 1
+        page.get_by_role("button", name="Show the file’s metadata").click()
         panel.get_by_role("button", name="Remove the download").click()
         expect(panel.get_by_role("button", name=f"{CHECK} (downloads")).to_be_visible()
         panel.get_by_role("button", name="Close").click()
@@ -172,18 +171,16 @@ def _verdict(page: Page) -> tuple[str, str]:
     return record["verdict"]["label"], record["verdict"]["decided_by"]
 
 
-def test_signatures_are_judged_as_python_judges_them(browser: Browser, at: str) -> None:
-    with watching(browser, at) as watched:
-        _compare(_open(watched), _signed())
+def test_signature_states_match_python(browser: Browser, site_address: str) -> None:
+    with monitored_page(browser, site_address) as monitored:
+        _compare(_open(monitored), _signed())
 
 
-def test_real_credentials_are_judged_as_python_judges_them(
-    browser: Browser, at: str, shared_dir: Path
-) -> None:
+def test_real_credentials_match_python(browser: Browser, site_address: str, shared_dir: Path) -> None:
     paths = [
         *sorted((shared_dir / "fixtures" / "provenance").glob("*.*")),
         *sorted((shared_dir / "fixtures" / "records").glob("*/c2pa-*")),
     ]
     files = {path.name: path.read_bytes() for path in paths if sniff(path.read_bytes())}
-    with watching(browser, at) as watched:
-        _compare(_open(watched), files, exactly=False)
+    with monitored_page(browser, site_address) as monitored:
+        _compare(_open(monitored), files, exactly=False)

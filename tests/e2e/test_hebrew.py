@@ -1,4 +1,4 @@
-"""Hebrew with Latin words and numbers in it: in the order in which it is read, and with Python's names."""
+"""Hebrew texts with Latin words and numbers: visual order, and camera names as in Python."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tests.support.browsing import Open
 pytestmark = pytest.mark.e2e
 
 
-def test_a_number_after_a_latin_word_is_read_after_it(open_static: Open) -> None:
-    """Reading goes leftwards: "AI" stands right of the number that follows it, with its full stop or colon between."""
+def test_number_after_latin_word_keeps_order_in_hebrew(open_static: Open) -> None:
+    """Right to left: "AI" stands to the right of the number that follows it, with the punctuation between them."""
     page = open_static("predict.html?lang=he").page
     placed = page.evaluate(
         """async () => {
-            const { t } = await import("./assets/js/texts.js");
+            const { t } = await import("./assets/js/i18n.js");
             const texts = [
                 [t("measured.ai", { count: 58 }), " 163 תמונות"],
                 [t("finished.grade", { grade: "מעשה AI", count: 1 }), ", כנראה"],
@@ -51,13 +51,13 @@ def test_a_number_after_a_latin_word_is_read_after_it(open_static: Open) -> None
         ("LG", ""),
     ],
 )
-def test_a_camera_is_named_once_as_in_python(open_static: Open, make: str, model: str) -> None:
+def test_camera_is_named_once(open_static: Open, make: str, model: str) -> None:
     page = open_static("predict.html?lang=he").page
-    told = page.evaluate(
+    actual = page.evaluate(
         """async (detail) => (await import("./assets/js/wording.js")).claim(
             { kind: "exif", trust: "unsigned", points_to: "real", detail, claim: "" })""",
         {"make": make or None, "model": model or None},
     )
     (item,) = read_camera(Exif(texts={"Make": make, "Model": model}, numbers={}))
     name = item.claim.removeprefix("EXIF names a camera: ").rstrip(".")
-    assert told.rstrip(".\u200f").endswith(f": {name}") and told.count(name) == 1
+    assert actual.rstrip(".\u200f").endswith(f": {name}") and actual.count(name) == 1

@@ -1,4 +1,4 @@
-"""The panel of what a file says of itself: in both modes, and the same that `imageprocess inspect` tells."""
+"""The metadata panel in both modes matches `imageprocess inspect`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from imageprocess.decode import sniff
 from imageprocess.provenance.inspection import inspect_file
 from testkit.pictures import encode, scene
 from testkit.records import png_chunk, png_texts, store_of_two
-from tests.support.browsing import Open, check, choose, choose_private
+from tests.support.browsing import Open, choose_files, choose_private, run_check
 
 pytestmark = pytest.mark.e2e
 SETTINGS = "a <b>cat</b>\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 42, Model: x"
-BUTTON = "What the file says of itself"
+BUTTON = "Show the file’s metadata"
 
 
 @pytest.fixture
@@ -27,9 +27,9 @@ def signed(tmp_path: Path) -> Path:
     return path
 
 
-def _look_at_panel(page: Page) -> None:
+def _open_panel(page: Page) -> None:
     page.get_by_role("button", name=BUTTON).click()
-    panel = page.get_by_role("dialog", name="What this file says of itself")
+    panel = page.get_by_role("dialog", name="Metadata of this file")
     expect(panel).to_contain_text("signed.png")
     expect(panel.locator("[data-mark=generator_metadata]")).to_have_text("says AI")
     expect(panel.locator("[data-mark=watermark]")).to_have_text("not found")
@@ -39,38 +39,38 @@ def _look_at_panel(page: Page) -> None:
     expect(chain).to_contain_text("Identity: Ada Example by ID Desk, creator")
     expect(chain).to_contain_text("Soft binding: Adobe TrustMark")
     panel.get_by_text("PNG text").click()
-    expect(panel.locator("pre")).to_have_text(SETTINGS)  # as text: nothing in it is markup
+    expect(panel.locator("pre")).to_have_text(SETTINGS)  # escaped: no markup
     panel.get_by_role("button", name="Close").click()
     expect(panel).to_have_count(0)
 
 
-def test_the_panel_in_private_mode(open_static: Open, signed: Path) -> None:
+def test_inspection_panel_in_private_mode(open_static: Open, signed: Path) -> None:
     page = open_static().page
     choose_private(page, signed)
-    _look_at_panel(page)
+    _open_panel(page)
 
 
-def test_the_panel_on_the_service_sends_the_file_no_second_time(open_page: Open, signed: Path) -> None:
-    watched = open_page()
-    choose(watched.page, signed)
-    check(watched.page)
-    asked: list[str] = []
-    watched.page.on("request", lambda request: asked.append(request.method))
-    _look_at_panel(watched.page)
-    assert set(asked) == {"GET"}
+def test_inspection_on_service_sends_file_once(open_page: Open, signed: Path) -> None:
+    monitored = open_page()
+    choose_files(monitored.page, signed)
+    run_check(monitored.page)
+    urls: list[str] = []
+    monitored.page.on("request", lambda request: urls.append(request.method))
+    _open_panel(monitored.page)
+    assert set(urls) == {"GET"}
 
 
-def test_a_file_without_pixels_still_tells_its_texts(open_page: Open, tmp_path: Path) -> None:
+def test_file_without_pixels_shows_texts(open_page: Open, tmp_path: Path) -> None:
     path = tmp_path / "cut.png"
     path.write_bytes(png_texts({"Comment": "seen"})[:120])
     page = open_page().page
-    choose(page, path)
-    check(page)
+    choose_files(page, path)
+    run_check(page)
     page.get_by_role("button", name=BUTTON).click()
     expect(page.get_by_role("dialog")).to_contain_text("Comment")
 
 
-def test_the_browser_tells_what_the_command_tells(open_static: Open, signed: Path, shared_dir: Path) -> None:
+def test_inspection_matches_command_line(open_static: Open, signed: Path, shared_dir: Path) -> None:
     page = open_static("docs.html").page
     folder = shared_dir / "fixtures"
     paths = [
@@ -83,7 +83,7 @@ def test_the_browser_tells_what_the_command_tells(open_static: Open, signed: Pat
         kind = sniff(data)
         if kind is None:
             continue
-        found = page.evaluate(
+        actual = page.evaluate(
             """async ([data, name]) => {
                 const { inspect } = await import("./assets/js/private/client.js");
                 return inspect(new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], name));
@@ -91,11 +91,11 @@ def test_the_browser_tells_what_the_command_tells(open_static: Open, signed: Pat
             [base64.b64encode(data).decode(), path.name],
         )
         expected, _ = inspect_file(data, None, kind)
-        assert found.get("texts") == expected["texts"], path.name
-        assert found.get("manifests") == expected["manifests"], path.name
+        assert actual.get("texts") == expected["texts"], path.name
+        assert actual.get("manifests") == expected["manifests"], path.name
 
 
-def test_a_photo_has_no_mark_and_that_is_no_verdict(open_static: Open, tmp_path: Path) -> None:
+def test_photo_without_watermark_is_not_a_verdict(open_static: Open, tmp_path: Path) -> None:
     path = tmp_path / "photo.jpg"
     path.write_bytes(encode(scene(1), "JPEG"))
     page = open_static().page
@@ -106,23 +106,21 @@ def test_a_photo_has_no_mark_and_that_is_no_verdict(open_static: Open, tmp_path:
     expect(panel).to_contain_text("No mark found is no verdict")
 
 
-def test_second_looks_are_asked_of_the_service_on_request(open_page: Open, drawn: dict[str, Path]) -> None:
+def test_explain_is_requested_from_service_on_demand(open_page: Open, image_files: dict[str, Path]) -> None:
     page = open_page().page
-    choose(page, drawn["bright.jpg"])
-    check(page)
+    choose_files(page, image_files["bright.jpg"])
+    run_check(page)
     page.get_by_role("button", name=BUTTON).click()
-    panel = page.get_by_role("dialog", name="What this file says of itself")
+    panel = page.get_by_role("dialog", name="Metadata of this file")
     with page.expect_request("**/v1/detect?*explain=1*"):
         panel.get_by_role("button", name="Look at copies").click()
     expect(panel).to_contain_text("Re-saved and smaller copies")
     expect(panel.get_by_role("button", name="Look at copies")).to_be_enabled()
 
 
-def test_private_mode_offers_no_second_look(open_static: Open, drawn: dict[str, Path]) -> None:
+def test_private_mode_has_no_explain(open_static: Open, image_files: dict[str, Path]) -> None:
     page = open_static().page
-    choose_private(page, drawn["bright.jpg"])
+    choose_private(page, image_files["bright.jpg"])
     page.get_by_role("button", name=BUTTON).click()
-    expect(page.get_by_role("dialog", name="What this file says of itself")).to_contain_text(
-        "Texts in the file"
-    )
+    expect(page.get_by_role("dialog", name="Metadata of this file")).to_contain_text("Texts in the file")
     expect(page.get_by_role("button", name="Look at copies")).to_have_count(0)

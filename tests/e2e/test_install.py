@@ -1,4 +1,4 @@
-"""The static site as an app: installable, and a target for pictures that other apps share."""
+"""The static site as an installed app and share target."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from imageprocess.report.page import pixels_sha256
 from tests.support.browsing import Open, choose_private
 
 pytestmark = pytest.mark.e2e
-Drawn = dict[str, Path]
+ImageFiles = dict[str, Path]
 
 
-def test_it_can_be_installed(open_static: Open) -> None:
+def test_site_is_installable(open_static: Open) -> None:
     page = open_static("predict.html").page
     session = page.context.new_cdp_session(page)
     manifest = session.send("Page.getAppManifest")
     assert manifest["errors"] == [] and "share_target" in manifest["data"]
     wrong = [one["errorId"] for one in session.send("Page.getInstallabilityErrors")["installabilityErrors"]]
-    assert set(wrong) <= {"in-incognito"}  # a test's browser keeps nothing
+    assert set(wrong) <= {"in-incognito"}  # test browsers are incognito
 
 
-def test_a_shared_picture_is_checked_here_and_sent_nowhere(open_static: Open, drawn: Drawn) -> None:
-    watched = open_static("predict.html")
-    page = watched.page
+def test_share_target_checks_image_locally(open_static: Open, image_files: ImageFiles) -> None:
+    monitored = open_static("predict.html")
+    page = monitored.page
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
     page.reload()
-    given = base64.b64encode(drawn["bright.jpg"].read_bytes()).decode()
+    encoded = base64.b64encode(image_files["bright.jpg"].read_bytes()).decode()
     reached = page.evaluate(
         """async (given) => {
             const form = new FormData();
@@ -39,10 +39,10 @@ def test_a_shared_picture_is_checked_here_and_sent_nowhere(open_static: Open, dr
             form.append("file", new File([bytes], "תמונה 1.jpg", {type: "image/jpeg"}));
             return (await fetch("share", {method: "POST", body: form})).url;
         }""",
-        given,
+        encoded,
     )
     assert reached.split("#")[0].endswith("/predict.html")
-    page.goto(f"{watched.address}/predict.html#shared")
+    page.goto(f"{monitored.address}/predict.html#shared")
     page.reload()
     expect(page.get_by_role("article", name="תמונה 1.jpg")).to_be_visible()
     expect(page.locator("h2.verdict")).to_be_visible()
@@ -51,14 +51,14 @@ def test_a_shared_picture_is_checked_here_and_sent_nowhere(open_static: Open, dr
     expect(page.get_by_role("article")).to_have_count(0)  # once only
 
 
-def test_an_address_of_a_picture_is_refused_with_a_reason(open_static: Open) -> None:
+def test_shared_url_is_rejected_with_reason(open_static: Open) -> None:
     page = open_static("predict.html#url=https://pictures.example/a.jpg").page
-    expect(page.locator("#problem")).to_contain_text("cannot read pictures of other sites")
+    expect(page.locator("#problem")).to_contain_text("cannot load pictures from other sites")
 
 
-def test_a_report_can_be_saved_from_a_card(open_static: Open, drawn: Drawn, tmp_path: Path) -> None:
+def test_save_report_from_card(open_static: Open, image_files: ImageFiles, tmp_path: Path) -> None:
     page = open_static("predict.html").page
-    choose_private(page, drawn["bright.jpg"])
+    choose_private(page, image_files["bright.jpg"])
     page.get_by_role("button", name="Save a report").click()
     page.get_by_label("with the picture in it").check()
     with page.expect_download() as saving:
@@ -66,13 +66,13 @@ def test_a_report_can_be_saved_from_a_card(open_static: Open, drawn: Drawn, tmp_
     saved = tmp_path / "saved.html"
     saving.value.save_as(saved)
     text = saved.read_text(encoding="utf-8")
-    data = drawn["bright.jpg"].read_bytes()
+    data = image_files["bright.jpg"].read_bytes()
     assert base64.b64encode(data).decode() in text and hashlib.sha256(data).hexdigest() in text
     pixels = decode(data, name="bright.jpg")
     assert pixels_sha256(pixels) in text
     opened = page.context.new_page()
-    asked: list[str] = []
-    opened.on("request", lambda request: asked.append(request.url))
+    urls: list[str] = []
+    opened.on("request", lambda request: urls.append(request.url))
     opened.goto(saved.as_uri())
     expect(opened.locator(".meter")).to_be_visible()
-    assert all(address.startswith(("file:", "data:")) for address in asked)
+    assert all(address.startswith(("file:", "data:")) for address in urls)

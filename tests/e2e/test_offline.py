@@ -1,4 +1,4 @@
-"""The static site without a network, and with a new model."""
+"""The static site offline, and after updates of model and release."""
 
 from __future__ import annotations
 
@@ -13,49 +13,56 @@ from playwright.sync_api import Browser, Page, expect
 
 from imageprocess.web import site
 from testkit.serving import serving_files
-from tests.support.browsing import Open, Watched, choose_private, saved_records, watching
+from tests.support.browsing import (
+    MonitoredPage,
+    Open,
+    choose_private,
+    monitored_page,
+    saved_records,
+    wait_on_page,
+)
 
 pytestmark = pytest.mark.e2e
-Drawn = dict[str, Path]
+ImageFiles = dict[str, Path]
 
 
-def _settled(page: Page, *large: str) -> None:
-    """The service worker has kept the pages, and these files are in the cache."""
+def _wait_for_cache(page: Page, *large: str) -> None:
+    """Wait until the service worker has cached the pages and these files."""
     page.wait_for_load_state("networkidle")
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
-    for _ in range(200):
-        kept = _kept(page)
-        if all(any(name in address for address in kept) for name in large):
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError(f"kept are only {kept}")
+
+    def has_all() -> bool:
+        cached = _cached_urls(page)
+        return all(any(name in address for address in cached) for name in large)
+
+    wait_on_page(page, has_all, state=lambda: _cached_urls(page))
 
 
-def _kept(page: Page) -> list[str]:
-    """The addresses of the large files in the cache."""
-    kept: list[str] = page.evaluate(
+def _cached_urls(page: Page) -> list[str]:
+    """URLs of the large files in the cache."""
+    urls: list[str] = page.evaluate(
         """caches.open('imageprocess-private').then((cache) => cache.keys())
             .then((keys) => keys.map(({ url }) => url))"""
     )
-    return kept
+    return urls
 
 
-def test_after_one_visit_it_works_without_a_network(browser: Browser, static_dir: Path, drawn: Drawn) -> None:
-    """The first page alone is visited; the other is never seen online."""
+def test_works_offline_after_one_visit(browser: Browser, static_dir: Path, image_files: ImageFiles) -> None:
+    """Only the first page is visited online."""
     drawn_apart = (static_dir / "below/network/model.onnx").exists()
-    with serving_files(static_dir) as served, watching(browser, served) as watched:
-        page = watched.page
+    with serving_files(static_dir) as served, monitored_page(browser, served) as monitored:
+        page = monitored.page
         page.goto(f"{served}/below/index.html")
-        _settled(page, "/ort/", "/model/model.onnx", *(["/network/model.onnx"] if drawn_apart else []))
+        _wait_for_cache(page, "/ort/", "/model/model.onnx", *(["/network/model.onnx"] if drawn_apart else []))
         page.context.set_offline(True)
-        watched.expected = ("ERR_INTERNET_DISCONNECTED",)
-        _go_on(page, served, drawn)
+        monitored.expected = ("ERR_INTERNET_DISCONNECTED",)
+        _check_offline(page, served, image_files)
 
 
-def _go_on(page: Page, served: str, drawn: Drawn) -> None:
+def _check_offline(page: Page, served: str, image_files: ImageFiles) -> None:
     for route in ("predict.html", "predict.html?lang=he", "predict.html?lang=en"):
         page.goto(f"{served}/below/{route}")
-    choose_private(page, drawn["bright.jpg"])
+    choose_private(page, image_files["bright.jpg"])
     assert saved_records(page)[0]["status"] == "ok"
     page.goto(f"{served}/below/")
     page.get_by_role("button", name="Three balls").click()
@@ -64,57 +71,59 @@ def _go_on(page: Page, served: str, drawn: Drawn) -> None:
 
 
 @contextmanager
-def _own_site(browser: Browser, static_dir: Path, tmp_path: Path) -> Iterator[tuple[Path, Watched]]:
-    """A copy of the site that may be changed, and its page of verdicts open."""
+def _modifiable_site(
+    browser: Browser, static_dir: Path, tmp_path: Path
+) -> Iterator[tuple[Path, MonitoredPage]]:
+    """A modifiable copy of the site with predict.html open."""
     shutil.copytree(static_dir, tmp_path / "site")
-    with serving_files(tmp_path / "site") as served, watching(browser, served) as watched:
-        watched.page.goto(f"{served}/below/predict.html")
-        yield tmp_path / "site/below", watched
+    with serving_files(tmp_path / "site") as served, monitored_page(browser, served) as monitored:
+        monitored.page.goto(f"{served}/below/predict.html")
+        yield tmp_path / "site/below", monitored
 
 
-def test_a_new_model_replaces_the_kept_one(
-    browser: Browser, static_dir: Path, tiny_model_dir: Path, tmp_path: Path, drawn: Drawn
+def test_new_model_replaces_cached_one(
+    browser: Browser, static_dir: Path, tiny_model_dir: Path, tmp_path: Path, image_files: ImageFiles
 ) -> None:
-    with _own_site(browser, static_dir, tmp_path) as (below, watched):
-        page = watched.page
-        choose_private(page, drawn["bright.jpg"])
+    with _modifiable_site(browser, static_dir, tmp_path) as (below, monitored):
+        page = monitored.page
+        choose_private(page, image_files["bright.jpg"])
         before = saved_records(page)[0]["model"]
-        _settled(page, "/ort/", "/model/model.onnx")
+        _wait_for_cache(page, "/ort/", "/model/model.onnx")
         for name in ("model.json", "model.onnx"):
             shutil.copy(tiny_model_dir / name, below / "model" / name)
         page.reload()
-        choose_private(page, drawn["bright.jpg"])
+        choose_private(page, image_files["bright.jpg"])
         record = saved_records(page)[0]
         assert record["model"]["name"] == "tiny" and record["model"] != before
         assert record["verdict"]["label"] == "ai"
         sha256 = json.loads((tiny_model_dir / "model.json").read_text())["files"]["model.onnx"]
-        assert [address for address in _kept(page) if ".onnx" in address] == [
-            f"{watched.address}/below/model/model.onnx?v={sha256}"
+        assert [address for address in _cached_urls(page) if ".onnx" in address] == [
+            f"{monitored.address}/below/model/model.onnx?v={sha256}"
         ]
 
 
-def test_a_new_release_is_kept_as_a_whole(
-    browser: Browser, static_dir: Path, tmp_path: Path, drawn: Drawn
+def test_new_release_is_cached_completely(
+    browser: Browser, static_dir: Path, tmp_path: Path, image_files: ImageFiles
 ) -> None:
-    """One visit after it is enough: of a file that is new, and of one that nobody has asked for yet."""
-    with _own_site(browser, static_dir, tmp_path) as (below, watched):
-        page = watched.page
-        _settled(page, "/ort/", "/model/model.onnx")
+    """One visit after the release suffices, for new files and for files not requested yet."""
+    with _modifiable_site(browser, static_dir, tmp_path) as (below, monitored):
+        page = monitored.page
+        _wait_for_cache(page, "/ort/", "/model/model.onnx")
         _release(below)
         page.reload()
         page.wait_for_function(
             """async () => (await (await caches.match(new URL("shell.json", location)))?.text())?.includes("newer")"""
         )
         page.context.set_offline(True)
-        watched.expected = ("ERR_INTERNET_DISCONNECTED",)
+        monitored.expected = ("ERR_INTERNET_DISCONNECTED",)
         page.reload()
-        choose_private(page, drawn["bright.jpg"])
+        choose_private(page, image_files["bright.jpg"])
         assert page.evaluate("newer") == 1
         assert page.evaluate("import('./assets/js/exports.js').then(({ newer }) => newer)") == 1
 
 
 def _release(below: Path) -> None:
-    """A file more, which is asked for at once, and another that is asked for later."""
+    """One more file that is requested immediately, and one that is requested later."""
     scripts = below / "assets/js"
     (scripts / "newer.js").write_text("export const newer = (globalThis.newer = 1);\n", encoding="utf-8")
     for name in ("predict.js", "exports.js"):
@@ -125,7 +134,7 @@ def _release(below: Path) -> None:
     (below / "shell.json").write_text(json.dumps(shell | changed), encoding="utf-8")
 
 
-def test_the_list_of_what_is_kept_changes_with_any_content(tmp_path: Path, tiny_model_dir: Path) -> None:
+def test_cache_manifest_changes_with_content(tmp_path: Path, tiny_model_dir: Path) -> None:
     folder = tmp_path / "model"
     shutil.copytree(tiny_model_dir, folder)
     before = site.shell(folder)
@@ -133,17 +142,17 @@ def test_the_list_of_what_is_kept_changes_with_any_content(tmp_path: Path, tiny_
         stream.write("\n")
     after = site.shell(folder)
     assert {address for address in after if after[address] != before[address]} == {"model/model.json"}
-    assert set(before) == set(after) >= {"site.json", "predict.html", "assets/js/leaving.js"}
+    assert set(before) == set(after) >= {"site.json", "predict.html", "assets/js/feedback.js"}
 
 
-def test_no_page_asks_for_anything_that_is_not_there(open_static: Open) -> None:
-    """Every address that a page of the static site asks for answers, and is of this host."""
+def test_no_page_requests_missing_files(open_static: Open) -> None:
+    """Every URL that a page of the static site requests exists and is on this host."""
     for name in ("index.html", "predict.html", "docs.html"):
-        watched = open_static(name)
+        monitored = open_static(name)
         failed: list[str] = []
-        watched.page.on(
+        monitored.page.on(
             "response", lambda response, failed=failed: response.ok or failed.append(response.url)
         )
-        watched.page.reload()
-        watched.page.wait_for_load_state("networkidle")
+        monitored.page.reload()
+        monitored.page.wait_for_load_state("networkidle")
         assert failed == []

@@ -1,4 +1,4 @@
-"""index.html and the API's page: what they show is read from the service, and both look right everywhere."""
+"""index.html and docs.html: content from the service, layout, contrast and structure."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from imageprocess.web import site
+from testkit.service import running
 from tests.support.browsing import DESKTOP, PHONE, Open
-from tests.support.service import running
 
 pytestmark = pytest.mark.e2e
 PAGES = ["index.html", "predict.html", "docs.html"]
@@ -37,7 +37,7 @@ def measured_model(tiny_model_dir: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_accuracy_on_the_first_page_is_the_models(open_page: Open, measured_model: Path) -> None:
+def test_first_page_shows_model_accuracy(open_page: Open, measured_model: Path) -> None:
     rest = ["1,234", "0.943"]
     with running(measured_model) as address:
         page = open_page("", at=address).page
@@ -52,9 +52,9 @@ def test_the_accuracy_on_the_first_page_is_the_models(open_page: Open, measured_
             "25.0%",
             *rest,
         ],
-        ["Sources never seen in training as they were published", "71.1%", "3.2%", "25.0%", *rest],
+        ["Sources not used in training as they were published", "71.1%", "3.2%", "25.0%", *rest],
         [
-            "Sources never seen in training re-saved at random sizes and qualities",
+            "Sources not used in training re-saved at random sizes and qualities",
             "70.0%",
             "3.2%",
             "25.0%",
@@ -63,7 +63,7 @@ def test_the_accuracy_on_the_first_page_is_the_models(open_page: Open, measured_
     ]
 
 
-def test_on_a_phone_the_telling_columns_are_in_sight(open_page: Open, measured_model: Path) -> None:
+def test_key_columns_are_visible_on_phone(open_page: Open, measured_model: Path) -> None:
     with running(measured_model) as address:
         page = open_page("", at=address, viewport=PHONE).page
         expect(page.locator("#measured")).to_be_visible()
@@ -74,48 +74,48 @@ def test_on_a_phone_the_telling_columns_are_in_sight(open_page: Open, measured_m
         expect(page.locator("#measured tbody tr").last.locator("td").locator("visible=true")).to_have_count(3)
 
 
-def test_a_picture_of_ones_own_on_the_first_page(open_page: Open, drawn: dict[str, Path]) -> None:
+def test_own_image_on_first_page(open_page: Open, image_files: dict[str, Path]) -> None:
     page = open_page("index.html").page
     where = "stay in this browser" if site.has_private_mode() else "The service runs on this computer"
     expect(page.locator("#privacy")).to_contain_text(where)
-    page.set_input_files("#files", drawn["bright.jpg"])
+    page.set_input_files("#files", image_files["bright.jpg"])
     expect(page.locator("#tried .verdict")).to_have_text("Very likely AI-made")
     expect(page.get_by_role("img", name="Preview of bright.jpg")).to_be_visible()
-    page.set_input_files("#files", drawn["notes.txt"])
-    expect(page.locator("#tried .warning")).to_have_text("Not an image format that is read here.")
+    page.set_input_files("#files", image_files["notes.txt"])
+    expect(page.locator("#tried .warning")).to_contain_text("This file format is not supported.")
 
 
-def test_the_first_page_says_which_model_judges(open_page: Open) -> None:
+def test_first_page_names_model(open_page: Open) -> None:
     page = open_page("index.html").page
     expect(page.locator("#network-other")).to_contain_text("given by another model, tiny")
 
 
-def test_a_model_without_measurements_gets_none(open_page: Open) -> None:
+def test_model_without_measurements_shows_none(open_page: Open) -> None:
     page = open_page("index.html").page
-    expect(page.locator("#measured-lead")).to_have_text("This model carries no measurements.")
+    expect(page.locator("#measured-lead")).to_have_text("No accuracy figures are available for this model.")
     expect(page.locator("#measured")).to_be_hidden()
 
 
-def test_measurements_that_do_not_come_are_said(open_page: Open) -> None:
-    watched = open_page("docs.html", service_workers="block")
-    watched.expected = ("Service Worker registration blocked", "status of 503")
-    page = watched.page
+def test_missing_measurements_are_reported(open_page: Open) -> None:
+    monitored = open_page("docs.html", service_workers="block")
+    monitored.expected = ("Service Worker registration blocked", "status of 503")
+    page = monitored.page
     page.route("**/model/model.json", lambda route: route.fulfill(status=503))
-    page.goto(f"{watched.address}/index.html")
-    expect(page.locator("#measured-lead")).to_have_text("The model’s measurements could not be read.")
+    page.goto(f"{monitored.address}/index.html")
+    expect(page.locator("#measured-lead")).to_have_text("The model’s accuracy figures could not be loaded.")
 
 
-def test_an_api_page_without_its_service_says_so_and_lists_nothing(open_page: Open) -> None:
-    watched = open_page("index.html", service_workers="block")
-    watched.expected = ("Service Worker registration blocked", "ERR_FAILED")
-    page = watched.page
+def test_api_page_without_service_says_so(open_page: Open) -> None:
+    monitored = open_page("index.html", service_workers="block")
+    monitored.expected = ("Service Worker registration blocked", "ERR_FAILED")
+    page = monitored.page
     page.route("**/openapi.json", lambda route: route.abort())
-    page.goto(f"{watched.address}/docs.html")
-    expect(page.locator("#lead")).to_have_text("The service does not answer. Is it running?")
+    page.goto(f"{monitored.address}/docs.html")
+    expect(page.locator("#lead")).to_have_text("The service does not respond. Is it running?")
     expect(page.get_by_role("heading").locator("visible=true")).to_have_count(1)
 
 
-def test_the_network_is_drawn_from_its_file(open_page: Open, address: str) -> None:
+def test_network_drawing_matches_its_file(open_page: Open, address: str) -> None:
     page = open_page("index.html").page
     network = httpx.get(f"{address}/assets/network/network.json").json()
     expect(page.locator(".layer p")).to_have_count(2 + len(network["blocks"]))
@@ -124,18 +124,18 @@ def test_the_network_is_drawn_from_its_file(open_page: Open, address: str) -> No
         assert f"{block['outputs']} maps of {block['side']} × {block['side']}" in text
     expect(page.locator("#network-lead")).to_contain_text(f"{network['parameters']:,}")
     for image in page.locator("main img").all():
-        image.scroll_into_view_if_needed()  # the figure's are fetched when they come into view
+        image.scroll_into_view_if_needed()  # lazily loaded
         image.evaluate("image => image.decode()")
         assert image.evaluate("image => image.complete && image.naturalWidth") > 0
 
 
-def test_the_first_page_leads_to_the_check(open_page: Open) -> None:
+def test_first_page_links_to_predict_page(open_page: Open) -> None:
     page = open_page("").page
     page.get_by_role("link", name="Check a picture").last.click()
     expect(page).to_have_title("Check a picture · imageprocess")
 
 
-def test_the_api_page_lists_every_call_of_the_document(open_page: Open, address: str) -> None:
+def test_api_page_lists_every_route(open_page: Open, address: str) -> None:
     page = open_page("docs").page
     paths = httpx.get(f"{address}/openapi.json").json()["paths"]
     calls = [f"{method.upper()} {path}" for path, methods in paths.items() for method in methods]
@@ -147,9 +147,7 @@ def test_the_api_page_lists_every_call_of_the_document(open_page: Open, address:
 
 @pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_no_page_scrolls_sideways_in_either_direction_of_writing(
-    open_page: Open, name: str, viewport: dict[str, int]
-) -> None:
+def test_no_horizontal_scroll_in_ltr_and_rtl(open_page: Open, name: str, viewport: dict[str, int]) -> None:
     page = open_page(name, viewport=viewport).page
     for direction in ("ltr", "rtl"):
         page.evaluate("direction => { document.documentElement.dir = direction; }", direction)
@@ -157,7 +155,7 @@ def test_no_page_scrolls_sideways_in_either_direction_of_writing(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_colour_of_text_can_be_read(open_page: Open, scheme: str) -> None:
+def test_text_contrast(open_page: Open, scheme: str) -> None:
     """WCAG 2.2, 1.4.3: at least 4.5 to 1 against paper and surface."""
     page = open_page(color_scheme=scheme).page
     for ink in ("--ink", "--soft", "--ai", "--real", "--unsure", "--error"):
@@ -166,7 +164,7 @@ def test_every_colour_of_text_can_be_read(open_page: Open, scheme: str) -> None:
 
 
 def _contrast(page: Page, ink: str, ground: str) -> float:
-    found = page.evaluate(
+    colours = page.evaluate(
         """names => names.map((name) => {
             const probe = document.body.appendChild(document.createElement("i"));
             probe.style.color = `var(${name})`;
@@ -176,13 +174,13 @@ def _contrast(page: Page, ink: str, ground: str) -> float:
         })""",
         [ink, ground],
     )
-    linear = [[c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb] for rgb in found]
+    linear = [[c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb] for rgb in colours]
     light, dark = sorted((0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05 for r, g, b in linear), reverse=True)
     return light / dark
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_landmarks_names_and_headings(open_page: Open, name: str) -> None:
+def test_landmarks_labels_and_headings(open_page: Open, name: str) -> None:
     page = open_page(name).page
     expect(page.get_by_role("main")).to_have_count(1)
     expect(page.get_by_role("banner")).to_have_count(1)

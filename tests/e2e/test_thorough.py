@@ -22,22 +22,23 @@ from imageprocess.model.views import cut_views
 from imageprocess.report.records import to_record
 from imageprocess.types import Source
 from imageprocess.web import site
+from testkit.service import running
 from testkit.serving import serving_files
 from tests.support.browsing import (
     Open,
     choose_private,
+    monitored_page,
     probability,
-    pushed_in_strips,
+    process_in_strips,
     saved_records,
-    watching,
+    wait_on_page,
 )
 from tests.support.golden_pictures import golden_pictures
-from tests.support.service import running
 
 pytestmark = pytest.mark.e2e
 FIXTURES = Path(__file__).resolve().parents[3] / "shared" / "fixtures" / "open-pack"
-PART = 8 << 20  # store.js's
-PADDING = 20_500_000  # bytes: more than a page fetches without asking, and three parts
+PART = 8 << 20  # as in store.js
+PADDING = 20_500_000  # bytes: over the limit for automatic downloads, and three parts
 SIZES = [
     (640, 480),
     (300, 301),
@@ -53,7 +54,7 @@ SIZES = [
 
 
 @pytest.mark.parametrize("crops", [1, 3, 5])
-def test_views_are_those_of_python_to_the_last_bit(open_static: Open, crops: int) -> None:
+def test_views_are_bit_exact_with_python(open_static: Open, crops: int) -> None:
     page = open_static("docs.html").page
     rng = np.random.default_rng(crops)
     spec = InputSpec(48, 48, "bicubic", (0.5,) * 3, (0.5,) * 3)
@@ -61,14 +62,14 @@ def test_views_are_those_of_python_to_the_last_bit(open_static: Open, crops: int
         rgba = rng.integers(0, 256, (height, width, 4), dtype=np.uint8)
         rgba[: height // 2, : width // 2] //= 4  # less texture here than there
         facts = {"input": asdict(spec), "views": {"crops": crops}}
-        found = pushed_in_strips(page, "views.js ViewCutter", rgba, facts)
+        actual = process_in_strips(page, "views.js ViewCutter", rgba, facts)
         expected = cut_views(np.ascontiguousarray(rgba[..., :3]), spec, crops)
-        assert found == expected.tobytes(), (width, height)
+        assert actual == expected.tobytes(), (width, height)
 
 
 def write_views_model(folder: Path, source: Path, padding: int = 0) -> Path:
-    """The tiny model with an axis of views: the mean of the whole and of two crops decides. `padding`: bytes of
-    weights that are in the file for its size alone.
+    """The tiny model with an axis of views: the mean of the whole and two crops decides. `padding`: bytes of unused
+    weights that only increase the file size.
     """
     folder.mkdir(parents=True)
     facts = json.loads((source / "model.json").read_text(encoding="utf-8"))
@@ -110,10 +111,10 @@ def large_model(tiny_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) 
     return write_views_model(tmp_path_factory.mktemp("large") / "views", tiny_model_dir, PADDING)
 
 
-def _compare(found: list[dict[str, Any]], detector: Detector, pictures: dict[str, bytes]) -> list[float]:
-    """-> how far each probability is from Python's. Labels agree but where a threshold lies between the two."""
+def _compare(actual: list[dict[str, Any]], detector: Detector, pictures: dict[str, bytes]) -> list[float]:
+    """Differences of the probabilities from Python. Labels agree unless a threshold lies between the two."""
     differences = []
-    for record in found:
+    for record in actual:
         name = record["source"]
         result = detector.detect(Source(name, pictures[name]), heatmap=True)
         expected = to_record(result)
@@ -129,34 +130,32 @@ def _compare(found: list[dict[str, Any]], detector: Detector, pictures: dict[str
 
 
 def _records(page: Page, names: dict[str, bytes]) -> list[dict[str, Any]]:
-    """As `saved_records`, with their heat maps."""
-    found: list[dict[str, Any]] = page.evaluate(
+    """Like `saved_records`, with heat maps."""
+    records: list[dict[str, Any]] = page.evaluate(
         """async (files) => {
             const { detect } = await import("./assets/js/private/client.js");
             const { browser } = await import("./assets/js/backends.js");
             const records = [];
             for (const [name, data] of Object.entries(files)) {
                 const file = new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], name);
-                records.push((await detect(file, { mode: "balanced", which: browser.which })).record);
+                records.push((await detect(file, { mode: "balanced", model: browser.model })).record);
             }
             return records;
         }""",
         {name: base64.b64encode(data).decode() for name, data in names.items()},
     )
-    return found
+    return records
 
 
-def test_the_default_model_may_look_at_several_views(
-    browser: Browser, tiny_model_dir: Path, tmp_path: Path
-) -> None:
+def test_default_model_with_several_views(browser: Browser, tiny_model_dir: Path, tmp_path: Path) -> None:
     model = write_views_model(tmp_path / "model", tiny_model_dir)
     assert site.browser_model(str(model)) == model and site.thorough_model(str(model)) is None
     site.build(tmp_path / "www", model)
     pictures = dict(list(golden_pictures().items())[:12])
-    with serving_files(tmp_path / "www") as at, watching(browser, at) as watched:
-        watched.page.goto(f"{at}/predict.html")
-        expect(watched.page.locator("#thorough")).to_be_hidden()
-        assert max(_compare(_records(watched.page, pictures), Detector(str(model)), pictures)) < 0.01
+    with serving_files(tmp_path / "www") as at, monitored_page(browser, at) as monitored:
+        monitored.page.goto(f"{at}/predict.html")
+        expect(monitored.page.locator("#thorough")).to_be_hidden()
+        assert max(_compare(_records(monitored.page, pictures), Detector(str(model)), pictures)) < 0.01
 
 
 def _switch(page: Page) -> None:
@@ -165,22 +164,22 @@ def _switch(page: Page) -> None:
     expect(page.locator("#thorough-remove")).to_be_visible(timeout=120_000)
 
 
-def test_a_download_goes_on_where_it_was_broken_off_and_can_be_removed(
-    browser: Browser, large_model: Path, drawn: dict[str, Path]
+def test_download_resumes_and_can_be_removed(
+    browser: Browser, large_model: Path, image_files: dict[str, Path]
 ) -> None:
-    """From the service, which gives parts of files."""
-    asked: list[str] = []
+    """From the service, which supports range requests."""
+    ranges: list[str] = []
 
     def pass_on(route: Route) -> None:
-        asked.append(route.request.headers["range"])
-        route.abort() if len(asked) == 2 else route.continue_()
+        ranges.append(route.request.headers["range"])
+        route.abort() if len(ranges) == 2 else route.continue_()
 
-    with running(large_model) as at, watching(browser, at) as watched:
-        page = watched.page
-        watched.expected = ("ERR_FAILED",)
+    with running(large_model) as at, monitored_page(browser, at) as monitored:
+        page = monitored.page
+        monitored.expected = ("ERR_FAILED",)
         page.route("**/thorough/model.onnx?*", pass_on)
         page.goto(f"{at}/predict.html")
-        expect(page.locator("#thorough")).to_be_hidden()  # the service is asked first
+        expect(page.locator("#thorough")).to_be_hidden()  # the service has priority
         page.locator("#where-browser").check()
         expect(page.get_by_text("Thorough (downloads 21 MB once)")).to_be_visible()
         page.locator("#thorough-on").click()
@@ -188,57 +187,55 @@ def test_a_download_goes_on_where_it_was_broken_off_and_can_be_removed(
         expect(page.locator("#thorough-on")).not_to_be_checked()
         _switch(page)
         size = (large_model / "model.onnx").stat().st_size
-        choose_private(page, drawn["bright.jpg"])
+        choose_private(page, image_files["bright.jpg"])
         assert saved_records(page)[0]["model"]["sha256"] == registry.file_sha256(large_model / "model.onnx")
         assert (
-            asked == [f"bytes={at}-{at + PART - 1}" for at in (0, PART, PART, 2 * PART)] and size < 3 * PART
+            ranges == [f"bytes={at}-{at + PART - 1}" for at in (0, PART, PART, 2 * PART)] and size < 3 * PART
         )
         page.get_by_role("button", name="Remove the download").click()
-        for _ in range(100):
+
+        def model_name() -> str:
             page.get_by_role("button", name="again").wait_for()
-            if (name := saved_records(page)[0]["model"]["name"]) == "student":
-                break
-            page.wait_for_timeout(100)
-        assert name == "student"  # judged again, by the model that is left
+            return str(saved_records(page)[0]["model"]["name"])
+
+        wait_on_page(page, lambda: model_name() == "student")  # checked again by the remaining model
         expect(page.get_by_text("Thorough (downloads 21 MB once)")).to_be_visible()
-        kept = page.evaluate(
+        cached = page.evaluate(
             "caches.open('imageprocess-private').then((c) => c.keys()).then((k) => k.map((r) => r.url))"
         )
-        assert not [url for url in kept if "thorough" in url]
+        assert not [url for url in cached if "thorough" in url]
 
 
-def test_it_is_kept_without_a_network_and_used_again(
-    browser: Browser, large_model: Path, tmp_path: Path, drawn: dict[str, Path]
+def test_downloaded_model_is_reused_offline(
+    browser: Browser, large_model: Path, tmp_path: Path, image_files: dict[str, Path]
 ) -> None:
-    """From a plain file server, which gives no parts."""
+    """From a file server without range requests."""
     site.build(tmp_path / "www", site.browser_model(), thorough=large_model)
-    with serving_files(tmp_path / "www") as at, watching(browser, at) as watched:
-        page = watched.page
+    with serving_files(tmp_path / "www") as at, monitored_page(browser, at) as monitored:
+        page = monitored.page
         page.goto(f"{at}/predict.html")
         page.wait_for_function(
             "navigator.serviceWorker.ready.then(() => caches.match(new URL('shell.json', location)))"
         )
         _switch(page)
         page.context.set_offline(True)
-        watched.expected = ("ERR_INTERNET_DISCONNECTED",)
+        monitored.expected = ("ERR_INTERNET_DISCONNECTED",)
         page.reload()
         expect(page.locator("#thorough-on")).to_be_checked()
-        choose_private(page, drawn["bright.jpg"])
+        choose_private(page, image_files["bright.jpg"])
         assert saved_records(page)[0]["model"]["name"] == "views"
-        assert sum("thorough/model.onnx" in url for url in watched.asked) == 1
+        assert sum("thorough/model.onnx" in url for url in monitored.requested_urls) == 1
 
 
-def test_another_file_than_the_one_that_was_named_is_refused(
-    browser: Browser, large_model: Path, tmp_path: Path
-) -> None:
+def test_model_file_with_wrong_hash_is_rejected(browser: Browser, large_model: Path, tmp_path: Path) -> None:
     below = tmp_path / "www"
     site.build(below, site.browser_model(), thorough=large_model)
     network = bytearray((below / "thorough/model.onnx").read_bytes())
     network[len(network) // 2] ^= 1
     (below / "thorough/model.onnx").write_bytes(network)
     assert hashlib.sha256(network).hexdigest() != registry.file_sha256(large_model / "model.onnx")
-    with serving_files(below) as at, watching(browser, at) as watched:
-        page = watched.page
+    with serving_files(below) as at, monitored_page(browser, at) as monitored:
+        page = monitored.page
         page.goto(f"{at}/predict.html")
         page.locator("#thorough-on").click()
         expect(page.locator("#limits")).to_contain_text("SHA-256 differs")
@@ -246,22 +243,20 @@ def test_another_file_than_the_one_that_was_named_is_refused(
         expect(page.locator("#thorough-remove")).to_be_hidden()
 
 
-def test_forty_pictures_as_the_composed_model_judges_them(
-    browser: Browser, clip_home: Path, tmp_path: Path
-) -> None:
-    """Those drawn here, and real ones where they lie beside the repository."""
+def test_forty_images_match_composed_model(browser: Browser, clip_home: Path, tmp_path: Path) -> None:
+    """Synthetic images, and real ones if they lie beside the repository."""
     clip = registry.installed("clip")
     assert clip is not None
     site.build(tmp_path / "www", site.browser_model(), thorough=clip)
     real = [path for path in sorted(FIXTURES.rglob("*")) if path.suffix in (".jpg", ".jpeg", ".png", ".webp")]
     pictures = golden_pictures() | {path.name: path.read_bytes() for path in real[:: max(1, len(real) // 12)]}
     assert len(pictures) >= 40
-    with serving_files(tmp_path / "www") as at, watching(browser, at) as watched:
-        page = watched.page
+    with serving_files(tmp_path / "www") as at, monitored_page(browser, at) as monitored:
+        page = monitored.page
         page.set_default_timeout(600_000)
         page.goto(f"{at}/predict.html")
         _switch(page)
         differences = np.array(_compare(_records(page, pictures), Detector("clip"), pictures))
-        # The activations are 8-bit integers: another order of float sums rounds some of them otherwise. Measured on 39
-        # of these pictures: median .013, at most .072.
+        # 8-bit activations: another summation order changes their rounding. Measured on 39 of these images: median
+        # .013, maximum .072.
         assert np.median(differences) < 0.03 and differences.max() < 0.15

@@ -1,4 +1,4 @@
-"""What goes wrong while pictures are checked costs that picture and nothing else, and can be stopped."""
+"""Errors during a run fail only the image concerned; pauses and downloads can be stopped."""
 
 from __future__ import annotations
 
@@ -14,45 +14,43 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from imageprocess.web import site
 from testkit.pictures import encode
+from testkit.service import running
 from tests.support.browsing import (
     DESKTOP,
     PHONE,
     Open,
-    check,
-    choose,
+    choose_files,
     choose_private,
+    monitored_page,
+    run_check,
     saved_records,
-    watching,
 )
-from tests.support.service import running
 
 pytestmark = pytest.mark.e2e
-Drawn = dict[str, Path]
+ImageFiles = dict[str, Path]
 DETECT = "**/v1/detect*"
 
 
-def _copies(drawn: Drawn, folder: Path, *names: str) -> list[Path]:
+def _copies(image_files: ImageFiles, folder: Path, *names: str) -> list[Path]:
     for name in names:
-        (folder / name).write_bytes(drawn["dark.png"].read_bytes())
+        (folder / name).write_bytes(image_files["dark.png"].read_bytes())
     return [folder / name for name in names]
 
 
-def test_a_file_that_cannot_be_read_any_more_fails_alone(
-    open_page: Open, drawn: Drawn, tmp_path: Path
-) -> None:
-    watched = open_page()
-    watched.expected = ("ERR_UPLOAD_FILE_CHANGED",)
-    page = watched.page
-    files = _copies(drawn, tmp_path, "changed.png", "b.png", "c.png")
-    choose(page, *files)
+def test_unreadable_file_fails_alone(open_page: Open, image_files: ImageFiles, tmp_path: Path) -> None:
+    monitored = open_page()
+    monitored.expected = ("ERR_UPLOAD_FILE_CHANGED",)
+    page = monitored.page
+    files = _copies(image_files, tmp_path, "changed.png", "b.png", "c.png")
+    choose_files(page, *files)
     expect(page.locator("[data-drawn]")).to_have_count(3)
-    os.utime(files[0], (1, 1))  # a browser goes by the time
-    check(page)
+    os.utime(files[0], (1, 1))  # browsers compare the modification time
+    run_check(page)
     expect(page.get_by_role("status")).to_have_text(
         "3 pictures checked. Very likely real: 2, Could not be checked: 1."
     )
     card = page.get_by_role("article", name="changed.png")
-    expect(card.locator(".reason")).to_contain_text("The file cannot be read.")
+    expect(card.locator(".reason")).to_contain_text("The file cannot be read")
     assert [record.get("error", {}).get("code") for record in saved_records(page)] == [
         "not_found",
         None,
@@ -61,16 +59,16 @@ def test_a_file_that_cannot_be_read_any_more_fails_alone(
 
 
 @pytest.mark.parametrize("where", ["service", "browser"])
-def test_a_dropped_folder_fails_alone(
-    open_page: Open, open_static: Open, drawn: Drawn, tmp_path: Path, where: str
+def test_dropped_folder_fails_alone(
+    open_page: Open, open_static: Open, image_files: ImageFiles, tmp_path: Path, where: str
 ) -> None:
-    watched = open_page() if where == "service" else open_static()
-    watched.expected = ("ERR_",)
-    page = watched.page
+    monitored = open_page() if where == "service" else open_static()
+    monitored.expected = ("ERR_",)
+    page = monitored.page
     (tmp_path / "folder.png").mkdir()
     dragged = {
         "items": [],
-        "files": [str(tmp_path / "folder.png"), str(drawn["dark.png"])],
+        "files": [str(tmp_path / "folder.png"), str(image_files["dark.png"])],
         "dragOperationsMask": 1,
     }
     session = page.context.new_cdp_session(page)
@@ -84,9 +82,9 @@ def test_a_dropped_folder_fails_alone(
     assert codes == ["not_found", None]
 
 
-def test_where_nothing_may_be_kept_pictures_are_checked(browser: Browser, address: str, drawn: Drawn) -> None:
-    with watching(browser, address) as watched:
-        page = watched.page
+def test_images_are_checked_without_storage(browser: Browser, address: str, image_files: ImageFiles) -> None:
+    with monitored_page(browser, address) as monitored:
+        page = monitored.page
         refused = """Object.defineProperty(window, "localStorage", {
             get() { throw new DOMException("Access is denied for this document.", "SecurityError"); }
         });"""
@@ -94,8 +92,8 @@ def test_where_nothing_may_be_kept_pictures_are_checked(browser: Browser, addres
         page.goto(f"{address}/predict.html")
         page.wait_for_load_state("networkidle")
         expect(page.locator("#history-keep")).to_be_hidden()
-        choose(page, drawn["bright.jpg"])
-        check(page)
+        choose_files(page, image_files["bright.jpg"])
+        run_check(page)
         expect(page.locator("h2.verdict")).to_have_text("Very likely AI-made")
 
 
@@ -108,12 +106,12 @@ def _busy(wait_s: int, status: int, code: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("status", "code"), [(429, "too_many_requests"), (503, "workers_lost")])
-def test_a_pause_that_the_service_asks_for_is_made_and_said(
-    open_page: Open, drawn: Drawn, status: int, code: str
+def test_retry_after_pause_is_observed_and_shown(
+    open_page: Open, image_files: ImageFiles, status: int, code: str
 ) -> None:
-    watched = open_page()
-    watched.expected = (f"status of {status}",)
-    page = watched.page
+    monitored = open_page()
+    monitored.expected = (f"status of {status}",)
+    page = monitored.page
     refusals = iter(range(1))
 
     def answer(route: Route) -> None:
@@ -123,7 +121,7 @@ def test_a_pause_that_the_service_asks_for_is_made_and_said(
             route.fulfill(**_busy(1, status, code))
 
     page.route(DETECT, answer)
-    choose(page, drawn["bright.jpg"])
+    choose_files(page, image_files["bright.jpg"])
     page.evaluate(
         """() => {
             const status = document.getElementById("status");
@@ -132,44 +130,46 @@ def test_a_pause_that_the_service_asks_for_is_made_and_said(
                 .observe(status, { childList: true, attributes: true });
         }"""
     )
-    check(page)
+    run_check(page)
     expect(page.locator("h2.verdict")).to_have_text("Very likely AI-made")
     paused = [height for text, height in page.evaluate("said") if "Next try in 1 s; 0 of 1 checked" in text]
-    assert paused and paused[-1] > 10  # to be seen, beside a single picture as well
+    assert paused and paused[-1] > 10  # visible also for a single image
 
 
-def test_stop_ends_a_pause(open_page: Open, drawn: Drawn) -> None:
-    watched = open_page()
-    watched.expected = ("status of 503",)
-    page = watched.page
+def test_stop_ends_pause(open_page: Open, image_files: ImageFiles) -> None:
+    monitored = open_page()
+    monitored.expected = ("status of 503",)
+    page = monitored.page
     page.route(DETECT, lambda route: route.fulfill(**_busy(600, 503, "busy")))
-    choose(page, drawn["bright.jpg"], drawn["dark.png"])
+    choose_files(page, image_files["bright.jpg"], image_files["dark.png"])
     page.locator("#run").click()
     expect(page.get_by_role("status")).to_contain_text("Next try in 600 s")
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("status")).to_have_text("Stopped. 0 of 2 checked.")
     page.unroute_all()
-    check(page)
+    run_check(page)
     expect(page.locator("h2.verdict")).to_have_count(2)
 
 
-def test_stop_and_start_over_while_the_network_is_fetched(open_static: Open, drawn: Drawn) -> None:
-    watched = open_static("docs.html", service_workers="block")  # routes do not reach a worker's worker
-    watched.expected = ("Service Worker registration blocked",)
-    page = watched.page
+def test_stop_and_start_over_during_model_download(open_static: Open, image_files: ImageFiles) -> None:
+    monitored = open_static(
+        "docs.html", service_workers="block"
+    )  # Playwright routes do not reach workers of a service worker
+    monitored.expected = ("Service Worker registration blocked",)
+    page = monitored.page
     held: list[Route] = []
     page.route("**/model.onnx*", lambda route: held.append(route))
-    page.goto(f"{watched.address}/predict.html")
-    choose(page, drawn["bright.jpg"])
+    page.goto(f"{monitored.address}/predict.html")
+    choose_files(page, image_files["bright.jpg"])
     page.evaluate(
         "Object.assign(document.getElementById('loading'), { hidden: false, textContent: '1 of 2' })"
     )
-    expect(page.locator("#loading")).to_be_visible()  # as it is when part of it has come
+    expect(page.locator("#loading")).to_be_visible()  # shown during the download
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("status")).to_have_text("Stopped. 0 of 1 checked.")
     page.get_by_role("button", name="Check picture").click()
     page.get_by_role("button", name="Start over").click()
-    choose(page, drawn["dark.png"])
+    choose_files(page, image_files["dark.png"])
     expect(page.get_by_role("button", name="Stop")).to_be_focused()
     for route in held:
         route.continue_()
@@ -179,11 +179,11 @@ def test_stop_and_start_over_while_the_network_is_fetched(open_static: Open, dra
     expect(page.locator("#loading")).to_be_hidden()
 
 
-def test_a_picture_taken_out_during_a_run_leaves_the_focus_on_stop(open_page: Open, drawn: Drawn) -> None:
+def test_removing_image_during_run_keeps_focus_on_stop(open_page: Open, image_files: ImageFiles) -> None:
     page = open_page().page
     held: list[Route] = []
     page.route(DETECT, lambda route: held.append(route))
-    choose(page, drawn["bright.jpg"], drawn["dark.png"])
+    choose_files(page, image_files["bright.jpg"], image_files["dark.png"])
     page.locator("#run").click()
     page.get_by_role("button", name="Remove dark.png").click()
     expect(page.get_by_role("button", name="Stop")).to_be_focused()
@@ -191,32 +191,30 @@ def test_a_picture_taken_out_during_a_run_leaves_the_focus_on_stop(open_page: Op
     expect(page.get_by_label("Choose pictures")).to_be_focused()
     expect(page.get_by_role("status")).to_be_empty()
     page.unroute_all(behavior="ignoreErrors")
-    choose(page, drawn["grey.webp"])
-    check(page)
+    choose_files(page, image_files["grey.webp"])
+    run_check(page)
     expect(page.locator("h2.verdict")).to_have_text("Cannot tell")
 
 
 @pytest.mark.parametrize("key", ["סומסום היפתח", "מפתח אחר"])
-def test_a_key_in_any_script(open_page: Open, drawn: Drawn, tiny_model_dir: Path, key: str) -> None:
+def test_key_in_any_script(open_page: Open, image_files: ImageFiles, tiny_model_dir: Path, key: str) -> None:
     with running(tiny_model_dir, api_key="סומסום היפתח") as address:
-        watched = open_page(at=address)
-        watched.expected = ("403 (Forbidden)",)
-        page = watched.page
-        choose(page, drawn["bright.jpg"])
-        page.get_by_label("This service asks for a key").fill(key)
+        monitored = open_page(at=address)
+        monitored.expected = ("403 (Forbidden)",)
+        page = monitored.page
+        choose_files(page, image_files["bright.jpg"])
+        page.get_by_label("This service requires a key").fill(key)
         page.get_by_role("button", name="Use it").click()
         if key == "סומסום היפתח":
             expect(page.locator("h2.verdict")).to_have_text("Very likely AI-made")
         else:
-            expect(page.locator("#problem")).to_have_text("This key is not known to the service.")
-            expect(page.get_by_label("This service asks for a key")).to_be_focused()
+            expect(page.locator("#problem")).to_have_text("The service does not accept this key.")
+            expect(page.get_by_label("This service requires a key")).to_be_focused()
 
 
-def test_the_limit_that_is_told_is_of_who_looked(
-    open_page: Open, tiny_model_dir: Path, tmp_path: Path
-) -> None:
+def test_size_limit_message_matches_checker(open_page: Open, tiny_model_dir: Path, tmp_path: Path) -> None:
     if not site.has_private_mode():
-        pytest.skip("private mode is not built: `make web` does, where npm is")
+        pytest.skip("private mode is not built: run `make web` (needs npm)")
     path = tmp_path / "scan.tif"
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (600, 600, 3), np.uint8))
     path.write_bytes(encode(noise, "TIFF", compression="jpeg"))
@@ -224,23 +222,25 @@ def test_the_limit_that_is_told_is_of_who_looked(
         page = open_page(at=address).page
         page.get_by_text("In this browser", exact=True).click()
         choose_private(page, path)
-        page.get_by_role("button", name="Send this one to the service").click()
-        expect(page.locator(".reason")).to_have_text("The file is larger than 100 kB.")
+        page.get_by_role("button", name="Send this picture to the service").click()
+        expect(page.locator(".reason")).to_contain_text("The file is larger than 100 kB.")
 
 
-def test_a_warning_about_the_browser_is_not_about_the_service(open_page: Open) -> None:
+def test_browser_warning_is_hidden_for_service(open_page: Open) -> None:
     if not site.has_private_mode():
-        pytest.skip("private mode is not built: `make web` does, where npm is")
-    watched = open_page("docs.html", service_workers="block")  # routes do not reach a worker's worker
-    watched.expected = ("Service Worker registration blocked",)
-    page = watched.page
+        pytest.skip("private mode is not built: run `make web` (needs npm)")
+    monitored = open_page(
+        "docs.html", service_workers="block"
+    )  # Playwright routes do not reach workers of a service worker
+    monitored.expected = ("Service Worker registration blocked",)
+    page = monitored.page
     noisy = (site.WEB / "assets/js/private/decode.js").read_text(encoding="utf-8")
     assert "return drawn.data.every" in noisy
     noisy = noisy.replace("return drawn.data.every", "return false && drawn.data.every")
     page.route(
         "**/private/decode.js", lambda route: route.fulfill(body=noisy, content_type="text/javascript")
     )
-    page.goto(f"{watched.address}/predict.html")
+    page.goto(f"{monitored.address}/predict.html")
     page.get_by_text("In this browser", exact=True).click()
     expect(page.locator("#noisy")).to_be_visible()
     page.get_by_text("On the service", exact=True).click()
@@ -248,12 +248,12 @@ def test_a_warning_about_the_browser_is_not_about_the_service(open_page: Open) -
 
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_of_many_pictures_the_tools_come_first_and_then_the_table(
-    open_page: Open, drawn: Drawn, viewport: dict[str, int]
+def test_tools_and_table_precede_cards_for_many_images(
+    open_page: Open, image_files: ImageFiles, viewport: dict[str, int]
 ) -> None:
     page = open_page(viewport=viewport).page
-    choose(page, *[drawn["bright.jpg"]] * 8)
-    check(page)
+    choose_files(page, *[image_files["bright.jpg"]] * 8)
+    run_check(page)
     expect(page.locator("#rows tr")).to_have_count(8)
     tops = [_top(page, selector) for selector in ("#reset", "#status", "#results", "#cards", "#history")]
     assert tops == sorted(tops)
@@ -266,8 +266,8 @@ def _top(page: Page, selector: str) -> float:
     return box["y"]
 
 
-def test_a_long_name_does_not_widen_the_page(open_page: Open, drawn: Drawn, tmp_path: Path) -> None:
+def test_long_name_does_not_widen_page(open_page: Open, image_files: ImageFiles, tmp_path: Path) -> None:
     page = open_page(viewport=PHONE, has_touch=True, is_mobile=True).page
-    choose(page, *_copies(drawn, tmp_path, f"IMG_{'1234567890' * 8}.png"))
-    check(page)
+    choose_files(page, *_copies(image_files, tmp_path, f"IMG_{'1234567890' * 8}.png"))
+    run_check(page)
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]

@@ -1,4 +1,4 @@
-"""A small data set that the tiny model (bright is AI's) can be measured on."""
+"""A small data set with known errors of the tiny model (bright is AI)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from testkit.pictures import encode
 
 
 @pytest.fixture(scope="session")
-def drawn_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """ai/{g1,g2} and real/{r1,r2}, 6 pictures each: AI's are bright but for two, real ones dark but for one."""
+def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """ai/{g1,g2} and real/{r1,r2}, 6 images each: AI images are bright except two, real ones dark except one."""
     folder = tmp_path_factory.mktemp("drawn")
     rng = np.random.default_rng(0)
     for source in ("ai/g1", "ai/g2", "real/r1", "real/r2"):

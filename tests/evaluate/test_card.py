@@ -1,4 +1,4 @@
-"""What a model folder says of itself is what was measured."""
+"""Model cards and model.json contain the measured figures."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ PAGE = f"# Title\n\nbefore\n{card.BEGIN}\nold figures\n{card.END}\nafter\n"
 
 
 @pytest.fixture(scope="module")
-def records(drawn_set: Path, tiny_model_dir: Path) -> list[dict]:
-    dataset = read_dataset(drawn_set)
+def records(small_dataset: Path, tiny_model_dir: Path) -> list[dict]:
+    dataset = read_dataset(small_dataset)
     one = evaluate(dataset, [tiny_model_dir], ["equalised"], jobs=1, resamples=20).record
     many = evaluate(dataset, [tiny_model_dir], ["raw", "web"], jobs=1, resamples=20).record
     one["data"]["split"], many["data"]["split"] = "test", "open_test"
@@ -32,7 +32,7 @@ def folder(tmp_path: Path, tiny_model_dir: Path) -> Path:
     return tmp_path / "tiny"
 
 
-def test_model_json_holds_the_figures_and_the_folder_still_verifies(folder, records):
+def test_model_json_gets_figures_and_folder_still_verifies(folder, records):
     card.write_card(folder, records, 0)
     measured = registry.verify(folder).facts["measured"]
     assert measured["data_id"] == records[0]["data"]["id"]
@@ -42,7 +42,7 @@ def test_model_json_holds_the_figures_and_the_folder_still_verifies(folder, reco
     assert len(open_test["web"]["intervals"]["auroc"]) == 2
 
 
-def test_the_card_shows_every_tier_generator_and_sanity_check(folder, records):
+def test_card_shows_every_tier_generator_and_sanity_check(folder, records):
     card.write_card(folder, records, 0)
     text = (folder / "CARD.md").read_text(encoding="utf-8")
     for words in (
@@ -58,16 +58,16 @@ def test_the_card_shows_every_tier_generator_and_sanity_check(folder, records):
     assert "nan" not in text and "None" not in text
 
 
-def test_the_card_tells_what_each_tier_changes(folder, records):
+def test_card_describes_tiers(folder, records):
     card.write_card(folder, records, 0)
-    found = records[1]["models"][0]["consistency"]
-    low, high = found["intervals"]["web"]
-    share = found["flips_from_first"]["web"]
-    told = f"Against raw alone: web {100 * share:.1f} [{100 * low:.1f}, {100 * high:.1f}] %."
-    assert told in (folder / "CARD.md").read_text(encoding="utf-8")
+    consistency = records[1]["models"][0]["consistency"]
+    low, high = consistency["intervals"]["web"]
+    share = consistency["flips_from_first"]["web"]
+    sentence = f"Against raw alone: web {100 * share:.1f} [{100 * low:.1f}, {100 * high:.1f}] %."
+    assert sentence in (folder / "CARD.md").read_text(encoding="utf-8")
 
 
-def test_the_card_tells_what_the_calibration_was_fitted_on_where_known(folder, records):
+def test_card_names_calibration_data(folder, records):
     card.write_card(folder, records, 0)
     assert "calibrated on" not in (folder / "CARD.md").read_text(encoding="utf-8")
     facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
@@ -77,21 +77,21 @@ def test_the_card_tells_what_the_calibration_was_fitted_on_where_known(folder, r
     assert "| calibrated on | four folds |" in (folder / "CARD.md").read_text(encoding="utf-8")
 
 
-def test_writing_twice_gives_the_same_card(folder, records):
+def test_card_is_deterministic(folder, records):
     card.write_card(folder, records, 0)
     first = (folder / "CARD.md").read_bytes(), (folder / "model.json").read_bytes()
     card.write_card(folder, records, 0)
     assert first == ((folder / "CARD.md").read_bytes(), (folder / "model.json").read_bytes())
 
 
-def test_a_model_of_which_only_grades_were_measured_has_no_row(folder, records):
+def test_model_with_grades_only_has_no_row(folder, records):
     card.write_card(folder, records, 0)
     facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     other = {**facts, "name": "other", "measured": {"grades": {}}}
     assert card.render_table([facts, other]) == card.render_table([facts])
 
 
-def test_figures_of_another_model_are_refused(folder, records):
+def test_figures_of_other_model_are_rejected(folder, records):
     facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     facts["files"]["model.onnx"] = "0" * 64
     (folder / "model.json").write_text(json.dumps(facts), encoding="utf-8")
@@ -100,7 +100,7 @@ def test_figures_of_another_model_are_refused(folder, records):
     assert "Brightness" in (folder / "CARD.md").read_text(encoding="utf-8")
 
 
-def test_the_page_changes_between_its_markers_alone(folder, records, tmp_path):
+def test_page_changes_only_between_markers(folder, records, tmp_path):
     card.write_card(folder, records, 0)
     page = tmp_path / "page.md"
     page.write_text(PAGE, encoding="utf-8")
@@ -110,7 +110,7 @@ def test_the_page_changes_between_its_markers_alone(folder, records, tmp_path):
     assert "old figures" not in text and "| tiny | open test" in text and "87.5" in text
 
 
-def test_a_page_without_markers_is_refused(folder, records, tmp_path):
+def test_page_without_markers_is_rejected(folder, records, tmp_path):
     card.write_card(folder, records, 0)
     (tmp_path / "page.md").write_text("# Title\n", encoding="utf-8")
     with pytest.raises(UsageError, match="measured:begin"):

@@ -1,4 +1,4 @@
-"""What a grade has meant is counted as it is told: sources alike, classes alike, and nothing of a handful."""
+"""Share of AI per grade: sources and classes are weighted equally, small samples are omitted."""
 
 from __future__ import annotations
 
@@ -28,32 +28,32 @@ CUTS = {
 
 
 def _scored(rows: list[tuple[bool, str, float, int]]) -> Scored:
-    """(is_ai, source, score, how often)"""
+    """(is_ai, source, score, count)"""
     listed = [row[:3] for row in rows for _ in range(row[3])]
     is_ai, sources, scores = (np.array(column) for column in zip(*listed, strict=True))
     return Scored(is_ai, scores, sources)
 
 
-def test_sources_and_classes_weigh_alike() -> None:
-    """Five AI sources that lean, one of them huge; five real ones, of which one leans that way with half of its own."""
+def test_sources_and_classes_have_equal_weight() -> None:
+    """Five AI sources in one grade, one of them huge; of five real sources one is in it with half of its images."""
     rows = [(True, f"a{i}", 0.7, 1000 if i == 0 else 10) for i in range(5)]
     rows += [(False, f"r{i}", 0.3, 10) for i in range(4)] + [(False, "r4", 0.3, 50), (False, "r4", 0.7, 50)]
-    found = grade_table(_scored(rows), CUTS)
-    assert list(found) == ["leaning_ai", "leaning_real"]
-    assert found["leaning_ai"]["ai_share"] == pytest.approx(
+    actual = grade_table(_scored(rows), CUTS)
+    assert list(actual) == ["leaning_ai", "leaning_real"]
+    assert actual["leaning_ai"]["ai_share"] == pytest.approx(
         1 / 1.1, abs=1e-4
-    )  # r4 is a fifth, half of it here
-    assert (found["leaning_ai"]["pictures"], found["leaning_ai"]["sources"]) == (1090, 6)
-    assert found["leaning_real"]["ai_share"] == 0
+    )  # r4 is one of five sources, half of it in this grade
+    assert (actual["leaning_ai"]["pictures"], actual["leaning_ai"]["sources"]) == (1090, 6)
+    assert actual["leaning_real"]["ai_share"] == 0
 
 
-def test_of_a_handful_nothing_is_claimed() -> None:
+def test_no_grade_share_from_few_images() -> None:
     rows = [(True, f"a{i}", 0.7, 10) for i in range(5)] + [(False, f"r{i}", 0.1, 10) for i in range(5)]
     rows += [(True, "a0", 0.99, 100), (False, "r0", 0.5, 3), (False, "r1", 0.5, 3)]
     assert list(grade_table(_scored(rows), CUTS)) == ["leaning_ai", "likely_real"]
 
 
-def test_a_picture_too_small_to_be_judged_counts_for_no_grade() -> None:
+def test_too_small_image_counts_for_no_grade() -> None:
     scored = _scored(
         [(True, f"a{i}", 0.7, 10) for i in range(5)] + [(False, f"r{i}", 0.1, 10) for i in range(5)]
     )
@@ -68,26 +68,26 @@ def _records(spec: Any, split: str = "open_test", tier: str = "web") -> list[dic
     return [{"data": {"split": split, "id": "0" * 12}, "date": "2026-01-01", "models": [model]}]
 
 
-def test_what_was_measured_reaches_the_answer(tmp_path: Path) -> None:
+def test_measured_grades_reach_the_verdict(tmp_path: Path) -> None:
     folder = write_tiny_model(tmp_path / "tiny")
     (folder / "CARD.md").write_text("# tiny\n\n## Limits\n\nNone.\n", "utf-8")
     facts = json.loads((folder / "model.json").read_text("utf-8"))
     facts["files"]["CARD.md"] = registry.file_sha256(folder / "CARD.md")
     (folder / "model.json").write_text(json.dumps(facts), "utf-8")
-    for _ in range(2):  # written again, it is replaced
+    for _ in range(2):  # writing again replaces it
         write_grades(folder, _records(load_spec(folder)), 0)
-    registry.verify(folder)  # the card's hash is that of the new one
+    registry.verify(folder)  # the hash of the card was updated
     card = (folder / "CARD.md").read_text("utf-8")
     assert card.count("very_likely_ai | 93.0 | 412 | 31") == 1 and card.endswith("## Limits\n\nNone.\n")
     result = Detector(folder).detect(encode(scene(1).point(lambda value: 200 + value // 5), "PNG"))
     assert result.verdict and result.verdict.measured
     assert result.verdict.measured["ai_share"] == 0.93 and result.verdict.measured["split"] == "open_test"
     assert "93 of 100" in to_text(result)
-    kept = json.loads((folder / "model.json").read_text("utf-8"))["measured"]["grades"]
-    assert kept["tier"] == "web" and "very_likely_ai | 93.0 | 412 | 31" in grades_section(kept)
+    grades = json.loads((folder / "model.json").read_text("utf-8"))["measured"]["grades"]
+    assert grades["tier"] == "web" and "very_likely_ai | 93.0 | 412 | 31" in grades_section(grades)
 
 
-def test_grades_of_other_splits_are_not_written(tmp_path: Path) -> None:
+def test_grades_use_only_the_test_split(tmp_path: Path) -> None:
     folder = write_tiny_model(tmp_path / "tiny")
     spec = load_spec(folder)
     assert measured_grades(_records(spec, split="val"), 0) is None
@@ -96,7 +96,7 @@ def test_grades_of_other_splits_are_not_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["clip", "student", "cnn"])
-def test_the_cards_that_ship_tell_what_model_json_does(name: str) -> None:
+def test_shipped_cards_match_model_json(name: str) -> None:
     folder = registry.MODELS / name
     facts = json.loads((folder / "model.json").read_text("utf-8"))
     assert grades_section(facts["measured"]["grades"]) in (folder / "CARD.md").read_text("utf-8")

@@ -1,4 +1,4 @@
-"""A picture that a model will not judge is no verdict, in no group and on no tier."""
+"""Images on which a model abstains count as no verdict in groups and tiers."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ SOURCES = np.array(["a", "a", "r", "r"])
 SMALL = np.array([True, False, False, True])
 
 
-def test_a_picture_too_small_on_one_tier_contradicts_none():
+def test_image_too_small_on_one_tier_is_no_label_flip():
     whole = Scored(IS_AI, np.array([0.9, 0.9, 0.1, 0.1]), SOURCES)
     cropped = np.array([0.1, 0.1, 0.1, 0.9])
     answered = consistency([whole, Scored(IS_AI, cropped, SOURCES)], ["raw", "crop"], CUTS, 0)
     held_back = consistency([whole, Scored(IS_AI, cropped, SOURCES, SMALL)], ["raw", "crop"], CUTS, 0)
     assert (answered["contradictions"], held_back["contradictions"]) == (3 / 4, 1 / 4)
-    assert answered["flips"] == held_back["flips"] == 3 / 4  # of the best guess, which is always given
+    assert answered["flips"] == held_back["flips"] == 3 / 4  # of best-guess, which never abstains
 
 
-def test_a_picture_too_small_is_unsure_in_its_group():
+def test_too_small_image_is_unsure_in_its_group():
     scored = Scored(IS_AI, np.array([0.9, 0.9, 0.9, 0.9]), SOURCES, SMALL)
     ai, real = group_rows(scored, SOURCES, CUTS, 0)
     assert (ai.tpr, ai.unsure, ai.accuracy) == (1 / 2, 1 / 2, 1)

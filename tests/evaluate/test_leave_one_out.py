@@ -1,4 +1,4 @@
-"""A generator that is left out is not in the training, and its row says how the network did without it."""
+"""Leave one generator family out: it is not trained on, and its row has the score of that network."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ORIGINS = ("FLUX.1 [dev]", "Midjourney v6", "FLUX / Midjourney mix")
 
 @pytest.fixture(scope="module")
 def two_families(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """40 pictures each of FLUX and of Midjourney, 10 of a source that mixes them, 60 real ones; in three splits."""
+    """40 images each of FLUX and Midjourney, 10 of a source that mixes them, 60 real images; in three splits."""
     folder = tmp_path_factory.mktemp("families")
     rng = np.random.default_rng(0)
     rows = []
@@ -48,25 +48,25 @@ def two_families(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_each_family_is_tested_by_a_network_that_never_saw_it(two_families, monkeypatch):
+def test_each_family_is_scored_by_a_network_trained_without_it(two_families, monkeypatch):
     trained_on = []
     train = imageprocess.train.loop.train
 
-    def watched(*args, rows, **options):
+    def record_training(*args, rows, **options):
         trained_on.append({row.origin for row in rows if row.label == "ai"})
         return train(*args, rows=rows, **options)
 
-    monkeypatch.setattr(imageprocess.train.loop, "train", watched)
-    told = []
+    monkeypatch.setattr(imageprocess.train.loop, "train", record_training)
+    progress = []
     record = leave_one_out(
         two_families,
         Plan(epochs=1, sample=32),
         jobs=1,
         resamples=10,
-        report=lambda left_out, done, of: told.append((left_out, done, of)),
+        report=lambda left_out, done, of: progress.append((left_out, done, of)),
     )
-    assert told == [(NOTHING, 0, 3), ("FLUX", 1, 3), ("Midjourney", 2, 3)]
-    assert trained_on == [set(_ORIGINS), {"Midjourney v6"}, {"FLUX.1 [dev]"}]  # a mixture shows both
+    assert progress == [(NOTHING, 0, 3), ("FLUX", 1, 3), ("Midjourney", 2, 3)]
+    assert trained_on == [set(_ORIGINS), {"Midjourney v6"}, {"FLUX.1 [dev]"}]  # a mixed source contains both
     flux, midjourney = record["rows"]
     assert (flux["family"], flux["n"], midjourney["n"]) == ("FLUX", 40, 40)
     assert record["n_real"] == 12
@@ -76,7 +76,7 @@ def test_each_family_is_tested_by_a_network_that_never_saw_it(two_families, monk
     assert "| FLUX | 40 | " in text and text.splitlines()[-1].startswith("| mean | | ")
 
 
-def test_one_family_is_not_enough(two_families, tmp_path):
+def test_one_family_is_rejected(two_families, tmp_path):
     rows = [
         line
         for line in (two_families / "index.csv").read_text(encoding="utf-8").splitlines()
@@ -97,16 +97,16 @@ def test_one_family_is_not_enough(two_families, tmp_path):
         ("my own diffusion model", {"my own diffusion model"}),
     ],
 )
-def test_families(origin, families):
+def test_generator_families(origin, families):
     assert families_of(origin) == families
 
 
-def test_the_family_that_the_manifest_names_comes_first():
+def test_manifest_family_has_priority():
     assert families_of("DreamShaper 8", "sd_1_2") == {"Stable Diffusion 1 and 2"}
     assert families_of("FLUX and Midjourney", "mixed") == {"FLUX", "Midjourney"}
     assert families_of("Kandinsky 2", "other") == {"Kandinsky 2"}
 
 
-def test_a_network_that_is_none_is_refused(two_families: Path) -> None:
+def test_invalid_network_is_rejected(two_families: Path) -> None:
     with pytest.raises(UsageError, match="nonet: not a network"):
         leave_one_out(two_families, Plan(net="nonet"))

@@ -1,4 +1,4 @@
-"""Which pictures an evaluation takes, from an index or from folders."""
+"""Data sets for evaluation, from an index or from folders."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def indexed(folder: Path) -> Path:
     return folder
 
 
-def test_an_index_gives_split_source_origin_and_what_may_be_shown(tmp_path):
+def test_index_gives_split_source_origin_and_display_permission(tmp_path):
     dataset = read_dataset(indexed(tmp_path))
     assert dataset.split == "test" and dataset.id == data_id(read_index(tmp_path))
     ai, real = dataset.pictures
@@ -55,7 +55,7 @@ def test_an_index_gives_split_source_origin_and_what_may_be_shown(tmp_path):
     assert splits_of(tmp_path) == ["val", "test"]
 
 
-def test_the_labels_of_a_short_index_are_those_that_an_import_knows(tmp_path):
+def test_short_index_labels_match_import(tmp_path):
     fill(tmp_path, "a.png", "b.png")
     index = tmp_path / "index.csv"
     index.write_text("path,label\na.png,Fake\nb.png,REAL\n", encoding="utf-8")
@@ -65,7 +65,7 @@ def test_the_labels_of_a_short_index_are_those_that_an_import_knows(tmp_path):
         read_dataset(tmp_path)
 
 
-def test_a_short_index_will_do(tmp_path):
+def test_short_index_is_accepted(tmp_path):
     fill(tmp_path, "a.png", "b.png")
     (tmp_path / "index.csv").write_text("path,label,source\na.png,ai,x\nb.png,real,y\n", encoding="utf-8")
     dataset = read_dataset(tmp_path)
@@ -74,7 +74,7 @@ def test_a_short_index_will_do(tmp_path):
 
 
 @pytest.mark.parametrize("ai", ["ai", "fake", "FAKE"])
-def test_plain_folders(tmp_path, ai):
+def test_plain_class_folders(tmp_path, ai):
     dataset = read_dataset(fill(tmp_path, f"{ai}/sdxl/1.png", "real/2.png", "real/phone/3.png"))
     assert dataset.split == ""
     assert sorted((p.source, p.is_ai) for p in dataset.pictures) == [
@@ -82,14 +82,14 @@ def test_plain_folders(tmp_path, ai):
     ]  # fmt: skip
 
 
-def test_the_layout_of_cifake(tmp_path):
+def test_cifake_layout(tmp_path):
     fill(tmp_path, "train/REAL/1.png", "train/FAKE/2.png", "test/REAL/3.png", "test/FAKE/4.png")
     assert splits_of(tmp_path) == ["train", "test"]
     assert {p.path.name for p in read_dataset(tmp_path).pictures} == {"3.png", "4.png"}
     assert {p.path.name for p in read_dataset(tmp_path, "train").pictures} == {"1.png", "2.png"}
 
 
-def test_the_id_of_plain_folders_follows_the_pictures(tmp_path):
+def test_data_id_of_plain_folders_depends_on_images(tmp_path):
     first = read_dataset(fill(tmp_path, "ai/1.png", "real/2.png")).id
     (tmp_path / "ai/1.png").rename(tmp_path / "ai/other-name.png")
     assert read_dataset(tmp_path).id == first
@@ -97,22 +97,22 @@ def test_the_id_of_plain_folders_follows_the_pictures(tmp_path):
     assert read_dataset(tmp_path).id != first
 
 
-def test_one_class_is_refused_with_its_name(tmp_path):
+def test_single_class_is_rejected_by_name(tmp_path):
     with pytest.raises(DataError, match="no real pictures"):
         read_dataset(fill(tmp_path, "ai/1.png"))
 
 
-def test_a_split_that_is_not_there_is_told_with_those_that_are(tmp_path):
+def test_missing_split_error_lists_available_splits(tmp_path):
     with pytest.raises(DataError, match=r"no split open_test \(there: val, test\)"):
         read_dataset(indexed(tmp_path), "open_test")
 
 
-def test_a_folder_without_classes_is_refused(tmp_path):
+def test_folder_without_classes_is_rejected(tmp_path):
     with pytest.raises(DataError, match="ai/ and real/"):
         read_dataset(fill(tmp_path, "holiday/1.png"))
 
 
-def test_open_test_by_its_sets_and_the_edits_apart(tmp_path):
+def test_open_test_groups_by_set_and_separates_edits(tmp_path):
     columns = (
         "path,label,source,origin,category,licence,sha256,bytes,width,height,format,jpeg_quality,split,group"
     )

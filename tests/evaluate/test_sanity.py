@@ -1,4 +1,4 @@
-"""The rows that cheat must be found cheating, and the rows at chance must be at chance."""
+"""Sanity checks: leaking metadata features are detected, controls are at chance."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ N = 400
 
 
 def pictures(seed: int = 0) -> tuple[Scored, np.ndarray]:
-    """Eight sources, four of each class, and three file facts that say nothing; the last one no file has."""
+    """Eight sources, four per class, and three uninformative metadata features; no file has the last."""
     rng = np.random.default_rng(seed)
     is_ai = np.arange(N) % 2 == 0
     sources = np.array([f"s{i % 8}" for i in range(N)])
@@ -21,36 +21,36 @@ def pictures(seed: int = 0) -> tuple[Scored, np.ndarray]:
     return Scored(is_ai, rng.random(N), sources), facts
 
 
-def test_file_facts_that_tell_the_class_are_found_out():
+def test_metadata_features_that_leak_the_class_are_detected():
     scored, facts = pictures()
     facts[:, 1] += scored.is_ai  # larger files
     assert sanity.file_facts_alone(scored, facts, resamples=0).values["auroc"] > 0.98
 
 
-def test_file_facts_that_tell_only_the_source_do_not_count():
-    """A fact that names the source exactly: no source lies in both folds, so nothing is learnt from it."""
+def test_metadata_features_that_identify_only_the_source_do_not_count():
+    """A feature that identifies the source exactly: no source is in both folds, so it does not help."""
     scored, facts = pictures()
     facts[:, 0] = [int(source[1:]) for source in scored.sources]
-    found = sanity.file_facts_alone(scored, facts, resamples=0).values["auroc"]
+    actual = sanity.file_facts_alone(scored, facts, resamples=0).values["auroc"]
     random_folds = sanity.file_facts_alone(
         Scored(scored.is_ai, scored.scores, np.array(["one"] * N)), facts, resamples=0
     ).values["auroc"]
-    assert random_folds > 0.98 and found < 0.8
+    assert random_folds > 0.98 and actual < 0.8
 
 
-def test_too_few_pictures_give_no_row():
+def test_too_few_images_give_no_row():
     scored, facts = pictures()
     few = np.arange(6)
     assert sanity.file_facts_alone(scored.where(few), facts[few], resamples=0) is None
 
 
-def test_shuffled_labels_are_at_chance_even_for_a_perfect_detector():
+def test_shuffled_labels_are_at_chance():
     is_ai = np.arange(N) % 2 == 0
     mean, low, high = sanity.shuffled_labels(Scored(is_ai, is_ai * 0.9, np.array(["one"] * N)), CUTS)["auroc"]
     assert low < 0.5 < high and abs(mean - 0.5) < 0.02 and high < 0.6
 
 
-def test_always_real_is_right_as_often_as_pictures_are_real():
+def test_constant_real_accuracy_is_share_of_real():
     is_ai = np.arange(10) < 3
     row = sanity.always_real(is_ai, np.ones(10))
     assert row["accuracy"] == 0.7 and row["balanced_accuracy"] == 0.5 and row["auroc"] == 0.5

@@ -1,10 +1,11 @@
-"""A real Chromium with the extension in it, and sites on loopback whose pictures it looks at."""
+"""Chromium with the extension, and sites on 127.0.0.1 with images to check."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
 import shutil
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +15,8 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Worker, expect, sync_playwright
 
 from imageprocess.web import site
-from tests.support.browsing import CHROMIUM_ARGUMENTS, DESKTOP, TIMEOUT_MS, chromium_path
+from testkit.chromium import CHROMIUM_ARGUMENTS, chromium_path
+from tests.support.browsing import DESKTOP, TIMEOUT_MS, wait_on_page
 from tests.support.picture_site import Site
 
 ARGUMENTS = [*CHROMIUM_ARGUMENTS, "--headless=new", "--lang=en"]
@@ -22,7 +24,7 @@ EXTENSION = Path(__file__).parents[2] / "extension"
 
 
 def _builder() -> ModuleType:
-    """extension/build.py, which is no package's."""
+    """The module extension/build.py, which is in no package."""
     spec = importlib.util.spec_from_file_location("extension_build", EXTENSION / "build.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -37,9 +39,9 @@ def builder() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def packages(builder: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `make extension` writes."""
+    """Output folder of `make extension`."""
     if not site.has_private_mode():
-        pytest.skip("the model's runtime is not there: `make web` fetches it, where npm is")
+        pytest.skip("the model runtime is missing: run `make web` (needs npm)")
     out = tmp_path_factory.mktemp("extension")
     builder.build(out, site.browser_model())
     return out
@@ -52,17 +54,17 @@ class Extension:
         self.context = context
         self.worker = worker
         self.root = worker.url.removesuffix("background.js")
-        self.asked: list[str] = []  # every address that anything in this browser asked for
-        context.on("request", lambda request: self.asked.append(request.url))
+        self.requested_urls: list[str] = []  # URLs of all requests of this browser
+        context.on("request", lambda request: self.requested_urls.append(request.url))
 
     def tab_id(self, page: Page) -> int:
-        found: int = self.worker.evaluate(
+        number: int = self.worker.evaluate(
             "async (url) => (await chrome.tabs.query({})).find((tab) => tab.url === url)?.id", page.url
         )
-        return found
+        return number
 
     def right_click(self, page: Page, src: str | None, frame_id: int = 0) -> None:
-        """Choose the menu entry: the event that the browser sends when a person does."""
+        """Dispatch the event of a click on the context menu entry."""
         self.worker.evaluate(
             """([id, src, frameId]) => chrome.contextMenus.onClicked.dispatch(
                 {menuItemId: "check", frameId, ...(src && {mediaType: "image", srcUrl: src})}, {id})""",
@@ -70,16 +72,16 @@ class Extension:
         )
 
     def panel(self, page: Page) -> Any:
-        """The panel's frame, once it has a verdict or says why it has none."""
-        for _ in range(TIMEOUT_MS // 100):
+        """The frame of the panel, once it shows a verdict or an error."""
+
+        def panel() -> Any:
             frame = next((one for one in page.frames if one.url.startswith(f"{self.root}panel.html")), None)
-            if frame and frame.locator("h2").count():
-                return frame
-            page.wait_for_timeout(100)
-        raise AssertionError(f"no panel among {[frame.url for frame in page.frames]}")
+            return frame if frame and frame.locator("h2").count() else None
+
+        return wait_on_page(page, panel, state=lambda: [frame.url for frame in page.frames])
 
     def popup(self, page: Page | None = None, query: str = "") -> Page:
-        """The toolbar's popup in a tab of its own, for `page`."""
+        """The toolbar popup for `page`, opened in a tab."""
         opened = self.context.new_page()
         tab = f"tab={self.tab_id(page)}" if page else ""
         opened.goto(f"{self.root}popup.html?{tab}{query}")
@@ -87,20 +89,27 @@ class Extension:
         return opened
 
     def scan(self, page: Page) -> dict[str, Any]:
-        """Check the pictures of a page; what the popup is told when all is done."""
+        """Check the images of a page; returns the final progress."""
         tab = self.tab_id(page)
         popup = self.popup(page)
         popup.get_by_role("button", name="Check the pictures").click()
-        popup.wait_for_timeout(1000)
-        for _ in range(3 * TIMEOUT_MS // 200):
-            told: dict[str, Any] = self.worker.evaluate(
-                "(id) => chrome.tabs.sendMessage(id, {call: 'progress'}, {frameId: 0}).catch(() => ({}))", tab
+        states: deque[dict[str, Any]] = deque(maxlen=10)
+
+        def is_stable() -> bool:
+            """Ended, and the same for a second: a page's late images are taken up after 0.7 s."""
+            states.append(
+                self.worker.evaluate(
+                    "(id) => chrome.tabs.sendMessage(id, {call: 'progress'}, {frameId: 0}).catch(() => ({}))",
+                    tab,
+                )
             )
-            if told.get("checked") and not told["running"]:
-                popup.close()
-                return told
-            popup.wait_for_timeout(200)
-        raise AssertionError(f"the scan does not end: {told}")
+            last = states[-1]
+            is_ended = bool(last.get("checked")) and not last["running"]
+            return is_ended and len(states) == 10 and all(state == last for state in states)
+
+        wait_on_page(popup, is_stable, timeout_s=3 * TIMEOUT_MS / 1000, state=lambda: states[-1])
+        popup.close()
+        return states[-1]
 
 
 Start = Callable[..., Extension]
@@ -108,9 +117,7 @@ Start = Callable[..., Extension]
 
 @pytest.fixture(scope="module")
 def start(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
-    """start(allowed=[match patterns], more=(arguments,), ...): `allowed` stands for what a person grants, by a click or
-    for good.
-    """
+    """start(allowed=[match patterns], more=(arguments,), ...): `allowed`: host permissions, as granted by the user."""
     expect.set_options(timeout=TIMEOUT_MS)
     contexts: list[BrowserContext] = []
     with sync_playwright() as playwright:
@@ -149,6 +156,6 @@ def start(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture(scope="session")
 def sites() -> Iterator[tuple[Site, Site]]:
-    """A site, and another one under another name where some of its pictures lie."""
+    """A site, and another under a second host name that serves some of its images."""
     with Site("127.0.0.1") as first, Site("localhost") as second:
         yield first, second

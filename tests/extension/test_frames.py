@@ -1,4 +1,4 @@
-"""Pictures in the frames of a page: of the same site, and of another one that is allowed or not."""
+"""Images in frames of a page: same site, another site with and without permission."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ NOTE = "a fox in the snow\nSteps: 20, Sampler: Euler, CFG scale: 7, Seed: 3, Siz
 Sites = tuple[Site, Site]
 
 
-class Framed:
-    """A page with a picture, a frame of its own site with two more, and a frame of another site with one."""
+class FramePage:
+    """A page with an image, a same-site frame with two images, and a cross-site frame with one."""
 
     def __init__(self, here: Site, there: Site) -> None:
         self.noted = png_texts({"parameters": NOTE})
@@ -48,28 +48,28 @@ class Framed:
             f'<iframe style="{FRAME}" src="{self.other}"></iframe>'
         )
 
-    def open(self, ours: Extension) -> Page:
-        page = ours.context.new_page()
+    def open(self, extension: Extension) -> Page:
+        page = extension.context.new_page()
         page.goto(self.address)
         inner = page.frames[1]
         inner.wait_for_function("[...document.images].every((image) => image.naturalWidth > 0)")
         return page
 
 
-def _frame_id(ours: Extension, page: Page, address: str) -> int:
-    """Of a frame that the extension may read."""
-    found: int = ours.worker.evaluate(
+def _frame_id(extension: Extension, page: Page, address: str) -> int:
+    """Id of a frame that the extension may read."""
+    number: int = extension.worker.evaluate(
         """async ([tabId, address]) => (await chrome.scripting.executeScript(
             {target: {tabId, allFrames: true}, func: () => location.href})
         ).find(({result}) => result === address).frameId""",
-        [ours.tab_id(page), address],
+        [extension.tab_id(page), address],
     )
-    return found
+    return number
 
 
-def _checked(ours: Extension, page: Page, count: int) -> tuple[Page, list[dict[str, Any]]]:
-    """The popup after a scan of the page, and the records that it saves."""
-    popup = ours.popup(page)
+def _scan_results(extension: Extension, page: Page, count: int) -> tuple[Page, list[dict[str, Any]]]:
+    """The popup after a scan of the page, and its saved records."""
+    popup = extension.popup(page)
     popup.get_by_role("button", name="Check the pictures").click()
     expect(popup.locator("#progress")).to_contain_text(f"{count} pictures checked")
     with popup.expect_download() as saving:
@@ -79,40 +79,40 @@ def _checked(ours: Extension, page: Page, count: int) -> tuple[Page, list[dict[s
 
 
 @pytest.fixture(scope="module")
-def ours(start: Start) -> Extension:
+def extension(start: Start) -> Extension:
     return start(allowed=["http://127.0.0.1/*"])
 
 
 @pytest.fixture(scope="module")
-def framed(sites: Sites) -> Framed:
-    return Framed(*sites)
+def frame_page(sites: Sites) -> FramePage:
+    return FramePage(*sites)
 
 
-def test_frames_of_the_same_site_are_scanned_and_others_are_named(ours: Extension, framed: Framed) -> None:
-    page = framed.open(ours)
-    popup, records = _checked(ours, page, 3)
-    assert len(records) == 3 and framed.large in {record["address"] for record in records}
+def test_same_site_frames_are_scanned_and_others_listed(extension: Extension, frame_page: FramePage) -> None:
+    page = frame_page.open(extension)
+    popup, records = _scan_results(extension, page, 3)
+    assert len(records) == 3 and frame_page.large in {record["address"] for record in records}
     assert [record["verdict"]["decided_by"] for record in records].count("metadata") == 1
-    expect(popup.locator("#frames-allow")).to_have_text(re.compile("not looked at. Allow localhost$"))
+    expect(popup.locator("#frames-allow")).to_have_text(re.compile("not checked. Allow localhost$"))
     popup.get_by_role("button", name="Remove the badges").click()
     expect(popup.locator("#progress")).to_be_empty()
     page.close()
 
 
-def test_frames_of_a_site_that_is_allowed_are_scanned(start: Start, framed: Framed) -> None:
-    ours = start(allowed=["http://127.0.0.1/*", "http://localhost/*"])
-    popup, records = _checked(ours, framed.open(ours), 4)
-    assert len(records) == 4 and framed.far in {record["address"] for record in records}
+def test_frames_of_allowed_site_are_scanned(start: Start, frame_page: FramePage) -> None:
+    extension = start(allowed=["http://127.0.0.1/*", "http://localhost/*"])
+    popup, records = _scan_results(extension, frame_page.open(extension), 4)
+    assert len(records) == 4 and frame_page.far in {record["address"] for record in records}
     expect(popup.locator("#frames")).to_be_hidden()
-    ours.context.close()
+    extension.context.close()
 
 
-def test_a_frames_picture_is_shown_over_its_page(ours: Extension, framed: Framed) -> None:
-    """A blob: address, which the frame alone can read, into a report that holds the picture."""
-    page = framed.open(ours)
+def test_panel_of_frame_image_opens_over_page(extension: Extension, frame_page: FramePage) -> None:
+    """A blob: URL, readable only in the frame, and a report that contains the image."""
+    page = frame_page.open(extension)
     address = page.frames[1].evaluate("document.images[1].currentSrc")
-    ours.right_click(page, address, _frame_id(ours, page, framed.inner))
-    panel = ours.panel(page)
+    extension.right_click(page, address, _frame_id(extension, page, frame_page.inner))
+    panel = extension.panel(page)
     expect(panel.locator("blockquote")).to_have_text("a fox in the snow")
     assert panel.parent_frame == page.main_frame
     box, frame = panel.frame_element().bounding_box(), page.locator("iframe").first.bounding_box()
@@ -120,43 +120,43 @@ def test_a_frames_picture_is_shown_over_its_page(ours: Extension, framed: Framed
     panel.get_by_label("with the picture in it").check()
     with page.expect_download() as saving:
         panel.get_by_role("button", name="Save a report").click()
-    assert base64.b64encode(framed.noted).decode() in Path(saving.value.path()).read_text(encoding="utf-8")
+    assert base64.b64encode(frame_page.noted).decode() in Path(saving.value.path()).read_text(
+        encoding="utf-8"
+    )
     page.close()
 
 
-def _point(ours: Extension, page: Page, frame: int) -> Frame:
-    """Ask for one picture, click into the first one of a frame, and give the panel."""
-    ours.right_click(page, None)
+def _pick(extension: Extension, page: Page, frame: int) -> Frame:
+    """Start the picker, click the first image of a frame, and return the panel."""
+    extension.right_click(page, None)
     page.wait_for_function("document.elementFromPoint(5, 5)?.matches('[data-imageprocess]')")
     box = page.locator("iframe").nth(frame).bounding_box()
     assert box
     page.mouse.move(box["x"] + 50, box["y"] + 50)
     page.mouse.click(box["x"] + 60, box["y"] + 60)
-    panel: Frame = ours.panel(page)
+    panel: Frame = extension.panel(page)
     return panel
 
 
-def test_a_click_reaches_the_picture_in_a_frame(ours: Extension, framed: Framed) -> None:
-    page = framed.open(ours)
-    panel = _point(ours, page, 0)
+def test_click_selects_image_in_frame(extension: Extension, frame_page: FramePage) -> None:
+    page = frame_page.open(extension)
+    panel = _pick(extension, page, 0)
     expect(panel.locator("h2.verdict")).to_be_visible()
     expect(panel.get_by_text("the largest copy")).to_be_visible()
     assert panel.parent_frame == page.main_frame
     page.close()
 
 
-def test_a_click_into_a_frame_that_may_not_be_read_asks_for_its_site(ours: Extension, framed: Framed) -> None:
-    page = framed.open(ours)
-    expect(_point(ours, page, 1).locator("#allow")).to_have_text("Allow localhost")
+def test_click_into_forbidden_frame_requests_permission(extension: Extension, frame_page: FramePage) -> None:
+    page = frame_page.open(extension)
+    expect(_pick(extension, page, 1).locator("#allow")).to_have_text("Allow localhost")
     page.close()
 
 
-def test_in_a_frame_that_may_not_be_read_the_page_asks_for_the_permission(
-    ours: Extension, framed: Framed
-) -> None:
-    page = framed.open(ours)
-    ours.right_click(page, framed.far, frame_id=4242)  # no frame that the extension may reach has this number
-    panel = ours.panel(page)
-    expect(panel.locator("h2")).to_have_text("This picture lies on another site")
+def test_forbidden_frame_image_requests_permission(extension: Extension, frame_page: FramePage) -> None:
+    page = frame_page.open(extension)
+    extension.right_click(page, frame_page.far, frame_id=4242)  # no accessible frame has this id
+    panel = extension.panel(page)
+    expect(panel.locator("h2")).to_have_text("This picture is on another site")
     expect(panel.locator("#allow")).to_have_text("Allow localhost")
     page.close()

@@ -1,4 +1,4 @@
-"""What is in the packages, and what they may do."""
+"""Contents and permissions of the extension packages."""
 
 from __future__ import annotations
 
@@ -16,25 +16,27 @@ SHELL = Path(__file__).parents[2] / "extension"
 
 
 def _manifest(packages: Path, browser: str) -> dict[str, object]:
-    told: dict[str, object] = json.loads((packages / browser / "manifest.json").read_text(encoding="utf-8"))
-    return told
+    manifest: dict[str, object] = json.loads(
+        (packages / browser / "manifest.json").read_text(encoding="utf-8")
+    )
+    return manifest
 
 
 @pytest.mark.parametrize(("browser", "more"), [("chromium", ["offscreen"]), ("firefox", [])])
-def test_permissions_are_these_and_no_site_is_among_them(
-    packages: Path, browser: str, more: list[str]
-) -> None:
-    told = _manifest(packages, browser)
-    assert sorted(told["permissions"]) == sorted(["activeTab", "contextMenus", "scripting", "storage", *more])  # type: ignore[call-overload]
-    assert told["optional_host_permissions"] == ["*://*/*"]
+def test_manifest_permissions_include_no_site(packages: Path, browser: str, more: list[str]) -> None:
+    manifest = _manifest(packages, browser)
+    assert sorted(manifest["permissions"]) == sorted(
+        ["activeTab", "contextMenus", "scripting", "storage", *more]
+    )  # type: ignore[call-overload]
+    assert manifest["optional_host_permissions"] == ["*://*/*"]
     assert (
         not {"host_permissions", "content_scripts", "optional_permissions", "externally_connectable"}
-        & told.keys()
+        & manifest.keys()
     )
 
 
 @pytest.mark.parametrize("browser", ["chromium", "firefox"])
-def test_nothing_but_the_package_may_run(packages: Path, browser: str) -> None:
+def test_content_security_policy_allows_only_packaged_code(packages: Path, browser: str) -> None:
     policy = _manifest(packages, browser)["content_security_policy"]["extension_pages"]  # type: ignore[index]
     directives = dict(part.strip().split(" ", 1) for part in policy.split(";"))
     assert directives["default-src"] == "'none'" and directives["frame-src"] == "'none'"
@@ -44,18 +46,18 @@ def test_nothing_but_the_package_may_run(packages: Path, browser: str) -> None:
             assert "://" not in tag and (" src=" in tag or "application/json" in tag), (path.name, tag)
 
 
-def test_the_pages_modules_are_there_once_and_unchanged(packages: Path) -> None:
-    ours = packages / "chromium/assets/js"
-    theirs = {path.relative_to(site.WEB / "assets/js") for path in (site.WEB / "assets/js").rglob("*.js")}
-    assert {path.relative_to(ours) for path in ours.rglob("*.js")} == theirs
-    for name in theirs:
-        assert (ours / name).read_bytes() == (site.WEB / "assets/js" / name).read_bytes()
+def test_web_modules_are_packaged_unchanged(packages: Path) -> None:
+    packaged = packages / "chromium/assets/js"
+    names = {path.relative_to(site.WEB / "assets/js") for path in (site.WEB / "assets/js").rglob("*.js")}
+    assert {path.relative_to(packaged) for path in packaged.rglob("*.js")} == names
+    for name in names:
+        assert (packaged / name).read_bytes() == (site.WEB / "assets/js" / name).read_bytes()
     assert (packages / "chromium/verdict.json").read_bytes() == (
         site.WEB.parent / "verdict.json"
     ).read_bytes()
 
 
-def test_any_model_of_the_browser_can_be_packed(builder: ModuleType, tiny_model_dir: Path) -> None:
+def test_any_browser_model_can_be_packaged(builder: ModuleType, tiny_model_dir: Path) -> None:
     packed = builder.contents("chromium", tiny_model_dir)
     assert json.loads(packed["model/model.json"])["name"] == "tiny"
     assert packed["model/model.onnx"] == (tiny_model_dir / "model.onnx").read_bytes()
@@ -64,27 +66,27 @@ def test_any_model_of_the_browser_can_be_packed(builder: ModuleType, tiny_model_
         assert name not in path.read_text(encoding="utf-8"), path
 
 
-def test_the_shell_names_no_address(packages: Path) -> None:
+def test_extension_code_has_no_url(packages: Path) -> None:
     for path in [*SHELL.glob("*.js"), *SHELL.glob("page/*.js"), *SHELL.glob("*.html"), *SHELL.glob("*.css")]:
-        found = re.findall(r"https?://[\w.]+", path.read_text(encoding="utf-8"))
-        assert not found, (path.name, found)
+        matches = re.findall(r"https?://[\w.]+", path.read_text(encoding="utf-8"))
+        assert not matches, (path.name, matches)
 
 
-def test_a_zip_is_the_folder_and_the_same_each_time(packages: Path) -> None:
+def test_zip_matches_folder_and_is_reproducible(packages: Path) -> None:
     for browser in ("chromium", "firefox"):
         (path,) = packages.glob(f"*-{browser}.zip")
         folder = packages / browser
         with zipfile.ZipFile(path) as archive:
             assert {name: archive.read(name) for name in archive.namelist()} == {
-                found.relative_to(folder).as_posix(): found.read_bytes()
-                for found in folder.rglob("*")
-                if found.is_file()
+                actual.relative_to(folder).as_posix(): actual.read_bytes()
+                for actual in folder.rglob("*")
+                if actual.is_file()
             }
             assert archive.namelist() == sorted(archive.namelist())
             assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
-def test_every_text_is_in_both_languages() -> None:
+def test_texts_exist_in_both_languages() -> None:
     texts = [
         json.loads((SHELL / f"texts/{language}.json").read_text(encoding="utf-8"))
         for language in ("en", "he")
@@ -96,7 +98,7 @@ def test_every_text_is_in_both_languages() -> None:
         for language in ("en", "he")
     ]
     assert messages[0].keys() == messages[1].keys()
-    assert len(messages[0]["description"]["message"]) <= 132  # the stores' limit
+    assert len(messages[0]["description"]["message"]) <= 132  # limit of the stores
     used = "".join(path.read_text(encoding="utf-8") for path in [*SHELL.glob("*.js"), *SHELL.glob("*.html")])
     for key in texts[0]:
         stem = re.sub(r"\.(one|other)$", "", key)

@@ -1,4 +1,4 @@
-"""The toolbar's popup, in a tab of its own."""
+"""The toolbar popup, opened in a tab."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
 
 
 @pytest.fixture(scope="module")
-def ours(start: Start) -> Extension:
-    """With nothing allowed, as installed."""
+def extension(start: Start) -> Extension:
+    """Without host permissions, as installed."""
     return start()
 
 
-def test_chosen_pictures_have_cards_with_verdicts(ours: Extension) -> None:
-    popup = ours.popup()
-    expect(popup.locator("#page")).to_be_hidden()  # no page is open but its own
+def test_chosen_images_have_cards_with_verdicts(extension: Extension) -> None:
+    popup = extension.popup()
+    expect(popup.locator("#page")).to_be_hidden()  # no other page is open
     expect(popup.locator("#allowed")).to_contain_text("No site is allowed")
     note = png_texts({"parameters": "a cat\nSteps: 20, Sampler: Euler, Seed: 1, Model: x"})
-    given = {
+    inputs = {
         "noted.png": note,
         "plain.jpg": encode(golden_picture(1, 640, 427), "JPEG"),
         "cut.jpg": note[:60],
     }
-    files = [{"name": name, "mimeType": "image/png", "buffer": data} for name, data in given.items()]
+    files = [{"name": name, "mimeType": "image/png", "buffer": data} for name, data in inputs.items()]
     popup.set_input_files("#files", files)  # type: ignore[arg-type]
     expect(popup.locator("article[aria-label='noted.png'] h2")).to_have_text(
         re.compile("^Made with .+says the file")
@@ -50,45 +50,45 @@ def test_chosen_pictures_have_cards_with_verdicts(ours: Extension) -> None:
     assert "a cat" in Path(saving.value.path()).read_text(encoding="utf-8")
 
 
-def test_without_a_permission_a_page_is_not_touched(ours: Extension, sites: Sites) -> None:
-    """The popup as a tab has no click's permission: the page stays as it is, and the popup says so."""
+def test_page_without_permission_is_not_scanned(extension: Extension, sites: Sites) -> None:
+    """As a tab the popup has no activeTab permission: the page is unchanged and the popup says so."""
     sites[0].picture("/a.png", encode(scene(1), "PNG"))
-    page = ours.context.new_page()
+    page = extension.context.new_page()
     page.goto(sites[0].page('<img src="/a.png" width=200>'))
     before = page.content()
-    tab = ours.worker.evaluate("async () => (await chrome.tabs.query({})).map(({id}) => id)")
-    popup = ours.context.new_page()
-    popup.goto(f"{ours.root}popup.html?tab={tab[-1]}")
+    tab = extension.worker.evaluate("async () => (await chrome.tabs.query({})).map(({id}) => id)")
+    popup = extension.context.new_page()
+    popup.goto(f"{extension.root}popup.html?tab={tab[-1]}")
     popup.get_by_role("button", name="Check the pictures").click()
-    expect(popup.get_by_text("lets no extension into this page")).to_be_visible()
+    expect(popup.get_by_text("does not allow extensions on this page")).to_be_visible()
     assert page.content() == before
 
 
-def test_settings_are_kept(ours: Extension) -> None:
-    popup = ours.popup()
+def test_settings_are_kept(extension: Extension) -> None:
+    popup = extension.popup()
     popup.get_by_text("Settings", exact=True).click()
     popup.locator("#mode").select_option("best-guess")
     popup.locator("#min-side").fill("200")
     popup.locator("#min-side").blur()
-    again = ours.popup()
+    again = extension.popup()
     again.get_by_text("Settings", exact=True).click()
     expect(again.locator("#mode")).to_have_value("best-guess")
     expect(again.locator("#min-side")).to_have_value("200")
 
 
 @pytest.mark.parametrize("language", ["en", "he"])
-def test_it_is_accessible_in_both_languages(ours: Extension, language: str) -> None:
-    popup = ours.popup(query=f"&lang={language}")
+def test_popup_is_accessible_in_both_languages(extension: Extension, language: str) -> None:
+    popup = extension.popup(query=f"&lang={language}")
     assert popup.evaluate("[document.documentElement.lang, document.documentElement.dir]") == [
         language,
         "rtl" if language == "he" else "ltr",
     ]
     if language == "he":
-        shown = popup.locator("body").inner_text().replace("imageprocess", "").replace("English", "")
-        assert not re.search(r"[A-Za-z]{4,}", shown), shown
+        text = popup.locator("body").inner_text().replace("imageprocess", "").replace("English", "")
+        assert not re.search(r"[A-Za-z]{4,}", text), text
     if AXE.is_file():
         popup.evaluate(AXE.read_text(encoding="utf-8"))
-        found = popup.evaluate(
+        violations = popup.evaluate(
             "axe.run({runOnly: ['wcag2a', 'wcag2aa']}).then(({violations}) => violations.map(({id}) => id))"
         )
-        assert found == []
+        assert violations == []

@@ -1,4 +1,4 @@
-"""All pictures of a page: lazily loaded ones, sets, backgrounds, data and blob addresses, and those of other sites."""
+"""Scan of a page: lazy images, srcset, backgrounds, data and blob URLs, and images of other sites."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from imageprocess.report.records import to_record
 from imageprocess.types import Source
 from imageprocess.web import site
 from testkit.pictures import encode, scene
+from tests.support.browsing import wait_on_page
 from tests.support.golden_pictures import golden_picture
 from tests.support.picture_site import Site
 
@@ -26,34 +27,34 @@ BOTH = ["http://127.0.0.1/*", "http://localhost/*"]
 Sites = tuple[Site, Site]
 
 
-def _drawn(seed: int) -> bytes:
+def _image_file(seed: int) -> bytes:
     form = ("JPEG", "PNG", "WEBP")[seed % 3]
     picture = golden_picture(seed, 300, 225) if seed % 2 else scene(seed, 300, 225)
     return encode(picture, form)
 
 
-class Sixty:
-    """A page of sixty pictures; `read`: address -> bytes of those that must be judged."""
+class ScanPage:
+    """A page of sixty images; `read`: URL -> bytes of the images that must be checked."""
 
     def __init__(self, here: Site, there: Site) -> None:
         self.here, self.there = here, there
         self.read: dict[str, bytes] = {}
-        self.left_out: list[str] = []  # paths of what must not be asked for again
+        self.skipped_paths: list[str] = []  # paths that must not be requested again
         parts = [self._image(seed) for seed in range(20)]
         parts += [self._set(seed) for seed in range(20, 26)]
         parts += [self._background(seed) for seed in range(26, 32)]
-        parts += [self._elsewhere(seed) for seed in range(32, 38)]
+        parts += [self._cross_site(seed) for seed in range(32, 38)]
         parts += [self._data(seed) for seed in range(38, 42)]
         parts += [
             f'<img class="blob" style="{SIZE}" data-from="{self._add(seed)}">' for seed in range(42, 46)
         ]
-        parts += self._nothing()
+        parts += self._skipped_images()
         parts += ['<div style="height:4000px"></div>']
         parts += [f'<img loading="lazy" style="{SIZE}" src="{self._add(seed)}">' for seed in range(46, 54)]
         self.address = here.page("".join(parts))
 
     def _add(self, seed: int, at: Site | None = None) -> str:
-        data = _drawn(seed)
+        data = _image_file(seed)
         address = (at or self.here).picture(f"/{seed}.{('jpg', 'png', 'webp')[seed % 3]}", data)
         self.read[address] = data
         return address
@@ -62,7 +63,7 @@ class Sixty:
         return f'<img style="{SIZE}" src="{self._add(seed)}">'
 
     def _set(self, seed: int) -> str:
-        """A small copy beside the one that is to be judged; a third of them in a <picture>."""
+        """A small candidate beside the one to be checked; a third of them in a <picture>."""
         small = self.here.picture(f"/small-{seed}.png", encode(scene(seed, 80, 60), "PNG"))
         large = self._add(seed)
         if seed % 3:
@@ -74,7 +75,7 @@ class Sixty:
     def _background(self, seed: int) -> str:
         return f"""<div style="{SIZE};background:#eee url('{self._add(seed)}')"></div>"""
 
-    def _elsewhere(self, seed: int) -> str:
+    def _cross_site(self, seed: int) -> str:
         return f'<img style="{SIZE}" src="{self._add(seed, self.there)}">'
 
     def _data(self, seed: int) -> str:
@@ -83,12 +84,18 @@ class Sixty:
         self.read[address] = data
         return f'<img style="{SIZE}" src="{address}">'
 
-    def _nothing(self) -> list[str]:
-        """Trackers, a hidden one, drawings, broken ones."""
+    def _skipped_images(self) -> list[str]:
+        """Images to skip: trackers, hidden, drawings, broken."""
         pixel = encode(scene(1, 1, 1), "PNG")
         trackers = [self.here.picture(f"/tracker-{i}.png", pixel) for i in range(2)]
-        self.left_out = ["/tracker-0.png", "/tracker-1.png", "/hidden.png", "/drawing.svg", "/broken.jpg"]
-        hidden = self.here.picture("/hidden.png", _drawn(70))
+        self.skipped_paths = [
+            "/tracker-0.png",
+            "/tracker-1.png",
+            "/hidden.png",
+            "/drawing.svg",
+            "/broken.jpg",
+        ]
+        hidden = self.here.picture("/hidden.png", _image_file(70))
         drawing = self.here.picture(
             "/drawing.svg", b'<svg xmlns="http://www.w3.org/2000/svg" width="200" height="200"/>'
         )
@@ -101,8 +108,8 @@ class Sixty:
             f'<img style="{SIZE}" src="data:image/svg+xml,<svg/>">',
         ]
 
-    def open(self, ours: Extension) -> Page:
-        page = ours.context.new_page()
+    def open(self, extension: Extension) -> Page:
+        page = extension.context.new_page()
         page.goto(self.address)
         page.evaluate(
             """Promise.all([...document.querySelectorAll('.blob')].map(async (img) => {
@@ -115,7 +122,7 @@ class Sixty:
 
 
 def _badges(page: Page) -> list[str]:
-    """The labels of the badges, below the closed root that the page cannot see."""
+    """Labels of the badges in the closed shadow root."""
     session = page.context.new_cdp_session(page)
     session.send("DOM.enable")
     nodes = session.send("DOM.getFlattenedDocument", {"depth": -1, "pierce": True})["nodes"]
@@ -128,8 +135,8 @@ def _badges(page: Page) -> list[str]:
     return [one["data-label"] for one in named if one.get("class") == "badge"]
 
 
-def _records(ours: Extension, page: Page) -> list[dict[str, Any]]:
-    popup = ours.popup(page)
+def _records(extension: Extension, page: Page) -> list[dict[str, Any]]:
+    popup = extension.popup(page)
     with popup.expect_download() as saving:
         popup.get_by_role("button", name="Save as JSON").click()
     records: list[dict[str, Any]] = json.loads(Path(saving.value.path()).read_text(encoding="utf-8"))
@@ -137,79 +144,88 @@ def _records(ours: Extension, page: Page) -> list[dict[str, Any]]:
     return records
 
 
-def _foreign(log: Path, root: str) -> list[str]:
-    """What the extension asked the network for, by the browser's own log."""
-    told = json.loads(log.read_text(encoding="utf-8"))
-    asked = {
+def _extension_requests(log: Path, root: str) -> list[str]:
+    """URLs requested by the extension, from the net log of the browser."""
+    net_log = json.loads(log.read_text(encoding="utf-8"))
+    requests = {
         (event["params"].get("initiator", ""), event["params"]["url"])
-        for event in told["events"]
+        for event in net_log["events"]
         if "url" in event.get("params", {}) and "initiator" in event["params"]
     }
     return [
-        url for initiator, url in asked if initiator.startswith(root.rstrip("/")) and url.startswith("http")
+        url
+        for initiator, url in requests
+        if initiator.startswith(root.rstrip("/")) and url.startswith("http")
     ]
 
 
-def test_sixty_pictures(start: Start, sites: Sites, tmp_path: Path) -> None:
+def test_scan_of_sixty_images(start: Start, sites: Sites, tmp_path: Path) -> None:
     log = tmp_path / "net.json"
-    ours = start(allowed=BOTH, more=(f"--log-net-log={log}",))
-    sixty = Sixty(*sites)
-    page = sixty.open(ours)
-    page.wait_for_timeout(500)
-    asked_before = [list(one.asked) for one in sites]
-    told = ours.scan(page)
-    records = _records(ours, page)
-    _same_verdicts(sixty, records)
-    assert len(records) == told["checked"] == len(sixty.read) == 54
-    assert told["skipped"] == {"small": 3, "drawing": 2, "broken": 1} and not told["needs"]
+    extension = start(allowed=BOTH, more=(f"--log-net-log={log}",))
+    scan_page = ScanPage(*sites)
+    page = scan_page.open(extension)
+    page.wait_for_load_state("networkidle")
+    requested_before = [list(one.requested_paths) for one in sites]
+    progress = extension.scan(page)
+    records = _records(extension, page)
+    _same_verdicts(scan_page, records)
+    assert len(records) == progress["checked"] == len(scan_page.read) == 54
+    assert progress["skipped"] == {"small": 3, "drawing": 2, "broken": 1} and not progress["needs"]
     labels = [record["verdict"]["label"] for record in records]
     assert sorted(_badges(page)) == sorted(labels)
-    assert told["counts"] == {label: labels.count(label) for label in set(labels)}
-    again = [path for path in sites[0].asked[len(asked_before[0]) :] if path in sixty.left_out]
-    assert not again, "what is left out is not asked for"
-    ours.context.close()
-    ours_alone = _foreign(log, ours.root)
-    assert ours_alone and set(ours_alone) <= set(sixty.read), "no request but the pictures' own"
+    assert progress["counts"] == {label: labels.count(label) for label in set(labels)}
+    again = [
+        path
+        for path in sites[0].requested_paths[len(requested_before[0]) :]
+        if path in scan_page.skipped_paths
+    ]
+    assert not again, "a skipped image was requested again"
+    extension.context.close()
+    urls = _extension_requests(log, extension.root)
+    assert urls and set(urls) <= set(scan_page.read), "requests other than for the images"
 
 
-def _same_verdicts(sixty: Sixty, records: list[dict[str, Any]]) -> None:
+def _same_verdicts(scan_page: ScanPage, records: list[dict[str, Any]]) -> None:
     detector = Detector(str(site.browser_model()))
     expected = {}
-    for address, data in sixty.read.items():
-        told = to_record(detector.detect(Source(address, data)))
-        expected[told["sha256"]] = told["verdict"]
-    assert len(expected) == len(sixty.read)
+    for address, data in scan_page.read.items():
+        python_result = to_record(detector.detect(Source(address, data)))
+        expected[python_result["sha256"]] = python_result["verdict"]
+    assert len(expected) == len(scan_page.read)
     for record in records:
-        ours, theirs = record["verdict"], expected.pop(record["sha256"])
-        assert (ours["label"], ours["decided_by"]) == (theirs["label"], theirs["decided_by"])
-        assert ours["probability_ai"] == pytest.approx(theirs["probability_ai"], abs=1e-4)
-    assert not expected, f"{len(expected)} were not judged"
+        actual, python_verdict = record["verdict"], expected.pop(record["sha256"])
+        assert (actual["label"], actual["decided_by"]) == (
+            python_verdict["label"],
+            python_verdict["decided_by"],
+        )
+        assert actual["probability_ai"] == pytest.approx(python_verdict["probability_ai"], abs=1e-4)
+    assert not expected, f"{len(expected)} images were not checked"
 
 
 @pytest.fixture(scope="module")
-def ours(start: Start) -> Extension:
+def extension(start: Start) -> Extension:
     return start(allowed=["http://127.0.0.1/*"])
 
 
-def test_memory_is_steady(ours: Extension, sites: Sites) -> None:
-    """Five pages, sixty large pictures: one that is not let go of holds 8 MB or more, decoded."""
+def test_memory_is_bounded_over_scans(extension: Extension, sites: Sites) -> None:
+    """Five pages with sixty large images: each decoded image that leaks holds at least 8 MB."""
     here = sites[0]
-    page = ours.context.new_page()
+    page = extension.context.new_page()
     held = []
     for turn in range(5):
         names = [f"/large-{turn}-{i}.jpg" for i in range(12)]
         for i, name in enumerate(names):
             here.picture(name, encode(scene(100 + 20 * turn + i, 1600, 1200), "JPEG"))
         page.goto(here.page("".join(f'<img src="{name}" width=200 height=150>' for name in names)))
-        assert ours.scan(page)["checked"] == len(names)
-        held.append(_memory(ours))
+        assert extension.scan(page)["checked"] == len(names)
+        held.append(_memory(extension))
     assert held[-1] < 1.25 * held[1], [size // 1_000_000 for size in held]
 
 
-def _memory(ours: Extension) -> int:
-    """Bytes of the processes that run the extension's pages and the model."""
-    assert ours.context.browser
-    session = ours.context.browser.new_browser_cdp_session()
+def _memory(extension: Extension) -> int:
+    """Resident bytes of the extension's processes."""
+    assert extension.context.browser
+    session = extension.context.browser.new_browser_cdp_session()
     processes = [
         Path(f"/proc/{one['id']}") for one in session.send("SystemInfo.getProcessInfo")["processInfo"]
     ]
@@ -219,39 +235,31 @@ def _memory(ours: Extension) -> int:
     return sum(4096 * int((one / "statm").read_text(encoding="ascii").split()[1]) for one in of_extension)
 
 
-def test_pictures_that_come_later_and_that_go(ours: Extension, sites: Sites) -> None:
+def test_added_and_removed_images(extension: Extension, sites: Sites) -> None:
     here = sites[0]
-    here.picture("/first.png", _drawn(80))
-    here.picture("/second.png", _drawn(81))
-    page = ours.context.new_page()
+    here.picture("/first.png", _image_file(80))
+    here.picture("/second.png", _image_file(81))
+    page = extension.context.new_page()
     page.goto(here.page(f'<img id="one" style="{SIZE}" src="/first.png">'))
-    assert ours.scan(page)["checked"] == 1
+    assert extension.scan(page)["checked"] == 1
     page.evaluate(
         f"""document.body.insertAdjacentHTML('beforeend', '<img style="{SIZE}" src="/second.png">')"""
     )
-    _until(page, lambda: len(_badges(page)) == 2)
+    wait_on_page(page, lambda: len(_badges(page)) == 2, state=lambda: _badges(page))
     page.evaluate("document.getElementById('one').remove()")
-    _until(page, lambda: len(_badges(page)) == 1)
-    popup = ours.popup(page)
+    wait_on_page(page, lambda: len(_badges(page)) == 1, state=lambda: _badges(page))
+    popup = extension.popup(page)
     popup.get_by_role("button", name="Remove the badges").click()
-    _until(page, lambda: not _badges(page))
-    assert page.evaluate("document.body.children.length") == 1  # the page itself is as it was
+    wait_on_page(page, lambda: not _badges(page), state=lambda: _badges(page))
+    assert page.evaluate("document.body.children.length") == 1  # the page is unchanged
 
 
-def _until(page: Page, reached: Any) -> None:
-    for _ in range(150):
-        if reached():
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError(_badges(page))
-
-
-def test_pictures_from_elsewhere_are_told_and_not_read(ours: Extension, sites: Sites) -> None:
+def test_cross_site_images_are_listed_and_not_read(extension: Extension, sites: Sites) -> None:
     here, there = sites
-    address = there.picture("/private.png", _drawn(90))
-    page = ours.context.new_page()
+    address = there.picture("/private.png", _image_file(90))
+    page = extension.context.new_page()
     page.goto(here.page(f'<img style="{SIZE}" src="{address}">'))
-    told = ours.scan(page)
-    assert told["counts"] == {"needs": 1} and told["needs"] == ["http://localhost/*"]
-    popup = ours.popup(page)
-    expect(popup.locator("#needs-allow")).to_have_text("1 picture lies elsewhere. Allow localhost")
+    progress = extension.scan(page)
+    assert progress["counts"] == {"needs": 1} and progress["needs"] == ["http://localhost/*"]
+    popup = extension.popup(page)
+    expect(popup.locator("#needs-allow")).to_have_text("1 picture is on another site. Allow localhost")

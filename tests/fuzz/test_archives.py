@@ -1,4 +1,4 @@
-"""Archives made to break their reader: any name, any bytes. Nothing is written, and what is read is bounded."""
+"""Hostile archives: arbitrary names and bytes. Nothing is written, and reading is bounded."""
 
 from __future__ import annotations
 
@@ -52,22 +52,22 @@ def zipped(names: list[str]) -> bytes:
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 @EXAMPLES
 @given(st.lists(NAMES, max_size=8), st.sampled_from([tarred, zipped]))
-def test_a_name_is_a_label(names: list[str], pack: object) -> None:
+def test_member_name_is_only_a_label(names: list[str], pack: object) -> None:
     try:
         data = pack(names)  # type: ignore[operator]
-    except (ValueError, UnicodeError):  # a name that no archive can hold
+    except (ValueError, UnicodeError):  # no archive can hold this name
         return
-    found = list(read_archive(io.BytesIO(data), max_bytes=1_000_000))
-    assert len(found) <= len(names)
-    for member in found:
+    actual = list(read_archive(io.BytesIO(data), max_bytes=1_000_000))
+    assert len(actual) <= len(names)
+    for member in actual:
         assert member.data == PICTURE
-        member.name[:MAX_NAME].encode()  # text that every encoder accepts
+        member.name[:MAX_NAME].encode()  # valid Unicode
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 @EXAMPLES
 @given(st.sampled_from([tarred, zipped]), st.data())
-def test_damage_is_told_and_nothing_else_raised(pack: object, data: st.DataObject) -> None:
+def test_damaged_archive_raises_only_known_errors(pack: object, data: st.DataObject) -> None:
     whole = bytearray(pack(["a.png", "b/c.png", "notes"]))  # type: ignore[operator]
     for _ in range(data.draw(st.integers(1, 6))):
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
@@ -79,14 +79,14 @@ def test_damage_is_told_and_nothing_else_raised(pack: object, data: st.DataObjec
 
 @EXAMPLES
 @given(st.binary(max_size=600))
-def test_any_bytes(data: bytes) -> None:
+def test_random_bytes(data: bytes) -> None:
     is_archive(data)
     with contextlib.suppress(DAMAGE):
         assert list(read_archive(io.BytesIO(data), max_bytes=1_000)) == []
 
 
-def test_a_zip_that_lists_more_than_any_honest_one_is_refused_before_it_is_read() -> None:
+def test_zip_with_oversized_directory_is_rejected_before_reading() -> None:
     end = bytearray(zipped(["a.png"]))
-    end[-10:-6] = (0x7FFFFFFF).to_bytes(4, "little")  # the size of its directory
+    end[-10:-6] = (0x7FFFFFFF).to_bytes(4, "little")  # size of the central directory
     with pytest.raises(zipfile.BadZipFile, match="too long"):
         list(read_archive(io.BytesIO(bytes(end)), max_bytes=1_000))

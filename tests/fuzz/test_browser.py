@@ -1,5 +1,5 @@
-"""The browser's readers of records under Node, on mutated files: none throws, none takes a second, and each says what
-Python says. Some hundred files with the tests; with IMAGEPROCESS_FUZZ_SECONDS=600 ten minutes (`make fuzz-browser`).
+"""The browser's metadata readers in Node on mutated files: no exception, less than a second, the same result as Python.
+Some hundred files in the test run; with IMAGEPROCESS_FUZZ_SECONDS=600 ten minutes (`make fuzz-browser`).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="needs Node
 
 
 class Readers:
-    """One Node process; a file in, what it says out. Fails the test where nothing comes."""
+    """A Node process that reads files. Fails the test without a response."""
 
     def __init__(self) -> None:
         self._node = subprocess.Popen(
@@ -63,7 +63,7 @@ def readers() -> Iterator[Readers]:
 
 
 @pytest.mark.parametrize(("what", "data"), hostile_files().items(), ids=hostile_files().keys())
-def test_a_text_made_to_keep_a_reader_busy(what: str, data: bytes, readers: Readers) -> None:
+def test_slow_regex_texts(what: str, data: bytes, readers: Readers) -> None:
     answer = readers.read(data)
     assert "error" not in answer, answer["error"]
     assert answer["ms"] < MAX_MS, what
@@ -96,21 +96,21 @@ def _whole_files() -> list[bytes]:
 
 
 def _compare(browser: dict[str, Any], data: bytes, kind: str) -> None:
-    """Outside XMP the texts are the same (of damaged XML a browser reads more), and where all are, so are the words.
+    """Texts outside XMP are equal (browsers read more of damaged XML); if all texts are equal, so are the claims.
 
-    Of Content Credentials Python may know more, since it checks signatures.
+    Python may report more on Content Credentials, as it verifies signatures.
     """
     image = read_header(data) or ImageFacts(kind, 0, 0, 1, len(data))
     python, _ = inspect_file(data, image, kind, trust_list=Path(os.devnull))
     assert _texts(browser, xmp=False) == _texts(python, xmp=False), data.hex()
     if _texts(browser, xmp=True) == _texts(python, xmp=True):
-        assert _says(browser) == _says(python), data.hex()
+        assert _claims(browser) == _claims(python), data.hex()
 
 
 def _texts(report: dict[str, Any], *, xmp: bool) -> list[str]:
-    """Their names: of damaged characters the two keep replacements of their own."""
+    """Names of the texts: Python and JavaScript replace damaged characters differently."""
     return [text["name"] for text in report["texts"] if (text["place"] == "XMP") == xmp]
 
 
-def _says(report: dict[str, Any]) -> list[tuple[str, str]]:
+def _claims(report: dict[str, Any]) -> list[tuple[str, str]]:
     return [(item["kind"], item["points_to"]) for item in report["evidence"] if item["kind"] != "c2pa"]

@@ -1,5 +1,5 @@
-"""Every parser of hostile bytes, under mutations of real files: no exception, no call over a second, no growth over
-200 MB. A hundred examples each with the tests; with IMAGEPROCESS_FUZZ_SECONDS=600 each goes on for ten minutes.
+"""Every parser on mutated real files: no exception, no call over one second, no growth over 200 MB. A hundred examples
+each in the test run; ten minutes each with IMAGEPROCESS_FUZZ_SECONDS=600.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ def _json_body(data: bytes) -> None:
 
 
 def _forwarded(data: bytes) -> None:
-    """The header as h11 hands it on, from a trusted proxy."""
+    """The header as received from a trusted proxy."""
     trusted = _TrustedHosts(["127.0.0.1", "10.0.0.0/8"])
     host, _ = trusted.get_trusted_client_address(data.decode("latin-1"))
     assert len(subject(host)) <= 45
 
 
 def _form(data: bytes) -> None:
-    """In pieces, as it comes from the network."""
+    """In chunks, as received from the network."""
 
     async def pieces() -> AsyncGenerator[bytes, None]:
         for at in range(0, len(data), 100):
@@ -76,7 +76,7 @@ def _form(data: bytes) -> None:
         try:
             await parser.parse()
         finally:
-            for file in parser._files_to_close_on_error:  # those of a form that is cut off are left to us
+            for file in parser._files_to_close_on_error:  # the caller closes the files of a truncated form
                 file.close()
 
     with contextlib.suppress(MultiPartException):
@@ -95,8 +95,8 @@ def _generators(data: bytes) -> None:
         "AIGC",
         "user_comment",
     )
-    told = {**dict.fromkeys(names, text), "Software": "NovelAI", "Description": text}
-    read_generators(collect(Text("PNG text", name, told[name]) for name in told), facts())
+    texts = {**dict.fromkeys(names, text), "Software": "NovelAI", "Description": text}
+    read_generators(collect(Text("PNG text", name, texts[name]) for name in texts), facts())
 
 
 def _cbor(data: bytes) -> None:
@@ -137,28 +137,28 @@ EDIT = st.tuples(
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_a_parser_survives(name: str) -> None:
+def test_parser_survives_mutated_input(name: str) -> None:
     if name == "c2pa" and not (importlib.util.find_spec("c2pa") and importlib.util.find_spec("cryptography")):
-        pytest.skip("needs the extra [c2pa], and cryptography to make certificates")
+        pytest.skip("needs the extra [c2pa] and the package cryptography")
     parse, sound = TARGETS[name], seeds(name)
 
-    def survives(data: bytes) -> None:
-        began = time.process_time()  # CPU time: a busy machine is no hang
+    def check_limits(data: bytes) -> None:
+        began = time.process_time()  # CPU time, independent of other load
         parse(data)
         assert time.process_time() - began < MAX_SECONDS_A_CALL
 
     for data in sound:
-        survives(data)
+        check_limits(data)
     before = peak_bytes()
     if SECONDS:
-        go_on(survives, sound, name)
+        run_random_examples(check_limits, sound, name)
     else:
-        a_hundred_examples(survives, sound)
+        run_hypothesis_examples(check_limits, sound)
     assert peak_bytes() - before < MAX_GROWTH_BYTES
 
 
-def a_hundred_examples(survives: Callable[[bytes], None], sound: list[bytes]) -> None:
-    """Hypothesis's, which shrinks what fails."""
+def run_hypothesis_examples(check_limits: Callable[[bytes], None], sound: list[bytes]) -> None:
+    """Edits drawn by Hypothesis, which shrinks failures."""
 
     @settings(max_examples=100, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(
@@ -168,18 +168,18 @@ def a_hundred_examples(survives: Callable[[bytes], None], sound: list[bytes]) ->
         st.binary(max_size=64),
     )
     def run(start: bytes, other: bytes, drawn: list[Edit], raw: bytes) -> None:
-        survives(mutate(start, drawn, other) if drawn else raw)
+        check_limits(mutate(start, drawn, other) if drawn else raw)
 
     run()
 
 
-def go_on(survives: Callable[[bytes], None], sound: list[bytes], name: str) -> None:
-    """The same edits drawn by plain chance, ten times as fast; the input that fails is in the error."""
+def run_random_examples(check_limits: Callable[[bytes], None], sound: list[bytes], name: str) -> None:
+    """The same edits drawn at random, ten times as fast; the error contains the failing input."""
     chance, until, count = random.Random(), time.monotonic() + SECONDS, 0
     while time.monotonic() < until:
         data = mutate(chance.choice(sound), edits(chance), chance.choice(sound))
         try:
-            survives(data)
+            check_limits(data)
         except BaseException as error:
             raise AssertionError(f"{name} on {data.hex()}") from error
         count += 1
@@ -187,7 +187,7 @@ def go_on(survives: Callable[[bytes], None], sound: list[bytes], name: str) -> N
 
 
 def peak_bytes() -> int:
-    """The most memory that this process has held. Windows has no such count: 0."""
+    """Peak memory of this process; 0 on Windows."""
     if sys.platform == "win32":
         return 0
     import resource

@@ -1,4 +1,4 @@
-"""A base becomes the graph that it should: against a reference in PyTorch, quantised, composed, installed."""
+"""Base encoder: comparison with PyTorch, quantisation, composition, installation."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _pixels(count: int) -> np.ndarray:
 
 
 def _reference(tensors: dict[str, np.ndarray], pixels: np.ndarray) -> list[np.ndarray]:
-    """The tokens behind each block, as the papers have it."""
+    """Tokens after each block, as in the paper."""
     t = {name: torch.from_numpy(value) for name, value in tensors.items()}
     x = functional.conv2d(
         torch.from_numpy(pixels), t["embeddings.patch_embedding.weight"], stride=SIDE // GRID
@@ -85,59 +85,59 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def quantisation(base: Path) -> Any:
-    """Fitted on other pictures than the tests ask about."""
-    tensors, seen = read_tensors(base), {}
+    """Calibrated on other images than the tests use."""
+    tensors, ranges = read_tensors(base), {}
     graph = GraphBuilder()
-    add_vit(graph, "pixels", tensors, TAPS, observe=seen.__setitem__)
-    for key, value in seen.items():
+    add_vit(graph, "pixels", tensors, TAPS, observe=ranges.__setitem__)
+    for key, value in ranges.items():
         graph.rename(value, key)
-    outputs: dict[str, list[Any]] = {key: ["b", TOKENS, "c"] for key in seen}
+    outputs: dict[str, list[Any]] = {key: ["b", TOKENS, "c"] for key in ranges}
     model = graph.model("observer", {"pixels": ["b", 3, SIDE, SIDE]}, outputs)
     pixels = np.random.default_rng(9).normal(0, 1, (32, 3, SIDE, SIDE)).astype(np.float32)
-    found = dict(
+    observed = dict(
         zip(
-            seen,
-            open_graph(model.SerializeToString(), "observer").run(list(seen), {"pixels": pixels}),
+            ranges,
+            open_graph(model.SerializeToString(), "observer").run(list(ranges), {"pixels": pixels}),
             strict=True,
         )
     )
     return {
         key: fit_layer(value.min((0, 1)), value.max((0, 1)), linear_layer(tensors, key)[0])
-        for key, value in found.items()
+        for key, value in observed.items()
     }
 
 
-def test_the_float_graph_is_the_papers_network(base: Path) -> None:
+def test_float_graph_matches_reference_network(base: Path) -> None:
     pixels = _pixels(3)
     expected = _reference(tiny_tensors(), pixels)
-    for tap, found in zip(TAPS, _run(read_tensors(base), pixels), strict=True):
-        np.testing.assert_allclose(found, expected[tap - 1], atol=2e-4)
+    for tap, actual in zip(TAPS, _run(read_tensors(base), pixels), strict=True):
+        np.testing.assert_allclose(actual, expected[tap - 1], atol=2e-4)
 
 
-def test_the_quantised_graph_stays_close_whatever_the_batch(base: Path, quantisation: Any) -> None:
+def test_quantised_graph_stays_close_for_any_batch_size(base: Path, quantisation: Any) -> None:
     pixels = _pixels(4)
     exact = _run(read_tensors(base), pixels)[-1][:, 0]
-    found = _run(read_tensors(base), pixels, quantisation)[-1][:, 0]
-    cosine = (exact * found).sum(1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(found, axis=1)
+    actual = _run(read_tensors(base), pixels, quantisation)[-1][:, 0]
+    cosine = (exact * actual).sum(1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(actual, axis=1)
     assert cosine.min() > 0.995
     alone = _run(read_tensors(base), pixels[:1], quantisation)[-1][:, 0]
-    np.testing.assert_allclose(alone, found[:1], atol=1e-5)
+    np.testing.assert_allclose(alone, actual[:1], atol=1e-5)
 
 
-def test_weights_leave_room_for_pairs_in_sixteen_bits() -> None:
+def test_quantised_weights_do_not_overflow_int16_pairs() -> None:
     weight = np.random.default_rng(2).normal(0, 1, (50, 20)).astype(np.float32)
     quantised = quantise_weight(weight)
     assert 2 * 255 * int(np.abs(quantised.values).max()) < 1 << 15
     np.testing.assert_allclose(quantised.values * quantised.scale, weight, atol=quantised.scale.max() * 0.51)
 
 
-def test_taps_that_are_not_there_are_refused(base: Path) -> None:
+def test_missing_taps_are_rejected(base: Path) -> None:
     with pytest.raises(ModelError, match=r"from 1 to at most 3"):
         add_vit(GraphBuilder(), "pixels", read_tensors(base), [2, 4])
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff" * 40, (20).to_bytes(8, "little") + b"{" * 20])
-def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
+def test_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "base.safetensors"
     path.write_bytes(content)
     with pytest.raises(ModelError, match=r"base\.safetensors"):
@@ -148,11 +148,11 @@ def _head() -> Head:
     return random_head(len(TAPS) * WIDTH)
 
 
-def test_the_head_judges_each_crop_beside_the_whole(base: Path, tmp_path: Path, quantisation: Any) -> None:
+def test_head_scores_each_crop_with_whole_image(base: Path, tmp_path: Path, quantisation: Any) -> None:
     head = _head()
     head.save(tmp_path / "head.npz")
     compose(read_tensors(base), TAPS, load_head(tmp_path / "head.npz"), quantisation, tmp_path / "model.onnx")
-    views = _pixels(3)[None]  # one picture: the whole and two crops
+    views = _pixels(3)[None]  # one image: the whole and two crops
     session = open_graph((tmp_path / "model.onnx").read_bytes(), "composed")
     logits, each, heat = session.run(["logits", "view_logits", "heatmap"], {"pixels": views})
     cls = np.concatenate([tap[:, 0] for tap in _run(read_tensors(base), views[0], quantisation)], axis=1)
@@ -174,7 +174,7 @@ def _maker() -> MakerHead:
     return MakerHead(np.array([1]), hidden, output, np.zeros(3, np.float32), embedding)
 
 
-def test_the_maker_head_sees_the_whole_and_the_first_crop(
+def test_generator_head_uses_whole_image_and_first_crop(
     base: Path, tmp_path: Path, quantisation: Any
 ) -> None:
     maker, tensors = _maker(), read_tensors(base)
@@ -189,7 +189,7 @@ def test_the_maker_head_sees_the_whole_and_the_first_crop(
 
 @pytest.fixture
 def recipe(base: Path, tmp_path: Path, quantisation: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A shipped recipe "tower" for the tiny base, in a registry of its own, and a home of its own."""
+    """A shipped recipe "tower" for the tiny base, with a separate registry and home folder."""
     folder = tmp_path / "models" / "tower"
     folder.mkdir(parents=True)
     _head().save(folder / "head.npz")
@@ -230,9 +230,7 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_get_installs_and_the_registry_finds_it(
-    recipe: Path, base: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_get_installs_model_for_registry(recipe: Path, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "BEST_MODEL", "tower")
     assert registry.installed("tower") is None and registry.better_model() == "tower"
     with pytest.raises(ModelError, match="imageprocess model get tower"):
@@ -245,7 +243,7 @@ def test_get_installs_and_the_registry_finds_it(
     assert registry.installed("tower") is None  # composed for an older head
 
 
-def test_get_takes_the_maker_head_and_the_training_sources(recipe: Path, base: Path) -> None:
+def test_get_includes_generator_head_and_training_sources(recipe: Path, base: Path) -> None:
     without = Session(install(recipe, base_file=base).folder)
     output = without.run([without.prepare(np.full((40, 60, 3), 90, np.uint8))])[0]
     assert output.maker_logits == () and output.embedding is None and without.training_sources is None
@@ -268,7 +266,7 @@ def test_get_takes_the_maker_head_and_the_training_sources(recipe: Path, base: P
     assert len(session.training_sources.closest(output.embedding, 2)) == 2
 
 
-def test_another_encoder_is_refused_and_the_old_model_stays(recipe: Path, base: Path, tmp_path: Path) -> None:
+def test_wrong_encoder_is_rejected_and_old_model_kept(recipe: Path, base: Path, tmp_path: Path) -> None:
     folder = install(recipe, base_file=base).folder
     before = (folder / "model.onnx").read_bytes()
     other = write_safetensors(tmp_path / "other.safetensors", tiny_tensors(seed=7))
@@ -278,7 +276,7 @@ def test_another_encoder_is_refused_and_the_old_model_stays(recipe: Path, base: 
     assert sorted(path.name for path in folder.parent.iterdir()) == [".tower.lock", "tower"]
 
 
-def test_two_at_once_are_told_apart(recipe: Path, base: Path) -> None:
+def test_concurrent_installs_do_not_conflict(recipe: Path, base: Path) -> None:
     folder = install(recipe, base_file=base).folder
     with folder.with_name(".tower.lock").open("a+") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
@@ -286,7 +284,7 @@ def test_two_at_once_are_told_apart(recipe: Path, base: Path) -> None:
             install(recipe, base_file=base)
 
 
-def test_a_wrong_hash_is_told(recipe: Path, tmp_path: Path) -> None:
+def test_wrong_hash_is_reported(recipe: Path, tmp_path: Path) -> None:
     base = load_spec(recipe).base
     assert base is not None and parse_base(load_spec(recipe).facts["base"]) == base
     wheel = tmp_path / "none-1-py3-none-any.whl"

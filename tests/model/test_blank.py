@@ -1,4 +1,4 @@
-"""What is blank, and what only looks plain."""
+"""Detection of blank images."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def _pixels(data: bytes) -> np.ndarray:  # type: ignore[type-arg]
 
 @pytest.mark.parametrize("colour", [(255, 255, 255), (0, 0, 0), (200, 0, 0), (17, 90, 200)])
 @pytest.mark.parametrize("size", [(1, 1), (3, 700), (640, 480), (4000, 3000)])
-def test_one_colour_is_blank(colour: tuple[int, int, int], size: tuple[int, int]) -> None:
+def test_single_colour_is_blank(colour: tuple[int, int, int], size: tuple[int, int]) -> None:
     picture = Image.new("RGB", size, colour)
     assert is_blank(np.asarray(picture))
     assert is_blank(_pixels(encode(picture, "JPEG", quality=40)))
 
 
-def test_a_dot_on_paper_is_nearly_blank_and_a_drawing_is_not() -> None:
+def test_dot_is_nearly_blank_and_drawing_is_not() -> None:
     page = blank(255, 800, 600)
     ImageDraw.Draw(page).ellipse((380, 280, 420, 320), fill=(0, 0, 0))
     assert is_blank(np.asarray(page))
@@ -34,12 +34,12 @@ def test_a_dot_on_paper_is_nearly_blank_and_a_drawing_is_not() -> None:
 
 
 @pytest.mark.parametrize("picture", [plain(250), plain(5, 700, 500), scene(1), gradient(700, 500)])
-def test_grain_and_gradients_are_pictures(picture: Image.Image) -> None:
+def test_grain_and_gradient_are_not_blank(picture: Image.Image) -> None:
     assert not is_blank(np.asarray(picture))
 
 
 @pytest.mark.parametrize("brightness", [0, 128, 255])
-def test_a_blank_picture_gets_no_answer(brightness: int) -> None:
+def test_blank_image_is_unsure(brightness: int) -> None:
     verdict = detect(encode(blank(brightness, 640, 480), "PNG")).verdict
     assert verdict and (verdict.label, verdict.grade) == ("unsure", "cannot_tell")
     assert "nothing to judge" in verdict.reason

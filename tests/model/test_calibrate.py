@@ -23,10 +23,10 @@ def test_known_values() -> None:
 
 
 @given(st.floats(-1e6, 1e6), st.floats(0.01, 100), st.floats(-50, 50))
-def test_always_a_probability_and_symmetric(logit: float, temperature: float, bias: float) -> None:
-    found = probability_ai(logit, temperature, bias)
-    assert 0 <= found <= 1
-    assert found + probability_ai(-logit, temperature, -bias) == pytest.approx(1)
+def test_platt_scaling_is_bounded_and_symmetric(logit: float, temperature: float, bias: float) -> None:
+    actual = probability_ai(logit, temperature, bias)
+    assert 0 <= actual <= 1
+    assert actual + probability_ai(-logit, temperature, -bias) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(
@@ -41,24 +41,24 @@ def test_always_a_probability_and_symmetric(logit: float, temperature: float, bi
         (1.0, "100 %"),
     ],
 )
-def test_percent_never_overclaims(p: float, words: str) -> None:
+def test_percent_never_rounds_to_certainty(p: float, words: str) -> None:
     assert percent(p) == words
 
 
 @pytest.mark.parametrize(
     ("logits", "points_to"), [((2, -2), "ai"), ((-2, 2), "real"), ((0.1, -0.1), "nothing")]
 )
-def test_testimony(tiny_model_dir: Path, logits: tuple[float, float], points_to: str) -> None:
+def test_model_evidence(tiny_model_dir: Path, logits: tuple[float, float], points_to: str) -> None:
     spec = load_spec(tiny_model_dir)
     evidence = ask(Output(logits, None), spec, Thresholds(ai=0.8, real=0.2), ImageFacts("PNG", 8, 8, 1, 99))
     assert (evidence.kind, evidence.trust, evidence.points_to) == ("model", "measured", points_to)
     assert evidence.detail["logit"] == pytest.approx(logits[0] - logits[1])
     assert evidence.detail["probability_ai"] == probability_ai(logits[0] - logits[1], 0.5, 0.0)
-    assert "too_small" not in evidence.detail  # this model does not say how small a picture it knows
+    assert "too_small" not in evidence.detail  # this model has no minimum size
 
 
-def test_a_picture_smaller_than_any_of_training_is_told(tiny_model_dir: Path) -> None:
+def test_image_smaller_than_training_minimum_is_reported(tiny_model_dir: Path) -> None:
     spec, thresholds = replace(load_spec(tiny_model_dir), smallest_px=200), Thresholds(ai=0.8, real=0.2)
-    for width, height, told in [(199, 150, {"side": 199, "smallest": 200}), (20, 200, None)]:
+    for width, height, expected in [(199, 150, {"side": 199, "smallest": 200}), (20, 200, None)]:
         evidence = ask(Output((0.0, 1.0), None), spec, thresholds, ImageFacts("PNG", width, height, 1, 99))
-        assert evidence.detail.get("too_small") == told
+        assert evidence.detail.get("too_small") == expected

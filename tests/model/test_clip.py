@@ -1,4 +1,4 @@
-"""The composed default model, where it could be got: known answers, batches, views, detection from file to record."""
+"""The composed default model, if installed: known scores, batches, views, detection from file to record."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def session(clip_home: Path) -> Session:
     return Session(registry.resolve("clip"))
 
 
-def test_the_recipe_is_complete() -> None:
+def test_recipe_is_complete() -> None:
     spec = registry.verify(RECIPE)
     assert spec.base is not None and spec.views is not None and len(spec.facts["known_answers"]) == 4
     assert spec.facts["composed_bytes"] <= 85e6
@@ -32,12 +32,12 @@ def test_the_recipe_is_complete() -> None:
     assert "MIT License" in (RECIPE / "NOTICE").read_text()
 
 
-def test_it_is_the_default_and_answers_as_measured(session: Session) -> None:
+def test_clip_is_default_and_matches_measured_scores(session: Session) -> None:
     assert registry.resolve() == session.spec.folder and registry.better_model() is None
     check_answers(session, load_spec(RECIPE).facts["known_answers"], 0.02)
 
 
-def test_a_batch_gives_what_singles_give(session: Session) -> None:
+def test_batch_matches_single_inference(session: Session) -> None:
     pictures = [session.prepare(draw(seed)) for seed in range(3)]
     together = session.run(pictures)
     for picture, output in zip(pictures, together, strict=True):
@@ -47,7 +47,7 @@ def test_a_batch_gives_what_singles_give(session: Session) -> None:
         assert output.heatmap is not None and output.heatmap.shape == (14, 14)
 
 
-def test_from_file_to_record(clip_home: Path) -> None:
+def test_clip_from_file_to_record(clip_home: Path) -> None:
     stream = io.BytesIO()
     Image.fromarray(draw(2)).save(stream, "JPEG", quality=90)
     result = Detector().detect(stream.getvalue(), heatmap=True)
@@ -58,7 +58,7 @@ def test_from_file_to_record(clip_home: Path) -> None:
     assert [one.verdict for one in many] == [result.verdict] * 3
 
 
-def test_small_and_narrow_pictures_are_judged(clip_home: Path) -> None:
+def test_small_and_narrow_images_are_scored(clip_home: Path) -> None:
     detector = Detector()
     for size in ((1, 1), (20, 400), (400, 20)):
         stream = io.BytesIO()

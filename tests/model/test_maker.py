@@ -1,4 +1,4 @@
-"""Which generator: when the model's evidence says so, what it says, and that the graph works it out as trained."""
+"""Generator family: when it is named, its wording, and agreement of the graph with training."""
 
 from __future__ import annotations
 
@@ -33,27 +33,25 @@ def _output(*logits: float) -> Output:
     return Output((1.0, -1.0), None, maker_logits=logits)
 
 
-def test_a_likely_family_is_named(spec: ModelSpec) -> None:
-    told = maker_detail([], LEANS, _output(6, 2, 0), spec)
-    assert told is not None
+def test_likely_generator_family_is_named(spec: ModelSpec) -> None:
+    detail = maker_detail([], LEANS, _output(6, 2, 0), spec)
+    assert detail is not None
     raised = np.exp([3.0, 1.0, 0.0])
-    assert (told["family"], told["name"]) == ("flux", "FLUX")
-    assert told["probability"] == pytest.approx(raised[0] / raised.sum(), abs=1e-4)
-    assert [one["family"] for one in told["top3"]] == ["flux", "midjourney", "other"]
-    assert "FLUX" in (words.maker(told) or "") and "84 %" in (words.maker(told) or "")
+    assert (detail["family"], detail["name"]) == ("flux", "FLUX")
+    assert detail["probability"] == pytest.approx(raised[0] / raised.sum(), abs=1e-4)
+    assert [one["family"] for one in detail["top3"]] == ["flux", "midjourney", "other"]
+    assert "FLUX" in (words.maker(detail) or "") and "84 %" in (words.maker(detail) or "")
 
 
 @pytest.mark.parametrize("logits", [(1.0, 0.8, 0.0), (0.0, 0.0, 9.0)])
-def test_no_family_is_named_where_none_is_likely_or_it_is_another(
-    spec: ModelSpec, logits: tuple[float, ...]
-) -> None:
-    told = maker_detail([], LEANS, _output(*logits), spec)
-    assert told is not None and told["family"] is None and told["name"] is None
-    said = words.maker(told)
-    assert said is None if logits[2] else said is not None and "FLUX, Midjourney" in said
+def test_unlikely_or_other_family_is_not_named(spec: ModelSpec, logits: tuple[float, ...]) -> None:
+    detail = maker_detail([], LEANS, _output(*logits), spec)
+    assert detail is not None and detail["family"] is None and detail["name"] is None
+    sentence = words.maker(detail)
+    assert sentence is None if logits[2] else sentence is not None and "FLUX, Midjourney" in sentence
 
 
-def test_it_is_silent_on_real_pictures_and_where_a_record_names_the_maker(spec: ModelSpec) -> None:
+def test_no_family_for_real_images_or_known_generator(spec: ModelSpec) -> None:
     sure = _output(9, 0, 0)
     for grade in ("cannot_tell", "leaning_real", "very_likely_real", None):
         assert maker_detail([], replace(LEANS, grade=grade), sure, spec) is None  # type: ignore[arg-type]
@@ -63,16 +61,16 @@ def test_it_is_silent_on_real_pictures_and_where_a_record_names_the_maker(spec: 
     assert maker_detail([nameless], LEANS, sure, spec) is not None
 
 
-def test_a_model_without_the_head_says_nothing(spec: ModelSpec, tiny_model_dir: Path) -> None:
+def test_model_without_generator_head_names_no_family(spec: ModelSpec, tiny_model_dir: Path) -> None:
     assert maker_detail([], LEANS, _output(), spec) is None
     assert maker_detail([], LEANS, _output(9, 0, 0), load_spec(tiny_model_dir)) is None
 
 
-def test_every_family_of_the_manifest_that_is_learnt_has_a_name() -> None:
+def test_every_learnt_family_has_a_name() -> None:
     assert set(NAMES) == set(GENERATORS) - {"mixed"}
 
 
-def test_files_come_back_and_damaged_ones_are_named(tmp_path: Path) -> None:
+def test_files_round_trip_and_damage_is_reported(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     layer = Linear8.of(rng.normal(0, 1, (8, 5)).astype(np.float32), np.ones(5, np.float32))
     head = MakerHead(np.array([0, 2]), layer, np.ones((5, 3), np.float32), np.zeros(3, np.float32), layer)
@@ -85,17 +83,17 @@ def test_files_come_back_and_damaged_ones_are_named(tmp_path: Path) -> None:
             load(tmp_path / name)
 
 
-def test_the_closest_sources_come_first(tmp_path: Path) -> None:
+def test_nearest_sources_come_first(tmp_path: Path) -> None:
     centroids = np.array([[10, 0], [0, 10], [100, 100]], np.int8)
     sources = TrainingSources(
         np.array(["near", "far", "farther"]), np.array([True, False, False]), np.array(["flux", "", ""]),
         centroids, np.float32(0.1),
     )  # fmt: skip
     sources.save(tmp_path / "sources.npz")
-    found: list[dict[str, Any]] = load_sources(tmp_path / "sources.npz").closest(
+    actual: list[dict[str, Any]] = load_sources(tmp_path / "sources.npz").closest(
         np.array([1.0, 0.1], np.float32), 2
     )
-    assert found == [
+    assert actual == [
         {"source": "near", "label": "ai", "generator": "flux", "distance": 0.1},
         {"source": "far", "label": "real", "distance": 1.35},
     ]

@@ -1,4 +1,4 @@
-"""Pixels -> the network's input."""
+"""Preprocessing: resize and normalise."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from testkit.pictures import gradient
 SPEC = InputSpec(width=8, height=6, filter="bilinear", mean=(0.5, 0.25, 0.0), std=(0.5, 0.25, 1.0))
 
 
-def test_normalised_channels_first() -> None:
+def test_normalise_gives_channels_first() -> None:
     pixels = np.zeros((6, 8, 3), dtype=np.uint8)
     pixels[2, 5] = (255, 128, 51)
-    found = normalise(pixels, SPEC)
-    assert found.shape == (3, 6, 8) and found.dtype == np.float32 and found.flags.c_contiguous
-    assert found[:, 2, 5].tolist() == pytest.approx([1.0, (128 / 255 - 0.25) / 0.25, 0.2], abs=1e-6)
-    assert found[:, 0, 0].tolist() == pytest.approx([-1, -1, 0], abs=1e-6)
+    actual = normalise(pixels, SPEC)
+    assert actual.shape == (3, 6, 8) and actual.dtype == np.float32 and actual.flags.c_contiguous
+    assert actual[:, 2, 5].tolist() == pytest.approx([1.0, (128 / 255 - 0.25) / 0.25, 0.2], abs=1e-6)
+    assert actual[:, 0, 0].tolist() == pytest.approx([-1, -1, 0], abs=1e-6)
 
 
 @pytest.mark.parametrize("name", ["box", "bilinear", "bicubic", "lanczos"])
-def test_resize_is_pillows_filter_of_that_name(name: str) -> None:
+def test_resize_matches_pillow_filter(name: str) -> None:
     spec = InputSpec(8, 6, name, SPEC.mean, SPEC.std)
     expected = gradient().resize((8, 6), Image.Resampling[name.upper()])
     assert np.array_equal(resize(np.asarray(gradient()), spec), np.asarray(expected))
@@ -36,7 +36,7 @@ def test_resize_is_pillows_filter_of_that_name(name: str) -> None:
 @pytest.mark.parametrize(
     ("width", "height"), [(2000, 1500), (8, 300_000), (300_000, 8), (1, 2_200_000), (2_200_000, 1)]
 )
-def test_large_pictures_in_strips_come_to_the_same(name: str, width: int, height: int) -> None:
+def test_resize_in_strips_matches_whole(name: str, width: int, height: int) -> None:
     rng = np.random.default_rng(width)
     pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
     spec = InputSpec(8, 6, name, SPEC.mean, SPEC.std)
@@ -50,11 +50,11 @@ def test_large_pictures_in_strips_come_to_the_same(name: str, width: int, height
     ("width", "height"),
     [
         (4000, 3000), (3000, 4000), (2017, 1513),  # in strips
-        (1152, 864), (897, 896), (896, 897), (448, 448), (449, 300), (300, 1000),  # either axis, or neither
+        (1152, 864), (897, 896), (896, 897), (448, 448), (449, 300), (300, 1000),  # one axis, both or none
         (300_000, 8), (8, 300_000), (2_200_001, 1), (1, 2_200_001),
     ],
 )  # fmt: skip
-def test_reducing_is_pillows_of_the_whole_picture(name: str, gap: float, width: int, height: int) -> None:
+def test_reducing_matches_pillow(name: str, gap: float, width: int, height: int) -> None:
     rng = np.random.default_rng(width)
     pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
     spec = InputSpec(224, 224, name, SPEC.mean, SPEC.std, gap)
@@ -62,8 +62,8 @@ def test_reducing_is_pillows_of_the_whole_picture(name: str, gap: float, width: 
     assert np.array_equal(resize(pixels, spec), np.asarray(expected))
 
 
-def test_nothing_is_reduced_up_to_the_size_of_the_training_pictures() -> None:
-    """So a network trained without the gap sees the same."""
+def test_no_reduction_up_to_training_size() -> None:
+    """A network trained without the gap gets the same input."""
     spec = load_spec(MODELS / "cnn").input
     assert spec.reducing_gap == 1.75
     rng = np.random.default_rng(3)
@@ -72,24 +72,24 @@ def test_nothing_is_reduced_up_to_the_size_of_the_training_pictures() -> None:
         assert np.array_equal(resize(pixels, spec), resize(pixels, replace(spec, reducing_gap=None)))
 
 
-def test_a_picture_of_the_right_size_is_untouched() -> None:
+def test_image_of_input_size_is_unchanged() -> None:
     pixels = np.asarray(gradient(8, 6))
     assert resize(pixels, SPEC) is pixels
 
 
-def test_shrinking_does_not_alias() -> None:
+def test_downscaling_does_not_alias() -> None:
     stripes = np.zeros((600, 800, 3), dtype=np.uint8)
     stripes[:, ::2] = 255
     assert np.abs(resize(stripes, SPEC).astype(int) - 127).max() <= 1
 
 
-def test_normalised_in_place() -> None:
+def test_normalise_in_place() -> None:
     pixels = np.asarray(gradient(8, 6))
     room = np.full((2, 3, 6, 8), 7, dtype=np.float32)
     assert normalise(pixels, SPEC, room[1]) is not None
     assert np.array_equal(room[1], normalise(pixels, SPEC)) and (room[0] == 7).all()
 
 
-def test_preprocess_is_both() -> None:
+def test_preprocess_resizes_and_normalises() -> None:
     pixels = np.asarray(gradient())
     assert np.array_equal(preprocess(pixels, SPEC), normalise(resize(pixels, SPEC), SPEC))

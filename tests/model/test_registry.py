@@ -21,14 +21,14 @@ def copy(tiny_model_dir: Path, tmp_path: Path) -> Path:
     return shutil.copytree(tiny_model_dir, tmp_path / "copy")
 
 
-def test_a_folder_is_found_by_its_path(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resolve_model_by_path(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert registry.resolve(copy) == copy
     assert registry.resolve(str(copy)) == copy
     monkeypatch.chdir(copy.parent)
     assert registry.resolve("copy") == Path("copy")
 
 
-def test_a_shipped_model_is_found_by_its_name(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resolve_model_by_name(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "MODELS", copy.parent)
     monkeypatch.setattr(registry, "DEFAULT_MODEL", "copy")
     assert registry.shipped() == [copy]
@@ -36,12 +36,12 @@ def test_a_shipped_model_is_found_by_its_name(copy: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("name", ["no-such-model", "..", "/", "", "../models"])
-def test_an_unknown_model_is_told(name: str) -> None:
+def test_unknown_model_is_reported(name: str) -> None:
     with pytest.raises(ModelError, match="neither a shipped model"):
         registry.resolve(name)
 
 
-def test_verify(copy: Path) -> None:
+def test_verify_checks_hashes(copy: Path) -> None:
     assert registry.verify(copy).name == "tiny"
     (copy / "CARD.md").write_text("better figures")
     with pytest.raises(ModelError, match=r"CARD\.md: sha256"):
@@ -51,7 +51,7 @@ def test_verify(copy: Path) -> None:
         registry.verify(copy)
 
 
-def test_a_file_outside_the_folder_is_refused(copy: Path) -> None:
+def test_file_outside_model_folder_is_rejected(copy: Path) -> None:
     text = (copy / "model.json").read_text().replace('"CARD.md"', '"../CARD.md"')
     (copy / "model.json").write_text(text)
     with pytest.raises(ModelError, match="outside its folder"):
@@ -59,7 +59,7 @@ def test_a_file_outside_the_folder_is_refused(copy: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", registry.shipped(), ids=lambda folder: folder.name)
-def test_every_shipped_model(folder: Path) -> None:
+def test_every_shipped_model_verifies(folder: Path) -> None:
     spec = registry.verify(folder)
     assert spec.name == folder.name
     assert (folder / "CARD.md").is_file()
@@ -71,7 +71,7 @@ def test_every_shipped_model(folder: Path) -> None:
     assert (result.heatmap is not None) == spec.has_heatmap
 
 
-def test_weights_for_training_may_be_absent_but_not_changed(copy: Path) -> None:
+def test_training_weights_may_be_absent_but_not_changed(copy: Path) -> None:
     facts = json.loads((copy / "model.json").read_text())
     (copy / "tiny_model.pth").write_bytes(b"weights")
     facts["files"]["tiny_model.pth"] = registry.file_sha256(copy / "tiny_model.pth")

@@ -1,4 +1,4 @@
-"""A model folder runs, and one that is not what it says is refused."""
+"""Inference on model folders; folders with wrong files are rejected."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_logits_and_heatmaps_in_order(tiny_model_dir: Path) -> None:
         assert output.heatmap.sum() == pytest.approx(gap, abs=1e-5)  # contributions add up to the logit
 
 
-def test_a_batch_gives_what_singles_give(tiny_model_dir: Path) -> None:
+def test_batch_matches_single_inference(tiny_model_dir: Path) -> None:
     rng = np.random.default_rng(3)
     pictures = [rng.integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8) for _ in range(5)]
     session = Session(tiny_model_dir)
@@ -40,21 +40,21 @@ def test_a_batch_gives_what_singles_give(tiny_model_dir: Path) -> None:
     assert session.run([]) == []
 
 
-def test_threads_may_share_a_session(tiny_model_dir: Path) -> None:
+def test_threads_share_a_session(tiny_model_dir: Path) -> None:
     session = Session(tiny_model_dir, threads=1)
-    found: dict[int, float] = {}
+    logits: dict[int, float] = {}
 
     def ask(brightness: int) -> None:
         for _ in range(20):
-            found[brightness] = session.run([_plain(brightness)])[0].logits[0]
+            logits[brightness] = session.run([_plain(brightness)])[0].logits[0]
 
     threads = [threading.Thread(target=ask, args=(b,)) for b in (0, 60, 120, 255)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(found) == [0, 60, 120, 255]
-    assert list(dict(sorted(found.items())).values()) == sorted(found.values())
+    assert sorted(logits) == [0, 60, 120, 255]
+    assert list(dict(sorted(logits.items())).values()) == sorted(logits.values())
 
 
 @pytest.fixture
@@ -62,14 +62,14 @@ def copy(tiny_model_dir: Path, tmp_path: Path) -> Path:
     return shutil.copytree(tiny_model_dir, tmp_path / "copy")
 
 
-def test_another_graph_than_model_json_names_is_refused(copy: Path) -> None:
+def test_graph_with_wrong_hash_is_rejected(copy: Path) -> None:
     graph = copy / "model.onnx"
     graph.write_bytes(graph.read_bytes() + b"\0")
     with pytest.raises(ModelError, match="sha256"):
         Session(copy)
 
 
-def test_a_graph_that_is_none_is_refused(copy: Path) -> None:
+def test_invalid_graph_is_rejected(copy: Path) -> None:
     import hashlib
 
     (copy / "model.onnx").write_bytes(b"not a graph")
@@ -80,19 +80,19 @@ def test_a_graph_that_is_none_is_refused(copy: Path) -> None:
         Session(copy)
 
 
-def test_a_missing_graph_is_told(copy: Path) -> None:
+def test_missing_graph_is_reported(copy: Path) -> None:
     (copy / "model.onnx").unlink()
     with pytest.raises(ModelError, match=r"model\.onnx: cannot be read"):
         Session(copy)
 
 
-def test_the_runtime_tells_nobody_and_keeps_nothing(tiny_model_dir: Path, tmp_path: Path) -> None:
-    """ONNX Runtime's telemetry begins with a thread and a database in the user's folders."""
+def test_runtime_has_no_telemetry_and_no_cache(tiny_model_dir: Path, tmp_path: Path) -> None:
+    """The telemetry of ONNX Runtime would start a thread and write a database in the user's folders."""
     script = (
         "import sys; from pathlib import Path; from imageprocess.model.session import Session;"
         "Session(Path(sys.argv[1]), threads=1); import onnxruntime; assert onnxruntime.__version__"
     )
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}  # and no CI=1, where it is silent anyway
+    home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}  # without CI=1, which disables telemetry
     subprocess.run([sys.executable, "-c", script, str(tiny_model_dir)], env=environment | home, check=True)
     assert list(tmp_path.iterdir()) == []

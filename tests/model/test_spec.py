@@ -1,4 +1,4 @@
-"""model.json is read whole or refused with the reason."""
+"""model.json: fields, defaults, and errors that name the field."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ _INPUT = {"width": 1, "height": 1, "filter": "box", "mean": [0, 0, 0], "std": [1
 _CUTS = {mode: {"ai": 0.5, "real": 0.5} for mode in MODES}
 
 
-def test_what_model_json_says(tiny_model_dir: Path) -> None:
+def test_model_json_fields(tiny_model_dir: Path) -> None:
     spec = load_spec(tiny_model_dir)
     assert (spec.name, spec.version, spec.temperature, spec.bias) == ("tiny", "1", 0.5, 0.0)
     assert (spec.input.width, spec.input.height, spec.input.filter) == (32, 32, "bilinear")
-    assert spec.input.reducing_gap is None  # as in folders written before there was one
+    assert spec.input.reducing_gap is None  # older model folders have no such field
     assert tuple(spec.thresholds) == MODES
     assert spec.thresholds["balanced"] == Thresholds(ai=0.8, real=0.2)
     assert spec.has_heatmap
     assert spec.info.sha256 == spec.facts["files"]["model.onnx"]
 
 
-@pytest.mark.parametrize(("written", "read"), [(None, None), (2, 2.0), (1.5, 1.5)])
-def test_the_reducing_gap(
-    tiny_model_dir: Path, tmp_path: Path, written: float | None, read: float | None
+@pytest.mark.parametrize(("value", "read"), [(None, None), (2, 2.0), (1.5, 1.5)])
+def test_reducing_gap_field(
+    tiny_model_dir: Path, tmp_path: Path, value: float | None, read: float | None
 ) -> None:
     facts = json.loads((tiny_model_dir / "model.json").read_text())
-    facts["input"]["reducing_gap"] = written
+    facts["input"]["reducing_gap"] = value
     (tmp_path / "model.json").write_text(json.dumps(facts))
     assert load_spec(tmp_path).input.reducing_gap == read
 
@@ -49,7 +49,7 @@ def _without(facts: dict[str, Any], *path: str) -> dict[str, Any]:
     "path",
     [("name",), ("input", "width"), ("calibration",), ("thresholds", "balanced"), ("files", "model.onnx")],
 )
-def test_a_missing_field_is_named(tiny_model_dir: Path, tmp_path: Path, path: tuple[str, ...]) -> None:
+def test_missing_field_is_named(tiny_model_dir: Path, tmp_path: Path, path: tuple[str, ...]) -> None:
     facts = _without(json.loads((tiny_model_dir / "model.json").read_text()), *path)
     (tmp_path / "model.json").write_text(json.dumps(facts))
     with pytest.raises(ModelError, match=path[-1]):
@@ -76,7 +76,7 @@ def test_a_missing_field_is_named(tiny_model_dir: Path, tmp_path: Path, path: tu
         ({"thresholds": _CUTS | {"best-guess": {"ai": 1.5, "real": 0.5}}}, "thresholds of best-guess"),
     ],
 )
-def test_a_wrong_field_is_refused(
+def test_invalid_field_is_rejected(
     tiny_model_dir: Path, tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
     facts = json.loads((tiny_model_dir / "model.json").read_text()) | change
@@ -85,7 +85,7 @@ def test_a_wrong_field_is_refused(
         load_spec(tmp_path)
 
 
-def test_what_is_no_model_folder(tmp_path: Path) -> None:
+def test_invalid_model_folder_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="not a model folder"):
         load_spec(tmp_path)
     (tmp_path / "model.json").write_text("{")

@@ -1,4 +1,4 @@
-"""A record that says "AI" is doubted where the model is sure of a real picture: of every model this can happen."""
+"""A claim of AI is doubted if the model is confident of a real image; every model can be that confident."""
 
 from __future__ import annotations
 
@@ -18,24 +18,23 @@ NOTE = "a cat\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 512x512
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_real_pictures_were_called_so_with_high_confidence(name: str) -> None:
-    """Of every split that the model was measured on. Answered = called AI + called real; those called AI are true or
-    false positives."""
+def test_real_images_had_high_confidence(name: str) -> None:
+    """On every measured split. Answered = predicted AI + predicted real; predicted AI = true + false positives."""
     splits = load_spec(registry.MODELS / name).facts["measured"]["splits"]
     assert "open_test" in splits
-    for found in (measured.get("raw", measured) for measured in splits.values()):
-        n, n_ai, n_real = (found[key] for key in ("n", "n_ai", "n_real"))
-        answered = found["coverage@high-confidence"] * n
-        called_ai = found["tpr@high-confidence"] * n_ai + found["fpr@high-confidence"] * n_real
-        ai_called_real = found["error@high-confidence"] * answered - found["fpr@high-confidence"] * n_real
+    for tier in (measured.get("raw", measured) for measured in splits.values()):
+        n, n_ai, n_real = (tier[key] for key in ("n", "n_ai", "n_real"))
+        answered = tier["coverage@high-confidence"] * n
+        called_ai = tier["tpr@high-confidence"] * n_ai + tier["fpr@high-confidence"] * n_real
+        ai_called_real = tier["error@high-confidence"] * answered - tier["fpr@high-confidence"] * n_real
         assert answered - called_ai - ai_called_real > 0.05 * n_real
 
 
 @pytest.mark.parametrize("name", [*SHIPPED, "clip"])
-def test_a_note_in_a_real_picture_is_doubted(
+def test_ai_claim_in_confidently_real_image_is_doubted(
     name: str, shared_dir: Path, request: pytest.FixtureRequest
 ) -> None:
-    """Real pictures of sources that no model was trained on, until one of them is surely real to the model."""
+    """Real images of held-out sources, until the model is confident about one of them."""
     if name == "clip":
         request.getfixturevalue("clip_home")
     pack = shared_dir / "fixtures" / "open-pack"

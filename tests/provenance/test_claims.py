@@ -1,4 +1,4 @@
-"""What a manifest store says, read without the library: the same as the library reads, from the same files."""
+"""Claims of manifest stores parsed without the library match those of the library."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from imageprocess.provenance.inspection import inspect_file
 from testkit.records import C2PA_ACTIONS, IDENTITY, cbor, png_chunk, png_texts, store_of_two, store_with_claim
 
 
-def test_an_action_whose_name_is_no_text_is_left_out() -> None:
+def test_action_with_non_text_name_is_skipped() -> None:
     store = store_with_claim().replace(b"\x66action\x6cc2pa.created", b"\x66action\x80\x6bc2pa.create")
     report = read_claims(store)
     assert report is not None
@@ -23,7 +23,7 @@ def test_an_action_whose_name_is_no_text_is_left_out() -> None:
     assert story.points_to == "nothing"
 
 
-def test_a_store_is_read_without_the_library() -> None:
+def test_manifest_store_is_parsed_without_library() -> None:
     report = read_claims(store_with_claim())
     assert report is not None and report["active_manifest"] == "urn:1"
     story = tell(report["manifests"], "urn:1", report["manifests"].keys())
@@ -39,20 +39,20 @@ def test_a_store_is_read_without_the_library() -> None:
         ("7f657374726561646d696e67ff", "streaming"),
     ],
 )  # fmt: skip
-def test_cbor(data: str, value: object) -> None:
+def test_cbor_values(data: str, value: object) -> None:
     assert decode_cbor(bytes.fromhex(data)) == value
 
 
 @pytest.mark.parametrize(
     "data", [b"", b"\x9f", b"\x81" * 100, b"\x7b" + b"\xff" * 8, C2PA_ACTIONS[:-1], b"\x1c"]
 )
-def test_what_is_no_cbor_is_malformed(data: bytes) -> None:
+def test_invalid_cbor_is_malformed(data: bytes) -> None:
     with pytest.raises(MalformedError):
         decode_cbor(data)
 
 
 @pytest.mark.parametrize("name", ["bing-dalle3-1.jpg", "google-whisk-1.jpeg", "openai-chatgpt-1.png"])
-def test_real_stores_say_that_an_ai_made_them(name: str, shared_dir: Path) -> None:
+def test_real_manifest_stores_claim_ai(name: str, shared_dir: Path) -> None:
     data = (shared_dir / "fixtures" / "provenance" / name).read_bytes()
     store = read_file(data, "PNG" if name.endswith("png") else "JPEG").manifest_store
     assert store is not None
@@ -61,7 +61,7 @@ def test_real_stores_say_that_an_ai_made_them(name: str, shared_dir: Path) -> No
     assert tell(report["manifests"], report["active_manifest"], report["manifests"].keys()).points_to == "ai"
 
 
-def test_an_inspection_draws_the_chain_with_identities_and_soft_bindings() -> None:
+def test_inspection_shows_ingredient_chain_identities_and_soft_bindings() -> None:
     plain = png_texts({})
     data = plain[:33] + png_chunk(b"caBX", store_of_two()) + plain[33:]
     report, _ = inspect_file(data, None, "PNG")
@@ -75,7 +75,7 @@ def test_an_inspection_draws_the_chain_with_identities_and_soft_bindings() -> No
 
 
 @pytest.mark.parametrize(
-    ("signature", "told"),
+    ("signature", "value"),
     [
         (cbor([b"", {}, b"{", b""]), "no name, creator (cawg.identity_claims_aggregation)"),
         (b"\x9f", "no name, creator (cawg.identity_claims_aggregation)"),
@@ -85,7 +85,7 @@ def test_an_inspection_draws_the_chain_with_identities_and_soft_bindings() -> No
         ),
     ],
 )
-def test_a_damaged_identity_names_nobody(signature: bytes, told: str) -> None:
+def test_damaged_identity_assertion_has_no_name(signature: bytes, value: str) -> None:
     data = {**IDENTITY, "signature": signature}
-    assert read_identities({"assertions": [{"label": "cawg.identity", "data": data}]}) == [told]
+    assert read_identities({"assertions": [{"label": "cawg.identity", "data": data}]}) == [value]
     assert read_identities({"assertions": [{"label": "cawg.identity", "data": None}]}) == ["unreadable"]

@@ -1,4 +1,4 @@
-"""The walkers: what they find, and that they find nothing where the structure has nothing."""
+"""Container parsers: metadata in each container, and none outside of its structure."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def texts_of(data: bytes, form: str = "PNG") -> dict[str, str]:
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "AVIF"])
-def test_xmp_and_exif_are_found_in_every_container(form: str) -> None:
+def test_xmp_and_exif_in_every_container(form: str) -> None:
     assert read_records(with_xmp(form, PACKET), form).xmp == [PACKET]
-    found = read_records(with_exif(form, exif(make="Nikon")), form).exif
-    assert len(found) == 1 and b"Nikon" in found[0]
+    block = read_records(with_exif(form, exif(make="Nikon")), form).exif
+    assert len(block) == 1 and b"Nikon" in block[0]
 
 
-def test_the_three_kinds_of_png_text() -> None:
+def test_png_text_chunk_kinds() -> None:
     text = "prompt: café".encode()
     chunks = [
         (b"tEXt", b"one\0" + "caf\xe9".encode("latin-1")),
@@ -48,11 +48,11 @@ def test_the_three_kinds_of_png_text() -> None:
         (b"tEXt", b"one\0second"),
     ]
     assert texts_of(png(chunks)) == {
-        "one": "café",  # Latin-1, as the standard has it; the first of a name counts
+        "one": "café",  # Latin-1, as specified; the first text of a name counts
         "two": "zipped",
         "three": "prompt: café",
         "four": "prompt: café",
-        "five": "prompt: café",  # UTF-8, as several generators write it
+        "five": "prompt: café",  # UTF-8, as some generators write
     }
 
 
@@ -65,46 +65,46 @@ def test_the_three_kinds_of_png_text() -> None:
         b"jumbc2pa",
     ],
 )
-def test_what_is_appended_behind_the_end_is_not_there(tail: bytes) -> None:
+def test_data_after_end_of_image_is_ignored(tail: bytes) -> None:
     for form, data in (("PNG", png()), ("JPEG", jpeg()), ("WEBP", webp([]))):
         assert read_records(data + tail, form) == read_records(data, form)
 
 
-def test_a_marker_inside_another_record_is_not_there() -> None:
+def test_marker_inside_other_segment_is_ignored() -> None:
     comment = jpeg([(0xFE, b"\xff\xe1\x00\x99http://ns.adobe.com/xap/1.0/\0" + PACKET)])
     assert read_records(comment, "JPEG").xmp == []
     nested = png([(b"tEXt", b"note\0" + png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + PACKET))])
     assert read_records(nested, "PNG").xmp == []
 
 
-def test_iptc_among_photoshops_resources() -> None:
+def test_iptc_in_photoshop_resources() -> None:
     iim = b"\x1c\x02\x6e\x00\x13Made with Google AI"
     other = b"8BIM\x04\x0c\x03abc" + struct.pack(">I", 5) + b"12345\0"
     resource = b"8BIM\x04\x04\0\0" + struct.pack(">I", len(iim)) + iim
-    found = read_records(jpeg([(0xED, b"Photoshop 3.0\0" + other + resource)]), "JPEG")
-    assert found.iptc_iim == iim
+    records = read_records(jpeg([(0xED, b"Photoshop 3.0\0" + other + resource)]), "JPEG")
+    assert records.iptc_iim == iim
 
 
-def test_100_000_text_chunks_take_no_time() -> None:
+def test_100_000_text_chunks_are_fast() -> None:
     chunk = png_chunk(b"tEXt", b"parameters\0" + b"x" * 40)
     plain = png()
     data = plain[:33] + chunk * 100_000 + plain[33:]
     began = time.process_time()
-    found = read_records(data, "PNG")
+    records = read_records(data, "PNG")
     assert time.process_time() - began < 1
-    assert len(found.texts) == 1
+    assert len(records.texts) == 1
     many = png((b"tEXt", b"name%d\0x" % i) for i in range(10_000))
     assert len(texts_of(many)) == MAX_TEXTS
 
 
-def test_a_zipped_text_bomb_is_cut_off() -> None:
+def test_compressed_text_bomb_is_limited() -> None:
     bomb = zlib.compress(bytes(40_000_000), 1)
-    found = read_records(png([(b"zTXt", b"a\0\0" + bomb), (b"zTXt", b"b\0\0" + bomb)]), "PNG")
-    assert sum(len(text.text) for text in found.texts) <= MAX_TEXT_BYTES
+    records = read_records(png([(b"zTXt", b"a\0\0" + bomb), (b"zTXt", b"b\0\0" + bomb)]), "PNG")
+    assert sum(len(text.text) for text in records.texts) <= MAX_TEXT_BYTES
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "AVIF", "HEIC", "TIFF", "GIF", "BMP"])
-def test_every_prefix_of_a_file_and_any_garbage_is_survived(form: str) -> None:
+def test_truncated_and_random_files_do_not_crash(form: str) -> None:
     whole = {
         "JPEG": jpeg_xmp(PACKET),
         "PNG": png_texts({"parameters": "x"}),
@@ -118,7 +118,7 @@ def test_every_prefix_of_a_file_and_any_garbage_is_survived(form: str) -> None:
         read_records(garbage, form)
 
 
-def test_sizes_that_lie_end_the_walk() -> None:
+def test_wrong_sizes_end_parsing() -> None:
     liar = struct.pack(">I", 0xFFFFFFFF) + b"tEXt" + b"parameters\0x"
     assert texts_of(png()[:33] + liar) == {"": ""}
     box = struct.pack(">I", 24) + b"ftypavif\0\0\0\0avifmif1"

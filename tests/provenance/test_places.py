@@ -1,4 +1,4 @@
-"""Records in every place of every container: the same text is found wherever a writer put it."""
+"""The same record is read from every location in every container."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ DESCRIBED = xmp(
 LABEL = json.dumps({"AIGC": {"Label": "1", "ContentProducer": "maker-1"}})
 
 
-def only(data: bytes, form: str) -> Evidence:
+def single_evidence(data: bytes, form: str) -> Evidence:
     (item,) = read_provenance(data, facts(form))
     return item
 
@@ -64,8 +64,8 @@ def only(data: bytes, form: str) -> Evidence:
     ids=["com", "description", "xmp", "extended-xmp", "two-packets", "webp", "avif", "exif-prefix", "raw-profile",
          "raw-xmp", "gif-comment", "gif-xmp"],
 )  # fmt: skip
-def test_one_record_in_every_place(data: bytes, form: str) -> None:
-    item = only(data, form)
+def test_generator_record_in_every_location(data: bytes, form: str) -> None:
+    item = single_evidence(data, form)
     assert (item.points_to, item.detail["seed"]) == ("ai", "42")
 
 
@@ -78,18 +78,18 @@ def test_one_record_in_every_place(data: bytes, form: str) -> None:
         (gif_comment(LABEL.encode()), "GIF"),
     ],
 )
-def test_chinas_label_is_read_wherever_it_is_seen(data: bytes, form: str) -> None:
-    item = only(data, form)
+def test_aigc_label_in_every_location(data: bytes, form: str) -> None:
+    item = single_evidence(data, form)
     assert item.points_to == "ai" and "maker-1" in item.detail["generator"]
 
 
 @pytest.mark.parametrize(("kind", "points_to"), [("1", "ai_edited"), ("-2", "ai_edited"), ("0", None)])
-def test_samsungs_trailer(kind: str, points_to: PointsTo | None) -> None:
-    found = read_provenance(jpeg() + samsung_trailer(kind), facts("JPEG"))
-    assert [item.points_to for item in found] == ([points_to] if points_to else [])
+def test_samsung_trailer(kind: str, points_to: PointsTo | None) -> None:
+    evidence = read_provenance(jpeg() + samsung_trailer(kind), facts("JPEG"))
+    assert [item.points_to for item in evidence] == ([points_to] if points_to else [])
     assert (
         read_provenance(jpeg() + samsung_trailer(kind) + b"x", facts("JPEG")) == []
-    )  # not at the file's end
+    )  # not at the end of the file
 
 
 @pytest.mark.parametrize("order", ["utf-16-be", "utf-16-le"])
@@ -104,39 +104,41 @@ def test_samsungs_trailer(kind: str, points_to: PointsTo | None) -> None:
         json.dumps({"提示": "灯塔", "种子": 1}, ensure_ascii=False),
     ],
 )
-def test_the_byte_order_of_a_comment_is_found_in_any_script(text: str, order: str) -> None:
+def test_user_comment_byte_order_is_detected_in_any_script(text: str, order: str) -> None:
     assert read_exif(exif(user_comment=b"UNICODE\0" + text.encode(order))).texts["UserComment"] == text
 
 
-def test_a_record_kept_in_another_is_found() -> None:
+def test_nested_record_is_read() -> None:
     inner = {"Software": "NovelAI", "Comment": json.dumps({"prompt": "a hat", "uc": "fog", "seed": 7})}
-    item = only(with_exif("JPEG", exif(user_comment=b"ASCII\0\0\0" + json.dumps(inner).encode())), "JPEG")
+    item = single_evidence(
+        with_exif("JPEG", exif(user_comment=b"ASCII\0\0\0" + json.dumps(inner).encode())), "JPEG"
+    )
     assert (item.points_to, item.detail["generator"]) == ("ai", "NovelAI")
 
 
-def test_a_generator_in_make_is_no_camera() -> None:
+def test_generator_in_exif_make_is_not_a_camera() -> None:
     for make in ("Ideogram AI", "Prompt: " + json.dumps({"1": {"class_type": "KSampler", "inputs": {}}})):
         assert "exif" not in {
             i.kind for i in read_provenance(with_exif("JPEG", exif(make=make)), facts("JPEG"))
         }
-    assert only(with_exif("JPEG", exif(make="Nikon")), "JPEG").kind == "exif"
+    assert single_evidence(with_exif("JPEG", exif(make="Nikon")), "JPEG").kind == "exif"
 
 
-def test_gif_carries_credentials_in_its_application_block() -> None:
-    item = only(
+def test_gif_application_block_with_c2pa() -> None:
+    item = single_evidence(
         gif_application(b"C2PA_GIF\1\0\0", b"\0\0\0\x1e" + b"jumb\0\0\0\x16jumdc2pa" + bytes(10)), "GIF"
     )
     assert item.kind == "c2pa" and item.points_to == "nothing"
 
 
-def test_xmp_in_the_second_packet_counts_and_the_first_of_a_name_wins() -> None:
+def test_second_xmp_packet_is_read_and_first_value_wins() -> None:
     packets = [xmp_source_type("digitalCapture"), xmp_source_type("trainedAlgorithmicMedia")]
     segments = [(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + packet) for packet in packets]
-    assert only(jpeg(segments), "JPEG").points_to == "real"
-    assert only(jpeg(segments[::-1]), "JPEG").points_to == "ai"
+    assert single_evidence(jpeg(segments), "JPEG").points_to == "real"
+    assert single_evidence(jpeg(segments[::-1]), "JPEG").points_to == "ai"
 
 
-def test_a_text_of_five_megabytes_is_read() -> None:
+def test_five_megabyte_text_is_read() -> None:
     graph = {
         "1": {
             "class_type": "EmptyLatentImage",
@@ -145,4 +147,4 @@ def test_a_text_of_five_megabytes_is_read() -> None:
         "2": {"class_type": "KSampler", "inputs": {"seed": 7, "steps": 9, "latent_image": ["1", 0]}},
         "3": {"class_type": "SaveImage", "inputs": {"images": ["2", 0]}},
     }
-    assert only(png_texts({"prompt": json.dumps(graph)}), "PNG").points_to == "ai"
+    assert single_evidence(png_texts({"prompt": json.dumps(graph)}), "PNG").points_to == "ai"

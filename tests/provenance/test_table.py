@@ -1,4 +1,4 @@
-"""The table of tools: every entry is complete, readable in both languages, and on the page in docs."""
+"""The table of tools: entries are complete, usable in Python and JavaScript, and documented."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ KEYS = {
 
 
 @pytest.mark.parametrize("tool", TABLE["tools"], ids=lambda tool: tool.get("name", tool.get("name_from")))
-def test_an_entry_is_complete(tool: dict[str, Any]) -> None:
+def test_table_entry_is_complete(tool: dict[str, Any]) -> None:
     assert tool.keys() <= KEYS and ("name" in tool) != ("name_from" in tool)
     assert sum(key in tool for key in ("json", "notes", "pattern")) == 1
     assert tool["fields"].keys() <= FIELDS
-    assert tool["seen"], "each with the file or the source that it was seen in"
+    assert tool["seen"], "each entry names the file or source it is based on"
     if "pattern" in tool:
         assert re.compile(tool["pattern"]).groups == len(tool["groups"])
 
 
-def test_patterns_mean_the_same_in_both_languages() -> None:
-    """What Python and JavaScript read differently is not used: \\A, \\Z, (?P<...>), possessive and atomic groups."""
+def test_patterns_match_in_python_and_javascript() -> None:
+    """No syntax that differs between Python and JavaScript: \\A, \\Z, (?P<...>), possessive and atomic groups."""
 
     def strings(value: Any) -> list[str]:
         if isinstance(value, dict):
@@ -45,7 +45,7 @@ def test_patterns_mean_the_same_in_both_languages() -> None:
         re.compile(pattern)
 
 
-def test_the_page_in_docs_is_written_from_the_table() -> None:
+def test_docs_page_matches_table() -> None:
     command = [sys.executable, "-m", "bench.records_page", "--check"]
     checked = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True)
     assert checked.returncode == 0, checked.stderr

@@ -1,4 +1,4 @@
-"""Each tool of the table, by a record such as it writes; and ComfyUI graphs that must not be misread."""
+"""A record of each tool in the table, and ComfyUI graphs that must not be misread."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ def claims(data: bytes, form: str = "PNG") -> list[Evidence]:
         (None, {"software": "RuinedFooocus"}, None),
     ],
 )  # fmt: skip
-def test_records_in_json(tool: str | None, record: dict[str, Any], points_to: PointsTo | None) -> None:
+def test_json_records(tool: str | None, record: dict[str, Any], points_to: PointsTo | None) -> None:
     block = exif(user_comment=b"UNICODE\0" + json.dumps(record).encode("utf-16-le"))
     for data, form in (
         (png_texts({"parameters": json.dumps(record)}), "PNG"),
         (with_exif("JPEG", block), "JPEG"),
     ):
-        found = claims(data, form)
-        assert [item.points_to for item in found] == ([points_to] if points_to else [])
-        assert tool is None or str(found[0].detail["generator"]).startswith(tool)
+        actual = claims(data, form)
+        assert [item.points_to for item in actual] == ([points_to] if points_to else [])
+        assert tool is None or str(actual[0].detail["generator"]).startswith(tool)
 
 
 @pytest.mark.parametrize(
@@ -68,19 +68,19 @@ def test_records_in_json(tool: str | None, record: dict[str, Any], points_to: Po
         (None, {"Dream": "I had one"}, None),
     ],
 )  # fmt: skip
-def test_records_in_named_texts(tool: str | None, texts: dict[str, str], points_to: PointsTo | None) -> None:
-    found = claims(png_texts(texts))
-    assert [item.points_to for item in found] == ([points_to] if points_to else [])
-    assert tool is None or str(found[0].detail["generator"]).startswith(tool)
+def test_named_text_records(tool: str | None, texts: dict[str, str], points_to: PointsTo | None) -> None:
+    actual = claims(png_texts(texts))
+    assert [item.points_to for item in actual] == ([points_to] if points_to else [])
+    assert tool is None or str(actual[0].detail["generator"]).startswith(tool)
 
 
-def test_groks_signature_needs_both_its_fields() -> None:
+def test_grok_signature_needs_both_fields() -> None:
     signature = "Signature: " + "paWl" * 20
     assert claims(with_exif("JPEG", exif(description=signature)), "JPEG") == []
     assert claims(with_exif("JPEG", exif(make="Ideogram AI")), "JPEG")[0].detail["generator"] == "Ideogram"
 
 
-def test_iptcs_ai_properties_are_a_claim() -> None:
+def test_iptc_ai_properties_are_a_claim() -> None:
     packet = xmp("<Iptc4xmpExt:AISystemUsed>Imagen 4</Iptc4xmpExt:AISystemUsed>")
     (item,) = read_provenance(with_xmp("JPEG", packet), facts("JPEG"))
     assert (item.kind, item.points_to, item.detail["generator"]) == ("iptc", "ai", "Imagen 4")
@@ -131,8 +131,6 @@ CONTROL = {
     ],
     ids=["webcam", "resize", "preview", "two-saves", "service", "civitai", "img2img"],
 )  # fmt: skip
-def test_what_a_graph_does_counts_not_what_its_nodes_are_called(
-    graph: dict[str, Any], points_to: PointsTo
-) -> None:
+def test_graph_function_counts_not_node_names(graph: dict[str, Any], points_to: PointsTo) -> None:
     (item,) = claims(png_texts({"prompt": json.dumps(graph)}))
     assert item.points_to == points_to

@@ -1,10 +1,8 @@
-"""The trust list: found where the setting says, checked, dated, replaced in one step."""
+"""The trust list: location, validation, dates, atomic update."""
 
 from __future__ import annotations
 
-import http.server
 import os
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,45 +24,34 @@ from imageprocess.provenance.trust import (
     update_trust_list,
 )
 
-pytest.importorskip("cryptography", reason="makes certificates")
+pytest.importorskip("cryptography", reason="needs the package cryptography")
 from testkit.credentials import authority
 from testkit.pictures import encode, plain
+from testkit.serving import serving_files
 
 
 @pytest.fixture
 def pem() -> bytes:
-    """Two authorities, with text between them, as the official list has it."""
+    """Two authorities with text between them, as in the official list."""
     return f"Subject\tA\n{authority().root_pem}\nSubject\tB\n{authority('Other').root_pem}".encode()
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The list's place, by the setting."""
+def list_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Path of the trust list, from the setting."""
     path = tmp_path / "data" / "list.pem"
     monkeypatch.setenv(SETTING, str(path))
     return path
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """A web server on this machine, and the folder that it serves."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def __init__(self, *args: object) -> None:
-            super().__init__(*args, directory=str(tmp_path))  # type: ignore[arg-type]
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", tmp_path
-        server.shutdown()
-        thread.join()
+def list_server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """URL of a web server and the folder that it serves."""
+    with serving_files(tmp_path) as address:
+        yield address, tmp_path
 
 
-def test_the_setting_names_the_file_and_else_it_is_the_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trust_list_path_from_setting_or_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SETTING, "/some/list.pem")
     assert default_path() == Path("/some/list.pem")
     monkeypatch.delenv(SETTING)
@@ -77,64 +64,66 @@ def test_the_setting_names_the_file_and_else_it_is_the_data_folder(monkeypatch: 
         assert default_path() == folder / "imageprocess" / "C2PA-TRUST-LIST.pem"
 
 
-def test_update_downloads_checks_dates_and_replaces(served: tuple[str, Path], pem: bytes, here: Path) -> None:
-    address, folder = served
+def test_update_downloads_validates_and_replaces(
+    list_server: tuple[str, Path], pem: bytes, list_path: Path
+) -> None:
+    address, folder = list_server
     (folder / "new.pem").write_bytes(pem)
-    fresh = update_trust_list(f"{address}/new.pem", here)
+    fresh = update_trust_list(f"{address}/new.pem", list_path)
     assert [signer.name for signer in fresh.signers] == ["Test Root: Test Root", "Other Root: Other Root"]
     assert fresh.fetched and fresh.source == f"{address}/new.pem"
-    assert find_trust_list() == fresh and list(here.parent.iterdir()) == [here]
+    assert find_trust_list() == fresh and list(list_path.parent.iterdir()) == [list_path]
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"<html>", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
 )
-def test_what_is_no_list_leaves_the_old_one(
-    content: bytes, served: tuple[str, Path], pem: bytes, here: Path, tmp_path: Path
+def test_invalid_trust_list_keeps_old_one(
+    content: bytes, list_server: tuple[str, Path], pem: bytes, list_path: Path, tmp_path: Path
 ) -> None:
-    address, folder = served
+    address, folder = list_server
     (folder / "old.pem").write_bytes(pem)
-    before = update_trust_list(str(folder / "old.pem"), here)
+    before = update_trust_list(str(folder / "old.pem"), list_path)
     (folder / "new.pem").write_bytes(content)
     for source in (f"{address}/new.pem", f"{address}/missing.pem", str(folder / "missing.pem")):
         with pytest.raises(DataError):
-            update_trust_list(source, here)
-    assert load_trust_list(here) == before and list(here.parent.iterdir()) == [here]
+            update_trust_list(source, list_path)
+    assert load_trust_list(list_path) == before and list(list_path.parent.iterdir()) == [list_path]
 
 
-def test_a_list_is_never_fetched_over_plain_http(here: Path) -> None:
+def test_trust_list_is_not_fetched_over_http(list_path: Path) -> None:
     with pytest.raises(DataError, match="https"):
-        update_trust_list("http://example.org/list.pem", here)
+        update_trust_list("http://example.org/list.pem", list_path)
     assert OFFICIAL_LIST.startswith("https://")
 
 
-def test_a_list_that_grows_is_noticed(pem: bytes, here: Path) -> None:
-    here.parent.mkdir()
-    here.write_text(authority().root_pem)
+def test_changed_trust_list_is_reloaded(pem: bytes, list_path: Path) -> None:
+    list_path.parent.mkdir()
+    list_path.write_text(authority().root_pem)
     assert len(find_trust_list().signers) == 1  # type: ignore[union-attr]
-    here.write_bytes(pem)
-    os.utime(here, (1, 1))
+    list_path.write_bytes(pem)
+    os.utime(list_path, (1, 1))
     assert len(find_trust_list().signers) == 2  # type: ignore[union-attr]
-    here.write_text("no list any more")
-    assert find_trust_list(here) is None
+    list_path.write_text("no list any more")
+    assert find_trust_list(list_path) is None
 
 
-def test_a_list_that_is_named_must_be_there(
-    pem: bytes, here: Path, tiny_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_configured_trust_list_must_exist(
+    pem: bytes, list_path: Path, tiny_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     detector, picture = Detector(tiny_model_dir), encode(plain(255), "PNG")
     (tmp_path / "a.png").write_bytes(picture)
     command = ["detect", "--model", str(tiny_model_dir), str(tmp_path / "a.png")]
     for content in (None, b"no list"):
         if content is not None:
-            here.parent.mkdir()
-            here.write_bytes(content)
-        with pytest.raises(UsageError, match=f"{SETTING} names no trust list .*{here}"):
+            list_path.parent.mkdir()
+            list_path.write_bytes(content)
+        with pytest.raises(UsageError, match=f"{SETTING} names no trust list .*{list_path}"):
             detector.detect(picture)
         assert detector.detect(picture, only=["model"]).status == "ok"
-        told = CliRunner().invoke(main, command)
-        assert told.exit_code == 2 and SETTING in told.stderr
-    here.write_bytes(pem)
+        result = CliRunner().invoke(main, command)
+        assert result.exit_code == 2 and SETTING in result.stderr
+    list_path.write_bytes(pem)
     assert detector.detect(picture).status == "ok"
     monkeypatch.delenv(SETTING)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "none"))
@@ -142,12 +131,12 @@ def test_a_list_that_is_named_must_be_there(
 
 
 @pytest.mark.parametrize("address", ["https://[::1", "https://a b/", "a\0b"])
-def test_what_is_no_address_is_told(address: str, here: Path) -> None:
+def test_invalid_url_is_reported(address: str, list_path: Path) -> None:
     result = CliRunner().invoke(main, ["trust", "update", "--from", address])
     assert result.exit_code == 1 and "cannot be fetched" in result.stderr
 
 
-def test_a_list_that_cannot_be_put_there_is_told_with_its_path(
+def test_unwritable_trust_list_error_names_path(
     pem: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "new.pem").write_bytes(pem)
@@ -156,22 +145,22 @@ def test_a_list_that_cannot_be_put_there_is_told_with_its_path(
     assert result.exit_code == 2 and f"{tmp_path}/new.pem/below: Not a directory" in result.stderr
 
 
-def test_the_command_updates_and_shows(served: tuple[str, Path], pem: bytes, here: Path) -> None:
-    address, folder = served
+def test_trust_command_updates_and_shows(list_server: tuple[str, Path], pem: bytes, list_path: Path) -> None:
+    address, folder = list_server
     run = CliRunner().invoke
     assert run(main, ["trust", "info"]).exit_code == 1
     (folder / "new.pem").write_bytes(pem)
     done = run(main, ["trust", "update", "--from", f"{address}/new.pem"])
     assert done.exit_code == 0 and "2 certificates" in done.output
-    shown = run(main, ["trust", "info"])
-    assert shown.exit_code == 0 and "Other Root" in shown.output and str(here) in shown.output
+    result = run(main, ["trust", "info"])
+    assert result.exit_code == 0 and "Other Root" in result.output and str(list_path) in result.output
     failed = run(main, ["trust", "update", "--from", f"{address}/missing.pem"])
     assert failed.exit_code == 1 and "cannot be fetched" in failed.output
-    assert run(main, ["trust", "info"]).output == shown.output
+    assert run(main, ["trust", "info"]).output == result.output
 
 
-def test_the_interim_list_is_kept_and_shown_apart(
-    pem: bytes, tmp_path: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+def test_interim_list_is_stored_and_shown_separately(
+    pem: bytes, tmp_path: Path, list_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(INTERIM_SETTING, raising=False)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
@@ -180,20 +169,20 @@ def test_the_interim_list_is_kept_and_shown_apart(
     update = ["trust", "update", "--from", str(tmp_path / "list.pem")]
     assert run(main, update).exit_code == 0 and find_interim_list() is None
     assert run(main, [*update, "--interim"]).exit_code == 0
-    found = find_interim_list()
-    assert found is not None and found.is_interim and found.path != here
+    path = find_interim_list()
+    assert path is not None and path.is_interim and path.path != list_path
     assert "(legacy)" in run(main, ["trust", "info"]).output
     monkeypatch.setenv(INTERIM_SETTING, str(tmp_path / "absent.pem"))
     with pytest.raises(UsageError, match=INTERIM_SETTING):
         find_interim_list()
 
 
-def test_the_official_list_is_read(shared_dir: Path) -> None:
+def test_official_trust_list_is_parsed(shared_dir: Path) -> None:
     signers = load_trust_list(shared_dir / "fixtures" / "trust" / "C2PA-TRUST-LIST.pem").signers
     assert len(signers) == 30 and any("Google" in signer.name for signer in signers)
 
 
-def test_the_wheels_own_list_counts_where_there_is_no_other(
+def test_packaged_trust_list_is_the_fallback(
     pem: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(SETTING, raising=False)
@@ -204,18 +193,20 @@ def test_the_wheels_own_list_counts_where_there_is_no_other(
     (tmp_path / "fresh.pem").write_bytes(pem)
     update = ["trust", "update", "--from", str(tmp_path / "fresh.pem")]
     assert CliRunner().invoke(main, [*update, "--to", str(bundled)]).exit_code == 0
-    found = find_trust_list()
-    assert found is not None and found.path == bundled and found.fetched
+    trust_list = find_trust_list()
+    assert trust_list is not None and trust_list.path == bundled and trust_list.fetched
     assert str(bundled) in CliRunner().invoke(main, ["trust", "info"]).output
     assert CliRunner().invoke(main, update).exit_code == 0
-    found = find_trust_list()
-    assert found is not None and found.path == default_path()
+    trust_list = find_trust_list()
+    assert trust_list is not None and trust_list.path == default_path()
     monkeypatch.setenv(SETTING, str(tmp_path / "absent.pem"))
-    with pytest.raises(UsageError):  # who names a list means that one
+    with pytest.raises(UsageError):  # an explicit path must exist
         find_trust_list()
 
 
-def test_the_official_list_is_attributed(pem: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_official_trust_list_has_attribution(
+    pem: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("imageprocess.provenance.trust._fetch", lambda source: pem)
     fresh = update_trust_list(OFFICIAL_LIST, tmp_path / "list.pem")
     assert "CC BY 4.0" in fresh.pem and len(fresh.signers) == 2 and fresh.source == OFFICIAL_LIST

@@ -1,4 +1,4 @@
-"""Each variant of a record says what it says wherever it stands."""
+"""Each variant of a metadata record is read as expected."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VARIANTS = variants()
 
 
 @pytest.mark.parametrize(("data", "points_to", "tool"), VARIANTS.values(), ids=VARIANTS.keys())
-def test_a_variant_is_read(data: bytes, points_to: PointsTo | None, tool: str | None) -> None:
-    found = read_provenance(data, facts(sniff(data) or ""))
-    assert [item.points_to for item in found] == ([points_to] if points_to else [])
-    assert tool is None or str(found[0].detail["generator"]).startswith(tool)
+def test_variant_is_read(data: bytes, points_to: PointsTo | None, tool: str | None) -> None:
+    evidence = read_provenance(data, facts(sniff(data) or ""))
+    assert [item.points_to for item in evidence] == ([points_to] if points_to else [])
+    assert tool is None or str(evidence[0].detail["generator"]).startswith(tool)

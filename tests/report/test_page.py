@@ -1,4 +1,4 @@
-"""One picture's report as a file to pass on."""
+"""HTML report of one image."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def report(tmp_path: Path, data: bytes, *more: str, name: str = "a.png") -> str:
 
 
 def embedded(text: str) -> dict[str, object]:
-    found = re.search(r'<script type="application/json" id="record">(.*?)</script>', text)
-    assert found
-    record: dict[str, object] = json.loads(found[1])
+    match = re.search(r'<script type="application/json" id="record">(.*?)</script>', text)
+    assert match
+    record: dict[str, object] = json.loads(match[1])
     return record
 
 
-def test_it_says_which_picture_it_speaks_of(tmp_path: Path, tiny_model_dir: Path) -> None:
+def test_report_identifies_the_image(tmp_path: Path, tiny_model_dir: Path) -> None:
     data = encode(scene(1), "PNG")
     text = report(tmp_path, data, "--model", str(tiny_model_dir))
     record = embedded(text)
@@ -43,40 +43,40 @@ def test_it_says_which_picture_it_speaks_of(tmp_path: Path, tiny_model_dir: Path
     assert record["pixels_sha256"] == pixels_sha256(decode(data, name="a.png"))
     assert "{{" not in text and "://" not in re.sub(
         r"<script.*?</script>", "", text
-    )  # all filled, nothing asked for
+    )  # all placeholders filled, no requests
     assert base64.b64encode(data).decode()[:200] not in text
     assert base64.b64encode(data).decode() in report(tmp_path, data, "--report-with-picture")
 
 
-def test_the_pixels_sum_outlives_the_records(tmp_path: Path) -> None:
+def test_pixel_hash_is_independent_of_metadata(tmp_path: Path) -> None:
     bare = encode(scene(1), "PNG")
     noted = png_texts({"parameters": "a cat\nSteps: 20, Sampler: Euler, Seed: 1, Model: x"})
     one, other = embedded(report(tmp_path, bare)), embedded(report(tmp_path, noted))
     assert one["sha256"] != other["sha256"] and one["pixels_sha256"] == other["pixels_sha256"]
 
 
-def test_what_a_file_says_is_never_markup(tmp_path: Path) -> None:
+def test_metadata_is_escaped(tmp_path: Path) -> None:
     note = f"{HOSTILE}\nSteps: 20, Sampler: Euler, Seed: 1, Model: {HOSTILE}"
     text = report(tmp_path, png_texts({"parameters": note}), name="a&b.png")
     assert "<img src=x" not in text and text.count("</script>") == 1
     assert "&lt;/script&gt;" in text and "a&amp;b.png" in text
 
 
-def test_without_the_model_there_is_no_bar_and_no_map(tmp_path: Path) -> None:
+def test_report_without_model_has_no_bar_and_no_heat_map(tmp_path: Path) -> None:
     text = report(tmp_path, png(), "--only", "provenance")
     assert 'class="meter"' not in text and "<figure>" not in text and "Cannot tell" in text
 
 
-def test_several_pictures_are_several_files(tmp_path: Path, tiny_model_dir: Path) -> None:
+def test_report_per_image(tmp_path: Path, tiny_model_dir: Path) -> None:
     for folder, shade in (("x", 5), ("y", 250)):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "a.png").write_bytes(encode(plain(shade, 300, 300), "PNG"))
-    given = [str(tmp_path / folder / "a.png") for folder in ("x", "y")]
+    paths = [str(tmp_path / folder / "a.png") for folder in ("x", "y")]
     model = ["--model", str(tiny_model_dir), "-q"]
-    run = CliRunner().invoke(main, ["detect", *given, "--report", str(tmp_path / "reports"), *model])
+    run = CliRunner().invoke(main, ["detect", *paths, "--report", str(tmp_path / "reports"), *model])
     assert run.exit_code == 0
     assert {path.name for path in (tmp_path / "reports").iterdir()} == {"a.report.html", "a-2.report.html"}
-    run = CliRunner().invoke(main, ["detect", *given, "--report", str(tmp_path / "one.html"), *model])
+    run = CliRunner().invoke(main, ["detect", *paths, "--report", str(tmp_path / "one.html"), *model])
     assert run.exit_code == 2 and "give a folder" in run.output
     run = CliRunner().invoke(
         main, ["detect", str(tmp_path), "-r", "--report", str(tmp_path / "one.html"), *model]
@@ -85,8 +85,8 @@ def test_several_pictures_are_several_files(tmp_path: Path, tiny_model_dir: Path
 
 
 @pytest.mark.parametrize("shade", [5, 250])
-def test_the_map_alone_does_not_show_the_picture(shade: int) -> None:
-    """Without the picture the map lies on plain grey."""
+def test_heat_map_does_not_contain_the_image(shade: int) -> None:
+    """Without the image, the heat map is drawn on grey."""
     pixels = np.full((40, 60, 3), shade, dtype=np.uint8)
     drawn = heat_png(pixels, np.zeros((2, 2), np.float32), with_picture=False)
     assert drawn == heat_png(pixels[::-1] // 2, np.zeros((2, 2), np.float32), with_picture=False)

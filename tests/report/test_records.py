@@ -1,4 +1,4 @@
-"""The record holds what JSON can hold, whatever a stranger's metadata brings."""
+"""Records are valid JSON for arbitrary metadata."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ RESULT = Result(
 )
 
 
-def test_keys_and_values_of_the_record() -> None:
+def test_record_keys_and_values() -> None:
     assert to_record(RESULT) | {"evidence": None} == {
         "schema": 1,
         "source": "a.jpg",
@@ -61,7 +61,7 @@ def test_keys_and_values_of_the_record() -> None:
     }
 
 
-def test_a_failed_input() -> None:
+def test_failed_input_record() -> None:
     result = Result("x", "error", error=ErrorInfo("corrupt", "x: broken"))
     assert to_record(result) == {
         "schema": 1,
@@ -71,7 +71,7 @@ def test_a_failed_input() -> None:
     }
 
 
-def test_details_become_plain_json() -> None:
+def test_details_are_plain_json() -> None:
     (evidence,) = to_record(RESULT)["evidence"]
     assert evidence["detail"] == {
         "number": 0.5,

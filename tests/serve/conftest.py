@@ -6,11 +6,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.service import running
+from testkit.service import running
 
 
 @pytest.fixture(scope="session")
 def client(tiny_model_dir: Path) -> Iterator[httpx.Client]:
-    """Of a service with nothing but defaults, and the tiny model."""
+    """A client of a service with default settings and the tiny model."""
     with running(tiny_model_dir) as address, httpx.Client(base_url=address, timeout=30) as client:
         yield client

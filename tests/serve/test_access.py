@@ -1,4 +1,4 @@
-"""The key: none by default, and where there is one it is asked for before anything is read."""
+"""API key and CORS: no key by default; with a key, it is checked before the body is read."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import httpx
 import pytest
 
 from testkit.pictures import encode, plain
-from tests.support.service import running
+from testkit.service import running
 
 FILES = {"file": ("a.png", encode(plain(250), "PNG"))}
 
 
 @pytest.fixture(scope="module")
-def locked(tiny_model_dir: Path) -> Iterator[httpx.Client]:
+def keyed_client(tiny_model_dir: Path) -> Iterator[httpx.Client]:
     with running(tiny_model_dir, api_key="s3cret-ключ") as address, httpx.Client(base_url=address) as client:
         yield client
 
 
-def test_no_key_is_asked_for_by_default(client: httpx.Client) -> None:
+def test_no_key_required_by_default(client: httpx.Client) -> None:
     assert client.post("/v1/detect", files=FILES).status_code == 200
     assert client.get("/v1/model").json()["service"]["key_required"] is False
 
@@ -30,31 +30,32 @@ def test_no_key_is_asked_for_by_default(client: httpx.Client) -> None:
     ("key", "status", "code"),
     [(None, 401, "key_missing"), ("", 401, "key_missing"), ("s3cret", 403, "key_wrong"), ("wröng", 403, "key_wrong")],
 )  # fmt: skip
-def test_without_the_key_nothing_is_answered_nor_read(
-    locked: httpx.Client, path: str, key: str | None, status: int, code: str
+def test_request_without_key_is_rejected_before_its_body_is_read(
+    keyed_client: httpx.Client, path: str, key: str | None, status: int, code: str
 ) -> None:
     headers = {} if key is None else {"X-API-Key": key.encode()}
-    response = locked.post(path, content=b"neither form nor JSON", headers=headers)
+    response = keyed_client.post(path, content=b"neither form nor JSON", headers=headers)
     assert (response.status_code, response.json()["code"]) == (status, code)
 
 
-def test_with_the_key_all_is_as_without_one(locked: httpx.Client) -> None:
-    response = locked.post("/v1/detect", files=FILES, headers={"X-API-Key": "s3cret-ключ".encode()})
+def test_request_with_key_is_answered(keyed_client: httpx.Client) -> None:
+    response = keyed_client.post("/v1/detect", files=FILES, headers={"X-API-Key": "s3cret-ключ".encode()})
     assert response.json()["results"][0]["verdict"]["label"] == "ai"
 
 
-def test_a_bearer_token_is_as_good(locked: httpx.Client) -> None:
+def test_bearer_token_is_accepted(keyed_client: httpx.Client) -> None:
     bearer = {"Authorization": "Bearer s3cret-ключ".encode()}
-    assert locked.post("/v1/detect", files=FILES, headers=bearer).status_code == 200
+    assert keyed_client.post("/v1/detect", files=FILES, headers=bearer).status_code == 200
     for value, status in [("Bearer no", 403), ("Basic s3cret", 401), ("Bearer", 401)]:
-        assert locked.post("/v1/detect", files=FILES, headers={"Authorization": value}).status_code == status
-    refused = locked.post("/v1/detect", files=FILES)
+        assert (
+            keyed_client.post("/v1/detect", files=FILES, headers={"Authorization": value}).status_code
+            == status
+        )
+    refused = keyed_client.post("/v1/detect", files=FILES)
     assert refused.headers["WWW-Authenticate"] == "ApiKey, Bearer"
 
 
-def test_other_origins_are_let_in_only_where_they_are_named(
-    client: httpx.Client, tiny_model_dir: Path
-) -> None:
+def test_cors_allows_only_configured_origins(client: httpx.Client, tiny_model_dir: Path) -> None:
     preflight = {"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}
     assert "access-control-allow-origin" not in client.options("/v1/detect", headers=preflight).headers
     assert "access-control-allow-origin" not in client.get("/v1/model", headers=preflight).headers
@@ -72,13 +73,13 @@ def test_other_origins_are_let_in_only_where_they_are_named(
         assert "access-control-allow-origin" not in refused.headers and "Origin" in refused.headers["Vary"]
 
 
-def test_the_pages_can_tell_that_a_key_is_needed_but_not_which(locked: httpx.Client) -> None:
-    assert locked.get("/v1/model").json()["service"]["key_required"] is True
+def test_pages_learn_that_a_key_is_required_but_not_which(keyed_client: httpx.Client) -> None:
+    assert keyed_client.get("/v1/model").json()["service"]["key_required"] is True
     for path in ("/", "/predict.html", "/docs", "/openapi.json", "/v1/model", "/metrics"):
-        response = locked.get(path)
+        response = keyed_client.get(path)
         assert response.status_code == 200 and "s3cret" not in response.text
 
 
 @pytest.mark.parametrize("path", ["/health", "/healthz", "/readyz"])
-def test_probes_need_no_key(locked: httpx.Client, path: str) -> None:
-    assert locked.get(path).status_code == 200
+def test_health_probes_need_no_key(keyed_client: httpx.Client, path: str) -> None:
+    assert keyed_client.get(path).status_code == 200

@@ -1,4 +1,4 @@
-"""SIGTERM: nothing that was taken on is lost, and who asks is told in time. On the real command, in its own process."""
+"""SIGTERM: accepted requests are completed and readiness ends first. Runs the command as a process."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,18 +17,12 @@ import pytest
 from PIL import Image
 
 from testkit.pictures import encode, plain
-from testkit.serving import free_port, started
+from testkit.serving import child_pids, free_port, started
+from testkit.waiting import wait_until
 
 SERVE = [sys.executable, "-m", "imageprocess", "serve"]
 BRIGHT = encode(plain(250), "PNG")
 SLOW = encode(Image.new("L", (6000, 6000), 250), "WEBP", lossless=True, quality=0, method=0)
-
-
-def children(pid: int) -> set[int]:
-    found = set()
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        found |= {int(child) for child in (task / "children").read_text().split()}
-    return found
 
 
 @contextmanager
@@ -41,12 +34,12 @@ def serving(model: Path, *more: str, **settings: str) -> Iterator[tuple[subproce
 
 
 @pytest.mark.parametrize("more", [(), ("--workers", "2")], ids=["one process", "two"])
-def test_no_request_that_was_taken_on_is_lost(tiny_model_dir: Path, more: tuple[str, ...]) -> None:
-    """New connections all the while: each is answered, or cannot be made any more."""
+def test_accepted_requests_are_completed_on_sigterm(tiny_model_dir: Path, more: tuple[str, ...]) -> None:
+    """New connections during shutdown are either answered or refused."""
     outcomes: Counter[str] = Counter()
     stop = threading.Event()
 
-    def ask() -> None:
+    def send_requests() -> None:
         while not stop.is_set():
             try:
                 outcomes[str(httpx.post(url, files={"file": BRIGHT}, timeout=30).status_code)] += 1
@@ -58,54 +51,53 @@ def test_no_request_that_was_taken_on_is_lost(tiny_model_dir: Path, more: tuple[
 
     with serving(tiny_model_dir, *more) as (process, address):
         url = f"{address}/v1/detect"
-        askers = [threading.Thread(target=ask) for _ in range(8)]
+        clients = [threading.Thread(target=send_requests) for _ in range(8)]
         slow: list[int] = []
-        for asker in askers:
-            asker.start()
-        deadline = time.monotonic() + 30
-        while outcomes["200"] <= 5:  # all of them are at work
-            assert time.monotonic() < deadline, outcomes
-            time.sleep(0.02)
+        for client in clients:
+            client.start()
+        wait_until(lambda: outcomes["200"] > 5, state=lambda: outcomes)
         last = threading.Thread(
             target=lambda: slow.append(httpx.post(url, files={"file": SLOW}, timeout=60).status_code)
         )
         last.start()
-        time.sleep(0.3)
+        # Later requests were answered, so the slow one has been accepted.
+        accepted = outcomes["200"] + 3 * len(clients)
+        wait_until(lambda: outcomes["200"] > accepted, state=lambda: outcomes)
         process.send_signal(signal.SIGTERM)
-        for asker in askers:
-            asker.join(30)
+        for client in clients:
+            client.join(30)
         stop.set()
         last.join(60)
         process.wait(30)
-    assert outcomes.pop("200") > 5 and outcomes.pop("refused") == len(askers)
+    assert outcomes.pop("200") > 5 and outcomes.pop("refused") == len(clients)
     assert not outcomes, outcomes
     assert slow == [200]
 
 
-def test_readiness_ends_first(tiny_model_dir: Path) -> None:
+def test_readyz_fails_first_on_sigterm(tiny_model_dir: Path) -> None:
     with serving(tiny_model_dir, IMAGEPROCESS_DRAIN_S="2") as (process, address):
         assert httpx.get(f"{address}/readyz").status_code == 200
         process.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + 10
-        while (refused := httpx.get(f"{address}/readyz")).status_code == 200:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        refused = wait_until(lambda: _error_response(f"{address}/readyz"), interval_s=0.02)
+        assert refused is not None
         assert (refused.status_code, refused.json()["code"]) == (503, "draining")
         answer = httpx.post(f"{address}/v1/detect", files={"file": BRIGHT})
         assert answer.status_code == 200 and answer.headers["Connection"] == "close"
         assert process.wait(20) in (0, -signal.SIGTERM)
 
 
-def test_the_workers_end_with_the_service_even_when_it_is_killed(tiny_model_dir: Path) -> None:
+def _error_response(url: str) -> httpx.Response | None:
+    response = httpx.get(url)
+    return None if response.status_code == 200 else response
+
+
+def test_workers_end_when_service_is_killed(tiny_model_dir: Path) -> None:
     with serving(tiny_model_dir, IMAGEPROCESS_JOBS="2") as (process, _):
-        workers = children(process.pid)
+        workers = set(child_pids(process.pid))
         assert len(workers) == 2
         process.kill()
         process.wait()
-        deadline = time.monotonic() + 20
-        while any(Path(f"/proc/{pid}").exists() and not _is_zombie(pid) for pid in workers):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until(lambda: all(not Path(f"/proc/{pid}").exists() or _is_zombie(pid) for pid in workers))
 
 
 def _is_zombie(pid: int) -> bool:
@@ -115,7 +107,7 @@ def _is_zombie(pid: int) -> bool:
         return True
 
 
-def test_several_processes_count_together(tiny_model_dir: Path) -> None:
+def test_metrics_are_shared_by_processes(tiny_model_dir: Path) -> None:
     port = free_port()
     environment = {"IMAGEPROCESS_MODEL": str(tiny_model_dir), "PORT": str(port)}
     with started([*SERVE, "--workers", "2"], **environment):
@@ -128,26 +120,25 @@ def test_several_processes_count_together(tiny_model_dir: Path) -> None:
             )
 
 
-def request_line(said: list[str]) -> str:
-    deadline = time.monotonic() + 20
-    while not (found := [line for line in said if '"event": "request"' in line]):
-        assert time.monotonic() < deadline, said
-        time.sleep(0.02)
-    return found[0]
+def request_line(log_lines: list[str]) -> str:
+    return wait_until(
+        lambda: next((line for line in log_lines if '"event": "request"' in line), ""),
+        state=lambda: log_lines,
+    )
 
 
-def test_a_line_tells_what_happened_and_not_to_whom(tiny_model_dir: Path) -> None:
+def test_request_log_has_no_personal_data(tiny_model_dir: Path) -> None:
     port = free_port()
     environment = {"IMAGEPROCESS_MODEL": str(tiny_model_dir), "PORT": str(port)}
-    with started(SERVE, **environment) as (_, said):
+    with started(SERVE, **environment) as (_, log_lines):
         files = [("file", ("my-secret-name.png", BRIGHT)), ("file", ("other.txt", b"text"))]
         headers = {"X-Request-ID": "mine-1", "User-Agent": "secret-agent"}
         httpx.post(f"http://127.0.0.1:{port}/v1/detect?mode=best-guess", files=files, headers=headers)
-        line = request_line(said)
-        told = json.loads(line)
+        line = request_line(log_lines)
+        data = json.loads(line)
         assert "secret" not in line and "127.0.0.1" not in line
-        assert told.pop("time") and told.pop("ms") > 0 and told.pop("bytes") > len(BRIGHT)
-        assert told == {
+        assert data.pop("time") and data.pop("ms") > 0 and data.pop("bytes") > len(BRIGHT)
+        assert data == {
             "level": "info",
             "event": "request",
             "request_id": "mine-1",
@@ -158,6 +149,6 @@ def test_a_line_tells_what_happened_and_not_to_whom(tiny_model_dir: Path) -> Non
         }
     port = free_port()
     environment |= {"PORT": str(port), "IMAGEPROCESS_LOG_NAMES": "1"}
-    with started(SERVE, **environment) as (_, said):
+    with started(SERVE, **environment) as (_, log_lines):
         httpx.post(f"http://127.0.0.1:{port}/v1/detect", files=files)
-        assert json.loads(request_line(said))["names"] == ["my-secret-name.png", "other.txt"]
+        assert json.loads(request_line(log_lines))["names"] == ["my-secret-name.png", "other.txt"]

@@ -1,4 +1,4 @@
-"""What the service tells of itself, and what is on every answer."""
+"""Health, model, metrics and OpenAPI of the service, and headers of every response."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import imageprocess
 from imageprocess.serve import schemas
 from imageprocess.serve.settings import Settings
 from testkit.pictures import encode, plain
-from tests.support.service import running
+from testkit.service import running
 
 POST_PATHS = ["/v1/detect", "/v1/report", "/v1/detect/base64", "/predict", "/v1/jobs"]
 JOB_PATHS = ["/v1/jobs/{job_id}", "/v1/jobs/{job_id}/results"]
@@ -32,14 +32,14 @@ def test_health(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("path", GET_PATHS)
-def test_a_head_is_answered_as_a_get_without_its_body(client: httpx.Client, path: str) -> None:
+def test_head_is_get_without_body(client: httpx.Client, path: str) -> None:
     answer, whole = client.head(path), client.get(path)
     assert (answer.status_code, answer.content) == (200, b"")
     assert answer.headers["Content-Type"] == whole.headers["Content-Type"]
     assert set(client.post(path).headers["Allow"].split(", ")) == {"GET", "HEAD"}
 
 
-def test_model_is_model_json_and_what_is_allowed(client: httpx.Client, tiny_model_dir: Path) -> None:
+def test_v1_model_returns_model_json_and_limits(client: httpx.Client, tiny_model_dir: Path) -> None:
     answer = client.get("/v1/model").json()
     service = answer.pop("service")
     assert answer == json.loads((tiny_model_dir / "model.json").read_text())
@@ -50,7 +50,7 @@ def test_model_is_model_json_and_what_is_allowed(client: httpx.Client, tiny_mode
     }  # fmt: skip
 
 
-def test_metrics_count_verdicts_failures_and_requests(tiny_model_dir: Path) -> None:
+def test_metrics_count_verdicts_errors_and_requests(tiny_model_dir: Path) -> None:
     with running(tiny_model_dir) as address, httpx.Client(base_url=address) as client:
         files = [("file", ("a.png", encode(plain(250), "PNG"))), ("file", ("b.txt", b"text"))]
         client.post("/v1/detect", files=files)
@@ -77,9 +77,9 @@ def _answers(client: httpx.Client) -> list[httpx.Response]:
     ]
 
 
-def test_every_answer_carries_the_security_headers_and_an_id(tiny_model_dir: Path) -> None:
+def test_every_response_has_security_headers_and_request_id(tiny_model_dir: Path) -> None:
     def broken() -> None:
-        raise RuntimeError("made to fail")
+        raise RuntimeError("provoked error")
 
     def prepare(app: FastAPI) -> None:
         app.add_api_route("/broken", broken)
@@ -90,7 +90,7 @@ def test_every_answer_carries_the_security_headers_and_an_id(tiny_model_dir: Pat
     for answer in answers:
         assert answer.headers["Content-Security-Policy"].startswith("default-src 'self'; ")
         unsafe = re.findall(r"'[\w-]*unsafe[\w-]*'", answer.headers["Content-Security-Policy"])
-        assert unsafe == ["'wasm-unsafe-eval'"]  # the model in the browser; no script or style may be inline
+        assert unsafe == ["'wasm-unsafe-eval'"]  # for WebAssembly; inline scripts and styles stay forbidden
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Referrer-Policy"] == "no-referrer"
         assert answer.headers["X-Frame-Options"] == "DENY"
@@ -102,16 +102,16 @@ def test_every_answer_carries_the_security_headers_and_an_id(tiny_model_dir: Pat
         assert set(body) == {"type", "title", "status", "detail", "code", "request_id"}
         assert body["status"] == answer.status_code
         assert body["request_id"] == answer.headers["X-Request-ID"]
-        assert "made to fail" not in answer.text
+        assert "provoked error" not in answer.text
 
 
-def test_a_request_id_is_kept_when_it_is_a_decent_one(client: httpx.Client) -> None:
+def test_valid_request_id_is_kept(client: httpx.Client) -> None:
     assert client.get("/healthz", headers={"X-Request-ID": "abc-1"}).headers["X-Request-ID"] == "abc-1"
     for bad in ("a b", "x" * 65, '"', "é".encode()):
         assert client.get("/healthz", headers={"X-Request-ID": bad}).headers["X-Request-ID"] != bad
 
 
-def test_openapi_describes_every_call_and_refers_only_to_what_it_holds(client: httpx.Client) -> None:
+def test_openapi_describes_every_route_and_resolves_references(client: httpx.Client) -> None:
     document = client.get("/openapi.json").json()
     assert sorted(document["paths"]) == sorted(POST_PATHS + GET_PATHS + JOB_PATHS)
     assert all(list(document["paths"][path]) == ["get"] for path in GET_PATHS)
@@ -125,7 +125,7 @@ def test_openapi_describes_every_call_and_refers_only_to_what_it_holds(client: h
     assert [list(document["paths"][path]) for path in JOB_PATHS] == [["get", "delete"], ["get"]]
 
 
-def test_openapi_agrees_with_the_records(client: httpx.Client) -> None:
+def test_openapi_schema_matches_records(client: httpx.Client) -> None:
     schemas: dict[str, Any] = client.get("/openapi.json").json()["components"]["schemas"]
     files = [("file", ("a.png", encode(plain(250), "PNG"))), ("file", ("b.txt", b"text"))]
     good, bad = client.post("/v1/detect?heatmap=1", files=files).json()["results"]
@@ -139,12 +139,12 @@ def test_openapi_agrees_with_the_records(client: httpx.Client) -> None:
         "FailedRecord": bad,
         "Failure": bad["error"],
     }
-    unmeasured = {"Verdict": {"measured"}}  # nobody measured the tiny model
+    unmeasured = {"Verdict": {"measured"}}  # the tiny model has no measurements
     for name, part in parts.items():
         assert set(part) | unmeasured.get(name, set()) == set(schemas[name]["properties"]), name
 
 
-def test_the_examples_are_answers_as_they_are_given(client: httpx.Client) -> None:
+def test_openapi_examples_are_real_responses(client: httpx.Client) -> None:
     paths = client.get("/openapi.json").json()["paths"]
     answers = {
         "/v1/detect": schemas.Results, "/v1/detect/base64": schemas.Record, "/predict": schemas.Prediction,
@@ -169,13 +169,13 @@ def test_the_examples_are_answers_as_they_are_given(client: httpx.Client) -> Non
     assert labels == ["ai", "unsure", "error"]
 
 
-def test_the_document_can_be_had_without_a_service(client: httpx.Client) -> None:
-    found = subprocess.run([sys.executable, "-m", "imageprocess.serve"], capture_output=True, check=True)
-    assert json.loads(found.stdout) == client.get("/openapi.json").json()
+def test_openapi_document_without_running_service(client: httpx.Client) -> None:
+    completed = subprocess.run([sys.executable, "-m", "imageprocess.serve"], capture_output=True, check=True)
+    assert json.loads(completed.stdout) == client.get("/openapi.json").json()
 
 
 @pytest.mark.parametrize("issues", ["https://code.example/issues/new", "mailto:us@code.example", None])
-def test_where_wrong_verdicts_go_is_a_setting(tiny_model_dir: Path, issues: str | None) -> None:
+def test_wrong_verdict_report_address_is_a_setting(tiny_model_dir: Path, issues: str | None) -> None:
     with running(tiny_model_dir, jobs=1, issues=issues) as address:
         assert httpx.get(f"{address}/site.json").json()["issues"] == issues
     with pytest.raises(ValueError, match="mailto"):

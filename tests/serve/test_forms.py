@@ -1,4 +1,4 @@
-"""A form is taken as it may lawfully come, and otherwise not at all."""
+"""Multipart forms: valid variants are accepted, others rejected."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ def post(client: httpx.Client, content: bytes | Iterator[bytes], kind: str = KIN
         b"\r\n" + WHOLE,
     ],
 )
-def test_a_whole_form_may_end_and_begin_in_several_ways(client: httpx.Client, content: bytes) -> None:
+def test_complete_form_variants_are_accepted(client: httpx.Client, content: bytes) -> None:
     assert len(post(client, content).json()["results"]) == 2
     in_pieces = post(client, (content[i : i + 1] for i in range(len(content))))
     assert len(in_pieces.json()["results"]) == 2
 
 
 @pytest.mark.parametrize("cut", [3, 4, 11, 13, 60, len(PART), len(PART) + 100, len(WHOLE)])
-def test_a_form_that_breaks_off_is_not_taken_for_a_shorter_one(client: httpx.Client, cut: int) -> None:
+def test_truncated_form_is_rejected(client: httpx.Client, cut: int) -> None:
     answer = post(client, WHOLE[:-cut])
     assert (answer.status_code, answer.json()["code"]) == (400, "malformed")
 
 
 @pytest.mark.parametrize("charset", ["undefined", "punycode", "unicode_escape", "none-such", '""'])
-def test_a_form_is_in_utf_8(client: httpx.Client, charset: str) -> None:
+def test_form_must_be_utf_8(client: httpx.Client, charset: str) -> None:
     assert len(post(client, WHOLE, f"{KIND}; charset=UTF-8").json()["results"]) == 2
     slow = b'--edge\r\nContent-Disposition: form-data; name="file"\r\n\r\n' + b"a" * 1_000_000 + b"\r\n"
     began = time.monotonic()

@@ -1,6 +1,6 @@
-"""Hostile files against a running service: each gets its record, soon, and others are answered all the while.
+"""Hostile files on a running service: each gets a record in time while other requests are answered.
 
-The long version is `python -m bench.reliability --only hostile`.
+The full measurement is `python -m bench.reliability --only hostile`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from testkit import hostile_files
-from tests.support.service import running
+from testkit.service import running
 
 CODES = {"too_large", "too_many_pixels", "unsupported_format", "corrupt", "timeout"}
 TIMEOUT_S = 10
@@ -28,7 +28,7 @@ def client(tiny_model_dir: Path) -> Iterator[httpx.Client]:
 
 
 def check(client: httpx.Client, files: Iterator[tuple[str, bytes]], at_once: int = 50) -> int:
-    """Sends them all. -> how many."""
+    """Send all files; returns their number."""
     count, done = 0, threading.Event()
     slowest_s = [0.0]
 
@@ -57,7 +57,7 @@ def check(client: httpx.Client, files: Iterator[tuple[str, bytes]], at_once: int
     return count
 
 
-def test_cut_off_at_every_64th_byte(client: httpx.Client) -> None:
+def test_files_truncated_at_every_64th_byte(client: httpx.Client) -> None:
     assert check(client, hostile_files.truncated()) > 1000
 
 
@@ -65,10 +65,10 @@ def test_flipped_bits(client: httpx.Client) -> None:
     assert check(client, hostile_files.flipped(20)) == 200
 
 
-def test_bombs(client: httpx.Client) -> None:
+def test_decompression_bombs_are_rejected(client: httpx.Client) -> None:
     quick = (bomb for bomb in hostile_files.bombs(megabytes=30) if "scans" not in bomb[0])
     assert check(client, quick, at_once=1) > 10
 
 
-def test_what_others_have_collected(client: httpx.Client, shared_dir: Path) -> None:
+def test_hostile_file_collections(client: httpx.Client, shared_dir: Path) -> None:
     assert check(client, hostile_files.collected(shared_dir / "hostile", every=8)) > 200

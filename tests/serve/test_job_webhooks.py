@@ -1,4 +1,4 @@
-"""The end of a job, told to a real receiver on this machine."""
+"""Webhooks of jobs, sent to a receiver on 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import base64
 import hashlib
 import hmac
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,9 @@ from imageprocess.serve.problems import ProblemError
 from imageprocess.serve.settings import Settings
 from imageprocess.sources.web import post
 from testkit.pictures import encode, plain
-from tests.support.service import running
+from testkit.service import running
+from testkit.serving import QuietHandler, http_server
+from testkit.waiting import wait_until
 
 KEY = bytes(range(32))
 SECRET = SecretStr("whsec_" + base64.b64encode(KEY).decode())
@@ -35,113 +36,105 @@ BRIGHT = encode(plain(250), "PNG")
 
 @dataclass
 class Receiver:
-    """Answers as told, in turn; the last answer for ever."""
+    """Responds with the given statuses in turn, repeating the last."""
 
     statuses: list[int]
     address: str = ""
-    heard: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
 
 
 @contextmanager
-def receiving(*statuses: int) -> Iterator[Receiver]:
+def webhook_receiver(*statuses: int) -> Iterator[Receiver]:
     receiver = Receiver(list(statuses))
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler, BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            receiver.heard.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
-            status = receiver.statuses[min(len(receiver.heard), len(receiver.statuses)) - 1]
+            receiver.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+            status = receiver.statuses[min(len(receiver.requests), len(receiver.statuses)) - 1]
             self.send_response(status)
             self.send_header("Location", "/elsewhere")
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    receiver.address = f"http://localhost:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with http_server(Handler, host="localhost") as receiver.address:
         yield receiver
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
-def order(tiny_model_dir: Path, url: str, until: str, **settings: Any) -> dict[str, Any]:
-    """One job with a webhook; -> what is told of it when the webhook is `until`."""
-    told = {
+def run_job(tiny_model_dir: Path, url: str, until: str, **settings: Any) -> dict[str, Any]:
+    """Run a job with a webhook; returns its state once the webhook's state is `until`."""
+    options = {
         "webhook_private_hosts": ("localhost",),
         "webhook_secret": SECRET,
         "webhook_delay_s": 0.05,
         **settings,
     }
-    with running(tiny_model_dir, jobs=1, **told) as address:
+    with running(tiny_model_dir, jobs=1, **options) as address:
         answer = httpx.post(
             f"{address}/v1/jobs", files={"file": ("a.png", BRIGHT)}, params={"webhook": url}, timeout=30
         )
         assert answer.status_code == 202, answer.text
         assert url not in answer.text
-        deadline = time.monotonic() + 60
-        while True:
-            job: dict[str, Any] = httpx.get(f"{address}/v1/jobs/{answer.json()['id']}", timeout=30).json()
-            if job["webhook"]["state"] == until:
-                return job
-            assert time.monotonic() < deadline, job
-            time.sleep(0.05)
+        job_url = f"{address}/v1/jobs/{answer.json()['id']}"
+
+        def current() -> dict[str, Any]:
+            job: dict[str, Any] = httpx.get(job_url, timeout=30).json()
+            return job
+
+        wait_until(lambda: current()["webhook"]["state"] == until, state=current)
+        return current()
 
 
 def check_signature(headers: dict[str, str], body: bytes) -> None:
-    """As a receiver does it, by the specification alone."""
+    """Verify as a receiver does, by the specification."""
     assert abs(time.time() - int(headers["webhook-timestamp"])) < 300
     signed = b".".join((headers["webhook-id"].encode(), headers["webhook-timestamp"].encode(), body))
     expected = base64.b64encode(hmac.new(KEY, signed, hashlib.sha256).digest()).decode()
     assert headers["webhook-signature"] == f"v1,{expected}"
 
 
-def test_the_end_is_told_once_and_signed(tiny_model_dir: Path) -> None:
-    with receiving(204) as receiver:
-        job = order(tiny_model_dir, f"{receiver.address}/hook?team=a", "delivered")
+def test_webhook_is_sent_once_and_signed(tiny_model_dir: Path) -> None:
+    with webhook_receiver(204) as receiver:
+        job = run_job(tiny_model_dir, f"{receiver.address}/hook?team=a", "delivered")
     assert job["webhook"] == {"state": "delivered", "tries": 1}
-    ((path, headers, body),) = receiver.heard
+    ((path, headers, body),) = receiver.requests
     assert path == "/hook?team=a"
     check_signature(headers, body)
-    told = json.loads(body)
-    assert (told["type"], told["data"]["id"], told["data"]["done"]) == ("job.finished", job["id"], 1)
+    payload = json.loads(body)
+    assert (payload["type"], payload["data"]["id"], payload["data"]["done"]) == ("job.finished", job["id"], 1)
     assert b"a.png" not in body and b"webhook" not in body
 
 
-def test_it_is_tried_again_under_the_same_id_and_signed_anew(tiny_model_dir: Path) -> None:
-    with receiving(500, 302, 200) as receiver:
-        job = order(tiny_model_dir, receiver.address, "delivered")
+def test_webhook_retry_keeps_id_and_gets_new_signature(tiny_model_dir: Path) -> None:
+    with webhook_receiver(500, 302, 200) as receiver:
+        job = run_job(tiny_model_dir, receiver.address, "delivered")
     assert job["webhook"]["tries"] == 3
-    assert {path for path, _, _ in receiver.heard} == {"/"}, "a redirect was followed"
-    assert len({headers["webhook-id"] for _, headers, _ in receiver.heard}) == 1
-    for _, headers, body in receiver.heard:
+    assert {path for path, _, _ in receiver.requests} == {"/"}, "a redirect was followed"
+    assert len({headers["webhook-id"] for _, headers, _ in receiver.requests}) == 1
+    for _, headers, body in receiver.requests:
         check_signature(headers, body)
 
 
 @pytest.mark.parametrize(("statuses", "tries"), [((500,), 2), ((410,), 1)])
-def test_after_so_many_tries_it_is_left(tiny_model_dir: Path, statuses: tuple[int, ...], tries: int) -> None:
-    with receiving(*statuses) as receiver:
-        job = order(tiny_model_dir, receiver.address, "failed", webhook_tries=2)
-    assert (job["state"], job["webhook"]["tries"], len(receiver.heard)) == ("finished", tries, tries)
+def test_webhook_stops_after_maximum_retries(
+    tiny_model_dir: Path, statuses: tuple[int, ...], tries: int
+) -> None:
+    with webhook_receiver(*statuses) as receiver:
+        job = run_job(tiny_model_dir, receiver.address, "failed", webhook_tries=2)
+    assert (job["state"], job["webhook"]["tries"], len(receiver.requests)) == ("finished", tries, tries)
 
 
-def test_a_host_that_is_allowed_in_public_is_not_asked_at_a_private_address(tiny_model_dir: Path) -> None:
-    """The receiver listens, and the name is on the list of public hosts: its address is what is refused."""
-    with receiving(200) as receiver:
+def test_webhook_to_private_address_of_public_host_is_blocked(tiny_model_dir: Path) -> None:
+    """The receiver listens and its name is allowed as a public host, but its address is private."""
+    with webhook_receiver(200) as receiver:
         port = receiver.address.rsplit(":", 1)[1]
-        job = order(
+        job = run_job(
             tiny_model_dir, f"https://localhost:{port}/", "failed",
             webhook_hosts=("localhost",), webhook_private_hosts=(), webhook_tries=1,
         )  # fmt: skip
         with pytest.raises(InputNotFoundError, match="not a public address"):
             post(f"http://127.0.0.1:{port}/", b"", {}, timeout_s=5)
-    assert job["webhook"]["tries"] == 1 and receiver.heard == []
+    assert job["webhook"]["tries"] == 1 and receiver.requests == []
 
 
 @pytest.mark.parametrize(
@@ -150,7 +143,7 @@ def test_a_host_that_is_allowed_in_public_is_not_asked_at_a_private_address(tiny
         ("https://hooks.example/a?b=c", True),
         ("https://HOOKS.example:8443/", True),
         ("http://inside.example/", True),
-        ("http://hooks.example/", False),  # only by https
+        ("http://hooks.example/", False),  # not https
         ("https://other.example/", False),
         ("https://hooks.example.evil.example/", False),
         ("https://evil.example#hooks.example", False),
@@ -166,7 +159,7 @@ def test_a_host_that_is_allowed_in_public_is_not_asked_at_a_private_address(tiny
         ("", False),
     ],
 )
-def test_only_hosts_that_the_operator_named(url: str, is_allowed: bool) -> None:
+def test_webhook_only_to_configured_hosts(url: str, is_allowed: bool) -> None:
     settings = Settings(
         webhook_hosts=("hooks.example",), webhook_private_hosts=("inside.example",), webhook_secret=SECRET
     )
@@ -179,7 +172,7 @@ def test_only_hosts_that_the_operator_named(url: str, is_allowed: bool) -> None:
         assert (caught.value.status, caught.value.code) == (400, "webhook_refused")
 
 
-def test_there_are_none_unless_hosts_and_a_secret_are_given() -> None:
+def test_webhooks_need_hosts_and_secret() -> None:
     with pytest.raises(ProblemError, match="webhooks are disabled"):
         Webhooks(Settings(), Metrics()).check("https://hooks.example/")
     with pytest.raises(ValidationError, match="IMAGEPROCESS_WEBHOOK_SECRET"):

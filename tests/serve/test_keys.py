@@ -1,4 +1,4 @@
-"""The key file: hashes by name, read again when it changes, and what is wrong with it is said without quoting it."""
+"""The key file: hashes by name, reloaded on change, errors that do not quote its content."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from testkit.keyfiles import line
 
 
 def write(file: Path, text: str) -> None:
-    """As an editor does it: another file in its place."""
+    """Replace the file, as editors do."""
     beside = file.with_suffix(".new")
     beside.write_text(text, encoding="utf-8")
     beside.replace(file)
 
 
-def test_a_key_is_known_by_its_hash(tmp_path: Path) -> None:
+def test_key_matches_stored_hash(tmp_path: Path) -> None:
     file = tmp_path / "keys"
     write(file, "# ours\n\n" + line("desk", "k1") + line("lab", "k2").replace(" ", "\t  ") + "  # end\n")
     ring = KeyRing(None, file)
@@ -33,25 +33,25 @@ def test_a_key_is_known_by_its_hash(tmp_path: Path) -> None:
     assert [ring.name_of(key) for key in (b"k1", b"k2", b"k3", b"")] == ["desk", "lab", None, None]
 
 
-def test_the_environments_key_and_the_files_are_all_good(tmp_path: Path) -> None:
+def test_keys_from_environment_and_file_are_accepted(tmp_path: Path) -> None:
     file = tmp_path / "keys"
     write(file, line("desk", "k1"))
     ring = KeyRing(SecretStr("ключ"), file)
     assert [ring.name_of(key) for key in ("ключ".encode(), b"k1", b"k2")] == ["API_KEY", "desk", None]
 
 
-def test_no_key_is_asked_for_where_none_is_given() -> None:
+def test_no_keys_configured_means_open_access() -> None:
     assert not KeyRing(None, None).is_asked_for
 
 
-def test_an_empty_file_lets_nobody_in(tmp_path: Path) -> None:
+def test_empty_key_file_rejects_every_key(tmp_path: Path) -> None:
     file = tmp_path / "keys"
     write(file, "")
     ring = KeyRing(None, file)
     assert ring.is_asked_for and ring.name_of(b"") is None
 
 
-def test_keys_rotate_without_a_restart(tmp_path: Path) -> None:
+def test_key_file_is_reloaded_without_restart(tmp_path: Path) -> None:
     file = tmp_path / "keys"
     write(file, line("desk", "old"))
     ring = KeyRing(None, file)
@@ -59,7 +59,7 @@ def test_keys_rotate_without_a_restart(tmp_path: Path) -> None:
     assert [ring.name_of(key) for key in (b"old", b"new")] == [None, "desk"]
 
 
-def test_what_makes_no_sense_changes_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_invalid_key_file_keeps_previous_keys(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     file = tmp_path / "keys"
     write(file, line("desk", "k1"))
     ring = KeyRing(None, file)
@@ -82,13 +82,13 @@ def test_what_makes_no_sense_changes_nothing(tmp_path: Path, caplog: pytest.LogC
         (line("API_KEY", "k"), "line 1 gives the name API_KEY a second time"),
     ],
 )
-def test_what_is_wrong_is_said(text: str, says: str) -> None:
+def test_key_file_error_names_problem(text: str, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         parse_keys(text.encode(), "keys")
 
 
 @given(st.binary(max_size=400))
-def test_any_bytes_are_keys_or_one_clear_error(raw: bytes) -> None:
+def test_arbitrary_key_file_is_parsed_or_rejected(raw: bytes) -> None:
     try:
         keys = parse_keys(raw, "keys")
     except UsageError as error:
@@ -97,12 +97,12 @@ def test_any_bytes_are_keys_or_one_clear_error(raw: bytes) -> None:
         assert all(len(hashed) == 32 for hashed in keys.values())
 
 
-def test_a_missing_file_is_said_at_the_start(tmp_path: Path) -> None:
+def test_missing_key_file_fails_at_start(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         KeyRing(None, tmp_path / "nowhere")
 
 
-def test_a_thousand_keys_are_quick(tmp_path: Path) -> None:
+def test_thousand_keys_are_fast(tmp_path: Path) -> None:
     file = tmp_path / "keys"
     write(file, "".join(line(f"user{i}", f"key{i}") for i in range(1000)))
     ring = KeyRing(None, file)
@@ -111,7 +111,7 @@ def test_a_thousand_keys_are_quick(tmp_path: Path) -> None:
     assert (time.process_time() - began) / 3 < 0.01
 
 
-def test_new_keys_are_made_for_the_file(tmp_path: Path) -> None:
+def test_key_command_generates_file_lines(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "imageprocess", "serve", "--new-key", "desk"]
     made = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ)
     write(tmp_path / "keys", made.stdout)

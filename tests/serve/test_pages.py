@@ -1,4 +1,4 @@
-"""The pages as files: who gets them, and that nothing in them reaches out or runs inline."""
+"""The pages as files: delivery, caching, content security policy, texts."""
 
 from __future__ import annotations
 
@@ -41,9 +41,7 @@ def test_pages_are_served(client: httpx.Client) -> None:
         ("application/json, text/html", False),
     ],
 )
-def test_the_root_answers_json_to_who_asks_for_json_only(
-    client: httpx.Client, accept: str, is_json: bool
-) -> None:
+def test_root_returns_json_to_json_only_clients(client: httpx.Client, accept: str, is_json: bool) -> None:
     response = client.get("/", headers={"Accept": accept})
     assert response.headers["Vary"] == "Accept"
     if is_json:
@@ -52,7 +50,7 @@ def test_the_root_answers_json_to_who_asks_for_json_only(
         assert response.text.startswith("<!doctype html>")
 
 
-def test_a_page_that_has_not_changed_is_not_sent_again(client: httpx.Client) -> None:
+def test_unchanged_page_returns_304(client: httpx.Client) -> None:
     for path in ("/", "/docs", "/sw.js", "/verdict.json", "/model/model.onnx", "/assets/js/predict.js"):
         first = client.get(path)
         again = client.get(path, headers={"If-None-Match": first.headers["ETag"]})
@@ -63,7 +61,7 @@ def test_a_page_that_has_not_changed_is_not_sent_again(client: httpx.Client) -> 
 
 
 @pytest.mark.parametrize("path", ["/model/model.onnx", "/assets/style.css"])
-def test_a_range_that_is_none_is_a_problem(client: httpx.Client, path: str) -> None:
+def test_invalid_range_is_a_problem(client: httpx.Client, path: str) -> None:
     assert client.get(path, headers={"Range": "bytes=0-9"}).content == client.get(path).content[:10]
     for wrong, status, code in [("99999999-", 416, "range_not_satisfiable"), ("zz", 400, "malformed")]:
         answer = client.get(path, headers={"Range": f"bytes={wrong}"})
@@ -76,7 +74,7 @@ def test_a_range_that_is_none_is_a_problem(client: httpx.Client, path: str) -> N
 @pytest.mark.parametrize(
     "path", ["/assets/../../serve/app.py", "/assets/%2e%2e/%2e%2e/errors.py", "/x.html", "/assets/"]
 )
-def test_nothing_else_is_served(client: httpx.Client, path: str) -> None:
+def test_other_paths_are_not_served(client: httpx.Client, path: str) -> None:
     request = httpx.Request("GET", str(client.base_url) + path)
     assert client.send(request).status_code == 404
 
@@ -97,7 +95,7 @@ def _tags(name: str) -> list[tuple[str, dict[str, str | None]]]:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_no_inline_script_or_style_and_every_address_is_ours(name: str) -> None:
+def test_pages_have_no_inline_code_and_no_foreign_urls(name: str) -> None:
     for tag, attributes in _tags(name):
         assert tag != "style" and "style" not in attributes
         assert not any(attribute.startswith("on") for attribute in attributes)
@@ -110,19 +108,19 @@ def test_no_inline_script_or_style_and_every_address_is_ours(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_says_its_policy_itself_for_where_no_server_does(name: str) -> None:
+def test_page_has_content_security_policy_meta(name: str) -> None:
     policies = [a["content"] for tag, a in _tags(name) if a.get("http-equiv") == "Content-Security-Policy"]
     assert len(policies) == 1 and str(policies[0]).startswith("default-src 'self';")
 
 
-def test_no_script_or_style_names_another_host() -> None:
-    """XML's namespaces are names and no addresses. The runtime is npm's, not ours."""
+def test_scripts_and_styles_name_no_other_host() -> None:
+    """Without XML namespaces, which are names, and the npm runtime, which is not our code."""
     for path in _our_files({".js", ".css", ".svg", ".html", ".json"}):
         text = re.sub(r"\{https?://[^}]*\}", "", path.read_text(encoding="utf-8"))
-        found = re.findall(r"(?:https?:)?//[\w.]+\.\w+[^\s\"'<:]*", text)
+        matches = re.findall(r"(?:https?:)?//[\w.]+\.\w+[^\s\"'<:]*", text)
         names = {"http://www.w3.org/2000/svg", "http://ns.adobe.com/xap/1.0/\\0"}
         names.add("http://ns.adobe.com/xmp/extension/\\0")
-        assert set(found) <= names | {"http://127.0.0.1"}, (path, found)
+        assert set(matches) <= names | {"http://127.0.0.1"}, (path, matches)
 
 
 def _our_files(suffixes: set[str]) -> list[Path]:
@@ -130,13 +128,13 @@ def _our_files(suffixes: set[str]) -> list[Path]:
 
 
 def _texts(language: str) -> dict[str, str]:
-    """The language's file, and those of the parts that are fetched later."""
-    found: dict[str, str] = {}
+    """Texts of a language, including the parts that are loaded later."""
+    all_texts: dict[str, str] = {}
     for path in sorted((WEB / "assets/texts").glob(f"*{language}.json")):
         texts = json.loads(path.read_text(encoding="utf-8"))
-        assert not found.keys() & texts.keys(), path
-        found |= texts
-    return found
+        assert not all_texts.keys() & texts.keys(), path
+        all_texts |= texts
+    return all_texts
 
 
 def test_texts_that_scripts_use_exist() -> None:
@@ -148,7 +146,7 @@ def test_texts_that_scripts_use_exist() -> None:
         assert used <= keys, path
 
 
-def test_hebrew_says_all_that_english_does_and_all_that_the_pages_do() -> None:
+def test_hebrew_texts_cover_english_texts_and_pages() -> None:
     english, hebrew = _texts("en"), _texts("he")
     marked = {
         str(value)
@@ -172,15 +170,15 @@ def _slots(text: str) -> set[str]:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_weight_of_styles(name: str) -> None:
-    """The whole page's weight is measured in a browser, tests/e2e/test_budgets.py."""
+def test_style_size_limit(name: str) -> None:
+    """The size of the whole page is measured in a browser, see tests/e2e/test_budgets.py."""
     styles = sum(
         (WEB / str(a["href"])).stat().st_size for t, a in _tags(name) if a.get("rel") == "stylesheet"
     )
     assert styles <= 13_000, styles
 
 
-def test_the_network_drawn_is_the_network_shipped() -> None:
+def test_drawn_network_matches_shipped_model() -> None:
     drawn = json.loads((WEB / "assets/network/network.json").read_text(encoding="utf-8"))
     spec = registry.verify(registry.resolve(site.DRAWN_MODEL))
     assert drawn["model"]["sha256"] == spec.onnx_sha256, "run `python -m bench.figure` again"

@@ -1,11 +1,10 @@
-"""So many pictures a minute, by key or by address, and who is counted as one."""
+"""Rate limits by key and by address."""
 
 from __future__ import annotations
 
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +17,8 @@ from imageprocess.serve import rates
 from imageprocess.serve.settings import Settings
 from testkit.keyfiles import line
 from testkit.pictures import encode, plain
-from tests.support.service import running
+from testkit.service import running
+from testkit.waiting import wait_until
 
 PICTURE = encode(plain(250), "PNG")
 FILES = [("file", ("a.png", PICTURE))]
@@ -30,10 +30,10 @@ def post(address: str, files: list[tuple[str, tuple[str, bytes]]] = FILES, **hea
     return httpx.post(f"{address}/v1/detect", files=files, headers=names, timeout=30)
 
 
-def test_an_answer_says_what_is_left_and_429_when_to_come_back(tiny_model_dir: Path) -> None:
+def test_rate_limit_headers_and_429_retry_after(tiny_model_dir: Path) -> None:
     with running(tiny_model_dir, rate_per_address="3/hour") as address:
         answers = [post(address) for _ in range(4)]
-        assert httpx.get(f"{address}/healthz").status_code == 200  # only pictures are counted
+        assert httpx.get(f"{address}/healthz").status_code == 200  # only images are counted
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
     assert [answer.headers["X-RateLimit-Remaining"] for answer in answers] == ["2", "1", "0", "0"]
     assert {answer.headers["X-RateLimit-Limit"] for answer in answers} == {"3"}
@@ -42,19 +42,16 @@ def test_an_answer_says_what_is_left_and_429_when_to_come_back(tiny_model_dir: P
     assert 0 < int(refused.headers["Retry-After"]) == int(refused.headers["X-RateLimit-Reset"]) <= 3600
 
 
-def test_pictures_are_counted_not_requests(tiny_model_dir: Path) -> None:
+def test_rate_limit_counts_images_not_requests(tiny_model_dir: Path) -> None:
     with running(tiny_model_dir, rate_per_address="3/hour") as address:
         assert post(address, FILES * 2).status_code == 200
         assert post(address, FILES * 2).status_code == 429
     with running(tiny_model_dir, rate_per_address="1/second") as address:
         assert post(address).status_code == 200
-        deadline = time.monotonic() + 10
-        while post(address).status_code != 200:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        wait_until(lambda: post(address).status_code == 200, timeout_s=10, interval_s=0.1)
 
 
-def test_a_key_has_its_own_count_and_wrong_keys_are_their_addresss(
+def test_rate_limit_is_per_key_and_invalid_keys_count_by_address(
     tiny_model_dir: Path, tmp_path: Path
 ) -> None:
     keys = tmp_path / "keys"
@@ -69,7 +66,7 @@ def test_a_key_has_its_own_count_and_wrong_keys_are_their_addresss(
         assert post(address, X_API_Key="k2").status_code == 200
 
 
-def test_no_rate_by_default_on_this_machine_alone() -> None:
+def test_no_default_rate_limit_on_localhost() -> None:
     assert Settings().rate_per_address is None
     assert Settings(host="::1").rate_per_address is None
     assert Settings(host="0.0.0.0").rate_per_address == "120/minute"
@@ -78,14 +75,14 @@ def test_no_rate_by_default_on_this_machine_alone() -> None:
         Settings(rate_per_address="many")
 
 
-def test_only_a_trusted_hop_is_believed(tiny_model_dir: Path) -> None:
+def test_forwarded_for_is_used_only_from_trusted_proxy(tiny_model_dir: Path) -> None:
     with running(tiny_model_dir, rate_per_address="1/hour") as address:
         assert post(address, X_Forwarded_For="203.0.113.1").status_code == 200
         assert post(address, X_Forwarded_For="203.0.113.2").status_code == 429
     with running(tiny_model_dir, rate_per_address="1/hour", **BEHIND) as address:
         assert post(address, X_Forwarded_For="203.0.113.1").status_code == 200
         assert post(address, X_Forwarded_For="203.0.113.2").status_code == 200
-        # What the client itself wrote stands before what the proxy has seen.
+        # The client's own entry precedes the address that the proxy appended.
         assert post(address, X_Forwarded_For="198.51.100.7, 203.0.113.1").status_code == 429
 
 
@@ -102,12 +99,12 @@ def test_only_a_trusted_hop_is_believed(tiny_model_dir: Path) -> None:
         (None, "other"),
     ],
 )
-def test_who_is_counted_as_one(host: str | None, subject: str) -> None:
+def test_rate_limit_subject_of_address(host: str | None, subject: str) -> None:
     assert rates.subject(host) == subject
 
 
 @given(st.text(max_size=80))
-def test_any_forwarded_address_counts_as_somebody(host: str) -> None:
+def test_any_forwarded_value_has_a_rate_limit_subject(host: str) -> None:
     assert len(rates.subject(host)) <= 45
 
 
@@ -124,8 +121,8 @@ def redis() -> Iterator[str]:
     process = subprocess.Popen([program, *options], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
-        for said in process.stdout:
-            if "Ready to accept connections" in said:
+        for line in process.stdout:
+            if "Ready to accept connections" in line:
                 break
         yield f"redis://127.0.0.1:{port}"
     finally:
@@ -134,14 +131,14 @@ def redis() -> Iterator[str]:
         process.wait()
 
 
-def test_services_share_their_counts_through_redis(tiny_model_dir: Path, redis: str) -> None:
+def test_rate_limit_is_shared_through_redis(tiny_model_dir: Path, redis: str) -> None:
     settings = {"rate_per_address": "3/hour", "rate_storage": redis}
     with running(tiny_model_dir, **settings) as one, running(tiny_model_dir, **settings) as other:
         statuses = [post(address).status_code for address in (one, other, one, other)]
     assert statuses == [200, 200, 200, 429]
 
 
-def test_without_its_redis_a_service_counts_for_itself(tiny_model_dir: Path) -> None:
+def test_rate_limit_falls_back_to_memory_without_redis(tiny_model_dir: Path) -> None:
     pytest.importorskip("redis", reason="needs the extra [redis]")
     settings = {"rate_per_address": "1/hour", "rate_storage": "redis://127.0.0.1:1"}
     with running(tiny_model_dir, **settings) as address:

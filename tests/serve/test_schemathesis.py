@@ -1,6 +1,6 @@
-"""Requests made up from the OpenAPI document: no server error, and nothing that the document does not tell.
+"""Requests generated from the OpenAPI document: no server errors and only documented responses.
 
-The long version is `python -m bench.reliability --only schemathesis`.
+The full measurement is `python -m bench.reliability --only schemathesis`.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from pathlib import Path
 
 from testkit.keyfiles import line
 from testkit.schema_requests import run
-from tests.support.service import running
+from testkit.service import running
 
 
-def test_the_document_tells_all(tiny_model_dir: Path, tmp_path: Path) -> None:
+def test_responses_conform_to_openapi(tiny_model_dir: Path, tmp_path: Path) -> None:
     keys = tmp_path / "keys"
     keys.write_text(line("test", "k1"))
     with running(tiny_model_dir, jobs=1, keys_file=keys) as address:

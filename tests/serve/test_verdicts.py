@@ -24,7 +24,7 @@ def as_base64(data: bytes, prefix: str = "") -> dict[str, str]:
     return {"image_base64": prefix + base64.b64encode(data).decode()}
 
 
-def test_one_record_a_file_in_order(client: httpx.Client) -> None:
+def test_one_record_per_file_in_order(client: httpx.Client) -> None:
     results = post(client, ("a.png", BRIGHT), ("b.png", DARK), ("c.png", GREY))
     assert [(r["source"], r["verdict"]["label"]) for r in results] == [
         ("a.png", "ai"),
@@ -36,14 +36,14 @@ def test_one_record_a_file_in_order(client: httpx.Client) -> None:
     ]  # fmt: skip
 
 
-def test_files_that_fail_have_their_record_and_leave_the_others_alone(client: httpx.Client) -> None:
+def test_failed_files_have_error_records(client: httpx.Client) -> None:
     jpeg = encode(gradient(), "JPEG")
     results = post(client, ("text.jpg", b"hello"), ("ok.png", BRIGHT), ("half.jpg", jpeg[: len(jpeg) // 8]))
     assert [r["status"] for r in results] == ["error", "ok", "error"]
     assert [r.get("error", {}).get("code") for r in results] == ["unsupported_format", None, "corrupt"]
 
 
-def test_a_report_is_one_file_of_html_without_the_picture_unless_asked_for(client: httpx.Client) -> None:
+def test_html_report_contains_image_only_on_request(client: httpx.Client) -> None:
     response = client.post("/v1/report", files={"file": ("a&b.png", BRIGHT)})
     assert response.status_code == 200 and response.headers["content-type"].startswith("text/html")
     assert "attachment" in response.headers["content-disposition"]
@@ -54,14 +54,14 @@ def test_a_report_is_one_file_of_html_without_the_picture_unless_asked_for(clien
     assert picture in with_it.text
 
 
-def test_a_report_that_cannot_be_made_says_why(client: httpx.Client) -> None:
+def test_report_error_names_cause(client: httpx.Client) -> None:
     assert client.post("/v1/report", files={"file": ("a.txt", b"hello")}).status_code == 415
     two = client.post("/v1/report", files=[("file", ("a.png", BRIGHT)), ("file", ("b.png", DARK))])
     assert two.status_code == 400 and "one file" in two.json()["detail"]
 
 
 @pytest.mark.parametrize("kind", ["image/png", "image/*", "IMAGE/JPEG", "application/octet-stream"])
-def test_a_picture_itself_is_a_body_too(client: httpx.Client, kind: str) -> None:
+def test_raw_image_body_is_accepted(client: httpx.Client, kind: str) -> None:
     answer = client.post("/v1/detect", content=BRIGHT, headers={"Content-Type": kind})
     (record,) = answer.json()["results"]
     assert (record["source"], record["image"]["format"], record["verdict"]["label"]) == ("image", "PNG", "ai")
@@ -71,29 +71,29 @@ def test_a_picture_itself_is_a_body_too(client: httpx.Client, kind: str) -> None
     assert (large.status_code, large.json()["code"]) == (413, "too_large")
 
 
-def test_another_body_is_told_what_is_wanted(client: httpx.Client) -> None:
+def test_unsupported_content_type_error_names_accepted_types(client: httpx.Client) -> None:
     answer = client.post("/v1/detect", content=BRIGHT, headers={"Content-Type": "text/plain"})
     assert answer.status_code == 415
     assert answer.json()["detail"] == "the body must be multipart/form-data or image/*, not text/plain"
 
 
-def test_an_address_is_never_fetched(client: httpx.Client) -> None:
-    """Only the command line and Python do that: a visitor must not send the service anywhere."""
-    for given in ("http://127.0.0.1:9/a.png", "https://example.org/a.png"):
-        (record,) = post(client, (given, given.encode()))
+def test_url_is_never_fetched(client: httpx.Client) -> None:
+    """Only the command line and the Python API fetch URLs: a service must not (SSRF)."""
+    for url in ("http://127.0.0.1:9/a.png", "https://example.org/a.png"):
+        (record,) = post(client, (url, url.encode()))
         assert record["error"]["code"] == "unsupported_format"
-        answer = client.post("/v1/detect/base64", json={"image_base64": given, "name": given})
+        answer = client.post("/v1/detect/base64", json={"image_base64": url, "name": url})
         assert (answer.status_code, answer.json()["code"]) == (400, "malformed")
 
 
-def test_mode_decides_what_is_unsure(client: httpx.Client) -> None:
+def test_mode_changes_unsure_range(client: httpx.Client) -> None:
     labels = [
         post(client, ("a.png", GREY), mode=mode)[0]["verdict"]["label"] for mode in ("balanced", "best-guess")
     ]
     assert labels[0] == "unsure" and labels[1] != "unsure"
 
 
-def test_heatmap_comes_when_asked_for_and_lies_as_the_picture_does(client: httpx.Client) -> None:
+def test_heatmap_on_request_has_image_orientation(client: httpx.Client) -> None:
     left_bright = plain(5, 64, 64)
     left_bright.paste((255, 255, 255), (0, 0, 16, 64))
     data = encode(left_bright, "PNG")
@@ -106,11 +106,11 @@ def test_heatmap_comes_when_asked_for_and_lies_as_the_picture_does(client: httpx
     assert all(row[0] == max(row) > row[-1] for row in rows)
 
 
-def test_a_name_is_taken_as_it_is(client: httpx.Client) -> None:
+def test_file_name_is_kept_verbatim(client: httpx.Client) -> None:
     assert post(client, ("Über <b>&.png", BRIGHT))[0]["source"] == "Über <b>&.png"
 
 
-def test_a_name_that_is_not_text_does_no_harm(client: httpx.Client) -> None:
+def test_undecodable_file_name_is_accepted(client: httpx.Client) -> None:
     part = b'--b\r\nContent-Disposition: form-data; name="file"; filename="\xff.png"\r\n\r\n' + BRIGHT
     response = client.post(
         "/v1/detect",
@@ -132,7 +132,7 @@ def test_base64(client: httpx.Client, prefix: str) -> None:
 @pytest.mark.parametrize(
     ("data", "expected"), [(BRIGHT, ("AI-generated", 0, "ai_image")), (DARK, ("Real", 1, "real_image"))]
 )
-def test_predict_answers_as_the_original_did(
+def test_predict_matches_original_response(
     client: httpx.Client, data: bytes, expected: tuple[str, int, str]
 ) -> None:
     answer = client.post("/predict", json=as_base64(data)).json()
@@ -142,7 +142,7 @@ def test_predict_answers_as_the_original_did(
     assert 0.9 < answer["confidence"] <= 1
 
 
-def test_predict_always_picks_a_side(client: httpx.Client) -> None:
+def test_predict_never_abstains(client: httpx.Client) -> None:
     answer = client.post("/predict", json=as_base64(GREY)).json()
     assert answer["class_id"] in (0, 1) and 0.5 <= answer["confidence"] < 0.6
 
@@ -160,7 +160,7 @@ def test_predict_always_picks_a_side(client: httpx.Client) -> None:
         ([], 400, "malformed"),
     ],
 )
-def test_one_picture_that_fails_is_a_problem(
+def test_single_failed_image_is_a_problem(
     client: httpx.Client, path: str, body: object, status: int, code: str
 ) -> None:
     response = client.post(path, json=body)
@@ -183,9 +183,9 @@ def test_malformed_requests(client: httpx.Client, sent: dict[str, Any], status: 
     assert (response.status_code, response.json()["code"]) == (status, code)
 
 
-def test_second_looks_only_when_asked_for(client: httpx.Client) -> None:
-    told = post(client, ("a.png", BRIGHT), explain="true")[0]["evidence"][-1]["detail"]
-    assert told["explain"]["copies"]["same_side"] == 8
+def test_explain_only_on_request(client: httpx.Client) -> None:
+    detail = post(client, ("a.png", BRIGHT), explain="true")[0]["evidence"][-1]["detail"]
+    assert detail["explain"]["copies"]["same_side"] == 8
     assert "explain" not in post(client, ("a.png", BRIGHT))[0]["evidence"][-1]["detail"]
     response = client.post("/v1/detect/base64?explain=true", json=as_base64(DARK))
     assert response.json()["evidence"][-1]["detail"]["explain"]["copies"]["side"] == "real"

@@ -1,4 +1,4 @@
-"""What happens to a worker happens to one picture: crash, hang, hunger and murder, each for real."""
+"""Worker failures affect only one image: crash, hang, memory limit, kill."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,20 +25,19 @@ from PIL import Image
 from imageprocess.errors import ModelError
 from testkit.loading import Answer, form, load
 from testkit.pictures import encode, plain, scene
-from tests.support.service import running, worker_pids
+from testkit.service import running, worker_pids
+from testkit.waiting import wait_until
 
 BRIGHT = encode(plain(250), "PNG")
-# Seconds of decoding in a few kilobytes: long enough to be met while it is looked at.
+# Seconds of decoding in a few kilobytes: long enough to interrupt the analysis.
 SLOW = encode(Image.new("L", (7000, 7000), 9), "WEBP", lossless=True, quality=0, method=0)
 
-pytestmark = pytest.mark.skipif(
-    not Path("/proc/self").exists(), reason="looks at processes through Linux's /proc"
-)
+pytestmark = pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs Linux's /proc")
 
 
 @contextmanager
-def watched(model: Path, **settings: Any) -> Iterator[tuple[httpx.Client, FastAPI]]:
-    """A service, and the app inside it."""
+def service_and_app(model: Path, **settings: Any) -> Iterator[tuple[httpx.Client, FastAPI]]:
+    """A client of a service, and the app inside it."""
     apps: list[FastAPI] = []
     with (
         running(model, prepare=apps.append, **settings) as address,
@@ -54,20 +53,13 @@ def detect(client: httpx.Client, data: bytes) -> dict[str, Any]:
     return record
 
 
-def wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def looked_at(client: httpx.Client) -> int:
-    """How many pictures."""
-    found = re.search(
+def analysed_count(client: httpx.Client) -> int:
+    """Number of analysed images."""
+    match = re.search(
         r"^imageprocess_analysis_seconds_count (\d+)", client.get("/metrics").text, re.MULTILINE
     )
-    assert found
-    return int(found[1])
+    assert match
+    return int(match[1])
 
 
 def busy_seconds(pid: int) -> float:
@@ -82,15 +74,15 @@ def signal_while_busy(pid: int, number: int) -> None:
 
 
 def kill(pid: int) -> None:
-    """As long as it is still one of our workers: ids are used again."""
+    """Only if the process is still our worker: process ids are reused."""
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         if b"imageprocess.serve.worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
             os.kill(pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS])
-def test_a_crash_is_that_pictures_error_alone(tiny_model_dir: Path, number: int) -> None:
-    with watched(tiny_model_dir, jobs=1) as (client, app), ThreadPoolExecutor() as threads:
+def test_worker_crash_fails_only_that_image(tiny_model_dir: Path, number: int) -> None:
+    with service_and_app(tiny_model_dir, jobs=1) as (client, app), ThreadPoolExecutor() as threads:
         (pid,) = worker_pids(app)
         slow = threads.submit(detect, client, SLOW)
         signal_while_busy(pid, number)
@@ -104,36 +96,36 @@ def test_a_crash_is_that_pictures_error_alone(tiny_model_dir: Path, number: int)
     assert 'imageprocess_failures_total{code="crashed"} 1.0' in metrics
 
 
-def test_a_crash_is_an_answer_that_is_documented(tiny_model_dir: Path) -> None:
-    with watched(tiny_model_dir, jobs=1) as (client, app), ThreadPoolExecutor() as threads:
+def test_crash_response_is_documented(tiny_model_dir: Path) -> None:
+    with service_and_app(tiny_model_dir, jobs=1) as (client, app), ThreadPoolExecutor() as threads:
         body = {"image_base64": base64.b64encode(SLOW).decode()}
-        asked = threads.submit(client.post, "/v1/detect/base64", json=body)
+        future = threads.submit(client.post, "/v1/detect/base64", json=body)
         signal_while_busy(worker_pids(app)[0], signal.SIGSEGV)
-        assert (asked.result().status_code, asked.result().json()["code"]) == (422, "crashed")
+        assert (future.result().status_code, future.result().json()["code"]) == (422, "crashed")
 
 
-def test_a_hang_ends_in_time(tiny_model_dir: Path) -> None:
-    with watched(tiny_model_dir, jobs=1, timeout_s=0.3) as (client, _):
+def test_hanging_image_times_out(tiny_model_dir: Path) -> None:
+    with service_and_app(tiny_model_dir, jobs=1, timeout_s=0.3) as (client, _):
         assert detect(client, SLOW)["error"]["code"] == "timeout"
         assert detect(client, BRIGHT)["verdict"]["label"] == "ai"
         assert 'restarts_total{reason="timeout"} 1.0' in client.get("/metrics").text
 
 
-def test_who_leaves_has_no_more_of_his_pictures_looked_at(tiny_model_dir: Path) -> None:
-    with watched(tiny_model_dir, jobs=1) as (client, _):
+def test_disconnect_stops_analysis_of_remaining_images(tiny_model_dir: Path) -> None:
+    with service_and_app(tiny_model_dir, jobs=1) as (client, _):
         with pytest.raises(httpx.ReadTimeout):
             client.post("/v1/detect", files=[("file", SLOW)] * 50, timeout=0.5)
         wait_until(lambda: 'route="/v1/detect",status="499"' in client.get("/metrics").text)
-        assert looked_at(client) < 50
+        assert analysed_count(client) < 50
 
 
-def test_nor_has_who_leaves_while_he_waits_for_his_turn(tiny_model_dir: Path) -> None:
-    large = encode(Image.effect_noise((1000, 1000), 255), "BMP")  # comes in several pieces
+def test_disconnect_while_queued_stops_analysis(tiny_model_dir: Path) -> None:
+    large = encode(Image.effect_noise((1000, 1000), 255), "BMP")  # arrives in several chunks
     posted: dict[str, dict[str, Any]] = {
         "/v1/detect": {"files": {"file": large}},
         "/predict": {"json": {"image_base64": base64.b64encode(large).decode()}},
     }
-    with watched(tiny_model_dir, jobs=1) as (client, app), ThreadPoolExecutor() as threads:
+    with service_and_app(tiny_model_dir, jobs=1) as (client, app), ThreadPoolExecutor() as threads:
         (pid,) = worker_pids(app)
         os.kill(pid, signal.SIGSTOP)
         stays = threads.submit(detect, client, BRIGHT)
@@ -146,60 +138,60 @@ def test_nor_has_who_leaves_while_he_waits_for_his_turn(tiny_model_dir: Path) ->
         for path in posted:
             left = f'route="{path}",status="499"'
             wait_until(lambda left=left: left in client.get("/metrics").text)  # type: ignore[misc]
-        assert looked_at(client) == 1
+        assert analysed_count(client) == 1
 
 
-def test_memory_ends_where_it_is_told_to(tiny_model_dir: Path) -> None:
-    with watched(tiny_model_dir, jobs=1, worker_memory_bytes=100_000_000) as (client, _):
-        bomb = encode(Image.new("RGB", (7000, 7000)), "PNG")  # 49 megapixels, which are allowed
+def test_worker_memory_limit(tiny_model_dir: Path) -> None:
+    with service_and_app(tiny_model_dir, jobs=1, worker_memory_bytes=100_000_000) as (client, _):
+        bomb = encode(Image.new("RGB", (7000, 7000)), "PNG")  # 49 megapixels, under the limit
         assert detect(client, bomb)["error"]["code"] == "too_many_pixels"
         assert detect(client, BRIGHT)["verdict"]["label"] == "ai"
 
 
-def test_a_json_bomb_blows_up_in_the_worker(tiny_model_dir: Path) -> None:
+def test_json_bomb_fails_in_worker_only(tiny_model_dir: Path) -> None:
     bombs = [b'{"image_base64": [' + b"1.5," * 3_000_000 + b"1]}", b"[" * 5_000_000]
-    with watched(tiny_model_dir, jobs=1, worker_memory_bytes=100_000_000) as (client, _):
+    with service_and_app(tiny_model_dir, jobs=1, worker_memory_bytes=100_000_000) as (client, _):
         for bomb in bombs:
             answer = client.post("/predict", content=bomb, headers={"Content-Type": "application/json"})
             assert answer.status_code in (400, 413), answer.text
         assert detect(client, BRIGHT)["verdict"]["label"] == "ai"
 
 
-def test_whom_somebody_else_kills_is_no_pictures_fault(tiny_model_dir: Path) -> None:
-    with watched(tiny_model_dir, jobs=1) as (client, app), ThreadPoolExecutor() as threads:
+def test_image_is_retried_after_external_kill_of_worker(tiny_model_dir: Path) -> None:
+    with service_and_app(tiny_model_dir, jobs=1) as (client, app), ThreadPoolExecutor() as threads:
         slow = threads.submit(detect, client, SLOW)
         signal_while_busy(worker_pids(app)[0], signal.SIGKILL)
-        assert slow.result()["status"] == "ok"  # another worker looked at it
+        assert slow.result()["status"] == "ok"  # analysed by another worker
         idle = worker_pids(app)[0]
         os.kill(idle, signal.SIGKILL)
         assert detect(client, BRIGHT)["verdict"]["label"] == "ai"
         assert 'restarts_total{reason="killed"} 2.0' in client.get("/metrics").text
 
 
-def test_when_all_are_killed_again_and_again_the_answer_is_to_come_back(tiny_model_dir: Path) -> None:
+def test_repeated_kills_return_503(tiny_model_dir: Path) -> None:
     stop = threading.Event()
-    with watched(tiny_model_dir, jobs=1) as (client, app):
+    with service_and_app(tiny_model_dir, jobs=1) as (client, app):
 
-        def murder() -> None:
+        def kill_workers() -> None:
             while not stop.is_set():
                 for pid in worker_pids(app):
                     kill(pid)
                 time.sleep(0.05)
 
-        murderer = threading.Thread(target=murder)
-        murderer.start()
+        killer = threading.Thread(target=kill_workers)
+        killer.start()
         try:
             answer = client.post("/v1/detect", files={"file": ("a", SLOW)})
         finally:
             stop.set()
-            murderer.join()
+            killer.join()
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
         assert answer.json()["code"] == "workers_lost"
         wait_until(lambda: client.get("/readyz").status_code == 200)
 
 
-def test_chaos(tiny_model_dir: Path) -> None:
-    """A worker is killed every second under load: every request gets its right answer, or a 503."""
+def test_random_kills_lose_no_request(tiny_model_dir: Path) -> None:
+    """A worker is killed every second under load: every request gets the correct verdict or a 503."""
     kinds = [(encode(plain(b), "PNG"), label) for b, label in ((250, "ai"), (128, "unsure"), (5, "real"))]
     big = [(encode(scene(1, 2000, 2000), "JPEG"), None)]
 
@@ -207,16 +199,16 @@ def test_chaos(tiny_model_dir: Path) -> None:
         label = (kinds + big)[which][1]
         return answer[0] == 200 and label in (None, answer[1]["results"][0]["verdict"]["label"])
 
-    with watched(tiny_model_dir, jobs=2) as (client, app):
+    with service_and_app(tiny_model_dir, jobs=2) as (client, app):
         stop = threading.Event()
 
-        def murder() -> None:
+        def kill_workers() -> None:
             while not stop.wait(1):
                 if pids := worker_pids(app):
                     kill(random.choice(pids))
 
-        murderer = threading.Thread(target=murder)
-        murderer.start()
+        killer = threading.Thread(target=kill_workers)
+        killer.start()
         try:
             requests = [form(data) for data, _ in kinds + big]
             address = str(client.base_url)
@@ -225,30 +217,30 @@ def test_chaos(tiny_model_dir: Path) -> None:
             )
         finally:
             stop.set()
-            murderer.join()
+            killer.join()
         metrics = client.get("/metrics").text
     assert not tally.wrong and not tally.lost
     assert tally.statuses[200] > 8
     assert 'restarts_total{reason="killed"}' in metrics
 
 
-def test_a_worker_is_confined_and_knows_no_secret(
+def test_worker_is_sandboxed_and_has_no_secrets(
     tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("API_KEY", "s3cret")
-    with watched(tiny_model_dir, jobs=1, api_key=None) as (_, app):
+    with service_and_app(tiny_model_dir, jobs=1, api_key=None) as (_, app):
         (pid,) = worker_pids(app)
         environment = Path(f"/proc/{pid}/environ").read_bytes()
         limits = Path(f"/proc/{pid}/limits").read_text()
         files = {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()}
     assert b"PYTHONPATH" in environment and b"s3cret" not in environment
-    found = {line[:26].strip(): line[26:].split()[:2] for line in limits.splitlines()}
-    assert found["Max file size"] == found["Max core file size"] == ["0", "0"]
-    assert 1_500_000_000 < int(found["Max address space"][1]) < 2_500_000_000
+    limits_by_name = {line[:26].strip(): line[26:].split()[:2] for line in limits.splitlines()}
+    assert limits_by_name["Max file size"] == limits_by_name["Max core file size"] == ["0", "0"]
+    assert 1_500_000_000 < int(limits_by_name["Max address space"][1]) < 2_500_000_000
     assert all(name.startswith(("socket:", "/dev/null")) for name in files), files
 
 
-def test_a_model_that_does_not_load_is_said_at_the_start(tmp_path: Path, tiny_model_dir: Path) -> None:
+def test_unloadable_model_fails_at_start(tmp_path: Path, tiny_model_dir: Path) -> None:
     folder = tmp_path / "broken"
     folder.mkdir()
     for file in tiny_model_dir.iterdir():

@@ -1,4 +1,4 @@
-"""A PIL image and an array give the answer that their file gives."""
+"""PIL images and arrays give the same result as their file."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from imageprocess.errors import UsageError
 from testkit.pictures import encode, gradient
 
 
-def _pixels(given: Any) -> Any:
-    source = sources.to_source(given, max_bytes=10_000_000)
+def _pixels(inputs: Any) -> Any:
+    source = sources.to_source(inputs, max_bytes=10_000_000)
     assert source.data is not None
     return decode(source.data, name=source.name).pixels
 
 
-def test_an_array_is_its_pixels() -> None:
+def test_array_input() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (31, 17, 3), dtype=np.uint8)
     assert np.array_equal(_pixels(pixels), pixels)
     assert np.array_equal(_pixels(pixels[::-1, ::2]), pixels[::-1, ::2])
@@ -34,7 +34,7 @@ def test_an_array_is_its_pixels() -> None:
 @pytest.mark.parametrize(
     "mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "LAB", "I;16", "I", "F"]
 )
-def test_an_image_of_every_mode(mode: str) -> None:
+def test_pillow_image_of_every_mode(mode: str) -> None:
     image = Image.linear_gradient("L").convert("RGB" if mode in ("HSV", "LAB", "YCbCr") else "L")
     if mode == "LAB":
         made = Image.new("LAB", (9, 9))
@@ -48,9 +48,9 @@ def test_an_image_of_every_mode(mode: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "GIF"])
-def test_an_opened_file_answers_as_its_path_does(form: str, tmp_path: Path, tiny_model_dir: Path) -> None:
+def test_open_pillow_file_matches_path(form: str, tmp_path: Path, tiny_model_dir: Path) -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6  # turned by a quarter
+    exif[0x0112] = 6  # rotated by 90 degrees
     path = tmp_path / f"a.{form.lower()}"
     Image.open(io.BytesIO(encode(gradient(40, 20), "PNG"))).save(path, form, exif=exif)
     from_path = imageprocess.detect(path, model=tiny_model_dir)
@@ -69,7 +69,7 @@ def test_transparency_is_kept() -> None:
     image = Image.new("P", (4, 4), 0)
     image.putpalette([0, 0, 0] * 256)
     image.info["transparency"] = 0
-    assert (_pixels(image) == 255).all()  # laid over white
+    assert (_pixels(image) == 255).all()  # composited on white
 
 
 @pytest.mark.parametrize(
@@ -79,23 +79,23 @@ def test_transparency_is_kept() -> None:
         np.zeros((8, 8, 4), np.uint8),
     ],
 )  # fmt: skip
-def test_any_other_array_is_told_what_is_wanted(array: Any, tiny_model_dir: Path) -> None:
+def test_invalid_array_error_names_expected_shape(array: Any, tiny_model_dir: Path) -> None:
     with pytest.raises(UsageError, match="give height x width x 3 uint8"):
         imageprocess.detect(array, model=tiny_model_dir)
     with pytest.raises(UsageError, match="detect_many takes many"):
         imageprocess.detect_many(array, model=tiny_model_dir)
 
 
-def test_many_of_them(tiny_model_dir: Path) -> None:
+def test_many_arrays_and_images(tiny_model_dir: Path) -> None:
     pixels = np.random.default_rng(1).integers(230, 256, (2, 16, 16, 3)).astype(np.uint8)
-    found = list(imageprocess.detect_many(pixels, model=tiny_model_dir))
+    results = list(imageprocess.detect_many(pixels, model=tiny_model_dir))
     mixed = [Image.fromarray(pixels[0]), pixels[0][:, :, 0], pixels[1]]
-    found += imageprocess.detect_many(mixed, model=tiny_model_dir)
-    assert [r.source for r in found] == ["array", "array", "image", "array", "array"]
-    assert [r.verdict.label if r.verdict else None for r in found] == ["ai", "ai", "ai", None, "ai"]
+    results += imageprocess.detect_many(mixed, model=tiny_model_dir)
+    assert [r.source for r in results] == ["array", "array", "image", "array", "array"]
+    assert [r.verdict.label if r.verdict else None for r in results] == ["ai", "ai", "ai", None, "ai"]
 
 
-def test_a_closed_image_is_told(tmp_path: Path, tiny_model_dir: Path) -> None:
+def test_closed_image_is_reported(tmp_path: Path, tiny_model_dir: Path) -> None:
     (tmp_path / "a.png").write_bytes(encode(gradient(), "PNG"))
     with Image.open(tmp_path / "a.png") as image:
         pass
@@ -103,7 +103,7 @@ def test_a_closed_image_is_told(tmp_path: Path, tiny_model_dir: Path) -> None:
         imageprocess.detect(image, model=tiny_model_dir)
 
 
-def test_to_dict_is_the_record(tiny_model_dir: Path) -> None:
+def test_to_dict_returns_record(tiny_model_dir: Path) -> None:
     result = imageprocess.detect(encode(gradient(), "PNG"), model=tiny_model_dir)
     record = result.to_dict()
     assert list(record)[:3] == ["schema", "source", "status"] and record["source"] == "bytes"
@@ -135,7 +135,7 @@ imageprocess.detect("a.jpg", mode="sure")
 """
 
 
-def test_a_callers_type_checker_knows_all_of_it(tmp_path: Path) -> None:
+def test_public_api_is_typed(tmp_path: Path) -> None:
     pytest.importorskip("mypy")
     script = tmp_path / "caller.py"
     script.write_text(TYPED)
@@ -147,6 +147,6 @@ def test_a_callers_type_checker_knows_all_of_it(tmp_path: Path) -> None:
         "--follow-imports=silent",
         "--ignore-missing-imports",
     ]
-    found = subprocess.run([*command, str(script)], capture_output=True, text=True, cwd=tmp_path)
-    errors = [line for line in found.stdout.splitlines() if "error:" in line]
-    assert [error.split(":")[1] for error in errors] == ["20", "21"], found.stdout
+    completed = subprocess.run([*command, str(script)], capture_output=True, text=True, cwd=tmp_path)
+    errors = [line for line in completed.stdout.splitlines() if "error:" in line]
+    assert [error.split(":")[1] for error in errors] == ["20", "21"], completed.stdout

@@ -21,7 +21,7 @@ MAX = 10_000
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Pictures with and without a telling name, things that are none, a hidden file, and a folder in the folder."""
+    """Images with and without a suffix, other files, a hidden file, and a subfolder."""
     png = encode(gradient(), "PNG")
     for name in (
         "b.PNG",
@@ -41,24 +41,22 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _names(found: list[Source], folder: Path) -> list[str]:
-    return [Path(source.name).relative_to(folder).as_posix() for source in found]
+def _names(results: list[Source], folder: Path) -> list[str]:
+    return [Path(source.name).relative_to(folder).as_posix() for source in results]
 
 
-def test_a_folder_gives_its_pictures_in_order(folder: Path) -> None:
-    found = list(sources.expand([str(folder)]))
-    assert _names(found, folder) == ["a.jpg", "b.PNG", "broken.jpeg", "no-suffix"]
+def test_folder_images_are_sorted(folder: Path) -> None:
+    actual = list(sources.expand([str(folder)]))
+    assert _names(actual, folder) == ["a.jpg", "b.PNG", "broken.jpeg", "no-suffix"]
 
 
 def test_recursion_skips_hidden_folders_and_loops(folder: Path) -> None:
     (folder / "sub" / "loop").symlink_to(folder)
-    found = _names(list(sources.expand([str(folder)], recursive=True)), folder)
-    assert found == ["a.jpg", "b.PNG", "broken.jpeg", "no-suffix", "sub/c.webp", "sub/deep/e.gif"]
+    actual = _names(list(sources.expand([str(folder)], recursive=True)), folder)
+    assert actual == ["a.jpg", "b.PNG", "broken.jpeg", "no-suffix", "sub/c.webp", "sub/deep/e.gif"]
 
 
-def test_a_folder_that_cannot_be_opened_is_told_in_its_place(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unreadable_folder_is_reported_in_order(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.scandir
     closed = {str(folder / "sub" / "deep"), str(folder / "alone")}
 
@@ -71,13 +69,13 @@ def test_a_folder_that_cannot_be_opened_is_told_in_its_place(
     (folder / "zoo").mkdir()
     (folder / "zoo" / "z.png").write_bytes(b"")
     (folder / "alone").mkdir()
-    found = list(sources.expand([str(folder), str(folder / "alone")], recursive=True))
-    assert _names(found, folder)[4:] == ["alone", "sub/c.webp", "sub/deep", "zoo/z.png", "alone"]
+    actual = list(sources.expand([str(folder), str(folder / "alone")], recursive=True))
+    assert _names(actual, folder)[4:] == ["alone", "sub/c.webp", "sub/deep", "zoo/z.png", "alone"]
     with pytest.raises(InputNotFoundError):
-        sources.read(found[-1], max_bytes=MAX)
+        sources.read(actual[-1], max_bytes=MAX)
 
 
-def test_a_pipe_is_opened_only_where_it_is_named(folder: Path) -> None:
+def test_pipe_is_opened_only_when_named(folder: Path) -> None:
     (folder / "gone.png").symlink_to("nowhere")
     assert _names(list(sources.expand([f"{folder}/*p*.png"])), folder) == []
     assert _names(list(sources.expand([f"{folder}/*.png"])), folder) == ["gone.png"]
@@ -89,25 +87,25 @@ def test_globs(folder: Path) -> None:
     assert _names(list(sources.expand([f"{folder}/**/*.gif"])), folder) == ["sub/deep/e.gif"]
 
 
-def test_a_file_whose_name_looks_like_a_glob(folder: Path) -> None:
+def test_file_name_with_glob_characters(folder: Path) -> None:
     (folder / "photo[1].png").write_bytes(b"x")
-    found = list(sources.expand([str(folder / "photo[1].png")]))
-    assert _names(found, folder) == ["photo[1].png"]
+    actual = list(sources.expand([str(folder / "photo[1].png")]))
+    assert _names(actual, folder) == ["photo[1].png"]
 
 
-def test_the_order_of_the_arguments_is_kept(folder: Path) -> None:
-    found = list(sources.expand([str(folder / "sub"), str(folder / "a.jpg"), str(folder / "missing.png")]))
-    assert _names(found, folder) == ["sub/c.webp", "a.jpg", "missing.png"]
+def test_argument_order_is_kept(folder: Path) -> None:
+    actual = list(sources.expand([str(folder / "sub"), str(folder / "a.jpg"), str(folder / "missing.png")]))
+    assert _names(actual, folder) == ["sub/c.webp", "a.jpg", "missing.png"]
 
 
 @pytest.mark.parametrize("argument", ["missing.png", "nothing*.png", "nul\0name.png", "x" * 5000])
-def test_what_does_not_exist_is_told_when_read(argument: str) -> None:
+def test_missing_file_is_reported_when_read(argument: str) -> None:
     (source,) = sources.expand([argument])
     with pytest.raises(InputNotFoundError, match=r"no such file|cannot be read"):
         sources.read(source, max_bytes=MAX)
 
 
-def test_a_folder_as_a_file_is_told(tmp_path: Path) -> None:
+def test_folder_as_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(InputNotFoundError, match="folder"):
         sources.read(Source("x", path=tmp_path), max_bytes=MAX)
 
@@ -120,13 +118,13 @@ def test_expansion_is_lazy(folder: Path) -> None:
     assert next(sources.expand(arguments())).name.endswith("a.jpg")
 
 
-def test_a_list_is_taken_literally() -> None:
+def test_list_entries_are_literal() -> None:
     lines = io.BytesIO("two words.png\r\n\n# no comment.png\nstar*.png\nümlaut.png".encode())
     names = [source.name for source in sources.from_list(lines)]
     assert names == ["two words.png", "# no comment.png", "star*.png", "ümlaut.png"]
 
 
-def test_a_name_that_is_not_utf_8_can_be_read_and_shown(tmp_path: Path) -> None:
+def test_non_utf_8_name_is_read_and_shown(tmp_path: Path) -> None:
     path = os.fsencode(tmp_path) + b"/caf\xe9.png"
     Path(os.fsdecode(path)).write_bytes(b"data")
     (source,) = sources.from_list(io.BytesIO(path + b"\n"))
@@ -134,7 +132,7 @@ def test_a_name_that_is_not_utf_8_can_be_read_and_shown(tmp_path: Path) -> None:
     assert sources.read(source, max_bytes=MAX) == b"data"
 
 
-def test_the_size_limit_is_kept_without_reading_on(tmp_path: Path) -> None:
+def test_size_limit_stops_reading(tmp_path: Path) -> None:
     path = tmp_path / "large"
     path.write_bytes(bytes(MAX))
     assert len(sources.read(Source("x", path=path), max_bytes=MAX)) == MAX
@@ -144,11 +142,11 @@ def test_the_size_limit_is_kept_without_reading_on(tmp_path: Path) -> None:
         sources.read(Source("zero", path=Path("/dev/zero")), max_bytes=MAX)
 
 
-def test_what_python_callers_have(tmp_path: Path) -> None:
+def test_python_input_types(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(b"data")
     with path.open("rb") as stream:
-        given = [
+        inputs = [
             str(path),
             path,
             b"data",
@@ -157,24 +155,24 @@ def test_what_python_callers_have(tmp_path: Path) -> None:
             stream,
             Source("s", b"data"),
         ]
-        found = [sources.to_source(one, max_bytes=MAX) for one in given]
-    assert [sources.read(source, max_bytes=MAX) for source in found] == [b"data"] * 7
-    assert [s.name for s in found] == [str(path), str(path), "bytes", "bytes", "stream", str(path), "s"]
+        actual = [sources.to_source(one, max_bytes=MAX) for one in inputs]
+    assert [sources.read(source, max_bytes=MAX) for source in actual] == [b"data"] * 7
+    assert [s.name for s in actual] == [str(path), str(path), "bytes", "bytes", "stream", str(path), "s"]
 
 
-@pytest.mark.parametrize("given", [None, 7, io.StringIO("text")])
-def test_what_is_no_picture_at_all(given: object) -> None:
+@pytest.mark.parametrize("value", [None, 7, io.StringIO("text")])
+def test_invalid_input_types(value: object) -> None:
     with pytest.raises(UsageError):
-        sources.to_source(given, max_bytes=MAX)  # type: ignore[arg-type]
+        sources.to_source(value, max_bytes=MAX)  # type: ignore[arg-type]
 
 
-def test_what_cannot_be_read_is_of_the_error_tree(tmp_path: Path) -> None:
+def test_read_errors_are_imageprocess_errors(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(b"\xff\xd8\xff")
     with path.open(encoding="utf-8") as text, pytest.raises(UsageError, match="open it in binary mode"):
         sources.to_source(text, max_bytes=MAX)  # type: ignore[arg-type]
-    with (tmp_path / "b").open("wb") as written, pytest.raises(InputNotFoundError, match="cannot be read"):
-        sources.to_source(written, max_bytes=MAX)
+    with (tmp_path / "b").open("wb") as write_only, pytest.raises(InputNotFoundError, match="cannot be read"):
+        sources.to_source(write_only, max_bytes=MAX)
     stream = path.open("rb")
     stream.close()
     with pytest.raises(InputNotFoundError, match="closed"):
@@ -185,18 +183,18 @@ def test_what_cannot_be_read_is_of_the_error_tree(tmp_path: Path) -> None:
         sources.read(half, max_bytes=MAX)
 
 
-def test_a_pipe_that_gives_little_at_a_time_is_read_to_its_end() -> None:
-    ours, theirs = os.pipe()
+def test_slow_pipe_is_read_to_end() -> None:
+    read_end, write_end = os.pipe()
     thread = threading.Thread(
-        target=lambda: [os.write(theirs, bytes(4096)) for _ in range(50)] + [os.close(theirs)]
+        target=lambda: [os.write(write_end, bytes(4096)) for _ in range(50)] + [os.close(write_end)]
     )
-    with os.fdopen(ours, "rb", buffering=0) as pipe:
+    with os.fdopen(read_end, "rb", buffering=0) as pipe:
         thread.start()
         assert len(sources.to_source(pipe, max_bytes=10**6).data or b"") == 50 * 4096
     thread.join()
 
 
-def test_a_stream_is_read_to_the_limit_only() -> None:
+def test_stream_is_read_to_limit_only() -> None:
     stream = io.BytesIO(bytes(5 * MAX))
     source = sources.to_source(stream, max_bytes=MAX)
     assert stream.tell() == MAX + 1
@@ -213,11 +211,11 @@ def test_base64(prefix: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["a", "%%%%", "data:image/png,abc", "ümlaut", "YWJj=YWJj"])
-def test_what_is_not_base64(text: str) -> None:
+def test_invalid_base64(text: str) -> None:
     with pytest.raises(CorruptImageError, match="not base64"):
         sources.from_base64(text, max_bytes=MAX)
 
 
-def test_base64_over_the_limit_is_refused_before_decoding() -> None:
+def test_base64_over_limit_is_rejected_before_decoding() -> None:
     with pytest.raises(TooLargeError):
         sources.from_base64("A" * 4 * MAX, max_bytes=MAX)

@@ -1,12 +1,11 @@
-"""One picture behind an address: fetched within its caps, from public machines only unless asked otherwise."""
+"""Images from URLs: limits, redirects, and public addresses only by default."""
 
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
@@ -16,11 +15,12 @@ from imageprocess.errors import InputError, InputNotFoundError, InputTimeoutErro
 from imageprocess.sources.web import _is_public
 from imageprocess.types import Source
 from testkit.pictures import encode, gradient
+from testkit.serving import QuietHandler, http_server
 
 PICTURE = encode(gradient(), "PNG")
 
 
-class _Site(BaseHTTPRequestHandler):
+class _Site(QuietHandler, BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         name = self.path.partition("?")[0]
         if name.startswith("/hop"):
@@ -60,38 +60,30 @@ class _Site(BaseHTTPRequestHandler):
     def handle(self) -> None:
         try:
             super().handle()
-        except OSError:  # the client has had enough
+        except OSError:  # the client disconnected
             self.close_connection = True
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Site)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with http_server(_Site) as address:
+        yield address
 
 
-def test_a_picture_is_fetched_and_called_by_its_address(site: str) -> None:
+def test_fetch_names_source_by_url(site: str) -> None:
     for path in ("/a.png", "/a b/ü.png?x=ü", "/a%20b.png"):
         assert sources.fetch(site + path, allow_private=True) == Source(site + path, PICTURE)
 
 
-def test_redirects_are_followed_and_told(site: str) -> None:
+def test_redirects_are_followed_and_reported(site: str) -> None:
     steps: list[tuple[str, str]] = []
-    found = sources.fetch(f"{site}/hop1", allow_private=True, on_redirect=lambda *step: steps.append(step))
-    assert found == Source(f"{site}/hop1", PICTURE)
+    source = sources.fetch(f"{site}/hop1", allow_private=True, on_redirect=lambda *step: steps.append(step))
+    assert source == Source(f"{site}/hop1", PICTURE)
     assert steps == [(f"{site}/hop1", f"{site}/hop0"), (f"{site}/hop0", f"{site}/a.png")]
 
 
 @pytest.mark.parametrize(
-    ("path", "caps", "error", "says"),
+    ("path", "caps", "error", "message"),
     [
         ("/hop9", {}, InputNotFoundError, "more than 5 redirects"),
         ("/elsewhere", {}, InputNotFoundError, "only http and https"),
@@ -104,17 +96,17 @@ def test_redirects_are_followed_and_told(site: str) -> None:
         ("/trickling-head", {"timeout_s": 0.5}, InputTimeoutError, "took longer than 0.5 s"),
     ],
 )
-def test_what_cannot_be_had_is_told(
-    site: str, path: str, caps: dict[str, float], error: type[InputError], says: str
+def test_fetch_errors_are_reported(
+    site: str, path: str, caps: dict[str, float], error: type[InputError], message: str
 ) -> None:
     began = time.monotonic()
-    with pytest.raises(error, match=says) as told:
+    with pytest.raises(error, match=message) as caught:
         sources.fetch(site + path, allow_private=True, **caps)  # type: ignore[arg-type]
     assert time.monotonic() - began < 4
-    assert "://127.0.0.1" in str(told.value)
+    assert "://127.0.0.1" in str(caught.value)
 
 
-def test_private_addresses_are_refused_unless_asked_for(site: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_private_addresses_are_rejected_by_default(site: str, monkeypatch: pytest.MonkeyPatch) -> None:
     port = site.rpartition(":")[2]
     for host in ("127.0.0.1", "localhost", "[::1]", "2130706433", "0"):
         with pytest.raises(InputNotFoundError, match=r"not a public address|no machine"):
@@ -134,21 +126,21 @@ def test_private_addresses_are_refused_unless_asked_for(site: str, monkeypatch: 
         ("64:ff9b::7f00:1", False), ("2002:7f00:1::", False), ("255.255.255.255", False),
     ],
 )  # fmt: skip
-def test_which_addresses_are_public(ip: str, public: bool) -> None:
+def test_public_address_ranges(ip: str, public: bool) -> None:
     assert _is_public(ip) is public
 
 
-def test_no_such_machine_and_no_user_names() -> None:
+def test_unknown_host_and_credentials_in_url_are_rejected() -> None:
     with pytest.raises(InputNotFoundError, match="no machine called"):
         sources.fetch("http://nowhere.invalid/a.png")
     with pytest.raises(InputNotFoundError, match="user name"):
         sources.fetch("http://me:secret@127.0.0.1/a.png", allow_private=True)
 
 
-def test_from_python(site: str, tiny_model_dir: object) -> None:
+def test_detect_url_from_python(site: str, tiny_model_dir: object) -> None:
     with pytest.raises(InputNotFoundError, match="not a public address"):
         imageprocess.detect(f"{site}/a.png", model=str(tiny_model_dir))
-    given = imageprocess.fetch(f"{site}/a.png", allow_private=True)
-    assert imageprocess.detect(given, model=str(tiny_model_dir)).source == f"{site}/a.png"
+    source = imageprocess.fetch(f"{site}/a.png", allow_private=True)
+    assert imageprocess.detect(source, model=str(tiny_model_dir)).source == f"{site}/a.png"
     first, second = imageprocess.detect_many([f"{site}/a.png", PICTURE], model=str(tiny_model_dir))
     assert first.error is not None and first.error.code == "not_found" and second.error is None

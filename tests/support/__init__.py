@@ -1,1 +1,1 @@
-"""Helpers of the tests alone; what the benchmarks use too is in testkit."""
+"""Helpers of the tests; those shared with the benchmarks are in testkit."""

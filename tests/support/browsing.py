@@ -1,104 +1,95 @@
-"""A watched page of a real Chromium, what a person does on it, and what the service says when asked directly."""
+"""A monitored page in Chromium, user actions on it, and direct requests to the service."""
 
 from __future__ import annotations
 
 import base64
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import numpy as np
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page
 
+from testkit.waiting import wait_until
+
+T = TypeVar("T")
+
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
-TIMEOUT_MS = 30_000  # generous: a busy machine is not a failure
-# Those of every Chromium; `--headless` or `--headless=new` beside them.
-CHROMIUM_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-def chromium_path() -> str:
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    assert path, "no Chromium: `make test` installs Debian's, or `apt-get install chromium`"
-    return path
+TIMEOUT_MS = 30_000  # generous, for busy machines
 
 
 @dataclass
-class Watched:
-    """A page, and what went wrong or out while it was open."""
+class MonitoredPage:
+    """A page with its requests, console errors and page errors."""
 
     page: Page
     address: str
-    asked: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
-    expected: tuple[str, ...] = ()  # what a complaint may contain, in a test that makes something fail
+    requested_urls: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    expected: tuple[str, ...] = ()  # substrings of errors that the test provokes
 
     def check(self) -> None:
         away = [
-            url for url in self.asked if not url.startswith((self.address + "/", f"blob:{self.address}/"))
+            url
+            for url in self.requested_urls
+            if not url.startswith((self.address + "/", f"blob:{self.address}/"))
         ]
-        assert not away, f"asked another host: {away}"
-        unexpected = [text for text in self.complaints if not any(part in text for part in self.expected)]
+        assert not away, f"requests to another host: {away}"
+        unexpected = [text for text in self.errors if not any(part in text for part in self.expected)]
         assert not unexpected, unexpected
 
 
 @contextmanager
-def watching(browser: Browser, address: str, **context: object) -> Iterator[Watched]:
-    """A fresh page, checked when it closes."""
+def monitored_page(browser: Browser, address: str, **context: object) -> Iterator[MonitoredPage]:
+    """A new page; unexpected errors and requests fail the test when it closes."""
     with browser.new_context(**{"viewport": DESKTOP, "accept_downloads": True, **context}) as opened:
-        watched = Watched(opened.new_page(), address)
-        watched.page.set_default_timeout(TIMEOUT_MS)
-        watched.page.on("request", lambda request: watched.asked.append(request.url))
-        watched.page.on("pageerror", lambda error: watched.complaints.append(str(error)))
-        watched.page.on(
+        monitored = MonitoredPage(opened.new_page(), address)
+        monitored.page.set_default_timeout(TIMEOUT_MS)
+        monitored.page.on("request", lambda request: monitored.requested_urls.append(request.url))
+        monitored.page.on("pageerror", lambda error: monitored.errors.append(str(error)))
+        monitored.page.on(
             "console",
-            lambda said: watched.complaints.append(said.text) if said.type in ("error", "warning") else None,
+            lambda message: (
+                monitored.errors.append(message.text) if message.type in ("error", "warning") else None
+            ),
         )
-        yield watched
-        watched.check()
+        yield monitored
+        monitored.check()
 
 
-Open = Callable[..., Watched]
+Open = Callable[..., MonitoredPage]
 
 
-def choose(page: Page, *files: Path) -> None:
+def choose_files(page: Page, *files: Path) -> None:
     page.set_input_files("#files", list(files))
 
 
-def check(page: Page) -> None:
-    """Press the button and wait until all is done."""
+def run_check(page: Page) -> None:
+    """Press the button and wait until all images are checked."""
     page.locator("#run").click()
     page.get_by_role("button", name="again").wait_for()
 
 
-def put(address: str, *files: Path) -> list[dict[str, Any]]:
+def post_images(address: str, *files: Path) -> list[dict[str, Any]]:
     sent = [("file", (path.name, path.read_bytes())) for path in files]
     results: list[dict[str, Any]] = httpx.post(f"{address}/v1/detect", files=sent).json()["results"]
     return results
 
 
 def choose_private(page: Page, *files: Path | dict[str, Any]) -> None:
-    """Choose on a page in private mode, where the check begins at once, and wait until all is done."""
+    """Choose files in private mode, where checking starts immediately, and wait until all are checked."""
     page.set_input_files("#files", list(files))  # type: ignore[arg-type]
     page.get_by_role("button", name="again").wait_for(timeout=8 * TIMEOUT_MS)
 
 
 def saved_records(page: Page) -> list[dict[str, Any]]:
-    """What "Save as JSON" saves."""
+    """Records from "Save as JSON"."""
     with page.expect_download() as saving:
         page.get_by_role("button", name="Save as JSON").click()
     records: list[dict[str, Any]] = json.loads(Path(saving.value.path()).read_text(encoding="utf-8"))
@@ -106,16 +97,16 @@ def saved_records(page: Page) -> list[dict[str, Any]]:
 
 
 def probability(record: dict[str, Any]) -> float:
-    """The network's word, whatever decided."""
-    told = next(item for item in record["evidence"] if item["kind"] == "model")
-    return float(told["detail"]["probability_ai"])
+    """Probability of the model's evidence, whatever decided."""
+    evidence = next(item for item in record["evidence"] if item["kind"] == "model")
+    return float(evidence["detail"]["probability_ai"])
 
 
-def pushed_in_strips(page: Page, cutter: str, rgba: NDArray[np.uint8], spec: dict[str, Any]) -> bytes:
-    """What `cutter`, a class of private mode ("resample.js Resampler"), gives of (H, W, 4) pixels that come in two
-    strips, as those of a large picture do."""
+def process_in_strips(page: Page, cutter: str, rgba: NDArray[np.uint8], spec: dict[str, Any]) -> bytes:
+    """Output of `cutter`, a class of private mode ("resample.js Resampler"), for (H, W, 4) pixels passed in two strips,
+    as for a large image."""
     height, width = rgba.shape[:2]
-    found = page.evaluate(
+    actual = page.evaluate(
         """async ([file, name, rgba, width, height, spec]) => {
             const cutter = new (await import(`./assets/js/private/${file}`))[name](width, height, spec);
             const rows = Uint8Array.from(atob(rgba), (c) => c.charCodeAt(0));
@@ -126,4 +117,21 @@ def pushed_in_strips(page: Page, cutter: str, rgba: NDArray[np.uint8], spec: dic
         }""",
         [*cutter.split(), base64.b64encode(rgba.tobytes()).decode(), width, height, spec],
     )
-    return base64.b64decode(found)
+    return base64.b64decode(actual)
+
+
+def wait_on_page(
+    page: Page,
+    condition: Callable[[], T],
+    *,
+    timeout_s: float = TIMEOUT_MS / 1000,
+    state: Callable[[], object] | None = None,
+) -> T:
+    """`wait_until` that processes page events: Playwright delivers them only inside its own calls."""
+    return wait_until(
+        condition,
+        timeout_s=timeout_s,
+        interval_s=0.1,
+        pause=lambda seconds: page.wait_for_timeout(1000 * seconds),
+        state=state,
+    )

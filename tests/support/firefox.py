@@ -1,4 +1,4 @@
-"""A real Firefox, driven over its own protocol (Marionette: messages of JSON, each with its length before it)."""
+"""Firefox controlled through Marionette (JSON messages, each prefixed with its length)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import json
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from testkit.serving import free_port
+from testkit.waiting import wait_until
 
 EXTENSION_ID = "imageprocess@imageprocess.example"
 _PREFERENCES = {
@@ -24,7 +24,7 @@ _PREFERENCES = {
     "toolkit.telemetry.enabled": False,
 }
 
-# Its background page is still loading when the add-on counts as installed; the popup tries again as well.
+# The background page is still loading when the add-on counts as installed; the popup retries too.
 _UNTIL_BACKGROUND_ANSWERS = """
     const ask = (left) => browser.runtime.sendMessage({to: "background", call: "start"}).catch((error) => {
         if (!left) throw error;
@@ -35,13 +35,13 @@ _UNTIL_BACKGROUND_ANSWERS = """
 
 
 class Firefox:
-    """One window's tabs. Scripts are bodies of functions; those of `ask` return a promise."""
+    """The tabs of one window. Scripts are function bodies; those of `evaluate` return a promise."""
 
     def __init__(self, port: int) -> None:
         self._socket = _connected(port)
         self._stream = self._socket.makefile("rb")
         self._last = 0
-        self._read()  # its greeting
+        self._read()  # the greeting
         self("WebDriver:NewSession", capabilities={"alwaysMatch": {}})
         self("WebDriver:SetTimeouts", script=120_000, pageLoad=60_000)
 
@@ -67,18 +67,18 @@ class Firefox:
         self._socket.close()
 
     def install(self, package: Path) -> str:
-        """Load an extension as a temporary add-on -> the address of its own pages."""
+        """Load an extension as a temporary add-on; returns the URL of its pages."""
         self("Addon:Install", path=str(package), temporary=True)
         host = self.privileged(
             "return WebExtensionPolicy.getByID(arguments[0]).mozExtensionHostname", EXTENSION_ID
         )
         root = f"moz-extension://{host}/"
         self.open(f"{root}popup.html")
-        self.ask(_UNTIL_BACKGROUND_ANSWERS)
+        self.evaluate(_UNTIL_BACKGROUND_ANSWERS)
         return root
 
     def allow(self, *origins: str) -> None:
-        """What a person grants in the browser's own prompt."""
+        """Grant host permissions, as in the browser's prompt."""
         self.privileged(
             """const { ExtensionPermissions } = ChromeUtils.importESModule("resource://gre/modules/ExtensionPermissions.sys.mjs");
             const { extension } = WebExtensionPolicy.getByID(arguments[0]);
@@ -87,16 +87,16 @@ class Firefox:
             list(origins),
         )
 
-    def privileged(self, script: str, *given: Any) -> Any:
-        """Run a script with the browser's own rights."""
+    def privileged(self, script: str, *arguments: Any) -> Any:
+        """Run a script with browser privileges."""
         self("Marionette:SetContext", value="chrome")
         try:
-            return self("WebDriver:ExecuteScript", script=script, args=list(given))
+            return self("WebDriver:ExecuteScript", script=script, args=list(arguments))
         finally:
             self("Marionette:SetContext", value="content")
 
     def open(self, address: str) -> str:
-        """Open a tab and go there -> its handle."""
+        """Open a tab at this URL; returns its handle."""
         handle: str = self("WebDriver:NewWindow", type="tab", focus=True)["handle"]
         self.switch(handle)
         self("WebDriver:Navigate", url=address)
@@ -105,25 +105,26 @@ class Firefox:
     def switch(self, handle: str) -> None:
         self("WebDriver:SwitchToWindow", handle=handle, focus=True)
 
-    def ask(self, script: str, *given: Any) -> Any:
-        """Run a script in the tab, with its page's rights."""
-        return self("WebDriver:ExecuteScript", script=script, args=list(given), sandbox=None)
+    def evaluate(self, script: str, *arguments: Any) -> Any:
+        """Run a script in the tab with the privileges of its page."""
+        return self("WebDriver:ExecuteScript", script=script, args=list(arguments), sandbox=None)
 
 
 def _connected(port: int) -> socket.socket:
-    deadline = time.monotonic() + 60
-    while True:
+    def connect() -> socket.socket | None:
         try:
             return socket.create_connection(("127.0.0.1", port), timeout=180)
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
+        except OSError:  # not listening yet
+            return None
+
+    connection = wait_until(connect, interval_s=0.1)
+    assert connection is not None
+    return connection
 
 
 @contextmanager
 def firefox_running(profile: Path) -> Iterator[Firefox]:
-    """Raises FileNotFoundError where there is no Firefox."""
+    """Raises FileNotFoundError without Firefox."""
     path = shutil.which("firefox") or shutil.which("firefox-esr")
     if path is None:
         raise FileNotFoundError("no Firefox: `apt-get install firefox-esr`")

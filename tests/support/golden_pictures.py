@@ -1,4 +1,4 @@
-"""Forty pictures of every format that a browser reads, drawn here: what private mode must judge as Python does."""
+"""Forty synthetic images in every format that browsers read, on which private mode must match Python."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def golden_pictures() -> dict[str, bytes]:
     """File name -> bytes."""
     return {
         **_jpegs(),
-        **_turned(),
+        **_rotated(),
         **_pngs(),
         **{f"webp-{name}": data for name, data in _webps().items()},
         **_others(),
@@ -25,7 +25,7 @@ def golden_pictures() -> dict[str, bytes]:
 
 
 def golden_picture(seed: int, width: int, height: int) -> Image.Image:
-    """A scene with grain and hard edges: what resampling and chroma handling must get right."""
+    """A scene with grain and hard edges, sensitive to resampling and chroma handling."""
     picture = scene(seed, width, height)
     draw = ImageDraw.Draw(picture)
     for i in range(12):
@@ -53,7 +53,7 @@ def _jpegs() -> dict[str, bytes]:
 
 
 def _profile() -> bytes:
-    """A colour profile far from sRGB, which Python ignores and a browser would apply: red and blue swapped."""
+    """A colour profile with red and blue swapped, which Python ignores and a browser would apply."""
     from PIL import ImageCms
 
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
@@ -64,20 +64,20 @@ def _profile() -> bytes:
     return bytes(profile)
 
 
-def _turned() -> dict[str, bytes]:
-    """EXIF's eight orientations, in JPEG, and two in other containers."""
+def _rotated() -> dict[str, bytes]:
+    """The eight EXIF orientations in JPEG, and two in other containers."""
     picture = golden_picture(7, 400, 260)
-    found = {}
+    files = {}
     for orientation in range(1, 9):
         exif = Image.Exif()
         exif[0x0112] = orientation
-        found[f"turned-{orientation}.jpg"] = encode(picture, "JPEG", quality=90, exif=exif.tobytes())
+        files[f"turned-{orientation}.jpg"] = encode(picture, "JPEG", quality=90, exif=exif.tobytes())
     exif = Image.Exif()
     exif[0x0112] = 6
-    found["turned-6.png"] = encode(picture, "PNG", exif=exif.tobytes())
-    found["turned-6.webp"] = encode(picture, "WEBP", quality=80, exif=exif.tobytes())
-    found["turned-6.avif"] = encode(picture, "AVIF", quality=80, exif=exif.tobytes())
-    return found
+    files["turned-6.png"] = encode(picture, "PNG", exif=exif.tobytes())
+    files["turned-6.webp"] = encode(picture, "WEBP", quality=80, exif=exif.tobytes())
+    files["turned-6.avif"] = encode(picture, "AVIF", quality=80, exif=exif.tobytes())
+    return files
 
 
 def _pngs() -> dict[str, bytes]:
@@ -103,7 +103,7 @@ def _pngs() -> dict[str, bytes]:
 
 
 def _png_16_bit(picture: Image.Image) -> bytes:
-    """16 bits a channel, which Pillow does not write."""
+    """16 bits per channel, which Pillow does not write."""
     tones = np.asarray(picture).astype(">u2") * 257
     rows = b"".join(b"\0" + row.tobytes() for row in tones)
     head = struct.pack(">IIBBBBB", picture.width, picture.height, 16, 2, 0, 0, 0)

@@ -1,4 +1,4 @@
-"""Texts and graphs made to keep a reader busy: each is short, and must cost no more than its length."""
+"""Short texts and graphs that trigger superlinear parsers: parsing must be linear in their length."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LENGTH = 100_000
 
 
 def hostile_files() -> dict[str, bytes]:
-    """What it is -> a PNG with it."""
+    """Description -> a PNG with the text."""
     texts = {
         "options without an end": ("Description", " --a" * (LENGTH // 4)),
         "a command without an end": ("Dream", '"' + '" -s 5 ' * (LENGTH // 7)),
@@ -46,7 +46,7 @@ def _node(kind: str, **inputs: Any) -> str:
 
 
 def _many_ends(count: int) -> str:
-    """A long chain of nodes, and as many nodes that save what it gives."""
+    """A long chain of nodes, and as many nodes that save its result."""
     chain: dict[str, Any] = {"0": {"class_type": "LoadImage", "inputs": {"image": "x"}}}
     for i in range(1, count):
         chain[str(i)] = {"class_type": "ImageScale", "inputs": {"image": [str(i - 1), 0]}}
@@ -55,7 +55,7 @@ def _many_ends(count: int) -> str:
 
 
 def _subgraphs(each: int) -> str:
-    """Subgraphs that hold nothing but subgraphs: `each` to the power of their depth."""
+    """Subgraphs of only subgraphs: `each` to the power of their depth."""
 
     def view(i: int) -> dict[str, Any]:
         nodes = [{"id": k, "type": f"S{i + 1}", "inputs": []} for k in range(each)]

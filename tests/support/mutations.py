@@ -1,4 +1,4 @@
-"""Sound files of every kind that is parsed, small, and what is done to them before they are parsed again."""
+"""Small valid files of every parsed format, and mutations of them for fuzzing."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ STORE += struct.pack(">I", 16) + b"jumb" + struct.pack(">I", 8) + b"free"
 
 @lru_cache
 def seeds(target: str) -> list[bytes]:
-    """Sound files of the target's kind, small, so that mutations meet structure rather than pixels."""
+    """Small valid files for the target, so that mutations hit structure rather than pixels."""
     if target == "jpeg":
         app11 = b"JP\0\1\0\0\0\1" + STORE
         return [
@@ -158,7 +158,7 @@ def _signed() -> list[bytes]:
     return [generated, sign(plain, [opened()], ingredients=[("parentOf", generated)])]
 
 
-# (what, where, how much, with what): where and how much as shares of the file's length.
+# (operation, position, length, data): position and length as fractions of the file size.
 Edit = tuple[str, float, float, bytes]
 WHATS = ["overwrite", "insert", "delete", "repeat", "number", "splice", "cut"]
 MAX_EDITS, MAX_SHARE, MAX_BYTES = 8, 0.3, 16
@@ -188,7 +188,7 @@ def mutate(data: bytes, edits: list[Edit], other: bytes) -> bytes:
 
 
 def edits(chance: random.Random, least: int = 1) -> list[Edit]:
-    """Drawn by plain chance, ten times as fast as Hypothesis draws them."""
+    """Random edits, ten times as fast as drawn by Hypothesis."""
     return [
         (
             chance.choice(WHATS),

@@ -1,4 +1,4 @@
-"""Tiny vision transformers of random weights as ONNX files, of other makes than the CLIP tower of `tiny_vit`."""
+"""Tiny vision transformers of random weights as ONNX files, of other architectures than `tiny_vit`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class _Block(nn.Module):
 
 
 class Vit(nn.Module):
-    """`prefix` tokens (a CLS and registers, or none) before the patches; `forward` gives a pooled output alone."""
+    """`prefix` tokens (a CLS and registers, or none) before the patches; `forward` returns only a pooled output."""
 
     def __init__(self, prefix: int, *, tanh: bool, scaled: bool) -> None:
         super().__init__()
@@ -46,34 +46,34 @@ class Vit(nn.Module):
         self.norm = nn.LayerNorm(WIDTH)
 
     def behind(self, x: Tensor) -> list[Tensor]:
-        """The tokens behind each block."""
+        """The tokens after each block."""
         x = self.patches(x).flatten(2).transpose(1, 2) + self.places
         if self.first is not None:
             x = torch.cat([self.first.expand(x.shape[0], -1, -1), x], 1)
-        found = []
+        tokens = []
         for block in self.blocks:
             x = block(x)
-            found.append(x)
-        return found
+            tokens.append(x)
+        return tokens
 
     def forward(self, image: Tensor) -> Tensor:
         return self.norm(self.behind(image)[-1]).mean(1)
 
 
 def registers_vit() -> Vit:
-    """A CLS token and two registers, layer scale, exact GELU: as DINOv3."""
+    """A CLS token and two registers, layer scale, exact GELU, as in DINOv3."""
     return Vit(3, tanh=False, scaled=True).eval()
 
 
 def plain_vit() -> Vit:
-    """No CLS token, tanh GELU: as SigLIP."""
+    """No CLS token, tanh GELU, as in SigLIP."""
     return Vit(0, tanh=True, scaled=False).eval()
 
 
 def export(
     network: nn.Module, path: Path, *, old: bool = False, open_batch: bool = True, half: bool = False
 ) -> Path:
-    """`old`: by the TorchScript exporter, operator set 14, names that are numbers."""
+    """`old`: by the TorchScript exporter, operator set 14, numeric names."""
     pixels = torch.randn(2, 3, SIDE, SIDE, dtype=torch.half if half else torch.float)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

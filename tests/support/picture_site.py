@@ -1,11 +1,12 @@
-"""A small site on loopback for the extension's tests: pages and pictures, and which of them were asked for."""
+"""A site on 127.0.0.1 for the extension's tests, with pages, images and a log of requests."""
 
 from __future__ import annotations
 
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from urllib.parse import unquote, urlsplit
+
+from testkit.serving import QuietHandler, http_server
 
 _TYPES = {
     "html": "text/html; charset=utf-8", "jpg": "image/jpeg", "png": "image/png", "webp": "image/webp",
@@ -14,18 +15,18 @@ _TYPES = {
 
 
 class Site:
-    """`host`: what it is called in its addresses; it listens on 127.0.0.1 alone."""
+    """`host`: its name in URLs; it listens on 127.0.0.1 only."""
 
     def __init__(self, host: str) -> None:
         self.files: dict[str, bytes] = {}  # path -> content
-        self.headers: dict[str, str] = {}  # sent with every answer
-        self.asked: list[str] = []
+        self.headers: dict[str, str] = {}  # sent with every response
+        self.requested_paths: list[str] = []
         site = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler, BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 path = unquote(urlsplit(self.path).path)
-                site.asked.append(path)
+                site.requested_paths.append(path)
                 data = site.files.get(path)
                 self.send_response(200 if data is not None else 404)
                 self.send_header("Content-Type", _TYPES.get(path.rpartition(".")[2], "text/plain"))
@@ -35,26 +36,19 @@ class Site:
                 self.end_headers()
                 self.wfile.write(data or b"")
 
-            def log_message(self, *said: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self.address = f"http://{host}:{self._server.server_port}"
+        self._server = http_server(Handler, host)
 
     def __enter__(self) -> Site:
-        self._thread.start()
+        self.address = self._server.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server.__exit__(kind, error, trace)
 
     def page(self, body: str, head: str = "") -> str:
-        """Serve a page; its address, which no other has."""
+        """Serve a page at a new URL, which is returned."""
         path = f"/page-{sum(name.endswith('.html') for name in self.files)}.html"
         self.files[path] = f"<!doctype html><meta charset=utf-8>{head}<body>{body}".encode()
         return self.address + path

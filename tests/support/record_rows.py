@@ -1,4 +1,4 @@
-"""Which rows of a table of fixtures come out right. As a program: prints them, and what was told of the wrong ones.
+"""Compare the rows of a fixture table with the results. As a program: prints a summary and the wrong rows.
 
 python -m tests.support.record_rows [FOLDER]...
 """
@@ -14,7 +14,7 @@ from imageprocess.errors import InputError
 from imageprocess.types import Result, Source
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "fixtures" / "records"
-# Rows whose right answer is a sentence for a person: how to tell that it is there.
+# Rows that expect a message: the words that it must contain.
 SENTENCES = {
     "c2pa-store-not-readable.jpg": lambda text: "could not be read" in text and "changed after" not in text,
     "jpeg-header-broken.jpg": lambda text: "corrupt" in text and "MPO" not in text,
@@ -29,8 +29,8 @@ def rows(folder: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(table.read_text(encoding="utf-8").splitlines())) if table.is_file() else []
 
 
-def look(detector: Detector, path: Path) -> Result:
-    """From evidence alone."""
+def detect_provenance(detector: Detector, path: Path) -> Result:
+    """Result from provenance evidence only."""
     try:
         return detector.detect(Source(path.name, path.read_bytes()), only=("provenance", "watermark"))
     except InputError as error:
@@ -38,7 +38,7 @@ def look(detector: Detector, path: Path) -> Result:
 
 
 def is_right(row: dict[str, str], result: Result) -> bool:
-    told = {item.points_to for item in result.evidence}
+    points_to = {item.points_to for item in result.evidence}
     label = result.verdict.label if result.verdict else None
     camera_of_a_generator = any(
         item.kind == "exif" and "names a camera" in item.claim for item in result.evidence
@@ -46,9 +46,9 @@ def is_right(row: dict[str, str], result: Result) -> bool:
     if row["expect"] == "ai":
         return label == "ai" and not camera_of_a_generator
     if row["expect"] == "ai_edited":
-        return "ai_edited" in told and label != "ai"
+        return "ai_edited" in points_to and label != "ai"
     if row["expect"] == "none":
-        return result.status == "ok" and not told & {"ai", "ai_edited"}
+        return result.status == "ok" and not points_to & {"ai", "ai_edited"}
     if row["expect"] == "readable":
         return result.status == "ok"
     return SENTENCES[row["file"]](describe(result))
@@ -69,7 +69,7 @@ def main() -> None:
         right = 0
         table = rows(folder)
         for row in table:
-            result = look(detector, folder / row["file"])
+            result = detect_provenance(detector, folder / row["file"])
             if is_right(row, result):
                 right += 1
             else:

@@ -1,4 +1,4 @@
-"""Records in forms that one writer or another gives them, small: Python and the browser read each alike."""
+"""Small files with variants of metadata records, which Python and the browser must read alike."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ INVOKE = {"nodes": [{"type": "invocation", "data": {"type": "denoise_latents"}}]
 
 
 def variants() -> dict[str, tuple[bytes, PointsTo | None, str | None]]:
-    """File name -> its bytes, what its record says (None: there is none), the tool it names (None: any)."""
+    """File name -> bytes, claim of its record (None: no record), tool that it names (None: any)."""
     term = 'Iptc4xmpExt:DigitalSourceType="{}"'
     made: list[tuple[str, bytes, PointsTo | None, str | None]] = [
         ("one-setting-a-line.png", png_texts({"parameters": LINES}), "ai", None),
@@ -76,7 +76,7 @@ def _raw_exif() -> bytes:
 
 
 def _raw_iptc() -> bytes:
-    """Without Photoshop's frame."""
+    """IPTC without the Photoshop wrapper."""
     caption = SETTINGS.encode()
     iim = b"\x1c\x02\x78" + struct.pack(">H", len(caption)) + caption
     return png([(b"zTXt", b"Raw profile type iptc\0\0" + zlib.compress(raw_profile("iptc", iim)))])
@@ -88,7 +88,7 @@ def _two_blocks() -> bytes:
 
 
 def _saved_with_prompt() -> bytes:
-    """A photo made smaller; what saves it keeps a prompt and a seed, and no model took part."""
+    """A resized photo whose save node has a prompt and a seed, without any model."""
     photo = _node("LoadImage", image="me.png")
     saver = _node("Image Saver", images=["1", 0], prompt="x", seed=3, model_name="m")
     return png_texts({"prompt": json.dumps({"1": photo, "2": saver})})
@@ -102,7 +102,7 @@ def _tagged(tags: dict[int, object]) -> bytes:
 
 
 def _huawei(ai_edit: int) -> bytes:
-    """Huawei's maker note: its name, then a TIFF structure with one field."""
+    """Huawei's maker note: a name, then a TIFF structure with one field."""
     entry = struct.pack("<HHIi", 0x0212, 9, 1, ai_edit)
     return _tagged({0x927C: b"HUAWEI\0\0II*\0\x08\0\0\0\1\0" + entry + bytes(4)})
 

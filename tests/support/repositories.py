@@ -1,4 +1,4 @@
-"""Repositories and manifests that the tests write themselves; git itself reads and writes them."""
+"""Git repositories and source manifests written by the tests."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def entry(id: str, label: str, repo: str, commit: str, **more: Any) -> dict[str, Any]:
-    """One source of a manifest with every field, as plain as can be."""
+    """A minimal source entry of a manifest with every field."""
     plain = {
         "include": None, "exclude": None, "category": "photo", "shows": "test pictures", "era": "2024",
         "licence": "MIT", "permissive": True, "private_people": False, "confidence": "high", "cap": None,
@@ -50,7 +50,7 @@ def write_manifest(path: Path, *entries: dict[str, Any]) -> Path:
 
 
 def make_commit(git_root: Path, repo: str, files: Mapping[str, bytes | None]) -> str:
-    """Write (or, where None, delete) the files in the clone of `repo` below `git_root` -> the commit's id."""
+    """Write (None: delete) files in the clone of `repo` below `git_root`; returns the commit id."""
     folder = git_root / repo.replace("/", "+")
     if not folder.exists():
         folder.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""A model folder that a test can reason about: the picture's mean brightness decides, and nothing else."""
+"""A model folder with a predictable model: only the mean brightness of the image decides."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-SIZE = 32  # pixels a side
-GRID = 4  # heat map places a side
+SIZE = 32  # pixels per side
+GRID = 4  # heat map cells per side
 WEIGHT = 4.0  # logit(ai) - logit(real) is WEIGHT * brightness, where black is -1 and white +1
 TEMPERATURE = 0.5
 

@@ -1,4 +1,4 @@
-"""A ViT image tower of random weights, small enough for tests, with the usual checkpoint's tensor names."""
+"""A small ViT image tower of random weights with the tensor names of CLIP checkpoints."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SIDE = PATCH * GRID
 
 
 def tiny_tensors(seed: int = 0) -> dict[str, NDArray[np.float32]]:
-    """Matrices as checkpoints hold them: (outputs, inputs)."""
+    """Matrices in checkpoint layout: (outputs, inputs)."""
     rng = np.random.default_rng(seed)
 
     def normal(*shape: int, scale: float) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""The dwtDct mark: written by the tests' own embedder, read back through what a picture goes through."""
+"""The dwtDct watermark, written by an independent embedder and read after compression and resizing."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from imageprocess.watermark.dwt_dct import find_mark
 from imageprocess.watermark.payloads import PAYLOADS, Payload
 from testkit.marks import Way, embed_dwt_dct
 
-# As the generators' own code writes them.
+# As in the generators' source code.
 SDXL = [int(b) for b in "101100111110110010010000011110111011000110011110"]
 FLUX = [int(b) for b in "001010101111111010000111100111001111010100101110"]
 
 
 def scene(seed: int = 0, height: int = 520, width: int = 776) -> NDArray[np.uint8]:
-    """A soft, coloured picture with some grain, in nothing like a flat test card."""
+    """A soft, coloured image with some grain, like a photograph."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(40, 215, (9, 13, 3), dtype=np.uint8)
     soft = np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)).astype(
@@ -36,7 +36,7 @@ def through(pixels: NDArray[np.uint8], **options: object) -> bytes:
     return buffer.getvalue()
 
 
-def test_the_payloads_are_those_of_the_generators() -> None:
+def test_payloads_match_generators() -> None:
     bits = {(p.generator, len(p.bits)): p.bits.tolist() for p in PAYLOADS}
     assert bits["Stable Diffusion XL", 48] == SDXL
     assert bits["Flux", 48] == FLUX and bits["Flux", 46] == FLUX[2:]
@@ -49,7 +49,7 @@ def test_the_payloads_are_those_of_the_generators() -> None:
 
 @pytest.mark.parametrize("payload", PAYLOADS, ids=lambda p: f"{p.generator} {len(p.bits)}")
 @pytest.mark.parametrize("way", ["rounded", "float", "swapped"])
-def test_every_payload_is_read_back_however_it_was_written(payload: Payload, way: Way) -> None:
+def test_every_payload_is_read_from_every_encoding(payload: Payload, way: Way) -> None:
     hit = find_mark(embed_dwt_dct(scene(), payload.bits, way))
     assert hit is not None and hit.payload.generator == payload.generator
 
@@ -64,7 +64,7 @@ def test_every_payload_is_read_back_however_it_was_written(payload: Payload, way
     ],
     ids=["png", "webp-lossless", "jpeg95-444", "jpeg90-444"],
 )
-def test_the_mark_survives_gentle_formats(options: dict[str, object]) -> None:
+def test_watermark_survives_mild_compression(options: dict[str, object]) -> None:
     image = decode(through(embed_dwt_dct(scene(), np.array(SDXL, dtype=np.uint8), "float"), **options))
     (item,) = read_watermarks(image)
     assert (item.kind, item.trust, item.points_to) == ("watermark", "measured", "ai")
@@ -72,14 +72,14 @@ def test_the_mark_survives_gentle_formats(options: dict[str, object]) -> None:
     assert item.detail["proves"] and item.detail["does_not_prove"]
 
 
-def test_resizing_and_cropping_destroy_it() -> None:
+def test_resize_and_crop_destroy_watermark() -> None:
     marked = embed_dwt_dct(scene(), np.array(SDXL, dtype=np.uint8))
     half = np.asarray(Image.fromarray(marked).resize((388, 260), Image.Resampling.LANCZOS))
     assert find_mark(half) is None
     assert find_mark(marked[3:, 5:]) is None
 
 
-def test_four_wrong_bits_of_48_are_a_hit_and_five_are_none() -> None:
+def test_four_bit_errors_are_a_hit_and_five_are_not() -> None:
     for wrong, is_hit in ((4, True), (5, False)):
         bits = np.array(SDXL, dtype=np.uint8)
         bits[:wrong] ^= 1
@@ -89,11 +89,11 @@ def test_four_wrong_bits_of_48_are_a_hit_and_five_are_none() -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_no_mark_is_seen_where_none_is(seed: int) -> None:
+def test_no_false_positive_on_unmarked_images(seed: int) -> None:
     assert find_mark(scene(seed)) is None
 
 
-def test_flat_grey_and_small_pictures_carry_none() -> None:
+def test_flat_and_small_images_have_no_watermark() -> None:
     for value in (0, 127, 128, 255):
         assert find_mark(np.full((300, 300, 3), value, dtype=np.uint8)) is None
     assert find_mark(embed_dwt_dct(scene(0, 250, 250), np.array(SDXL, dtype=np.uint8))) is None
@@ -101,8 +101,8 @@ def test_flat_grey_and_small_pictures_carry_none() -> None:
         assert find_mark(np.zeros((height, width, 3), dtype=np.uint8)) is None
 
 
-def test_only_the_top_of_a_huge_picture_is_read() -> None:
-    """Four megapixels give votes enough; the mark repeats from the top."""
+def test_only_top_of_huge_image_is_searched() -> None:
+    """Four megapixels give enough votes; the watermark repeats from the top."""
     marked = embed_dwt_dct(scene(2, 4000, 2000), np.array(SDXL, dtype=np.uint8))
     hit = find_mark(marked)
     assert hit is not None and hit.blocks <= 65_536

@@ -1,4 +1,4 @@
-"""Where the dwtDct mark is not looked for, looking would not have found it."""
+"""Images that are skipped in the search for dwtDct watermarks cannot contain one."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ def _saved(image: Image.Image, quality: int, subsampling: int) -> DecodedImage:
 
 @pytest.fixture
 def searched(monkeypatch: pytest.MonkeyPatch) -> list[NDArray[np.uint8]]:
-    """The pictures that were searched for a mark."""
-    seen: list[NDArray[np.uint8]] = []
+    """The images that were searched for a watermark."""
+    images: list[NDArray[np.uint8]] = []
     from imageprocess.watermark import dwt_dct
 
-    def seeing(pixels: NDArray[np.uint8]) -> object:
-        seen.append(pixels)
+    def recording_search(pixels: NDArray[np.uint8]) -> object:
+        images.append(pixels)
         return find_mark(pixels)
 
-    monkeypatch.setattr(dwt_dct, "find_mark", seeing)
-    return seen
+    monkeypatch.setattr(dwt_dct, "find_mark", recording_search)
+    return images
 
 
 @pytest.mark.parametrize("side", [512, 1024, 2048])
 @pytest.mark.parametrize("grain", [0, 3, 8])
 @pytest.mark.parametrize(("way", "payload"), [("rounded", 0), ("rounded", 1), ("float", 2), ("swapped", 3)])
-def test_what_is_not_searched_holds_nothing(
+def test_skipped_images_have_no_watermark(
     side: int, grain: float, way: Way, payload: int, searched: list[NDArray[np.uint8]]
 ) -> None:
     image = _marked(side, grain, way, payload)
@@ -59,7 +59,7 @@ def test_what_is_not_searched_holds_nothing(
 
 
 @pytest.mark.parametrize(("quality", "subsampling"), [(75, 0), (75, 1), (91, 2), (100, 2)])
-def test_the_rest_is_searched(quality: int, subsampling: int, searched: list[NDArray[np.uint8]]) -> None:
+def test_other_images_are_searched(quality: int, subsampling: int, searched: list[NDArray[np.uint8]]) -> None:
     image = _marked(512, 3, "float", 2)
     watermark.read_watermarks(_saved(image, quality, subsampling))
     watermark.read_watermarks(_saved(image.convert("L"), quality, 0))
@@ -67,6 +67,6 @@ def test_the_rest_is_searched(quality: int, subsampling: int, searched: list[NDA
 
 
 @pytest.mark.parametrize(("quality", "subsampling"), [(85, 0), (100, 2)])
-def test_a_mark_in_a_jpeg_is_still_read(quality: int, subsampling: int) -> None:
-    (found,) = watermark.read_watermarks(_saved(_marked(1024, 3, "float", 2), quality, subsampling))
-    assert found.detail["generator"] == "Stable Diffusion XL"
+def test_watermark_in_jpeg_is_read(quality: int, subsampling: int) -> None:
+    (evidence,) = watermark.read_watermarks(_saved(_marked(1024, 3, "float", 2), quality, subsampling))
+    assert evidence.detail["generator"] == "Stable Diffusion XL"

@@ -1,4 +1,4 @@
-"""NovelAI's stealth record, written by the tests' own writer."""
+"""NovelAI stealth records, written by an independent writer."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def saved(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8] | None = None) -> Dec
 
 @pytest.mark.parametrize("place", ["alpha", "rgb"])
 @pytest.mark.parametrize("kind", ["info", "comp"])
-def test_the_record_is_read_from_both_places_plain_and_zipped(place: str, kind: str) -> None:
+def test_stealth_record_in_alpha_and_rgb_plain_and_compressed(place: str, kind: str) -> None:
     signature = f"stealth_{'png' if place == 'alpha' else 'rgb'}{kind}".encode()
     text = json.dumps(RECORD).encode()
     if place == "alpha":
@@ -55,38 +55,38 @@ def test_the_record_is_read_from_both_places_plain_and_zipped(place: str, kind: 
     assert decide([item], None).decided_by == "watermark"
 
 
-def test_an_img2img_request_is_told_as_an_edit() -> None:
+def test_img2img_stealth_record_is_edit() -> None:
     record = {**RECORD, "Comment": json.dumps({**COMMENT, "request_type": "Img2ImgRequest"})}
     image = saved(embed_stealth(noise(3), b"stealth_rgbcomp", json.dumps(record).encode()))
     (item,) = read_watermarks(image)
     assert item.points_to == "ai_edited"
 
 
-def test_the_webui_extension_hides_its_parameters_the_same_way() -> None:
+def test_webui_stealth_parameters() -> None:
     text = b"a cat\nNegative prompt: dog\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 3, Size: 110x90"
     (item,) = read_watermarks(saved(embed_stealth(noise(3), b"stealth_rgbinfo", text)))
     assert item.points_to == "ai" and item.detail["prompt"] == "a cat" and item.detail["seed"] == "3"
 
 
-def test_a_hidden_text_of_no_generator_points_to_nothing() -> None:
+def test_unknown_hidden_text_points_to_nothing() -> None:
     (item,) = read_watermarks(saved(embed_stealth(noise(3), b"stealth_rgbinfo", b"hello")))
     assert item.points_to == "nothing"
 
 
-def test_a_zip_bomb_is_cut_off() -> None:
-    bomb = gzip.compress(bytes(300_000_000), 9)  # under 300 kB packed
+def test_compressed_stealth_bomb_is_limited() -> None:
+    bomb = gzip.compress(bytes(300_000_000), 9)  # under 300 kB compressed
     height, width = 1000, 1000
     pixels = np.zeros((height, width, 3), dtype=np.uint8)
     stream = b"stealth_rgbcomp" + (8 * len(bomb)).to_bytes(4, "big") + bomb
     bits = np.unpackbits(np.frombuffer(stream, dtype=np.uint8))
     flat = pixels.transpose(1, 0, 2).reshape(-1).copy()
     flat[: len(bits)] = bits
-    found = find_stealth_record(flat.reshape(width, height, 3).transpose(1, 0, 2), None)
-    assert found is not None and len(found.text) <= 1_000_000
+    record = find_stealth_record(flat.reshape(width, height, 3).transpose(1, 0, 2), None)
+    assert record is not None and len(record.text) <= 1_000_000
 
 
 @pytest.mark.parametrize("size", [0, 8, 2**32 - 1])
-def test_a_length_that_cannot_be_is_no_record(size: int) -> None:
+def test_invalid_stealth_length_is_ignored(size: int) -> None:
     stream = b"stealth_rgbcomp" + size.to_bytes(4, "big")
     pixels = np.zeros((20, 20, 3), dtype=np.uint8)
     flat = pixels.transpose(1, 0, 2).reshape(-1).copy()
@@ -95,7 +95,7 @@ def test_a_length_that_cannot_be_is_no_record(size: int) -> None:
     assert find_stealth_record(flat.reshape(20, 20, 3).transpose(1, 0, 2), None) is None
 
 
-def test_tiny_pictures_hold_none() -> None:
+def test_tiny_images_have_no_stealth_record() -> None:
     for shape in ((1, 1, 3), (1, 60, 3), (60, 1, 3)):
         pixels = np.zeros(shape, dtype=np.uint8)
         facts = ImageFacts("PNG", shape[1], shape[0], 1, 100)

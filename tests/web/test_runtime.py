@@ -1,4 +1,4 @@
-"""Private mode's runtime by the real npm, from a registry on loopback that fails as registries do."""
+"""The npm packages of private mode, installed by npm from a local registry that fails at first."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import io
 import json
 import shutil
 import tarfile
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
 from imageprocess.web import runtime
+from testkit.serving import QuietHandler, http_server
 
 pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="needs npm")
 PACKAGE, FILES = runtime.PARTS["ort"]
 
 
 def _tarball() -> bytes:
-    """A package with the files that are copied out of it."""
+    """An npm package with the files that are copied from it."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w:gz") as archive:
         files = {"package.json": json.dumps({"name": PACKAGE, "version": "9.9.9"}).encode()}
@@ -35,40 +35,37 @@ def _tarball() -> bytes:
 
 
 class Registry:
-    """Answers the first `failures` questions with a 404. npm takes the second one for final: it asks in two forms."""
+    """Responds to the first `failures` requests with 404. npm gives up after two, as it requests in two forms."""
 
     def __init__(self, failures: int) -> None:
-        self.asked = 0
+        self.request_count = 0
         self.tarball = _tarball()
         self.integrity = f"sha512-{base64.b64encode(hashlib.sha512(self.tarball).digest()).decode()}"
         registry = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler, BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                registry.asked += 1
-                fails = registry.asked <= failures
+                registry.request_count += 1
+                fails = registry.request_count <= failures
                 data = b"{}" if fails else registry.answer(self.path)
                 self.send_response(404 if fails else 200)
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)
 
-            def log_message(self, *said: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"http://127.0.0.1:{self.server.server_port}/"
+        self.handler = Handler
+        self.address = ""
 
     def answer(self, path: str) -> bytes:
         if path.endswith(".tgz"):
             return self.tarball
         dist = {"tarball": f"{self.address}{PACKAGE}.tgz", "integrity": self.integrity}
         version = {"name": PACKAGE, "version": "9.9.9", "dist": dist}
-        told = {"name": PACKAGE, "dist-tags": {"latest": "9.9.9"}, "versions": {"9.9.9": version}}
-        return json.dumps(told).encode()
+        package = {"name": PACKAGE, "dist-tags": {"latest": "9.9.9"}, "versions": {"9.9.9": version}}
+        return json.dumps(package).encode()
 
     def project(self, folder: Path) -> Path:
-        """package.json and its lock, which name the one package."""
+        """package.json and its lock file with the one package."""
         folder.mkdir()
         wants = {"name": "x", "dependencies": {PACKAGE: "9.9.9"}}
         locked = {"version": "9.9.9", "integrity": self.integrity}
@@ -83,35 +80,32 @@ class Registry:
 def registry(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[Registry]:
-    """npm asks this registry, and has nothing in its cache."""
+    """npm uses this registry and an empty cache."""
     registry = Registry(request.param)
     monkeypatch.setattr(runtime, "PARTS", {"ort": (PACKAGE, FILES)})
-    monkeypatch.setenv("npm_config_registry", registry.address)
-    monkeypatch.setenv("npm_config_cache", str(tmp_path / "cache"))
-    thread = threading.Thread(target=registry.server.serve_forever)
-    thread.start()
-    yield registry
-    registry.server.shutdown()
-    registry.server.server_close()
-    thread.join()
+    with http_server(registry.handler) as address:
+        registry.address = f"{address}/"
+        monkeypatch.setenv("npm_config_registry", registry.address)
+        monkeypatch.setenv("npm_config_cache", str(tmp_path / "cache"))
+        yield registry
 
 
 @pytest.mark.parametrize("registry", [2], indirect=True)
-def test_a_download_that_fails_once_is_tried_again(registry: Registry, tmp_path: Path) -> None:
+def test_failed_download_is_retried_once(registry: Registry, tmp_path: Path) -> None:
     assert runtime.build(registry.project(tmp_path / "project"), tmp_path / "assets") is None
     assert json.loads((tmp_path / "assets/ort/runtime.json").read_text(encoding="utf-8")) == {
         "version": "9.9.9"
     }
     names = {path.name for path in (tmp_path / "assets/ort").iterdir()}
     assert names == {*(Path(name).name for name in FILES), "runtime.json"}
-    # What was fetched is not asked for again.
-    asked = registry.asked
+    # Downloaded packages are not requested again.
+    requests = registry.request_count
     assert runtime.build(tmp_path / "project", tmp_path / "again") is None
-    assert registry.asked == asked
+    assert registry.request_count == requests
 
 
 @pytest.mark.parametrize("registry", [1000], indirect=True)
-def test_what_npm_says_is_in_the_problem(registry: Registry, tmp_path: Path) -> None:
+def test_npm_error_is_in_the_message(registry: Registry, tmp_path: Path) -> None:
     problem = runtime.build(registry.project(tmp_path / "project"), tmp_path / "assets")
     assert problem is not None and problem.startswith(
         "npm could not fetch the runtime (code E404; 404 Not Found"

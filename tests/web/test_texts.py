@@ -1,4 +1,4 @@
-"""Both languages say the same: every text is there in both, with the same places to fill in, and on the right side."""
+"""English and Hebrew texts: complete, with the same placeholders, used, and not swapped."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ SOURCES = [*site.WEB.glob("*.html"), *site.WEB.glob("assets/js/*.js")]
 
 
 def _marked() -> dict[str, str]:
-    """Key -> the English of the pages themselves."""
-    found = {}
+    """Key -> English text in the pages."""
+    texts = {}
     for path in site.WEB.glob("*.html"):
         page = path.read_text("utf-8")
-        found |= dict(re.findall(r'data-t="([^"]+)"[^>]*>([^<]*)<', page))
-        found |= {key: text for text, key in re.findall(r'aria-label="([^"]+)" data-t-label="([^"]+)"', page)}
-    return found
+        texts |= dict(re.findall(r'data-t="([^"]+)"[^>]*>([^<]*)<', page))
+        texts |= {key: text for text, key in re.findall(r'aria-label="([^"]+)" data-t-label="([^"]+)"', page)}
+    return texts
 
 
-def test_every_english_text_has_its_hebrew_one() -> None:
+def test_every_english_text_has_hebrew() -> None:
     missing = {key for key in {**EN, **_marked()} if key not in HE}
     assert missing == set()
 
 
-def test_the_places_to_fill_in_are_the_same() -> None:
+def test_placeholders_match() -> None:
     def places(text: str) -> set[str]:
         return set(re.findall(r"{(\w+)}", text))
 
     assert [key for key in EN if places(EN[key]) != places(HE[key]) and not key.endswith(".one")] == []
 
 
-def test_every_text_that_a_script_names_is_there() -> None:
+def test_every_text_key_in_scripts_exists() -> None:
     named = set()
     for path in SOURCES:
         named |= set(re.findall(r"""\bt\("([a-z][\w.-]+)\"""", path.read_text("utf-8")))
@@ -51,12 +51,12 @@ def test_every_text_that_a_script_names_is_there() -> None:
     assert {key for key in named if key not in HE} == set()
 
 
-def test_nothing_is_kept_that_nobody_shows() -> None:
-    """A text that no page and no script names, whole or by its first part."""
+def test_no_unused_texts() -> None:
+    """Every text is referenced by a page or script, by its key or its prefix."""
     code = "\n".join(path.read_text("utf-8") for path in SOURCES)
-    asked = set(re.findall(r"[\"`]([a-z][\w.-]*)", code))
+    keys = set(re.findall(r"[\"`]([a-z][\w.-]*)", code))
     unused = [
-        key for key in EN if not any(key == name or key.startswith(name.rstrip(".") + ".") for name in asked)
+        key for key in EN if not any(key == name or key.startswith(name.rstrip(".") + ".") for name in keys)
     ]
     assert unused == []
 
@@ -64,8 +64,8 @@ def test_nothing_is_kept_that_nobody_shows() -> None:
 @pytest.mark.parametrize(
     "kind", ["iptc", "iptc.credit", "exif", "generator_metadata", "watermark", "watermark.nothing"]
 )
-def test_what_an_item_proves_and_what_not_are_not_swapped(kind: str) -> None:
-    """That anyone could have written, copied or typed it is never what an item proves."""
+def test_proves_and_does_not_prove_are_not_swapped(kind: str) -> None:
+    """ "Anyone could have written, copied or typed it" is never listed under what an item proves."""
     doubt = re.compile("כל אחד יכול|אפשר להעתיק|קל להעתיק|אפשר לכתוב|אינו מכריע")
     assert not doubt.search(HE[f"proves.{kind}"])
     assert HE[f"proves.{kind}"].startswith("ש")  # "that ...", as in English
@@ -74,7 +74,7 @@ def test_what_an_item_proves_and_what_not_are_not_swapped(kind: str) -> None:
         assert doubt.search(HE[f"proves-not.{kind}"])
 
 
-def test_no_visitor_is_told_to_run_a_command() -> None:
+def test_page_texts_name_no_command() -> None:
     command = re.compile(r"\b(pip install|imageprocess (trust|detect|serve)|make (web|serve))\b")
     for name, texts in (("en", EN), ("he", HE)):
         assert [key for key, text in texts.items() if command.search(text)] == [], name
@@ -82,11 +82,11 @@ def test_no_visitor_is_told_to_run_a_command() -> None:
     claims = re.findall(r'f?"[^"\n]*(?:pip install|run “imageprocess|run: imageprocess)[^"\n]*"', python)
     assert all(
         "no trust list" in claim or "correct it" in claim for claim in claims
-    )  # the command line's errors
+    )  # errors of the command line
 
 
-def test_every_row_of_the_verdict_has_its_words_in_both_languages() -> None:
-    """Reasons are English in the table and said anew in Hebrew; grades and advice are texts in both."""
+def test_every_verdict_row_has_texts_in_both_languages() -> None:
+    """Reasons are English in the table with Hebrew texts; grades and advice are texts in both languages."""
     table = json.loads((site.WEB.parent / "verdict.json").read_text("utf-8"))
     reasons = [f"reason.{row['row']}" for row in table["rows"]] + [
         f"reason.{name}" for name in table["asides"]

@@ -116,7 +116,7 @@ def _grade(record: Mapping[str, Any]) -> Grade:
 
 
 def _why(record: Mapping[str, Any]) -> str:
-    """The reason, what the grade has meant, on what grounds, and what a person can do, as answer.js lists them."""
+    """The reason, what the grade has meant, on what grounds, and what a person can do, as verdict-view.js lists them."""
     verdict = record["verdict"]
     measured = verdict.get("measured")
     parts = [f'<p class="reason">{escape(verdict["reason"])}</p>']

@@ -1,54 +1,54 @@
-// Who looks at a picture: the network in this browser, or the service. Both give the same record.
+// The two backends that check pictures: the model in this browser, or the service. Both return the same records.
 
-import * as here from "./private/client.js";
-import { ServiceError, detect, model } from "./service.js";
+import * as worker from "./private/client.js";
+import { ServiceError, detect, fetchModelInfo } from "./service.js";
 import { storage } from "./storage.js";
-import { bytes } from "./texts.js";
+import { bytes } from "./i18n.js";
 
-/** A record of a file that could not be analysed. */
-const failed = (file, code, message) => ({ schema: 1, source: file.name, status: "error", error: { code, message } });
+/** The record of a file that could not be analysed. */
+const errorRecord = (file, code, message) => ({ schema: 1, source: file.name, status: "error", error: { code, message } });
 
-/** False for one that changed since it was chosen, and for a folder. */
+/** False for a folder, and for a file that changed since it was chosen. */
 const isReadable = (file) => file.slice(0, 1).arrayBuffer().then(() => true, () => false);
 
-/** The browser's own. */
+/** Private mode: the model runs in this browser. */
 export const browser = {
   key: null,
-  which: undefined, // the model, where it is not the quick one
-  credentials: storage?.getItem("credentials") === "on", // signatures are checked here, where what checks them was downloaded
+  model: undefined, // default: the small model
+  credentials: storage?.getItem("credentials") === "on", // verify signatures, if the library was downloaded
   limit: () => "200 MB",
   load(report) {
-    return here.load(report, this.which);
+    return worker.load(report, this.model);
   },
-  /** -> {record, unreadable: the format that a browser cannot read, or undefined} */
+  /** -> {record, unreadable: format that browsers cannot decode, or undefined} */
   async check(file, { mode, signal }) {
-    const { record, server } = await here.detect(file, { mode, signal, which: this.which, credentials: this.credentials });
-    return { record, unreadable: server ? /TIFF|HEIC/.exec(record.error.message)[0] : undefined };
+    const { record, readableByService } = await worker.detect(file, { mode, signal, model: this.model, credentials: this.credentials });
+    return { record, unreadable: readableByService ? /TIFF|HEIC/.exec(record.error.message)[0] : undefined };
   },
 };
 
-// What the next file would meet as well.
-const ENDS_THE_RUN = new Set(["network", "not_ready", "key_missing", "key_wrong"]);
+// Errors that every other file would get as well.
+const FATAL_ERRORS = new Set(["network", "not_ready", "key_missing", "key_wrong"]);
 
-/** The service that these pages come from. */
+/** The service that serves these pages. */
 export const service = {
-  facts: null, // what GET v1/model says; null until it answered
+  facts: null, // response of GET v1/model; null until it arrived
   key: null, // never stored
 
   limit() {
     return this.facts ? bytes(this.facts.service.limits.max_body_bytes) : "";
   },
 
-  /** Learn what it allows; until it answers, with every run again. */
+  /** Fetch the service's limits, once. */
   async load() {
-    this.facts ??= await model();
+    this.facts ??= await fetchModelInfo();
     return this.facts;
   },
 
-  /** Throws a ServiceError that ends the run. `pause(seconds)`: the service asks to wait so long. */
+  /** Throws a ServiceError that concerns all files. `pause(seconds)` is called when the service asks to wait. */
   async check(file, { mode, signal, pause = (_seconds) => {} }) {
     const largest = this.facts?.service.limits.max_body_bytes ?? Infinity;
-    if (file.size > largest) return { record: failed(file, "too_large", `${file.name}: more than ${this.limit()}`) };
+    if (file.size > largest) return { record: errorRecord(file, "too_large", `${file.name}: more than ${this.limit()}`) };
     const heatmap = this.facts?.outputs.includes("heatmap") ?? false;
     for (;;) {
       try {
@@ -61,10 +61,10 @@ export const service = {
           signal.throwIfAborted();
           continue;
         }
-        // A request whose body cannot be read fails like one that reaches nobody.
-        if (error.code === "network" && !(await isReadable(file))) return { record: failed(file, "not_found", `${file.name}: cannot be read`) };
-        if (ENDS_THE_RUN.has(error.code)) throw error;
-        return { record: failed(file, error.code, error.message) };
+        // A request whose body cannot be read fails like an unreachable service.
+        if (error.code === "network" && !(await isReadable(file))) return { record: errorRecord(file, "not_found", `${file.name}: cannot be read`) };
+        if (FATAL_ERRORS.has(error.code)) throw error;
+        return { record: errorRecord(file, error.code, error.message) };
       }
     }
   },

@@ -1,11 +1,11 @@
-// One picture's card: preview at its side, then what is known of it so far.
+// The card of one picture: a preview, and beside it its state or result.
 
-import { heading, toneOf, why } from "./answer.js";
+import { explanation, heading, verdictAttributes } from "./verdict-view.js";
 import { el, icon } from "./dom.js";
 import { evidence } from "./evidence.js";
 import { meter } from "./meter.js";
-import { drawHeat, drawPreview, heatLegend, shrink } from "./picture.js";
-import { bytes, number, t } from "./texts.js";
+import { drawHeat, drawPreview, heatLegend, drawThumbnail } from "./picture.js";
+import { bytes, number, t } from "./i18n.js";
 import { failure, headline } from "./wording.js";
 
 const ACTIONS = { report: "report.save", print: "card.print", inspect: "card.inspect", wrong: "card.wrong" };
@@ -13,7 +13,7 @@ const ACTIONS = { report: "report.save", print: "card.print", inspect: "card.ins
 let lastCard = 0;
 
 export class Card {
-  /** `actions`: {remove, send, report, print, wrong}, each called with the item; null where the page has no such action. */
+  /** @param {any} item of the page's list @param {any} actions functions of the item: remove, send, report, print, inspect, wrong, zoom; null if not offered */
   constructor(item, actions) {
     this.item = item;
     this.actions = actions;
@@ -21,7 +21,7 @@ export class Card {
     this.frame = el("div", { class: "frame" }, this.canvas);
     this.thumb = el("canvas", { class: "thumb", width: 1, height: 1, "aria-hidden": "true" });
     this.facts = el("span", { class: "facts" }, bytes(item.file.size));
-    this.finding = el("div", { class: "finding" });
+    this.result = el("div", { class: "finding" });
     this.element = el(
       "article", { class: "card", id: `picture-${++lastCard}`, "aria-label": item.name, tabindex: -1 },
       el(
@@ -29,7 +29,7 @@ export class Card {
         this.frame,
         el("p", { class: "name" }, el("bdi", { title: item.name }, item.name), this.facts),
       ),
-      this.finding,
+      this.result,
       el(
         "button",
         { type: "button", class: "remove", "aria-label": t("card.remove", { name: item.name }), onclick: () => actions.remove(item) },
@@ -39,13 +39,13 @@ export class Card {
     this.update();
   }
 
-  /** `longest`: pixels kept of the preview's longer side. */
-  async preview(longest) {
-    this.hasPreview = await drawPreview(this.item.file, this.canvas, longest);
+  /** Draw the preview, its longer side at most `maxSide` pixels. */
+  async preview(maxSide) {
+    this.hasPreview = await drawPreview(this.item.file, this.canvas, maxSide);
     if (!this.hasPreview) {
       this.frame.replaceChildren(el("p", { class: "no-preview" }, icon("picture"), t("card.no-preview")));
     } else {
-      shrink(this.canvas, this.thumb);
+      drawThumbnail(this.canvas, this.thumb);
       if (this.actions.zoom) this.frame.append(
         el("button", { type: "button", class: "zoom", "aria-label": t("card.zoom", { name: this.item.name }), onclick: () => this.actions.zoom(this.item) }, icon("zoom")),
       );
@@ -53,44 +53,44 @@ export class Card {
     this.frame.dataset.drawn = this.hasPreview;
   }
 
-  /** Show the item's state anew. */
+  /** Render the item's current state. */
   update() {
     const { state, record } = this.item;
     this.element.dataset.state = state;
-    const { "data-label": label = "", "data-grade": grade } = record ? toneOf(record) : {};
+    const { "data-label": label = "", "data-grade": grade } = record ? verdictAttributes(record) : {};
     Object.assign(this.element.dataset, { label, grade: grade ?? "" });
     this.element.setAttribute("aria-busy", state === "running");
     this.heat?.remove();
     this.heat = null;
     if (!record) {
-      this.finding.replaceChildren(el("p", { class: "state" }, t(`card.${state}`)));
+      this.result.replaceChildren(el("p", { class: "state" }, t(`card.${state}`)));
     } else if (record.status === "error") {
-      this.finding.replaceChildren(...this.failed(record));
+      this.result.replaceChildren(...this.errorView(record));
     } else {
-      this.finding.replaceChildren(...this.judged(record));
+      this.result.replaceChildren(...this.verdictView(record));
       const { format, width, height } = record.image;
       this.facts.textContent = t("card.facts", { format, width: number(width), height: number(height), size: bytes(record.image.bytes) });
     }
   }
 
-  failed(record) {
+  errorView(record) {
     const { item, actions } = this;
-    const why = item.unreadable ? t("error.unreadable", { format: item.unreadable }) : failure(record.error, { limit: item.limit, size: item.file.size });
+    const reason = item.unreadable ? t("error.unreadable", { format: item.unreadable }) : failure(record.error, { limit: item.limit, size: item.file.size });
     return [
       el("h2", { class: "verdict" }, icon("error"), headline(record)),
-      el("p", { class: "reason" }, why),
+      el("p", { class: "reason" }, reason),
       item.unreadable && actions.send && button("send", () => actions.send(item)),
       actions.inspect && button(ACTIONS.inspect, () => actions.inspect(item)),
     ].filter(Boolean);
   }
 
-  judged(record) {
+  verdictView(record) {
     const { item, actions } = this;
     return [
       el("div", {}, heading(record), meter(record)),
       el(
         "div", {},
-        why(record),
+        explanation(record),
         record.heatmap && this.hasPreview !== false && this.heatControls(record.heatmap),
       ),
       evidence(record, item.where),

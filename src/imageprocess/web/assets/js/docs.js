@@ -1,12 +1,12 @@
-// The API's page, drawn from openapi.json.
+// The API page, generated from openapi.json.
 
 import { byId, el } from "./dom.js";
 import { site } from "./site.js";
-import { t } from "./texts.js";
+import { t } from "./i18n.js";
 
 async function start() {
   const response = await fetch("openapi.json").catch(() => null);
-  if (site.service) for (const place of document.querySelectorAll(".origin")) place.textContent = location.origin;
+  if (site.service) for (const element of document.querySelectorAll(".origin")) element.textContent = location.origin;
   if (!response?.ok) {
     byId("lead").textContent = t(site.service ? "error.network" : "docs.missing");
     for (const element of [byId("document"), ...document.querySelectorAll("section:has(.calls)")]) element.hidden = true;
@@ -39,8 +39,8 @@ function call(method, path, { summary, description, parameters = [], requestBody
         ...entry([t("docs.body"), " ", el("code", {}, media)], schema.properties ? [] : type(schema)),
         ...fields(schema),
       ]),
-      Object.entries(responses).flatMap(([status, answer]) =>
-        entry(el("code", {}, status), [answer.description, ...Object.values(answer.content ?? {}).flatMap(({ schema }) => (schema ? [" – ", ...type(schema)] : []))]),
+      Object.entries(responses).flatMap(([status, response]) =>
+        entry(el("code", {}, status), [response.description, ...Object.values(response.content ?? {}).flatMap(({ schema }) => (schema ? [" – ", ...type(schema)] : []))]),
       ),
     ),
     ...Object.values(responses[200]?.content ?? {}).filter(({ example }) => example).flatMap(({ example }) => [
@@ -60,7 +60,7 @@ const fields = ({ properties = {}, required = [] }) =>
     entry(el("code", {}, name, required.includes(name) ? "" : "?"), [...type(schema), schema.description && ` – ${schema.description}`]),
   );
 
-/** A schema's type in words, with links to the objects that it names. */
+/** A schema's type, with links to the objects that it refers to. */
 function type(schema) {
   if (schema.$ref) {
     const name = schema.$ref.split("/").at(-1);

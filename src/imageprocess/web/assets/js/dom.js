@@ -1,9 +1,9 @@
-// Building elements. Text always goes in as text, never as markup, so nothing a file or the server says is run.
+// DOM helpers. Text is always inserted as text, never as markup, so nothing from a file or the server is executed.
 
 /** @type {(id: string) => any} */
 export const byId = (id) => document.getElementById(id);
 
-/** el("p", {class: "hint", onclick: f}, "text", child): null, undefined and false are left out. */
+/** el("p", {class: "hint", onclick: f}, "text", child). Attributes and children that are null, undefined or false are omitted. */
 export function el(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -15,13 +15,13 @@ export function el(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** Fetch a stylesheet that only some visits need; done when it applies, or cannot be had. */
+/** Load a stylesheet on demand; resolves when it is applied or has failed. */
 export const addStyle = (name) =>
   new Promise((done) => document.head.append(el("link", { rel: "stylesheet", href: `assets/${name}`, onload: done, onerror: done })));
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** A drawing of icons.svg, in the colour of the text around it. Decoration: words stand beside it. */
+/** An icon of icons.svg in the text colour. Decorative: always accompanied by text. */
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("class", "icon");

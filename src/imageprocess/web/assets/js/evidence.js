@@ -1,24 +1,24 @@
-// The list of evidence under a verdict: what each item says, what it proves and what it does not, and what a generator
-// or a camera left in the file.
+// The list of evidence under a verdict: what each item says, proves and does not prove, and metadata of generators and
+// cameras.
 
 import { el } from "./dom.js";
-import { has, number, t } from "./texts.js";
+import { has, number, t } from "./i18n.js";
 import { claim, proves, provesNot } from "./wording.js";
 
-/** Evidence to open and close. `where` it was looked for: "browser" or "service". */
+/** A collapsible list of a record's evidence. `where` it was checked: "browser", "service" or null. */
 export const evidence = (record, where) =>
   el(
     "details", { class: "evidence" },
     el("summary", {}, `${t("evidence")} `, el("span", { class: "count" }, number(record.evidence.length))),
-    record.evidence.length ? el("ul", {}, record.evidence.map(listed)) : el("p", {}, t("evidence.none")),
+    record.evidence.length ? el("ul", {}, record.evidence.map(evidenceItem)) : el("p", {}, t("evidence.none")),
     el("p", { class: "hint" }, where === "browser" && `${t("evidence.browser")} `, t("evidence.unchecked")),
   );
 
-// What a generator's own record and a camera's facts tell, in this order.
+// Fields shown of a generator's record and of camera metadata, in this order.
 const RECORD = ["generator", "model", "prompt", "negative_prompt", "seed", "sampler"];
 const CAMERA = ["make", "model", "lens", "taken", "changed", "software", "exposure_time_s", "f_number", "iso", "focal_length_mm"];
 
-function listed(item) {
+function evidenceItem(item) {
   const { kind, trust, points_to: points, detail = {} } = item;
   const facts = kind === "exif" ? entries("camera", CAMERA, detail) : entries("record", RECORD, detail);
   const settings = Object.entries(detail.settings ?? {});
@@ -39,11 +39,11 @@ function listed(item) {
 }
 
 const entries = (group, names, detail) =>
-  names.filter((name) => detail[name]).flatMap((name) => entry(t(`${group}.${name}`), shown(name, detail[name])));
+  names.filter((name) => detail[name]).flatMap((name) => entry(t(`${group}.${name}`), formatField(name, detail[name])));
 
 const entry = (name, value) => [el("dt", {}, name), el("dd", { dir: "auto" }, String(value))];
 
-function shown(name, value) {
+function formatField(name, value) {
   if (name === "exposure_time_s") return value < 1 ? `1/${Math.round(1 / value)} s` : `${value} s`;
   if (name === "f_number") return `f/${Math.round(10 * value) / 10}`;
   return name === "focal_length_mm" ? `${Math.round(10 * value) / 10} mm` : value;

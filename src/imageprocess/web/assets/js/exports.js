@@ -1,6 +1,6 @@
-// Records -> files to keep, fetched when first asked for. The CSV has the columns of `imageprocess detect --format csv`.
+// Saves records as CSV or JSON files. The CSV columns are those of `imageprocess detect --format csv`.
 
-import { t } from "./texts.js";
+import { t } from "./i18n.js";
 
 const COLUMNS = {
   source: (r) => r.source,
@@ -22,27 +22,27 @@ const COLUMNS = {
   error_code: (r) => r.error?.code,
   error_message: (r) => r.error?.message,
   grade: (r) => r.verdict?.grade,
-  maker: (r) => maker(r.evidence?.find((item) => item.kind === "model")?.detail?.maker),
+  maker: (r) => makerName(r.evidence?.find((item) => item.kind === "model")?.detail?.maker),
 };
 
-/** The generator's family, where the model's evidence names one. */
-function maker(given) {
-  const name = typeof given === "object" ? given?.name : given;
+/** The name of the generator's family in the model's evidence, if any. */
+function makerName(maker) {
+  const name = typeof maker === "object" ? maker?.name : maker;
   return typeof name === "string" ? name : undefined;
 }
 
-/** `columns`: name -> how to read it from one of `things`. */
-export function toCsv(columns, things) {
-  const rows = things.map((thing) => Object.values(columns).map((read) => cell(read(thing))));
+/** `columns`: name -> function that returns the value for one of `items`. */
+export function toCsv(columns, items) {
+  const rows = items.map((item) => Object.values(columns).map((getValue) => cell(getValue(item))));
   return [Object.keys(columns), ...rows].map((row) => `${row.join(",")}\n`).join("");
 }
 
-/** The records without their heat maps: those are for the eye. */
+/** The records without their heat maps, which are for display only. */
 function toJson(records) {
   return `${JSON.stringify(records.map(({ heatmap, ...record }) => record), null, 2)}\n`;
 }
 
-// What makes a spreadsheet take a cell for a formula: a leading apostrophe tells it that the cell is text.
+// Spreadsheets take cells that start like this for formulas; a leading apostrophe marks them as text.
 const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
 
 function cell(value) {
@@ -51,7 +51,7 @@ function cell(value) {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** `parts`: texts, bytes, blobs. */
+/** Offer a file for download. `parts`: strings, bytes or blobs. */
 export function download(name, type, ...parts) {
   const address = URL.createObjectURL(new Blob(parts, { type }));
   const link = document.createElement("a");

@@ -1,53 +1,53 @@
-// A history of verdicts, kept in this browser alone and only where a person switches it on: IndexedDB holds each record
-// without its heat map, and a small preview.
+// An optional history of verdicts, stored in this browser only (IndexedDB): each record without its heat map, and a small
+// preview.
 
-import { drawing, toneOf, why } from "./answer.js";
+import { explanation, verdictAttributes, verdictIcon } from "./verdict-view.js";
 import { byId, el } from "./dom.js";
-import { language, percent, plural, t } from "./texts.js";
+import { language, percent, plural, t } from "./i18n.js";
 import { evidence } from "./evidence.js";
 import { meter } from "./meter.js";
 import { isHistoryOn, setHistoryOn } from "./storage.js";
 import { failure, headline } from "./wording.js";
 
 const STORE = "verdicts";
-const MOST = 500; // entries kept; the oldest go first
-const SIDE = 96;
+const MAX_ENTRIES = 500; // the oldest are deleted
+const PREVIEW_SIDE = 96; // pixels
 
-let opened = null;
+let opening = null; // promise of the database
 
 function database() {
-  opened ??= new Promise((resolve, reject) => {
+  opening ??= new Promise((resolve, reject) => {
     const request = indexedDB.open("imageprocess", 1);
     request.onupgradeneeded = () => request.result.createObjectStore(STORE, { autoIncrement: true });
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
   });
-  return opened;
+  return opening;
 }
 
-async function within(mode, work) {
+async function inTransaction(mode, operation) {
   const transaction = (await database()).transaction(STORE, mode);
-  const request = work(transaction.objectStore(STORE));
+  const request = operation(transaction.objectStore(STORE));
   return new Promise((resolve, reject) => {
     transaction.oncomplete = () => resolve(request.result);
     transaction.onerror = () => reject(transaction.error);
   });
 }
 
-/** Keep a record, where the history is on. `canvas`: the card's preview. */
-export async function remember(record, canvas) {
+/** Add a record, if the history is on. `canvas`: the card's preview. */
+export async function addToHistory(record, canvas) {
   if (!isHistoryOn()) return;
-  const { heatmap, ...kept } = record;
-  await within("readwrite", (store) => store.add({ at: Date.now(), record: kept, preview: shrunk(canvas) }));
-  const keys = await within("readonly", (store) => store.getAllKeys());
-  for (const key of keys.slice(0, Math.max(0, keys.length - MOST))) await within("readwrite", (store) => store.delete(key));
-  await show();
+  const { heatmap, ...withoutHeatmap } = record;
+  await inTransaction("readwrite", (store) => store.add({ at: Date.now(), record: withoutHeatmap, preview: thumbnail(canvas) }));
+  const keys = await inTransaction("readonly", (store) => store.getAllKeys());
+  for (const key of keys.slice(0, Math.max(0, keys.length - MAX_ENTRIES))) await inTransaction("readwrite", (store) => store.delete(key));
+  await render();
 }
 
-/** ImageData: pixels can be kept without an address for them. */
-function shrunk(canvas) {
+/** A small copy as ImageData, which IndexedDB can store. */
+function thumbnail(canvas) {
   if (!canvas.width || !canvas.height) return null;
-  const scale = SIDE / Math.max(canvas.width, canvas.height);
+  const scale = PREVIEW_SIDE / Math.max(canvas.width, canvas.height);
   const small = document.createElement("canvas");
   small.width = Math.max(1, Math.round(canvas.width * scale));
   small.height = Math.max(1, Math.round(canvas.height * scale));
@@ -56,8 +56,8 @@ function shrunk(canvas) {
   return context.getImageData(0, 0, small.width, small.height);
 }
 
-async function show() {
-  const entries = isHistoryOn() ? await within("readonly", (store) => store.getAll()) : [];
+async function render() {
+  const entries = isHistoryOn() ? await inTransaction("readonly", (store) => store.getAll()) : [];
   byId("history-count").textContent = !isHistoryOn() ? "" : entries.length ? plural("history.count", entries.length) : t("history.empty");
   byId("history-clear").hidden = entries.length === 0;
   byId("history-list").replaceChildren(...entries.reverse().slice(0, 100).map(entry));
@@ -73,34 +73,34 @@ function entry({ at, record, preview }) {
       "summary", {},
       canvas,
       el("bdi", {}, record.source),
-      el("span", { class: "verdict" }, drawing(record), `${headline(record)}${p}`),
+      el("span", { class: "verdict" }, verdictIcon(record), `${headline(record)}${p}`),
       el("time", { datetime: new Date(at).toISOString() }, new Date(at).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" })),
     ),
   );
-  details.addEventListener("toggle", () => details.append(...told(record)), { once: true });
-  return el("li", toneOf(record), details);
+  details.addEventListener("toggle", () => details.append(...recordView(record)), { once: true });
+  return el("li", verdictAttributes(record), details);
 }
 
-/** All that was kept of one picture. */
-function told(record) {
+/** The stored result of one picture. */
+function recordView(record) {
   if (record.status === "error") return [el("p", { class: "reason" }, failure(record.error))];
-  return [meter(record), ...why(record), evidence(record, null)].filter(Boolean);
+  return [meter(record), ...explanation(record), evidence(record, null)].filter(Boolean);
 }
 
 async function clear() {
-  await within("readwrite", (store) => store.clear());
-  await show();
+  await inTransaction("readwrite", (store) => store.clear());
+  await render();
 }
 
-/** Follow the switch from now on, and take it as it is. */
+/** Connect the history's checkbox and button, and render the stored entries. */
 export function wireHistory() {
-  const box = byId("history-keep");
-  const follow = async () => {
-    setHistoryOn(box.checked);
-    if (!box.checked) await clear();
-    await show();
+  const checkbox = byId("history-keep");
+  const update = async () => {
+    setHistoryOn(checkbox.checked);
+    if (!checkbox.checked) await clear();
+    await render();
   };
-  box.addEventListener("change", follow);
+  checkbox.addEventListener("change", update);
   byId("history-clear").addEventListener("click", clear);
-  return follow();
+  return update();
 }

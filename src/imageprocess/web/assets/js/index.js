@@ -1,19 +1,19 @@
-// The first page: samples to try, the network drawn, and the measurements that the model carries.
+// The home page: samples to try, the illustrated network, and the model's measured accuracy.
 
 import { byId, el } from "./dom.js";
-import { wireIntake } from "./intake.js";
-import { drawStill } from "./network.js";
+import { wireFileInput } from "./file-input.js";
+import { drawStaticFigure } from "./network-figure.js";
 import { site } from "./site.js";
-import { has, number, percent, privacyOf, t } from "./texts.js";
+import { has, number, percent, privacyKey, t } from "./i18n.js";
 
-/** What the model that judges says of itself. */
-async function fetchJudge() {
+/** model.json of the model that gives the verdicts. */
+async function fetchModel() {
   const response = await fetch("model/model.json", { cache: "no-cache" });
   if (!response.ok) throw new Error(`model/model.json: ${response.status}`);
   return response.json();
 }
 
-async function showMeasured({ name, version, files, measured }) {
+async function showAccuracy({ name, version, files, measured }) {
   byId("model-line").textContent = t("model.line", { name, version, sha: files["model.onnx"].slice(0, 12) });
   if (!measured) {
     byId("measured-lead").textContent = t("measured.none");
@@ -24,19 +24,19 @@ async function showMeasured({ name, version, files, measured }) {
   byId("measured").hidden = byId("measured-note").hidden = false;
 }
 
-/** A split holds one tier's figures, and names it, or several by their names. */
-function rows([split, found]) {
-  const tiers = "tier" in found ? [[found.tier, found]] : Object.entries(found);
-  return tiers.map(([tier, figures]) => row(split, tier, figures));
+/** Rows of a split, which holds the figures of one tier, with its name, or of several by name. */
+function rows([split, figures]) {
+  const tiers = "tier" in figures ? [[figures.tier, figures]] : Object.entries(figures);
+  return tiers.map(([tier, tierFigures]) => row(split, tier, tierFigures));
 }
 
 function row(split, tier, figures) {
   const { n, intervals, auroc } = figures;
-  const right = figures.accuracy ?? figures.balanced_accuracy;
+  const accuracy = figures.accuracy ??  figures.balanced_accuracy;
   return el(
     "tr", {},
-    el("th", { scope: "row" }, named("split", split), el("span", { class: "hint" }, ` ${named("tier", tier)}`)),
-    cell(tenths(right), intervals?.accuracy && `(${intervals.accuracy.map(tenths).join(" – ")})`),
+    el("th", { scope: "row" }, labelOf("split", split), el("span", { class: "hint" }, ` ${labelOf("tier", tier)}`)),
+    cell(tenths(accuracy), intervals?.accuracy && `(${intervals.accuracy.map(tenths).join(" – ")})`),
     cell(tenths(figures["fpr@balanced"])),
     cell(tenths(1 - figures["coverage@balanced"])),
     cell(number(n)),
@@ -45,36 +45,36 @@ function row(split, tier, figures) {
 }
 
 const cell = (...parts) => el("td", { class: "number" }, el("bdi", { dir: "ltr" }, parts.filter(Boolean).join(" ")));
-const named = (kind, name) => (has(`${kind}.${name}`) ? t(`${kind}.${name}`) : name);
+const labelOf = (kind, name) => (has(`${kind}.${name}`) ? t(`${kind}.${name}`) : name);
 const tenths = (share) => (Number.isFinite(share) ? percent(share, false, 1) : "–");
 
 byId("origin").textContent = site.service ? location.origin : "http://127.0.0.1:8000";
 byId("samples").addEventListener("click", async ({ target }) => {
   const button = target.closest(".sample");
-  if (button) (await import("./try.js")).trySample(button);
+  if (button) (await import("./demo.js")).checkSample(button);
 });
-wireIntake(
-  async (files) => (await import("./try.js")).tryOwn(files),
+wireFileInput(
+  async (files) => (await import("./demo.js")).checkOwnPicture(files),
   (key) => {
     byId("own-problem").textContent = t(key);
     byId("own-problem").hidden = false;
   },
 );
 byId("privacy").textContent = privacy();
-const judge = fetchJudge();
-judge.then(showMeasured).catch(() => (byId("measured-lead").textContent = t("measured.failed")));
-const untold = () => {}; // that the model's facts did not come is said above
-judge.then(() => drawStill(judge).catch(console.warn), untold); // its section stays hidden
-// Where there is no service to fall back on, be ready, and be so without a network next time.
+const verdictModel = fetchModel();
+verdictModel.then(showAccuracy).catch(() => (byId("measured-lead").textContent = t("measured.failed")));
+const ignore = () => {}; // the failure is shown above
+verdictModel.then(() => drawStaticFigure(verdictModel).catch(console.warn), ignore); // on failure the section stays hidden
+// Without a service to fall back on, load the model in advance, which also makes it available offline.
 if (site.private && !site.service && !navigator.connection?.saveData) {
-  (globalThis.requestIdleCallback ?? setTimeout)(() => prepare().catch(console.warn));
+  (globalThis.requestIdleCallback ?? setTimeout)(() => preloadModels().catch(console.warn));
 }
 
 function privacy() {
-  return t(privacyOf(site.private), { host: location.host });
+  return t(privacyKey(site.private), { host: location.host });
 }
 
-async function prepare() {
+async function preloadModels() {
   const { spec } = await (await import("./private/client.js")).load();
-  await (await import("./live.js")).keepDrawn(spec.files["model.onnx"]);
+  await (await import("./feature-maps.js")).cacheIllustratedNetwork(spec.files["model.onnx"]);
 }

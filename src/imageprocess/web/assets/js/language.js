@@ -1,17 +1,17 @@
-// Before anything is painted: which language, and which way it runs. The one classic script, for it must not wait.
+// Sets the page's language and direction before the first paint. A classic script, because modules run too late.
 
 {
-  const asked = new URLSearchParams(location.search).get("lang");
-  let kept = null;
+  const requested = new URLSearchParams(location.search).get("lang");
+  let saved = null;
   try {
-    if (asked === "en" || asked === "he") localStorage.setItem("language", asked);
-    kept = localStorage.getItem("language");
+    if (requested === "en" || requested === "he") localStorage.setItem("language", requested);
+    saved = localStorage.getItem("language");
   } catch {
-    kept = asked; // storage is switched off
+    saved = requested; // storage is disabled
   }
-  const language = (kept ?? navigator.language).startsWith("he") ? "he" : "en";
+  const language = (saved ?? navigator.language).startsWith("he") ? "he" : "en";
   const page = document.documentElement;
   page.lang = language;
   page.dir = language === "he" ? "rtl" : "ltr";
-  if (language !== "en") page.dataset.texts = "waiting"; // the page is written in English: its texts follow
+  if (language !== "en") page.dataset.texts = "waiting"; // the page is written in English: hide it until i18n.js has translated it
 }

@@ -1,7 +1,7 @@
-// One probability as a bar: real to the start, AI to the end, the band of "unsure" between, a needle on it.
+// The bar of a probability: real at the start, AI at the end, the band without a firm answer between.
 
 import { el } from "./dom.js";
-import { percent, t } from "./texts.js";
+import { percent, t } from "./i18n.js";
 import { thresholdsOf } from "./wording.js";
 
 /** The bar of a record, or null where nothing gave a probability. */
@@ -9,18 +9,19 @@ export function meter(record) {
   const { probability_ai: p, decided_by: by } = record.verdict;
   if (p === null) return null;
   const estimate = by === "model" || by === "abstain";
-  const band = estimate ? (thresholdsOf(record) ?? undefined) : undefined; // what it was held against
+  const band = estimate ? (thresholdsOf(record) ?? undefined) : undefined; // the thresholds applied
+  // An estimate; the share of such records that were true; or the statement of a signature or watermark.
   const kind = estimate ? "" : by === "metadata" ? ".counted" : ".stated";
-  const shown = percent(p, kind !== ".stated");
+  const formatted = percent(p, kind !== ".stated");
   const track = el("div", {
     class: "track", role: "meter", "aria-label": t("meter.label"),
     "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": Math.round(100 * p),
-    "aria-valuetext": spoken(shown, band, by),
+    "aria-valuetext": valueText(formatted, band, by),
   });
   track.append(el("span", { class: "needle" }));
   const bar = el(
     "div", { class: "meter" },
-    el("p", { class: "meter-head" }, el("span", {}, t({ "": "meter.label", ".stated": "meter.label.stated", ".counted": "meter.label.counted" }[kind])), el("strong", {}, shown)),
+    el("p", { class: "meter-head" }, el("span", {}, t({ "": "meter.label", ".stated": "meter.label.stated", ".counted": "meter.label.counted" }[kind])), el("strong", {}, formatted)),
     track,
     el(
       "p", { class: "scale", "aria-hidden": "true" },
@@ -35,8 +36,8 @@ export function meter(record) {
   return bar;
 }
 
-function spoken(shown, band, by) {
-  if (!band) return t(by === "metadata" ? "meter.counted" : "meter.stated", { percent: shown });
-  const values = { percent: shown, low: percent(band.real), high: percent(band.ai) };
+function valueText(formatted, band, by) {
+  if (!band) return t(by === "metadata" ? "meter.counted" : "meter.stated", { percent: formatted });
+  const values = { percent: formatted, low: percent(band.real), high: percent(band.ai) };
   return t(band.real < band.ai ? "meter.spoken" : "meter.never-unsure", values);
 }

@@ -1,13 +1,13 @@
-// The picture on the page: a preview drawn into a canvas (so no blob: address is needed), and the heat map over it.
+// Draws previews into canvases (so that no blob: URL is needed), and heat maps over them.
 
 import { el } from "./dom.js";
 import { isTooLarge } from "./private/sniff.js";
-import { t } from "./texts.js";
+import { t } from "./i18n.js";
 
-const THUMB = 96; // pixels of the longer side
+const THUMBNAIL_SIDE = 96; // pixels
 
-/** Draw `file` into `canvas`, upright, its longer side at most `longest` pixels. False where this browser cannot decode it. */
-export async function drawPreview(file, canvas, longest) {
+/** Draw `file` into `canvas`, upright, its longer side at most `maxSide` pixels. False where this browser cannot decode it. */
+export async function drawPreview(file, canvas, maxSide) {
   let bitmap;
   try {
     if (await isTooLarge(file)) return false;
@@ -15,17 +15,17 @@ export async function drawPreview(file, canvas, longest) {
   } catch {
     return false;
   }
-  drawScaled(bitmap, canvas, longest);
+  drawScaled(bitmap, canvas, maxSide);
   bitmap.close();
   return true;
 }
 
-/** Draw `from` into `to`, small. */
-export const shrink = (from, to) => drawScaled(from, to, THUMB);
+/** Draw `from` into `to` as a thumbnail. */
+export const drawThumbnail = (from, to) => drawScaled(from, to, THUMBNAIL_SIDE);
 
-/** Draw `from` into `to`, its longer side at most `longest` pixels. */
-function drawScaled(from, to, longest) {
-  const scale = Math.min(1, longest / Math.max(from.width, from.height));
+/** Draw `from` into `to`, its longer side at most `maxSide` pixels. */
+function drawScaled(from, to, maxSide) {
+  const scale = Math.min(1, maxSide / Math.max(from.width, from.height));
   to.width = Math.max(1, Math.round(from.width * scale));
   to.height = Math.max(1, Math.round(from.height * scale));
   const context = to.getContext("2d");
@@ -33,14 +33,14 @@ function drawScaled(from, to, longest) {
   context.drawImage(from, 0, 0, to.width, to.height);
 }
 
-/** What the map's colours mean. */
+/** The legend of the heat map's colours. */
 export const heatLegend = () =>
   el("p", { class: "legend" }, el("span", { class: "ramp", "aria-hidden": "true" }), el("span", {}, t("heat.legend")), el("span", { class: "hint" }, t("heat.caption")));
 
-// Dark to bright, evenly spaced from 0 to 1: readable in greyscale and by the colour-blind (model/heatmap.py's).
+// Colour scale from 0 to 1 (as model/heatmap.py), readable in greyscale and with colour blindness.
 const RAMP = [[0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]];
 
-/** Draw a record's heat map into `canvas`, smoothly enlarged to `width` x `height`. */
+/** Draw a record's heat map into `canvas`, enlarged to `width` x `height`. */
 export function drawHeat(heatmap, canvas, width, height) {
   const small = document.createElement("canvas");
   small.width = heatmap.width;

@@ -1,57 +1,58 @@
-// The page that checks pictures: files come in, wait as cards, are looked at one after another, and become verdicts.
+// The page for checking pictures: files are added as cards, checked one after another, and get a verdict.
 
-import { counted } from "./answer.js";
+import { countByGrade } from "./verdict-view.js";
 import { Card } from "./card.js";
 import { byId } from "./dom.js";
-import { wireIntake } from "./intake.js";
+import { wireFileInput } from "./file-input.js";
 import { ServiceError } from "./service.js";
 import { site } from "./site.js";
 import { history, wireHistory } from "./storage.js";
-import { bytes, number, plural, privacyOf, t } from "./texts.js";
+import { bytes, number, plural, privacyKey, t } from "./i18n.js";
 import { browser, service } from "./backends.js";
 import { failure, headline } from "./wording.js";
 
-const leaving = {
+/** Functions of a card, loaded on demand. */
+const cardActions = {
   zoom: async (item) => (await import("./zoom.js")).zoom(item),
   report: async (item) => (await import("./report.js")).openReport(item),
-  print: async (item) => (await import("./leaving.js")).printReport(item),
-  inspect: async (item) => (await import("./inspect.js")).openInspection(item, () => backend === browser && judgeAgain()),
-  wrong: async (item) => (await import("./leaving.js")).openWrong(item),
+  print: async (item) => (await import("./print.js")).printReport(item),
+  inspect: async (item) => (await import("./inspect.js")).openInspection(item, () => backend === browser && recheck()),
+  wrong: async (item) => (await import("./feedback.js")).openFeedback(item),
 };
 
-const MOST = 200; // pictures at a time
+const MAX_PICTURES = 200; // at a time
 
-const items = []; // {name, file, state: "waiting" | "running" | "done", record, card, sent, where, mode, limit, run}
+const items = []; // {name, file, state: "waiting" | "running" | "done", record, card, viaService, where, mode, limit, run}
 let backend = site.private && !site.service ? browser : service;
 let running = null; // the AbortController of the run in progress
 
 async function start() {
-  wireIntake(add, tellLink);
+  wireFileInput(add, (key) => showProblem(t(key)));
   wireHistory();
   byId("run").addEventListener("click", () => run());
   byId("cancel").addEventListener("click", () => running?.abort());
   byId("reset").addEventListener("click", reset);
-  byId("mode").addEventListener("change", judgeAgain);
+  byId("mode").addEventListener("change", recheck);
   byId("csv").addEventListener("click", async () => (await import("./exports.js")).saveCsv(records()));
   byId("json").addEventListener("click", async () => (await import("./exports.js")).saveJson(records()));
-  byId("key-form").addEventListener("submit", takeKey);
+  byId("key-form").addEventListener("submit", submitKey);
   byId("where").hidden = !(site.private && site.service);
   byId(backend === browser ? "where-browser" : "where-service").checked = true;
   for (const choice of document.querySelectorAll("[name=where]")) {
-    choice.addEventListener("change", () => choose(byId("where-browser").checked ? browser : service));
+    choice.addEventListener("change", () => selectBackend(byId("where-browser").checked ? browser : service));
   }
   render();
   if (site.thorough && site.private) await (await import("./thorough.js")).wireThorough(changeModel);
-  const ready = choose(backend);
-  if (location.hash) import("./arrivals.js").then(({ takeArrivals }) => takeArrivals(add, tellProblem));
+  const ready = selectBackend(backend);
+  if (location.hash) import("./share-target.js").then(({ handleAddressHash }) => handleAddressHash(add, showProblem));
   return ready;
 }
 
-const tellProblem = (textContent) => Object.assign(byId("problem"), { hidden: false, textContent });
+const showProblem = (textContent) => Object.assign(byId("problem"), { hidden: false, textContent });
 
-/** Switch to the browser or the service, say where pictures go, and get ready. Tells whether that worked. */
-async function choose(chosen) {
-  backend = chosen;
+/** Switch to a backend, show where pictures go, and prepare it. Returns whether that succeeded. */
+async function selectBackend(selected) {
+  backend = selected;
   byId("thorough").hidden = !(site.thorough && site.private && backend === browser);
   byId("privacy").textContent = privacy();
   byId("limits").textContent = "";
@@ -60,22 +61,22 @@ async function choose(chosen) {
     await prepare();
     return true;
   } catch (error) {
-    // Told where it matters: when a picture is to be checked, or here for want of a service.
-    if (backend === chosen && error.name !== "AbortError") byId("limits").textContent = told(error);
-    return error.name === "AbortError"; // another choice was made meanwhile
+    // An AbortError means that another choice was made meanwhile.
+    if (backend === selected && error.name !== "AbortError") byId("limits").textContent = messageOf(error);
+    return error.name === "AbortError";
   }
 }
 
-/** Another model looks at what was checked already, at once. */
+/** Check everything again with the newly selected model. */
 async function changeModel() {
   running?.abort();
-  const ready = await choose(browser);
-  if (ready) judgeAgain();
+  const ready = await selectBackend(browser);
+  if (ready) recheck();
   return ready;
 }
 
 function privacy() {
-  const sentence = t(privacyOf(backend === browser), { host: location.host });
+  const sentence = t(privacyKey(backend === browser), { host: location.host });
   return site.private ? sentence : `${sentence} ${t("privacy.unbuilt")}`;
 }
 
@@ -83,51 +84,51 @@ async function prepare() {
   if (backend === browser) {
     byId("limits").textContent = t("limits.browser");
     try {
-      const { faithful } = await browser.load(tellLoading);
+      const { faithful } = await browser.load(showDownload);
       Object.assign(byId("noisy"), { hidden: faithful || backend !== browser, textContent: t("noisy") });
     } finally {
       for (const id of ["loading", "fetched"]) byId(id).hidden = true;
     }
     return;
   }
-  const { service: allows } = await service.load();
-  if (backend !== service) return; // chosen meanwhile
-  byId("limits").textContent = t("limits", { formats: allows.formats.join(", "), size: service.limit() });
-  if (allows.key_required && service.key === null) askForKey();
+  const { service: limits } = await service.load();
+  if (backend !== service) return; // changed meanwhile
+  byId("limits").textContent = t("limits", { formats: limits.formats.join(", "), size: service.limit() });
+  if (limits.key_required && service.key === null) askForKey();
 }
 
-function tellLoading(done, total) {
+function showDownload(done, total) {
   byId("loading").hidden = backend !== browser || done >= total;
   byId("loading").textContent = t("loading", { done: bytes(done), total: bytes(total) });
   Object.assign(byId("fetched"), { hidden: byId("loading").hidden, max: total, value: done });
 }
 
-const told = (error) => (error instanceof ServiceError ? failure(error) : t("load.failed", { why: error.message }));
+const messageOf = (error) => (error instanceof ServiceError ? failure(error) : t("load.failed", { why: error.message }));
 
 async function add(files) {
-  const room = MOST - items.length;
-  const added = [...files].slice(0, Math.max(0, room)).map((file) => {
+  const capacity = MAX_PICTURES - items.length;
+  const added = [...files].slice(0, Math.max(0, capacity)).map((file) => {
     const item = { name: file.name, file, state: "waiting", record: null };
-    item.card = new Card(item, { remove, send: site.service ? send : null, ...leaving });
+    item.card = new Card(item, { remove, send: site.service ? send : null, ...cardActions });
     return item;
   });
-  const tellLeft = () => {
+  const showOmitted = () => {
     byId("problem").textContent = t("too-many", { left: files.length - added.length });
     byId("problem").hidden = files.length === added.length;
   };
-  if (!added.length) return tellLeft();
+  if (!added.length) return showOmitted();
   items.push(...added);
   byId("cards").append(...added.map((item) => item.card.element));
   render();
   byId("run").focus({ preventScroll: true });
-  // A sharp preview of a few, a small one of many: each is kept in memory.
-  const longest = items.length > 6 ? 400 : 1200;
-  const shown = (async () => {
-    for (const item of added) await item.card.preview(longest); // one after another: each is decoded whole
+  // Previews stay in memory: large ones for a few pictures, small ones for many.
+  const maxSide = items.length > 6 ? 400 : 1200;
+  const previews = (async () => {
+    for (const item of added) await item.card.preview(maxSide); // one at a time: each is decoded at full size
   })();
-  if (backend === browser) run(); // nothing leaves: no reason to wait for a word
-  tellLeft();
-  await shown;
+  if (backend === browser) run(); // nothing is sent, so no confirmation is needed
+  showOmitted();
+  await previews;
 }
 
 function remove(item) {
@@ -149,83 +150,78 @@ function reset() {
   byId("files").focus();
 }
 
-/** Another setting is another verdict: of what was checked already, at once. What was never sent still waits. */
-function judgeAgain() {
-  const judged = items.filter((item) => item.record);
-  judged.forEach((item) => show(item, "waiting", null));
-  if (judged.length) run(backend === service ? new Set(judged) : null);
+/** Check again what was checked already, after a setting changed. Pictures not yet sent to the service still wait. */
+function recheck() {
+  const checkedItems = items.filter((item) => item.record);
+  checkedItems.forEach((item) => setState(item, "waiting", null));
+  if (checkedItems.length) run(backend === service ? new Set(checkedItems) : null);
 }
 
-/** No page may fetch another site's picture. Say what a person can do instead. */
-function tellLink(key) {
-  byId("problem").textContent = t(key);
-  byId("problem").hidden = false;
-}
 
 const records = () => items.map((item) => item.record).filter(Boolean);
 
-/** What a browser cannot read goes to the service, when a person says so; the others stay. */
+/** Send one picture that the browser cannot decode to the service, at the user's request. */
 function send(item) {
-  item.sent = true;
-  show(item, "waiting", null);
+  item.viaService = true;
+  setState(item, "waiting", null);
   run();
 }
 
-/** Check what waits; where nothing does, check all again. `only`: these alone, where it is given. */
+/** Check all waiting pictures, or all again if none is waiting. @param {Set<any> | null} only restrict to these items */
 async function run(only = null) {
   if (running) return;
-  if (items.every((item) => item.record)) items.forEach((item) => show(item, "waiting", null));
-  const control = (running = new AbortController());
-  const { signal } = control;
-  const stopped = new Promise((_, reject) => (signal.onabort = () => reject(signal.reason)));
-  const left = () => items.filter((item) => !item.record && (!only || only.has(item)));
-  const checked = () => items.filter(({ record, run }) => record && run === control);
-  const counts = () => ({ done: checked().length, total: checked().length + left().length });
+  if (items.every((item) => item.record)) items.forEach((item) => setState(item, "waiting", null));
+  const controller = (running = new AbortController());
+  const { signal } = controller;
+  const aborted = new Promise((_, reject) => (signal.onabort = () => reject(signal.reason)));
+  const remaining = () => items.filter((item) => !item.record && (!only || only.has(item)));
+  const checkedItems = () => items.filter(({ record, run }) => record && run === controller);
+  const counts = () => ({ done: checkedItems().length, total: checkedItems().length + remaining().length });
   let item;
   byId("problem").hidden = true;
   try {
     render();
-    await Promise.race([prepare(), stopped]);
-    while ((item = left()[0])) {
+    await Promise.race([prepare(), aborted]);
+    while ((item = remaining()[0])) {
       const { done, total } = counts();
       Object.assign(byId("progress"), { max: total, value: done });
-      tell("progress", { done, total });
-      show(item, "running", null);
-      const [asked, mode] = [item.sent ? service : backend, byId("mode").value];
-      if (item.sent) await Promise.race([service.load(), stopped]);
-      const pause = (seconds) => tell("paused", { done, total, seconds: number(seconds) });
-      const { record, unreadable } = await Promise.race([asked.check(item.file, { mode, signal, pause }), stopped]);
+      setStatus("progress", { done, total });
+      setState(item, "running", null);
+      const [target, mode] = [item.viaService ? service : backend, byId("mode").value];
+      if (item.viaService) await Promise.race([service.load(), aborted]);
+      const pause = (seconds) => setStatus("paused", { done, total, seconds: number(seconds) });
+      const { record, unreadable } = await Promise.race([target.check(item.file, { mode, signal, pause }), aborted]);
       if (mode !== byId("mode").value) {
-        show(item, "waiting", null); // another setting is asked for by now
+        setState(item, "waiting", null); // the setting changed meanwhile
         continue;
       }
-      Object.assign(item, { unreadable, mode, run: control, limit: asked.limit(), where: asked === browser ? "browser" : "service" });
-      show(item, "done", record);
+      Object.assign(item, { unreadable, mode, run: controller, limit: target.limit(), where: target === browser ? "browser" : "service" });
+      setState(item, "done", record);
       showTableSoon();
       const { canvas } = item.card;
-      if (byId("history-keep").checked) history().then(({ remember }) => remember(record, canvas));
+      if (byId("history-keep").checked) history().then(({ addToHistory }) => addToHistory(record, canvas));
     }
-    await showTable().catch(console.warn); // who hears that all is done must find the table
-    if (running === control) summarise(checked());
+    await showTable().catch(console.warn); // show the table before announcing the end
+    if (running === controller) summarise(checkedItems());
   } catch (error) {
-    if (item) show(item, "waiting", null);
-    if (running !== control) return; // started over meanwhile
-    if (error.name === "AbortError") tell("cancelled", counts());
-    else problem(error);
+    if (item) setState(item, "waiting", null);
+    if (running !== controller) return; // reset meanwhile
+    if (error.name === "AbortError") setStatus("cancelled", counts());
+    else handleError(error);
   } finally {
-    if (running === control) running = null;
+    if (running === controller) running = null;
     render();
   }
 }
 
-/** The table's code, texts and styles come with the first result. */
+/** Show the table of results; its code, texts and styles are loaded with the first result. */
 async function showTable() {
-  if (items.some((item) => item.record) || !byId("results").hidden) (await import("./table.js")).showTable(items);
+  if (items.some((item) => item.record) || !byId("results").hidden) (await import("./results-table.js")).showTable(items);
 }
 
 let tableTimer = null;
 
-/** Two hundred pictures in a second would be two hundred tables. */
+/** Like showTable, at most twice a second. */
 function showTableSoon() {
   if (tableTimer) return;
   tableTimer = setTimeout(() => {
@@ -234,18 +230,18 @@ function showTableSoon() {
   }, 500);
 }
 
-function tell(key, values) {
+function setStatus(key, values) {
   byId("status").textContent = t(key, values);
-  byId("status").dataset.told = key;
+  byId("status").dataset.key = key;
 }
 
-function show(item, state, record) {
+function setState(item, state, record) {
   Object.assign(item, { state, record });
   item.card.update();
 }
 
-function problem(error) {
-  tellProblem(told(error));
+function handleError(error) {
+  showProblem(messageOf(error));
   if (error.code === "key_missing" || error.code === "key_wrong") askForKey(error.code === "key_wrong");
 }
 
@@ -256,7 +252,7 @@ function askForKey(wrong = false) {
   byId("key").focus();
 }
 
-function takeKey(event) {
+function submitKey(event) {
   event.preventDefault();
   service.key = byId("key").value;
   byId("key").value = "";
@@ -265,15 +261,16 @@ function takeKey(event) {
   if (items.length) run();
 }
 
+/** Announce the result of a run. */
 function summarise(checked) {
-  if (checked.length === 1) tell("finished.one", { name: checked[0].name, verdict: headline(checked[0].record) });
+  if (checked.length === 1) setStatus("finished.one", { name: checked[0].name, verdict: headline(checked[0].record) });
   else if (checked.length) {
-    const found = counted(checked.map(({ record }) => record)).map(([grade, count]) => t("finished.grade", { grade, count: number(count) }));
-    tell("finished.other", { count: number(checked.length), found: `${found.join(", ")}.` });
+    const counts = countByGrade(checked.map(({ record }) => record)).map(([grade, count]) => t("finished.grade", { grade, count: number(count) }));
+    setStatus("finished.other", { count: number(checked.length), counts: `${counts.join(", ")}.` });
   }
 }
 
-/** What the page around the cards shows follows from the items alone. */
+/** Update the page around the cards from the list of items. */
 function render() {
   const wasFocused = document.activeElement === byId("run") || document.activeElement === byId("cancel");
   const waiting = items.filter((item) => !item.record).length;
@@ -289,7 +286,7 @@ function render() {
   byId("choose").classList.toggle("plain", items.length > 0);
   byId("cancel").hidden = !busy;
   byId("progress").hidden = !busy;
-  if (wasFocused) byId(busy ? "cancel" : "run").focus({ preventScroll: true }); // the other one is gone
+  if (wasFocused) byId(busy ? "cancel" : "run").focus({ preventScroll: true }); // the focused button was replaced
   byId("privacy").hidden = items.length > 0 && !waiting && !busy && backend === service;
   showTable();
 }

@@ -1,70 +1,70 @@
-// Going through the answers: filtered by grade, each marked as right or wrong, and what was marked saved as a zip that
-// `imageprocess data import` reads. A mark says what the picture is, so that it stays when another setting judges anew.
+// Review of the results: filter by grade, mark each answer as right or wrong, and save the marks as a zip for
+// `imageprocess data import`. A mark states what the picture is, so it stays valid when the verdict changes.
 
 import { byId, el } from "./dom.js";
-import { addTexts, number, plural, t } from "./texts.js";
+import { addTexts, number, plural, t } from "./i18n.js";
 import { GRADES, gradeOf } from "./wording.js";
 
-const KEYS = { 1: 0, 2: 1 }; // which of a row's two buttons
+const KEYS = { 1: 0, 2: 1 }; // key -> index of the row's button
 const OTHER = { ai: "real", real: "ai" };
 
-await addTexts("review"); // before what is named below
+await addTexts("review"); // before the elements below are created
 
-let wanted = ""; // a grade, "failed", or "" for all
-const filter = el("select", { id: "filter", "aria-label": t("review.filter"), onchange: () => choose(filter.value) });
+let selectedGrade = ""; // a grade, "failed", or "" for all
+const filter = el("select", { id: "filter", "aria-label": t("review.filter"), onchange: () => selectGrade(filter.value) });
 const tally = el("p", { class: "hint", role: "status", id: "marked" });
 const save = el("button", { type: "button", id: "save-marks", class: "button", onclick: saveMarks }, t("review.save"));
 const problem = el("p", { class: "warning", role: "alert", id: "marks-problem", hidden: true });
-let items = () => [];
-let changed = () => {};
+let getItems = () => [];
+let onFilterChange = () => {};
 
 const gradeOrFailed = ({ record }) => (record.verdict ? gradeOf(record) : "failed");
 
-/** Which side the answer is on: "ai", "real", or null where it is on neither. */
+/** The side of the verdict: "ai", "real", or null for neither. */
 export const sideOf = ({ record }) => (record.verdict && /_(ai|real)$/.exec(gradeOf(record))?.[1]) || null;
 
-/** What the mark says of the answer: "agree" or "disagree"; "told" where the answer was on neither side. */
+/** "agree" or "disagree"; "told" if the verdict was on neither side (the column `mark` of marks.csv). */
 export const markOf = (item) => (!sideOf(item) ? "told" : item.truth === sideOf(item) ? "agree" : "disagree");
 
-export const isWanted = (item) => !wanted || gradeOrFailed(item) === wanted;
+export const matchesFilter = (item) => !selectedGrade || gradeOrFailed(item) === selectedGrade;
 
 export const markHead = () => el("th", { scope: "col", class: "mark" }, t("review.mark"));
 
-/** `given()`: the items; `show()`: show the table again. */
-export function wireReview(given, show) {
-  [items, changed] = [given, show];
+/** @param {() => any[]} items returns the items @param {() => void} updateTable */
+export function wireReview(items, updateTable) {
+  [getItems, onFilterChange] = [items, updateTable];
   const panel = el("div", { id: "review", class: "review", hidden: true }, el("p", {}, t("review.lead")), el("p", { class: "hint" }, t("review.keys")), el("p", { class: "row" }, save, tally), problem);
   const toggle = el("button", { type: "button", id: "review-on", class: "button plain", "aria-expanded": "false", "aria-controls": "review" }, t("review"));
   toggle.addEventListener("click", () => {
     panel.hidden = !panel.hidden;
     toggle.setAttribute("aria-expanded", !panel.hidden);
     byId("results").classList.toggle("reviewing", !panel.hidden);
-    count();
+    updateCount();
   });
   byId("results-title").after(filter, toggle);
   byId("results-title").parentElement.after(panel);
-  byId("rows").addEventListener("keydown", press);
+  byId("rows").addEventListener("keydown", handleKey);
 }
 
-/** The grades that there are, each with its count. */
+/** Fill the filter with the grades that occur and their counts. */
 export function fillFilter(done) {
   const grades = [...GRADES, "failed"].map((grade) => [grade, done.filter((item) => gradeOrFailed(item) === grade).length]).filter(([, many]) => many);
-  if (!grades.some(([grade]) => grade === wanted)) wanted = "";
+  if (!grades.some(([grade]) => grade === selectedGrade)) selectedGrade = "";
   const nameOf = (grade) => t(grade === "failed" ? "verdict.error" : `grade.${grade}`);
   const options = [["", t("review.all"), done.length], ...grades.map(([grade, many]) => [grade, nameOf(grade), many])];
-  const told = JSON.stringify([wanted, options]);
-  if (filter.dataset.told !== told) filter.replaceChildren(...options.map(([value, name, many]) => el("option", { value, selected: value === wanted }, `${name} (${number(many)})`)));
-  filter.dataset.told = told; // replaced without need, an open list would close
+  const state = JSON.stringify([selectedGrade, options]);
+  if (filter.dataset.options !== state) filter.replaceChildren(...options.map(([value, name, many]) => el("option", { value, selected: value === selectedGrade }, `${name} (${number(many)})`)));
+  filter.dataset.options = state; // replacing the options would close an open list
   filter.hidden = grades.length < 2;
-  count(done);
+  updateCount(done);
 }
 
-function choose(grade) {
-  wanted = grade;
-  changed();
+function selectGrade(grade) {
+  selectedGrade = grade;
+  onFilterChange();
 }
 
-/** Two buttons: agree and disagree, or the two sides where the answer is on neither. */
+/** A cell with two buttons: agree and disagree, or the two sides if the verdict is on neither. */
 export function markCell(item) {
   const cell = el("td", { class: "mark" });
   if (!item.record.verdict) return cell;
@@ -74,19 +74,19 @@ export function markCell(item) {
     const label = t(`review.${key}`);
     return el("button", { type: "button", class: "mark-as", "data-truth": truth, "aria-label": `${label}: ${item.name}`, "aria-keyshortcuts": place + 1, onclick: () => mark(truth) }, label);
   });
-  const show = () => buttons.forEach((button) => button.setAttribute("aria-pressed", button.dataset.truth === item.truth));
+  const update = () => buttons.forEach((button) => button.setAttribute("aria-pressed", button.dataset.truth === item.truth));
   const mark = (truth) => {
-    item.truth = item.truth === truth ? undefined : truth; // pressed again: taken back
-    show();
-    count();
+    item.truth = item.truth === truth ? undefined : truth; // pressed again: remove the mark
+    update();
+    updateCount();
   };
-  show();
+  update();
   cell.append(...buttons);
   return cell;
 }
 
-/** 1 and 2 press the buttons of the row that has the focus; the arrows go to the next row. */
-function press(event) {
+/** Keys 1 and 2 press the buttons of the focused row; the arrow keys move to the next row. */
+function handleKey(event) {
   const row = event.target.closest("tr");
   if (byId("review").hidden || event.ctrlKey || event.altKey || event.metaKey) return;
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
@@ -96,7 +96,7 @@ function press(event) {
   event.preventDefault();
 }
 
-/** The next row that can be marked. */
+/** Focus the next row that can be marked. */
 function focusRow(rows, row, step) {
   for (let place = rows.indexOf(row) + step; rows[place]; place += step) {
     const button = rows[place].querySelector(".mark-as[aria-pressed=true], .mark-as");
@@ -106,7 +106,7 @@ function focusRow(rows, row, step) {
 
 const markedOf = (all) => all.filter((item) => item.record?.verdict && item.truth);
 
-function count(all = items()) {
+function updateCount(all = getItems()) {
   const marked = markedOf(all);
   const agreed = marked.filter((item) => markOf(item) === "agree").length;
   const wrong = marked.filter((item) => markOf(item) === "disagree").length;
@@ -120,7 +120,7 @@ async function saveMarks() {
   problem.hidden = true;
   save.disabled = true;
   try {
-    await (await import("./marks.js")).saveMarks(markedOf(items()));
+    await (await import("./review-export.js")).saveMarks(markedOf(getItems()));
   } catch (error) {
     Object.assign(problem, { hidden: false, textContent: t("review.failed", { why: error.message }) });
   } finally {

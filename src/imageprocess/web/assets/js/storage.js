@@ -1,13 +1,13 @@
-// The settings that this browser stores for the page.
+// Settings stored in this browser (localStorage).
 
 import { byId } from "./dom.js";
 
 let available = null;
 try {
   available = localStorage;
-} catch {} // throws where storage is blocked
+} catch {} // throws if storage is blocked
 
-/** localStorage, or null where it is blocked. */
+/** localStorage, or null if it is blocked. */
 export const storage = available;
 
 const HISTORY = "history"; // "on", or absent
@@ -19,15 +19,15 @@ export function setHistoryOn(on) {
   else storage.removeItem(HISTORY);
 }
 
-export const history = () => import("./history.js"); // fetched once a history is kept
+export const history = () => import("./history.js"); // loaded only if the history is used
 
-/** Show the history's checkbox where there is storage. */
+/** Show the history's checkcheckbox, unless storage is blocked. */
 export function wireHistory() {
   if (!storage) return;
-  const box = byId("history-keep");
+  const checkbox = byId("history-keep");
   byId("history").hidden = false;
-  box.checked = isHistoryOn();
+  checkbox.checked = isHistoryOn();
   const wire = async () => (await history()).wireHistory();
-  if (box.checked) wire();
-  else box.addEventListener("change", wire, { once: true });
+  if (checkbox.checked) wire();
+  else checkbox.addEventListener("change", wire, { once: true });
 }

@@ -1,46 +1,46 @@
-// Thorough mode: a large model, downloaded once when a person asks for it, and kept by this browser until it is removed.
+// Thorough mode: a large model that is downloaded on request and kept by this browser until it is removed.
 
 import { byId } from "./dom.js";
-import { remove } from "./private/client.js";
-import { isKept } from "./private/store.js";
+import { removeDownload } from "./private/client.js";
+import { isCached } from "./private/download-cache.js";
 import { site } from "./site.js";
 import { storage } from "./storage.js";
-import { bytes, t } from "./texts.js";
+import { bytes, t } from "./i18n.js";
 import { browser } from "./backends.js";
 
 const FOLDER = "thorough/";
-const NETWORK = new URL(`${FOLDER}model.onnx`, document.baseURI).href;
-const SWITCH = "thorough"; // in localStorage: "on", or nothing
+const MODEL = new URL(`${FOLDER}model.onnx`, document.baseURI).href;
+const SETTING = "thorough"; // localStorage key: "on" or absent
 
-function set(on) {
-  browser.which = on ? { folder: FOLDER } : undefined;
+function setEnabled(on) {
+  browser.model = on ? { folder: FOLDER } : undefined;
   byId("thorough-on").checked = on;
-  if (on) storage?.setItem(SWITCH, "on");
-  else storage?.removeItem(SWITCH);
+  if (on) storage?.setItem(SETTING, "on");
+  else storage?.removeItem(SETTING);
 }
 
-/** The switch shows whether it costs a download, and the way to be rid of it. */
-export async function showThorough() {
-  const kept = await isKept(NETWORK);
-  byId("thorough-label").textContent = kept ? t("thorough.kept") : t("thorough", { size: bytes(site.thorough.bytes) });
-  byId("thorough-remove").hidden = !kept;
+/** Update the label (with the download's size, if not cached) and the remove button. */
+export async function updateControls() {
+  const cached = await isCached(MODEL);
+  byId("thorough-label").textContent = cached ? t("thorough.kept") : t("thorough", { size: bytes(site.thorough.bytes) });
+  byId("thorough-remove").hidden = !cached;
 }
 
-/** `changed()`: another model is to judge from now on. As it was left, unless that would cost a download. */
-export async function wireThorough(changed) {
-  if (storage?.getItem(SWITCH) === "on") set(await isKept(NETWORK));
+/** Connect the controls. `onChange()` is called when the model changes. The saved setting is restored if the model is cached. */
+export async function wireThorough(onChange) {
+  if (storage?.getItem(SETTING) === "on") setEnabled(await isCached(MODEL));
   byId("thorough-on").addEventListener("change", async ({ target }) => {
-    set(target.checked);
-    if (!(await changed())) set(false);
-    await showThorough();
+    setEnabled(target.checked);
+    if (!(await onChange())) setEnabled(false);
+    await updateControls();
   });
   byId("thorough-remove").addEventListener("click", async () => {
-    const wasOn = browser.which !== undefined;
-    set(false);
-    await remove(NETWORK);
-    await showThorough();
+    const wasOn = browser.model !== undefined;
+    setEnabled(false);
+    await removeDownload(MODEL);
+    await updateControls();
     byId("thorough-on").focus();
-    if (wasOn) await changed();
+    if (wasOn) await onChange();
   });
-  await showThorough();
+  await updateControls();
 }

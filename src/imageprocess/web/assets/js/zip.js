@@ -1,15 +1,16 @@
-// Files -> a zip, stored as they are: pictures do not get smaller. APPNOTE.TXT 6.3.10, sections 4.3.7, 4.3.12, 4.3.16.
+// Builds a zip of files without compression, because pictures do not get smaller (APPNOTE.TXT 6.3.10, sections 4.3.7,
+// 4.3.12, 4.3.16).
 
 const UTF8 = 0x0800; // general purpose bit 11: names are UTF-8
 const VERSION = 20;
-const MOST_BYTES = 0xffffffff; // more would need zip64
+const MAX_BYTES = 0xffffffff; // more would need zip64
 
 const CRC = Uint32Array.from({ length: 256 }, (_, value) => {
   for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1;
   return value;
 });
 
-/** [[path, Blob]] -> the parts of the zip, for a Blob; the files themselves are not copied. */
+/** [[path, Blob]] -> parts of the zip, for the Blob constructor; files are not copied. */
 export async function zip(files) {
   const stamp = dosTime(new Date());
   const [parts, directory] = [[], []];
@@ -21,13 +22,13 @@ export async function zip(files) {
     const head = record(0x04034b50, 4, ...common);
     parts.push(head, name, blob);
     at += head.length + name.length + blob.size;
-    if (at > MOST_BYTES) throw new Error("more than 4 GB");
+    if (at > MAX_BYTES) throw new Error("the pictures are larger than 4 GB together");
   }
   const length = directory.reduce((sum, part) => sum + part.length, 0);
   return [...parts, ...directory, record(0x06054b50, 4, 0, 2, 0, 2, files.length, 2, files.length, 2, length, 4, at, 4, 0, 2)];
 }
 
-/** (value, bytes)... in little endian. */
+/** (value, size in bytes), ... as little-endian bytes. */
 function record(...fields) {
   const bytes = [];
   for (let i = 0; i < fields.length; i += 2) for (let byte = 0; byte < fields[i + 1]; byte++) bytes.push((fields[i] >>> (8 * byte)) & 255);
@@ -43,7 +44,7 @@ async function crcOf(path, blob) {
       for (const byte of value) crc = CRC[(crc ^ byte) & 255] ^ (crc >>> 8);
     }
   } catch {
-    throw new Error(`${path}: the file cannot be read any more`);
+    throw new Error(`${path}: the file can no longer be read`);
   }
 }
 

@@ -1,17 +1,17 @@
-// One picture, large, with the heat map over it where there is one. Fetched when first asked for.
+// The dialog that shows one picture enlarged, with its heat map if there is one. Loaded on demand.
 
 import { addStyle, byId, el } from "./dom.js";
 import { drawHeat, drawPreview, heatLegend } from "./picture.js";
-import { t } from "./texts.js";
+import { t } from "./i18n.js";
 
 addStyle("zoom.css");
 
-const LONGEST = 4096; // pixels drawn: canvases have limits
+const MAX_SIDE = 4096; // pixels; canvases have limits
 
-/** Open the dialog on an item. A click on the picture changes between the whole of it and a part, larger. */
+/** Open the dialog for an item. A click toggles between the whole picture and full size. */
 export async function zoom({ name, file, record }) {
   const canvas = el("canvas", { role: "img", "aria-label": t("card.preview", { name }) });
-  if (!(await drawPreview(file, canvas, LONGEST))) return;
+  if (!(await drawPreview(file, canvas, MAX_SIDE))) return;
   const layers = el("div", { class: "layers-of-one" }, canvas);
   const view = el("div", { class: "view", tabindex: 0, onclick: () => enlarge(view) }, layers);
   const controls = el("p", { class: "row" },

@@ -1,8 +1,8 @@
-// Whether there is anything in a picture to judge (model/blank.py). Rows come in strips, as they are read back.
+// Detects pictures of (nearly) one colour, which have nothing to judge (port of model/blank.py). Rows arrive in strips.
 
 const GRID = 64;
-const NEAR = 8;
-const LEAST_SHARE = 0.98;
+const MAX_DIFFERENCE = 8;
+const MIN_SHARE = 0.98;
 
 export class BlankReader {
   constructor(width, height) {
@@ -13,7 +13,7 @@ export class BlankReader {
     this.channels = [[], [], []];
   }
 
-  /** `count` rows, 4 bytes a pixel. */
+  /** @param {Uint8Array | Uint8ClampedArray} rgba 4 bytes per pixel @param {number} count rows in `rgba` */
   push(rgba, count) {
     for (let y = 0; y < count; y++, this.row++) {
       if (this.row % this.stepY) continue;
@@ -23,11 +23,12 @@ export class BlankReader {
     }
   }
 
+  /** @returns {boolean} whether the picture is blank */
   finish() {
     const count = this.channels[0].length;
-    const middle = this.channels.map((values) => values.toSorted((a, b) => a - b)[count >> 1]);
-    let near = 0;
-    for (let i = 0; i < count; i++) near += this.channels.every((values, c) => Math.abs(values[i] - middle[c]) <= NEAR) ? 1 : 0;
-    return near >= LEAST_SHARE * count;
+    const median = this.channels.map((values) => values.toSorted((a, b) => a - b)[count >> 1]);
+    let closeToMedian = 0;
+    for (let i = 0; i < count; i++) closeToMedian += this.channels.every((values, c) => Math.abs(values[i] - median[c]) <= MAX_DIFFERENCE) ? 1 : 0;
+    return closeToMedian >= MIN_SHARE * count;
   }
 }

@@ -1,7 +1,7 @@
-// Reading numbers, names and boxes out of a stranger's bytes. Past the end a number throws a RangeError; names and
-// lists of parts just end.
+// Bounds-checked reading of untrusted bytes. Reading a number past the end throws a RangeError; strings and lists of
+// chunks are cut at the end instead.
 
-const MAX_PARTS = 65536; // segments, chunks or boxes walked
+const MAX_PARTS = 65536; // segments, chunks or boxes read from one file
 
 export class Reader {
   constructor(data) {
@@ -19,15 +19,15 @@ export class Reader {
   u32le = (at) => this.view.getUint32(at, true);
   i32le = (at) => this.view.getInt32(at, true);
 
-  /** `count` bytes as text, one character a byte; shorter where the data end. */
+  /** `count` bytes as text, one character per byte; shorter at the end of the data. */
   ascii(at, count) {
     return latin1(this.data.subarray(at, at + count));
   }
 
-  /** ISO base media boxes between two places: {kind, start of the body, end}. */
+  /** ISO base media file format boxes between two offsets: {kind, start and end of the body}. */
   boxes(start, end) {
-    const found = [];
-    while (start + 8 <= end && found.length < MAX_PARTS) {
+    const parts = [];
+    while (start + 8 <= end && parts.length < MAX_PARTS) {
       let length = this.u32(start);
       let header = 8;
       if (length === 1) {
@@ -36,37 +36,37 @@ export class Reader {
         header = 16;
       } else if (length === 0) length = end - start;
       if (length < header || start + length > end) break;
-      found.push({ kind: this.ascii(start + 4, 4), start: start + header, end: start + length });
+      parts.push({ kind: this.ascii(start + 4, 4), start: start + header, end: start + length });
       start += length;
     }
-    return found;
+    return parts;
   }
 
   /** PNG chunks up to IEND: {kind, start of the body, size}. */
   pngChunks() {
-    const found = [];
-    for (let at = 8; at + 8 <= this.length && found.length < MAX_PARTS; ) {
+    const parts = [];
+    for (let at = 8; at + 8 <= this.length && parts.length < MAX_PARTS; ) {
       const kind = this.ascii(at + 4, 4);
       if (kind === "IEND") break;
       const length = this.u32(at);
-      found.push({ kind, start: at + 8, size: length });
+      parts.push({ kind, start: at + 8, size: length });
       at += 12 + length;
     }
-    return found;
+    return parts;
   }
 
-  /** RIFF chunks within the size that the file's header states: {kind, start of the body, size}. */
+  /** RIFF chunks within the size stated in the file's header: {kind, start of the body, size}. */
   riffChunks() {
-    const found = [];
-    if (this.length < 12) return found;
+    const parts = [];
+    if (this.length < 12) return parts;
     const end = Math.min(8 + this.u32le(4), this.length);
-    for (let at = 12; at + 8 <= end && found.length < MAX_PARTS; ) {
+    for (let at = 12; at + 8 <= end && parts.length < MAX_PARTS; ) {
       const length = this.u32le(at + 4);
       if (at + 8 + length > end) break;
-      found.push({ kind: this.ascii(at, 4), start: at + 8, size: length });
+      parts.push({ kind: this.ascii(at, 4), start: at + 8, size: length });
       at += 8 + length + (length % 2);
     }
-    return found;
+    return parts;
   }
 }
 
@@ -79,7 +79,7 @@ export const latin1 = (bytes) => {
 const utf8Strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const utf8Lenient = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** Without `blanks` at either end: a pattern for that takes time in the square of a long run of them. */
+/** `text` without `blanks` at both ends. Not a regular expression, which would take quadratic time on long runs of blanks. */
 export function stripped(text, blanks = "\0 \n\r\t") {
   let [from, to] = [0, text.length];
   while (from < to && blanks.includes(text[from])) from += 1;
@@ -89,7 +89,7 @@ export function stripped(text, blanks = "\0 \n\r\t") {
 
 export const utf8 = (bytes) => utf8Lenient.decode(bytes);
 
-/** UTF-8 where it is valid, Latin-1 where not. */
+/** Decodes as UTF-8 if valid, else as Latin-1. */
 export function utf8OrLatin1(bytes) {
   try {
     return utf8Strict.decode(bytes);

@@ -1,10 +1,10 @@
-// What Content Credentials say, read without checking any signature (provenance/c2pa: claims.py and history.py).
+// Reads C2PA (Content Credentials) claims without verifying signatures (port of provenance/c2pa: claims.py, history.py).
 
 import { Reader, utf8 } from "./bytes.js";
 import { decodeCbor } from "./cbor.js";
 import { parseJson } from "./generation.js";
 import { sourceType } from "./statements.js";
-import { TABLE } from "./table.js";
+import { TABLE } from "./tools-table.js";
 
 const MAX_MANIFESTS = 64;
 const MAX_ASSERTIONS = 500;
@@ -12,14 +12,14 @@ const MAX_DEPTH = 16; // generations of ingredients
 const MAX_ACTIONS = 1000;
 const INCEPTION = ["c2pa.created", "c2pa.opened"];
 
-/** {active: label, manifests: Map: label -> {generator, assertions, ingredients}}, or null where there is no claim. */
+/** -> {active: label, manifests: Map of label -> {generator, assertions, ingredients}}, or null without a claim. */
 export function readClaims(store) {
-  const at = new Reader(store);
+  const reader = new Reader(store);
   const manifests = new Map();
-  const [outer] = at.boxes(0, store.length);
-  for (const box of outer ? at.boxes(outer.start, outer.end) : []) {
-    const label = box.kind === "jumb" ? labelOf(at, box) : null;
-    const manifest = label ? readManifest(at, box) : null;
+  const [outer] = reader.boxes(0, store.length);
+  for (const box of outer ? reader.boxes(outer.start, outer.end) : []) {
+    const label = box.kind === "jumb" ? labelOf(reader, box) : null;
+    const manifest = label ? readManifest(reader, box) : null;
     if (!manifest || manifests.size >= MAX_MANIFESTS) continue;
     manifests.delete(label);
     manifests.set(label, manifest);
@@ -27,28 +27,28 @@ export function readClaims(store) {
   return manifests.size ? { active: [...manifests.keys()].at(-1), manifests } : null;
 }
 
-/** A superbox's label: 16 bytes of type, toggles, the label with a zero behind it. */
-function labelOf(at, { start, end }) {
-  const [first] = at.boxes(start, end);
-  if (first?.kind !== "jumd" || first.start + 17 > first.end || !(at.data[first.start + 16] & 2)) return null;
-  const rest = at.data.subarray(first.start + 17, first.end);
+/** The label in a superbox's description box: 16 bytes of type, toggles, zero-terminated label. */
+function labelOf(reader, { start, end }) {
+  const [first] = reader.boxes(start, end);
+  if (first?.kind !== "jumd" || first.start + 17 > first.end || !(reader.data[first.start + 16] & 2)) return null;
+  const rest = reader.data.subarray(first.start + 17, first.end);
   const zero = rest.indexOf(0);
   return utf8(zero < 0 ? rest : rest.subarray(0, zero));
 }
 
-const superboxes = (at, { start, end }) =>
-  at.boxes(start, end).filter(({ kind }) => kind === "jumb").map((box) => [labelOf(at, box), box]);
+const superboxes = (reader, { start, end }) =>
+  reader.boxes(start, end).filter(({ kind }) => kind === "jumb").map((box) => [labelOf(reader, box), box]);
 
-function readManifest(at, manifest) {
+function readManifest(reader, manifest) {
   let claim = null;
   const assertions = [];
-  for (const [label, box] of superboxes(at, manifest)) {
+  for (const [label, box] of superboxes(reader, manifest)) {
     if (["c2pa.claim", "c2pa.claim.v2"].includes(label)) {
-      const found = content(at, box);
-      if (found instanceof Map) claim = found;
+      const decoded = content(reader, box);
+      if (decoded instanceof Map) claim = decoded;
     } else if (label === "c2pa.assertions") {
-      for (const [name, one] of superboxes(at, box)) {
-        if (name && assertions.length < MAX_ASSERTIONS) assertions.push({ label: name, data: content(at, one) });
+      for (const [name, assertion] of superboxes(reader, box)) {
+        if (name && assertions.length < MAX_ASSERTIONS) assertions.push({ label: name, data: content(reader, assertion) });
       }
     }
   }
@@ -59,9 +59,9 @@ function readManifest(at, manifest) {
   return { generator, assertions, ingredients: assertions.filter(({ label }) => label.startsWith("c2pa.ingredient")).map(ingredient) };
 }
 
-function content(at, { start, end }) {
-  for (const box of at.boxes(start, end)) {
-    const bytes = at.data.subarray(box.start, box.end);
+function content(reader, { start, end }) {
+  for (const box of reader.boxes(start, end)) {
+    const bytes = reader.data.subarray(box.start, box.end);
     try {
       if (box.kind === "cbor") return decodeCbor(bytes);
       if (box.kind === "json") return parseJson(utf8(bytes));
@@ -74,80 +74,84 @@ function content(at, { start, end }) {
 }
 
 function ingredient({ data }) {
-  const told = data instanceof Map ? data : new Map();
-  const link = told.get("activeManifest") || told.get("c2pa_manifest");
+  const fields = data instanceof Map ? data : new Map();
+  const link = fields.get("activeManifest") || fields.get("c2pa_manifest");
   const url = link instanceof Map ? link.get("url") : null;
   const [, rest = ""] = typeof url === "string" ? url.split("/c2pa/") : [];
-  return { relationship: told.get("relationship"), title: told.get("dc:title"), child: rest.split("/")[0] || null };
+  return { relationship: fields.get("relationship"), title: fields.get("dc:title"), child: rest.split("/")[0] || null };
 }
 
-/** What one manifest, its ingredients included, says: {pointsTo, signals, agents, manifests}. */
-export function tell(manifests, label, usable, depth = 0) {
+/**
+ * Summarises what a manifest and its ingredients say of how the picture was made.
+ * @param {Map} manifests readClaims's @param {string} label of the manifest @param {Set<string>} usable labels that may be
+ * followed @returns {{pointsTo: string, signals: string[], agents: string[], manifests: string[]}}
+ */
+export function summarise(manifests, label, usable, depth = 0) {
   const manifest = manifests.get(label);
-  const story = { pointsTo: "nothing", signals: [], agents: [], manifests: [label] };
-  if (!manifest || depth > MAX_DEPTH) return story;
+  const summary = { pointsTo: "nothing", signals: [], agents: [], manifests: [label] };
+  if (!manifest || depth > MAX_DEPTH) return summary;
   const actions = actionsOf(manifest);
-  story.signals = [...new Set(actions.map(signal).filter(Boolean))];
-  const named = actions.flatMap((action) => [agent(action), parameter(action, "com.adobe.details")]);
-  story.agents = [...new Set(named.filter((name) => typeof name === "string" && name))];
+  summary.signals = [...new Set(actions.map(signal).filter(Boolean))];
+  const agentNames = actions.flatMap((action) => [agent(action), parameter(action, "com.adobe.details")]);
+  summary.agents = [...new Set(agentNames.filter((name) => typeof name === "string" && name))];
   const [parents, components] = [[], []];
   for (const { relationship, child } of manifest.ingredients) {
-    if (!["parentOf", "componentOf"].includes(relationship)) continue; // inputTo: a model's input, not part of the picture
+    if (!["parentOf", "componentOf"].includes(relationship)) continue; // inputTo: input to a model, not part of the picture
     const isUsable = child && usable.has(child) && child !== label;
     const rest = new Set(usable);
     rest.delete(label);
-    (relationship === "parentOf" ? parents : components).push(isUsable ? tell(manifests, child, rest, depth + 1) : null);
+    (relationship === "parentOf" ? parents : components).push(isUsable ? summarise(manifests, child, rest, depth + 1) : null);
   }
-  story.pointsTo = pointsTo(story.signals, actions, parents, components);
-  for (const told of [...parents, ...components]) {
-    if (told) for (const key of ["signals", "agents", "manifests"]) story[key] = [...new Set([...story[key], ...told[key]])];
-    else story.signals = [...new Set([...story.signals, "mediaUnknownProvenance"])];
+  summary.pointsTo = pointsTo(summary.signals, actions, parents, components);
+  for (const part of [...parents, ...components]) {
+    if (part) for (const key of ["signals", "agents", "manifests"]) summary[key] = [...new Set([...summary[key], ...part[key]])];
+    else summary.signals = [...new Set([...summary.signals, "mediaUnknownProvenance"])];
   }
-  return story;
+  return summary;
 }
 
 function pointsTo(signals, actions, parents, components) {
-  const told = parents.filter(Boolean).map((story) => story.pointsTo);
+  const parentClaims = parents.filter(Boolean).map((part) => part.pointsTo);
   const has = (...names) => names.some((name) => signals.includes(name));
-  if (has("fullyGenAIMedia") || told.includes("ai")) return "ai";
-  const madePart = components.some((story) => ["ai", "ai_edited"].includes(story?.pointsTo));
-  if (has("perceptibleGenAI", "partlyGenAICreation") || told.includes("ai_edited") || madePart) return "ai_edited";
-  const captured = has("capturedMedia", "capturedMediaStitched");
-  const kept = [...INCEPTION, ...TABLE.c2pa.non_editorial];
-  const untouched = actions.every((action) => kept.includes(action.get("action"))) && !components.length;
-  const fromCapture = captured ? !parents.length : told.length === 1 && told[0] === "real" && parents.length === 1;
-  return untouched && fromCapture ? "real" : "nothing";
+  if (has("fullyGenAIMedia") || parentClaims.includes("ai")) return "ai";
+  const hasAiPart = components.some((part) => ["ai", "ai_edited"].includes(part?.pointsTo));
+  if (has("perceptibleGenAI", "partlyGenAICreation") || parentClaims.includes("ai_edited") || hasAiPart) return "ai_edited";
+  const isCaptured = has("capturedMedia", "capturedMediaStitched");
+  const harmless = [...INCEPTION, ...TABLE.c2pa.non_editorial];
+  const isUnedited = actions.every((action) => harmless.includes(action.get("action"))) && !components.length;
+  const fromCapture = isCaptured ? !parents.length : parentClaims.length === 1 && parentClaims[0] === "real" && parents.length === 1;
+  return isUnedited && fromCapture ? "real" : "nothing";
 }
 
 function signal(action) {
-  const words = TABLE.c2pa;
+  const table = TABLE.c2pa;
   const name = action.get("action");
   let term = sourceType(action.get("digitalSourceType")) ?? sourceType(parameter(action, "com.adobe.digitalSourceType"));
   if (INCEPTION.includes(name)) {
-    const named = words.ai_agents.includes(agent(action)) || words.ai_descriptions.includes(action.get("description"));
-    if (named) term ??= "trainedAlgorithmicMedia";
-    return words.inception_signals[term] ?? null;
+    const isAi = table.ai_agents.includes(agent(action)) || table.ai_descriptions.includes(action.get("description"));
+    if (isAi) term ??= "trainedAlgorithmicMedia";
+    return table.inception_signals[term] ?? null;
   }
-  if (words.non_editorial.includes(name)) return "nonEditorial";
-  if (words.generative.includes(term)) return "perceptibleGenAI";
-  if (words.possibly_generative.includes(term)) return "perceptiblePossiblyGenAI";
+  if (table.non_editorial.includes(name)) return "nonEditorial";
+  if (table.generative.includes(term)) return "perceptibleGenAI";
+  if (table.possibly_generative.includes(term)) return "perceptiblePossiblyGenAI";
   return term ? "perceptibleNonGenAI" : "ambiguousActions";
 }
 
-/** Every action of the manifest; the oldest producers wrote a bare list under the label "actions". */
+/** All actions of the manifest. The oldest producers wrote a bare list labelled "actions". */
 function actionsOf({ assertions }) {
-  const found = [];
+  const actions = [];
   for (const { label, data } of assertions) {
     if (!["c2pa.actions", "actions"].includes(label.split(".v")[0].split("__")[0])) continue;
     const list = data instanceof Map ? data.get("actions") : data;
-    found.push(...(Array.isArray(list) ? list.filter((one) => one instanceof Map && typeof one.get("action") === "string") : []));
+    actions.push(...(Array.isArray(list) ? list.filter((action) => action instanceof Map && typeof action.get("action") === "string") : []));
   }
-  return found.slice(0, MAX_ACTIONS);
+  return actions.slice(0, MAX_ACTIONS);
 }
 
 function agent(action) {
-  const told = action.get("softwareAgent");
-  const name = told instanceof Map ? told.get("name") : told;
+  const software = action.get("softwareAgent");
+  const name = software instanceof Map ? software.get("name") : software;
   return typeof name === "string" && name ? name : null;
 }
 

@@ -1,7 +1,7 @@
-// Private mode from the page's side: a worker that looks at pictures inside the browser. One at a time; a picture that
-// takes too long, or breaks the worker, costs a new worker and nothing else.
+// Page-side interface of private mode: runs the analysis in a worker, one call at a time. A picture that takes too long
+// or crashes the worker costs a new worker and nothing else.
 
-import { forget } from "./store.js";
+import { removeCached } from "./download-cache.js";
 
 const TIMEOUT_MS = 120_000;
 const WORKER = new URL("worker.js", import.meta.url);
@@ -20,89 +20,95 @@ function start() {
     if (error === undefined) call.resolve(result);
     else call.reject(new Error(error));
   });
-  worker.addEventListener("error", (event) => stop(new Error(event.message || "the worker broke")));
+  worker.addEventListener("error", (event) => stop(new Error(event.message || "the worker crashed")));
 }
 
 function stop(error) {
   worker?.terminate();
   worker = null;
-  const broken = calls;
+  const pending = calls;
   calls = new Map();
-  broken.forEach(({ reject }) => reject(error));
+  pending.forEach(({ reject }) => reject(error));
 }
 
-function ask(call, given = {}, report = undefined) {
+/** @param {string} call name of a function in worker.js @param {object} args @param {(loaded: number, total: number) => void} [report] */
+function request(call, args = {}, report = undefined) {
   if (!worker) start();
   const id = ++lastId;
   return new Promise((resolve, reject) => {
     calls.set(id, { resolve, reject, report });
-    worker.postMessage({ id, call, ...given });
+    worker.postMessage({ id, call, ...args });
   });
 }
 
-const QUICK = { folder: "model/" };
-let ready = null; // {folder, answer}: the model in use
+const SMALL_MODEL = { folder: "model/" };
+let loading = null; // {folder, promise} of the model in use
 
 /**
- * Fetch and start a network: {spec, faithful}. `report(loaded, total)` in bytes. Once, however often asked. `which`:
- * {folder, site} of model.js. One is in memory at a time.
+ * Download and start a model, once; only one is in memory at a time.
+ * @param {(loaded: number, total: number) => void} [report] progress in bytes
+ * @param {{folder: string, site?: string | URL}} [model] as for Model.load
+ * @returns {Promise<{spec: any, faithful: boolean}>} `faithful`: the canvas returns the pixels that were drawn
  */
-export function load(report, which = QUICK) {
-  if (ready && ready.folder !== which.folder) drop();
-  if (!ready) {
-    const mine = (ready = { folder: which.folder, answer: null });
-    mine.answer = ask("load", which, report).catch((error) => {
-      if (ready === mine) ready = null;
+export function load(report, model = SMALL_MODEL) {
+  if (loading && loading.folder !== model.folder) terminate();
+  if (!loading) {
+    const current = (loading = { folder: model.folder, promise: null });
+    current.promise = request("load", model, report).catch((error) => {
+      if (loading === current) loading = null;
       throw error;
     });
   }
-  return ready.answer;
+  return loading.promise;
 }
 
-/** End what is running, and give back its memory; the next question starts anew. */
-export function drop() {
+/** Abort pending calls and end the worker, freeing its memory; the next call starts a new one. */
+export function terminate() {
   stop(new DOMException("", "AbortError"));
-  ready = null;
+  loading = null;
 }
 
-/** Drop the downloaded network at `address`, in memory and in the browser's cache. */
-export async function remove(address) {
-  drop();
-  await forget(address);
+/** Remove the file downloaded from `url` from memory and from the browser's cache. */
+export async function removeDownload(url) {
+  terminate();
+  await removeCached(url);
 }
 
-/** One file's {record, server}; `server`: the service may be able to read what a browser cannot. */
-export async function detect(file, { mode, signal, which = QUICK, credentials = false }) {
-  await load(undefined, which);
+/**
+ * Analyse one file.
+ * @returns {Promise<{record: any, readableByService?: boolean}>} `readableByService`: the service may read this format
+ */
+export async function detect(file, { mode, signal, model = SMALL_MODEL, credentials = false }) {
+  await load(undefined, model);
   signal?.throwIfAborted();
-  const answer = ask("detect", { file, mode, ...which, credentials });
-  const over = new Promise((_, reject) => {
+  const response = request("detect", { file, mode, ...model, credentials });
+  const timeoutOrAbort = new Promise((_, reject) => {
     const timer = setTimeout(() => reject(new DOMException("", "TimeoutError")), TIMEOUT_MS);
-    answer.then(() => clearTimeout(timer), () => clearTimeout(timer));
+    response.then(() => clearTimeout(timer), () => clearTimeout(timer));
     signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
   });
   try {
-    return await Promise.race([answer, over]);
+    return await Promise.race([response, timeoutOrAbort]);
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    answer.catch(() => {});
+    response.catch(() => {});
     const code = error.name === "TimeoutError" ? "timeout" : "crashed";
     if (code === "timeout" || !worker) {
       stop(error);
-      ready = null;
+      loading = null;
     }
     return { record: { schema: 1, source: file.name, status: "error", error: { code, message: `${file.name}: ${error.message || code}` } } };
   }
 }
 
-/** SHA-256 of a file's pixels. */
-export const pixelHash = (file) => ask("pixels", { file });
+/** SHA-256 of a file's decoded pixels. */
+export const pixelHash = (file) => request("pixels", { file });
 
-/** All that a file says of itself, or {error}; no network is needed for it. */
-export const inspect = (file) => ask("inspect", { file });
+/** A file's texts and manifests, or {error}; needs no model. */
+export const inspect = (file) => request("inspect", { file });
 
-/** Download what checks signatures, and check a file's Content Credentials: [evidence]. */
-export const checkCredentials = (file, report) => ask("credentials", { file }, report);
+/** Download the C2PA library if needed and verify a file's Content Credentials: [evidence]. */
+export const checkCredentials = (file, report) => request("credentials", { file }, report);
 
-/** What the blocks of the drawn network see in `file`. `folder`: "model/" or "network/". */
-export const features = (file, folder) => ask("features", { file, folder });
+/** Feature maps of each block of the illustrated network for `file`. `folder`: "model/" or "network/". */
+export const features = (file, folder) => request("features", { file, folder });

@@ -1,53 +1,54 @@
-// ComfyUI's records (provenance/generators/comfyui.py). Walking back from what saves the picture shows whether the pixels
-// began as noise or as a text (made), as a picture that a model then changed (edited), or met no model (unclear).
+// Reads ComfyUI workflows (port of provenance/generators/comfyui.py). Walking the graph back from the node that saves the
+// picture shows whether the pixels started as noise or text ("made"), as a picture that a model changed ("edited"), or
+// passed no model ("unclear").
 
 import { isScalar, sizeFits, textOf } from "./generation.js";
-import { drawnGraph, links, ranGraph, walkBack } from "./nodes.js";
-import { pattern, TABLE } from "./table.js";
+import { editorGraph, links, executedGraph, walkBack } from "./comfyui-graph.js";
+import { pattern, TABLE } from "./tools-table.js";
 
 const PROMPT_FIELDS = ["text", "prompt", "text_g", "t5xxl", "clip_l", "string", "value", "text1", "positive"];
 
-const MAX_NAME = 200; // characters of a name that the patterns see: some take time in its square
-const MAX_ENDS = 24; // saved pictures that are looked at
+const MAX_NAME = 200; // characters; some patterns take quadratic time
+const MAX_OUTPUTS = 24; // output nodes examined
 
 const fits = (name, text) => pattern(TABLE.comfyui[name], "i").test(text.slice(0, MAX_NAME));
 const is = ({ kind }, name) => fits(name, kind);
 const isPicture = (name) => !fits("not_picture", name);
 const isModel = ([name]) => fits("model_inputs", name);
 
-/** The record, or null where no document is a ComfyUI graph. The graph that ran counts more than the drawn one. */
+/** -> the generation record, or null if no document is a ComfyUI graph. The executed graph takes precedence over the editor's. */
 export function readComfyui(documents, image) {
   for (const { value } of documents) {
-    const graph = ranGraph(value);
+    const graph = executedGraph(value);
     if (graph.size) return read(graph, image, typeof value.get("extraMetadata") === "string" ? "Civitai (ComfyUI)" : "ComfyUI");
   }
   for (const { value } of documents) {
-    const graph = drawnGraph(value);
+    const graph = editorGraph(value);
     if (graph.size) return read(graph, image, "ComfyUI");
   }
   return null;
 }
 
 function read(graph, image, generator) {
-  const { how, path, size, resized } = judge(graph, image);
-  const sampler = path.map((id) => graph.get(id)).find((node) => samples(node) || asksService(node)) ?? null;
+  const { how, path, size, resized } = analyse(graph, image);
+  const sampler = path.map((id) => graph.get(id)).find((node) => samples(node) || callsService(node)) ?? null;
   return {
     generator,
     how,
-    prompt: told(graph, sampler, ["positive", "guider", "conditioning", "prompt"], PROMPT_FIELDS),
-    negative_prompt: told(graph, sampler, ["negative", "negative_prompt"], PROMPT_FIELDS),
-    seed: told(graph, sampler, ["seed", "noise_seed", "noise"], ["seed", "noise_seed", "value"]),
-    sampler: told(graph, sampler, ["sampler_name", "sampler"], ["sampler_name"]),
-    model: told(graph, sampler, ["model", "guider"], ["ckpt_name", "unet_name", "model_name", "gguf_name", "model"]),
+    prompt: textFor(graph, sampler, ["positive", "guider", "conditioning", "prompt"], PROMPT_FIELDS),
+    negative_prompt: textFor(graph, sampler, ["negative", "negative_prompt"], PROMPT_FIELDS),
+    seed: textFor(graph, sampler, ["seed", "noise_seed", "noise"], ["seed", "noise_seed", "value"]),
+    sampler: textFor(graph, sampler, ["sampler_name", "sampler"], ["sampler_name"]),
+    model: textFor(graph, sampler, ["model", "guider"], ["ckpt_name", "unet_name", "model_name", "gguf_name", "model"]),
     settings: new Map([...(sampler?.inputs ?? [])].filter(([, value]) => isScalar(value))),
     size,
     resized,
   };
 }
 
-/** What the graph says of the picture that it saves; of several, the ones that may have this file's size count. */
-function judge(graph, image) {
-  const all = ends(graph).map((end) => {
+/** How the saved picture was made. If several are saved, those whose size may be this file's count. */
+function analyse(graph, image) {
+  const all = outputNodes(graph).map((end) => {
     const path = walkBack(graph, [end], isPicture);
     const how = howMade(graph, path);
     const [size, resized] = how === "made" ? statedSize(graph, path) : [null, false];
@@ -60,30 +61,30 @@ function judge(graph, image) {
   return { how: "unclear", path: best.path, size: null, resized: false };
 }
 
-/** Nodes that save a picture; only where there are none, what is previewed or left at an end. */
-function ends(graph) {
+/** Nodes that save a picture; if there are none, nodes that preview one or that nothing consumes. */
+function outputNodes(graph) {
   const nodes = [...graph];
   const consumed = new Set(nodes.flatMap(([, node]) => links(node).map(([, source]) => source)));
   const takers = nodes.filter(([, node]) => links(node).some(([name]) => isPicture(name)));
-  const unseen = (some) => some.filter(([, node]) => !is(node, "previews"));
+  const withoutPreviews = (some) => some.filter(([, node]) => !is(node, "previews"));
   const saving = takers.filter(([, node]) => saves(node));
   const last = takers.filter(([id]) => !consumed.has(id));
-  const found = [unseen(saving), saving, unseen(last), last].find((some) => some.length) ?? [];
-  return found.slice(0, MAX_ENDS).map(([id]) => id);
+  const outputs = [withoutPreviews(saving), saving, withoutPreviews(last), last].find((some) => some.length) ?? [];
+  return outputs.slice(0, MAX_OUTPUTS).map(([id]) => id);
 }
 
 function howMade(graph, path) {
   const nodes = path.map((id) => graph.get(id));
-  const makes = nodes.some((node) => samples(node) || asksService(node));
+  const makes = nodes.some((node) => samples(node) || callsService(node));
   const pixels = withoutMaps(graph, path);
   const loads = (from) => walkBack(pixels, from, isPicture).some((id) => isLoader(pixels.get(id)));
-  if (loads(path.slice(0, 1))) return makes || nodes.some(touches) ? "edited" : "unclear";
+  if (loads(path.slice(0, 1))) return makes || nodes.some(appliesModel) ? "edited" : "unclear";
   if (!makes) return "unclear";
   const references = walkBack(graph, path, () => true).filter((id) => is(graph.get(id), "edits_reference"));
   return loads(references) ? "edited" : "made";
 }
 
-/** The graph without the nodes that let only a control map through: no pixel of its picture reaches the result. */
+/** The graph without nodes that pass on a control map only: no pixel of their input picture reaches the result. */
 function withoutMaps(graph, path) {
   const behind = walkBack(graph, path, () => true).map((id) => graph.get(id));
   const weights = behind.flatMap(({ inputs }) => [...inputs.values()]).filter((value) => typeof value === "string");
@@ -92,7 +93,7 @@ function withoutMaps(graph, path) {
   return new Map([...graph].filter(([, node]) => !isMap(node)));
 }
 
-/** ComfyUI's own samplers, and what takes a model, and a seed, a noise or its schedule. */
+/** ComfyUI's own samplers, and nodes that take a model together with a seed, noise or a noise schedule. */
 function samples(node) {
   if (is(node, "core_samplers")) return true;
   if (saves(node)) return false;
@@ -103,40 +104,40 @@ function samples(node) {
   const models = linked.some(isModel);
   const kind = node.kind.toLowerCase();
   const named = kind.includes("sampler") && !kind.includes("select");
-  if (named && names.length === linked.length) return models || linked.some(([name]) => !isPicture(name)); // drawn, in the older form
+  if (named && names.length === linked.length) return models || linked.some(([name]) => !isPicture(name)); // in the older form of the editor's graph
   return (models && sampling >= 1) || (named && sampling >= 2 && names.some((name) => fits("denoising_inputs", name)));
 }
 
-/** Some that save take a prompt, a seed and a model's name, to write them into the file. */
+/** Some save nodes also take a prompt, a seed and a model name, to write them into the file. */
 const saves = (node) => node.inputs.has("filename_prefix") || is(node, "saves");
 
-/** Takes a prompt and no model of ours; with a picture among its inputs, a seed or a model's name besides. */
-function asksService(node) {
+/** A node that calls a generation service: takes a prompt and no local model; with a picture as input, also a seed or model name. */
+function callsService(node) {
   if (!node.inputs.has("prompt") || links(node).some(isModel) || saves(node)) return false;
   if (["seed", "model", "model_name"].some((name) => node.inputs.has(name))) return true;
   return !links(node).some(([name]) => isPicture(name)) && !namesPicture(node);
 }
 
-/** A model takes part in what becomes of the picture, without sampling. */
-const touches = (node) => {
+/** A model changes the picture without sampling. */
+const appliesModel = (node) => {
   if (saves(node)) return false;
-  const isTold = node.inputs.has("prompt") && links(node).some(([name]) => isPicture(name));
-  return isTold || is(node, "edits_without_a_model_input") || links(node).some(isModel);
+  const isPrompted = node.inputs.has("prompt") && links(node).some(([name]) => isPicture(name));
+  return isPrompted || is(node, "edits_without_a_model_input") || links(node).some(isModel);
 };
 
-/** Brings a picture in from outside. */
+/** Loads a picture from outside the graph. */
 function isLoader(node) {
   if (links(node).some(([name]) => isPicture(name)) || is(node, "loads_mask")) return false;
-  return !samples(node) && !asksService(node) && namesPicture(node);
+  return !samples(node) && !callsService(node) && namesPicture(node);
 }
 
-/** Names a file, a folder or a camera that pictures come from. */
+/** Names a file, folder or camera as the source of pictures. */
 function namesPicture(node) {
-  const given = [...node.inputs].filter(([, value]) => ["string", "boolean"].includes(typeof value));
-  return is(node, "loads_picture") || given.some(([name]) => fits("picture_sources", name));
+  const literals = [...node.inputs].filter(([, value]) => ["string", "boolean"].includes(typeof value));
+  return is(node, "loads_picture") || literals.some(([name]) => fits("picture_sources", name));
 }
 
-/** [[width, height] that the node nearest to the end states or null, whether nodes behind it may have resized it] */
+/** -> [[width, height] stated by the node nearest to the output, or null; whether later nodes may have resized it] */
 function statedSize(graph, path) {
   let resized = false;
   for (const node of path.map((id) => graph.get(id))) {
@@ -148,7 +149,7 @@ function statedSize(graph, path) {
   return [null, false];
 }
 
-/** A positive whole number, written here or in the node that it is linked from. */
+/** A positive integer, given here or in the linked node; else null. */
 function wholeNumber(graph, value) {
   if (Array.isArray(value) && value.length && graph.has(String(value[0]))) {
     const { inputs } = graph.get(String(value[0]));
@@ -157,16 +158,16 @@ function wholeNumber(graph, value) {
   return Number.isInteger(value) && value > 0 ? value : null;
 }
 
-/** The text that one of the node's `names` holds, or that the nodes it is linked from hold in `fields`. */
-function told(graph, node, names, fields) {
+/** The text in one of the node's inputs `names`, or in `fields` of the nodes linked to it; else null. */
+function textFor(graph, node, names, fields) {
   if (!node) return null;
   const linked = new Map(links(node));
   for (const name of names) {
     if (linked.has(name)) {
       for (const source of walkBack(graph, [linked.get(name)], () => true)) {
         const { inputs } = graph.get(source);
-        const found = fields.map((field) => textOf(inputs.get(field))).find(Boolean);
-        if (found) return found;
+        const text = fields.map((field) => textOf(inputs.get(field))).find(Boolean);
+        if (text) return text;
       }
     } else if (textOf(node.inputs.get(name))) return textOf(node.inputs.get(name));
   }

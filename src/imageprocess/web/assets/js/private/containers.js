@@ -1,23 +1,23 @@
-// Bytes -> where each container keeps what is said about the picture (provenance/containers). Every walker follows the
-// container's own structure, so a marker that merely occurs somewhere in the bytes is never found; each is bounded.
+// Finds the metadata records in a file's container (port of provenance/containers). Every reader follows the container's
+// structure, so that a marker elsewhere in the bytes is never mistaken for a record, and every loop is bounded.
 
 import { latin1, Reader } from "./bytes.js";
-import { walkJpeg } from "./jpegrecords.js";
-import { walkPng } from "./pngrecords.js";
+import { walkJpeg } from "./jpeg-records.js";
+import { walkPng } from "./png-records.js";
 import { capped, joined, Records, split } from "./records.js";
 
 const MAX_PARTS = 65536;
 
 const WALKERS = { JPEG: walkJpeg, PNG: walkPng, WEBP: walkWebp, AVIF: walkIsobmff, HEIC: walkIsobmff, GIF: walkGif };
 
-/** -> Records. A damaged container gives what was read before the damage. */
+/** @returns {Promise<Records>} from a damaged container, the records before the damage */
 export async function readRecords(data, format) {
   const records = new Records();
-  if (format === "TIFF") records.exif = [data]; // a TIFF file is one TIFF structure, the same as an EXIF block is
+  if (format === "TIFF") records.exif = [data]; // a TIFF file has the same structure as an EXIF block
   try {
     await WALKERS[format]?.(data, records);
   } catch (error) {
-    if (!(error instanceof RangeError)) throw error; // cut off
+    if (!(error instanceof RangeError)) throw error; // truncated
   }
   return records;
 }
@@ -32,22 +32,22 @@ function walkWebp(data, records) {
   }
 }
 
-// AVIF: ISO base media boxes, metadata items through iinf and iloc (ISO/IEC 14496-12).
+// AVIF and HEIC: ISO base media boxes, metadata items through iinf and iloc (ISO/IEC 14496-12).
 
 const XMP_UUID = "\xbe\x7a\xcf\xcb\x97\xa9\x42\xe8\x9c\x71\x99\x94\x91\xe3\xaf\xac";
 const C2PA_UUID = "\xd8\xfe\xc3\xd6\x1b\x0e\x48\x3c\x92\x97\x58\x28\x87\x7e\xc4\x81";
 const MAX_ITEMS = 4096;
 
 function walkIsobmff(data, records) {
-  const at = new Reader(data);
-  for (const { kind, start, end } of at.boxes(0, data.length)) {
-    if (kind === "meta") readMeta(at, start + 4, end, records); // 4: version and flags
-    else if (kind === "uuid" && at.ascii(start, 16) === C2PA_UUID) records.store ??= c2paBox(data, start + 16, end);
-    else if (kind === "uuid" && at.ascii(start, 16) === XMP_UUID) records.addXmp(capped(data, start + 16, end - start - 16));
+  const reader = new Reader(data);
+  for (const { kind, start, end } of reader.boxes(0, data.length)) {
+    if (kind === "meta") readMeta(reader, start + 4, end, records); // 4: version and flags
+    else if (kind === "uuid" && reader.ascii(start, 16) === C2PA_UUID) records.store ??= c2paBox(data, start + 16, end);
+    else if (kind === "uuid" && reader.ascii(start, 16) === XMP_UUID) records.addXmp(capped(data, start + 16, end - start - 16));
   }
 }
 
-/** The manifest store in C2PA's uuid box: version and flags, a purpose, an offset, then the store. */
+/** The manifest store in a C2PA uuid box: version and flags, purpose, offset, store. */
 function c2paBox(data, start, end) {
   const [purpose] = split(data.subarray(start + 4, Math.min(start + 64, end)));
   if (latin1(purpose) !== "manifest") return null;
@@ -55,44 +55,44 @@ function c2paBox(data, start, end) {
   return capped(data, store, end - store);
 }
 
-function readMeta(at, start, end, records) {
-  const bodies = Object.fromEntries(at.boxes(start, end).map((box) => [box.kind, box]));
+function readMeta(reader, start, end, records) {
+  const bodies = Object.fromEntries(reader.boxes(start, end).map((box) => [box.kind, box]));
   if (!bodies.iinf || !bodies.iloc) return;
-  const items = itemInfos(at, bodies.iinf);
-  for (const { id, method, extents } of itemLocations(at, bodies.iloc)) {
+  const items = itemInfos(reader, bodies.iinf);
+  for (const { id, method, extents } of itemLocations(reader, bodies.iloc)) {
     const item = items.get(id);
     if (!item || method > 1) continue;
     const base = method === 1 ? (bodies.idat?.start ?? 0) : 0;
-    const parts = extents.map(([offset, size]) => capped(at.data, base + offset, size) ?? new Uint8Array());
+    const parts = extents.map(([offset, size]) => capped(reader.data, base + offset, size) ?? new Uint8Array());
     const payload = Uint8Array.from(parts.flatMap((part) => [...part]));
-    // A 32-bit offset to the TIFF header comes first.
+    // Starts with a 32-bit offset to the TIFF header.
     if (item.kind === "Exif" && payload.length > 4) records.addExif(payload.subarray(4 + new Reader(payload).u32(0)));
     else if (item.kind === "mime" && item.mime === "application/rdf+xml") records.addXmp(payload);
   }
 }
 
-/** Item id -> its type, from the `infe` boxes (versions 2 and 3; older ones name no type). */
-function itemInfos(at, { start, end }) {
+/** Item id -> {kind, mime}, from the `infe` boxes of versions 2 and 3; older ones have no type. */
+function itemInfos(reader, { start, end }) {
   const items = new Map();
-  const countSize = at.u8(start) === 0 ? 2 : 4;
-  for (const box of at.boxes(start + 4 + countSize, end)) {
-    const version = at.u8(box.start);
+  const countSize = reader.u8(start) === 0 ? 2 : 4;
+  for (const box of reader.boxes(start + 4 + countSize, end)) {
+    const version = reader.u8(box.start);
     if (box.kind !== "infe" || (version !== 2 && version !== 3) || items.size >= MAX_ITEMS) continue;
-    const id = version === 2 ? at.u16(box.start + 4) : at.u32(box.start + 4);
+    const id = version === 2 ? reader.u16(box.start + 4) : reader.u32(box.start + 4);
     const typeAt = box.start + 4 + (version === 2 ? 2 : 4) + 2;
-    const names = latin1(at.data.subarray(typeAt + 4, box.end)).split("\0");
-    items.set(id, { kind: at.ascii(typeAt, 4), mime: names[1] ?? "" });
+    const names = latin1(reader.data.subarray(typeAt + 4, box.end)).split("\0");
+    items.set(id, { kind: reader.ascii(typeAt, 4), mime: names[1] ?? "" });
   }
   return items;
 }
 
 /** {id, method, extents: [[offset, size], ...]} of each item in the `iloc` box. */
-function* itemLocations(at, { start, end }) {
-  let place = start;
+function* itemLocations(reader, { start, end }) {
+  let offset = start;
   const number = (size) => {
     let value = 0;
-    for (let i = 0; i < size; i++) value = value * 256 + (place + i < end ? at.u8(place + i) : 0);
-    place += size;
+    for (let i = 0; i < size; i++) value = value * 256 + (offset + i < end ? reader.u8(offset + i) : 0);
+    offset += size;
     return value;
   };
   const version = number(1);
@@ -112,7 +112,7 @@ function* itemLocations(at, { start, end }) {
       const offset = base + number(offsetSize);
       extents.push([offset, number(lengthSize)]);
     }
-    if (place > end) return;
+    if (offset > end) return;
     yield { id, method, extents };
   }
 }
@@ -129,11 +129,11 @@ function walkGif(data, records) {
   }
 }
 
-/** Keep what the extension at `at` says; returns the place behind it. */
+/** Store the record in the extension at `at`; returns the offset after it. */
 function readExtension(data, at, records) {
   const [label, start] = [data[at + 1], at + 2];
   const end = skipBlocks(data, start);
-  if (end > data.length) return end; // cut off
+  if (end > data.length) return end; // truncated
   if (label === 0xfe) records.addText("GIF comment", "GIF:comment", joinBlocks(data, start, end));
   else if (label === 0xff && data[start] === 11) {
     const name = latin1(data.subarray(start + 1, start + 12));
@@ -144,7 +144,7 @@ function readExtension(data, at, records) {
   return end;
 }
 
-/** The place behind a chain of sub-blocks; behind the data where it is cut off. */
+/** The offset after a chain of sub-blocks; beyond the data if it is truncated. */
 function skipBlocks(data, at) {
   while (data[at]) at += 1 + data[at];
   return at + 1;

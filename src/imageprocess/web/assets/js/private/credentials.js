@@ -1,9 +1,9 @@
-// Content Credentials -> evidence (provenance/c2pa). Where the library is not here, what they say is told, and that
-// nobody verified it; where it is, its report is judged as the service judges it.
+// Turns Content Credentials into evidence (port of provenance/c2pa). If the C2PA library has verified them, its report is
+// judged as the service judges it; otherwise the evidence states the claims and that nothing was verified.
 
-import { readClaims, tell } from "./claims.js";
-import { activeState, ingredientStates } from "./credentialstate.js";
-import { isC2paStore } from "./jpegrecords.js";
+import { readClaims, summarise } from "./claims.js";
+import { activeState, ingredientStates } from "./credential-state.js";
+import { isC2paStore } from "./jpeg-records.js";
 import { evidence, printable } from "./statements.js";
 
 const SAYS = {
@@ -17,9 +17,9 @@ const EXPIRED = "the certificate had expired, and no trusted time stamp says whe
 const FROM_INGREDIENT = "ingredient.signer.untrusted";
 const TRUST = { trusted: "trusted", untrusted: "valid_untrusted" };
 
-/** `verified`: verifier.js's, or null where nothing was checked. -> [evidence] */
+/** Items of evidence. `verified`: result of verifier.js, or null if nothing was verified. */
 export function readC2pa(store, xmp, verified) {
-  if (store && isC2paStore(store)) return verified ? judge(store, verified) : [unchecked(store)];
+  if (store && isC2paStore(store)) return verified ? verifiedEvidence(store, verified) : [unverified(store)];
   const address = xmp.get("{http://purl.org/dc/terms/}provenance") ?? "";
   if (!/^https?:\/\//.test(address)) return [];
   return [
@@ -32,22 +32,22 @@ export function readC2pa(store, xmp, verified) {
   ];
 }
 
-/** What the manifest says: as good as an unsigned note. */
-function unchecked(store, why = WHY) {
-  const found = readClaims(store);
-  if (!found) return notVerified(why);
-  const story = tell(found.manifests, found.active, new Set(found.manifests.keys()));
-  const { generator } = found.manifests.get(found.active);
+/** The manifest's claims without verification: no better than an unsigned note. */
+function unverified(store, why = WHY) {
+  const claims = readClaims(store);
+  if (!claims) return notVerified(why);
+  const summary = summarise(claims.manifests, claims.active, new Set(claims.manifests.keys()));
+  const { generator } = claims.manifests.get(claims.active);
   const name = printable(String(generator || "an unnamed program"), 120);
-  const claim = `Content Credentials by ${name} say ${SAYS[story.pointsTo]}; their signature was not checked: ${why}.`;
-  return evidence("c2pa", claim, "unsigned", story.pointsTo, {
+  const claim = `Content Credentials by ${name} say ${SAYS[summary.pointsTo]}; their signature was not checked: ${why}.`;
+  return evidence("c2pa", claim, "unsigned", summary.pointsTo, {
     proves: "That the file carries a manifest that says so.",
     does_not_prove: "That anyone signed it, or that it belongs to this picture: nothing of it was checked.",
     state: "not_verified",
     generator,
-    model: story.agents.join(", "),
-    signals: story.signals,
-    manifests: story.manifests,
+    model: summary.agents.join(", "),
+    signals: summary.signals,
+    manifests: summary.manifests,
   });
 }
 
@@ -58,7 +58,7 @@ const notVerified = (why) =>
     state: "not_verified",
   });
 
-function judge(store, { report, list, isLegacy, unreadable: why, refused }) {
+function verifiedEvidence(store, { report, list, isLegacy, unreadable: why, refused }) {
   if (refused) return [notVerified(refused)];
   const claims = readClaims(store);
   if (why !== undefined || !claims) return [unreadable(`the library that reads them says: ${printable(why ?? "no claim", 200)}`)];
@@ -67,43 +67,43 @@ function judge(store, { report, list, isLegacy, unreadable: why, refused }) {
   const facts = signerFacts(report.manifests?.[active] ?? {});
   const { state, failures } = activeState(results.activeManifest ?? {});
   if (state === "contradictory") return [unreadable("one of their content hashes matches the picture, and another does not")];
-  if (state === "unchecked") return [unchecked(store, EXPIRED)];
+  if (state === "unchecked") return [unverified(store, EXPIRED)];
   if (state === "broken") return [broken(failures, facts)];
   const states = ingredientStates(report.manifests ?? {}, results);
-  const among = (wanted) => new Set([...states].filter(([, one]) => wanted(one)).map(([label]) => label));
-  const intact = among((one) => one !== "broken");
-  const story = tell(claims.manifests, active, state === "trusted" ? among((one) => one === "trusted") : intact);
-  const found = [told(state, story, facts, failures, list, isLegacy)];
+  const labelsWhere = (test) => new Set([...states].filter(([, each]) => test(each)).map(([label]) => label));
+  const intact = labelsWhere((each) => each !== "broken");
+  const summary = summarise(claims.manifests, active, state === "trusted" ? labelsWhere((each) => each === "trusted") : intact);
+  const items = [signedEvidence(state, summary, facts, failures, list, isLegacy)];
   if (state === "trusted") {
-    // What an untrusted ingredient adds is only as good as that ingredient's signer.
-    const wider = tell(claims.manifests, active, intact);
-    if (wider.pointsTo !== story.pointsTo && ["ai", "ai_edited"].includes(wider.pointsTo)) {
-      found.push(told("untrusted", wider, facts, [FROM_INGREDIENT], list, isLegacy));
+    // What an untrusted ingredient adds is only as trustworthy as that ingredient's signer.
+    const withUntrusted = summarise(claims.manifests, active, intact);
+    if (withUntrusted.pointsTo !== summary.pointsTo && ["ai", "ai_edited"].includes(withUntrusted.pointsTo)) {
+      items.push(signedEvidence("untrusted", withUntrusted, facts, [FROM_INGREDIENT], list, isLegacy));
     }
   }
-  return found;
+  return items;
 }
 
-function told(state, story, facts, failures, list, isLegacy) {
+function signedEvidence(state, summary, facts, failures, list, isLegacy) {
   const signer = printable(String(facts.signer || "an unnamed signer"), 120);
-  let who = `Content Credentials signed by ${signer}, whom we cannot trust (${reason(failures, list)}), say`;
+  let subject = `Content Credentials signed by ${signer}, whom we cannot trust (${reason(failures, list)}), say`;
   let does_not_prove = "Who signed it, or that the claim is true: anyone can sign with a certificate of their own.";
   if (state === "trusted") {
-    who = `Content Credentials signed by ${signer}, who is on the ${isLegacy ? "frozen interim trust list (legacy)" : "trust list"}, say`;
+    subject = `Content Credentials signed by ${signer}, subject is on the ${isLegacy ? "frozen interim trust list (legacy)" : "trust list"}, say`;
     does_not_prove = "That the signer told the truth or was not deceived, or what the picture shows.";
   } else if (failures.includes(FROM_INGREDIENT)) {
-    who = "A part's own Content Credentials, by a signer whom we cannot trust, say";
+    subject = "A part's own Content Credentials, by a signer whom we cannot trust, say";
     does_not_prove = "Who signed that part's record, or that it is true.";
   }
   const { generator, ...others } = facts;
-  return evidence("c2pa", `${who} ${SAYS[story.pointsTo]}.`, TRUST[state], story.pointsTo, {
+  return evidence("c2pa", `${subject} ${SAYS[summary.pointsTo]}.`, TRUST[state], summary.pointsTo, {
     proves: "That neither the picture nor this record was changed since it was signed.",
     does_not_prove,
     state: state === "trusted" && isLegacy ? "legacy" : state,
     generator,
-    model: story.agents.join(", "),
-    signals: story.signals,
-    manifests: story.manifests,
+    model: summary.agents.join(", "),
+    signals: summary.signals,
+    manifests: summary.manifests,
     trust_list: list ? `${list.count} certificates${list.fetched ? `, fetched ${list.fetched}` : ""}` : "none installed",
     codes: failures,
     ...others,

@@ -1,29 +1,31 @@
-// A file -> the small pictures that the network sees, as decode/decode.py and model/views.py make them: oriented,
-// laid over white, the colour profile ignored, Pillow's resampling. The browser decodes; nothing of it scales.
+// Decodes a file into the model's input views as decode/decode.py and model/views.py do: upright, over white, colour
+// profile ignored, resampled as Pillow does. The browser decodes only; it never scales.
 
 import { BlankReader } from "./blank.js";
 import { MIME } from "./sniff.js";
 import { readTiff } from "./tiff.js";
 import { ViewCutter } from "./views.js";
-import { MarkReader, readStealth } from "./watermark.js";
+import { WatermarkReader, readStealth } from "./watermark.js";
 
-const STRIP_PIXELS = 4_000_000; // read back at a time
+const STRIP_PIXELS = 4_000_000; // read back from the canvas at a time
 
 export class DecodeError extends Error {}
 
 /**
- * `data`: the file without its EXIF turn, which `orientation` is; an AVIF's turns are its container's, and the browser's.
- * `spec`: the model's. -> {pixels (views x height x width x 3), width, height as a person sees the picture, mark,
- * hidden: what watermark.js found, blank: whether there is anything to judge}. Throws a DecodeError.
+ * @param {Uint8Array} data the file without its EXIF orientation (AVIF keeps orientation in its container, and the browser
+ * applies it) @param {string} format @param {number} orientation 1 to 8 @param {object} spec the model's
+ * @param {{width: number, height: number} | null} reduced size at which to decode a huge picture
+ * @returns pixels (views x height x width x 3), upright width and height, what watermark.js found (mark, hidden), and
+ * whether the picture is blank. Throws a DecodeError.
  */
 export async function decode(data, format, orientation, spec, reduced = null) {
   const bitmap = await open(data, format, reduced);
   try {
-    const turn = format === "AVIF" ? 1 : orientation;
-    const found = read(bitmap, turn, spec);
-    // Hidden texts do not outlive a turn, or a format that loses bits.
-    const hidden = turn === 1 && format !== "JPEG" ? await readStealth(found.width, found.height, columnsOf(bitmap)) : null;
-    return { ...found, hidden };
+    const rotation = format === "AVIF" ? 1 : orientation;
+    const result = read(bitmap, rotation, spec);
+    // Hidden texts do not survive rotation or lossy formats.
+    const hidden = rotation === 1 && format !== "JPEG" ? await readStealth(result.width, result.height, columnsOf(bitmap)) : null;
+    return { ...result, hidden };
   } finally {
     bitmap.close();
   }
@@ -45,29 +47,29 @@ async function open(data, format, reduced) {
 function read(bitmap, orientation, spec) {
   const [width, height] = orientation >= 5 ? [bitmap.height, bitmap.width] : [bitmap.width, bitmap.height];
   const cutter = new ViewCutter(width, height, spec);
-  const marks = new MarkReader(width, height);
+  const watermark = new WatermarkReader(width, height);
   const blank = new BlankReader(width, height);
-  const rows = Math.max(8, Math.floor(STRIP_PIXELS / width / 8) * 8); // whole rows of the mark's blocks
+  const rows = Math.max(8, Math.floor(STRIP_PIXELS / width / 8) * 8); // whole rows of the watermark's blocks
   for (let top = 0; top < height; top += rows) {
     const count = Math.min(rows, height - top);
     const rgba = strip(bitmap, orientation, top, count, width);
     cutter.push(rgba, count);
-    marks.push(rgba, count);
+    watermark.push(rgba, count);
     blank.push(rgba, count);
   }
-  return { pixels: cutter.finish(), width, height, mark: marks.finish(), blank: blank.finish() };
+  return { pixels: cutter.finish(), width, height, mark: watermark.finish(), blank: blank.finish() };
 }
 
-/** The whole picture, upright and over white: height x width x 3 bytes. */
+/** The whole picture, upright, over white: height x width x 3 bytes. */
 export async function rgb(data, format, orientation) {
   const bitmap = await open(data, format);
   try {
-    const turn = format === "AVIF" ? 1 : orientation;
-    const [width, height] = turn >= 5 ? [bitmap.height, bitmap.width] : [bitmap.width, bitmap.height];
+    const rotation = format === "AVIF" ? 1 : orientation;
+    const [width, height] = rotation >= 5 ? [bitmap.height, bitmap.width] : [bitmap.width, bitmap.height];
     const pixels = new Uint8Array(3 * width * height);
     const rows = Math.max(1, Math.floor(STRIP_PIXELS / width));
     for (let top = 0, to = 0; top < height; top += rows) {
-      const rgba = strip(bitmap, turn, top, Math.min(rows, height - top), width);
+      const rgba = strip(bitmap, rotation, top, Math.min(rows, height - top), width);
       for (let from = 0; from < rgba.length; from += 4, to += 3) {
         pixels[to] = rgba[from];
         pixels[to + 1] = rgba[from + 1];
@@ -81,15 +83,15 @@ export async function rgb(data, format, orientation) {
 }
 
 /**
- * Rows `top` to `top + count` of the upright picture, 4 bytes a pixel, over white. The canvas only copies: a canvas that
- * turns a picture does not always hit its pixels.
+ * Rows `top` to `top + count` of the upright picture, 4 bytes per pixel, over white. The canvas only copies: rotating on
+ * a canvas is not pixel-exact.
  */
 function strip(bitmap, orientation, top, count, width) {
-  const turned = orientation >= 5;
+  const isTransposed = orientation >= 5;
   const flipX = [2, 3, 7, 8].includes(orientation);
   const flipY = [3, 4, 6, 7].includes(orientation);
   const { width: w, height: h } = bitmap;
-  const region = turned
+  const region = isTransposed
     ? { x: flipX ? w - top - count : top, y: 0, width: count, height: h }
     : { x: 0, y: flipY ? h - top - count : top, width: w, height: count };
   const canvas = new OffscreenCanvas(region.width, region.height);
@@ -103,15 +105,15 @@ function strip(bitmap, orientation, top, count, width) {
   const to = new Uint32Array(count * width);
   for (let y = 0; y < count; y++) {
     for (let x = 0; x < width; x++) {
-      const rawX = turned ? (flipX ? count - 1 - y : y) : flipX ? w - 1 - x : x;
-      const rawY = turned ? (flipY ? h - 1 - x : x) : flipY ? count - 1 - y : y;
+      const rawX = isTransposed ? (flipX ? count - 1 - y : y) : flipX ? w - 1 - x : x;
+      const rawY = isTransposed ? (flipY ? h - 1 - x : x) : flipY ? count - 1 - y : y;
       to[y * width + x] = from[rawY * region.width + rawX];
     }
   }
   return new Uint8Array(to.buffer);
 }
 
-/** Some columns of the picture as it lies: over white for its colours, and apart from them its alpha. */
+/** Returns a reader of columns of the picture as stored: colours over white ("rgb"), or the alpha channel ("alpha"). */
 const columnsOf = (bitmap) => (place, from, to) => {
   const canvas = new OffscreenCanvas(Math.max(1, to - from), bitmap.height);
   const context = canvas.getContext("2d", { alpha: place === "alpha", willReadFrequently: true });
@@ -124,8 +126,8 @@ const columnsOf = (bitmap) => (place, from, to) => {
 };
 
 /**
- * Does this browser give back the pixels that were drawn? Some add noise against fingerprinting, and the network would
- * read the noise. The same way through bitmap and canvas as a picture's.
+ * Whether the browser returns the pixels that were drawn, through the same bitmap and canvas calls as a picture. Some add
+ * noise against fingerprinting, which would change the model's input.
  */
 export async function isFaithful() {
   const side = 64;
@@ -140,6 +142,6 @@ export async function isFaithful() {
   const context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
   context.drawImage(bitmap, 0, 0);
   bitmap.close();
-  const found = context.getImageData(0, 0, side, side).data;
-  return drawn.data.every((value, i) => value === found[i]);
+  const readBack = context.getImageData(0, 0, side, side).data;
+  return drawn.data.every((value, i) => value === readBack[i]);
 }

@@ -1,20 +1,22 @@
-// What a generator wrote about one picture, and how that becomes evidence (provenance/generators/generation.py).
+// Turns a generator's record of how it made a picture into evidence (port of provenance/generators/generation.py).
 
 import { evidence, printable } from "./statements.js";
 
 const POINTS_TO = { made: "ai", edited: "ai_edited", unclear: "nothing" };
 
 /**
- * `found`: {generator, how ("made" where left out), prompt, negative_prompt, seed, sampler, model, settings: Map,
- * size: [width, height], resized}. A record whose own picture size contradicts the file's pixels says nothing.
+ * Evidence of one record. A record that states another picture size than the file's proves nothing.
+ * @param {any} record {generator, how (default "made"), prompt, negative_prompt, seed, sampler, model, settings: Map,
+ * size: [width, height], resized}
+ * @param {{width: number, height: number}} image
  */
-export function toEvidence(found, image) {
-  const { generator, size, settings = new Map() } = found;
-  let how = found.how ?? "made";
+export function toEvidence(record, image) {
+  const { generator, size, settings = new Map() } = record;
+  let how = record.how ?? "made";
   const described = size ? `${size[0]}x${size[1]}` : null;
   const name = printable(generator, 80);
   let claim;
-  if (how === "made" && size && !sizeFits(size, found.resized, image)) {
+  if (how === "made" && size && !sizeFits(size, record.resized, image)) {
     how = "unclear";
     claim =
       `A record by ${name} describes a picture of ${described} pixels, but this one has ` +
@@ -28,17 +30,17 @@ export function toEvidence(found, image) {
       "That the record belongs to this picture or that it is true: it is not signed, and anyone can copy, change or remove it.",
     generator,
     how,
-    prompt: found.prompt,
-    negative_prompt: found.negative_prompt,
-    seed: found.seed,
-    sampler: found.sampler,
-    model: found.model,
+    prompt: record.prompt,
+    negative_prompt: record.negative_prompt,
+    seed: record.seed,
+    sampler: record.sampler,
+    model: record.model,
     settings,
     described_size: described,
   });
 }
 
-/** The same size, or with resizing steps the same proportions. Latents come in steps of 8 pixels. */
+/** Whether the size is the image's, or after resizing steps its proportions. Latents come in steps of 8 pixels. */
 export function sizeFits([width, height], resized, image) {
   if (!resized) return Math.abs(image.width - width) <= 8 && Math.abs(image.height - height) <= 8;
   const scale = image.width / width;
@@ -46,8 +48,8 @@ export function sizeFits([width, height], resized, image) {
 }
 
 /**
- * The JSON in `text`, or null; objects as Maps, which keep the order of names even where they look like numbers. NaN
- * and Infinity are null; whole numbers too long for a double are kept as their digits.
+ * Parse JSON, null if invalid. Objects become Maps, which keep the order of keys even if they look like numbers; NaN
+ * and Infinity become null; integers too long for a double become strings of digits.
  */
 export function parseJson(text) {
   if (!text) return null;
@@ -74,7 +76,7 @@ function toMaps(value) {
   return new Map(Object.entries(value).map(([name, item]) => [name.slice(1), toMaps(item)]));
 }
 
-/** `value` when it is text, a number's digits, or null. */
+/** A non-empty string, or a number as string; else null. */
 export function textOf(value) {
   if (typeof value === "string") return value || null;
   return typeof value === "number" ? String(value) : null;
@@ -82,6 +84,6 @@ export function textOf(value) {
 
 export const isScalar = (value) => ["string", "number", "boolean"].includes(typeof value);
 
-/** The record's plain values, for showing. */
-export const scalars = (record, leaveOut = []) =>
-  new Map([...record].filter(([name, value]) => !leaveOut.includes(name) && isScalar(value) && value !== ""));
+/** The record's scalar values, for display. */
+export const scalars = (record, excluded = []) =>
+  new Map([...record].filter(([name, value]) => !excluded.includes(name) && isScalar(value) && value !== ""));

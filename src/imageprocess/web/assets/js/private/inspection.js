@@ -1,36 +1,36 @@
-// All that a file says of itself: its named texts and its credentials' manifests (provenance/inspection.py and
-// c2pa/identities.py). Nothing is verified here; the evidence of a record says what holds.
+// Lists a file's named texts and C2PA manifests (port of provenance/inspection.py and c2pa/identities.py). Nothing is
+// verified here; a record's evidence says what holds.
 
 import { utf8 } from "./bytes.js";
 import { decodeCbor } from "./cbor.js";
-import { readClaims, tell } from "./claims.js";
+import { readClaims, summarise } from "./claims.js";
 import { parseJson } from "./generation.js";
-import { isC2paStore } from "./jpegrecords.js";
+import { isC2paStore } from "./jpeg-records.js";
 import { printable } from "./statements.js";
-import { TABLE } from "./table.js";
+import { TABLE } from "./tools-table.js";
 
-const MAX_TEXT = 20_000; // characters shown of one text
+const MAX_TEXT = 20_000; // characters listed of one text
 const MAX_NAMES = 16;
 
-/** `file`: readFile's. -> {texts: [{place, name, text, characters}], manifests: the active one first} */
+/** `file`: result of parseMetadata. -> {texts: [{place, name, text, characters}], manifests}, the active manifest first. */
 export const inspection = (file) => ({
   texts: file.texts.all.map(({ place, name, text }) => ({
     place, name: printable(name, 200), text: printable(text, MAX_TEXT), characters: [...text].length,
   })),
-  manifests: file.store && isC2paStore(file.store) ? listed(readClaims(file.store)) : [],
+  manifests: file.store && isC2paStore(file.store) ? listManifests(readClaims(file.store)) : [],
 });
 
-function listed(found) {
-  if (!found) return [];
-  const labels = new Set(found.manifests.keys());
-  return [...found.manifests].reverse().map(([label, manifest]) => {
-    const story = tell(found.manifests, label, labels);
+function listManifests(claims) {
+  if (!claims) return [];
+  const labels = new Set(claims.manifests.keys());
+  return [...claims.manifests].reverse().map(([label, manifest]) => {
+    const summary = summarise(claims.manifests, label, labels);
     return {
       label: printable(label, 200),
-      active: label === found.active,
+      active: label === claims.active,
       claim_generator: manifest.generator ? printable(String(manifest.generator), 200) : null,
-      says: story.pointsTo,
-      software: story.agents.map((name) => printable(name, 200)),
+      says: summary.pointsTo,
+      software: summary.agents.map((name) => printable(name, 200)),
       assertions: manifest.assertions.map((one) => printable(one.label, 100)),
       identities: manifest.assertions.filter((one) => one.label.startsWith("cawg.identity")).map(({ data }) => printable(identity(data), 300)),
       soft_bindings: softBindings(manifest),
@@ -41,7 +41,7 @@ function listed(found) {
   });
 }
 
-/** Watermarks and fingerprints by which a stripped picture can be matched with its manifest again, by name. */
+/** Names of watermarks and fingerprints that link a picture without metadata to its manifest. */
 function softBindings({ assertions }) {
   const bindings = assertions.filter(({ label, data }) => label.startsWith("c2pa.soft-binding") && data instanceof Map);
   return bindings.map(({ data }) => {
@@ -51,17 +51,17 @@ function softBindings({ assertions }) {
   });
 }
 
-/** Who a CAWG identity assertion names, the roles it claims, and the kind of its signature. */
+/** "name, role (signature type)" of a CAWG identity assertion. */
 function identity(data) {
   const payload = data instanceof Map ? data.get("signer_payload") : null;
   if (!(payload instanceof Map)) return "unreadable";
-  const told = payload.get("role");
-  const roles = (Array.isArray(told) ? told : []).map((role) => String(role).replace(/^cawg\./, ""));
+  const role = payload.get("role");
+  const roles = (Array.isArray(role) ? role : []).map((each) => String(each).replace(/^cawg\./, ""));
   const names = namesIn(data.get("signature")).join(", ") || "no name";
   return `${[names, ...roles].join(", ")} (${payload.get("sig_type") ?? "unknown kind"})`;
 }
 
-/** COSE_Sign1: protected header, unprotected header, payload, signature. */
+/** Verified names in a COSE_Sign1 signature: [protected header, unprotected header, payload, signature]. */
 function namesIn(signature) {
   if (!(signature instanceof Uint8Array)) return [];
   let envelope;

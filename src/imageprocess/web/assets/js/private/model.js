@@ -1,10 +1,10 @@
 // @ts-nocheck
-// The shipped network in the browser: ONNX Runtime's WebAssembly build, one thread, SIMD (model/session.py and
-// model/calibrate.py). Files come from this very host.
+// Runs a model in the browser with ONNX Runtime Web: WebAssembly, one thread, SIMD (port of model/session.py and
+// model/calibrate.py). All files come from the pages' own host.
 
-import { sha256 } from "./digest.js";
-import { forget, load, loadInParts } from "./store.js";
-import { blockEnds, withOutputs } from "./graph.js";
+import { sha256 } from "./sha256.js";
+import { download, downloadInParts, removeCached } from "./download-cache.js";
+import { blockOutputs, withOutputs } from "./onnx-outputs.js";
 import { percent } from "./verdict.js";
 
 const ROOT = new URL("../../../", import.meta.url);
@@ -15,10 +15,10 @@ let runtime = null; // ONNX Runtime's module, once
 async function startRuntime(report) {
   if (runtime) return runtime;
   const { version } = await json(new URL("runtime.json", RUNTIME));
-  const binary = await load(new URL("ort-wasm-simd-threaded.wasm", RUNTIME), version, report);
+  const binary = await download(new URL("ort-wasm-simd-threaded.wasm", RUNTIME), version, report);
   const ort = await import(new URL("ort.wasm.bundle.min.mjs", RUNTIME));
   ort.env.wasm.wasmBinary = binary.buffer;
-  ort.env.wasm.numThreads = 1; // more would ask for cross-origin isolation
+  ort.env.wasm.numThreads = 1; // more would require cross-origin isolation
   ort.env.wasm.proxy = false; // this is a worker already
   ort.env.logLevel = "error";
   runtime = ort;
@@ -26,23 +26,24 @@ async function startRuntime(report) {
 }
 
 async function json(address) {
-  const response = await fetch(address, { cache: "no-cache" }); // a new version is seen at once
+  const response = await fetch(address, { cache: "no-cache" }); // so that a new version is used at once
   if (!response.ok) throw new Error(`${address.pathname}: ${response.status}`);
   return response.json();
 }
 
-/** A network's bytes, which are those that model.json names or none. `inParts`: can go on where it was broken off. */
+/** The bytes of model.onnx, checked against the hash in model.json. `inParts`: an interrupted download can be resumed. */
 async function fetchNetwork(address, hash, inParts, report) {
-  const bytes = await (inParts ? loadInParts : load)(address, hash, report);
+  const bytes = await (inParts ? downloadInParts : download)(address, hash, report);
   if ((await sha256(bytes)) === hash) return bytes;
-  await forget(address);
-  throw new Error(`${address}: not the file that model.json names (its SHA-256 differs)`);
+  await removeCached(address);
+  throw new Error(`${address}: the SHA-256 differs from the one in model.json`);
 }
 
 export class Model {
   /**
-   * `folder`: "model/", "network/" or "thorough/"; `site`: where its network lies, if not beside these pages.
-   * `report(loaded, total)` in bytes, over all files.
+   * @param {string} folder "model/", "network/" or "thorough/"
+   * @param {(loaded: number, total: number) => void} report progress in bytes, over all files
+   * @param {string | URL} site base address of the model file, if not beside these pages
    */
   static async load(folder, report = () => {}, site = ROOT) {
     const spec = await json(new URL("model.json", new URL(folder, ROOT)));
@@ -63,15 +64,15 @@ export class Model {
 
   static async open(ort, spec, bytes, blocks = []) {
     const model = new Model();
-    // Only a drawn network is opened again; the large ones are not held twice.
+    // Only the illustrated network is opened a second time; large models are not kept twice.
     Object.assign(model, { ort, spec, blocks, bytes: spec.views ? null : bytes });
     model.session = await ort.InferenceSession.create(bytes, { executionProviders: ["wasm"] });
     return model;
   }
 
-  /** The same network, giving its blocks' feature maps as well. */
+  /** The same model with the feature maps of its blocks as additional outputs. */
   withBlocks() {
-    const blocks = blockEnds(this.bytes);
+    const blocks = blockOutputs(this.bytes);
     return Model.open(this.ort, this.spec, withOutputs(this.bytes, blocks), blocks);
   }
 
@@ -81,27 +82,27 @@ export class Model {
     const { width, height } = input;
     const count = pixels.length / (3 * width * height);
     const shape = views ? [1, count, 3, height, width] : [1, 3, height, width];
-    const found = await this.session.run({ pixels: new this.ort.Tensor("float32", normalise(pixels, input), shape) });
+    const outputs = await this.session.run({ pixels: new this.ort.Tensor("float32", normalise(pixels, input), shape) });
     return {
-      logits: [...found.logits.data],
-      heatmap: found.heatmap && ofWhole(found.heatmap),
-      blocks: this.blocks.map((name) => ({ maps: found[name].dims[1], side: found[name].dims[2], values: found[name].data })),
+      logits: [...outputs.logits.data],
+      heatmap: outputs.heatmap && wholeImageHeatmap(outputs.heatmap),
+      blocks: this.blocks.map((name) => ({ maps: outputs[name].dims[1], side: outputs[name].dims[2], values: outputs[name].data })),
     };
   }
 
-  /** Of being an AI's, calibrated. */
+  /** Calibrated probability that the picture was made by AI. */
   probability([ai, real]) {
     const { temperature, bias } = this.spec.calibration;
     return 1 / (1 + Math.exp(-((ai - real) / temperature + bias)));
   }
 
-  /** What each grade of this model has meant, as records have it (model/spec.py); null where nobody measured. */
+  /** Measured precision of each grade of this model (model/spec.py), as records contain it; null if not measured. */
   get grades() {
     const { by, ...where } = this.spec.measured?.grades ?? {};
-    return by ? Object.fromEntries(Object.entries(by).map(([grade, found]) => [grade, { ...found, ...where }])) : null;
+    return by ? Object.fromEntries(Object.entries(by).map(([grade, measured]) => [grade, { ...measured, ...where }])) : null;
   }
 
-  /** What the network says as evidence. */
+  /** The model's output as an item of evidence. */
   evidence(logits, thresholds, image, blank) {
     const { name, training } = this.spec;
     const p = this.probability(logits);
@@ -138,14 +139,14 @@ function normalise(pixels, { width, height, mean, std }) {
   return planes;
 }
 
-/** The heat map of the first view, which is the whole picture. */
-function ofWhole({ dims, data }) {
+/** The heat map of the first view, the whole picture. */
+function wholeImageHeatmap({ dims, data }) {
   const [height, width] = dims.slice(-2);
   return { width, height, values: toDisplay(data.subarray(0, width * height)) };
 }
 
-/** Contributions -> 0 to 1 for the eye: what speaks for a real picture is 0 (model/heatmap.py's to_display). */
+/** Scales contributions to 0..1 for display; contributions towards "real" become 0 (to_display in model/heatmap.py). */
 function toDisplay(values) {
-  const top = values.reduce((most, value) => Math.max(most, value), 0);
-  return Array.from(values, (value) => (top > 0 ? Math.round((1000 * Math.max(value, 0)) / top) / 1000 : 0));
+  const maximum = values.reduce((most, value) => Math.max(most, value), 0);
+  return Array.from(values, (value) => (maximum > 0 ? Math.round((1000 * Math.max(value, 0)) / maximum) / 1000 : 0));
 }

@@ -1,16 +1,16 @@
-// What a file's own records say, signed ones first (provenance/__init__.py, file.py).
+// Reads all metadata of a file and turns it into evidence, signed records first (port of provenance/__init__.py, metadata.py).
 
 import { utf8 } from "./bytes.js";
 import { readC2pa } from "./credentials.js";
 import { readExif } from "./exif.js";
 import { readGenerators } from "./generators.js";
 import { evidence, printable, sourceType } from "./statements.js";
-import { pattern, TABLE } from "./table.js";
+import { pattern, TABLE } from "./tools-table.js";
 import { collect, xmpTexts } from "./texts.js";
 import { readXmp } from "./xmp.js";
 
-/** All that a file says of itself, parsed. `records`: readRecords's. */
-export function readFile(records) {
+/** Parse the result of readRecords -> {exif, xmp, iim, store, texts}. */
+export function parseMetadata(records) {
   const [exif, ...others] = (records.exif.length ? records.exif : [null]).map(readExif);
   const xmp = new Map();
   for (const packet of [...records.xmp, ...(exif.xmp ? [exif.xmp] : [])]) {
@@ -26,24 +26,24 @@ export function readFile(records) {
   return { exif, xmp, iim, store: records.store ?? exif.store, texts: collect(texts) };
 }
 
-/** `file`: readFile's; `image`: the record's facts; `verified`: verifier.js's or null. -> [evidence] */
-export function readProvenance(file, image, verified = null) {
-  const { items, names } = readGenerators(file.texts, image);
-  return [...readC2pa(file.store, file.xmp, verified), ...readIptc(file.xmp, file.iim), ...items, ...readCamera(file.exif, names)];
+/** Evidence from the result of parseMetadata. `image`: {width, height}; `verified`: result of verifier.js, or null. */
+export function readProvenance(metadata, image, verified = null) {
+  const { items, names } = readGenerators(metadata.texts, image);
+  return [...readC2pa(metadata.store, metadata.xmp, verified), ...readIptc(metadata.xmp, metadata.iim), ...items, ...readCamera(metadata.exif, names)];
 }
 
 const IPTC_EXT = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}";
 const AI_PROPERTIES = ["AISystemUsed", "AISystemVersionUsed", "AIPromptInformation", "AIPromptWriterName"];
 
 function readIptc(xmp, iim) {
-  const found = [];
+  const items = [];
   const term = ["DigitalSourceType", "DigitalSourceFileType"].map((name) => sourceType(xmp.get(IPTC_EXT + name))).find(Boolean);
-  if (term) found.push(sourceTypeEvidence(term));
-  const told = AI_PROPERTIES.map((name) => xmp.get(IPTC_EXT + name));
-  if (told.some(Boolean)) found.push(aiSystemEvidence(told, term));
+  if (term) items.push(sourceTypeEvidence(term));
+  const aiProperties = AI_PROPERTIES.map((name) => xmp.get(IPTC_EXT + name));
+  if (aiProperties.some(Boolean)) items.push(aiSystemEvidence(aiProperties, term));
   const credit = xmp.get("{http://ns.adobe.com/photoshop/1.0/}Credit") || iim.get("Credit");
-  if (credit && Object.hasOwn(TABLE.credits, credit)) found.push(creditEvidence(credit));
-  return found;
+  if (credit && Object.hasOwn(TABLE.credits, credit)) items.push(creditEvidence(credit));
+  return items;
 }
 
 function sourceTypeEvidence(term) {
@@ -55,13 +55,16 @@ function sourceTypeEvidence(term) {
   });
 }
 
-/** Where a Digital Source Type stands beside them, it says what the system did; alone they are a claim of making. */
-/** @param {string[]} properties values of AI_PROPERTIES */
+/**
+ * IPTC's AI properties: beside a Digital Source Type, that term says what the system did; alone they claim generation.
+ * @param {string[]} properties values of AI_PROPERTIES
+ */
+
 function aiSystemEvidence([system, model, prompt, writer], term) {
-  const said = term ? TABLE.source_types[term][0] : "ai";
-  const pointsTo = ["ai", "ai_edited"].includes(said) ? said : "nothing";
-  const named = system ? ` ${printable(system, 80)}` : "";
-  return evidence("iptc", `The file's IPTC metadata names the AI system${named} that was used for this picture.`, "unsigned", pointsTo, {
+  const pointsToByType = term ? TABLE.source_types[term][0] : "ai";
+  const pointsTo = ["ai", "ai_edited"].includes(pointsToByType) ? pointsToByType : "nothing";
+  const nameOfSystem = system ? ` ${printable(system, 80)}` : "";
+  return evidence("iptc", `The file's IPTC metadata names the AI system${nameOfSystem} that was used for this picture.`, "unsigned", pointsTo, {
     proves: "That whoever last wrote this file's metadata named an AI system or its prompt.",
     does_not_prove: "That the statement is true: it is not signed, and anyone can write, change or remove it.",
     generator: system,
@@ -88,7 +91,7 @@ const IIM_NAMES = {
   115: "Source", 116: "CopyrightNotice", 120: "CaptionAbstract",
 };
 
-/** The texts of an IPTC IIM block by their names; data sets are 0x1C, record, data set, 16-bit size, value. */
+/** Map of name -> text in an IPTC IIM block; a data set is 0x1C, record, data set number, 16-bit size, value. */
 function iimTexts(iim) {
   const texts = new Map();
   for (let at = 0, i = 0; i < 1000 && at + 5 <= iim.length && iim[at] === 0x1c; i++) {
@@ -101,21 +104,21 @@ function iimTexts(iim) {
   return texts;
 }
 
-const MAX_NAME = 64; // characters of a maker's or a model's name; generators write whole records there
+const MAX_NAME = 64; // characters of a make or model; generators write whole records there
 const CAMERA_FACTS = {
   make: "Make", model: "Model", lens_make: "LensMake", lens: "LensModel", taken: "DateTimeOriginal", changed: "DateTime",
   software: "Software",
 };
 
-/** A maker's or a model's name, or "" where the field holds something else. */
+/** A make or model name, or "" if the field holds something else. */
 const cameraName = (text = "") => ([...text].length <= MAX_NAME && !/[{}[\]\n]/.test(text) ? text : "");
 
-/** At most one item: the camera that EXIF names, or, where it names none, that it has exposure settings. */
+/** At most one item: the camera named by EXIF, or that there are exposure settings without a name. */
 function readCamera({ texts: all, numbers }, generators) {
   const texts = Object.fromEntries([...all].filter(([name]) => !generators.has(name)));
   let [make, model] = [cameraName(texts.Make), cameraName(texts.Model)];
-  if (generators.has("Make") || pattern(TABLE.not_cameras, "i").test(make)) [make, model] = ["", ""]; // the model is no camera's either
-  const brand = make.toLowerCase().split(" ")[0]; // "NIKON CORPORATION", "NIKON D90": one name is enough
+  if (generators.has("Make") || pattern(TABLE.not_cameras, "i").test(make)) [make, model] = ["", ""]; // then the model is not a camera's either
+  const brand = make.toLowerCase().split(" ")[0]; // "NIKON CORPORATION", "NIKON D90": do not repeat the make
   const camera = model?.toLowerCase().startsWith(brand) ? model : `${make} ${model}`.trim();
   if (!camera && !Object.keys(numbers).length) return [];
   const claim = camera ? `EXIF names a camera: ${printable(camera, 120)}` : "EXIF has a camera's exposure settings";

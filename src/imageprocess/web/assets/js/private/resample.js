@@ -1,14 +1,14 @@
 // @ts-nocheck
-// Pillow's resampling, ported: the same filters, the same fixed-point coefficients, the same rounding to 8 bits between
-// the two passes, so that the network sees the very numbers that it sees in Python (libImaging/Resample.c, Reduce.c).
+// Port of Pillow's resampling (libImaging/Resample.c, Reduce.c): the same filters, fixed-point coefficients and rounding
+// to 8 bits between the two passes, so that the model gets bit-identical input to Python's.
 
 const PRECISION_BITS = 32 - 8 - 2;
 const HALF = 1 << (PRECISION_BITS - 1);
-const WHOLE_BYTES = 8 << 20; // at four a pixel
+const WHOLE_BYTES = 8 << 20; // at 4 bytes per pixel
 
 const sinc = (x) => (x === 0 ? 1 : Math.sin(x * Math.PI) / (x * Math.PI));
 
-// name -> [half the width of its support, the curve]
+// name -> [support radius, filter function]
 const FILTERS = {
   box: [0.5, (x) => (x > -0.5 && x <= 0.5 ? 1 : 0)],
   bilinear: [1, (x) => Math.max(0, 1 - Math.abs(x))],
@@ -25,14 +25,14 @@ function bicubic(x) {
 }
 
 /**
- * For each of `to` output places: where its inputs begin, how many there are, and their weights in fixed point. Of the
- * `from` inputs the last may be cut: together they are `span` long.
+ * Per output position (of `to`): index of the first input, number of inputs, fixed-point weights. The last of the `from`
+ * inputs may be partial: together they span `span`.
  */
 function coefficients(from, span, to, filter) {
-  if (from === to && span === to) return null; // nothing to do
+  if (from === to && span === to) return null; // same size
   const [width, curve] = FILTERS[filter];
-  const scale = Math.fround(span) / to; // Pillow has its box in single precision
-  const stretch = Math.max(scale, 1); // a filter widens when it shrinks: no aliasing
+  const scale = Math.fround(span) / to; // Pillow's box is in single precision
+  const stretch = Math.max(scale, 1); // widen the filter when shrinking, against aliasing
   const support = width * stretch;
   const most = Math.ceil(support) * 2 + 1;
   const first = new Int32Array(to);
@@ -42,16 +42,16 @@ function coefficients(from, span, to, filter) {
     const centre = (place + 0.5) * scale;
     const start = Math.max(0, Math.trunc(centre - support + 0.5));
     const end = Math.min(from, Math.trunc(centre + support + 0.5));
-    const found = [];
+    const curveValues = [];
     let total = 0;
     for (let x = start; x < end; x++) {
       const weight = curve((x - centre + 0.5) * (1 / stretch));
-      found.push(weight);
+      curveValues.push(weight);
       total += weight;
     }
     first[place] = start;
     count[place] = end - start;
-    found.forEach((weight, i) => {
+    curveValues.forEach((weight, i) => {
       const share = (total === 0 ? weight : weight / total) * (1 << PRECISION_BITS);
       weights[place * most + i] = Math.trunc(share + (share < 0 ? -0.5 : 0.5));
     });
@@ -64,20 +64,20 @@ const clip8 = (sum) => {
   return value < 0 ? 0 : value > 255 ? 255 : value;
 };
 
-/** How many places become one by their mean, before the filter (Image.resize). */
+/** Reduction factor (`reducing_gap` of Image.resize): how many pixels are averaged into one before filtering. */
 const factor = (from, to, gap) => (gap && Math.trunc(from / to / gap)) || 1;
 
-/** Means of cells of `across` x `down` pixels, those at the right and at the bottom perhaps cut; row by row. */
+/** Averages cells of `across` x `down` pixels row by row; cells at the right and bottom edge may be partial. */
 class Reducer {
   constructor(width, across, down) {
     Object.assign(this, { width, across, down });
     this.cells = Math.ceil(width / across);
     this.sums = new Uint32Array(this.cells * 3);
     this.row = new Uint8Array(this.cells * 4);
-    this.taken = 0; // rows in the sums
+    this.rowCount = 0; // rows in `sums`
   }
 
-  /** `row`: 4 bytes a pixel. -> whether the cells are full. */
+  /** `row`: 4 bytes per pixel. -> whether the cells are complete. */
   add(row) {
     const { sums, across, width } = this;
     for (let to = 0, at = 0; to < sums.length; to += 3) {
@@ -93,29 +93,28 @@ class Reducer {
       sums[to + 1] += green;
       sums[to + 2] += blue;
     }
-    this.taken += 1;
-    return this.taken === this.down;
+    this.rowCount += 1;
+    return this.rowCount === this.down;
   }
 
-  /** The cells' means, 4 bytes each; the next row begins new cells. */
+  /** The cells' means, 4 bytes each; resets for the next row of cells. */
   means() {
-    const { sums, row, cells, across, width, taken } = this;
+    const { sums, row, cells, across, width, rowCount } = this;
     for (let cell = 0; cell < cells; cell++) {
-      const count = taken * Math.min(across, width - cell * across);
+      const count = rowCount * Math.min(across, width - cell * across);
       const share = Math.trunc(Math.fround(2 ** 32 / Math.fround(256 * count)));
       for (let channel = 0; channel < 3; channel++) {
         row[4 * cell + channel] = Math.imul(sums[3 * cell + channel] + (count >> 1), share) >>> 24;
       }
     }
     sums.fill(0);
-    this.taken = 0;
+    this.rowCount = 0;
     return row;
   }
 }
 
 /**
- * Takes the rows of a picture as they are decoded, a strip at a time, and gives the small picture at the end: the
- * picture is never held whole.
+ * Resizes a picture from strips of rows as they are decoded, so that the whole picture is never in memory.
  */
 export class Resampler {
   constructor(width, height, { width: toWidth, height: toHeight, filter, reducing_gap: gap }) {
@@ -128,35 +127,35 @@ export class Resampler {
     Object.assign(this, { width, height, toWidth, toHeight });
     this.across = coefficients(width, spans[0], toWidth, filter);
     this.down = coefficients(height, spans[1], toHeight, filter);
-    // Which pass Pillow 13 begins with, found by comparing with it (tests/e2e/test_golden.py): the order shows in the
-    // rounding between the two. Large pictures that are not reduced are resized across first, strip by strip
+    // Which pass Pillow 13 runs first, found by comparison (tests/e2e/test_golden.py): the order affects the rounding
+    // between the two. Large pictures that are not reduced are resized horizontally first, strip by strip
     // (model/preprocess.py).
     const whole = this.reducer !== null || 4 * width * height <= WHOLE_BYTES;
     this.downFirst = whole && this.down !== null && height - toHeight > 2 * Math.max(0, width - toWidth);
-    this.filled = 0; // rows so far
+    this.filled = 0; // rows received
     if (this.downFirst) this.sums = new Int32Array(toHeight * width * 3).fill(HALF);
     else this.rows = new Uint8Array(height * toWidth * 3);
   }
 
-  /** `rgba`: the next `count` rows, 4 bytes a pixel; alpha is not looked at. */
+  /** Add the next `count` rows, 4 bytes per pixel; alpha is ignored. */
   push(rgba, count) {
     const { reducer, rowBytes } = this;
     for (let y = 0; y < count; y++) {
       const row = rgba.subarray(y * rowBytes, (y + 1) * rowBytes);
-      if (!reducer) this.take(row);
-      else if (reducer.add(row)) this.take(reducer.means());
+      if (!reducer) this.addRow(row);
+      else if (reducer.add(row)) this.addRow(reducer.means());
     }
   }
 
-  take(row) {
-    if (this.downFirst) this.addDown(row);
+  addRow(row) {
+    if (this.downFirst) this.accumulateDown(row);
     else this.shrinkAcross(row, 4, this.rows, this.filled * this.toWidth * 3);
     this.filled += 1;
   }
 
-  /** (toHeight x toWidth x 3) bytes, red, green, blue. */
+  /** The resized picture: toHeight x toWidth x 3 bytes, RGB. */
   finish() {
-    if (this.reducer?.taken) this.take(this.reducer.means()); // what is left at the bottom
+    if (this.reducer?.rowCount) this.addRow(this.reducer.means()); // the partial last row of cells
     if (!this.downFirst) return this.down ? this.shrinkDown() : this.rows;
     const { width, toWidth, toHeight } = this;
     const low = Uint8Array.from(this.sums, clip8);
@@ -166,7 +165,7 @@ export class Resampler {
     return small;
   }
 
-  /** One row of `step` bytes a pixel -> `to`, from place `out` on. */
+  /** Resize one row of `step` bytes per pixel into `to`, from index `out`. */
   shrinkAcross(row, step, to, out) {
     const { across, toWidth } = this;
     for (let x = 0; x < toWidth; x++, out += 3) {
@@ -191,7 +190,7 @@ export class Resampler {
     }
   }
 
-  /** All rows, already narrow -> the small picture. */
+  /** Vertical pass over all rows, after the horizontal one. */
   shrinkDown() {
     const { rows, toWidth, toHeight, down } = this;
     const stride = toWidth * 3;
@@ -209,12 +208,12 @@ export class Resampler {
     return small;
   }
 
-  /** Row number `filled` into the sums of every output row that it is part of. */
-  addDown(row) {
+  /** Vertical pass first: add row number `filled` to the sums of every output row that it contributes to. */
+  accumulateDown(row) {
     const { down, sums, toHeight, width, filled } = this;
-    this.begun ??= 0; // the first output row that still takes input
-    while (this.begun < toHeight && down.first[this.begun] + down.count[this.begun] <= filled) this.begun += 1;
-    for (let y = this.begun; y < toHeight && down.first[y] <= filled; y++) {
+    this.firstOpen ??= 0; // first output row that still takes input
+    while (this.firstOpen < toHeight && down.first[this.firstOpen] + down.count[this.firstOpen] <= filled) this.firstOpen += 1;
+    for (let y = this.firstOpen; y < toHeight && down.first[y] <= filled; y++) {
       const i = filled - down.first[y];
       if (i >= down.count[y]) continue;
       const k = down.weights[y * down.most + i];

@@ -1,13 +1,13 @@
-// What kind of picture the bytes begin with, and how large it says it is: read from the header alone, before a browser
-// is asked to make room for the pixels (decode/sniff.py).
+// Format, size and frame count of a picture, read from its header before the browser decodes it (port of
+// decode/sniff.py).
 
 import { Reader } from "./bytes.js";
 
 const AVIF = new Set(["avif", "avis"]);
 const HEIC = new Set(["heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1"]);
-export const MAX_PIXELS = 100_000_000; // decode/limits.py's; larger pictures are decoded smaller
+export const MAX_PIXELS = 100_000_000; // as in decode/limits.py; larger pictures are decoded at reduced size
 export const MAX_REDUCED_PIXELS = 220_000_000;
-const HEAD = 1_000_000; // bytes in which a file has said how large it is
+const HEAD = 1_000_000; // bytes that contain the size
 const MAX_BRANDS = 64;
 const MAX_PARTS = 65536;
 
@@ -15,7 +15,7 @@ export const MIME = {
   JPEG: "image/jpeg", PNG: "image/png", WEBP: "image/webp", AVIF: "image/avif", GIF: "image/gif", BMP: "image/bmp",
 };
 
-/** The format's name, or null. */
+/** @param {Uint8Array} data @returns {string | null} format name */
 export function sniff(data) {
   const at = new Reader(data);
   if (at.ascii(0, 3) === "\xff\xd8\xff") return "JPEG";
@@ -28,26 +28,26 @@ export function sniff(data) {
   return null;
 }
 
-function sniffBrands(at) {
-  const end = Math.min(at.u32(0), 16 + 4 * MAX_BRANDS, at.length);
-  const brands = [at.ascii(8, 4)];
-  for (let i = 16; i < end - 3; i += 4) brands.push(at.ascii(i, 4));
+function sniffBrands(reader) {
+  const end = Math.min(reader.u32(0), 16 + 4 * MAX_BRANDS, reader.length);
+  const brands = [reader.ascii(8, 4)];
+  for (let i = 16; i < end - 3; i += 4) brands.push(reader.ascii(i, 4));
   if (brands.some((brand) => AVIF.has(brand))) return "AVIF";
   return brands.some((brand) => HEIC.has(brand)) ? "HEIC" : null;
 }
 
-/** Pixels, before any turning: {width, height}, or null where the header does not say. */
+/** Size before EXIF rotation: {width, height}, or null if the header does not state it. */
 export function size(data, format) {
   const at = new Reader(data);
   try {
     return SIZES[format]?.(at) ?? null;
   } catch (error) {
-    if (error instanceof RangeError) return null; // cut off
+    if (error instanceof RangeError) return null; // truncated
     throw error;
   }
 }
 
-/** Whether a file says in its head that it has more pixels than are laid out in full here. */
+/** Whether a file's header states more pixels than are decoded at full size. */
 export async function isTooLarge(file) {
   const head = new Uint8Array(await file.slice(0, HEAD).arrayBuffer());
   const stated = size(head, sniff(head));
@@ -75,23 +75,23 @@ function webp(at) {
   return { width: 1 + (bits & 0x3fff), height: 1 + ((bits >>> 14) & 0x3fff) };
 }
 
-/** The first frame header: SOF0 to SOF15, less DHT, JPG and DAC, which share its numbers. */
+/** From the first frame header: SOF0 to SOF15 without DHT, JPG and DAC, which are in the same range. */
 function jpeg(at) {
-  let place = 2;
-  for (let i = 0; i < MAX_PARTS && place + 9 <= at.length; i++) {
-    if (at.u8(place) !== 0xff) return null;
-    const marker = at.u8(place + 1);
-    if (marker === 0xff) place += 1;
-    else if (marker === 0x01 || (marker >= 0xd0 && marker <= 0xd8)) place += 2;
+  let offset = 2;
+  for (let i = 0; i < MAX_PARTS && offset + 9 <= at.length; i++) {
+    if (at.u8(offset) !== 0xff) return null;
+    const marker = at.u8(offset + 1);
+    if (marker === 0xff) offset += 1;
+    else if (marker === 0x01 || (marker >= 0xd0 && marker <= 0xd8)) offset += 2;
     else if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) {
-      return { width: at.u16(place + 7), height: at.u16(place + 5) };
+      return { width: at.u16(offset + 7), height: at.u16(offset + 5) };
     } else if (marker === 0xda || marker === 0xd9) return null;
-    else place += 2 + at.u16(place + 2);
+    else offset += 2 + at.u16(offset + 2);
   }
   return null;
 }
 
-/** The largest `ispe` property: tiles and thumbnails have smaller ones. */
+/** The largest `ispe` property; tiles and thumbnails have smaller ones. */
 function avif(at) {
   let largest = null;
   const end = Math.min(at.length, 100_000);
@@ -99,8 +99,8 @@ function avif(at) {
     for (const iprp of at.boxes(meta.start + 4, meta.end).filter(({ kind }) => kind === "iprp")) {
       for (const ipco of at.boxes(iprp.start, iprp.end).filter(({ kind }) => kind === "ipco")) {
         for (const { start } of at.boxes(ipco.start, ipco.end).filter(({ kind }) => kind === "ispe")) {
-          const found = { width: at.u32(start + 4), height: at.u32(start + 8) };
-          if (!largest || found.width * found.height > largest.width * largest.height) largest = found;
+          const candidate = { width: at.u32(start + 4), height: at.u32(start + 8) };
+          if (!largest || candidate.width * candidate.height > largest.width * largest.height) largest = candidate;
         }
       }
     }
@@ -108,7 +108,7 @@ function avif(at) {
   return largest;
 }
 
-/** Frames in the container, as far as its structure tells; 1 at least. */
+/** Number of frames according to the container's structure; at least 1. */
 export function frames(data, format) {
   if (format === "GIF") return gifFrames(data);
   if (format === "PNG") return pngFrames(new Reader(data));
@@ -124,16 +124,16 @@ function gifFrames(data) {
     while (data[at]) at += 1 + data[at];
     return at + 1;
   };
-  let found = 0;
+  let count = 0;
   let at = 13 + palette(data[10]);
-  while (found < MAX_FRAMES && at < data.length) {
+  while (count < MAX_FRAMES && at < data.length) {
     if (data[at] === 0x2c) {
       at = skip(at + 11 + palette(data[at + 9]));
-      found += at <= data.length ? 1 : 0;
+      count += at <= data.length ? 1 : 0;
     } else if (data[at] === 0x21) at = skip(at + 2);
     else break;
   }
-  return Math.max(1, found);
+  return Math.max(1, count);
 }
 
 function pngFrames(at) {

@@ -1,48 +1,48 @@
-// The table of tools -> what each says of the picture (provenance/generators/tools.py, which explains the entries).
+// Reads generators' records by the table of tools (port of provenance/generators/tools.py, which documents the entries).
 
 import { parseJson, scalars, textOf } from "./generation.js";
-import { pattern, TABLE } from "./table.js";
+import { pattern, TABLE } from "./tools-table.js";
 
-const MAX_PATTERN_TEXT = 20_000; // characters of a text that a pattern is tried on
-const MAX_SEEN = 500; // values looked at for one path
-const SHOWN_ELSEWHERE = ["prompt", "negative_prompt", "uc", "Prompt", "Negative", "c"];
+const MAX_PATTERN_TEXT = 20_000; // characters; longer texts are not matched
+const MAX_VALUES = 500; // values per path
+const NOT_SETTINGS = ["prompt", "negative_prompt", "uc", "Prompt", "Negative", "c"];
 
-/** -> {generations, names: of the texts by which tools were recognised}. */
+/** @returns {{generations: any[], names: Set<string>}} records, and names of the texts by which they were recognised */
 export function readTools(texts) {
-  const found = new Map();
+  const byGenerator = new Map();
   const names = new Set();
   for (const tool of TABLE.tools) {
-    if ((tool.unless ?? []).some((other) => [...found.keys()].some((name) => name.startsWith(other)))) continue;
-    for (const record of records(tool, texts)) {
-      const told = generation(tool, record, texts.byName);
-      if (!found.has(told.generator)) found.set(told.generator, told);
+    if ((tool.unless ?? []).some((other) => [...byGenerator.keys()].some((name) => name.startsWith(other)))) continue;
+    for (const match of records(tool, texts)) {
+      const record = generation(tool, match, texts.byName);
+      if (!byGenerator.has(record.generator)) byGenerator.set(record.generator, record);
       for (const notes of alternatives(tool.notes ?? {})) Object.keys(notes).forEach((name) => names.add(name));
       break;
     }
   }
-  return { generations: [...found.values()], names };
+  return { generations: [...byGenerator.values()], names };
 }
 
-/** The records of this tool in the file. */
+/** The tool's records in the file. */
 function* records(tool, { all, byName: notes, documents }) {
-  if (!hold(tool.also ?? {}, notes, notes)) return;
+  if (!satisfies(tool.also ?? {}, notes, notes)) return;
   if (tool.json) {
     for (const { name, value } of documents) {
-      const accepted = [...(isNamed(tool, name) ? alternatives(tool.json) : []), ...(tool.anywhere ?? [])];
-      if (accepted.some((conditions) => hold(conditions, value, notes))) yield value;
+      const accepted = [...(isTextOf(tool, name) ? alternatives(tool.json) : []), ...(tool.anywhere ?? [])];
+      if (accepted.some((conditions) => satisfies(conditions, value, notes))) yield value;
     }
   } else if (tool.pattern) {
     for (const { name, text } of all) {
-      const match = isNamed(tool, name) && text.length <= MAX_PATTERN_TEXT && pattern(tool.pattern).exec(text);
+      const match = isTextOf(tool, name) && text.length <= MAX_PATTERN_TEXT && pattern(tool.pattern).exec(text);
       if (match) yield new Map([["text", match[0]], ...tool.groups.map((group, i) => [group, match[i + 1] ?? null])]);
     }
-  } else if (alternatives(tool.notes).some((conditions) => hold(conditions, notes, notes))) yield notes;
+  } else if (alternatives(tool.notes).some((conditions) => satisfies(conditions, notes, notes))) yield notes;
 }
 
-const isNamed = (tool, name) => !tool.in || tool.in.includes(name);
+const isTextOf = (tool, name) => !tool.in || tool.in.includes(name);
 const alternatives = (conditions) => (Array.isArray(conditions) ? conditions : [conditions]);
 
-const hold = (conditions, record, notes) =>
+const satisfies = (conditions, record, notes) =>
   Object.entries(conditions).every(([path, wanted]) => values(path, record, notes).some((value) => matches(value, wanted)));
 
 function matches(value, wanted) {
@@ -56,26 +56,26 @@ function isEmpty(value) {
   return Array.isArray(value) ? value.length === 0 : value instanceof Map && value.size === 0;
 }
 
-/** The values at a path. */
+/** The values at a path of the table's syntax. */
 function values(path, record, notes) {
   const start = path.startsWith("@") ? notes : record;
   const bare = path.replace(/^@/, "");
-  if (start.has(bare)) return [start.get(bare)]; // names of texts may hold slashes
-  return bare.split("/").reduce((found, key) => found.slice(0, MAX_SEEN).flatMap((value) => children(value, key)), [start]);
+  if (start.has(bare)) return [start.get(bare)]; // names of texts may contain slashes
+  return bare.split("/").reduce((level, key) => level.slice(0, MAX_VALUES).flatMap((value) => children(value, key)), [start]);
 }
 
 function children(value, key) {
-  const whole = typeof value === "string" && value.startsWith("{") ? parseJson(value) : value;
-  if (Array.isArray(whole) && key === "*") return whole;
-  if (Array.isArray(whole)) return /^\d+$/.test(key) && Number(key) < whole.length ? [whole[Number(key)]] : [];
-  if (!(whole instanceof Map)) return [];
-  if (key === "*") return [...whole.values()];
-  if (key.startsWith("~")) return [...whole].filter(([name]) => pattern(key.slice(1)).test(name)).map(([, item]) => item);
-  return whole.has(key) ? [whole.get(key)] : [];
+  const parsed = typeof value === "string" && value.startsWith("{") ? parseJson(value) : value;
+  if (Array.isArray(parsed) && key === "*") return parsed;
+  if (Array.isArray(parsed)) return /^\d+$/.test(key) && Number(key) < parsed.length ? [parsed[Number(key)]] : [];
+  if (!(parsed instanceof Map)) return [];
+  if (key === "*") return [...parsed.values()];
+  if (key.startsWith("~")) return [...parsed].filter(([name]) => pattern(key.slice(1)).test(name)).map(([, item]) => item);
+  return parsed.has(key) ? [parsed.get(key)] : [];
 }
 
-/** The first text that a path, or one of several, leads to. */
-function told(spec, record, notes) {
+/** The first text at a path, or at one of several; null if there is none. */
+function firstText(spec, record, notes) {
   for (const one of alternatives(spec)) {
     const [path, wanted] = typeof one === "string" ? [one, null] : [one.path, one.match];
     for (const value of values(path, record, notes)) {
@@ -88,31 +88,31 @@ function told(spec, record, notes) {
 }
 
 function generation(tool, record, notes) {
-  const say = (spec) => (spec === undefined ? null : told(spec, record, notes));
-  const version = say(tool.version);
-  const author = say(tool.author);
+  const read = (spec) => (spec === undefined ? null : firstText(spec, record, notes));
+  const version = read(tool.version);
+  const author = read(tool.author);
   return {
-    generator: (tool.name ?? say(tool.name_from) ?? "") + (version ? (tool.version_words ?? " ") + version : ""),
+    generator: (tool.name ?? read(tool.name_from) ?? "") + (version ? (tool.version_words ?? " ") + version : ""),
     how: how(tool, record, notes),
     settings: new Map([...settings(tool, record, notes), ...(author ? [["author", author]] : [])]),
-    prompt: say(tool.fields.prompt),
-    negative_prompt: say(tool.fields.negative_prompt),
-    seed: say(tool.fields.seed),
-    sampler: say(tool.fields.sampler),
-    model: say(tool.fields.model),
+    prompt: read(tool.fields.prompt),
+    negative_prompt: read(tool.fields.negative_prompt),
+    seed: read(tool.fields.seed),
+    sampler: read(tool.fields.sampler),
+    model: read(tool.fields.model),
   };
 }
 
 function how(tool, record, notes) {
-  const any = (list = []) => list.some((conditions) => hold(conditions, record, notes));
+  const any = (list = []) => list.some((conditions) => satisfies(conditions, record, notes));
   if (any(tool.unclear_if)) return "unclear";
   return any(tool.edited_if) || tool.how === "edited" ? "edited" : "made";
 }
 
 function settings(tool, record, notes) {
   const spec = tool.settings;
-  if (Array.isArray(spec)) return spec.map((path) => [path, told(path, record, notes)]).filter(([, text]) => text);
+  if (Array.isArray(spec)) return spec.map((path) => [path, firstText(path, record, notes)]).filter(([, text]) => text);
   if (spec === "" || record === notes) return [];
-  const [shown] = spec === undefined ? [record] : values(spec, record, notes);
-  return shown instanceof Map ? scalars(shown, SHOWN_ELSEWHERE) : [];
+  const [object] = spec === undefined ? [record] : values(spec, record, notes);
+  return object instanceof Map ? scalars(object, NOT_SETTINGS) : [];
 }

@@ -1,8 +1,8 @@
-// Content Credentials checked in the browser, by c2pa's own library as WebAssembly. Downloaded once, and only where a
-// person asks for it; its files come from this very host, and the library is told to ask no other for anything.
+// Verifies Content Credentials in the browser with the C2PA project's library in WebAssembly. It is downloaded once, on
+// request, from the pages' own host, and configured to make no network requests.
 
 import { Reader } from "./bytes.js";
-import { isKept, load } from "./store.js";
+import { download, isCached } from "./download-cache.js";
 
 const ROOT = new URL("../../../", import.meta.url);
 const FOLDER = new URL("assets/c2pa/", ROOT);
@@ -11,19 +11,22 @@ const MIME = {
   JPEG: "image/jpeg", PNG: "image/png", WEBP: "image/webp", AVIF: "image/avif", HEIC: "image/heic", TIFF: "image/tiff",
   GIF: "image/gif",
 };
-// Both are the library's ways to the network: a manifest kept elsewhere, and a certificate's revocation.
+// The first two switch off the library's network requests: remote manifests, and certificate revocation.
 const VERIFY = { remote_manifest_fetch: false, ocsp_fetch: false, verify_trust: true };
-const MAX_DEPTH = 16; // boxes in boxes: five are usual
+const MAX_DEPTH = 16; // nested boxes; five are usual
 const MAX_BOXES = 50_000;
 const LISTS = { conformance: "trust/conformance.pem", interim: "trust/interim.pem" };
 
 let starting = null; // the promise of {Library, lists}
 
-/** Whether the library is here; with `download`, after fetching it. `report(loaded, total)` in bytes. */
-export async function isReady(download = false, report = () => {}) {
-  if (!starting && !download && !(await isKept(BINARY))) return false;
+/**
+ * Whether the library is ready. @param {boolean} canDownload download it if it is not cached
+ * @param {(loaded: number, total: number) => void} report progress in bytes
+ */
+export async function isReady(canDownload = false, report = () => {}) {
+  if (!starting && !canDownload && !(await isCached(BINARY))) return false;
   starting ??= start(report).catch((error) => {
-    starting = null; // so that another try is a new one
+    starting = null; // so that the next call retries
     throw error;
   });
   await starting;
@@ -33,7 +36,7 @@ export async function isReady(download = false, report = () => {}) {
 async function start(report) {
   const { version } = await (await fetch(new URL("runtime.json", FOLDER), { cache: "no-cache" })).json();
   const [bytes, library, ...lists] = await Promise.all([
-    load(BINARY, version, report),
+    download(BINARY, version, report),
     import(new URL("c2pa.js", FOLDER).href),
     ...Object.values(LISTS).map(trustList),
   ]);
@@ -42,7 +45,7 @@ async function start(report) {
   return { Library: library.WasmReader, lists: { conformance, interim } };
 }
 
-/** {pem, count, fetched} or null where the site has none. */
+/** {pem, count, fetched} or null if the site has none. */
 async function trustList(address) {
   const response = await fetch(new URL(address, ROOT), { cache: "no-cache" });
   if (!response.ok) return null;
@@ -52,8 +55,9 @@ async function trustList(address) {
 }
 
 /**
- * The library's report on the file's manifest store, against the conformance list and, where the signer is on none, with
- * the interim one. -> {report, list, isLegacy}, {unreadable: why}, or {refused: why} where it is not handed to the library.
+ * The library's report on the file's manifests, checked against the conformance trust list and, if the signer is not on
+ * it, also the interim list. -> {report, list, isLegacy}; {unreadable: why}; or {refused: why} if the store is not passed
+ * to the library.
  */
 export async function verify(data, format, store) {
   if (!isSane(store)) return { refused: "its boxes are nested deeper, or are more, than any real one's" };
@@ -81,22 +85,22 @@ async function read(Library, data, format, pem) {
 const hasTrustedSigner = ({ validation_results: results }) =>
   (results?.activeManifest?.success ?? []).some(({ code }) => code === "signingCredential.trusted");
 
-/** Whether the JUMBF boxes nest and count as a real store's may, and lie within their parents (c2pa/jumbf.py). */
+/** Whether the JUMBF boxes lie within their parents and within the limits on depth and number (port of c2pa/jumbf.py). */
 function isSane(store) {
-  const at = new Reader(store);
-  const stack = [[0, store.length]]; // where to read on, and the end of the box it lies in
+  const reader = new Reader(store);
+  const stack = [[0, store.length]]; // [next offset, end of the enclosing box]
   for (let boxes = 0; stack.length; ) {
     const [start, end] = stack.pop();
     if (start + 8 > end) continue;
-    let [size, header] = [at.u32(start), 8];
+    let [size, header] = [reader.u32(start), 8];
     if (size === 1) {
       if (start + 16 > end) return false;
-      [size, header] = [at.u64(start + 8), 16];
+      [size, header] = [reader.u64(start + 8), 16];
     } else if (size === 0) size = end - start;
     boxes += 1;
     if (size < header || start + size > end || boxes > MAX_BOXES) return false;
     stack.push([start + size, end]);
-    if (at.ascii(start + 4, 4) === "jumb") stack.push([start + header, start + size]);
+    if (reader.ascii(start + 4, 4) === "jumb") stack.push([start + header, start + size]);
     if (stack.length > MAX_DEPTH) return false;
   }
   return true;

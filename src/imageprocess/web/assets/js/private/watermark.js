@@ -1,6 +1,6 @@
 // @ts-nocheck
-// Marks that generators hid in the picture itself (imageprocess/watermark): the open `dwtDct` mark, and NovelAI's stealth
-// record. A miss says nothing.
+// Reads watermarks that generators hide in the pixels (port of imageprocess/watermark): the open `dwtDct` watermark, and
+// NovelAI's stealth record. Finding none proves nothing.
 
 import { readGenerators } from "./generators.js";
 import { latin1, utf8 } from "./bytes.js";
@@ -8,42 +8,42 @@ import { evidence } from "./statements.js";
 import { collect } from "./texts.js";
 
 const STEP = 36;
-const MIN_PIXELS = 256 * 256; // the writer leaves smaller pictures alone
-const MAX_BLOCKS = 65_536; // votes enough
-const READINGS = 3;
+const MIN_PIXELS = 256 * 256; // smaller pictures are not marked
+const MAX_BLOCKS = 65_536; // enough votes
+const VARIANTS = 3;
 
-const ofText = (text) => [...text].flatMap((c) => ofNumber(BigInt(c.charCodeAt(0)), 8));
-const ofNumber = (value, bits) => Array.from({ length: bits }, (_, i) => Number((value >> BigInt(bits - 1 - i)) & 1n));
+const bitsOfText = (text) => [...text].flatMap((c) => bitsOfNumber(BigInt(c.charCodeAt(0)), 8));
+const bitsOfNumber = (value, bits) => Array.from({ length: bits }, (_, i) => Number((value >> BigInt(bits - 1 - i)) & 1n));
 
-// [generator, bits, bits that may be wrong in a hit]
+// [generator, bits, wrong bits allowed]
 const PAYLOADS = [
-  ["Stable Diffusion 1", ofText("StableDiffusionV1"), 11],
-  ["Stable Diffusion 2", ofText("SDV2"), 1],
-  ["Stable Diffusion XL", ofNumber(0xb3ec907bb19en, 48), 4],
-  ["Flux", ofNumber(0x2afe879cf52en, 48), 4],
-  ["Flux", ofNumber(0x2afe879cf52en, 46), 3], // its own code loses the two leading zeros
+  ["Stable Diffusion 1", bitsOfText("StableDiffusionV1"), 11],
+  ["Stable Diffusion 2", bitsOfText("SDV2"), 1],
+  ["Stable Diffusion XL", bitsOfNumber(0xb3ec907bb19en, 48), 4],
+  ["Flux", bitsOfNumber(0x2afe879cf52en, 48), 4],
+  ["Flux", bitsOfNumber(0x2afe879cf52en, 46), 3], // its own code drops the two leading zeros
 ];
 
-/** Takes the upright picture's rows, 8 or a multiple of 8 at a time, and gives the votes of its 4x4 blocks. */
-export class MarkReader {
+/** Reads the dwtDct watermark from the rows of the upright picture, in multiples of 8. */
+export class WatermarkReader {
   constructor(width, height) {
     this.wide = Math.floor(width / 8);
     this.width = width;
     const rows = Math.min(Math.floor(height / 8) * 8, Math.max(8, Math.floor(MAX_BLOCKS / Math.max(1, this.wide)) * 8));
     this.blockRows = width * height < MIN_PIXELS ? 0 : rows / 8;
-    this.done = 0; // rows of blocks
-    this.bands = Array.from({ length: READINGS }, () => new Float32Array(16)); // of the block at hand
-    this.votes = Array.from({ length: READINGS }, () => new Uint8Array(this.blockRows * this.wide));
+    this.done = 0; // rows of blocks read
+    this.bands = Array.from({ length: VARIANTS }, () => new Float32Array(16)); // coefficients of the current block
+    this.votes = Array.from({ length: VARIANTS }, () => new Uint8Array(this.blockRows * this.wide));
   }
 
   push(rgba, count) {
     for (let top = 0; top + 8 <= count && this.done < this.blockRows; top += 8, this.done++) {
-      for (let x = 0; x < this.wide; x++) this.block(rgba, top, 8 * x, this.done * this.wide + x);
+      for (let x = 0; x < this.wide; x++) this.readBlock(rgba, top, 8 * x, this.done * this.wide + x);
     }
   }
 
-  /** The 4x4 coefficients of one block in each of the ways that writers went about the U channel, and their votes. */
-  block(rgba, top, left, place) {
+  /** The 4x4 coefficients and votes of one block, for each variant of the U channel that writers used. */
+  readBlock(rgba, top, left, place) {
     const { bands } = this;
     for (let i = 0; i < 16; i++) {
       let [red, green, blue, rounded] = [0, 0, 0, 0];
@@ -56,18 +56,18 @@ export class MarkReader {
         const luma = (4899 * r + 9617 * g + 1868 * b + 8192) >> 14; // OpenCV's fixed point
         rounded += Math.min(255, Math.max(0, ((b - luma) * 8061 + (128 << 14) + 8192) >> 14));
       }
-      bands[0][i] = rounded / 2; // Stable Diffusion 1 and 2: 8-bit pictures
+      bands[0][i] = rounded / 2; // Stable Diffusion 1 and 2: 8-bit images
       bands[1][i] = 0.492 * (blue / 2 - (0.299 * red + 0.587 * green + 0.114 * blue) / 2) + 1; // XL, Flux
       bands[2][i] = 0.492 * (red / 2 - (0.299 * blue + 0.587 * green + 0.114 * red) / 2) + 1; // red and blue swapped
     }
-    for (let way = 0; way < READINGS; way++) this.votes[way][place] = vote(bands[way]);
+    for (let variant = 0; variant < VARIANTS; variant++) this.votes[variant][place] = vote(bands[variant]);
   }
 
-  /** {generator, bits, wrong, blocks}, or null. */
+  /** {generator, bits, wrong, blocks}, or null if no watermark is found. */
   finish() {
     if (!this.blockRows) return null;
     for (const votes of this.votes) {
-      for (const [generator, bits, most] of PAYLOADS) {
+      for (const [generator, bits, maxWrong] of PAYLOADS) {
         const ones = new Array(bits.length).fill(0);
         const all = new Array(bits.length).fill(0);
         votes.forEach((one, i) => {
@@ -75,14 +75,14 @@ export class MarkReader {
           all[i % bits.length] += 1;
         });
         const wrong = bits.filter((bit, i) => bit !== (2 * ones[i] > all[i] ? 1 : 0)).length;
-        if (wrong <= most) return { generator, bits: bits.length, wrong, blocks: votes.length };
+        if (wrong <= maxWrong) return { generator, bits: bits.length, wrong, blocks: votes.length };
       }
     }
     return null;
   }
 }
 
-/** The coefficient that stands out most from the block's mean, the first left out, carries the bit. */
+/** The coefficient that differs most from the block's mean carries the bit; the first is ignored. */
 function vote(band) {
   let mean = 0;
   for (let i = 1; i < 16; i++) mean += band[i] / 15;
@@ -94,10 +94,10 @@ function vote(band) {
 const SIGNATURES = {
   stealth_pnginfo: "alpha", stealth_pngcomp: "alpha", stealth_rgbinfo: "rgb", stealth_rgbcomp: "rgb",
 };
-const HEAD = 15 + 4; // bytes: a signature, and the text's length in bits
+const HEADER_BYTES = 15 + 4; // signature, and length of the text in bits
 const MAX_TEXT_BYTES = 1_000_000;
 
-/** `columns(place, from, to)`: 4 bytes a pixel of those columns, row by row. -> {place, text}, or null. */
+/** -> {place, text} or null. `columns(place, from, to)` returns those columns row by row, 4 bytes per pixel. */
 export async function readStealth(width, height, columns) {
   for (const place of ["alpha", "rgb"]) {
     const channels = place === "alpha" ? [3] : [0, 1, 2];
@@ -115,20 +115,20 @@ export async function readStealth(width, height, columns) {
       }
       return bytes;
     };
-    const head = read(0, HEAD);
+    const head = read(0, HEADER_BYTES);
     const signature = latin1(head.subarray(0, 15));
-    if (head.length < HEAD || SIGNATURES[signature] !== place) continue;
+    if (head.length < HEADER_BYTES || SIGNATURES[signature] !== place) continue;
     const size = new DataView(head.buffer, 15).getUint32(0) >> 3;
     if (size > MAX_TEXT_BYTES) continue;
-    const body = read(HEAD, size);
-    const text = body.length < size ? "" : await unpacked(body, signature.endsWith("comp"));
+    const body = read(HEADER_BYTES, size);
+    const text = body.length < size ? "" : await decodeText(body, signature.endsWith("comp"));
     if (text) return { place, text };
   }
   return null;
 }
 
-async function unpacked(body, zipped) {
-  if (!zipped) return utf8(body);
+async function decodeText(body, isCompressed) {
+  if (!isCompressed) return utf8(body);
   try {
     const stream = new Blob([body]).stream().pipeThrough(new DecompressionStream("gzip"));
     return utf8(new Uint8Array(await new Response(stream).arrayBuffer()).subarray(0, MAX_TEXT_BYTES));
@@ -137,12 +137,12 @@ async function unpacked(body, zipped) {
   }
 }
 
-/** `hit`: MarkReader's; `hidden`: readStealth's. -> [evidence] */
+/** Items of evidence from the results of WatermarkReader and readStealth. */
 export function readWatermarks(hit, hidden, image) {
-  const found = [];
+  const items = [];
   if (hit) {
     const { generator, bits, wrong, blocks } = hit;
-    found.push(
+    items.push(
       evidence("watermark", `The pixels carry the invisible mark of ${generator} (${bits - wrong} of ${bits} bits match).`, "measured", "ai", {
         proves:
           "That this picture passed through software that writes this generator's mark, and has hardly been changed since.",
@@ -156,10 +156,10 @@ export function readWatermarks(hit, hidden, image) {
       }),
     );
   }
-  return hidden ? [...found, ...hiddenEvidence(hidden, image)] : found;
+  return hidden ? [...items, ...hiddenEvidence(hidden, image)] : items;
 }
 
-/** The hidden text is a record like those that generators write beside the pixels: the same readers read it. */
+/** The hidden text is a generator's record, read like those in metadata. */
 function hiddenEvidence({ place, text }, image) {
   const texts = collect([{ place: "pixels", name: "parameters", text }]);
   const items = readGenerators(texts, image).items.map((item) => ({

@@ -1,5 +1,5 @@
-// An XMP packet -> its simple properties (provenance/xmp.py). Read as a stream of tags, in a worker, where there is no
-// DOM; a packet that is too large, malformed or hostile (entities, a DTD) gives what was read before that came up.
+// Reads the simple properties of an XMP packet (port of provenance/xmp.py). Parsed as a stream of tags because workers have
+// no DOM; a packet that is too large, malformed or hostile (entities, DTD) gives the properties before the problem.
 
 import { stripped, utf8 } from "./bytes.js";
 
@@ -9,21 +9,21 @@ const MAX_DEPTH = 64;
 const MAX_VALUES = 2_000;
 const RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}";
 
-class Stop extends Error {}
+class StopParsing extends Error {}
 
-/** -> Map: "{namespace}name" -> the property's first value. */
+/** @returns {Map<string, string>} "{namespace}name" -> first value of the property */
 export function readXmp(packet) {
   const properties = new Map();
   if (!packet || packet.length > MAX_BYTES) return properties;
   try {
-    read(decoded(packet), properties);
+    parse(decodeText(packet), properties);
   } catch (error) {
-    if (!(error instanceof Stop)) throw error;
+    if (!(error instanceof StopParsing)) throw error;
   }
   return properties;
 }
 
-function decoded(packet) {
+function decodeText(packet) {
   const [a, b] = packet;
   if (a === 0xfe && b === 0xff) return new TextDecoder("utf-16be").decode(packet);
   if (a === 0xff && b === 0xfe) return new TextDecoder("utf-16le").decode(packet);
@@ -33,80 +33,80 @@ function decoded(packet) {
 const TOKEN = /<!--[^]*?-->|<\?[^]*?\?>|<!\[CDATA\[([^]*?)\]\]>|<\/([^\s>]+)\s*>|<([^\s/>!?]+)((?:[^>"']|"[^"]*"|'[^']*')*?)(\/?)>|([^<]+)|</g;
 const ATTRIBUTE = /\s*([^\s=]+)\s*=\s*(?:"([^"]*)"|'([^']*)')/gy;
 
-function read(source, properties) {
-  const open = []; // {name as written, tag, names: prefix -> namespace}
+function parse(source, properties) {
+  const open = []; // stack of {name as written, tag, namespaces: prefix -> URI}
   let text = "";
   let elements = 0;
-  for (const [whole, cdata, closing, name, attributes, empty, words] of source.matchAll(TOKEN)) {
-    if (words !== undefined) text += plain(words);
+  for (const [whole, cdata, closing, name, attributes, empty, textRun] of source.matchAll(TOKEN)) {
+    if (textRun !== undefined) text += unescapeXml(textRun);
     else if (cdata !== undefined) text += cdata;
     else if (name !== undefined) {
-      if (++elements > MAX_ELEMENTS || open.length >= MAX_DEPTH) throw new Stop();
-      open.push(element(name, attributes, open.at(-1)?.names ?? new Map(), open, properties));
+      if (++elements > MAX_ELEMENTS || open.length >= MAX_DEPTH) throw new StopParsing();
+      open.push(element(name, attributes, open.at(-1)?.namespaces ?? new Map(), open, properties));
       text = "";
       if (empty) text = close(open, text, properties);
     } else if (closing !== undefined) {
-      if (open.at(-1)?.name !== closing) throw new Stop();
+      if (open.at(-1)?.name !== closing) throw new StopParsing();
       text = close(open, text, properties);
-    } else if (whole === "<") throw new Stop(); // a DTD, or damage
+    } else if (whole === "<") throw new StopParsing(); // a DTD, or malformed
   }
 }
 
-function element(name, written, outer, open, properties) {
-  const pairs = [...written.matchAll(ATTRIBUTE)].map(([, key, double, single]) => [key, plain(double ?? single)]);
-  const names = new Map(outer);
+function element(name, attributeText, inherited, open, properties) {
+  const pairs = [...attributeText.matchAll(ATTRIBUTE)].map(([, key, double, single]) => [key, unescapeXml(double ?? single)]);
+  const namespaces = new Map(inherited);
   for (const [key, value] of pairs) {
-    if (key === "xmlns") names.set("", value);
-    else if (key.startsWith("xmlns:")) names.set(key.slice(6), value);
+    if (key === "xmlns") namespaces.set("", value);
+    else if (key.startsWith("xmlns:")) namespaces.set(key.slice(6), value);
   }
-  const tag = expand(name, names, true);
-  const path = below([...open.map((one) => one.tag), tag]);
+  const tag = expand(name, namespaces, true);
+  const path = pathBelowRdf([...open.map((one) => one.tag), tag]);
   for (const [key, value] of pairs) {
     if (key.startsWith("xmlns")) continue;
-    const attribute = expand(key, names, false);
+    const attribute = expand(key, namespaces, false);
     if (path.length === 1 && path[0] === `${RDF}Description`) {
-      if (attribute.startsWith("{") && !attribute.startsWith(RDF)) keep(properties, attribute, value);
-    } else if (path.length === 2 && attribute === `${RDF}resource`) keep(properties, tag, value);
+      if (attribute.startsWith("{") && !attribute.startsWith(RDF)) addProperty(properties, attribute, value);
+    } else if (path.length === 2 && attribute === `${RDF}resource`) addProperty(properties, tag, value);
   }
-  return { name, tag, names };
+  return { name, tag, namespaces };
 }
 
-/** The path from below the first rdf:RDF. */
-function below(tags) {
+/** The tags below the first rdf:RDF. */
+function pathBelowRdf(tags) {
   const root = tags.indexOf(`${RDF}RDF`);
   return root < 0 ? [] : tags.slice(root + 1);
 }
 
-function expand(name, names, isElement) {
+function expand(name, namespaces, isElement) {
   const [prefix, local] = name.includes(":") ? name.split(":", 2) : ["", name];
   if (prefix === "xml") return `{http://www.w3.org/XML/1998/namespace}${local}`;
-  const space = prefix || isElement ? names.get(prefix) : undefined;
-  if (prefix && space === undefined) throw new Stop(); // an unbound prefix
+  const space = prefix || isElement ? namespaces.get(prefix) : undefined;
+  if (prefix && space === undefined) throw new StopParsing(); // unbound prefix
   return space ? `{${space}}${local}` : local;
 }
 
 function close(open, text, properties) {
-  const path = below(open.map((one) => one.tag));
+  const path = pathBelowRdf(open.map((one) => one.tag));
   open.pop();
   const value = text.trim();
   const isSimple = path.length === 2;
   const isListed = path.length === 4 && path[3] === `${RDF}li` && path[2].startsWith(RDF);
-  if (value && path[0] === `${RDF}Description` && (isSimple || isListed)) keep(properties, path[1], value);
+  if (value && path[0] === `${RDF}Description` && (isSimple || isListed)) addProperty(properties, path[1], value);
   return "";
 }
 
-function keep(properties, name, value) {
-  if (properties.size >= MAX_VALUES) throw new Stop();
+function addProperty(properties, name, value) {
+  if (properties.size >= MAX_VALUES) throw new StopParsing();
   if (!properties.has(name)) properties.set(name, value);
 }
 
 const ENTITIES = { lt: "<", gt: ">", amp: "&", quot: '"', apos: "'" };
 
-/** Character references and XML's own entities; any other would need a DTD. */
-const plain = (text) =>
+/** Replaces character references and XML's own entities; others would need a DTD. */
+const unescapeXml = (text) =>
   text.replace(/&([^;&<]*);?/g, (whole, name) => {
     const code = name.startsWith("#x") ? parseInt(name.slice(2), 16) : name.startsWith("#") ? parseInt(name.slice(1), 10) : NaN;
     if (code > 0 && code <= 0x10ffff) return String.fromCodePoint(code);
     if (name in ENTITIES && whole.endsWith(";")) return ENTITIES[name];
-    throw new Stop();
+    throw new StopParsing();
   });
