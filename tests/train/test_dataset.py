@@ -91,7 +91,7 @@ def test_the_second_of_two_runs_waits_for_the_cache_of_the_first(drawn_data: Pat
 
 def test_a_missing_image_is_named(drawn_data: Path, tmp_path: Path) -> None:
     (row, *_) = read_index(drawn_data)
-    with pytest.raises(DataError, match=f"{row.path}: is in the index and cannot be read"):
+    with pytest.raises(DataError, match=f"{row.path}: listed in the index but cannot be read"):
         cache_copies(tmp_path, [row], [], copies=1, jobs=1, progress=lambda done, of: None)
 
 

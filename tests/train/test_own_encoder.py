@@ -222,5 +222,5 @@ def test_options_that_do_not_fit_are_told(make: tuple[Vit, Path, int], data: Pat
     (tmp_path / "other" / "letter.txt").write_text("mine")
     command[-1] = str(tmp_path / "other")
     result = CliRunner().invoke(main, [*command, "--normalise", "clip"])
-    assert result.exit_code == 2 and "no model folder" in result.output
+    assert result.exit_code == 2 and "not a model folder" in result.output
     assert (tmp_path / "other" / "letter.txt").exists()
