@@ -1,8 +1,8 @@
-"""The original's way, written anew from its description, to measure against: a base64 JSON request a picture, Pillow,
-PyTorch eager, one picture at a time.
+"""The baseline: the original project's service, reimplemented from its description. One image per base64 JSON request,
+Pillow, PyTorch in eager mode, one image at a time.
 
-    python -m bench.baseline serve PORT          # its service
-    python -m bench.baseline send PORT FOLDER    # its client: every picture of a folder, one after the other
+    python -m bench.baseline serve PORT          # the service
+    python -m bench.baseline send PORT FOLDER    # the client: every image of a folder in sequence
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LABELS = ("AI-generated", "Real")
 
 
 def scorer(threads: int | None = None) -> Callable[[str], dict[str, Any]]:
-    """-> what answers one request: base64 in, the original's answer out."""
+    """-> a function that answers one request: base64 image -> the original's response."""
     import torch
 
     from imageprocess.train.nets import CNN
@@ -35,9 +35,9 @@ def scorer(threads: int | None = None) -> Callable[[str], dict[str, Any]]:
         small = image.resize((224, 224), Image.Resampling.BILINEAR)
         pixels = torch.from_numpy(np.asarray(small, dtype=np.float32)).permute(2, 0, 1)[None] / 255
         with torch.no_grad():
-            chances = torch.softmax(network((pixels - 0.5) / 0.5), 1)[0]
-        best = int(chances.argmax())
-        return {"label_name": LABELS[best], "confidence": float(chances[best]), "class_id": best}
+            probabilities = torch.softmax(network((pixels - 0.5) / 0.5), 1)[0]
+        best = int(probabilities.argmax())
+        return {"label_name": LABELS[best], "confidence": float(probabilities[best]), "class_id": best}
 
     return predict
 

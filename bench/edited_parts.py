@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from bench.markers import write_between
 from imageprocess.data.categories import EDIT
 from imageprocess.data.index import IndexRow, read_index
-from imageprocess.data.tiers import deliver, open_original
+from imageprocess.data.tiers import apply_tier, open_original
 from imageprocess.errors import InputError
 from imageprocess.model import registry
 from imageprocess.model.calibrate import probability_ai
@@ -90,7 +90,7 @@ def _extract(data: Path, chosen: list[tuple[str, IndexRow]], session: Session, c
         except InputError:
             continue
         for tier in TIERS:
-            output = session.run([session.prepare(deliver(original, tier).pixels)])[0]
+            output = session.run([session.prepare(apply_tier(original, tier).pixels)])[0]
             values = (output.heatmap, output.logits[0] - output.logits[1], kind, row.source, tier)
             for name, value in zip(arrays_by_name, values, strict=True):
                 arrays_by_name[name].append(value)

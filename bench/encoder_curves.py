@@ -1,4 +1,4 @@
-"""What the encoder's head owes to sources, pictures, views and blocks: AUROC on the test sets, drawn.
+"""How the head's AUROC on the test sets depends on the number of sources and images, on views and on blocks.
 
 python -m bench.encoder_curves DATA STORE     writes bench/results/encoder.json, docs/encoder_curves.png
 """
@@ -16,7 +16,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from imageprocess.data.index import IndexRow, data_id, read_index
+from imageprocess.data.index import IndexRow, data_id, first_of_each, read_index
+from imageprocess.data.sampling import source_weights
 from imageprocess.train.encoder import clip
 from imageprocess.train.encoder.features import TEST_VARIANTS, TRAIN_VARIANTS, FeatureSet, load_features
 from imageprocess.train.encoder.head import HeadOptions, train_head
@@ -37,7 +38,7 @@ def main(data: Path, store: Path) -> None:
     tests = {
         name: [row for row in rows if row.split == "open_test" and row.test_set == name] for name in sets
     }
-    tests = {name: found for name, found in sorted(tests.items()) if len({row.label for row in found}) == 2}
+    tests = {name: part for name, part in sorted(tests.items()) if len({row.label for row in part}) == 2}
     measure = _measure(store, tests)
     points: dict[str, dict[str, Callable[[], dict[str, float]]]] = {
         "share of the training sources": {
@@ -61,7 +62,7 @@ def main(data: Path, store: Path) -> None:
 
 
 def _fill(points: dict[str, dict[str, Callable[[], dict[str, float]]]], data: str) -> Curves:
-    """Measure what RESULTS lacks; it is written after each point, so that a run that was interrupted goes on."""
+    """Measure the points that RESULTS lacks. It is written after each, so that an interrupted run can continue."""
     known = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
     curves: Curves = known["curves"] if known.get("data_id") == data else {}
     for title, named in points.items():
@@ -73,36 +74,35 @@ def _fill(points: dict[str, dict[str, Callable[[], dict[str, float]]]], data: st
 
 
 def _measure(store: Path, tests: dict[str, Rows]) -> Callable[..., dict[str, float]]:
-    held = {name: load_features(store, rows, TEST_VARIANTS) for name, rows in tests.items()}
+    features = {name: load_features(store, rows, TEST_VARIANTS) for name, rows in tests.items()}
 
     def measure(training: Rows, change: Callable[[FeatureSet], FeatureSet]) -> dict[str, float]:
         _, score = train_head(change(load_features(store, training, TRAIN_VARIANTS)), OPTIONS)
-        found = {name: _auroc(data, score(change(data))) for name, data in held.items()}
-        print(found, file=sys.stderr, flush=True)
-        return found
+        aurocs = {name: _auroc(data, score(change(data))) for name, data in features.items()}
+        print(aurocs, file=sys.stderr, flush=True)
+        return aurocs
 
     return measure
 
 
 def _auroc(data: FeatureSet, scores: np.ndarray) -> float:
-    """Over all variants, sources weighing alike."""
-    _, index, counts = np.unique(data.source, return_inverse=True, return_counts=True)
-    return round(float(roc_auc_score(data.is_ai, scores, sample_weight=1 / counts[index])), 4)
+    """Over all variants, every source with the same weight."""
+    return round(float(roc_auc_score(data.is_ai, scores, sample_weight=source_weights(data.source))), 4)
 
 
-def _same(found: FeatureSet) -> FeatureSet:
-    return found
+def _same(features: FeatureSet) -> FeatureSet:
+    return features
 
 
-def _views(found: FeatureSet, view: int) -> FeatureSet:
-    """One view in the place of both."""
-    pick = np.array([view, view])
-    return replace(found, cls=found.cls[:, pick], patches=found.patches[:, pick])
+def _views(features: FeatureSet, view: int) -> FeatureSet:
+    """Replace both views by one of them."""
+    both = np.array([view, view])
+    return replace(features, cls=features.cls[:, both], patches=features.patches[:, both])
 
 
-def _blocks(found: FeatureSet, taps: tuple[int, ...]) -> FeatureSet:
+def _blocks(features: FeatureSet, taps: tuple[int, ...]) -> FeatureSet:
     columns = np.concatenate([np.arange(WIDTH) + WIDTH * clip.TAPS.index(tap) for tap in taps])
-    return replace(found, cls=found.cls[..., columns], patches=found.patches[..., columns])
+    return replace(features, cls=features.cls[..., columns], patches=features.patches[..., columns])
 
 
 def _sources(rows: Rows, share: float) -> Rows:
@@ -115,13 +115,7 @@ def _sources(rows: Rows, share: float) -> Rows:
 
 
 def _pictures(rows: Rows, count: int) -> Rows:
-    taken: dict[str, int] = {}
-    kept = []
-    for row in rows:
-        taken[row.source] = taken.get(row.source, 0) + 1
-        if taken[row.source] <= count:
-            kept.append(row)
-    return kept
+    return first_of_each(rows, count, lambda row: row.source)
 
 
 def _draw(curves: Curves) -> None:
@@ -131,7 +125,7 @@ def _draw(curves: Curves) -> None:
             axis.plot(list(points), [point[name] for point in points.values()], marker="o", label=name)
         axis.set_title(title)
         axis.grid(alpha=0.3)
-    axes[0].set_ylabel("AUROC, sources weighing alike")
+    axes[0].set_ylabel("AUROC, every source with the same weight")
     axes[0].legend()
     figure.tight_layout()
     figure.savefig(FIGURE, dpi=110)

@@ -99,7 +99,7 @@ def test_a_sets_own_splits_are_kept_and_torn_pairs_counted(deliver, tmp_path: Pa
     files["train/FAKE/again.jpg"] = encode(scene(200, 96, 64), "JPEG", quality=90)  # as test/FAKE/0.jpg
     report = import_set(deliver(files), tmp_path / "out")
     assert Counter(row.split for row in report.rows) == {"train": 9, "val": 8, "test": 8}
-    assert report.torn == 1
+    assert report.split_duplicates == 1
     groups: dict[str, set[str]] = {}
     for row in report.rows:
         groups.setdefault(row.group, set()).add(row.split)
@@ -177,11 +177,11 @@ def fails(source: str, out: Path, match: str, **options: object) -> None:
 
 def test_nothing_readable_names_the_first_reason(deliver, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     source = deliver({"ai/1.jpg": b"x", "real/2.jpg": b"y"})
-    fails(source, tmp_path / "out", r"not one picture could be read.*ai/1\.jpg")
+    fails(source, tmp_path / "out", r"no image could be decoded.*ai/1\.jpg")
 
 
 def test_one_class_alone_is_an_error(deliver, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    fails(deliver({"ai/1.jpg": small(1)}), tmp_path / "out", "only ai pictures")
+    fails(deliver({"ai/1.jpg": small(1)}), tmp_path / "out", "only ai images")
 
 
 def test_a_folder_of_another_layout(tmp_path: Path) -> None:

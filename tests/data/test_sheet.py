@@ -113,7 +113,8 @@ def test_add_refuses_to_train_on_a_generator_that_is_held_out(
         "--git-root", git_root, "--manifest", manifest, "--out", tmp_path / "s.png", "--yes",
     )  # fmt: skip
     assert (
-        result.exit_code == 2 and "Ideogram stays out of training; choose --split open_test" in result.stderr
+        result.exit_code == 2
+        and "Ideogram is a held-out generator; choose --split open_test" in result.stderr
     )
     assert load_manifest(manifest) == []
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from imageprocess.data.facts import estimate_jpeg_quality
-from imageprocess.data.tiers import DELIVERIES, TIERS, Delivery, Original, deliver, open_original
+from imageprocess.data.tiers import REPORT_TIERS, TIERS, DegradedFile, Original, apply_tier, open_original
 from imageprocess.errors import CorruptImageError
 from testkit.pictures import encode, gradient
 
@@ -18,17 +18,17 @@ def original(width: int = 1600, height: int = 1200, form: str = "PNG", **options
     return open_original(encode(gradient(width, height), form, **options), "drawn")
 
 
-def opened(delivery: Delivery) -> Image.Image:
+def opened(delivery: DegradedFile) -> Image.Image:
     return Image.open(io.BytesIO(delivery.data))
 
 
-def quality(delivery: Delivery) -> int | None:
+def quality(delivery: DegradedFile) -> int | None:
     return estimate_jpeg_quality(opened(delivery).quantization)
 
 
 @pytest.mark.parametrize("tier", TIERS)
 def test_every_tier_is_deterministic_and_gives_the_pixels_of_its_file(tier):
-    first, again = deliver(original(300, 200), tier), deliver(original(300, 200), tier)
+    first, again = apply_tier(original(300, 200), tier), apply_tier(original(300, 200), tier)
     assert first.data == again.data
     assert (np.asarray(opened(first).convert("RGB")) == first.pixels).all()
 
@@ -36,7 +36,7 @@ def test_every_tier_is_deterministic_and_gives_the_pixels_of_its_file(tier):
 @pytest.mark.parametrize("tier", TIERS)
 @pytest.mark.parametrize("size", [(1, 1), (1, 400), (40, 30)])
 def test_every_tier_takes_tiny_pictures_and_enlarges_none(tier, size):
-    delivered = deliver(original(*size), tier)
+    delivered = apply_tier(original(*size), tier)
     height, width = delivered.pixels.shape[:2]
     assert min(width, height) >= 1
     if tier not in (
@@ -48,45 +48,45 @@ def test_every_tier_takes_tiny_pictures_and_enlarges_none(tier, size):
 
 def test_every_tier_says_what_it_does():
     assert all(function.__doc__ for function in TIERS.values())
-    assert len(DELIVERIES) == 9
+    assert len(REPORT_TIERS) == 9
 
 
 def test_raw_is_the_file_itself():
     given = original(form="WEBP", quality=80)
-    assert deliver(given, "raw").data is given.data
+    assert apply_tier(given, "raw").data is given.data
 
 
 def test_clean_is_the_same_container_for_png_and_jpeg():
     for form in ("PNG", "JPEG"):
-        delivered = deliver(original(form=form), "clean")
+        delivered = apply_tier(original(form=form), "clean")
         assert opened(delivered).format == "JPEG" and quality(delivered) == 95
         assert opened(delivered).size == (1600, 1200)
 
 
 def test_web_brings_the_long_side_to_1024():
-    delivered = deliver(original(), "web")
+    delivered = apply_tier(original(), "web")
     assert opened(delivered).size == (1024, 768)
     assert 70 <= quality(delivered) <= 90
 
 
 def test_social_resizes_twice():
-    width, height = opened(deliver(original(), "social")).size
+    width, height = opened(apply_tier(original(), "social")).size
     assert 0.6 * 720 <= width <= 0.9 * 720 + 1
     assert width / height == pytest.approx(4 / 3, rel=0.02)
 
 
 def test_hard_is_jpeg_40_at_full_size():
-    delivered = deliver(original(), "hard")
+    delivered = apply_tier(original(), "hard")
     assert quality(delivered) == 40 and opened(delivered).size == (1600, 1200)
 
 
 def test_thumb_is_256():
-    assert opened(deliver(original(), "thumb")).size == (256, 192)
+    assert opened(apply_tier(original(), "thumb")).size == (256, 192)
 
 
 def test_crop_shows_half_of_the_picture_unscaled():
     given = original()
-    delivered = deliver(given, "crop")
+    delivered = apply_tier(given, "crop")
     height, width = delivered.pixels.shape[:2]
     assert width * height == pytest.approx(0.5 * 1600 * 1200, rel=0.01)
     # Red grows to the right in the drawing: the crop's own range of it is its share of the width.
@@ -95,17 +95,17 @@ def test_crop_shows_half_of_the_picture_unscaled():
 
 
 def test_crops_lie_elsewhere_for_another_picture():
-    lefts = {int(deliver(original(1600 + i, 1200), "crop").pixels[0, 0, 0]) for i in range(4)}
+    lefts = {int(apply_tier(original(1600 + i, 1200), "crop").pixels[0, 0, 0]) for i in range(4)}
     assert len(lefts) > 1
 
 
 def test_greyscale_has_no_colour():
-    pixels = deliver(original(), "greyscale").pixels
+    pixels = apply_tier(original(), "greyscale").pixels
     assert (pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all()
 
 
 def test_screenshot_holds_the_picture_on_a_canvas():
-    delivered = deliver(original(400, 300), "screenshot")
+    delivered = apply_tier(original(400, 300), "screenshot")
     assert opened(delivered).format == "PNG"
     height, width = delivered.pixels.shape[:2]
     assert height > 0.5 * 300 + 40 and width >= 0.5 * 400
@@ -116,10 +116,10 @@ def test_screenshot_holds_the_picture_on_a_canvas():
 
 def test_blank_keeps_size_and_container_and_nothing_else():
     for form, options in (("JPEG", {"quality": 37}), ("PNG", {})):
-        delivered = deliver(original(form=form, **options), "blank")
+        delivered = apply_tier(original(form=form, **options), "blank")
         assert opened(delivered).format == form and opened(delivered).size == (1600, 1200)
         assert len(np.unique(delivered.pixels)) == 1
-    assert quality(deliver(original(form="JPEG", quality=37), "blank")) == 37
+    assert quality(apply_tier(original(form="JPEG", quality=37), "blank")) == 37
 
 
 def test_damaged_files_are_refused():

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imageprocess.data.tiers import deliver, open_original
+from imageprocess.data.tiers import apply_tier, open_original
 from imageprocess.detector import Detector
 from imageprocess.errors import DataError, ModelError
 from imageprocess.evaluate import runner
@@ -63,7 +63,7 @@ def test_counts_match_detector_on_each_tier(tmp_path, small_dataset, tiny_model_
     for tier in tiers:
         counts: Counter[tuple[str, bool, str]] = Counter()
         for picture in dataset.pictures:
-            delivered = deliver(open_original(picture.path.read_bytes(), "x"), tier).data
+            delivered = apply_tier(open_original(picture.path.read_bytes(), "x"), tier).data
             for mode in MODES:
                 result = detector.detect(Source("x", delivered), mode=mode, only={"model"})
                 counts[mode, picture.is_ai, result.verdict.label] += 1

@@ -141,7 +141,7 @@ def test_another_encoders_adapter_is_refused(base: Path) -> None:
     other = {name: value[:32, :32] if value.ndim == 2 else value for name, value in tensors.items()}
     with pytest.raises(ModelError, match="another encoder's adapter"):
         merge(other, adapter)
-    with pytest.raises(UsageError, match=f"no block 9 in the encoder, which has {BLOCKS}"):
+    with pytest.raises(UsageError, match=f"block 9: the encoder has blocks 1 to {BLOCKS}"):
         AdaptedTower(tensors, (1,), rank=2, blocks=(9,), targets=("q",))
 
 

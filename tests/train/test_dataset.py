@@ -3,7 +3,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -12,119 +11,95 @@ import torch
 from PIL import Image
 
 from imageprocess.data.equalise import equalise, picture_seed
-from imageprocess.data.index import read_index
+from imageprocess.data.index import CLASS_INDEX, read_index
 from imageprocess.errors import DataError
 from imageprocess.model.preprocess import preprocess
-from imageprocess.train.dataset import (
-    LABELS,
-    Pictures,
-    epoch_order,
-    in_memory,
-    shifted,
-    to_input,
-)
 from imageprocess.train.nets import CNN_INPUT, Small32
-from imageprocess.train.store import HELD_OUT, STORE, delivery_path, fill_store, keep_resized, read_delivery
+from imageprocess.train.samples.augment import random_shift
+from imageprocess.train.samples.cache import CACHE, HELD_OUT_COPY, cache_copies, copy_path, read_copy
+from imageprocess.train.samples.dataset import DegradedSamples, read_into_memory
+from imageprocess.train.samples.pixels import to_input
+from imageprocess.train.samples.resized import cache_resized
 
 
-def test_an_epoch_shows_every_picture_and_weighs_the_classes_alike(drawn_data: Path) -> None:
-    rows = read_index(drawn_data)
-    order = epoch_order(rows, seed=1, epoch=0)
-    assert set(order) == set(range(len(rows)))
-    shown = Counter(rows[i].label for i in order)
-    assert shown["ai"] == shown["real"]
-    assert order != epoch_order(rows, seed=1, epoch=1)
-    assert order == epoch_order(rows, seed=1, epoch=0)
-
-
-def test_one_class_alone_is_an_error(drawn_data: Path) -> None:
-    rows = [row for row in read_index(drawn_data) if row.label == "ai"]
-    with pytest.raises(DataError, match="both classes"):
-        epoch_order(rows, seed=0, epoch=0)
-
-
-def test_training_shows_another_delivery_each_epoch_and_validation_never(drawn_data: Path) -> None:
+def test_training_reads_another_copy_each_epoch_and_validation_the_same(drawn_data: Path) -> None:
     rows = read_index(drawn_data)[:4]
-    for deliveries in (3, 0):
-        pictures = Pictures(drawn_data, rows, CNN_INPUT, deliveries=deliveries)
+    for copies in (3, 0):
+        pictures = DegradedSamples(drawn_data, rows, CNN_INPUT, copies=copies)
         first = pictures[0][0]
         assert torch.equal(first, pictures[0][0])
         pictures.set_epoch(1)
-        assert torch.equal(first, pictures[0][0]) is (deliveries == 0)
+        assert torch.equal(first, pictures[0][0]) is (copies == 0)
 
 
-def test_a_picture_and_its_class(drawn_data: Path) -> None:
+def test_a_sample_is_pixels_and_class_index(drawn_data: Path) -> None:
     rows = read_index(drawn_data)
-    pixels, label = Pictures(drawn_data, rows, CNN_INPUT)[0]
+    pixels, label = DegradedSamples(drawn_data, rows, CNN_INPUT)[0]
     assert pixels.shape == (224, 224, 3) and pixels.dtype == torch.uint8
     assert label == {"ai": 0, "real": 1}[rows[0].label]
 
 
-def test_the_network_is_shown_what_detection_shows_it(drawn_data: Path) -> None:
+def test_the_input_of_training_is_that_of_detection(drawn_data: Path) -> None:
     rows = read_index(drawn_data)
-    pixels, _ = Pictures(drawn_data, rows, CNN_INPUT)[0]
-    shown = to_input(pixels[None], CNN_INPUT)
-    assert shown.is_contiguous(memory_format=torch.channels_last)
-    delivered = equalise(
+    pixels, _ = DegradedSamples(drawn_data, rows, CNN_INPUT)[0]
+    batch = to_input(pixels[None], CNN_INPUT)
+    assert batch.is_contiguous(memory_format=torch.channels_last)
+    degraded = equalise(
         np.asarray(Image.open(drawn_data / rows[0].path)), picture_seed(rows[0].sha256)
     ).pixels
-    np.testing.assert_allclose(shown[0].numpy(), preprocess(delivered, CNN_INPUT), atol=1e-6)
+    np.testing.assert_allclose(batch[0].numpy(), preprocess(degraded, CNN_INPUT), atol=1e-6)
 
 
-def test_stored_deliveries_are_the_ones_that_would_be_made(drawn_data: Path, tmp_path: Path) -> None:
+def test_cached_copies_equal_those_made_on_access(drawn_data: Path, tmp_path: Path) -> None:
     rows = [row for row in read_index(drawn_data) if row.split != "test"][:3]
     (tmp_path / "images").mkdir()
     for row in rows:
         (tmp_path / row.path).write_bytes((drawn_data / row.path).read_bytes())
-    made = [read_delivery(tmp_path, rows[0], 2), read_delivery(tmp_path, rows[2], HELD_OUT)]
+    made = [read_copy(tmp_path, rows[0], 2), read_copy(tmp_path, rows[2], HELD_OUT_COPY)]
     done: list[tuple[int, int]] = []
     for _ in range(2):  # the second time there is nothing left to do
-        fill_store(tmp_path, rows[:2], rows[2:], deliveries=2, jobs=1, progress=lambda *at: done.append(at))
+        cache_copies(tmp_path, rows[:2], rows[2:], copies=2, jobs=1, progress=lambda *at: done.append(at))
     assert done == [(1, 3), (2, 3), (3, 3)]
-    (tmp_path / STORE / ".lock").unlink(missing_ok=True)
-    fill_store(tmp_path, rows[:2], rows[2:], deliveries=2, jobs=1, progress=lambda *at: done.append(at))
-    assert not (
-        tmp_path / STORE / ".lock"
-    ).exists()  # a set that is complete may lie where nothing can be written
-    assert not delivery_path(tmp_path, rows[2], 1).exists()
+    (tmp_path / CACHE / ".lock").unlink(missing_ok=True)
+    cache_copies(tmp_path, rows[:2], rows[2:], copies=2, jobs=1, progress=lambda *at: done.append(at))
+    assert not (tmp_path / CACHE / ".lock").exists()  # a complete set may be in a read-only folder
+    assert not copy_path(tmp_path, rows[2], 1).exists()
     for row in rows:
         (tmp_path / row.path).unlink()
-    stored = [read_delivery(tmp_path, rows[0], 2), read_delivery(tmp_path, rows[2], HELD_OUT)]
+    stored = [read_copy(tmp_path, rows[0], 2), read_copy(tmp_path, rows[2], HELD_OUT_COPY)]
     for before, after in zip(made, stored, strict=True):
         np.testing.assert_array_equal(before, after)
 
 
-def test_of_two_runs_the_second_waits_and_finds_what_the_first_has_made(
-    drawn_data: Path, tmp_path: Path
-) -> None:
-    folder = shutil.copytree(drawn_data, tmp_path / "set", ignore=shutil.ignore_patterns(STORE))
+def test_the_second_of_two_runs_waits_for_the_cache_of_the_first(drawn_data: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(drawn_data, tmp_path / "set", ignore=shutil.ignore_patterns(CACHE))
     rows = [row for row in read_index(folder) if row.split != "test"]
     command = (
         "import sys; from pathlib import Path; from imageprocess.data.index import read_index;"
-        "from imageprocess.train.store import fill_store; folder = Path(sys.argv[1]);"
+        "from imageprocess.train.samples.cache import cache_copies; folder = Path(sys.argv[1]);"
         "rows = [row for row in read_index(folder) if row.split != 'test'];"
-        "fill_store(folder, rows, rows, deliveries=2, jobs=2, progress=lambda *at: print(*at))"
+        "cache_copies(folder, rows, rows, copies=2, jobs=2, progress=lambda *at: print(*at))"
     )
     runs = [
         subprocess.Popen([sys.executable, "-c", command, str(folder)], stdout=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
-    told = sorted(run.communicate()[0].count("\n") for run in runs)
+    lines_printed = sorted(run.communicate()[0].count("\n") for run in runs)
     assert [run.returncode for run in runs] == [0, 0]
-    assert told == [0, 2 * len(rows)]
+    assert lines_printed == [0, 2 * len(rows)]
 
 
-def test_a_picture_that_is_gone_is_named(drawn_data: Path, tmp_path: Path) -> None:
+def test_a_missing_image_is_named(drawn_data: Path, tmp_path: Path) -> None:
     (row, *_) = read_index(drawn_data)
-    with pytest.raises(DataError, match=f"{row.path}: is in the index and cannot be read"):
-        fill_store(tmp_path, [row], [], deliveries=1, jobs=1, progress=lambda done, of: None)
+    with pytest.raises(DataError, match=f"{row.path}: listed in the index but cannot be read"):
+        cache_copies(tmp_path, [row], [], copies=1, jobs=1, progress=lambda done, of: None)
 
 
-def test_a_shift_keeps_what_stays_in_view() -> None:
+def test_a_random_shift_moves_the_image_by_whole_pixels() -> None:
     image = np.random.default_rng(1).integers(0, 256, (60, 48, 3), dtype=np.uint8)
     offsets = set()
     for seed in range(40):
-        moved = shifted(image, 2, np.random.default_rng(seed))
+        moved = random_shift(image, 2, np.random.default_rng(seed))
         assert moved.shape == image.shape
         fits = [
             (y, x)
@@ -137,12 +112,12 @@ def test_a_shift_keeps_what_stays_in_view() -> None:
     assert len(offsets) > 15
 
 
-def test_only_training_images_are_mirrored_and_shifted(drawn_data: Path) -> None:
+def test_only_training_images_are_mirrored_and_random_shift(drawn_data: Path) -> None:
     rows = read_index(drawn_data)[:6]
-    held_out = Pictures(drawn_data, rows, CNN_INPUT)
-    with_shift = Pictures(drawn_data, rows, CNN_INPUT, shift=9)
-    training = Pictures(drawn_data, rows, CNN_INPUT, deliveries=1, shift=9)
-    plain = Pictures(drawn_data, rows, CNN_INPUT, deliveries=1)
+    held_out = DegradedSamples(drawn_data, rows, CNN_INPUT)
+    with_shift = DegradedSamples(drawn_data, rows, CNN_INPUT, max_shift=9)
+    training = DegradedSamples(drawn_data, rows, CNN_INPUT, copies=1, max_shift=9)
+    plain = DegradedSamples(drawn_data, rows, CNN_INPUT, copies=1)
     for index in range(len(rows)):
         assert torch.equal(held_out[index][0], with_shift[index][0])
         assert torch.equal(training[index][0], training[index][0])
@@ -155,16 +130,18 @@ def test_only_training_images_are_mirrored_and_shifted(drawn_data: Path) -> None
     assert len(seen) == 2  # as it is, and mirrored
 
 
-def test_kept_arrays_are_read_and_not_made_again(drawn_data: Path, tmp_path: Path) -> None:
+def test_resized_arrays_are_read_and_not_made_again(drawn_data: Path, tmp_path: Path) -> None:
     rows = read_index(drawn_data)[:3]
     (tmp_path / "images").mkdir()
     for row in rows:
         (tmp_path / row.path).write_bytes((drawn_data / row.path).read_bytes())
-    made = Pictures(tmp_path, rows, CNN_INPUT, deliveries=2)
-    kept = Pictures(tmp_path, rows, CNN_INPUT, deliveries=2, resized=True)
+    made = DegradedSamples(tmp_path, rows, CNN_INPUT, copies=2)
+    kept = DegradedSamples(tmp_path, rows, CNN_INPUT, copies=2, resized=True)
     done: list[tuple[int, int]] = []
     for _ in range(2):
-        keep_resized(tmp_path, rows, kept.delivery, CNN_INPUT, jobs=1, progress=lambda *at: done.append(at))
+        cache_resized(
+            tmp_path, rows, kept.copy_number, CNN_INPUT, jobs=1, progress=lambda *at: done.append(at)
+        )
     assert done == [(1, 3), (2, 3), (3, 3)]
     expected = [made[i][0] for i in range(3)]
     for row in rows:
@@ -172,22 +149,22 @@ def test_kept_arrays_are_read_and_not_made_again(drawn_data: Path, tmp_path: Pat
     for i, pixels in enumerate(expected):
         assert torch.equal(kept[i][0], pixels)
     fewer = [rows[2], rows[0]]
-    keep_resized(tmp_path, fewer, kept.delivery, CNN_INPUT, jobs=1, progress=lambda *at: done.append(at))
+    cache_resized(tmp_path, fewer, kept.copy_number, CNN_INPUT, jobs=1, progress=lambda *at: done.append(at))
     assert len(done) == 3
-    found = Pictures(tmp_path, fewer, CNN_INPUT, deliveries=2, resized=True)[0][0]
+    found = DegradedSamples(tmp_path, fewer, CNN_INPUT, copies=2, resized=True)[0][0]
     assert any(torch.equal(found, seen) for seen in (expected[2], expected[2].flip(1)))
 
 
-def test_pictures_in_memory_are_as_they_are_and_in_training_moved(drawn_data: Path) -> None:
+def test_images_in_memory_are_not_degraded_and_shifted_in_training(drawn_data: Path) -> None:
     rows = [row for row in read_index(drawn_data) if row.split == "train"]
-    training, held_out = in_memory(
-        drawn_data, rows, rows[:3], Small32.input, seed=0, shift=2, jobs=1, progress=lambda done, of: None
+    training, held_out = read_into_memory(
+        drawn_data, rows, rows[:3], Small32.input, seed=0, max_shift=2, jobs=1, progress=lambda done, of: None
     )
     with Image.open(drawn_data / rows[0].path) as image:
         expected = np.asarray(image.resize((32, 32), Image.Resampling.BILINEAR))
     pixels, label = held_out[0]
     np.testing.assert_array_equal(pixels.numpy(), expected)
-    assert label == LABELS[rows[0].label] and len(held_out) == 3
+    assert label == CLASS_INDEX[rows[0].label] and len(held_out) == 3
     seen = set()
     for epoch in range(8):
         training.set_epoch(epoch)

@@ -17,13 +17,13 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra [train]")
 
 from imageprocess.errors import UsageError  # noqa: E402
-from imageprocess.train.devices import open_fabric, padded_share, share  # noqa: E402
+from imageprocess.train.devices import DeviceOptions, open_fabric, predict_share, train_share  # noqa: E402
 
 
 @pytest.mark.parametrize("count", range(12))
 def test_shares_of_every_batch_are_equal_and_nothing_is_seen_twice(count: int) -> None:
     order = list(range(100, 100 + count))
-    shares = [share(_rank(rank, 3), order) for rank in range(3)]
+    shares = [train_share(_rank(rank, 3), order) for rank in range(3)]
     assert len({len(one) for one in shares}) == 1
     assert sorted(i for one in shares for i in one) == order[: count - count % 3]
     for number in range(len(shares[0]) // 2):  # batches of six, two for each
@@ -33,7 +33,7 @@ def test_shares_of_every_batch_are_equal_and_nothing_is_seen_twice(count: int) -
 
 @pytest.mark.parametrize("count", range(1, 12))
 def test_padded_shares_put_together_are_the_whole(count: int) -> None:
-    shares = [padded_share(_rank(rank, 3), count) for rank in range(3)]
+    shares = [predict_share(_rank(rank, 3), count) for rank in range(3)]
     together = np.array(shares).T.reshape(-1)
     assert together[:count].tolist() == list(range(count))
 
@@ -43,8 +43,8 @@ def _rank(rank: int, world: int) -> Any:
 
 
 def test_a_batch_without_equal_shares_is_refused() -> None:
-    with pytest.raises(UsageError, match="no equal shares for 3 devices"):
-        open_fabric(3, 32, "32-true")
+    with pytest.raises(UsageError, match="--batch-size 32: cannot be divided equally among 3 processes"):
+        open_fabric(DeviceOptions(3), 32, "32-true")
 
 
 # The command without what alone differs between one process and two: the draws of dropout, and normalisation over what

@@ -1,4 +1,4 @@
-"""A student is taught from a store and a data set, goes on where it stopped, and becomes a model folder that runs."""
+"""A student is trained from a feature store and a data set, resumes, and is written as a model folder."""
 
 from __future__ import annotations
 
@@ -108,22 +108,22 @@ def test_an_interrupted_run_ends_as_one_that_was_not(
 ) -> None:
     from imageprocess.train.distil import training
 
-    monkeypatch.setattr(training, "_KEEP_EVERY", 1)
-    keep, kept = training._keep, []
+    monkeypatch.setattr(training, "_STEPS_PER_CHECKPOINT", 1)
+    save, saved_steps = training._save, []
 
     def stop(*arguments: object) -> None:
-        keep(*arguments)  # type: ignore[arg-type]
-        kept.append(arguments[2])
-        if kept == [1]:
+        save(*arguments)  # type: ignore[arg-type]
+        saved_steps.append(arguments[2])
+        if saved_steps == [1]:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "_keep", stop)
+    monkeypatch.setattr(training, "_save", stop)
     options = replace(OPTIONS, dropout=0.0)
     with pytest.raises(KeyboardInterrupt):
         _run(data, store, start, tmp_path / "a", options)
     _run(data, store, start, tmp_path / "a", options)
     _run(data, store, start, tmp_path / "b", options)
-    assert kept[:2] == [1, 2]
+    assert saved_steps[:2] == [1, 2]
     first, second = (
         torch.load(tmp_path / name / "work" / "student.pt", weights_only=True)["mean"] for name in "ab"
     )

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +13,9 @@ from imageprocess.errors import DataError
 from imageprocess.model.spec import load_spec
 from imageprocess.train.calibration import ERROR_BUDGETS, calibrate, modes_thresholds
 from imageprocess.train.export import export
-from imageprocess.train.loop import TrainResult
 from imageprocess.train.nets import CNN
 from imageprocess.train.recipes import NETS, RECIPES, Recipe
+from imageprocess.train.result import DataFacts, TrainResult
 
 SHIPPED = Path(imageprocess.models.__path__[0]) / "cnn"
 
@@ -34,9 +33,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
         val_logits=logits,
         val_labels=labels,
         network=CNN(),
-        data_id="0" * 12,
-        images={"train": 1, "val": 1, "test": 0},
-        smallest_px=200,
+        data=DataFacts("0" * 12, {"train": 1, "val": 1, "test": 0}, smallest_px=200),
     )
     return export(result, tmp_path_factory.mktemp("export") / "cnn")
 
@@ -135,9 +132,7 @@ def test_another_network_comes_back_as_it_was(tmp_path: Path) -> None:
         val_logits=logits,
         val_labels=labels,
         network=NETS["small32"](),
-        data_id="0" * 12,
-        images={"train": 1, "val": 1, "test": 0},
-        smallest_px=200,
+        data=DataFacts("0" * 12, {"train": 1, "val": 1, "test": 0}, smallest_px=200),
     )
     folder = export(result, tmp_path / "small32")
     session = onnxruntime.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
@@ -149,4 +144,4 @@ def test_another_network_comes_back_as_it_was(tmp_path: Path) -> None:
     found, heatmap = session.run(None, {"pixels": pixels.numpy()})
     np.testing.assert_allclose(found, expected, atol=1e-4)
     assert heatmap.shape == (4, 4, 4)
-    assert load_spec(folder).facts["training"]["recipe"] == asdict(RECIPES["small32"])
+    assert load_spec(folder).facts["training"]["recipe"] == RECIPES["small32"].to_dict()

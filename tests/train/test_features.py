@@ -1,4 +1,4 @@
-"""A feature store holds what the shipped graph says of each picture, goes on where it stopped, is never mixed."""
+"""A feature store contains the outputs of the shipped graph, is completed after an interruption, and is never mixed."""
 
 from __future__ import annotations
 
@@ -130,6 +130,6 @@ def test_a_source_without_a_picture_is_named(tower: dict[str, Path], data: Path,
     write_index(broken, rows)
     spec = FeatureSpec("e", "q", TAPS, SPEC, 1)
     failed = extract(broken, tmp_path / "store", tower["graph"], spec, per_source=5, jobs=1)
-    assert failed == {"one": "one: not one picture could be read"}
+    assert failed == {"one": "one: none of its images can be decoded; build or import the data set again"}
     with pytest.raises(DataError, match="imageprocess encoder features"):
         load_features(tmp_path / "store", rows, TRAIN_VARIANTS)

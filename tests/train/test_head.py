@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from imageprocess.data.folds import repository_folds
 from imageprocess.train.encoder.features import FeatureSet
-from imageprocess.train.encoder.head import HeadOptions, choose_folds, out_of_fold, source_folds, train_head
+from imageprocess.train.encoder.head import HeadOptions, out_of_fold, train_head
 
 pytestmark = pytest.mark.torch
 OPTIONS = HeadOptions(hidden=8, seeds=2, epochs=12, batch_size=64)
@@ -37,26 +38,9 @@ def _auroc(data: FeatureSet, scores: np.ndarray) -> float:
     return float((ai[:, None] > real[None]).mean())
 
 
-def test_folds_keep_sources_and_repositories_whole() -> None:
-    data = _features(informative=True)
-    folds = source_folds(data, {"s0": "one/repo", "s2": "one/repo"}, 4)
-    assert all(len(set(folds[data.source == name])) == 1 for name in np.unique(data.source))
-    assert folds[data.source == "s0"][0] == folds[data.source == "s2"][0]
-    assert set(folds) == {0, 1, 2, 3}
-
-
-def test_a_class_of_few_sources_has_folds_of_groups() -> None:
-    data = _features(informative=True)
-    assert choose_folds(data, {}, 4)[1] == "sources"
-    one = replace(data, source=np.repeat("mine", 400))
-    folds, unit = choose_folds(one, {}, 4)
-    assert unit == "pictures" and all(len(set(folds[data.group == name])) == 1 for name in data.group)
-    assert all(set(data.is_ai[folds == fold]) == {True, False} for fold in range(4))
-
-
 def test_out_of_fold_scores_find_the_class_and_not_the_source() -> None:
     data, noise = _features(informative=True), _features(informative=False)
-    folds = source_folds(data, {}, 4)
+    folds = repository_folds(data, {}, 4)
     assert _auroc(data, out_of_fold(data, folds, OPTIONS)) > 0.95
     assert abs(_auroc(noise, out_of_fold(noise, folds, OPTIONS)) - 0.5) < 0.2
 

@@ -10,22 +10,27 @@ import torch
 from torch import nn
 
 from imageprocess.data.index import read_index, write_index
+from imageprocess.data.sampling import epoch_order
 from imageprocess.errors import DataError, UsageError
 from imageprocess.train import loop
 from imageprocess.train.averaging import Averaged
-from imageprocess.train.dataset import epoch_order
-from imageprocess.train.loop import TrainResult, train
+from imageprocess.train.loop import train
 from imageprocess.train.progress import Progress
 from imageprocess.train.recipes import Recipe
+from imageprocess.train.result import TrainResult
+from imageprocess.train.samples.options import LoaderOptions
 
+IN_PROCESS = LoaderOptions(workers=0)
 RECIPE = Recipe(epochs=12, batch_size=8, learning_rate=1e-3, warmup_steps=2, precision="32-true")
-SMALL = replace(RECIPE, net="small32", epochs=15, deliveries=0, shift=2, label_smoothing=0.1, averaging=0.5)
+SMALL = replace(
+    RECIPE, net="small32", epochs=15, degraded_copies=0, shift=2, label_smoothing=0.1, averaging=0.5
+)
 
 
 @pytest.fixture(scope="module", params=[RECIPE, SMALL], ids=lambda recipe: recipe.net)
 def straight(request: pytest.FixtureRequest, drawn_data: Path, tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
     out = tmp_path_factory.mktemp("straight")
-    return out, train(drawn_data, out, request.param, workers=0)
+    return out, train(drawn_data, out, request.param, loader=IN_PROCESS)
 
 
 def test_it_learns_what_can_be_learnt(straight) -> None:  # type: ignore[no-untyped-def]
@@ -60,11 +65,11 @@ def test_an_interrupted_run_resumes_to_the_same_result(
         def note(at: Progress) -> None:
             steps.append((at.epoch, at.step))
 
-        return train(drawn_data, tmp_path, result.recipe, workers=0, resume=True, report=note)
+        return train(drawn_data, tmp_path, result.recipe, loader=IN_PROCESS, resume=True, report=note)
 
     _, result = straight
     with pytest.raises(KeyboardInterrupt):
-        train(drawn_data, tmp_path, result.recipe, workers=0, report=stop)
+        train(drawn_data, tmp_path, result.recipe, loader=IN_PROCESS, report=stop)
     steps: list[tuple[int, int]] = []
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(loop, "predict", stop_at_validation)
@@ -81,21 +86,21 @@ def test_an_interrupted_run_resumes_to_the_same_result(
 
 def test_kept_arrays_change_nothing_but_the_time(straight, drawn_data: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     _, result = straight
-    if not result.recipe.deliveries:
+    if not result.recipe.degraded_copies:
         pytest.skip("these are in memory anyway")
-    again = train(drawn_data, tmp_path, result.recipe, workers=0, resized=True)
+    again = train(drawn_data, tmp_path, result.recipe, loader=LoaderOptions(0, resized=True))
     assert [row["train_loss"] for row in result.log] == [row["train_loss"] for row in again.log]
     np.testing.assert_array_equal(result.val_logits, again.val_logits)
 
 
 def test_resuming_nothing_or_another_recipe_is_refused(straight, drawn_data: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(UsageError, match="nothing to resume"):
-        train(drawn_data, tmp_path, RECIPE, workers=0, resume=True)
+        train(drawn_data, tmp_path, RECIPE, loader=IN_PROCESS, resume=True)
     out, result = straight
     for changes in ({"learning_rate": 1.0}, {"averaging": 0.1}):
         recipe = replace(result.recipe, **changes)
         with pytest.raises(UsageError, match=next(iter(changes))):
-            train(drawn_data, out, recipe, workers=0, resume=True)
+            train(drawn_data, out, recipe, loader=IN_PROCESS, resume=True)
 
 
 def test_resuming_with_other_pictures_or_beginning_anew_over_a_run_is_refused(  # type: ignore[no-untyped-def]
@@ -107,10 +112,10 @@ def test_resuming_with_other_pictures_or_beginning_anew_over_a_run_is_refused(  
         replace(row, split={"train": "val", "val": "train"}.get(row.split, row.split))
         for row in read_index(drawn_data)
     ]
-    with pytest.raises(UsageError, match="other pictures"):
-        train(drawn_data, out, result.recipe, workers=0, rows=swapped, resume=True)
-    with pytest.raises(UsageError, match="contains a run already"):
-        train(drawn_data, out, result.recipe, workers=0)
+    with pytest.raises(UsageError, match="other images"):
+        train(drawn_data, out, result.recipe, loader=IN_PROCESS, rows=swapped, resume=True)
+    with pytest.raises(UsageError, match="already contains a run"):
+        train(drawn_data, out, result.recipe, loader=IN_PROCESS)
     assert {path: path.read_bytes() for path in out.iterdir() if path.is_file()} == before
 
 
@@ -119,10 +124,10 @@ def test_a_single_picture_left_for_the_last_batch_is_left_out(drawn_data: Path, 
     shown = len(epoch_order([row for row in rows if row.split == "train"], seed=0, epoch=0))
     recipe = replace(RECIPE, epochs=1, batch_size=shown - 1)
     taken: list[Progress] = []
-    train(drawn_data, tmp_path / "a", recipe, workers=0, report=taken.append)
+    train(drawn_data, tmp_path / "a", recipe, loader=IN_PROCESS, report=taken.append)
     assert [at.steps for at in taken] == [1]
     with pytest.raises(UsageError, match="--batch-size 1"):
-        train(drawn_data, tmp_path / "b", replace(recipe, batch_size=1), workers=0)
+        train(drawn_data, tmp_path / "b", replace(recipe, batch_size=1), loader=IN_PROCESS)
 
 
 def test_a_split_of_one_class_is_refused_before_anything_is_trained(drawn_data: Path, tmp_path: Path) -> None:
@@ -130,15 +135,15 @@ def test_a_split_of_one_class_is_refused_before_anything_is_trained(drawn_data: 
     for split in ("train", "val"):
         rows = [row for row in read_index(drawn_data) if (row.split, row.label) != (split, "ai")]
         write_index(folder, rows)
-        with pytest.raises(DataError, match=f"all {split} pictures are real"):
-            train(folder, tmp_path / "run", RECIPE, workers=0)
+        with pytest.raises(DataError, match=f"all {split} images are real"):
+            train(folder, tmp_path / "run", RECIPE, loader=IN_PROCESS)
     assert not (tmp_path / "run").exists()
 
 
 def test_a_set_without_validation_is_refused(drawn_data: Path, tmp_path: Path) -> None:
     rows = [row for row in read_index(drawn_data) if row.split == "train"]
     with pytest.raises(DataError, match="val split"):
-        train(drawn_data, tmp_path, RECIPE, workers=0, rows=rows)
+        train(drawn_data, tmp_path, RECIPE, loader=IN_PROCESS, rows=rows)
 
 
 def test_a_running_mean_forgets_what_came_before_anything_was_taught() -> None:
@@ -165,5 +170,8 @@ def test_a_checkpoint_of_an_earlier_version_is_named(straight, drawn_data: Path,
     kept = torch.load(out / "last.ckpt", weights_only=True)
     kept["recipe"] |= {"mixup": 0.0, "folds": 4}
     torch.save(kept, tmp_path / "last.ckpt")
-    with pytest.raises(UsageError, match=r"earlier version with other options \(folds, mixup\); train anew"):
-        train(drawn_data, tmp_path, result.recipe, workers=0, resume=True)
+    with pytest.raises(
+        UsageError,
+        match=r"earlier version with options that no longer exist \(folds, mixup\); start a new run",
+    ):
+        train(drawn_data, tmp_path, result.recipe, loader=IN_PROCESS, resume=True)

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from imageprocess.data.folds import family_folds
 from imageprocess.train.encoder.features import FeatureSet
-from imageprocess.train.encoder.maker import MakerOptions, choose_families, family_folds, train_maker
+from imageprocess.train.encoder.maker import MakerOptions, choose_families, train_maker
 from imageprocess.train.encoder.maker_card import maker_section
 from imageprocess.train.encoder.maker_measure import NEVER, measure_maker, named_from, softmax, temperature_of
 from imageprocess.train.encoder.view_cuts import fit_view_cuts

@@ -76,7 +76,7 @@ def test_small32_takes_the_mean_of_a_picture_and_its_mirror_image_in_three_place
     with torch.no_grad():
         logits, heatmap = WithHeatmap(network)(pixels)
         torch.testing.assert_close(logits, network(pixels))
-        once = [network.judge(network.maps_of(view)) for one in moved for view in (one, one.flip(3))]
+        once = [network.classify(network.view_maps(view)) for one in moved for view in (one, one.flip(3))]
     torch.testing.assert_close(logits, torch.stack(once).mean(0))
     bias = network.classifier[1].bias
     # The places' shares, and the bias, are all there is to the odds.

@@ -191,9 +191,9 @@ def import_(
         click.echo(f"skipped {len(report.skipped) - _SHOWN:,} more, listed in {out / SKIPPED_NAME}", err=True)
     if report.duplicates:
         click.echo(f"dropped as exact duplicates: {report.duplicates:,}", err=True)
-    if report.torn:
+    if report.split_duplicates:
         click.echo(
-            f"note: {report.torn:,} pairs of near-duplicates lie in different splits of the source; "
+            f"note: {report.split_duplicates:,} pairs of near-duplicates lie in different splits of the source; "
             "figures measured on these splits are too optimistic",
             err=True,
         )

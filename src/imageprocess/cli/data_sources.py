@@ -12,7 +12,7 @@ from ..errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from ..data.manifest import SourceEntry
-    from ..data.sheet import Look
+    from ..data.sheet import SourceSample
 
 _CLONES = "clones"
 _git_root = click.option(
@@ -156,15 +156,17 @@ def _stand_in(field: str) -> str:
     return {"category": "mixed", "generator": "other"}.get(field, _UNSEEN)
 
 
-def _look(entry: SourceEntry, git_root: Path | None, manifest: Path | None, count: int, out: Path) -> Look:
+def _look(
+    entry: SourceEntry, git_root: Path | None, manifest: Path | None, count: int, out: Path
+) -> SourceSample:
     from ..data.build import select_files
     from ..data.git_objects import locate
-    from ..data.sheet import draw, look_at
+    from ..data.sheet import draw, sample_source
     from .data_tables import show_look
     from .output import destination
 
     git_dir = locate(entry.repo, entry.commit, git_root or Path(_CLONES), may_clone=git_root is None)
-    look = look_at(entry, select_files(entry, git_dir, manifest), git_dir, count)
+    look = sample_source(entry, select_files(entry, git_dir, manifest), git_dir, count)
     show_look(entry, look)
     with destination(out) as stream:
         draw(look).save(stream, "PNG")

@@ -16,7 +16,7 @@ from ..data.index import SPLITS, IndexRow
 if TYPE_CHECKING:
     from ..data.audit import AuditReport
     from ..data.manifest import SourceEntry
-    from ..data.sheet import Look
+    from ..data.sheet import SourceSample
 
 _PLAIN_WIDTH = 160  # columns, if the output is not a terminal
 _FACTS_SHOWN = 5
@@ -100,11 +100,11 @@ def _console() -> Console:
     return Console(width=None if terminal else _PLAIN_WIDTH, markup=False, highlight=False)
 
 
-def show_look(entry: SourceEntry, look: Look) -> None:
+def show_look(entry: SourceEntry, look: SourceSample) -> None:
     """Print the facts of a sampled source."""
     table = Table("what", "found", title=f"{entry.id}: {entry.label}, {entry.repo} at {entry.commit[:10]}")
     table.add_row("files that match", f"{look.files:,}")
-    table.add_row("files read", f"{look.looked_at:,}")
+    table.add_row("files read", f"{look.files_read:,}")
     table.add_row("pictures of them", f"{len(look.thumbs):,}")
     table.add_row("duplicates among these", f"{look.repeats:,}")
     for reason, files in look.dropped.most_common():

@@ -224,7 +224,7 @@ def _plan(
     data: Path, split: str | None, tiers: str | None, carded: Sequence[Path]
 ) -> list[tuple[str | None, tuple[str, ...]]]:
     """The splits to measure, and the tiers of each. For the cards of `carded`: every split that none was trained on."""
-    from ..data.tiers import DELIVERIES, TIERS
+    from ..data.tiers import REPORT_TIERS, TIERS
     from ..evaluate.pictures import splits_of
     from ..model.spec import load_spec
 
@@ -239,9 +239,9 @@ def _plan(
     }
     measured = [name for name in splits_of(data) if name not in trained] if carded and split is None else []
     if not measured:
-        return [(split, chosen or DELIVERIES)]
+        return [(split, chosen or REPORT_TIERS)]
     # Validation and test hold the sources of training, so they are degraded as in training.
-    return [(name, chosen or (DELIVERIES if name == "open_test" else ("equalised",))) for name in measured]
+    return [(name, chosen or (REPORT_TIERS if name == "open_test" else ("equalised",))) for name in measured]
 
 
 def _print_summary(study: Study) -> None:

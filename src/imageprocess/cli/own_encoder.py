@@ -100,6 +100,6 @@ def train_on_encoder(
         folder = train_on(
             own, data, out, work or out.with_name(f"{out.name}-work"),
             name=name or file.stem, version=model_version, per_source=per_source, jobs=jobs,
-            said=lambda text: click.echo(text, err=True), progress=progress,
+            message=lambda text: click.echo(text, err=True), progress=progress,
         )  # fmt: skip
     click.echo(str(folder))

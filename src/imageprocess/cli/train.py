@@ -11,8 +11,10 @@ import click
 from ..extras import require_extra
 
 if TYPE_CHECKING:
-    from ..train.loop import TrainResult
+    from ..train.devices import DeviceOptions
     from ..train.progress import Progress
+    from ..train.result import TrainResult
+    from ..train.samples.options import LoaderOptions
 
 
 class _Train(click.Command):
@@ -88,8 +90,9 @@ def train(
     With --encoder FILE.onnx, trains a head on that vision transformer; see `train --encoder FILE --help`.
     """
     with require_extra("train"):
-        from ..train.devices import is_follower
+        from ..train.devices import DeviceOptions, is_follower
         from ..train.export import export
+        from ..train.samples.options import LoaderOptions
     overrides = {
         "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed,
         "precision": precision,
@@ -97,7 +100,7 @@ def train(
     overrides = {key: value for key, value in overrides.items() if value is not None}
     out = out or Path("runs") / net
     result = _train_network(
-        net, data, out, overrides, resume, workers=workers, devices=devices, nodes=nodes, resized=resized
+        net, data, out, overrides, resume, LoaderOptions(workers, resized), DeviceOptions(devices, nodes)
     )
     if is_follower():
         return
@@ -113,11 +116,8 @@ def _train_network(
     out: Path,
     overrides: dict[str, Any],
     resume: bool,
-    *,
-    workers: int,
-    devices: int,
-    nodes: int,
-    resized: bool,
+    loader: LoaderOptions,
+    devices: DeviceOptions,
 ) -> TrainResult:
     from ..train.loop import train as run
     from ..train.recipes import RECIPES
@@ -133,10 +133,8 @@ def _train_network(
                 out,
                 recipe,
                 resume=resume,
-                workers=workers,
+                loader=loader,
                 devices=devices,
-                nodes=nodes,
-                resized=resized,
                 report=bars.step,
                 caching=bars.cache,
             )

@@ -19,8 +19,8 @@ def check_new(record: dict[str, Any], manifest: Path) -> SourceEntry:
     the same files of the repository, or the repository in the other split.
     """
     entry = parse_entry(record, str(manifest))
-    if held := trained_although_held_out(entry):
-        raise UsageError(f"{manifest}: {held} stays out of training; choose --split open_test")
+    if generator := held_out_generator(entry):
+        raise UsageError(f"{manifest}: {generator} is a held-out generator; choose --split open_test")
     for known in load_manifest(manifest):
         if known.id == entry.id:
             raise UsageError(f"{manifest}: source {entry.id!r} exists; choose another --id")
@@ -36,8 +36,8 @@ def check_new(record: dict[str, Any], manifest: Path) -> SourceEntry:
     return entry
 
 
-def trained_although_held_out(entry: SourceEntry) -> str | None:
-    """The generator of HELD_OUT_GENERATORS that a training source names."""
+def held_out_generator(entry: SourceEntry) -> str | None:
+    """The generator of HELD_OUT_GENERATORS that a training source contains; None for others and for open_test."""
     if entry.split == "open_test":
         return None
     return next((name for name in HELD_OUT_GENERATORS if name.lower() in entry.origin.lower()), None)

@@ -13,7 +13,7 @@ from .manifest import SourceEntry
 from .pieces import Piece
 from .splits import assign_splits
 
-_MOST_LOST = (
+_MAX_DUPLICATE_SHARE = (
     0.5  # share of a source that duplicates others; above it, the source is a copy of existing collections
 )
 
@@ -21,7 +21,7 @@ _MOST_LOST = (
 @dataclass(frozen=True, slots=True)
 class Assembled:
     rows: list[IndexRow]
-    dropped: dict[str, int]  # reason -> pictures
+    dropped: dict[str, int]  # reason -> images
     copies: dict[str, str]  # excluded source -> how much of which other sources it duplicates
 
 
@@ -31,12 +31,12 @@ def assemble(pictures: Sequence[Piece], entries: Mapping[str, SourceEntry], seed
     # and new sources do not change the figures of old test sets.
     ordered = sorted(pictures, key=lambda piece: (_rank(entries[piece.source]), piece.path))
     unique, dropped, copies = _without_duplicates(ordered, entries)
-    related, barred = _relate(unique, entries)
-    dropped["varies a picture of open_test"] = len(barred)
+    related, excluded = _relate(unique, entries)
+    dropped["varies a picture of open_test"] = len(excluded)
     rows = [
         _index_row(piece, entries[piece.source], f"g{related.find(i):06d}")
         for i, piece in enumerate(unique)
-        if i not in barred
+        if i not in excluded
     ]
     training = [row for row in rows if row.split == "train"]
     splits = assign_splits([row.group for row in training], [row.source for row in training], seed)
@@ -62,36 +62,38 @@ def _without_duplicates(
     size = Counter(piece.source for piece in pictures)
     copies: dict[str, str] = {}
     while True:
-        taken_by = _taken_by(pictures, pairs, copies)
-        lost: dict[str, Counter[str]] = {}
-        for i, twin in taken_by.items():
-            if pictures[i].source != pictures[twin].source:
-                lost.setdefault(pictures[i].source, Counter())[pictures[twin].source] += 1
-        shares = {source: others.total() / size[source] for source, others in lost.items()}
+        duplicate_of = _duplicates(pictures, pairs, copies)
+        duplicates: dict[str, Counter[str]] = {}
+        for i, original in duplicate_of.items():
+            if pictures[i].source != pictures[original].source:
+                duplicates.setdefault(pictures[i].source, Counter())[pictures[original].source] += 1
+        shares = {source: others.total() / size[source] for source, others in duplicates.items()}
         worst = max(shares, key=lambda source: (shares[source], source), default=None)
-        if worst is None or shares[worst] <= _MOST_LOST:
+        if worst is None or shares[worst] <= _MAX_DUPLICATE_SHARE:
             break
-        named = ", ".join(f"{source} ({count})" for source, count in lost[worst].most_common(3))
+        named = ", ".join(f"{source} ({count})" for source, count in duplicates[worst].most_common(3))
         copies[worst] = (
-            f"{lost[worst].total()} of its {size[worst]} pictures are duplicates of other sources: {named}"
+            f"{duplicates[worst].total()} of its {size[worst]} pictures are duplicates of other sources: {named}"
         )
-    exact = sum(pictures[i].sha256 == pictures[twin].sha256 for i, twin in taken_by.items())
-    dropped = {"exact duplicate": exact, "near duplicate": len(taken_by) - exact}
+    exact = sum(pictures[i].sha256 == pictures[original].sha256 for i, original in duplicate_of.items())
+    dropped = {"exact duplicate": exact, "near duplicate": len(duplicate_of) - exact}
     if copies:
         dropped["in a source that repeats others"] = sum(size[source] for source in copies)
-    unique = [p for i, p in enumerate(pictures) if i not in taken_by and p.source not in copies]
+    unique = [p for i, p in enumerate(pictures) if i not in duplicate_of and p.source not in copies]
     return unique, dropped, copies
 
 
-def _taken_by(
+def _duplicates(
     pictures: list[Piece], pairs: list[tuple[int, int]], without: Mapping[str, str]
 ) -> dict[int, int]:
-    """{number of a dropped image: number of the image kept instead}."""
-    twin: dict[int, int] = {}
+    """{index of a dropped duplicate: index of the image that stays}; sources in `without` are ignored."""
+    duplicate_of: dict[int, int] = {}
     for i, j in pairs:  # ordered by i, then j
-        if i not in twin and j not in twin and not {pictures[i].source, pictures[j].source} & without.keys():
-            twin[j] = i
-    return twin
+        if i in duplicate_of or j in duplicate_of:
+            continue
+        if not {pictures[i].source, pictures[j].source} & without.keys():
+            duplicate_of[j] = i
+    return duplicate_of
 
 
 def _may_be_edited(one: SourceEntry, other: SourceEntry) -> bool:
@@ -101,19 +103,19 @@ def _may_be_edited(one: SourceEntry, other: SourceEntry) -> bool:
 
 def _relate(unique: list[Piece], entries: Mapping[str, SourceEntry]) -> tuple[Groups, set[int]]:
     """Groups of near-duplicates and shared prompts, and the training images that are variants of open_test images."""
-    measures = [entries[piece.source].split == "open_test" for piece in unique]
+    is_test = [entries[piece.source].split == "open_test" for piece in unique]
     related = Groups(len(unique))
-    barred: set[int] = set()
+    excluded: set[int] = set()
     for i, j in near_pairs([(piece.phash, piece.dhash) for piece in unique], RELATED_BITS):
-        if measures[i] != measures[j]:
-            barred.add(j if measures[i] else i)
+        if is_test[i] != is_test[j]:
+            excluded.add(j if is_test[i] else i)
         else:
             related.join(i, j)
     by_name: dict[str, int] = {}
     for i, piece in enumerate(unique):
         if piece.group:
             related.join(by_name.setdefault(piece.group, i), i)
-    return related, barred
+    return related, excluded
 
 
 def _index_row(piece: Piece, entry: SourceEntry, group: str) -> IndexRow:

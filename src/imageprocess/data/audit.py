@@ -1,8 +1,8 @@
-"""Measures whether file facts alone (format, size, quality) separate AI images from real ones, with a small tree model.
+"""Measures whether metadata features alone (format, size, quality) separate AI images from real ones.
 
-It is fitted twice: on the files as they are, and on the files that the equalisation of the training pipeline makes
-of the same images. If the second AUROC exceeds MAX_AUROC, a model trained on the set may learn files,
-not images.
+Gradient-boosted trees are fitted twice: on the original files, and on the files that the equalisation of the training
+pipeline makes of the same images. If the second AUROC exceeds MAX_AUROC, a model trained on the set may learn file
+properties instead of image content.
 
 Two kinds of folds are measured. Random folds decide: validation and test contain the same sources as training
 does, so facts that identify a source identify its label too, and a model is rewarded
@@ -10,7 +10,7 @@ for using them; random folds measure all of this. Folds by source, where no sour
 once, are reported as well: they show how much of the leak transfers to new sources.
 
 The size in bytes of a file that we encoded ourselves, at dimensions and quality of our choice, depends on the detail of
-the image. It counts as a file fact in the decision; the result without it is reported as well.
+the image. It is one of the features in the decision; the result without it is reported as well.
 
 The equalised files are also measured within each category, so that a leak in one category is not hidden in
 the total; this decides too, without the size in bytes: in one category the classes may really differ in detail (charts
@@ -42,8 +42,8 @@ from .index import IndexRow
 MAX_AUROC = 0.55
 DEFAULT_SAMPLE = 4000
 _FOLDS = 5
-_LEAST = 25  # images per class; too few for five folds below this
-_LEAST_OF_CATEGORY = 50
+_MIN_IMAGES = 25  # images per class; too few for five folds below this
+_MIN_IMAGES_OF_CATEGORY = 50
 _FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "HEIC", "GIF", "BMP", "TIFF")
 _SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
 _MODES = ("RGB", "L", "P", "RGBA", "LA", "CMYK")
@@ -53,11 +53,11 @@ Progress = Callable[[int, int], None]  # done, of
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """How well file facts alone separate the classes: 0.5 is chance, 1.0 perfect separation."""
+    """How well metadata features alone separate the classes: AUROC 0.5 is chance, 1.0 perfect separation."""
 
     auroc: float  # mean over random folds
     auroc_by_source: float | None  # None if a class has fewer than two sources
-    importance: dict[str, float]  # fact -> AUROC lost when it is shuffled, largest first; random folds
+    importance: dict[str, float]  # feature -> AUROC lost when it is shuffled, largest first; random folds
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +140,14 @@ def _standard_error(pictures: int) -> float:
 
 
 def _by_category(
-    features: NDArray[np.float64], is_ai: NDArray[np.bool_], shown: NDArray[np.str_], seed: int
+    features: NDArray[np.float64], is_ai: NDArray[np.bool_], categories: NDArray[np.str_], seed: int
 ) -> dict[str, CategoryLeak]:
     """An equal number of sampled images of each class; the sample is already in random order."""
     leaks = {}
-    for category in sorted(set(shown.tolist())):
-        classes = [np.flatnonzero((shown == category) & (is_ai == label)) for label in (True, False)]
+    for category in sorted(set(categories.tolist())):
+        classes = [np.flatnonzero((categories == category) & (is_ai == label)) for label in (True, False)]
         each = min(map(len, classes))
-        if each >= _LEAST_OF_CATEGORY:
+        if each >= _MIN_IMAGES_OF_CATEGORY:
             members = np.sort(np.concatenate([numbers[:each] for numbers in classes]))
             facts, labels = features[members], is_ai[members]
             leaks[category] = CategoryLeak(
@@ -177,9 +177,9 @@ def _sample(rows: Sequence[IndexRow], sample: int, seed: int) -> list[IndexRow]:
     inside = [row for row in rows if row.split != "open_test"]
     classes = [[row for row in inside if row.label == label] for label in ("ai", "real")]
     each = min(sample // 2, *map(len, classes))
-    if each < _LEAST:
+    if each < _MIN_IMAGES:
         raise DataError(
-            f"an audit needs at least {_LEAST} images of each class outside open_test; "
+            f"an audit needs at least {_MIN_IMAGES} images of each class outside open_test; "
             f"the sample is limited to {sample}, and there are {len(classes[0])} ai and {len(classes[1])} real"
         )
     chosen = [members[i] for members in classes for i in rng.choice(len(members), each, replace=False)]
@@ -190,8 +190,8 @@ def _measure(folder: Path, row: IndexRow) -> tuple[list[float], list[float]]:
     """The features of one image as it is, and after equalisation. Runs in a worker process."""
     try:
         data = (folder / row.path).read_bytes()
-        delivered = equalise(decode(data, name=row.path).pixels, picture_seed(row.sha256)).data
-        return to_features(read_facts(data, name=row.path)), to_features(read_facts(delivered, name=row.path))
+        equalised = equalise(decode(data, name=row.path).pixels, picture_seed(row.sha256)).data
+        return to_features(read_facts(data, name=row.path)), to_features(read_facts(equalised, name=row.path))
     except OSError as error:
         raise DataError(
             f"{folder / row.path}: listed in the index but cannot be read ({error.strerror})"

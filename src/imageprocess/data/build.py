@@ -1,6 +1,6 @@
 """Builds a data set from the manifest: reads each source at its commit, keeps valid images, writes the index.
 
-DIR/images/<label>/<source>/<n>.<ext>   the files as they are (sheets and crops: lossless PNG)
+DIR/images/<label>/<source>/<n>.<ext>   the unchanged files (of contact sheets and crops: lossless PNG)
 DIR/parts/<source>.jsonl                the images of a finished source; an interrupted build continues after these
 DIR/clones/                             clones of sources that are not in --git-root
 DIR/index.csv                           the result, written last
@@ -21,7 +21,7 @@ from pathlib import Path
 from ..errors import DataError, UsageError
 from .assemble import assemble
 from .categories import EDIT, EDIT_SET
-from .dedupe import need_imagehash
+from .dedupe import require_imagehash
 from .git_objects import list_tree, locate, read_blobs
 from .index import IndexRow, write_index
 from .manifest import DEFAULT_CAP, SourceEntry, load_manifest, read_blob_list
@@ -37,11 +37,11 @@ _CHUNK = 32  # files read ahead of the decoding workers: bounds memory at about 
 
 @dataclass(frozen=True, slots=True)
 class BuildReport:
-    """What a build gave."""
+    """The result of a build."""
 
     rows: list[IndexRow]
     failed: dict[str, str]  # source id -> why
-    dropped: dict[str, int] = field(default_factory=dict)  # reason -> pictures
+    dropped: dict[str, int] = field(default_factory=dict)  # reason -> images
     copies: dict[str, str] = field(
         default_factory=dict
     )  # excluded source -> how much of others it duplicates
@@ -66,7 +66,7 @@ def build(
     without a cap in the manifest. Edits are test data unless `train_on_edits`. Raises DataError if nothing
     could be built, or if the manifest contains a reserved repository.
     """
-    need_imagehash()
+    require_imagehash()
     listed = load_manifest(manifest)
     if unknown := sorted((only or frozenset()) - {entry.id for entry in listed}):
         raise UsageError(f"--only {', '.join(unknown)}: no such source in {manifest or 'sources.json'}")

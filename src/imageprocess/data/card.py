@@ -35,26 +35,27 @@ _KEYS: dict[str, Callable[[IndexRow], str]] = {
     "generator": lambda row: _generator(row),
     "test set": lambda row: row.test_set,
 }
-_LICENCES = 20  # named in the card; the others are counted
+_MAX_LICENCES = 20  # listed in the card; the rest is summed
 
 _INTRODUCTION = """\
-Pictures that an AI made, and pictures that none made: photographs, human art, graphics, scans. Gathered to train and to
-measure a detector, from public repositories; the files stay where they are, and this project ships none of them.
-What a detector knows of sources that it never saw depends on how many sources it has seen, so there are many, of some
-100 pictures each at most.
+Pictures made by AI generators, and pictures made without them: photographs, human art, graphics, scans. They were
+collected from public repositories for training and measuring a detector. The files remain in these repositories; this
+project distributes none of them. The accuracy on unknown sources depends on the number of training sources, so there
+are many, with about 100 pictures each at most.
 
-- **How it was gathered.** `imageprocess data build` takes each source at a fixed commit, files as they are; contact
-  sheets are cut apart, captions and logos cut off, what does not decode or is too small is left out, exact and near
-  duplicates are left out within and across sources, and a source that repeats others is left out whole.
-- **Splits.** Sources of training are divided into train, val and test by prompt or by groups of near duplicates, never
-  one group in two splits. The sources of `open_test` are never trained, tuned or calibrated on. It holds test sets of
-  different times: figures are compared on the same one. An AI's edits of real photographs are a test set of their own.
-- **What it is not.** No sample of the pictures that people meet: the sources were chosen because they are public and
-  say what made their pictures. A generator's pictures are one or two people's choice of prompts. Labels are the
-  sources' own word; `confidence` in the manifest says where there is doubt.
-- **Licences and people.** Many sources state no licence for their pictures; `data build --licence permissive` keeps to
-  those that state a permissive one. Sources in which private people can be recognised are marked, and are shown
-  nowhere.
+- **Collection.** `imageprocess data build` reads each source at a fixed commit and keeps the files unchanged; contact
+  sheets are split, captions and logos are cropped. It drops files that do not decode or are too small, exact and near
+  duplicates within and across sources, and sources that mostly duplicate others.
+- **Splits.** Training sources are divided into train, val and test; pictures of one prompt or of one group of near
+  duplicates are in the same split. The sources of `open_test` are not used for training, tuning or calibration. It
+  contains test sets of different dates; compare figures on the same test set. AI edits of real photographs are a
+  separate test set.
+- **Limitations.** It is not a representative sample of the pictures that people see: sources were chosen because they
+  are public and state the origin of their pictures. The pictures of a generator are often from the prompts of one or
+  two people. Labels are those stated by the sources; `confidence` in the manifest marks doubtful ones.
+- **Licences and people.** Many sources state no licence for their pictures; `data build --licence permissive` uses only
+  sources with a stated permissive licence. Sources in which private people can be recognised are marked and excluded
+  from reports.
 """
 
 
@@ -159,10 +160,10 @@ def _held_out_generators(rows: Sequence[IndexRow]) -> list[str]:
     measured = [row for row in rows if row.split == "open_test"]
     lines = []
     for name in HELD_OUT_GENERATORS:
-        shown = [row for row in measured if name in row.origin]
-        if shown:
-            sources = ", ".join(sorted({row.source for row in shown}))
-            lines.append(f"- {name}: {len(shown)} pictures ({sources})")
+        matching = [row for row in measured if name in row.origin]
+        if matching:
+            sources = ", ".join(sorted({row.source for row in matching}))
+            lines.append(f"- {name}: {len(matching)} pictures ({sources})")
     if not lines:
         return []
     return ["", "## Generators in no training source", "", *lines]
@@ -173,7 +174,7 @@ def _pictures_table(rows: Sequence[IndexRow], key: str) -> list[str]:
     if not counted:
         return []
     lines = ["", f"## By {key}", "", f"| {key} | AI | real |", "|---|---|---|"]
-    named = counted[:_LICENCES] if key == "licence" else counted
+    named = counted[:_MAX_LICENCES] if key == "licence" else counted
     lines += [f"| {_cell(value)} | {n['ai']:,} | {n['real']:,} |" for value, n in named]
     if rest := counted[len(named) :]:
         ai, real = (sum(n[label] for _, n in rest) for label in ("ai", "real"))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 CATEGORIES = ("photo", "portrait", "art", "graphics", "screenshot", "cg", "edit", "mixed")
-# Edits of real photographs by an AI (inpainting, generative fill, face swaps): measured apart, and not trained on by
-# default.
+# AI edits of real photographs (inpainting, generative fill, face swaps): a test set of their own, not trained on unless
+# `data build --train-on-edits`.
 EDIT = "edit"
 EDIT_SET = "edits"  # the test set of edits
 GENERATORS = {
@@ -24,7 +24,7 @@ GENERATORS = {
     "other": "other generators",
     "mixed": "several families",
 }
-# Generators that no training source shows: what a detector says of these, it says of one that it never met.
+# Generators that no training source contains: results on them are those on an unknown generator.
 HELD_OUT_GENERATORS = ("Ideogram", "Leonardo", "OmniGen", "DeepFloyd IF")
 CONFIDENCES = ("high", "medium")
 UNKNOWN = "unknown"  # category of imported images

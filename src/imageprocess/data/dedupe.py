@@ -15,14 +15,14 @@ from ..errors import MissingExtraError
 # near only if both agree, because flat graphics and aligned portraits collide in one of them.
 # Chosen by inspecting the pairs that each bound adds (contact sheets of the training sources).
 DUPLICATE_BITS = 4  # maximum differing bits of each hash: the same image, re-encoded or resized
-RELATED_BITS = 10  # a variant (another crop, the next frame): kept, but in the same split
+RELATED_BITS = 10  # a variant (another crop, the next frame): stays in the set, in the same split
 _BLOCK = 512
 
 Hashes = tuple[int, int]  # pHash, dHash
 
 
-def need_imagehash() -> None:
-    """Raise MissingExtraError here rather than in a worker process."""
+def require_imagehash() -> None:
+    """Raises MissingExtraError if imagehash is not installed, before a worker process needs it."""
     if find_spec("imagehash") is None:
         raise MissingExtraError("imagehash", "data")
 

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-VERSION = 2  # of the output: increase it with any change below; stored copies are then made again
-LONG_SIDE = 512  # pixels; `prepare` brings larger pictures down to this
+VERSION = 2  # increase it with any change of the output: cached copies are then made again
+LONG_SIDE = 512  # pixels; `prepare` reduces larger images to this
 ASPECTS = (2 / 3, 3 / 2)  # width / height, log-uniform
 AREA_SCALE = (0.8, 1.0)  # of the largest window with that aspect ratio, a side
 SIDES = (224, 448)  # the long side that is encoded, log-uniform
@@ -45,7 +45,7 @@ def picture_seed(sha256: str) -> int:
 
 
 def prepare(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 -> the same picture, its long side at most LONG_SIDE. No randomness."""
+    """(H, W, 3) uint8 -> the image, reduced to a long side of at most LONG_SIDE. Deterministic."""
     height, width = pixels.shape[:2]
     scale = LONG_SIDE / max(height, width)
     if scale >= 1:
@@ -55,7 +55,7 @@ def prepare(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def equalise(pixels: NDArray[np.uint8], seed: int) -> Equalised:
-    """(H, W, 3) uint8 -> a random window of it, resized and re-encoded; the same for the same seed."""
+    """(H, W, 3) uint8 -> a random window of the image, resized and re-encoded. Deterministic in `seed`."""
     rng = np.random.default_rng(seed)
     image = Image.fromarray(prepare(pixels))
     box = _window(image.size, rng)

@@ -1,4 +1,4 @@
-"""File facts: properties of an image file other than its content.
+"""Metadata features: properties of an image file other than its content.
 
 They should not separate AI images from real ones; `audit` measures whether they do.
 """

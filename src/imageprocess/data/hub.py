@@ -13,7 +13,7 @@ from typing import Any
 from ..decode import DEFAULT_LIMITS
 from ..errors import DataError
 from ..extras import require_extra
-from .import_readers import Incoming, Shipment, Skipped, too_large
+from .import_readers import ImageStream, Skipped, SourceImage, too_large
 from .layout import LABELS, ORDER, SPLITS, Place
 
 _MAX_SHOWN = 12  # label values in a message
@@ -26,7 +26,7 @@ def read_hub(
     image_column: str | None = None,
     label_column: str | None = None,
     ai_labels: Sequence[str] = (),
-) -> Shipment:
+) -> ImageStream:
     """The images of data set `name`, each file as stored; `datasets` does not decode them.
 
     `image_column` is by default the only column of images, `label_column` the only one of class labels or the one
@@ -53,7 +53,7 @@ def read_hub(
     ]
     licence = next(iter(splits.values())).info.license or "none stated"
     total = sum(part.num_rows for part in splits.values())
-    return Shipment(total, _items(pieces, image, label), str(licence))
+    return ImageStream(total, _items(pieces, image, label), str(licence))
 
 
 def _load(name: str, cache: Path) -> Mapping[str, Any]:
@@ -99,27 +99,27 @@ def _label_values(part: Any, label: str) -> dict[Any, str]:
 
 def _meaning(name: str, values: list[str], ai_labels: Sequence[str]) -> dict[str, str]:
     """Label value -> "ai" or "real"."""
-    shown = ", ".join(map(repr, values[:_MAX_SHOWN])) + (", ..." if len(values) > _MAX_SHOWN else "")
-    unknown = [wanted for wanted in ai_labels if wanted not in values]
+    listed = ", ".join(map(repr, values[:_MAX_SHOWN])) + (", ..." if len(values) > _MAX_SHOWN else "")
+    unknown = [label for label in ai_labels if label not in values]
     if unknown:
-        raise DataError(f"{name}: no label {unknown[0]!r}; the labels are {shown}")
+        raise DataError(f"{name}: no label {unknown[0]!r}; the labels are {listed}")
     meaning = {value: "ai" if value in ai_labels else "real" for value in values}
     if not ai_labels:
         meaning = {value: LABELS.get(value.lower(), "") for value in values}
     if set(meaning.values()) != {"ai", "real"}:
-        raise DataError(f"{name}: name the labels that mean AI with --ai-label; the labels are {shown}")
+        raise DataError(f"{name}: name the labels that mean AI with --ai-label; the labels are {listed}")
     return meaning
 
 
 def _place(value: str, meaning: Mapping[str, str], split: str | None) -> Place:
-    """If several labels mean the same class, they are taken as generators or origins."""
+    """Label values that share a class with others are used as the origin."""
     label = meaning[value]
     several = sum(other == label for other in meaning.values()) > 1
     return Place(label, split, value if several else None)
 
 
 def _ordered(name: str, splits: Mapping[str, Any]) -> list[tuple[str, str | None, Any]]:
-    """(split name in the set, ours, images); a set with a single split counts as not split."""
+    """[(name of a split, its name in our index, images)]; the name in our index is None if there is only one split."""
     if len(splits) == 1:
         return [(key, None, part) for key, part in splits.items()]
     unknown = [key for key in splits if key.lower() not in SPLITS]
@@ -133,7 +133,7 @@ def _ordered(name: str, splits: Mapping[str, Any]) -> list[tuple[str, str | None
 
 def _items(
     pieces: list[tuple[Any, dict[Any, Place], str]], image: str, label: str
-) -> Iterator[Incoming | Skipped]:
+) -> Iterator[SourceImage | Skipped]:
     import datasets
 
     for part, places, key in pieces:
@@ -145,7 +145,7 @@ def _items(
             yield _item(name, row[image], place) if place else Skipped(name, "no label")
 
 
-def _item(name: str, stored: Any, place: Place) -> Incoming | Skipped:
+def _item(name: str, stored: Any, place: Place) -> SourceImage | Skipped:
     """`stored` is the file's bytes, or {"bytes": ..., "path": ...} with either of them None."""
     data, path = (stored.get("bytes"), stored.get("path")) if isinstance(stored, dict) else (stored, None)
     if path:
@@ -159,4 +159,4 @@ def _item(name: str, stored: Any, place: Place) -> Incoming | Skipped:
         return Skipped(name, "no file in the image column")
     if len(data) > DEFAULT_LIMITS.max_bytes:
         return too_large(name, len(data))
-    return Incoming(name, place, data)
+    return SourceImage(name, place, data)

@@ -32,8 +32,8 @@ DEFAULT_ZIP_LIMITS = ZipLimits()
 
 
 @dataclass(frozen=True, slots=True)
-class Incoming:
-    """One image, of which only the path is known."""
+class SourceImage:
+    """The file of one image, not yet decoded, with the class and split of its folder."""
 
     name: str
     place: Place
@@ -47,24 +47,24 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
-class Shipment:
-    """The images of a source, read lazily."""
+class ImageStream:
+    """The images of a user's source, read lazily."""
 
     total: int
-    items: Iterator[Incoming | Skipped]
+    items: Iterator[SourceImage | Skipped]
     licence: str = "none stated"
 
 
-def read_folder(folder: Path) -> Shipment:
-    """The pictures below `folder`. Raises DataError if the layout is unknown."""
+def read_folder(folder: Path) -> ImageStream:
+    """The images below `folder`. Raises DataError if the layout is unknown (`layout.arrange`)."""
     names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     placed, unplaced = arrange(names, str(folder))
-    return Shipment(len(placed) + len(unplaced), _folder_items(folder, placed, unplaced))
+    return ImageStream(len(placed) + len(unplaced), _folder_items(folder, placed, unplaced))
 
 
 def _folder_items(
     folder: Path, placed: list[tuple[str, Place]], unplaced: list[str]
-) -> Iterator[Incoming | Skipped]:
+) -> Iterator[SourceImage | Skipped]:
     yield from _unplaced(unplaced)
     for name, place in placed:
         path = folder / name
@@ -73,16 +73,16 @@ def _folder_items(
             if size > DEFAULT_LIMITS.max_bytes:
                 yield too_large(name, size)
             else:
-                yield Incoming(name, place, path.read_bytes())
+                yield SourceImage(name, place, path.read_bytes())
         except OSError as error:
             yield Skipped(name, f"cannot be opened ({error.strerror})")
 
 
-def read_zip(path: Path, limits: ZipLimits = DEFAULT_ZIP_LIMITS) -> Shipment:
-    """The pictures in the zip `path`, read from it one by one; nothing is unpacked under the archive's names.
+def read_zip(path: Path, limits: ZipLimits = DEFAULT_ZIP_LIMITS) -> ImageStream:
+    """The images in the zip `path`, read one by one; no file is written under a name from the archive.
 
-    Raises DataError where it is not a zip, is encrypted, claims more than `limits`, holds a path that leads out
-    of it, or has a layout that we do not know; and, while its items are read, when it gives more than `limits`.
+    Raises DataError if it is not a zip, is encrypted, has more entries than `limits`, a path that points outside it, or
+    an unknown layout; and, while its items are read, if they exceed `limits`.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -99,27 +99,27 @@ def read_zip(path: Path, limits: ZipLimits = DEFAULT_ZIP_LIMITS) -> Shipment:
         if info.flag_bits & 1:
             raise DataError(f"{path}: {name!r} is encrypted; pack the folder without a password")
     placed, unplaced = arrange(entries, str(path))
-    return Shipment(len(placed) + len(unplaced), _zip_items(path, placed, unplaced, limits))
+    return ImageStream(len(placed) + len(unplaced), _zip_items(path, placed, unplaced, limits))
 
 
 def _zip_items(
     path: Path, placed: list[tuple[str, Place]], unplaced: list[str], limits: ZipLimits
-) -> Iterator[Incoming | Skipped]:
+) -> Iterator[SourceImage | Skipped]:
     yield from _unplaced(unplaced)
     total = 0
     with zipfile.ZipFile(path) as archive:
         for name, place in placed:
             item = _zip_item(archive, name, place)
             yield item
-            total += len(item.data) if isinstance(item, Incoming) else 0
+            total += len(item.data) if isinstance(item, SourceImage) else 0
             if total > limits.max_total_bytes:
                 raise DataError(
                     f"{path}: unpacks to more than {limits.max_total_bytes:,} bytes; import it in parts"
                 )
 
 
-def _zip_item(archive: zipfile.ZipFile, name: str, place: Place) -> Incoming | Skipped:
-    """Check the first bytes before inflating the rest, so that a zip bomb that is not an image costs nothing."""
+def _zip_item(archive: zipfile.ZipFile, name: str, place: Place) -> SourceImage | Skipped:
+    """Checks the first bytes before inflating the rest, so that a zip bomb that is not an image is not inflated."""
     info = archive.getinfo(name)
     if stat.S_ISLNK(info.external_attr >> 16):
         return Skipped(name, "a symbolic link")
@@ -131,7 +131,7 @@ def _zip_item(archive: zipfile.ZipFile, name: str, place: Place) -> Incoming | S
             if sniff(head) is None:
                 return Skipped(name, "not a supported image format")
             # zipfile stops at the size that the entry states, which was checked above.
-            return Incoming(name, place, head + stream.read())
+            return SourceImage(name, place, head + stream.read())
     except _UNPACKING_ERRORS as error:
         return Skipped(name, f"cannot be unpacked ({error})")
 

@@ -1,7 +1,6 @@
-"""Imports a user's images as a data set like those of `build`: the files as they are, and an index.
+"""Imports a user's images as a data set like those of `build`: the unchanged files, and an index.
 
-Everything is written to a temporary folder beside the target, which is renamed at the end, so that there
-is a complete data set or none.
+The data set is written to a temporary folder beside the target and renamed at the end, so `out` is never incomplete.
 """
 
 from __future__ import annotations
@@ -23,12 +22,20 @@ from pathlib import Path
 from ..decode import decode
 from ..errors import DataError, InputError
 from .categories import UNKNOWN
-from .dedupe import RELATED_BITS, Groups, near_pairs, need_imagehash
+from .dedupe import RELATED_BITS, Groups, near_pairs, require_imagehash
 from .hub import read_hub
-from .import_readers import DEFAULT_ZIP_LIMITS, Incoming, Shipment, Skipped, ZipLimits, read_folder, read_zip
+from .import_readers import (
+    DEFAULT_ZIP_LIMITS,
+    ImageStream,
+    Skipped,
+    SourceImage,
+    ZipLimits,
+    read_folder,
+    read_zip,
+)
 from .index import IndexRow, write_index
 from .layout import Place
-from .pieces import Piece, keep, suffix
+from .pieces import Piece, suffix, write_piece
 from .splits import assign_splits
 
 SKIPPED_NAME = "skipped.csv"
@@ -46,8 +53,8 @@ class HubColumns:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """One valid image, with the name under which the user knows it."""
+class ImportedImage:
+    """One valid image; `name` is its name in the user's source."""
 
     name: str
     place: Place
@@ -59,7 +66,8 @@ class ImportReport:
     rows: list[IndexRow]
     skipped: list[Skipped]
     duplicates: int  # exact ones, dropped
-    torn: int  # near-duplicate pairs in different splits of the source: kept, but they make figures too optimistic
+    # Near-duplicates in different splits of the source: they are imported and make measurements too optimistic.
+    split_duplicates: int
 
 
 def import_set(
@@ -75,27 +83,27 @@ def import_set(
 ) -> ImportReport:
     """Import a folder, a zip, or a Hugging Face data set (a local path or "owner/name") into the new folder `out`.
 
-    `name` is the source's name in the index, by default the last part of `source`. Pictures that do not decode are in
-    the report's `skipped`. Raises DataError, which names the file and what to do, and leaves nothing behind.
+    `name` is the source's name in the index, by default the last part of `source`. Images that do not decode are in
+    the report's `skipped`. Raises DataError and then writes nothing.
     """
     name = name or _default_name(source)
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise DataError(f"--name {name!r}: letters, digits, dot, dash and underscore only")
-    need_imagehash()
-    with _all_or_nothing(out, source) as part:
-        shipment = _open(source, part / "cache", columns, zip_limits)
-        taken, skipped = _take_all(shipment, part, name, jobs, progress)
-        unique, duplicates = _drop_duplicates(part, taken, skipped)
-        labels = {one.place.label for one in unique}
+    require_imagehash()
+    with _atomic_folder(out, source) as part:
+        stream = _open(source, part / "cache", columns, zip_limits)
+        imported, skipped = _import_all(stream, part, name, jobs, progress)
+        unique, duplicates = _drop_duplicates(part, imported, skipped)
+        labels = {image.place.label for image in unique}
         if len(labels) < 2:
-            what = f"only {labels.pop()} pictures" if labels else "not one picture"
+            what = f"only {labels.pop()} images" if labels else "no image"
             first = f"; the first skipped: {skipped[0].name}: {skipped[0].reason}" if skipped else ""
-            raise DataError(f"{source}: {what} could be read, and both classes are needed{first}")
-        rows, torn = _index(unique, name, shipment.licence, seed)
+            raise DataError(f"{source}: {what} could be decoded; a data set needs both classes{first}")
+        rows, split_duplicates = _index(unique, name, stream.licence, seed)
         write_index(part, rows)
         _write_skipped(part, skipped)
         shutil.rmtree(part / "cache", ignore_errors=True)
-    return ImportReport(rows, skipped, duplicates, torn)
+    return ImportReport(rows, skipped, duplicates, split_duplicates)
 
 
 def _default_name(source: str) -> str:
@@ -103,7 +111,7 @@ def _default_name(source: str) -> str:
 
 
 @contextmanager
-def _all_or_nothing(out: Path, source: str) -> Iterator[Path]:
+def _atomic_folder(out: Path, source: str) -> Iterator[Path]:
     """A folder beside `out` that is renamed to `out` on success and removed on failure."""
     out = out.resolve()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -125,7 +133,7 @@ def _all_or_nothing(out: Path, source: str) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _open(source: str, cache: Path, columns: HubColumns | None, zip_limits: ZipLimits) -> Shipment:
+def _open(source: str, cache: Path, columns: HubColumns | None, zip_limits: ZipLimits) -> ImageStream:
     path = Path(source)
     if path.is_dir() and not columns and not _is_hub_folder(path):
         return read_folder(path)
@@ -146,31 +154,31 @@ def _is_hub_folder(path: Path) -> bool:
     return any(any(path.glob(mark)) for mark in marks)
 
 
-def _take_all(
-    shipment: Shipment, out: Path, name: str, jobs: int, progress: Progress
-) -> tuple[list[Taken], list[Skipped]]:
+def _import_all(
+    stream: ImageStream, out: Path, name: str, jobs: int, progress: Progress
+) -> tuple[list[ImportedImage], list[Skipped]]:
     """Check all images and write them below `out`, in source order; also returns what was skipped."""
     for label in ("ai", "real"):
         (out / "images" / label / name).mkdir(parents=True)
-    taken: list[Taken] = []
+    imported: list[ImportedImage] = []
     skipped: list[Skipped] = []
     done = 0
     # Hide Pillow's warnings about large images and odd metadata.
     with ProcessPoolExecutor(jobs, initializer=warnings.simplefilter, initargs=("ignore",)) as pool:
-        while chunk := list(islice(shipment.items, _CHUNK)):
-            incoming = [item for item in chunk if isinstance(item, Incoming)]
+        while chunk := list(islice(stream.items, _CHUNK)):
+            incoming = [item for item in chunk if isinstance(item, SourceImage)]
             skipped += [item for item in chunk if isinstance(item, Skipped)]
-            for result in pool.map(partial(_take, out=out, name=name), incoming):
-                if isinstance(result, Taken):
-                    taken.append(result)
+            for result in pool.map(partial(_import_one, out=out, name=name), incoming):
+                if isinstance(result, ImportedImage):
+                    imported.append(result)
                 else:
                     skipped.append(result)
             done += len(chunk)
-            progress(done, shipment.total)
-    return taken, skipped
+            progress(done, stream.total)
+    return imported, skipped
 
 
-def _take(item: Incoming, out: Path, name: str) -> Taken | Skipped:
+def _import_one(item: SourceImage, out: Path, name: str) -> ImportedImage | Skipped:
     """Check one image and write it under the hash of its content. Runs in a worker process."""
     try:
         image = decode(item.data, name=item.name)
@@ -179,26 +187,30 @@ def _take(item: Incoming, out: Path, name: str) -> Taken | Skipped:
     kind = image.facts.format
     file = hashlib.sha256(item.data).hexdigest()[:20] + suffix(kind)
     target = Path("images") / item.place.label / name / file
-    return Taken(item.name, item.place, keep(item.data, kind, image.pixels, out, target, name, None))
+    return ImportedImage(
+        item.name, item.place, write_piece(item.data, kind, image.pixels, out, target, name, None)
+    )
 
 
-def _drop_duplicates(out: Path, taken: list[Taken], skipped: list[Skipped]) -> tuple[list[Taken], int]:
+def _drop_duplicates(
+    out: Path, imported: list[ImportedImage], skipped: list[Skipped]
+) -> tuple[list[ImportedImage], int]:
     """Keep one copy of each file, and none of a file under both labels, since one label must be wrong."""
-    first: dict[str, Taken] = {}
+    first: dict[str, ImportedImage] = {}
     contradicted: set[str] = set()
-    for one in taken:
-        sha256 = one.piece.sha256
-        other = first.setdefault(sha256, one)
-        if other.place.label != one.place.label:
-            skipped.append(Skipped(one.name, f"the same file as {other.name}, under the other label"))
+    for image in imported:
+        sha256 = image.piece.sha256
+        other = first.setdefault(sha256, image)
+        if other.place.label != image.place.label:
+            skipped.append(Skipped(image.name, f"the same file as {other.name}, under the other label"))
             contradicted.add(sha256)
     for sha256 in sorted(contradicted):
         skipped.append(Skipped(first[sha256].name, "the same file is also under the other label"))
-    for one in taken:
-        if one.piece.sha256 in contradicted:
-            (out / one.piece.path).unlink(missing_ok=True)
-    duplicates = len(taken) - len(first)
-    return [one for sha256, one in first.items() if sha256 not in contradicted], duplicates
+    for image in imported:
+        if image.piece.sha256 in contradicted:
+            (out / image.piece.path).unlink(missing_ok=True)
+    duplicates = len(imported) - len(first)
+    return [image for sha256, image in first.items() if sha256 not in contradicted], duplicates
 
 
 def _write_skipped(out: Path, skipped: list[Skipped]) -> None:
@@ -210,40 +222,44 @@ def _write_skipped(out: Path, skipped: list[Skipped]) -> None:
             writer.writerows((item.name, item.reason) for item in skipped)
 
 
-def _index(taken: list[Taken], name: str, licence: str, seed: int) -> tuple[list[IndexRow], int]:
+def _index(imported: list[ImportedImage], name: str, licence: str, seed: int) -> tuple[list[IndexRow], int]:
     """The rows, and the number of near-duplicate pairs in different splits of the source.
 
-    A missing split is drawn from the training images, by whole groups.
+    A missing split is assigned from the training images, by whole groups.
     """
-    given = [one.place.split for one in taken]
-    related = Groups(len(taken))
-    torn = 0
-    for i, j in near_pairs([(one.piece.phash, one.piece.dhash) for one in taken], RELATED_BITS):
-        if given[i] == given[j]:
+    original = [image.place.split for image in imported]
+    related = Groups(len(imported))
+    split_duplicates = 0
+    for i, j in near_pairs([(image.piece.phash, image.piece.dhash) for image in imported], RELATED_BITS):
+        if original[i] == original[j]:
             related.join(i, j)
         else:
-            torn += 1
-    groups = [f"g{related.find(i):06d}" for i in range(len(taken))]
-    ours = [i for i, split in enumerate(given) if split in (None, "train")]
-    drawn = assign_splits([groups[i] for i in ours], [taken[i].place.label for i in ours], seed)
-    splits = dict(enumerate(given))
-    splits |= {i: "train" if split in given else split for i, split in zip(ours, drawn, strict=True)}
+            split_duplicates += 1
+    groups = [f"g{related.find(i):06d}" for i in range(len(imported))]
+    assignable = [i for i, split in enumerate(original) if split in (None, "train")]
+    assigned = assign_splits(
+        [groups[i] for i in assignable], [imported[i].place.label for i in assignable], seed
+    )
+    splits = dict(enumerate(original))
+    splits |= {
+        i: "train" if split in original else split for i, split in zip(assignable, assigned, strict=True)
+    }
     return [
         IndexRow(
-            path=one.piece.path,
-            label=one.place.label,
-            source=f"{name}-{one.place.origin}" if one.place.origin else name,
-            origin=one.place.origin or name,
+            path=image.piece.path,
+            label=image.place.label,
+            source=f"{name}-{image.place.origin}" if image.place.origin else name,
+            origin=image.place.origin or name,
             category=UNKNOWN,
             licence=licence,
-            sha256=one.piece.sha256,
-            bytes=one.piece.bytes,
-            width=one.piece.width,
-            height=one.piece.height,
-            format=one.piece.format,
-            jpeg_quality=one.piece.jpeg_quality,
+            sha256=image.piece.sha256,
+            bytes=image.piece.bytes,
+            width=image.piece.width,
+            height=image.piece.height,
+            format=image.piece.format,
+            jpeg_quality=image.piece.jpeg_quality,
             split=splits[i] or "train",
             group=groups[i],
         )
-        for i, one in enumerate(taken)
-    ], torn
+        for i, image in enumerate(imported)
+    ], split_duplicates

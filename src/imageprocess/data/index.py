@@ -17,6 +17,7 @@ from ..files import replacing
 _Item = TypeVar("_Item")
 INDEX_NAME = "index.csv"
 SPLITS = ("train", "val", "test", "open_test")
+CLASS_INDEX = {"ai": 0, "real": 1}  # label -> class index, in this order in every model
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,8 @@ class IndexRow:
     path: str  # relative to the data set's folder, "/" between parts
     label: str  # "ai" or "real"
     source: str
-    origin: str  # the generator of an AI picture, the origin of a real one
-    category: str  # one of CATEGORIES; "unknown" of imported sets
+    origin: str  # the generator of an AI image, the origin of a real one
+    category: str  # one of CATEGORIES; "unknown" in imported sets
     licence: str
     sha256: str  # of the file
     bytes: int
@@ -34,10 +35,10 @@ class IndexRow:
     format: str
     jpeg_quality: int | None  # estimated from the quantisation tables
     split: str  # one of SPLITS
-    group: str  # pictures of one group never lie in two splits
-    generator: str = ""  # one of GENERATORS; "" of real pictures and where it is not known
-    test_set: str = ""  # which of the test sets, within open_test
-    private_people: bool = False  # shown in no report
+    group: str  # images of one group are always in the same split
+    generator: str = ""  # one of GENERATORS; "" for real images and if it is unknown
+    test_set: str = ""  # name of the test set, for images of open_test
+    private_people: bool = False  # private people can be recognised: excluded from reports
 
 
 _INTEGERS = {"bytes", "width", "height"}
@@ -86,8 +87,19 @@ def source_and_class(row: IndexRow) -> tuple[str, str]:
     return row.source, row.label
 
 
+def count_splits(rows: Iterable[IndexRow]) -> dict[str, int]:
+    """{split: images} of the splits for training."""
+    counts = Counter(row.split for row in rows)
+    return {split: counts[split] for split in ("train", "val", "test")}
+
+
+def smallest_px(rows: Iterable[IndexRow]) -> int:
+    """The longer side in pixels of the smallest image: a model trained on `rows` has learnt nothing of smaller ones."""
+    return min(max(row.width, row.height) for row in rows)
+
+
 def data_id(rows: Iterable[IndexRow]) -> str:
-    """12 hexadecimal digits that name exactly these pictures with these labels in these splits."""
+    """12 hexadecimal digits that identify these images with their labels and splits, in any order."""
     digest = hashlib.sha256()
     for line in sorted(f"{row.sha256} {row.label} {row.split}\n" for row in rows):
         digest.update(line.encode())
@@ -117,7 +129,9 @@ def _row(record: dict[str, str], path: Path, number: int) -> IndexRow:
         values = {k: int(v) if k in _INTEGERS else v for k, v in record.items() if k not in own}
         row = IndexRow(**values, **own)  # type: ignore[arg-type]
     except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path}, line {number}: {error!r}") from error
+        raise DataError(
+            f"{path}, line {number}: invalid row ({error!r}); build or import the set again"
+        ) from error
     if row.label not in ("ai", "real") or row.split not in SPLITS:
         raise DataError(f"{path}, line {number}: label {row.label!r} or split {row.split!r} is unknown")
     return row

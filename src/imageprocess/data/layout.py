@@ -23,12 +23,12 @@ ORDER = ("test", "val", "train", None)
 @dataclass(frozen=True, slots=True)
 class Place:
     label: str  # "ai" or "real"
-    split: str | None  # "train", "val" or "test"; None where the layout names none
+    split: str | None  # "train", "val" or "test"; None if the folders name none
     origin: str | None  # folder below the class folder
 
 
 def arrange(names: Iterable[str], where: str) -> tuple[list[tuple[str, Place]], list[str]]:
-    """File names with "/" between their parts -> those with a place, in ORDER and sorted, and those without.
+    """File names with "/" between their parts -> [(name, place)] in ORDER, then by name; names without a place.
 
     Hidden files and those of operating systems are ignored. Raises DataError, which
     begins with `where`, if the layout is unknown or mixed.

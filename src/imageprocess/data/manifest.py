@@ -106,6 +106,11 @@ def load_manifest(path: Path | None = None) -> list[SourceEntry]:
     return [parse_entry(entry, str(path or BUILT_IN)) for entry in entries]
 
 
+def repositories() -> dict[str, str]:
+    """Source -> repository, of the shipped manifest."""
+    return {entry.id: entry.repo for entry in load_manifest()}
+
+
 def built_in_file() -> Path:
     """The shipped manifest as a writable file, which it is in a checkout."""
     path = resources.files(__package__).joinpath(BUILT_IN)

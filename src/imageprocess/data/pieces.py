@@ -26,7 +26,7 @@ _SUFFIXES = {"JPEG": ".jpg", "TIFF": ".tif"}
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One picture of the data set, before splits: the index row's facts plus its hashes."""
+    """One image of the data set before splits are assigned: facts of its index row, and its hashes."""
 
     path: str
     source: str
@@ -53,7 +53,7 @@ class Cut:
 
 
 def tiles_of(entry: SourceEntry, path: str, data: bytes, most: int | None = None) -> Cut:
-    """Decode a file, crop it, cut it apart; `most` pictures of it at most."""
+    """Decode a file, crop it and split it into images; at most `most` of them."""
     try:
         image = decode(data, name=path)
     except InputError as error:
@@ -61,10 +61,10 @@ def tiles_of(entry: SourceEntry, path: str, data: bytes, most: int | None = None
     cropped = _crop(image.pixels, entry)
     tiles = _split(cropped, entry.grid) if entry.grid else [cropped]
     whole = len(tiles) == 1 and cropped.shape == image.pixels.shape
-    taken: list[tuple[int, NDArray[np.uint8]]] = []
+    accepted: list[tuple[int, NDArray[np.uint8]]] = []
     reason = None
     for number in _order(len(tiles), data):
-        if len(taken) == most:
+        if len(accepted) == most:
             break
         tile = tiles[number]
         if min(tile.shape[:2]) < max(1, entry.min_side):
@@ -72,14 +72,14 @@ def tiles_of(entry: SourceEntry, path: str, data: bytes, most: int | None = None
         elif _is_flat(tile):
             reason = "a plain surface"
         else:
-            taken.append((number, tile))
-    return Cut(taken, whole, len(tiles) > 1, image.facts.format, reason)
+            accepted.append((number, tile))
+    return Cut(accepted, whole, len(tiles) > 1, image.facts.format, reason)
 
 
 def cut_pieces(
     entry: SourceEntry, path: str, data: bytes, out: Path, most: int | None = None
 ) -> tuple[list[Piece], str | None]:
-    """Write the pictures of one file, `most` at most; and, when it gave fewer than it might, the reason."""
+    """Write the images of one file, at most `most`. -> the images, and why some were rejected, or None"""
     cut = tiles_of(entry, path, data, most)
     stem = hashlib.sha256(data).hexdigest()[:20]
     folder = Path("images") / entry.label / entry.id
@@ -88,14 +88,14 @@ def cut_pieces(
     for number, tile in cut.tiles:
         if cut.whole:
             target = folder / f"{stem}{suffix(cut.format)}"
-            pieces.append(keep(data, cut.format, tile, out, target, entry.id, group))
+            pieces.append(write_piece(data, cut.format, tile, out, target, entry.id, group))
         else:
             target = folder / f"{stem}-{number}.png"
-            pieces.append(keep(_png(tile), "PNG", tile, out, target, entry.id, group))
+            pieces.append(write_piece(_png(tile), "PNG", tile, out, target, entry.id, group))
     return pieces, cut.reason
 
 
-def keep(
+def write_piece(
     content: bytes,
     kind: str,
     pixels: NDArray[np.uint8],
@@ -104,7 +104,7 @@ def keep(
     source: str,
     group: str | None,
 ) -> Piece:
-    """Write the file to `out` / `target` and describe it; `pixels` (H, W, 3) are what it decodes to."""
+    """Write the file to `out` / `target`. `pixels` (H, W, 3): its decoded image."""
     (out / target).write_bytes(content)
     phash, dhash = perceptual_hashes(pixels)
     return Piece(
@@ -136,8 +136,8 @@ def _crop(pixels: NDArray[np.uint8], entry: SourceEntry) -> NDArray[np.uint8]:
 
 
 def _split(pixels: NDArray[np.uint8], grid: tuple[int, int]) -> list[NDArray[np.uint8]]:
-    """A contact sheet of columns x rows. A file that is not one (its aspect ratio is not the grid's) stays whole:
-    tiles of the sheets seen here are square."""
+    """The tiles of a contact sheet of columns x rows. A file whose tiles would not be square is not a contact sheet and
+    is returned whole."""
     columns, rows = grid
     height, width = pixels.shape[0] // rows, pixels.shape[1] // columns
     if height == 0 or not 0.9 < width / height < 1.1:
@@ -150,7 +150,7 @@ def _split(pixels: NDArray[np.uint8], grid: tuple[int, int]) -> list[NDArray[np.
 
 
 def _order(tiles: int, data: bytes) -> list[int]:
-    """The first tile to take from a sheet, so that it is not always the same corner."""
+    """The order in which tiles are taken, from a pseudorandom start, so that it is not always the same corner."""
     first = zlib.crc32(data) % tiles
     return [*range(first, tiles), *range(first)]
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from ..errors import DataError
-from .dedupe import DUPLICATE_BITS, Hashes, near_pairs, need_imagehash, perceptual_hashes
+from .dedupe import DUPLICATE_BITS, Hashes, near_pairs, perceptual_hashes, require_imagehash
 from .git_objects import read_blobs
 from .manifest import SourceEntry
 from .pieces import tiles_of
@@ -27,11 +27,11 @@ _MAKE, _MODEL = 271, 272  # EXIF tags
 
 
 @dataclass
-class Look:
-    """Facts of a sampled source; a file may contain several images, or none that is accepted."""
+class SourceSample:
+    """Facts on a sample of a source. A file may contain several images, or none that is accepted."""
 
     files: int  # matched by the entry
-    looked_at: int = 0  # files read
+    files_read: int = 0
     dropped: Counter[str] = field(default_factory=Counter)  # reason -> files of those
     sizes: Counter[str] = field(default_factory=Counter)
     formats: Counter[str] = field(default_factory=Counter)
@@ -41,64 +41,66 @@ class Look:
     thumbs: list[tuple[str, Image.Image]] = field(default_factory=list)
 
 
-def look_at(
+def sample_source(
     entry: SourceEntry, files: list[tuple[str, str]], git_dir: Path, count: int = DEFAULT_COUNT
-) -> Look:
-    """Read the first `count` pictures of `files` ([(blob id, path)]), cropped as in a build.
+) -> SourceSample:
+    """Read the first `count` images of `files` ([(blob id, path)]), cropped as in a build.
 
     Raises DataError if no file matches, or none of them is in the clone.
     """
-    need_imagehash()
+    require_imagehash()
     if not files:
         raise DataError(
             f"{entry.repo}: no file matches {entry.include!r} at {entry.commit[:10]}; list the paths with "
             f"`git ls-tree -r --name-only {entry.commit[:10]}` in {git_dir}"
         )
-    look = Look(len(files))
+    sample = SourceSample(len(files))
     hashes: list[Hashes] = []
     contents = read_blobs(git_dir, (blob for blob, _ in files))
     for (_, path), data in zip(files, contents, strict=True):
-        if len(look.thumbs) >= count:
+        if len(sample.thumbs) >= count:
             break
-        look.looked_at += 1
+        sample.files_read += 1
         if data is None:
-            look.dropped["missing from the clone"] += 1
+            sample.dropped["missing from the clone"] += 1
             continue
-        for tile in _take(entry, path, data, look):
+        for tile in _add_tiles(entry, path, data, sample):
             hashes.append(perceptual_hashes(tile))
-            look.thumbs.append((path, _thumbnail(tile)))
-    look.repeats = len({j for _, j in near_pairs(hashes, DUPLICATE_BITS)})
-    if look.dropped["missing from the clone"] == look.looked_at:
+            sample.thumbs.append((path, _thumbnail(tile)))
+    sample.repeats = len({j for _, j in near_pairs(hashes, DUPLICATE_BITS)})
+    if sample.dropped["missing from the clone"] == sample.files_read:
         raise DataError(f"{git_dir}: contains none of the {len(files)} files that the entry matches")
-    return look
+    return sample
 
 
-def draw(look: Look) -> Image.Image:
+def draw(sample: SourceSample) -> Image.Image:
     """The contact sheet, each image with the end of its path below it."""
-    rows = max(1, -(-len(look.thumbs) // _COLUMNS))
+    rows = max(1, -(-len(sample.thumbs) // _COLUMNS))
     cell = _THUMB + 4
     sheet = Image.new("RGB", (_COLUMNS * cell, rows * (cell + _LABEL)), "white")
     pen = ImageDraw.Draw(sheet)
-    for number, (path, thumb) in enumerate(look.thumbs):
+    for number, (path, thumb) in enumerate(sample.thumbs):
         x, y = number % _COLUMNS * cell, number // _COLUMNS * (cell + _LABEL)
         sheet.paste(thumb, (x, y))
-        shown = path[-_NAME:].encode("ascii", "replace").decode()  # characters of the built-in font
-        pen.text((x + 2, y + cell), shown, fill="black")
+        label = path[-_NAME:].encode("ascii", "replace").decode()  # the built-in font has no other characters
+        pen.text((x + 2, y + cell), label, fill="black")
     return sheet
 
 
-def _take(entry: SourceEntry, path: str, data: bytes, look: Look) -> Iterator[NDArray[np.uint8]]:
+def _add_tiles(
+    entry: SourceEntry, path: str, data: bytes, sample: SourceSample
+) -> Iterator[NDArray[np.uint8]]:
     cut = tiles_of(entry, path, data)
     if cut.reason:
-        look.dropped[cut.reason] += 1
+        sample.dropped[cut.reason] += 1
     if not cut.tiles:
         return
-    look.formats[cut.format] += 1
-    look.bytes.append(len(data))
+    sample.formats[cut.format] += 1
+    sample.bytes.append(len(data))
     if camera := _camera(data):
-        look.cameras[camera] += 1
+        sample.cameras[camera] += 1
     for _, tile in cut.tiles:
-        look.sizes[f"{tile.shape[1]} x {tile.shape[0]}"] += 1
+        sample.sizes[f"{tile.shape[1]} x {tile.shape[0]}"] += 1
         yield tile
 
 

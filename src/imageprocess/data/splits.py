@@ -10,7 +10,7 @@ SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
 
 
 def assign_splits(groups: Sequence[str], strata: Sequence[str], seed: int = 0) -> list[str]:
-    """A split for each picture from its group and its stratum (source).
+    """The split of each image, from its group and its stratum (source).
 
     Groups are assigned in a seeded order, large ones first; each goes to the split with the strongest claim in
     the group's stratum by the Webster-Sainte-Lague method of apportionment, so every source is divided 80/10/10

@@ -1,7 +1,7 @@
-"""Degradation tiers: how images reach people. Applied to both classes alike, seeded by the image's bytes.
+"""Tiers of degradation: the ways in which images are re-encoded and resized before people see them.
 
-A tier is a function: the original and a random generator -> the degraded file. Nothing is ever
-enlarged. The detector gets that file, decoded again.
+A tier is a function (original, random generator) -> degraded file. It is the same for both classes, seeded by the bytes
+of the image, and never enlarges an image. The detector gets the degraded file, decoded again.
 """
 
 from __future__ import annotations
@@ -34,24 +34,24 @@ class Original:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Delivery:
+class DegradedFile:
     data: bytes
     pixels: Pixels
 
 
 def open_original(data: bytes, name: str) -> Original:
-    """Decode once for all tiers. Raises InputError."""
+    """Decode an image once for all tiers; `name` is used in errors. Raises InputError."""
     image = decode(data, name=name, limits=LIMITS)
     return Original(data, image.facts.format, image.pixels, hashlib.sha256(data).hexdigest())
 
 
-def deliver(original: Original, tier: str) -> Delivery:
-    """`original` degraded by the tier of that name; deterministic."""
+def apply_tier(original: Original, tier: str) -> DegradedFile:
+    """Degrade `original` by the tier of that name in TIERS; deterministic."""
     seed = [int(original.sha256[:16], 16), zlib.crc32(tier.encode())]
     data = TIERS[tier](original, np.random.default_rng(seed))
     if data is original.data:
-        return Delivery(data, original.pixels)
-    return Delivery(data, decode(data, name=tier).pixels)
+        return DegradedFile(data, original.pixels)
+    return DegradedFile(data, decode(data, name=tier).pixels)
 
 
 def raw(original: Original, rng: np.random.Generator) -> bytes:
@@ -65,7 +65,7 @@ def clean(original: Original, rng: np.random.Generator) -> bytes:
 
 
 def web(original: Original, rng: np.random.Generator) -> bytes:
-    """Copied between web pages: long side at most 1024, JPEG 75, then another JPEG round of quality 70 to 90."""
+    """Republished on web pages: long side at most 1024, JPEG 75, then another JPEG round of quality 70 to 90."""
     once = _jpeg(_shrink(_image(original), 1024), 75)
     return _jpeg(_reopen(once), int(rng.integers(70, 91)))
 
@@ -102,18 +102,18 @@ def greyscale(original: Original, rng: np.random.Generator) -> bytes:
 
 def screenshot(original: Original, rng: np.random.Generator) -> bytes:
     """A screenshot: resized by a random factor, on a canvas with bars and text lines, PNG."""
-    shown = _scale(_shrink(_image(original), 1280), float(rng.uniform(0.5, 1.0)))
+    image = _scale(_shrink(_image(original), 1280), float(rng.uniform(0.5, 1.0)))
     left, right = (int(side) for side in rng.integers(0, 160, 2))
     top, bottom = (int(side) for side in rng.integers(40, 120, 2))
     paper, bar, ink = _THEMES[rng.integers(len(_THEMES))]
-    canvas = Image.new("RGB", (left + shown.width + right, top + shown.height + bottom), paper)
+    canvas = Image.new("RGB", (left + image.width + right, top + image.height + bottom), paper)
     draw = ImageDraw.Draw(canvas)
     draw.rectangle((0, 0, canvas.width, 32), fill=bar)
     for button in range(3):
         draw.ellipse((12 + 20 * button, 10, 24 + 20 * button, 22), fill=ink)
-    for y in range(top + shown.height + 8, canvas.height - 6, 14):
-        draw.rectangle((left + 4, y, left + 4 + int(rng.integers(20, max(21, shown.width))), y + 5), fill=ink)
-    canvas.paste(shown, (left, top))
+    for y in range(top + image.height + 8, canvas.height - 6, 14):
+        draw.rectangle((left + 4, y, left + 4 + int(rng.integers(20, max(21, image.width))), y + 5), fill=ink)
+    canvas.paste(image, (left, top))
     return _png(canvas)
 
 
@@ -123,7 +123,7 @@ def equalised(original: Original, rng: np.random.Generator) -> bytes:
 
 
 def blank(original: Original, rng: np.random.Generator) -> bytes:
-    """A control: mid-grey of the same size in the same container, about which a detector can know nothing."""
+    """A control: a mid-grey image of the same size and format, which contains no information on the class."""
     grey = Image.new("RGB", _image(original).size, (128, 128, 128))
     if original.format == "JPEG":
         stream = io.BytesIO()
@@ -154,8 +154,8 @@ TIERS: dict[str, Callable[[Original, np.random.Generator], bytes]] = {
     "equalised": equalised,
     "blank": blank,
 }
-# The tiers of a full report; `equalised` is for the splits of a training set, `blank` for the honesty rows.
-DELIVERIES = tuple(name for name in TIERS if name not in ("equalised", "blank"))
+# The tiers of a full report. `equalised` is for the splits of a training set, `blank` is a sanity check.
+REPORT_TIERS = tuple(name for name in TIERS if name not in ("equalised", "blank"))
 
 
 def _image(original: Original) -> Image.Image:

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.tiers import deliver, open_original
+from ..data.tiers import apply_tier, open_original
 from ..decode import sniff
 from ..errors import InputError, ModelError
 from ..types import Thresholds
@@ -89,7 +89,7 @@ def _mapper(jobs: int) -> Iterator[Callable[..., Iterator[str]]]:
 def _write(path: Path, stem: Path, tier: str) -> str:
     """Write the picture, degraded as `tier`, and return the file's name; empty if the picture does not decode."""
     try:
-        data = deliver(open_original(path.read_bytes(), path.name), tier).data
+        data = apply_tier(open_original(path.read_bytes(), path.name), tier).data
     except (OSError, InputError):
         return ""
     kind = sniff(data) or ""

@@ -176,13 +176,15 @@ def _train(data: Path, rows: list[IndexRow], plan: Plan, out: Path, jobs: int) -
         from ..train.export import export
         from ..train.loop import train
         from ..train.recipes import recipe_of
+        from ..train.samples.options import LoaderOptions
     sample: list[IndexRow] = []
     for split, size in (("train", plan.sample), ("val", plan.sample // 8)):
         for label in ("ai", "real"):
             members = [row for row in rows if row.split == split and row.label == label]
             sample += _some(members, size // 2, plan.seed)
     recipe = replace(recipe_of(plan.net), epochs=plan.epochs, seed=plan.seed)
-    return export(train(data, out, recipe, rows=sample, workers=jobs), out / "model", name=plan.net)
+    result = train(data, out, recipe, rows=sample, loader=LoaderOptions(workers=jobs))
+    return export(result, out / "model", name=plan.net)
 
 
 def _measure(data: Path, model: Path, rows: list[IndexRow], jobs: int, resamples: int) -> dict[str, Any]:

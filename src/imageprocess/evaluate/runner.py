@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..data.audit import FEATURES, to_features
 from ..data.facts import read_facts
-from ..data.tiers import deliver, open_original
+from ..data.tiers import apply_tier, open_original
 from ..errors import CrashedError, InputError
 from .pictures import Picture
 from .scorers import Scorer, open_scorer
@@ -146,9 +146,9 @@ def _score_readable(index: int, path: Path, scorers: Sequence[Scorer], tiers: tu
     scores = np.empty((len(scorers), len(tiers)))
     facts = np.empty((len(tiers), len(FEATURES)))
     for column, tier in enumerate(tiers):
-        delivery = deliver(original, tier)
-        facts[column] = to_features(read_facts(delivery.data, name=path.name))
+        degraded = apply_tier(original, tier)
+        facts[column] = to_features(read_facts(degraded.data, name=path.name))
         for line, scorer in enumerate(scorers):
-            scores[line, column] = scorer.score([delivery.pixels])[0]
+            scores[line, column] = scorer.score([degraded.pixels])[0]
     height, width = original.pixels.shape[:2]
     return _Row(index, (width, height), scores, facts)

@@ -1,1 +1,1 @@
-"""How the networks are made. The only room that imports torch, and only inside its modules."""
+"""Training. The only package that imports torch, and only inside its modules."""

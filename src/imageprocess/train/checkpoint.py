@@ -1,4 +1,4 @@
-"""OUT/last.ckpt: everything that a run needs to go on as if it had never stopped."""
+"""OUT/last.ckpt: everything that is needed to resume a run to the result of an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .recipes import Recipe
 
 @dataclass(slots=True)
 class State:
-    """What a checkpoint holds beside network and optimiser. `step` counts the steps done of epoch `epoch`."""
+    """The progress of a run. `step` is the number of steps done in epoch `epoch`; sums are of that epoch."""
 
     epoch: int = 0
     step: int = 0
@@ -27,8 +27,11 @@ class State:
     log: list[dict[str, float]] = field(default_factory=list)
 
     def finish_epoch(self, row: dict[str, float]) -> None:
-        """To the first step of the next epoch. Nothing is called after the log is put together, so that an interrupt
-        (which comes at calls and loops) finds the epoch either finished or to be finished again."""
+        """Append `row` to the log and advance to the next epoch.
+
+        There is no call or loop after the log is extended: a KeyboardInterrupt is raised at these, so it finds the
+        epoch either finished or not.
+        """
         self.log = [*self.log, row]
         self.loss_sum = self.seconds = 0.0
         self.correct = self.seen = 0
@@ -36,40 +39,43 @@ class State:
 
 
 def save(
-    fabric: Fabric, path: Path, held: dict[str, Any], state: State, recipe: Recipe, pictures: str
+    fabric: Fabric, path: Path, modules: dict[str, Any], state: State, recipe: Recipe, images_id: str
 ) -> None:
-    """`pictures`: their `rows_id`."""
+    """Write `path` atomically. `modules`: name -> object with a state_dict; `images_id`: `data.index.rows_id`."""
     part = path.with_suffix(".part")
-    told = {"state": asdict(state), "recipe": asdict(recipe), "pictures": pictures}
-    fabric.save(part, {**held, **told})
+    facts = {"state": asdict(state), "recipe": recipe.to_dict(), "pictures": images_id}
+    fabric.save(part, {**modules, **facts})
     if fabric.is_global_zero:
         part.replace(path)
 
 
 def load(
-    fabric: Fabric, path: Path, held: dict[str, Any], state: State, recipe: Recipe, pictures: str
+    fabric: Fabric, path: Path, modules: dict[str, Any], state: State, recipe: Recipe, images_id: str
 ) -> None:
-    """Into `held` and `state`. Raises UsageError where there is none, or it is of another recipe or other pictures."""
+    """Restore `modules` and `state`. Raises UsageError if `path` is missing or was written with another recipe or
+    other images."""
     if not path.exists():
         raise UsageError(
-            f"{path.parent}: nothing to resume there (no {path.name}); leave --resume out to begin anew"
+            f"{path.parent}: nothing to resume (no {path.name}); omit --resume to start a new run"
         )
-    # Looked at before anything is put into a network that may have other layers.
-    told = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
-    gone = sorted(told["recipe"].keys() - asdict(recipe).keys())
-    if gone:
+    # Compared before any weight is loaded, because the network of another recipe may have other layers.
+    stored = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
+    _check_recipe(path, stored["recipe"], recipe.to_dict())
+    if stored.get("pictures") != images_id:
         raise UsageError(
-            f"{path}: written by an earlier version with other options ({', '.join(gone)}); train anew with another "
-            "--out"
+            f"{path}: trained on other images, splits or sources than those of --data; choose another --out"
         )
-    if told["recipe"] != asdict(recipe):
-        changed = [key for key, value in asdict(recipe).items() if told["recipe"].get(key) != value]
-        raise UsageError(
-            f"{path}: made with another recipe ({', '.join(changed)} differ); use the same options"
-        )
-    if told.get("pictures") != pictures:
-        raise UsageError(
-            f"{path}: trained on other pictures, splits or sources than --data has now; name another --out"
-        )
-    for key, value in fabric.load(path, held)["state"].items():
+    for key, value in fabric.load(path, modules)["state"].items():
         setattr(state, key, value)
+
+
+def _check_recipe(path: Path, stored: dict[str, Any], current: dict[str, Any]) -> None:
+    if removed := sorted(stored.keys() - current.keys()):
+        raise UsageError(
+            f"{path}: written by an earlier version with options that no longer exist ({', '.join(removed)}); start a "
+            "new run with another --out"
+        )
+    if changed := [key for key, value in current.items() if stored.get(key) != value]:
+        raise UsageError(
+            f"{path}: written with other values of {', '.join(changed)}; resume with the same options"
+        )

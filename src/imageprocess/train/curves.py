@@ -1,4 +1,4 @@
-"""The training log as CSV and as a picture."""
+"""The training log as CSV and as a figure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def write_log(out: Path, log: list[dict[str, float]]) -> None:
-    """OUT/log.csv and OUT/curves.png: loss and accuracy by epoch, training and validation."""
+    """Write log.csv and curves.png to `out`: loss and accuracy of training and validation by epoch."""
     with (out / "log.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, list(log[0]))
         writer.writeheader()

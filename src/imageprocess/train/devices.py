@@ -1,7 +1,8 @@
-"""One device or several: each process of a run has its share of every batch, and all have the same weights.
+"""Data-parallel training: each process has its share of every batch, and all have the same weights.
 
-With gloo on CPUs or NCCL on GPUs, through Fabric's DDP. The gradients' mean over equal shares is the whole batch's, so
-the losses are one device's within rounding, dropout, and normalisation: over its share of a batch, by each for itself.
+It uses Fabric's DDP, with gloo on CPUs and NCCL on GPUs. The mean of the gradients over equal shares is the gradient of
+the whole batch, so the losses equal those of one device except for rounding, dropout, and batch normalisation, which
+each process computes over its own share.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import ctypes
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -18,13 +20,25 @@ from torch import Tensor
 
 from ..errors import UsageError
 
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of mallopt(3)
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # parameters of mallopt(3)
 
 
-def keep_memory() -> None:
-    """Have glibc keep what is freed for the next step, which takes as much again. By default it gives large blocks back
-    to the system and gets them anew, page by page: half of the time of a step of the CNN on a CPU. With another C
-    library nothing happens."""
+@dataclass(frozen=True, slots=True)
+class DeviceOptions:
+    devices: int = 1  # GPUs, or processes on a CPU, of each machine
+    nodes: int = 1  # machines
+
+    @property
+    def processes(self) -> int:
+        return self.devices * self.nodes
+
+
+def keep_freed_memory() -> None:
+    """Make glibc keep freed memory for the next step, which allocates as much again.
+
+    By default it returns large blocks to the system and page-faults them in again, which takes half of the time of a
+    step of the CNN on a CPU. It does nothing with another C library.
+    """
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
         if mallopt is not None:
@@ -33,62 +47,68 @@ def keep_memory() -> None:
 
 
 def open_fabric(
-    devices: int, batch_size: int, precision: Literal["32-true", "bf16-mixed"], *, nodes: int = 1
+    options: DeviceOptions, batch_size: int, precision: Literal["32-true", "bf16-mixed"]
 ) -> Fabric:
-    """Start this machine's other processes, which run the same command, and wait for the other machines'.
+    """Start the other processes of this machine, which run the same command, and wait for those of other machines.
 
-    Which machine this is, and where the first one is, stands in NODE_RANK, MASTER_ADDR and MASTER_PORT. Raises
-    UsageError where a batch has no equal shares.
+    The environment variables NODE_RANK, MASTER_ADDR and MASTER_PORT name this machine and the first one. Raises
+    UsageError if `batch_size` is not divisible by the number of processes.
     """
-    world = devices * nodes
-    if batch_size % world:
-        raise UsageError(f"a batch of {batch_size} has no equal shares for {world} devices")
-    strategy = "ddp" if world > 1 else "auto"
+    if batch_size % options.processes:
+        raise UsageError(
+            f"--batch-size {batch_size}: cannot be divided equally among {options.processes} processes; use a multiple"
+        )
+    parallel = options.processes > 1
     fabric = Fabric(
-        accelerator="auto", devices=devices, num_nodes=nodes, strategy=strategy, precision=precision
+        accelerator="auto",
+        devices=options.devices,
+        num_nodes=options.nodes,
+        strategy="ddp" if parallel else "auto",
+        precision=precision,
     )
-    if world > 1:
-        # Each would take every core of a CPU.
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) // devices))
+    if parallel:
+        # By default every process would use all cores of a CPU.
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // options.devices))
         fabric.launch()
     return fabric
 
 
-def is_first_here() -> bool:
-    """Is this the first process of the run on this machine?"""
+def is_first_on_machine() -> bool:
+    """Whether this is the first process of the run on this machine."""
     return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def is_follower() -> bool:
-    """Is this a process that another one of the run has started? The first alone talks, and writes files."""
-    return not is_first_here() or os.environ.get("NODE_RANK", "0") != "0"
+    """Whether another process of the run has started this one. Only the first process prints and writes files."""
+    return not is_first_on_machine() or os.environ.get("NODE_RANK", "0") != "0"
 
 
-def share(fabric: Fabric, order: Sequence[int]) -> list[int]:
-    """This process's part: of each batch every n-th. Up to n - 1 at the end, which some would lack, are left out."""
+def train_share(fabric: Fabric, order: Sequence[int]) -> list[int]:
+    """This process's part of `order`: every n-th element. Up to n - 1 elements at the end are dropped, so that all
+    processes have the same number."""
     world = fabric.world_size
     return list(order[fabric.global_rank : len(order) - len(order) % world : world])
 
 
-def total(fabric: Fabric, *values: float) -> list[float]:
-    """Each value summed over the processes."""
+def sum_over_processes(fabric: Fabric, *values: float) -> list[float]:
     if fabric.world_size == 1:
         return list(values)
-    summed: Any = fabric.all_reduce(torch.tensor(values, dtype=torch.float64), reduce_op="sum")
-    found: list[float] = summed.tolist()
-    return found
+    total: Any = fabric.all_reduce(torch.tensor(values, dtype=torch.float64), reduce_op="sum")
+    sums: list[float] = total.tolist()
+    return sums
 
 
-def padded_share(fabric: Fabric, count: int) -> list[int]:
-    """This process's part of 0 to count - 1, as many for each: the last is seen again where they come out uneven."""
+def predict_share(fabric: Fabric, count: int) -> list[int]:
+    """This process's part of 0 to `count` - 1. The last index is repeated so that all processes have the same
+    number."""
     world = fabric.world_size
-    rounded = -(-count // world) * world
-    return [min(i, count - 1) for i in range(fabric.global_rank, rounded, world)]
+    padded = -(-count // world) * world
+    return [min(i, count - 1) for i in range(fabric.global_rank, padded, world)]
 
 
-def gathered(fabric: Fabric, rows: Tensor, count: int) -> Tensor:
-    """The rows of every process's `padded_share`, in the order of the whole: (count, ...)."""
+def gather_predictions(fabric: Fabric, rows: Tensor, count: int) -> Tensor:
+    """The rows of every process's `predict_share`, in their original order and without padding: (count, ...)."""
     if fabric.world_size == 1:
         return rows
-    everyone: Any = fabric.all_gather(rows)  # (world, share, ...)
-    return torch.as_tensor(everyone.transpose(0, 1).flatten(0, 1)[:count])
+    by_process: Any = fabric.all_gather(rows)  # (world, share, ...)
+    return torch.as_tensor(by_process.transpose(0, 1).flatten(0, 1)[:count])

@@ -1,4 +1,4 @@
-"""A trained network -> a model folder that runs without torch."""
+"""A trained network -> a model folder, which runs without torch."""
 
 from __future__ import annotations
 
@@ -15,28 +15,27 @@ from ..model.registry import file_sha256
 from ..model.spec import CLASSES, SCHEMA, InputSpec, dump_facts
 from .calibration import Calibration, calibrate
 from .half_precision import halve_weights
-from .loop import TrainResult
 from .nets import WithHeatmap
+from .result import TrainResult
 
-# Of ONNX; what ONNX Runtime and its WebAssembly build read for years to come.
-_OPSET = 18
+_OPSET = 18  # of ONNX: old enough for every current ONNX Runtime and its WebAssembly build
 
 
 def export(result: TrainResult, folder: Path, *, name: str | None = None, version: str = "1.0.0") -> Path:
-    """Write `folder` with model.onnx, model.json and NET_model.pth; whole or not at all.
+    """Write model.onnx, model.json and NET_model.pth to `folder`, which is replaced as a whole. -> `folder`
 
-    -> `folder`. CARD.md is written by `imageprocess evaluate --write-card`, which measures what it says.
+    CARD.md is written by `imageprocess evaluate --write-card`, which measures the figures in it.
     """
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    # Kept in half precision, in both files: half the download, and no accuracy that can be measured. PyTorch widens a
-    # half-precision state_dict as it loads it, so both files hold the very same numbers.
+    # Both files store half-precision weights: half of the size, no measurable loss of accuracy. Loading the state_dict
+    # converts them to float32, so both files hold exactly the same numbers.
     network = result.network.half().float().eval()
     weights = {key: value.half() for key, value in network.state_dict().items()}
-    torch.save(weights, part / weights_name(result.recipe.net))
+    torch.save(weights, part / f"{result.recipe.net}_model.pth")
     write_onnx(WithHeatmap(network), network.input, part / "model.onnx")
-    split = "the equalised val split" if result.recipe.deliveries else "the val split, as it is"
+    split = "the equalised val split" if result.recipe.degraded_copies else "the val split, as it is"
     calibration = calibrate(result.val_logits, result.val_labels, fitted_on=split)
     facts = _facts(result, calibration, name or result.recipe.net, version)
     facts["files"] = {path.name: file_sha256(path) for path in sorted(part.iterdir(), reverse=True)}
@@ -46,14 +45,10 @@ def export(result: TrainResult, folder: Path, *, name: str | None = None, versio
     return folder
 
 
-def weights_name(net: str) -> str:
-    return f"{net}_model.pth"
-
-
 def write_onnx(network: nn.Module, spec: InputSpec, path: Path) -> None:
     """One self-contained file: `pixels` (N, 3, spec.height, spec.width) -> `logits` (N, 2), `heatmap` (N, h, w).
 
-    Large weights in half precision; it computes in float32 all the same.
+    Large weights are stored in half precision; the graph computes in float32.
     """
     example = torch.zeros(2, 3, spec.height, spec.width)
     program = torch.onnx.export(
@@ -82,18 +77,7 @@ def _facts(result: TrainResult, calibration: Calibration, name: str, version: st
         "classes": list(CLASSES),
         "input": asdict(network.input),
         "outputs": ["logits", "heatmap"],
-        "calibration": {
-            "temperature": calibration.temperature,
-            "bias": calibration.bias,
-            "fitted_on": calibration.fitted_on,
-        },
+        "calibration": calibration.facts(),
         "thresholds": calibration.thresholds,
-        "training": {
-            "data_id": result.data_id,
-            "images": result.images,
-            "smallest_px": result.smallest_px,
-            "recipe": asdict(result.recipe),
-            "best_epoch": result.best_epoch,
-            "log": result.log,
-        },
+        "training": result.facts(),
     }

@@ -1,21 +1,21 @@
-"""An ONNX graph with its large weights in half precision: half the file, and the same arithmetic."""
+"""Stores the large weights of an ONNX graph in half precision, which halves the file; the arithmetic stays float32."""
 
 from __future__ import annotations
 
 import numpy as np
 import onnx
 
-_WORTH_HALVING = 1024  # values
+_LEAST_VALUES = 1024  # smaller weights stay in float32
 
 
 def halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Large weights as float16 behind a Cast, which ONNX Runtime folds away when it loads the graph: it computes in
-    float32."""
+    """Change `model` in place and return it: large weights become float16, followed by a Cast to float32 that ONNX
+    Runtime folds when it loads the graph."""
     graph = model.graph
     casts = []
     for weight in graph.initializer:
         values = onnx.numpy_helper.to_array(weight)
-        if values.dtype != np.float32 or values.size < _WORTH_HALVING:
+        if values.dtype != np.float32 or values.size < _LEAST_VALUES:
             continue
         name, half = weight.name, f"{weight.name}_half"
         weight.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), half))

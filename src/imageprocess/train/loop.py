@@ -1,13 +1,13 @@
-"""Training: data, network, steps, checkpoints, the best epoch.
+"""The training loop: samples, network, steps, validation, checkpoints, the best epoch.
 
-OUT/last.ckpt      everything that a run needs to resume as if it had never stopped
-OUT/best.pth       the weights of the epoch with the best validation accuracy;  OUT/best_val.npz  its logits
+OUT/last.ckpt      everything that is needed to resume the run (checkpoint.py)
+OUT/best.pth       weights of the epoch with the best validation accuracy;  OUT/best_val.npz  its validation logits
 OUT/log.csv        one row an epoch;  OUT/curves.png  the same as a figure
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,44 +15,57 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader, Dataset, Subset
 
-from ..data.index import IndexRow, data_id, read_index, rows_id
+from ..data.index import IndexRow, read_index, rows_id
+from ..data.sampling import epoch_order
 from ..errors import UsageError
 from .averaging import Averaged
 from .checkpoint import State, load, save
 from .curves import write_log
-from .dataset import (
-    Images,
-    InMemory,
-    count_splits,
-    epoch_order,
-    need_both_classes,
-    smallest_px,
-    split_for_training,
-    to_input,
+from .devices import (
+    DeviceOptions,
+    gather_predictions,
+    keep_freed_memory,
+    open_fabric,
+    predict_share,
+    train_share,
 )
-from .devices import gathered, keep_memory, open_fabric, padded_share, share
-from .nets import Network
-from .opening import open_pictures
-from .progress import Counter, Report
+from .inputs import open_samples, split_rows
+from .progress import EpochMeter, Report
 from .recipes import NETS, Recipe, recipe_of
+from .result import DataFacts, TrainResult
+from .samples.dataset import InMemorySamples, Samples
+from .samples.options import LoaderOptions
+from .samples.options import Progress as CacheProgress
+from .samples.pixels import to_input
 
 _SEED_STRIDE = 1_000_003
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class TrainResult:
+class _Run:
+    """What the steps of a run share. `modules`: network, optimiser and, if the recipe averages weights, averaged."""
+
+    fabric: Fabric
     recipe: Recipe
-    log: list[dict[str, float]]
-    best_epoch: int
-    val_logits: np.ndarray[Any, np.dtype[np.float32]]  # (N, 2) of the best epoch
-    val_labels: np.ndarray[Any, np.dtype[np.int64]]  # (N,)
-    network: Network  # with the best epoch's weights, on the CPU
-    data_id: str
-    images: dict[str, int]  # split -> images
-    smallest_px: int  # the longer side of the smallest training image
+    loader: LoaderOptions
+    out: Path
+    images_id: str
+    modules: dict[str, Any]
+    state: State
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.out / "last.ckpt"
+
+    def save(self) -> None:
+        save(self.fabric, self.checkpoint, self.modules, self.state, self.recipe, self.images_id)
+
+    def load(self) -> None:
+        load(self.fabric, self.checkpoint, self.modules, self.state, self.recipe, self.images_id)
 
 
 def train(
@@ -61,66 +74,63 @@ def train(
     recipe: Recipe | None = None,
     *,
     resume: bool = False,
-    workers: int = 2,
-    devices: int = 1,
-    nodes: int = 1,
-    resized: bool = False,
+    loader: LoaderOptions | None = None,
+    devices: DeviceOptions | None = None,
     rows: list[IndexRow] | None = None,
     report: Report = lambda progress: None,
-    caching: Callable[[int, int], None] = lambda done, of: None,
+    caching: CacheProgress = lambda done, of: None,
 ) -> TrainResult:
-    """Train `recipe.net` on the train split of `data`, choose the epoch by its val split.
+    """Train `recipe.net` on the train split of `data` and choose the epoch by the val split.
 
-    Stops cleanly on KeyboardInterrupt: the checkpoint is written and the interrupt raised again; `resume=True`
-    continues to the same result, bit for bit on the same machine. With more than one of `devices` or `nodes` every
-    process calls this and gets the result; only the first writes, and an interrupted epoch starts again. `resized`:
-    resized arrays are kept too (`keep_resized`), with the same result. `rows` narrows the index.
+    `rows`: a subset of the index to train on; by default all of it. On KeyboardInterrupt the checkpoint is written and
+    the interrupt is raised again; `resume=True` continues to the same result, bit for bit on the same machine. With
+    several processes, each calls this function and gets the result; only the first one writes files, and an interrupted
+    epoch starts again. Raises UsageError for options that do not fit together, DataError for unusable data.
     """
-    recipe = recipe or recipe_of("cnn")
-    _check(out, recipe, resume=resume, processes=devices * nodes)
-    whole = rows is None
-    rows = read_index(data) if rows is None else rows
-    training, validation = split_for_training(data, rows)
-    need_both_classes(data, training)
-    if whole:  # a narrowed set may hold one class to validate on, and is not calibrated
-        need_both_classes(data, validation)
-    images, held_out = open_pictures(
-        data, training, validation, recipe, jobs=max(1, workers), resized=resized, caching=caching
+    recipe, loader, devices = (
+        recipe or recipe_of("cnn"),
+        loader or LoaderOptions(),
+        devices or DeviceOptions(),
     )
+    _check_options(out, recipe, devices, resume=resume)
+    all_rows = read_index(data) if rows is None else rows
+    # A subset may have validation images of one class; its model is then not calibrated.
+    training, validation = split_rows(data, all_rows, both_classes_in_validation=rows is None)
+    samples, val_samples = open_samples(data, training, validation, recipe, loader, caching)
     out.mkdir(parents=True, exist_ok=True)
-    keep_memory()
-    fabric = open_fabric(devices, recipe.batch_size, recipe.precision, nodes=nodes)
-    parts = _set_up(fabric, recipe)
-    state, images_id = State(), rows_id(training + validation)
+    keep_freed_memory()
+    fabric = open_fabric(devices, recipe.batch_size, recipe.precision)
+    images_id = rows_id(training + validation)
+    run = _Run(fabric, recipe, loader, out, images_id, _modules(fabric, recipe), State())
     if resume:
-        load(fabric, out / "last.ckpt", parts, state, recipe, images_id)
-    while state.epoch < recipe.epochs:
+        run.load()
+    while run.state.epoch < recipe.epochs:
         try:
-            _epoch(fabric, parts, images, state, recipe, workers, report)
-            _validate(fabric, parts, held_out, state, recipe, workers, out)
+            _train_epoch(run, samples, report)
+            _validate(run, val_samples)
         except KeyboardInterrupt:
             if fabric.world_size == 1:  # several processes may have stopped at different steps
-                save(fabric, out / "last.ckpt", parts, state, recipe, images_id)
+                run.save()
             raise
-        save(fabric, out / "last.ckpt", parts, state, recipe, images_id)
+        run.save()
         if fabric.is_global_zero:
-            write_log(out, state.log)
+            write_log(out, run.state.log)
         fabric.barrier()
-    return _result(out, recipe, state, rows)
+    return _result(run, all_rows)
 
 
-def _check(out: Path, recipe: Recipe, *, resume: bool, processes: int) -> None:
+def _check_options(out: Path, recipe: Recipe, devices: DeviceOptions, *, resume: bool) -> None:
     recipe_of(recipe.net)  # raises for an unknown network
     if (out / "last.ckpt").exists() and not resume:
-        raise UsageError(f"{out}: contains a run already; continue it with --resume, or choose another --out")
-    if recipe.batch_size < 2 * processes:
+        raise UsageError(f"{out}: already contains a run; continue it with --resume or choose another --out")
+    if recipe.batch_size < 2 * devices.processes:
         raise UsageError(
-            f"--batch-size {recipe.batch_size}: batch normalisation needs at least two images in each process"
+            f"--batch-size {recipe.batch_size}: batch normalisation needs at least two images in each of "
+            f"{devices.processes} processes"
         )
 
 
-def _set_up(fabric: Fabric, recipe: Recipe) -> dict[str, Any]:
-    """-> network, optimiser and, where the recipe has one, the running mean of the weights."""
+def _modules(fabric: Fabric, recipe: Recipe) -> dict[str, Any]:
     fabric.seed_everything(recipe.seed, verbose=False)
     network = NETS[recipe.net].to_train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     # With a weight decay of zero this is Adam (Loshchilov and Hutter 2019).
@@ -128,74 +138,31 @@ def _set_up(fabric: Fabric, recipe: Recipe) -> dict[str, Any]:
         network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
     )
     network, optimiser = fabric.setup(network, optimiser)
-    parts = {"network": network, "optimiser": optimiser}
+    modules = {"network": network, "optimiser": optimiser}
     if recipe.averaging:
-        parts["averaged"] = Averaged(network.module, recipe.averaging)
-    return parts
+        modules["averaged"] = Averaged(network.module, recipe.averaging)
+    return modules
 
 
-def _validate(
-    fabric: Fabric,
-    parts: dict[str, Any],
-    held_out: Images,
-    state: State,
-    recipe: Recipe,
-    workers: int,
-    out: Path,
-) -> None:
-    """Measure the epoch, keep it if it is the best so far, and advance `state` to the next."""
-    measured = parts.get("averaged", parts["network"])
-    # Images in memory need no loader processes, which take a second to start.
-    readers = 0 if isinstance(held_out, InMemory) else workers
-    logits, labels = predict(fabric, measured, held_out, recipe.batch_size, readers)
-    row = _summary(state, logits, labels)
-    if row["val_accuracy"] > state.best_accuracy:
-        if fabric.is_global_zero:
-            torch.save(measured.module.state_dict(), out / "best.pth")
-            np.savez(out / "best_val.npz", logits=logits, labels=labels)
-        state.best_accuracy = row["val_accuracy"]
-    state.finish_epoch(row)
-
-
-def _result(out: Path, recipe: Recipe, state: State, rows: list[IndexRow]) -> TrainResult:
-    best = NETS[recipe.net].to_train()
-    best.load_state_dict(torch.load(out / "best.pth", weights_only=True, map_location="cpu"))
-    kept = np.load(out / "best_val.npz")
-    return TrainResult(
-        recipe,
-        state.log,
-        int(max(state.log, key=lambda row: row["val_accuracy"])["epoch"]),
-        kept["logits"],
-        kept["labels"],
-        best.eval().in_use(),
-        data_id(rows),
-        count_splits(rows),
-        smallest_px(rows),
+def _train_epoch(run: _Run, samples: Samples, report: Report) -> None:
+    """The rest of epoch `state.epoch`, from step `state.step`. All randomness depends on the seed and the position."""
+    fabric, recipe, state = run.fabric, run.recipe, run.state
+    network, optimiser, averaged = (
+        run.modules["network"],
+        run.modules["optimiser"],
+        run.modules.get("averaged"),
     )
-
-
-def _epoch(
-    fabric: Fabric,
-    parts: dict[str, Any],
-    images: Images,
-    state: State,
-    recipe: Recipe,
-    workers: int,
-    report: Report,
-) -> None:
-    """The rest of epoch `state.epoch`, from step `state.step` on. All randomness follows from seed and position."""
-    network, optimiser, averaged = parts["network"], parts["optimiser"], parts.get("averaged")
-    steps, batches = _batches(fabric, images, state, recipe, workers)
-    counter = Counter(fabric, state, steps, report)
+    steps, batches = _train_batches(run, samples)
+    meter = EpochMeter(fabric, state, steps, report)
     network.train()
     try:
         for pixels, labels in batches:
             position = state.epoch * steps + state.step
             for group in optimiser.param_groups:
                 group["lr"] = recipe.learning_rate_at(position, steps)
-            # Dropout is drawn from the position, so that a resumed run draws the same.
+            # Dropout is seeded by the position, so that a resumed run draws the same.
             torch.manual_seed(recipe.seed * _SEED_STRIDE + position + fabric.global_rank * 2**40)
-            logits = network(to_input(pixels, images.spec))
+            logits = network(to_input(pixels, samples.spec))
             loss = nn.functional.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
             optimiser.zero_grad()
             fabric.backward(loss)
@@ -203,57 +170,74 @@ def _epoch(
             if averaged is not None:
                 averaged.update(network.module)
             state.step += 1
-            counter.add(loss.detach(), (logits.argmax(1) == labels).sum(), len(labels))
+            meter.add(loss.detach(), (logits.argmax(1) == labels).sum(), len(labels))
     except KeyboardInterrupt:
         # Several processes save nothing then, and the others may not be there to answer.
-        while counter.pending and fabric.world_size == 1:
-            counter.count_first()
+        while meter.pending and fabric.world_size == 1:
+            meter.count_first()
         raise
-    if counter.pending:
-        counter.report_first()
+    if meter.pending:
+        meter.report_first()
 
 
-def _batches(
-    fabric: Fabric, images: Images, state: State, recipe: Recipe, workers: int
-) -> tuple[int, Iterable[tuple[Tensor, Tensor]]]:
-    """-> the number of steps of the epoch, and this process's share of its batches that are still to come."""
-    images.set_epoch(state.epoch)
+def _train_batches(run: _Run, samples: Samples) -> tuple[int, Iterable[tuple[Tensor, Tensor]]]:
+    """-> the number of steps of the epoch, and the remaining batches of this process."""
+    fabric, recipe, state = run.fabric, run.recipe, run.state
+    samples.set_epoch(state.epoch)
     size = recipe.batch_size // fabric.world_size
-    mine = share(fabric, epoch_order(images.rows, seed=recipe.seed, epoch=state.epoch))
-    if len(mine) % size == 1:  # batch normalisation needs two
-        mine.pop()
-    steps = -(-len(mine) // size)
-    loader = _loader(Subset(images, mine[state.step * size :]), size, workers)
+    order = train_share(fabric, epoch_order(samples.rows, seed=recipe.seed, epoch=state.epoch))
+    if len(order) % size == 1:  # batch normalisation needs two
+        order.pop()
+    steps = -(-len(order) // size)
+    loader = _loader(Subset(samples, order[state.step * size :]), size, run.loader.workers)
     batches: Any = fabric.setup_dataloaders(loader, use_distributed_sampler=False)
     return steps, batches
 
 
+def _validate(run: _Run, samples: Samples) -> None:
+    """Measure the epoch, store its weights if it is the best so far, and advance `state` to the next epoch."""
+    state, measured = run.state, run.modules.get("averaged", run.modules["network"])
+    # Starting loader processes takes a second and gains nothing if the images are in memory.
+    workers = 0 if isinstance(samples, InMemorySamples) else run.loader.workers
+    logits, labels = predict(run.fabric, measured, samples, run.recipe.batch_size, workers)
+    row = _log_row(state, logits, labels)
+    if row["val_accuracy"] > state.best_accuracy:
+        if run.fabric.is_global_zero:
+            torch.save(measured.module.state_dict(), run.out / "best.pth")
+            np.savez(run.out / "best_val.npz", logits=logits, labels=labels)
+        state.best_accuracy = row["val_accuracy"]
+    state.finish_epoch(row)
+
+
 def predict(
-    fabric: Fabric, network: Any, images: Images, batch_size: int, workers: int
-) -> tuple[np.ndarray[Any, np.dtype[np.float32]], np.ndarray[Any, np.dtype[np.int64]]]:
-    """-> logits (N, 2) float32, labels (N,) int64, in the order of `images`."""
+    fabric: Fabric, network: Any, samples: Samples, batch_size: int, workers: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """-> logits (N, 2), labels (N,), in the order of `samples`."""
     network.eval()
     logits, labels = [], []
-    mine = Subset(images, padded_share(fabric, len(images)))
-    loader = _loader(mine, 2 * batch_size // fabric.world_size, workers)
+    share = Subset(samples, predict_share(fabric, len(samples)))
+    loader = _loader(share, 2 * batch_size // fabric.world_size, workers)
     with torch.no_grad():
-        for pixels, truth in fabric.setup_dataloaders(loader, use_distributed_sampler=False):
-            logits.append(network(to_input(pixels, images.spec)).float())
-            labels.append(truth)
-    count = len(images)
-    whole = [gathered(fabric, torch.cat(parts), count).cpu().numpy() for parts in (logits, labels)]
-    return whole[0], whole[1]
+        for pixels, batch_labels in fabric.setup_dataloaders(loader, use_distributed_sampler=False):
+            logits.append(network(to_input(pixels, samples.spec)).float())
+            labels.append(batch_labels)
+    count = len(samples)
+    gathered = [
+        gather_predictions(fabric, torch.cat(parts), count).cpu().numpy() for parts in (logits, labels)
+    ]
+    return gathered[0], gathered[1]
 
 
-def _loader(images: Any, batch_size: int, workers: int) -> DataLoader[tuple[Tensor, int]]:
+def _loader(
+    samples: Dataset[tuple[Tensor, int]], batch_size: int, workers: int
+) -> DataLoader[tuple[Tensor, int]]:
     return DataLoader(
-        images, batch_size=batch_size, num_workers=workers, prefetch_factor=4 if workers else None
+        samples, batch_size=batch_size, num_workers=workers, prefetch_factor=4 if workers else None
     )
 
 
-def _summary(state: State, logits: Any, labels: Any) -> dict[str, float]:
-    truth = torch.from_numpy(labels)
-    loss = float(nn.functional.cross_entropy(torch.from_numpy(logits), truth))
+def _log_row(state: State, logits: NDArray[np.float32], labels: NDArray[np.int64]) -> dict[str, float]:
+    loss = float(nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(labels)))
     return {
         "epoch": state.epoch + 1,
         "train_loss": state.loss_sum / state.seen,
@@ -263,3 +247,19 @@ def _summary(state: State, logits: Any, labels: Any) -> dict[str, float]:
         "images_per_s": state.seen / state.seconds,
         "seconds": state.seconds,
     }
+
+
+def _result(run: _Run, rows: list[IndexRow]) -> TrainResult:
+    log = run.state.log
+    network = NETS[run.recipe.net].to_train()
+    network.load_state_dict(torch.load(run.out / "best.pth", weights_only=True, map_location="cpu"))
+    best_val = np.load(run.out / "best_val.npz")
+    return TrainResult(
+        recipe=run.recipe,
+        data=DataFacts.of(rows),
+        log=log,
+        best_epoch=int(max(log, key=lambda row: row["val_accuracy"])["epoch"]),
+        val_logits=best_val["logits"],
+        val_labels=best_val["labels"],
+        network=network.eval().in_use(),
+    )

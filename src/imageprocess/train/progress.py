@@ -1,4 +1,4 @@
-"""Loss and accuracy of a running epoch, and what a progress bar shows of them."""
+"""Loss and accuracy of the running epoch, for the log and for progress bars."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from .checkpoint import State
-from .devices import total
+from .devices import sum_over_processes
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a run stands, for a progress bar. Losses and accuracies are running means of the epoch."""
+    """The position of a run. Loss and accuracy are means over the epoch so far."""
 
     epoch: int
     step: int
@@ -29,13 +29,14 @@ class Progress:
 Report = Callable[[Progress], None]
 
 
-class Counter:
-    """Loss and accuracy of an epoch, one step behind: reading a step at once would leave the device idle meanwhile."""
+class EpochMeter:
+    """Sums loss and accuracy of an epoch into `state`, one step late: reading the values of a step at once would leave
+    the device idle meanwhile."""
 
     def __init__(self, fabric: Fabric, state: State, steps: int, report: Report) -> None:
         self.fabric, self.state, self.steps, self.report = fabric, state, steps, report
-        self.began = time.perf_counter() - state.seconds
-        self.pending: deque[tuple[Tensor, Tensor, int]] = deque()
+        self.started = time.perf_counter() - state.seconds
+        self.pending: deque[tuple[Tensor, Tensor, int]] = deque()  # (mean loss, correct, images) of a step
 
     def add(self, loss: Tensor, correct: Tensor, count: int) -> None:
         self.pending.append((loss, correct, count))
@@ -43,12 +44,13 @@ class Counter:
             self.report_first()
 
     def count_first(self) -> None:
-        loss, correct, seen = self.pending.popleft()
-        loss_sum, right, count = total(self.fabric, loss.item() * seen, int(correct), seen)
-        self.state.loss_sum += loss_sum
-        self.state.correct += int(right)
-        self.state.seen += int(count)
-        self.state.seconds = time.perf_counter() - self.began
+        """Add the oldest pending step to the sums."""
+        loss, correct, count = self.pending.popleft()
+        sums = sum_over_processes(self.fabric, loss.item() * count, int(correct), count)
+        self.state.loss_sum += sums[0]
+        self.state.correct += int(sums[1])
+        self.state.seen += int(sums[2])
+        self.state.seconds = time.perf_counter() - self.started
 
     def report_first(self) -> None:
         self.count_first()

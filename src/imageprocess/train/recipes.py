@@ -1,10 +1,10 @@
-"""The networks by name, and how each is trained: everything that decides the result of a run."""
+"""The networks by name, and the hyperparameters that each is trained with."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 import torch
 
@@ -21,35 +21,45 @@ def fastest_precision() -> Precision:
     return "bf16-mixed" if torch.cpu.get_capabilities().get("avx512_bf16", False) else "32-true"
 
 
+# Fields whose key in checkpoints and in model.json is an earlier name of the field.
+_STORED_NAMES = {"degraded_copies": "deliveries"}
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What decides the result of a run; a checkpoint is resumed only with the recipe that it was written with."""
+    """Everything that decides the result of a run. A checkpoint is resumed only with the recipe it was written with."""
 
     net: str = "cnn"
     epochs: int = 5
     batch_size: int = 32
-    learning_rate: float = 5e-4  # of Adam, falling to zero along half a cosine
-    restart: int = 0  # after so many epochs it falls once more from the top (Loshchilov and Hutter 2017)
+    learning_rate: float = 5e-4  # peak of Adam's learning rate, which falls to zero along half a cosine
+    restart: int = (
+        0  # epochs after which the schedule starts again at its peak (Loshchilov and Hutter 2017); 0: never
+    )
     warmup_steps: int = 100
     weight_decay: float = 0.0
-    # Degraded copies of each training image; epoch e uses number 1 + e modulo this. 0: the images as they are.
-    deliveries: int = 3
-    shift: int = 0  # maximum random shift in pixels, both ways
+    # Degraded copies of each training image; epoch e uses copy 1 + e modulo this number. 0: no degradation.
+    degraded_copies: int = 3
+    shift: int = 0  # maximum random shift in pixels, in each direction
     label_smoothing: float = 0.0
-    # Decay per step of the running mean of the weights, which is then what is measured and kept (Polyak and Juditsky
-    # 1992); 0: none.
+    # Decay per step of the running mean of the weights, which is what is measured and exported (Polyak and Juditsky
+    # 1992); 0: no averaging.
     averaging: float = 0.0
     seed: int = 0
     precision: Precision = field(default_factory=fastest_precision)
 
     def learning_rate_at(self, position: int, steps: int) -> float:
-        """At step `position` of the run, of `steps` per epoch. The second fall begins as the first did; a run that
-        ends before `restart` falls once, to zero."""
+        """At step `position` of the run, with `steps` per epoch. After a restart the schedule warms up and falls as
+        before; a run that ends before `restart` falls to zero once."""
         first = self.restart if self.restart < self.epochs else 0
         begin, end = (first, self.epochs) if position >= first * steps else (0, first)
         done, total = position - begin * steps, (end - begin) * steps
         warm = min(1.0, (done + 1) / max(1, min(self.warmup_steps, total // 10)))
         return self.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * done / total))
+
+    def to_dict(self) -> dict[str, Any]:
+        """As stored in checkpoints and in model.json."""
+        return {_STORED_NAMES.get(name, name): value for name, value in asdict(self).items()}
 
 
 NETS: dict[str, type[Network]] = {"cnn": CNN, "small32": Small32}
@@ -63,7 +73,7 @@ RECIPES: dict[str, Recipe] = {
         learning_rate=3e-3,
         warmup_steps=500,
         weight_decay=0.05,
-        deliveries=0,
+        degraded_copies=0,
         shift=2,
         label_smoothing=0.1,
         averaging=0.995,
@@ -72,10 +82,10 @@ RECIPES: dict[str, Recipe] = {
 
 
 def recipe_of(net: str) -> Recipe:
-    """The recipe of one of the networks. Raises UsageError for another name."""
+    """The recipe of a network. Raises UsageError if the name is unknown."""
     if net not in RECIPES:
         raise UsageError(
-            f"{net}: not a network that `train` knows ({', '.join(RECIPES)}); for a head on an encoder use "
+            f"--net {net}: unknown network, choose one of {', '.join(RECIPES)}; to train a head on an encoder use "
             "`train --encoder FILE.onnx`"
         )
     return RECIPES[net]

@@ -1,1 +1,1 @@
-"""A small network that learns from an encoder model."""
+"""Knowledge distillation: a small student network, trained with an encoder model as its teacher."""

@@ -1,4 +1,4 @@
-"""The card of a distilled model, written from what its training measured."""
+"""The model card of a distilled model, written from its model.json."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from ..encoder.card import auroc_table, test_sets, title
 
 
 def write_card(facts: Mapping[str, Any]) -> str:
-    """model.json's facts -> CARD.md. No figure is typed by hand."""
+    """The facts of model.json -> the text of CARD.md."""
     training = facts["training"]
     measured, images, start, recipe = (training[key] for key in ("measured", "images", "start", "recipe"))
-    held = measured["held_out"]
+    held_out = measured["held_out"]
     names = [name for name in measured if name != "held_out"]
     lines = [
         *title(facts),
         f"- File: {facts['bytes'] / 1e6:.1f} MB, {facts['parameters']:,} parameters, arithmetic in "
-        f"{held['arithmetic']}.",
-        f"- Start: ImageNet weights of {start['package']} ({start['licence']}).",
-        f"- Teacher: {training['teacher']}: its out-of-fold logits and its features, beside the labels.",
+        f"{held_out['arithmetic']}.",
+        f"- Initial weights: ImageNet, of {start['package']} ({start['licence']}).",
+        f"- Teacher: {training['teacher']}: its out-of-fold logits and its features are targets besides the labels.",
         f"- Data: {images['train']:,} degraded copies of pictures of {images['sources']} sources; data id "
         f"{training['data_id']} (docs/DATA_CARD.md). No unlabelled pictures.",
         f"- Training: {_length(recipe)}, {recipe['pictures']} pictures a step; the stem and the first "
-        f"{recipe['frozen']} blocks stay as they started.",
-        f"- Calibration and thresholds: {facts['calibration']['fitted_on']} ({held['sources']} sources).",
+        f"{recipe['frozen']} blocks keep their initial weights.",
+        f"- Calibration and thresholds: {facts['calibration']['fitted_on']} ({held_out['sources']} sources).",
         "",
         "## Held-out sources",
         "",
-        "AUROC on sources that neither this model nor the teacher of its targets has seen, sources weighing alike, "
-        "with weights in half precision and with 8-bit arithmetic:",
+        "AUROC on sources that neither this model nor the teacher of its targets was trained on, every source with the "
+        "same weight, with half-precision weights and with 8-bit arithmetic:",
         "",
-        *auroc_table([held["float32"], held["int8"]], ["float32", "int8"]),
+        *auroc_table([held_out["float32"], held_out["int8"]], ["float32", "int8"]),
         "",
         *test_sets(measured, names),
         "## Limits",
         "",
-        "One run of one student: what the ImageNet start, the teacher's logits and its features are each worth was not "
-        "measured apart. Generators newer than the training set, pictures of which only a part was edited, and "
-        "pictures far smaller than a crop are judged less well. A probability is no proof.",
+        "The figures are of one training run; the ImageNet weights, the teacher's logits and its features were not "
+        "ablated separately. Accuracy is lower on generators newer than the training set, on partly edited pictures, "
+        "and on pictures far smaller than a crop. A probability is no proof.",
         "",
     ]
     return "\n".join(lines)

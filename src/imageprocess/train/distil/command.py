@@ -1,4 +1,4 @@
-"""From a feature store to a small model's folder: pixels, teacher, student, 8 bits, calibration, measurements."""
+"""`encoder distil`: pixels, teacher logits, training, and the model folder of the student."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from ...data.index import read_index
+from ...data.manifest import repositories
 from ...model.registry import BEST_MODEL, MODELS
 from ...model.spec import load_spec
-from ..encoder.command import repositories
 from ..encoder.features import Progress
 from ..encoder.head import HeadOptions
 from .model import CROPS, Trained, write_model
 from .network import INPUT, load_start
 from .pixels import write_pixels
-from .targets import LEARNT_SPLITS, load_lessons, open_pixels
+from .targets import TRAINING_SPLITS, load_targets, open_pixels
 from .training import DistilOptions, train_student
 
 Bar = Callable[[str], AbstractContextManager[Progress]]
@@ -36,18 +36,22 @@ def distil(
     bar: Bar,
     progress: Callable[[str], None],
 ) -> None:
-    """Write the model folder `out`. `work` keeps pixels, teacher and checkpoint: an interrupted run goes on there."""
+    """Write the model folder `out`. `work` stores pixels, teacher logits and the checkpoint of an interrupted run.
+
+    `data`: the data set; `store`: its features; `start`: the file of the ImageNet weights. Raises ModelError or
+    DataError.
+    """
     weights = load_start(start)
     work.mkdir(parents=True, exist_ok=True)
     rows = read_index(data)
-    learnt = [row for row in rows if row.split in LEARNT_SPLITS]
+    training = [row for row in rows if row.split in TRAINING_SPLITS]
     pixels = work / "pixels"
     with bar("pixels of sources") as done:
         write_pixels(data, store, pixels, rows, INPUT, CROPS, jobs=jobs, progress=done)
-    lessons = load_lessons(store, work / "teacher.npz", learnt, repositories(), teacher, progress)
-    views = open_pixels(pixels, lessons.features)
+    targets = load_targets(store, work / "teacher.npz", training, repositories(), teacher, progress)
+    views = open_pixels(pixels, targets.features)
     with bar("training") as done:
-        student = train_student(lessons, views, dict(weights), options, work / "student.pt", done)
+        student = train_student(targets, views, dict(weights), options, work / "student.pt", done)
     spec = load_spec(MODELS / BEST_MODEL)
-    trained = Trained(student, lessons, options, f"{spec.name} {spec.version}", rows)
+    trained = Trained(student, targets, options, f"{spec.name} {spec.version}", rows)
     write_model(trained, store, pixels, out, name=name, version=version, progress=progress)

@@ -1,1 +1,1 @@
-"""Training a head on a pretrained encoder: features once, then heads in a minute."""
+"""Training a head on a frozen pretrained encoder, whose features are extracted once and stored."""

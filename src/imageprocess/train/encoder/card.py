@@ -1,4 +1,4 @@
-"""The card of an encoder model, written from what its training measured."""
+"""The model card of a head on an encoder, written from its model.json."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .maker_card import maker_section
 
 
 def write_card(facts: Mapping[str, Any]) -> str:
-    """model.json's facts -> CARD.md. No figure is typed by hand."""
+    """The facts of model.json -> the text of CARD.md."""
     training = facts["training"]
     measured, images = training["measured"], training["images"]
     unit = training.get("folds_of", "sources")
@@ -24,7 +24,7 @@ def write_card(facts: Mapping[str, Any]) -> str:
         "",
         "## Out of fold",
         "",
-        f"AUROC on training {unit} by heads that saw none of them, sources weighing alike:",
+        f"AUROC on training {unit} by heads that were not trained on them, every source with the same weight:",
         "",
         *auroc_table([measured["out_of_fold"]], [f"training {unit}"]),
         "",
@@ -42,15 +42,15 @@ def title(facts: Mapping[str, Any]) -> list[str]:
         f"# {facts['name']} {facts['version']}",
         "",
         f"{facts['architecture']}. Input {facts['input']['width']} x {facts['input']['height']}: the whole picture "
-        f"squashed, and {facts['views']['crops']} native crop(s) where there is most texture.",
+        f"resized, and {facts['views']['crops']} native crop(s) with the most texture.",
         "",
     ]
 
 
 def _adapted(facts: Mapping[str, Any]) -> str:
     if facts.get("adapted"):
-        return "Low-rank adapters that were trained here are merged into the base."
-    return "The encoder is not changed."
+        return "Low-rank adapters trained here are merged into the base."
+    return "The encoder is unchanged."
 
 
 def _origin(facts: Mapping[str, Any]) -> str:
@@ -62,30 +62,31 @@ def _origin(facts: Mapping[str, Any]) -> str:
         )
     own = facts["encoder"]
     return (
-        f"- Encoder: {own['title']} (`{own['file']}`, sha256 {own['sha256'][:12]}), {own['precision']}, a file of its "
-        "user's: its licence holds for model.onnx, which contains its weights."
+        f"- Encoder: {own['title']} (`{own['file']}`, sha256 {own['sha256'][:12]}), {own['precision']}, a file of the "
+        "user: its licence applies to model.onnx, which contains its weights."
     )
 
 
 def test_sets(measured: Mapping[str, Any], names: list[str]) -> list[str]:
+    """The section on the test sets `names` of `measured`."""
     lines = [
         "## Test sets",
         "",
-        "Sources whose every picture stayed out of training, selection and calibration. `clean` is JPEG 95, `web` two "
-        "rounds of JPEG at 1024 px, `hard` JPEG 40. AUROC, sources weighing alike:",
+        "No picture of these sources was used for training, selection or calibration. `clean` is JPEG 95, `web` two "
+        "rounds of JPEG at 1024 px, `hard` JPEG 40. AUROC, every source with the same weight:",
         "",
     ]
-    both = [name for name in names if measured[name]["auroc"]]
-    lines += auroc_table([measured[name]["auroc"] for name in both], both)
-    return [*lines, "", *_answers_table(measured, names), ""]
+    with_auroc = [name for name in names if measured[name]["auroc"]]  # those of both classes
+    lines += auroc_table([measured[name]["auroc"] for name in with_auroc], with_auroc)
+    return [*lines, "", *_coverage_table(measured, names), ""]
 
 
 _LIMITS = (
-    "Generators newer than the training set, pictures of which only a part was edited, and pictures far smaller than "
-    "a crop are judged less well. A probability is no proof: records and Content Credentials, where a file has them, "
-    "say more than any model."
+    "Accuracy is lower on generators newer than the training set, on partly edited pictures, and on pictures far "
+    "smaller than a crop. A probability is no proof: metadata and Content Credentials, if a file has them, say more "
+    "than any model."
 )
-_BASE_LIMITS = "The base was trained on pictures of the web up to 2021 and carries their bias."
+_BASE_LIMITS = "The base was trained on pictures from the web up to 2021 and has their biases."
 
 
 def _parameters(training: Mapping[str, Any]) -> str:
@@ -105,12 +106,12 @@ def auroc_table(rows: list[Mapping[str, float]], names: list[str]) -> list[str]:
     ]
 
 
-def _answers_table(measured: Mapping[str, Any], names: list[str]) -> list[str]:
-    """Balanced mode over all variants, by test set and category."""
+def _coverage_table(measured: Mapping[str, Any], names: list[str]) -> list[str]:
+    """Coverage and errors of balanced mode over all degradations, by test set and category."""
     lines = [
-        'Balanced mode, over all variants: the share that is answered (the rest is "unsure"), and the errors.',
+        'Balanced mode, over all three degradations: coverage (the rest is "unsure") and error rates.',
         "",
-        "| test set | category | answered | real called AI | AI called real |",
+        "| test set | category | coverage | real called AI | AI called real |",
         "|---|---|---|---|---|",
     ]
     for name in names:

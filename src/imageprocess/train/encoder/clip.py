@@ -1,4 +1,4 @@
-"""The base of the model `clip`: where it comes from, what is used of it."""
+"""The base encoder of the model `clip`: its file, its input, and the blocks whose output is used."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from ...model.base.tensors import Tensors
 from ...model.base.vit import shape_of
 from ...model.spec import InputSpec
 
-TAPS = (5, 6, 7, 8, 9, 10, 11)  # middle blocks know more of generators than the last; seven more than three
+TAPS = (
+    5,
+    6,
+    7,
+    8,
+    9,
+    10,
+    11,
+)  # the middle blocks separate generators better than the last one, and seven blocks better than three
 CROPS = 1
 INPUT = InputSpec(
     224,
@@ -33,6 +41,6 @@ BASE: dict[str, Any] = {
 
 
 def input_of(tensors: Tensors) -> InputSpec:
-    """CLIP's input in the size that `tensors` are for."""
+    """CLIP's input, in the image size that `tensors` were trained for."""
     side = shape_of(tensors).side
     return replace(INPUT, width=side, height=side)

@@ -1,4 +1,4 @@
-"""From a feature store to a head: folds, calibration, what was measured; and the recipe folder of the model `clip`."""
+"""From a feature store to a head: folds, training, calibration, measurements; and the recipe folder of `clip`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 
 from ...data.categories import EDIT
-from ...data.index import IndexRow, data_id, read_index
+from ...data.folds import choose_folds
+from ...data.index import IndexRow, data_id, read_index, smallest_px
+from ...data.manifest import repositories
 from ...errors import UsageError
 from ...model.base.head import Head
 from ...model.registry import file_sha256
-from ..calibration import Calibration, calibrate
+from ..calibration import Calibration, calibrate_difference
 from . import clip
 from .features import TEST_VARIANTS, TRAIN_VARIANTS, FeatureSet, FeatureSpec, load_features
-from .head import HeadOptions, choose_folds, out_of_fold, train_head
+from .head import HeadOptions, out_of_fold, train_head
 from .maker import Maker, MakerOptions, train_maker
 from .measure import auroc_by_variant, measure_test_sets
 from .recipe import Recipe, write_recipe
@@ -31,7 +33,7 @@ class Fitted:
     head: Head
     calibration: Calibration
     training: dict[str, Any]  # `training` of model.json
-    maker: Maker | None  # None where too few families of generators are known
+    maker: Maker | None  # None if too few generator families are known
 
 
 def train(
@@ -46,12 +48,16 @@ def train(
     options: HeadOptions | None = None,
     progress: Progress = lambda text: None,
 ) -> None:
-    """Write the recipe folder `out`. Everything is chosen out of fold; `open_test` is measured and nothing else."""
+    """Write the recipe folder `out` of the model `clip`.
+
+    Raises UsageError if `adapter` is not the one whose features `store` contains.
+    """
     rows = read_index(data)
     spec = FeatureSpec.of(store)
     if spec.adapter_sha256 != (file_sha256(adapter) if adapter else ""):
         raise UsageError(
-            f"{store}: its features are of another adapter than {adapter or 'none'}; give it --adapter"
+            f"{store}: its features were extracted with another adapter than {adapter or 'none'}; pass that one as "
+            "--adapter, or extract the features again"
         )
     fitted = fit(rows, store, options or HeadOptions(), progress)
     base = {**clip.BASE, "taps": list(spec.taps)}
@@ -71,20 +77,18 @@ def train(
 
 
 def fit(rows: Sequence[IndexRow], store: Path, options: HeadOptions, progress: Progress) -> Fitted:
-    """The head on the features of `rows` in `store`, calibrated out of fold.
+    """Train the head on the features of `rows` in `store` and calibrate it out of fold.
 
-    `open_test` is measured and nothing else. A set without it keeps its split `test` for `evaluate`.
+    Images of open_test are only measured. If there are none, the split `test` is left out of training, for `evaluate`.
     """
     splits = ("train", "val", "test") if any(row.split == "open_test" for row in rows) else ("train", "val")
-    trained = [row for row in rows if row.split in splits]
-    training = load_features(store, trained, TRAIN_VARIANTS)
+    training_rows = [row for row in rows if row.split in splits]
+    training = load_features(store, training_rows, TRAIN_VARIANTS)
     folds, fold_unit = choose_folds(training, repositories(), options.folds)
     scores = out_of_fold(training, folds, options, progress)
-    logits = np.stack([scores / 2, -scores / 2], axis=1).astype(np.float32)
-    labels = (~training.is_ai).astype(np.int64)
-    calibration = calibrate(
-        logits,
-        labels,
+    calibration = calibrate_difference(
+        scores,
+        training.is_ai,
         fitted_on=f"out-of-fold logits of {options.folds} folds of training {fold_unit}, all degradations",
     )
     head, score = train_head(training, options, progress)
@@ -96,7 +100,7 @@ def fit(rows: Sequence[IndexRow], store: Path, options: HeadOptions, progress: P
         "data_id": data_id(rows),
         "splits": list(splits),
         "images": {"train": len(training.cls), "sources": len(np.unique(training.source))},
-        "smallest_px": min(max(row.width, row.height) for row in trained),
+        "smallest_px": smallest_px(training_rows),
         "folds_of": fold_unit,
         "recipe": asdict(options),
         "measured": measured,
@@ -110,15 +114,9 @@ def fit(rows: Sequence[IndexRow], store: Path, options: HeadOptions, progress: P
 
 
 def _test_sets(rows: Sequence[IndexRow], store: Path) -> dict[str, FeatureSet]:
-    """Those that are measured, by name; edits apart from them are measured by `measure_test_sets` alone."""
-    shown = [row for row in rows if row.split == "open_test" and row.category != EDIT]
+    """{test set: features} of open_test without edits, of which only `measure_test_sets` reports."""
+    test_rows = [row for row in rows if row.split == "open_test" and row.category != EDIT]
     return {
-        name: load_features(store, [row for row in shown if row.test_set == name], TEST_VARIANTS)
-        for name in sorted({row.test_set for row in shown})
+        name: load_features(store, [row for row in test_rows if row.test_set == name], TEST_VARIANTS)
+        for name in sorted({row.test_set for row in test_rows})
     }
-
-
-def repositories() -> dict[str, str]:
-    from ...data.manifest import load_manifest
-
-    return {entry.id: entry.repo for entry in load_manifest()}

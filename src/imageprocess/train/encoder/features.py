@@ -1,12 +1,12 @@
-"""Features of a data set's pictures: CLS tokens behind the tapped blocks, of every view, of several degraded copies.
+"""The feature store: the encoder's features of every view of several degraded copies of each image of a data set.
 
-STORE/meta.json            encoder, quantisation, taps, views and degradation version: a store of other ones is refused
-STORE/<source>.npz         cls, patches (N, V, taps * width) float16: the CLS tokens, and the means of the patch tokens;
-                           sha256 (N,), variant (N,)
+STORE/meta.json            `FeatureSpec`; a store is never extended with features of another one
+STORE/<source>.npz         cls, patches (N, V, taps * width) float16: CLS tokens and means of the patch tokens after
+                           each tapped block; sha256 (N,) of the image; variant (N,): its degradation
 
-A source of many pictures has several files (<source>+1.npz...). A file is written when all of its pictures are done,
-so that a run that was interrupted goes on behind it. The graph is the quantised one that ships: a head that learnt on
-float features would meet other ones.
+A source of many images has several files (<source>+1.npz, ...). A file is written when all of its images are done; an
+interrupted run continues with the missing images. Features are computed by the quantised graph that ships, because
+they differ from those of the float graph.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from ...data.degrade import VERSION, degrade
 from ...data.index import IndexRow, first_of_each, read_index, source_and_class
-from ...data.tiers import Original, deliver, open_original
+from ...data.tiers import Original, apply_tier, open_original
 from ...errors import DataError, InputError
 from ...files import replacing
 from ...model.base.graph import GraphBuilder
@@ -36,15 +36,15 @@ from ...model.session import open_graph
 from ...model.spec import InputSpec
 from ...model.views import cut_views
 
-TRAIN_VARIANTS = ("degraded_0", "degraded_1")  # the first is the light one
-TEST_VARIANTS = ("clean", "web", "hard")  # tiers of `evaluate`
+TRAIN_VARIANTS = ("degraded_0", "degraded_1")  # `data.degrade`; the first one lightly
+TEST_VARIANTS = ("clean", "web", "hard")  # tiers of `data.tiers`
 Progress = Callable[[int, int], None]  # (files done, of)
-_FILE_PICTURES = 250
+_IMAGES_PER_FILE = 250
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureSpec:
-    """What decides the features of a picture."""
+    """Everything that the features of an image depend on."""
 
     encoder_sha256: str
     quantisation_sha256: str
@@ -53,34 +53,36 @@ class FeatureSpec:
     crops: int
     degradation: int = VERSION
     pool: Pool = "cls"
-    adapter_sha256: str = ""  # of what is merged into the encoder
+    adapter_sha256: str = ""  # of the adapter merged into the encoder; "" without one
 
     @classmethod
     def of(cls, store: Path) -> FeatureSpec:
-        """What `store` holds. Raises DataError where it is no store."""
+        """Read `store`/meta.json. Raises DataError if it is missing or damaged."""
         path = store / "meta.json"
         try:
             facts = json.loads(path.read_text("utf-8"))
-            given = {
+            spec = {
                 **facts["input"],
                 "mean": tuple(facts["input"]["mean"]),
                 "std": tuple(facts["input"]["std"]),
             }
-            return cls(**{**facts, "taps": tuple(facts["taps"]), "input": InputSpec(**given)})
+            return cls(**{**facts, "taps": tuple(facts["taps"]), "input": InputSpec(**spec)})
         except FileNotFoundError as error:
-            raise DataError(f"{store}: no store of features (no meta.json in it)") from error
+            raise DataError(
+                f"{store}: not a feature store (no meta.json in it); make one with `imageprocess encoder features`"
+            ) from error
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{path}: cannot be read ({error!r})") from error
 
     def check(self, store: Path) -> None:
-        """Write `store`/meta.json, or compare it. Raises DataError where the store holds other features."""
+        """Write `store`/meta.json if it is missing. Raises DataError if the store has another spec."""
         path = store / "meta.json"
         if path.exists():
-            theirs = FeatureSpec.of(store)
+            stored = FeatureSpec.of(store)
             names = (field.name for field in fields(self))
-            if differing := sorted(name for name in names if getattr(theirs, name) != getattr(self, name)):
+            if differing := sorted(name for name in names if getattr(stored, name) != getattr(self, name)):
                 raise DataError(
-                    f"{store}: its features differ in {', '.join(differing)}; choose another folder"
+                    f"{store}: contains features that differ in {', '.join(differing)}; choose another folder"
                 )
             return
         store.mkdir(parents=True, exist_ok=True)
@@ -88,8 +90,11 @@ class FeatureSpec:
 
 
 def build_extractor(tower: Tower, onto: Path) -> None:
-    """Write a graph: `pixels` (B, 3, side, side) -> `cls`, `patches` (B, taps * width): what the head reads (the CLS
-    token, or the mean of the patch tokens), and the mean of the patch tokens."""
+    """Write an ONNX graph to `onto`: `pixels` (B, 3, side, side) -> `cls`, `patches` (B, taps * width).
+
+    `cls` is the head's input (the CLS token, or the mean of the patch tokens if `tower` pools so), `patches` always the
+    mean of the patch tokens.
+    """
     onnx = require_onnx()
     graph, layout = GraphBuilder(), tower.layout
     tokens = graph.add("Concat", *tower.add_to(graph, "pixels"), axis=2)
@@ -112,12 +117,13 @@ def extract(
     jobs: int = 2,
     progress: Progress = lambda done, of: None,
 ) -> dict[str, str]:
-    """Add to `store` what it lacks of the pictures that `data`/index.csv names; source -> why it failed.
+    """Add the missing features of the images in `data`/index.csv to `store`. -> {source that failed: reason}
 
-    `per_source`: at most so many of each class of a source.
+    `per_source`: maximum number of images of each class of a source; None: all. Raises DataError if the store has
+    another spec.
     """
     spec.check(store)
-    todo, done = _missing(store, _taken(read_index(data), per_source))
+    todo, done = _missing(store, _rows_by_source(read_index(data), per_source))
     count = done + len(todo)
     failed: dict[str, str] = {}
     progress(done, count)
@@ -136,31 +142,30 @@ def extract(
     return failed
 
 
-def _taken(rows: Sequence[IndexRow], per_source: int | None) -> dict[str, list[IndexRow]]:
-    taken: dict[str, list[IndexRow]] = {}
+def _rows_by_source(rows: Sequence[IndexRow], per_source: int | None) -> dict[str, list[IndexRow]]:
+    by_source: dict[str, list[IndexRow]] = {}
     for row in first_of_each(rows, per_source, source_and_class):
-        taken.setdefault(row.source, []).append(row)
-    return taken
+        by_source.setdefault(row.source, []).append(row)
+    return by_source
 
 
 def _missing(
-    store: Path, taken: Mapping[str, Sequence[IndexRow]]
+    store: Path, rows_by_source: Mapping[str, Sequence[IndexRow]]
 ) -> tuple[dict[tuple[str, Path], Sequence[IndexRow]], int]:
-    """What is still to be extracted, by source and new file, and how many sources have nothing missing."""
+    """-> {(source, new file): images to extract}, the number of sources that are complete."""
     todo: dict[tuple[str, Path], Sequence[IndexRow]] = {}
     complete = 0
-    for name, rows in taken.items():
-        there = list(stored_files(store, name))
-        held = {digest for path in there for digest in _pictures(path)}
-        missing = [row for row in rows if row.sha256 not in held]
+    for name, rows in rows_by_source.items():
+        stored = {digest for path in stored_files(store, name) for digest in _stored_images(path)}
+        missing = [row for row in rows if row.sha256 not in stored]
         complete += not missing
         unused = (path for number in itertools.count() if not (path := _path(store, name, number)).exists())
-        for start, path in zip(range(0, len(missing), _FILE_PICTURES), unused, strict=False):
-            todo[name, path] = missing[start : start + _FILE_PICTURES]
+        for start, path in zip(range(0, len(missing), _IMAGES_PER_FILE), unused, strict=False):
+            todo[name, path] = missing[start : start + _IMAGES_PER_FILE]
     return todo, complete
 
 
-def _pictures(path: Path) -> set[str]:
+def _stored_images(path: Path) -> set[str]:
     with np.load(path) as arrays:
         return set(arrays["sha256"].tolist())
 
@@ -170,7 +175,7 @@ def _path(store: Path, source: str, number: int) -> Path:
 
 
 def stored_files(store: Path, source: str) -> Iterator[Path]:
-    """The files of `source` that are there: another one may be done before the first."""
+    """The existing files of `source`. File 0 may be missing, because files are extracted in parallel."""
     yield from (path for path in [_path(store, source, 0)] if path.exists())
     yield from sorted(store.glob(f"{glob.escape(source)}+*.npz"))
 
@@ -179,32 +184,36 @@ def _extract_file(
     data: Path, target: Path, extractor: Path, spec: FeatureSpec, rows: Sequence[IndexRow]
 ) -> None:
     session = open_graph(extractor.read_bytes(), str(extractor), threads=1)
-    found: dict[str, list[Any]] = {name: [] for name in ("cls", "patches", "sha256", "variant")}
+    columns: dict[str, list[Any]] = {name: [] for name in ("cls", "patches", "sha256", "variant")}
     for row in rows:
         try:
             original = open_original((data / row.path).read_bytes(), row.path)
         except InputError:
-            continue  # decoded once when the set was built: this version refuses it
-        for variant, pixels in copies_of(original, row):
+            continue  # the version that built the data set decoded it, this version does not
+        for variant, pixels in degraded_copies(original, row):
             views = cut_views(pixels, spec.input, spec.crops)
             batch = np.stack([normalise(view, spec.input) for view in views])
             cls, patches = session.run(["cls", "patches"], {"pixels": batch})
-            found["cls"].append(cls.astype(np.float16))
-            found["patches"].append(patches.astype(np.float16))
-            found["sha256"].append(row.sha256)
-            found["variant"].append(variant)
-    if not found["cls"]:
+            columns["cls"].append(cls.astype(np.float16))
+            columns["patches"].append(patches.astype(np.float16))
+            columns["sha256"].append(row.sha256)
+            columns["variant"].append(variant)
+    if not columns["cls"]:
         if any(stored_files(target.parent, rows[0].source)):
-            return  # the rest of the source is there
-        raise DataError(f"{target.stem}: not one picture could be read")
+            return  # the rest of the source has been stored
+        raise DataError(
+            f"{target.stem}: none of its images can be decoded; build or import the data set again"
+        )
     with replacing(target) as stream:
-        np.savez(stream, **{name: np.array(values) for name, values in found.items()})  # type: ignore[arg-type]
+        np.savez(stream, **{name: np.array(values) for name, values in columns.items()})  # type: ignore[arg-type]
 
 
-def copies_of(original: Original, row: IndexRow) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+def degraded_copies(original: Original, row: IndexRow) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    """(variant, pixels (H, W, 3)) of each copy of an image: TEST_VARIANTS in open_test, TRAIN_VARIANTS in other
+    splits."""
     if row.split == "open_test":
         for tier in TEST_VARIANTS:
-            yield tier, deliver(original, tier).pixels
+            yield tier, apply_tier(original, tier).pixels
         return
     seed = int(row.sha256[:12], 16)
     for number, variant in enumerate(TRAIN_VARIANTS):
@@ -213,42 +222,44 @@ def copies_of(original: Original, row: IndexRow) -> Iterator[tuple[str, NDArray[
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FeatureSet:
-    cls: NDArray[np.float16]  # (N, V, taps * width)
+    """Features of N degraded copies."""
+
+    cls: NDArray[np.float16]  # (N, V, taps * width); views: the whole picture, then crops
     patches: NDArray[np.float16]  # (N, V, taps * width)
     is_ai: NDArray[np.bool_]
     source: NDArray[np.str_]
     variant: NDArray[np.str_]
     category: NDArray[np.str_]
-    group: NDArray[np.str_]  # near-duplicates share one
-    picture: NDArray[np.str_]  # sha256 of its file: what copies of one picture share
+    group: NDArray[np.str_]  # near-duplicates have the same
+    picture: NDArray[np.str_]  # sha256 of the file: copies of one image have the same
 
     def subset(self, mask: NDArray[np.bool_]) -> FeatureSet:
-        """mask (N,) -> the copies of which it is true."""
+        """The copies for which `mask` (N,) is true."""
         return FeatureSet(**{field.name: getattr(self, field.name)[mask] for field in fields(self)})
 
 
 def load_features(store: Path, rows: Sequence[IndexRow], variants: Collection[str]) -> FeatureSet:
-    """Of the pictures in `rows` that the store holds, in these variants. Raises DataError where it holds none."""
+    """The stored features of the images in `rows`, in these variants. Raises DataError if there are none."""
     by_source: dict[str, Mapping[str, IndexRow]] = {}
     for row in rows:
         by_source.setdefault(row.source, {})[row.sha256] = row  # type: ignore[index]
     parts: dict[str, list[Any]] = {field.name: [] for field in fields(FeatureSet)}
-    for name, wanted in sorted(by_source.items()):
+    for name, row_of in sorted(by_source.items()):
         for path in stored_files(store, name):
             with np.load(path) as arrays:
-                kept = np.isin(arrays["variant"], list(variants)) & np.isin(arrays["sha256"], list(wanted))
+                mask = np.isin(arrays["variant"], list(variants)) & np.isin(arrays["sha256"], list(row_of))
                 for key in ("cls", "patches", "variant"):
-                    parts[key].append(arrays[key][kept])
-                pictures = arrays["sha256"][kept]
-                found = [wanted[digest] for digest in pictures.tolist()]
-            # A source of `data import` holds both classes.
-            parts["is_ai"].append(np.array([row.label == "ai" for row in found], bool))
-            parts["source"].append(np.full(len(found), name))
-            parts["category"].append(np.array([row.category for row in found], np.str_))
+                    parts[key].append(arrays[key][mask])
+                pictures = arrays["sha256"][mask]
+                copies = [row_of[digest] for digest in pictures.tolist()]
+            # By image, because a source of `data import` has both classes.
+            parts["is_ai"].append(np.array([row.label == "ai" for row in copies], bool))
+            parts["source"].append(np.full(len(copies), name))
+            parts["category"].append(np.array([row.category for row in copies], np.str_))
             parts["picture"].append(pictures)
-            parts["group"].append(np.array([row.group for row in found], np.str_))
+            parts["group"].append(np.array([row.group for row in copies], np.str_))
     if not any(len(part) for part in parts["cls"]):
         raise DataError(
-            f"{store}: no features of these pictures; extract them with `imageprocess encoder features`"
+            f"{store}: no features of these images; extract them with `imageprocess encoder features`"
         )
     return FeatureSet(**{key: np.concatenate(values) for key, values in parts.items()})

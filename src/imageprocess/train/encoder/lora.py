@@ -1,6 +1,7 @@
-"""The CLIP image tower in PyTorch with low-rank adapters on some of its layers; all else is frozen.
+"""The CLIP image tower in PyTorch, frozen, with low-rank adapters (LoRA, Hu et al. 2022) on some linear layers.
 
-The same network as `model.base.vit` builds as a graph; the adapters' file is merged into that one's weights.
+It is the network that `model.base.vit` builds as an ONNX graph, into whose weights `model.base.adapter` merges the
+adapters.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _SCALE = 2.0  # alpha / rank
 
 
 class _Linear(nn.Module):
-    """x @ weight + bias, and x @ down @ up where it is adapted."""
+    """x @ weight + bias, plus x @ down @ up * _SCALE if `rank` is above 0."""
 
     weight: Tensor
     bias: Tensor
@@ -41,7 +42,7 @@ class _Linear(nn.Module):
         self.down: nn.Parameter | None = None
         if rank:
             self.down = nn.Parameter(torch.randn(inputs, rank) / math.sqrt(inputs))
-            self.up = nn.Parameter(torch.zeros(rank, outputs))  # the network begins as the frozen one
+            self.up = nn.Parameter(torch.zeros(rank, outputs))  # the initial adapter changes nothing
 
     def forward(self, x: Tensor) -> Tensor:
         y = functional.linear(x, self.weight, self.bias)
@@ -77,23 +78,23 @@ class _Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         batch, tokens, width = x.shape
-        inside = self.norm1(x)
+        normed = self.norm1(x)
         q, k, v = (
-            self.layers[part](inside).reshape(batch, tokens, -1, HEAD_WIDTH).transpose(1, 2) for part in "qkv"
+            self.layers[part](normed).reshape(batch, tokens, -1, HEAD_WIDTH).transpose(1, 2) for part in "qkv"
         )
-        mixed = functional.scaled_dot_product_attention(q, k, v).transpose(1, 2)
-        x = x + self.layers["out"](mixed.reshape(batch, tokens, width))
-        inside = self.layers["fc1"](self.norm2(x))
-        y: Tensor = self.layers["fc2"](inside * torch.sigmoid(1.702 * inside))
+        attended = functional.scaled_dot_product_attention(q, k, v).transpose(1, 2)
+        x = x + self.layers["out"](attended.reshape(batch, tokens, width))
+        hidden = self.layers["fc1"](self.norm2(x))
+        y: Tensor = self.layers["fc2"](hidden * torch.sigmoid(1.702 * hidden))  # CLIP's approximation of GELU
         return x + y
 
 
 class AdaptedTower(nn.Module):
-    """`forward` gives the CLS token behind each tapped block, (B, taps * width)."""
+    """`forward`: pixels (B, 3, side, side) -> the CLS token after each tapped block (B, taps * width)."""
 
     kernel: Tensor
     first: Tensor
-    places: Tensor
+    positions: Tensor
 
     def __init__(
         self,
@@ -104,18 +105,24 @@ class AdaptedTower(nn.Module):
         blocks: Sequence[int],
         targets: Sequence[Target],
     ) -> None:
-        """`blocks`: the adapted ones, 1 = the first. Rank 0 adapts nothing."""
+        """`taps`, `blocks`: numbers of tapped and of adapted blocks, 1 = the first. Rank 0: no adapters.
+
+        Raises UsageError for a block that does not exist, or if no adapted block comes before a tap.
+        """
         super().__init__()
         shape = shape_of(tensors)
-        if wrong := [number for number in (*taps, *blocks) if not 1 <= number <= shape.blocks]:
-            raise UsageError(f"there is no block {wrong[0]} in the encoder, which has {shape.blocks}")
+        if invalid := [number for number in (*taps, *blocks) if not 1 <= number <= shape.blocks]:
+            raise UsageError(f"block {invalid[0]}: the encoder has blocks 1 to {shape.blocks}")
         if rank and not any(number <= max(taps) for number in blocks):
-            raise UsageError(f"blocks {list(blocks)} come after the last tap, {max(taps)}")
+            raise UsageError(
+                f"blocks {list(blocks)}: adapters after the last tap, block {max(taps)}, have no effect; adapt "
+                "earlier blocks"
+            )
         self.taps, self.patch = tuple(taps), shape.patch
         kernel = tensors["embeddings.patch_embedding.weight"]
         positions = tensors["embeddings.position_embedding.weight"]
         first = tensors["embeddings.class_embedding"] + positions[0]
-        for name, value in {"kernel": kernel, "first": first[None, None], "places": positions[1:]}.items():
+        for name, value in {"kernel": kernel, "first": first[None, None], "positions": positions[1:]}.items():
             self.register_buffer(name, torch.from_numpy(np.array(value)), persistent=False)
         self.norm = _Norm(tensors, "pre_layrnorm")
         self.blocks = nn.ModuleList(
@@ -126,22 +133,22 @@ class AdaptedTower(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         patches = functional.conv2d(pixels, self.kernel, stride=self.patch).flatten(2).transpose(1, 2)
         first = self.first.expand(pixels.shape[0], -1, -1)
-        x = self.norm(torch.cat([first, patches + self.places], 1))
-        found = []
+        x = self.norm(torch.cat([first, patches + self.positions], 1))
+        tokens = []
         for number, block in enumerate(self.blocks):
             x = block(x)
             if number + 1 in self.taps:
-                found.append(x[:, 0])
-        return torch.cat(found, 1)
+                tokens.append(x[:, 0])
+        return torch.cat(tokens, 1)
 
     def adapter(self) -> Adapter:
-        """What was learnt, as it is stored."""
-        found: dict[str, LowRank] = {}
+        """The trained adapters, {layer: factors}, as `model.base.adapter.save_adapter` stores them."""
+        adapter: dict[str, LowRank] = {}
         for name, layer in self.named_modules():
             if isinstance(layer, _Linear) and layer.down is not None:
                 _, number, _, target = name.split(".")
                 down, up = layer.down.detach().cpu().numpy(), layer.up.detach().cpu().numpy()
-                found[f"encoder.layers.{number}.{LAYERS[target]}"] = LowRank(
+                adapter[f"encoder.layers.{number}.{LAYERS[target]}"] = LowRank(
                     down.astype(np.float16), (up * _SCALE).astype(np.float16)
                 )
-        return found
+        return adapter

@@ -1,4 +1,4 @@
-"""The card's section on the maker head, written from what its training measured."""
+"""The section of the model card on the maker head."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ def maker_section(maker: Mapping[str, Any]) -> list[str]:
     lines = [
         "## Which generator",
         "",
-        "A second head names the family of generators of a picture whose verdict leans to AI; it never decides. "
-        f"Families of fewer than {maker['recipe']['least_sources']} training sources are learnt as one (other), "
-        f"which is never named. A family is named from a probability of {maker['threshold']:.2f} on, chosen on "
-        f"{maker['fitted_on']}, so that {maker['recipe']['precision']:.0%} of the names are right there. "
-        "Pictures whose family is known, sources weighing alike:",
+        "A second head names the generator family of a picture whose verdict leans to AI; it has no influence on the "
+        f"verdict. Families with fewer than {maker['recipe']['least_sources']} training sources are merged into one "
+        f"(other), which is never named. A family is named if its probability is at least {maker['threshold']:.2f}, a "
+        f"threshold fitted on {maker['fitted_on']} to a precision of {maker['recipe']['precision']:.0%}. "
+        "Pictures of known family, every source with the same weight:",
         "",
-        "| | sources | right first | among first 3 | families alike | named | right where named |",
+        "| | sources | top-1 accuracy | top-3 accuracy | mean top-1 by family | named | precision of names |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, part in measured.items():
@@ -27,17 +27,18 @@ def maker_section(maker: Mapping[str, Any]) -> list[str]:
         lines.append(f"| {name} | {part['sources']} | {cells} |")
     lines += [
         "",
-        "Out of fold, the share in percent of each family's pictures (rows) taken for each family:",
+        "Confusion matrix out of fold, in percent of each family's pictures (rows):",
         "",
     ]
     lines += _confusion(families, measured["out_of_fold"]["confusion"])
-    near = maker["closest_sources"]
-    if near:
+    closest = maker["closest_sources"]
+    if closest:
         lines += [
             "",
-            f"Closest training sources ({near['sources']} sources, centroids of half of their pictures): of the other "
-            f"half, {near['own_is_closest']:.1%} lie closest to their own source, {near['own_among_3']:.1%} have it "
-            f"among the first three, and of {near['same_class_closest']:.1%} the closest source has their class.",
+            f"Closest training sources ({closest['sources']} sources, centroids of half of their pictures): of the "
+            f"other half, {closest['own_is_closest']:.1%} are closest to their own source, "
+            f"{closest['own_among_3']:.1%} have it among the first three, and of "
+            f"{closest['same_class_closest']:.1%} the closest source has their class.",
         ]
     return [*lines, ""]
 

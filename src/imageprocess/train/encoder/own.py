@@ -1,10 +1,10 @@
-"""A head on an encoder that the user has as an ONNX file: from the file and a data set to a model folder.
+"""`train --encoder`: a head on a user's encoder, from its ONNX file and a data set to a model folder.
 
-OUT/            model.json, model.onnx, CARD.md: as any other model folder
-WORK/           what it is made of, kept so that a run goes on or a head is trained anew: encoder.onnx (cut, quantised),
-                features.onnx, features/ (the store)
+OUT/            the model folder: model.json, model.onnx, CARD.md
+WORK/           intermediate files, from which an interrupted run continues and other heads can be trained: encoder.onnx
+                (cut, quantised), features.onnx, features/ (the feature store)
 
-The encoder's weights go into these and nowhere else; model.json names the file that they are from by its sha256.
+The encoder's weights are written to these two folders only; model.json identifies the encoder by its SHA-256.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ NORMALISATIONS: Mapping[str, tuple[tuple[float, float, float], tuple[float, floa
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),  # DINOv2, DINOv3
     "siglip": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),  # SigLIP 2, Perception Encoder
 }
-Said = Callable[[str], None]
+Message = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class OwnEncoder:
-    """What the user says of the encoder."""
+    """The user's options for the encoder."""
 
     path: Path
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    taps: tuple[int | str, ...] = ()  # empty: `default_taps`
-    pool: Pool | None = None  # None: the CLS token where there is one
-    side: int | None = None  # pixels; None: the file's
+    taps: tuple[int | str, ...] = ()  # block numbers or names of tensors; empty: `default_taps`
+    pool: Pool | None = None  # None: the CLS token if there is one, else the mean of the patch tokens
+    side: int | None = None  # input size in pixels; None: that of the file
     precision: Precision = "float"
-    title: str = ""  # default: the file's name
+    title: str = ""  # "": the file's name
 
 
 def train_on(
@@ -65,16 +65,20 @@ def train_on(
     per_source: int | None = None,
     jobs: int = 2,
     options: HeadOptions | None = None,
-    said: Said = lambda text: None,
+    message: Message = lambda text: None,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Path:
-    """Write the model folder `out`. Raises ModelError, DataError or UsageError; then `out` stays as it was."""
+    """Write the model folder `out` atomically. -> its resolved path
+
+    `per_source`: maximum number of images of each class of a source; `message`: called with lines for the user;
+    `progress`: (files of features done, of). Raises ModelError, DataError or UsageError.
+    """
     if out.exists() and any(out.iterdir()) and not (out / "model.json").is_file():
-        raise UsageError(f"{out}: is there and is no model folder; name another --out")
+        raise UsageError(f"{out}: exists and is not a model folder; choose another --out")
     rows = read_index(data)
     file = read_encoder(encoder.path)
     tower = open_tower(file, encoder.taps or default_taps(file), pool=encoder.pool, side=encoder.side)
-    said(describe(file, tower))
+    message(describe(file, tower))
     side = tower.layout.side
     spec = InputSpec(side, side, "bicubic", encoder.mean, encoder.std)
     work.mkdir(parents=True, exist_ok=True)
@@ -89,8 +93,8 @@ def train_on(
         per_source=per_source, jobs=jobs, progress=progress,
     )  # fmt: skip
     for source, reason in failed.items():
-        said(f"source {source} failed: {reason}")
-    fitted = fit(rows, work / "features", options or HeadOptions(), said)
+        message(f"source {source} failed: {reason}")
+    fitted = fit(rows, work / "features", options or HeadOptions(), message)
     facts = {
         **model_facts(
             name,
@@ -108,21 +112,22 @@ def train_on(
 
 
 def describe(file: EncoderFile, tower: OnnxTower) -> str:
+    """One line for the user on the encoder, its taps and its pooling."""
     layout = tower.layout
     return (
         f"{file.path.name}: {layout.side} x {layout.side} pixels, {len(file.blocks)} blocks, width {layout.width}, "
-        f"{layout.grid} x {layout.grid} patches and {layout.prefix} other tokens; taps {_listed(tower.taps)}, "
+        f"{layout.grid} x {layout.grid} patches, {layout.prefix} other tokens; taps {_join(tower.taps)}, "
         f"pooled by {'the CLS token' if layout.pool == 'cls' else 'the mean of the patch tokens'}"
     )
 
 
-def _listed(taps: Sequence[int | str]) -> str:
+def _join(taps: Sequence[int | str]) -> str:
     return ", ".join(str(tap) for tap in taps)
 
 
 def _architecture(encoder: OwnEncoder, tower: OnnxTower) -> str:
     pooled = "CLS tokens" if tower.layout.pool == "cls" else "mean patch tokens"
-    return f"{encoder.title or encoder.path.stem} cut behind {_listed(tower.taps)}, an MLP on its {pooled}"
+    return f"{encoder.title or encoder.path.stem} cut after {_join(tower.taps)}, an MLP on its {pooled}"
 
 
 def _encoder_facts(encoder: OwnEncoder, tower: OnnxTower, digest: str) -> dict[str, Any]:
@@ -139,20 +144,20 @@ def _encoder_facts(encoder: OwnEncoder, tower: OnnxTower, digest: str) -> dict[s
 
 
 def _write(out: Path, tower: OnnxTower, fitted: Fitted, facts: dict[str, Any]) -> Path:
-    """Make the folder beside `out`, then put it in its place."""
+    """Write a temporary folder beside `out`, then replace `out` by it."""
     out = out.resolve()
     out.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
     try:
-        part.chmod(0o755)  # mkdtemp's own is for its maker alone
+        part.chmod(0o755)  # mkdtemp creates it with 0700
         maker = fitted.maker
         compose_tower(tower, fitted.head, part / "model.onnx", maker.head if maker else None)
         if maker:
             maker.sources.save(part / SOURCES_NAME)
         add_composed(facts, part)
         (part / "CARD.md").write_text(write_card(facts), encoding="utf-8")
-        made = ["model.onnx", "CARD.md", *([SOURCES_NAME] if maker else [])]
-        facts["files"] = {name: file_sha256(part / name) for name in made}
+        names = ["model.onnx", "CARD.md", *([SOURCES_NAME] if maker else [])]
+        facts["files"] = {name: file_sha256(part / name) for name in names}
         (part / "model.json").write_text(dump_facts(facts), encoding="utf-8")
         if out.exists():
             shutil.rmtree(out)

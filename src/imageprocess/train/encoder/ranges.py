@@ -1,4 +1,4 @@
-"""Fit the encoder's quantisation: the range of every linear layer's input over degraded training pictures."""
+"""Calibrate the encoder's quantisation: the input range of every linear layer over degraded training images."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ...model.session import open_graph
 from ...model.spec import InputSpec
 from ...model.views import cut_views
 
-PICTURES = 150
+CALIBRATION_IMAGES = 150
 _AXES = np.array([0, 1], np.int64)
 
 
@@ -37,7 +37,8 @@ def fit_quantisation(
     *,
     adapter: Path | None = None,
 ) -> None:
-    """Write `onto` from PICTURES training pictures of as many sources as there are, one after another."""
+    """Write the quantisation parameters to `onto`, fitted on CALIBRATION_IMAGES training images of as many sources as
+    possible. `taps`: block numbers; `adapter`: merged into the encoder first. Raises ModelError, DataError."""
     tensors = read_adapted(read_tensors(encoder), adapter)
     ranges: dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
     with tempfile.TemporaryDirectory() as temporary:
@@ -45,11 +46,11 @@ def fit_quantisation(
         graph = Path(temporary) / "observer.onnx"
         session = open_graph(graph.read_bytes(), str(graph))
         names = [f"{bound}.{key}" for key in keys for bound in ("min", "max")]
-        for batch in calibration_batches(data, rows, spec, PICTURES):
-            found = dict(zip(names, session.run(names, {"pixels": batch}), strict=True))
+        for batch in calibration_batches(data, rows, spec, CALIBRATION_IMAGES):
+            bounds = dict(zip(names, session.run(names, {"pixels": batch}), strict=True))
             for key in keys:
-                low, high = ranges.get(key, (found[f"min.{key}"], found[f"max.{key}"]))
-                ranges[key] = (np.minimum(low, found[f"min.{key}"]), np.maximum(high, found[f"max.{key}"]))
+                low, high = ranges.get(key, (bounds[f"min.{key}"], bounds[f"max.{key}"]))
+                ranges[key] = (np.minimum(low, bounds[f"min.{key}"]), np.maximum(high, bounds[f"max.{key}"]))
     layers: dict[str, LayerQuantisation] = {
         key: fit_layer(low, high, linear_layer(tensors, key)[0]) for key, (low, high) in ranges.items()
     }
@@ -57,34 +58,35 @@ def fit_quantisation(
 
 
 def calibration_batches(
-    data: Path, rows: Sequence[IndexRow], spec: InputSpec, pictures: int
+    data: Path, rows: Sequence[IndexRow], spec: InputSpec, images: int
 ) -> Iterator[NDArray[np.float32]]:
-    """(2, 3, side, side) each: the two views of a degraded training picture, of as many sources as there are."""
-    for number, row in enumerate(_spread(rows)[:pictures]):
+    """The two views (2, 3, side, side) of each of `images` degraded training images, of as many sources as possible."""
+    for number, row in enumerate(_interleave_sources(rows)[:images]):
         pixels = decode((data / row.path).read_bytes(), name=row.path).pixels
         views = cut_views(degrade(pixels, number, light=number % 4 == 0), spec, 1)
         yield np.stack([normalise(view, spec) for view in views])
 
 
-def _spread(rows: Sequence[IndexRow]) -> list[IndexRow]:
-    """Training pictures, one of each source, then the second of each..."""
+def _interleave_sources(rows: Sequence[IndexRow]) -> list[IndexRow]:
+    """The training images: the first of each source, then the second of each, and so on."""
     by_source: dict[str, list[IndexRow]] = {}
     for row in rows:
         if row.split == "train":
             by_source.setdefault(row.source, []).append(row)
-    longest = max((len(found) for found in by_source.values()), default=0)
-    return [found[turn] for turn in range(longest) for found in by_source.values() if turn < len(found)]
+    longest = max((len(images) for images in by_source.values()), default=0)
+    return [images[turn] for turn in range(longest) for images in by_source.values() if turn < len(images)]
 
 
 def _build_observer(tensors: Tensors, taps: Sequence[int], path: Path) -> list[str]:
+    """Write a graph that outputs the minimum and maximum of the input of each linear layer. -> the layers' names"""
     onnx = require_onnx()
     graph, shape = GraphBuilder(), shape_of(tensors)
-    seen: dict[str, str] = {}
-    add_vit(graph, "pixels", tensors, taps, observe=seen.__setitem__)
-    for key, value in seen.items():
+    observed: dict[str, str] = {}  # layer -> value of its input
+    add_vit(graph, "pixels", tensors, taps, observe=observed.__setitem__)
+    for key, value in observed.items():
         graph.rename(graph.add("ReduceMax", value, _AXES, keepdims=0), f"max.{key}")
         graph.rename(graph.add("ReduceMin", value, _AXES, keepdims=0), f"min.{key}")
-    outputs = {f"{bound}.{key}": ["c"] for key in seen for bound in ("min", "max")}
+    outputs = {f"{bound}.{key}": ["c"] for key in observed for bound in ("min", "max")}
     model = graph.model("observer", {"pixels": ["b", 3, shape.side, shape.side]}, outputs)
     onnx.save(model, str(path))
-    return list(seen)
+    return list(observed)

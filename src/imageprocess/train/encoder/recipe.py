@@ -1,4 +1,4 @@
-"""Write what `model get` composes: a model folder without its graph, head and calibration in it."""
+"""Write a recipe: a model folder without the graph, from which `model get` composes the model."""
 
 from __future__ import annotations
 
@@ -25,16 +25,18 @@ from ..calibration import Calibration
 from .card import write_card
 from .maker import Maker
 
-_KEPT = ("NOTICE", "CARD.md")
+_OTHER_FILES = ("NOTICE", "CARD.md")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recipe:
+    """Everything in a recipe folder but the quantisation of the encoder."""
+
     name: str
     version: str
     base: Mapping[str, Any]  # `base` of model.json
     input: InputSpec
-    crops: int
+    crops: int  # views besides the whole picture
     head: Head
     calibration: Calibration
     training: Mapping[str, Any]
@@ -43,7 +45,8 @@ class Recipe:
 
 
 def write_recipe(folder: Path, recipe: Recipe, encoder: Path, quantisation: Path) -> None:
-    """Compose once from `encoder`, take the known answers, and write `folder`. The composed graph is not kept."""
+    """Write `folder`. The model is composed once from the file `encoder`, for its size and its known answers, and not
+    stored; `quantisation`: the file that `ranges.fit_quantisation` wrote."""
     folder.mkdir(parents=True, exist_ok=True)
     recipe.head.save(folder / "head.npz")
     if quantisation.resolve() != (folder / "quantisation.npz").resolve():
@@ -61,15 +64,15 @@ def write_recipe(folder: Path, recipe: Recipe, encoder: Path, quantisation: Path
         compose(tensors, list(recipe.base["taps"]), recipe.head, layers, graph, maker)
         add_composed(facts, Path(temporary))
     (folder / "CARD.md").write_text(write_card(facts), encoding="utf-8")
-    made = ["head.npz", "quantisation.npz", *([FILE_NAME] if recipe.adapter else [])]
-    made += [MAKER_NAME, SOURCES_NAME] if recipe.maker else []
-    names = [*made, *(name for name in _KEPT if (folder / name).is_file())]
+    written = ["head.npz", "quantisation.npz", *([FILE_NAME] if recipe.adapter else [])]
+    written += [MAKER_NAME, SOURCES_NAME] if recipe.maker else []
+    names = [*written, *(name for name in _OTHER_FILES if (folder / name).is_file())]
     facts["files"] = {name: file_sha256(folder / name) for name in names}
     (folder / "model.json").write_text(dump_facts(facts), encoding="utf-8")
 
 
 def add_composed(facts: dict[str, Any], folder: Path) -> None:
-    """Put the size and the known answers of `folder`/model.onnx into `facts`. Writes a model.json beside it."""
+    """Add the size and the known answers of `folder`/model.onnx to `facts`. Writes a temporary `folder`/model.json."""
     graph = folder / "model.onnx"
     facts["composed_bytes"] = graph.stat().st_size
     complete = {**facts, "files": {"model.onnx": file_sha256(graph)}}
@@ -103,7 +106,7 @@ def model_facts(
     training: Mapping[str, Any],
     maker: Maker | None = None,
 ) -> dict[str, Any]:
-    """model.json of a head on an encoder, without what says where the encoder is from, and without `files`."""
+    """model.json of a head on an encoder, without the keys on the encoder's origin and without `files`."""
     return {
         "schema": SCHEMA,
         "name": name,
@@ -119,11 +122,7 @@ def model_facts(
         },
         "views": {"crops": crops},
         "outputs": ["logits", "view_logits", "heatmap", *(MAKER_OUTPUTS if maker else ())],
-        "calibration": {
-            "temperature": calibration.temperature,
-            "bias": calibration.bias,
-            "fitted_on": calibration.fitted_on,
-        },
+        "calibration": calibration.facts(),
         "thresholds": calibration.thresholds,
         "training": dict(training),
         **({"maker": maker.facts} if maker else {}),

@@ -1,4 +1,4 @@
-"""The networks, as readable objects."""
+"""The networks that `imageprocess train --net` trains."""
 
 from .base import CNN_INPUT, Network, WithHeatmap
 from .cnn import CNN

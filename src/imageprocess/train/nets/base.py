@@ -1,4 +1,4 @@
-"""What every network is."""
+"""The interface of a network."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ CNN_INPUT = InputSpec(224, 224, "bilinear", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5,
 
 
 class Network(nn.Module):
-    """Pixels -> two logits and, where `explained` is asked, where they came from."""
+    """Pixels (N, 3, H, W) -> logits (N, 2) by `forward`; with a heat map by `forward_with_heatmap`."""
 
     input: ClassVar[InputSpec]
     architecture: ClassVar[str]
 
-    def explained(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """As `forward` in eval mode, (N, 3, H, W) -> logits (N, 2), and a heat map (N, h, w): what each place adds to
-        logit(ai) - logit(real). Without a backward pass, so that the exported graph can hold it."""
+    def forward_with_heatmap(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, 3, H, W) -> logits (N, 2) of eval mode, heat map (N, h, w): the contribution of each position to
+        logit(ai) - logit(real). Computed without a backward pass, so that it can be exported."""
         raise NotImplementedError
 
     @classmethod
     def to_train(cls) -> Network:
-        """What is trained in its place, from nothing; `in_use` makes one of this class of it."""
+        """The untrained network that is trained; its `in_use` returns a network of this class."""
         return cls()
 
     def in_use(self) -> Network:
-        """Of a trained network, in eval mode: what is kept of it. It says the same."""
+        """The network to export, in eval mode; it has the same outputs as this trained one."""
         return self
 
 
 class WithHeatmap(nn.Module):
-    """What is exported: a network's logits and its heat map."""
+    """The module that is exported: logits and heat map of a network."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        return self.network.explained(pixels)
+        return self.network.forward_with_heatmap(pixels)

@@ -1,4 +1,4 @@
-"""The class project's network."""
+"""The CNN of the original class project."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .base import CNN_INPUT, Network
 
 
 class CNN(Network):
-    """The original's network: four convolutional blocks on 224 x 224 RGB, two classes. 3,309,090 parameters.
+    """The architecture of the original project: four convolutional blocks on 224 x 224 RGB. 3,309,090 parameters.
 
     A block is Conv2d 3x3, ReLU, MaxPool2d 2x2, so the map halves four times: 224, 112, 56, 28, 14.
     """
@@ -20,7 +20,7 @@ class CNN(Network):
     input = CNN_INPUT
     architecture = "4 x (Conv2d 3x3, ReLU, MaxPool2d 2x2), Linear 25088-128-2"
 
-    channels = (3, 16, 32, 64, 128)  # of the picture and of the blocks
+    channels = (3, 16, 32, 64, 128)  # of the image and of the blocks
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,12 +46,12 @@ class CNN(Network):
         logits: Tensor = self.classifier(self.features(pixels))
         return logits
 
-    def explained(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    def forward_with_heatmap(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """(N, 3, 224, 224) -> logits (N, 2), heatmap (N, 14, 14).
 
-        Gradient x activation at the last block (the Grad-CAM family, Selvaraju et al. 2017), not averaged over space
-        since the classifier is not. The classifier is Linear-ReLU-Linear, so the gradient of logit(ai) - logit(real)
-        is a masked matrix product.
+        Gradient x activation at the last block (as Grad-CAM, Selvaraju et al. 2017, without averaging the gradient over
+        positions, because the classifier does not pool them). The classifier is Linear-ReLU-Linear, so the gradient of
+        logit(ai) - logit(real) is a masked matrix product.
         """
         first, last = self.classifier[2], self.classifier[5]
         assert isinstance(first, nn.Linear) and isinstance(last, nn.Linear)
@@ -64,12 +64,12 @@ class CNN(Network):
 
 
 class NormalisedCNN(Network):
-    """The CNN as it is trained: what each layer but the last gives is normalised over the batch (Ioffe and Szegedy
-    2015), which teaches it more from as many pictures: docs/experiments.md.
+    """The CNN during training: with batch normalisation after each layer but the last (Ioffe and Szegedy 2015), which
+    improves its accuracy (docs/experiments.md).
 
-    In use a normalisation divides and adds, a number a channel each, and the layer before can do that itself. That it
-    follows the pooling, for a quarter of the work, changes nothing: what it divides by is positive. It has no factor of
-    its own, since the layer after has one.
+    At inference a normalisation is a scale and an offset per channel, which `in_use` folds into the layer before it. It
+    follows the pooling, which is a quarter of the work and gives the same result, because the scale is positive. It has
+    no trained scale, because the next layer has one.
     """
 
     input = CNN.input
@@ -102,7 +102,7 @@ class NormalisedCNN(Network):
 
     def in_use(self) -> CNN:
         cnn = CNN()
-        *layers, last = _weighing(self)
+        *layers, last = _layers(self)
         norms = [layer for layer in self.modules() if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d)]
         folded = [
             fuse_conv_bn_eval(layer, norm)
@@ -110,11 +110,11 @@ class NormalisedCNN(Network):
             else fuse_linear_bn_eval(layer, norm)
             for layer, norm in zip(layers, norms, strict=True)
         ]
-        for kept, trained in zip(_weighing(cnn), [*folded, last], strict=True):
-            kept.load_state_dict(trained.state_dict())
+        for target, layer in zip(_layers(cnn), [*folded, last], strict=True):
+            target.load_state_dict(layer.state_dict())
         return cnn.eval()
 
 
-def _weighing(network: nn.Module) -> list[nn.Conv2d | nn.Linear]:
-    """The layers with weights of their own, in order."""
+def _layers(network: nn.Module) -> list[nn.Conv2d | nn.Linear]:
+    """The convolutions and linear layers, in order."""
     return [layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]

@@ -1,4 +1,4 @@
-"""For pictures of 32 x 32."""
+"""A small residual network for images of 32 x 32 pixels."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ...model.spec import InputSpec
 from .base import Network
 
 
-class _Beside(nn.Module):
-    """One convolution in a residual branch."""
+class _Residual(nn.Module):
+    """A residual branch of one convolution."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -21,16 +21,16 @@ class _Beside(nn.Module):
         )
 
     def forward(self, maps: Tensor) -> Tensor:
-        found: Tensor = maps + self.body(maps)
-        return found
+        output: Tensor = maps + self.body(maps)
+        return output
 
 
 class Small32(Network):
     """For data sets of 32 x 32 images, such as CIFAKE. About 1.1 million parameters.
 
-    A stage is Conv2d 3x3, MaxPool2d 2x2 and a residual Conv2d 3x3; the classifier reads the mean of the last maps. At
-    inference the maps are averaged over the image and its mirror image, each shifted by -1, 0 and 1 pixels, edges
-    reflected: the poolings see other pixels together.
+    A stage is Conv2d 3x3, MaxPool2d 2x2 and a residual Conv2d 3x3; the classifier is linear on the mean of the last
+    maps. At inference the maps are averaged over six views (test-time augmentation): the image and its mirror image,
+    each shifted by -1, 0 and 1 pixels with reflected edges, so that pooling windows contain other pixels.
     """
 
     input = InputSpec(width=32, height=32, filter="bilinear", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
@@ -38,7 +38,7 @@ class Small32(Network):
         "stem and three residual stages on 32 x 32 and its mirror image in three places, mean of the last, "
         "one linear layer"
     )
-    _SHIFTS = (0, 1, -1)  # pixels, both ways
+    _SHIFTS = (0, 1, -1)  # pixels, in both directions at once
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,43 +50,45 @@ class Small32(Network):
         for inputs, outputs in pairwise(channels):
             stages += [
                 nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.MaxPool2d(2, 2),
-                nn.BatchNorm2d(outputs), nn.ReLU(), _Beside(outputs),
+                nn.BatchNorm2d(outputs), nn.ReLU(), _Residual(outputs),
             ]  # fmt: skip
         self.stages = nn.Sequential(*stages)
         self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(channels[-1], 2))
 
     def forward(self, pixels: Tensor) -> Tensor:
         """(N, 3, 32, 32) float32, normalised -> logits (N, 2): ai_image, real_image."""
-        return self.judge(self.last_maps(pixels))
+        return self.classify(self.last_maps(pixels))
 
-    def explained(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    def forward_with_heatmap(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """-> logits (N, 2), heatmap (N, 4, 4): class activation maps (Zhou et al. 2016)."""
         linear = self.classifier[-1]
         assert isinstance(linear, nn.Linear)
         maps = self.last_maps(pixels)
         towards_ai = (linear.weight[0] - linear.weight[1])[:, None, None]
-        return self.judge(maps), (maps * towards_ai).sum(1) / (maps.shape[2] * maps.shape[3])
+        return self.classify(maps), (maps * towards_ai).sum(1) / (maps.shape[2] * maps.shape[3])
 
-    def judge(self, maps: Tensor) -> Tensor:
+    def classify(self, maps: Tensor) -> Tensor:
         """(N, 256, 4, 4) -> logits (N, 2)."""
         logits: Tensor = self.classifier(maps.mean((2, 3)))
         return logits
 
     def last_maps(self, pixels: Tensor) -> Tensor:
-        """At inference the mean over all views, those of the mirror image turned back; (N, 256, 4, 4)."""
+        """-> (N, 256, 4, 4); at inference the mean over the views, with those of the mirror image mirrored back."""
         if self.training:
-            return self.maps_of(pixels)
+            return self.view_maps(pixels)
         edge = max(self._SHIFTS)
         padded = nn.functional.pad(pixels, (edge,) * 4, mode="reflect")
         height, width = pixels.shape[2:]
-        moved = [
-            padded[:, :, edge + place : edge + place + height, edge + place : edge + place + width]
-            for place in self._SHIFTS
+        views = [
+            padded[:, :, edge + shift : edge + shift + height, edge + shift : edge + shift + width]
+            for shift in self._SHIFTS
         ]
-        seen = [maps for view in moved for maps in (self.maps_of(view), self.maps_of(view.flip(3)).flip(3))]
-        return torch.stack(seen).mean(0)
+        maps = [
+            maps for view in views for maps in (self.view_maps(view), self.view_maps(view.flip(3)).flip(3))
+        ]
+        return torch.stack(maps).mean(0)
 
-    def maps_of(self, pixels: Tensor) -> Tensor:
+    def view_maps(self, pixels: Tensor) -> Tensor:
         """-> (N, 256, 4, 4)"""
         maps: Tensor = self.stages(self.stem(pixels))
         return maps
