@@ -215,7 +215,7 @@ def test_a_detector_takes_what_every_other_entry_takes(detector: Detector, tmp_p
     for one in (str(path), path, AI, io.BytesIO(AI), Source("x", AI)):
         assert detector.detect(one).status == "ok"
     assert [result.status for result in detector.detect_many([str(path), AI])] == ["ok"] * 2
-    failed_before = detector_module.failed("x", InputNotFoundError("gone"))
+    failed_before = detector_module.error_result("x", InputNotFoundError("gone"))
     assert next(detector.detect_many([failed_before, AI])) is failed_before
 
 

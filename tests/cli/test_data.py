@@ -199,7 +199,7 @@ def test_audit_of_files_that_give_the_class_away(tmp_path: Path) -> None:
     result = run("audit", tmp_path / "set")
     assert result.exit_code == 1
     assert "FAILED" in result.stderr and "bytes" in result.stderr
-    assert "as they are" in result.stdout and "pictures by source" in result.stdout
+    assert "original files" in result.stdout and "pictures by source" in result.stdout
 
 
 def test_build_from_clones_that_are_there(tmp_path: Path) -> None:

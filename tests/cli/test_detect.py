@@ -56,7 +56,7 @@ def test_text_for_a_person(folder: Path, detect: Any) -> None:
         "dark.jpg: very likely real"
     )
     assert "\x1b" not in result.output
-    assert result.stderr == "2 pictures: 1 very likely AI-made, 1 very likely real\n"
+    assert result.stderr == "2 images: 1 very likely AI-made, 1 very likely real\n"
     assert detect("bright.png").stderr == "" and detect("bright.png", "dark.jpg", "-q").stderr == ""
 
 
@@ -247,7 +247,7 @@ def test_a_heat_map_that_cannot_be_written_costs_no_record(folder: Path, detect:
     result = detect(*given)
     assert [record["status"] for record in _records(result)] == ["ok"] * 3
     assert result.exit_code == 1 and result.stderr.startswith("dark.jpg: no heat map written: ")
-    assert result.stderr.endswith("3 pictures: 2 very likely AI-made, 1 very likely real\n")
+    assert result.stderr.endswith("3 images: 2 very likely AI-made, 1 very likely real\n")
     assert {path.name for path in (folder / "maps").iterdir() if path.is_file()} == {
         "bright.heatmap.png", "x" * 200 + ".heatmap.png",
     }  # fmt: skip

@@ -29,7 +29,7 @@ def test_a_key_is_known_by_its_hash(tmp_path: Path) -> None:
     file = tmp_path / "keys"
     write(file, "# ours\n\n" + line("desk", "k1") + line("lab", "k2").replace(" ", "\t  ") + "  # end\n")
     ring = KeyRing(None, file)
-    assert ring.is_asked_for
+    assert ring.is_required
     assert [ring.name_of(key) for key in (b"k1", b"k2", b"k3", b"")] == ["desk", "lab", None, None]
 
 
@@ -40,15 +40,15 @@ def test_the_environments_key_and_the_files_are_all_good(tmp_path: Path) -> None
     assert [ring.name_of(key) for key in ("ключ".encode(), b"k1", b"k2")] == ["API_KEY", "desk", None]
 
 
-def test_no_key_is_asked_for_where_none_is_given() -> None:
-    assert not KeyRing(None, None).is_asked_for
+def test_no_key_is_required_where_none_is_given() -> None:
+    assert not KeyRing(None, None).is_required
 
 
 def test_an_empty_file_lets_nobody_in(tmp_path: Path) -> None:
     file = tmp_path / "keys"
     write(file, "")
     ring = KeyRing(None, file)
-    assert ring.is_asked_for and ring.name_of(b"") is None
+    assert ring.is_required and ring.name_of(b"") is None
 
 
 def test_keys_rotate_without_a_restart(tmp_path: Path) -> None:

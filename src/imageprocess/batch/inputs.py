@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from .. import sources
-from ..detector import failed
+from ..detector import error_result
 from ..errors import CorruptImageError, InputError, MissingExtraError, UsageError
 from ..sources.remote import is_uri, list_uri
 from ..types import Result, Source
@@ -87,7 +87,9 @@ def open_shard(shard: Shard, *, max_bytes: int) -> Iterator[Input]:
         raise
     except Exception as error:  # noqa: BLE001 (each store has its own errors; one shard must not end the job)
         shown = sources.display_name(shard.name)
-        yield failed(shown, CorruptImageError(f"{shown}: cannot be read ({type(error).__name__}: {error})"))
+        yield error_result(
+            shown, CorruptImageError(f"{shown}: cannot be read ({type(error).__name__}: {error})")
+        )
 
 
 def flatten(items: Iterable[Item], *, max_bytes: int) -> Iterator[Input]:
@@ -161,7 +163,7 @@ def _listed_at(uri: str, recursive: bool, column: str | None) -> Iterator[Item]:
     try:
         listed = list_uri(uri, recursive=recursive)
     except InputError as error:
-        yield failed(sources.display_name(uri), error)
+        yield error_result(sources.display_name(uri), error)
         return
     for one in listed:
         item = _named(one, column)

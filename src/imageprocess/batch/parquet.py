@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..detector import failed
+from ..detector import error_result
 from ..errors import (
     CorruptImageError,
     InputError,
@@ -47,10 +47,10 @@ def read_pictures(
                     yield _picture(value.as_py(), f"{shown}#{row}", max_bytes)
                     row += 1
     except InputError as error:
-        yield failed(shown, error)
+        yield error_result(shown, error)
     except (arrow.ArrowException, OSError) as error:
         damage = " ".join(str(error).split())[:200]
-        yield failed(
+        yield error_result(
             shown, CorruptImageError(f"{shown}: the Parquet file is damaged; later rows are lost ({damage})")
         )
 
@@ -68,9 +68,9 @@ def count_rows(name: str) -> int | None:
 def _picture(value: Any, name: str, max_bytes: int) -> Source | Result:
     data = value.get("bytes") if isinstance(value, dict) else value
     if data is None:
-        return failed(name, CorruptImageError(f"{name}: the row contains no image"))
+        return error_result(name, CorruptImageError(f"{name}: the row contains no image"))
     if len(data) > max_bytes:
-        return failed(name, TooLargeError(f"{name}: {len(data):,} bytes; the limit is {max_bytes:,}"))
+        return error_result(name, TooLargeError(f"{name}: {len(data):,} bytes; the limit is {max_bytes:,}"))
     return Source(name, data)
 
 

@@ -20,7 +20,7 @@ from multiprocessing.context import ForkServerContext, SpawnContext
 from pathlib import Path
 from typing import Any
 
-from ..detector import failed
+from ..detector import error_result
 from ..errors import CrashedError, ImageProcessError, InputError, InputTimeoutError, ModelError
 from ..report.records import to_json
 from ..types import Result
@@ -35,12 +35,12 @@ _START_S = 120.0  # time for a worker to load the model, on a busy machine
 
 def score_locally(inputs: Iterable[Input], task: Task, *, jobs: int, timeout_s: float) -> Iterator[str]:
     """One row per input, in order. Raises ModelError if a worker cannot load the model."""
-    with contextlib.closing(judge_locally(inputs, task, jobs=jobs, timeout_s=timeout_s)) as results:
+    with contextlib.closing(analyse_in_processes(inputs, task, jobs=jobs, timeout_s=timeout_s)) as results:
         for result in results:
             yield to_json(result)
 
 
-def judge_locally(
+def analyse_in_processes(
     inputs: Iterable[Input], task: Task, *, jobs: int, timeout_s: float, chunk_size: int = CHUNK
 ) -> Generator[Result]:
     """One Result per input, in order. Raises ModelError if a worker cannot load the model."""
@@ -100,7 +100,7 @@ class _Workers:
         except _DiedError as died:
             if len(chunk) == 1:
                 name = name_of(chunk[0])
-                return [failed(name, died.error(f"{name}: {died}"))]
+                return [error_result(name, died.error(f"{name}: {died}"))]
         return [result for one in chunk for result in self.judge([one])]
 
     def _ask(self, chunk: list[Input]) -> list[Result]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Iterator
 
-from ..detector import failed
+from ..detector import error_result
 from ..errors import CorruptImageError, InputError, TooLargeError
 from ..sources import display_name, promises_a_picture
 from ..sources.archive import DAMAGE, tar_pictures
@@ -22,13 +22,13 @@ def read_tar(name: str, *, max_bytes: int) -> Iterator[Source | Result]:
                 called = f"{shown}#{member.name}"
                 if member.data is None:
                     message = f"{called}: {member.size:,} bytes; the limit is {max_bytes:,}"
-                    yield failed(called, TooLargeError(message))
+                    yield error_result(called, TooLargeError(message))
                 else:
                     yield Source(called, member.data)
     except InputError as error:
-        yield failed(shown, error)
+        yield error_result(shown, error)
     except DAMAGE as error:
-        yield failed(
+        yield error_result(
             shown, CorruptImageError(f"{shown}: the tar is damaged; later members are lost ({error})")
         )
 

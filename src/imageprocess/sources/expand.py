@@ -57,7 +57,7 @@ def _folder(folder: Path, recursive: bool) -> Iterator[Source]:
     yield from _take(closed)
 
 
-def pictures_lie_below(folder: str) -> bool:
+def has_pictures_below(folder: str) -> bool:
     """Do the folders of this folder hold files with a picture's name? Looks at so many names, and no more."""
     left = _MOST_NAMES
     for parent, children, names in os.walk(folder):
