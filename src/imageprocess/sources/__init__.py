@@ -1,6 +1,6 @@
 """Where pictures come from: a path, folder, glob, list, standard input, base64, address -> Source."""
 
-from .expand import expand, from_list, has_pictures_below, may_open, promises_a_picture
+from .expand import expand, from_list, has_pictures_below, may_open, has_picture_suffix
 from .read import Picture, display_name, from_base64, from_stream, is_one, name_of, read, to_source
 from .web import fetch, is_web_address
 
@@ -17,7 +17,7 @@ __all__ = [
     "is_web_address",
     "may_open",
     "name_of",
-    "promises_a_picture",
+    "has_picture_suffix",
     "read",
     "to_source",
 ]

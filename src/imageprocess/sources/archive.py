@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from ..decode import sniff
-from .expand import promises_a_picture
+from .expand import has_picture_suffix
 from .read import display_name
 
 # What tarfile, zipfile and the decompressors below them raise on damage.
@@ -70,7 +70,7 @@ def tar_pictures(stream: BinaryIO, *, max_bytes: int) -> Iterator[Member]:
 
 
 def _tar_picture(archive: tarfile.TarFile, member: tarfile.TarInfo, max_bytes: int) -> Member | None:
-    promised = promises_a_picture(member.name)
+    promised = has_picture_suffix(member.name)
     name = display_name(member.name)
     if member.size > max_bytes:
         return Member(name, member.size, None) if promised else None
@@ -89,7 +89,7 @@ def _zip_pictures(stream: BinaryIO, max_bytes: int) -> Iterator[Member]:
                 continue
             if info.flag_bits & 1:
                 raise zipfile.BadZipFile("it is encrypted; pack it without a password")
-            promised = promises_a_picture(info.filename)
+            promised = has_picture_suffix(info.filename)
             name = display_name(info.filename)
             if info.file_size > max_bytes:
                 if promised:

@@ -65,7 +65,7 @@ def has_pictures_below(folder: str) -> bool:
         left -= len(children) + len(names)
         if left < 0:
             return False
-        if parent != folder and any(not n.startswith(".") and promises_a_picture(n) for n in names):
+        if parent != folder and any(not n.startswith(".") and has_picture_suffix(n) for n in names):
             return True
     return False
 
@@ -88,7 +88,7 @@ def _glob(pattern: str, recursive: bool) -> Iterator[Source]:
             yield Source(display_name(match), path=Path(match))
 
 
-def promises_a_picture(name: str) -> bool:
+def has_picture_suffix(name: str) -> bool:
     """Does this name end as a picture's does?"""
     return os.path.splitext(name)[1].lower() in _SUFFIXES  # noqa: PTH122 (names in archives are no paths)
 
@@ -107,7 +107,7 @@ def may_open(path: str | os.PathLike[str]) -> bool:
 def _is_picture(path: Path) -> bool:
     if not may_open(path):
         return False
-    if promises_a_picture(path.name):
+    if has_picture_suffix(path.name):
         return True
     from ..decode import sniff  # here, since it loads Pillow
 
