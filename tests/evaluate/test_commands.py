@@ -67,7 +67,7 @@ for path in sorted(Path(sys.argv[1]).iterdir())[1:]:""",
         read_dataset(drawn_set), [], ["raw"], commands=[script(tmp_path, silent)], jobs=1, resamples=0
     )
     (told,) = found.record["data"]["not_scored"]
-    assert told["why"] == "brightness says nothing of it" and len(found.pictures) == 23
+    assert told["why"] == "brightness gives no score" and len(found.pictures) == 23
 
 
 @pytest.mark.parametrize(

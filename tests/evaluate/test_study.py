@@ -109,7 +109,7 @@ def test_nothing_but_broken_pictures_is_refused(tmp_path, tiny_model_dir):
 def test_worker_processes_give_the_same_scores(study, drawn_set, tiny_model_dir):
     found = runner.score(read_dataset(drawn_set).pictures, [tiny_model_dir], ["raw", "web"], jobs=2)
     assert np.array_equal(found.scores[0], study.scores[0])
-    assert found.good.all() and (found.sizes == (160, 120)).all()
+    assert found.is_complete.all() and (found.sizes == (160, 120)).all()
 
 
 def test_a_broken_model_is_told_before_the_pool_starts(tmp_path, drawn_set, tiny_model_dir):

@@ -48,7 +48,7 @@ def test_a_picture_near_a_half_has_a_range_and_no_side(session: Session) -> None
     copies = told["copies"]
     assert copies["side"] == "neither" and copies["same_side"] is None
     assert 0.45 < copies["lowest"] <= copies["highest"] < 0.55
-    assert "between" in words.explained(told)[0]
+    assert "between" in words.explanation(told)[0]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 400), (2000, 30)])
@@ -66,7 +66,7 @@ def test_views_and_sources_are_told_where_the_model_has_them(session: Session) -
     assert set(plain) == {"copies"}
     several = replace(output, view_readings=(1.5, -0.1), view_logits=(2.0,))
     uncut = explain(pixels, several, session)
-    assert "side" not in uncut["views"][0] and len(words.explained(uncut)) == 1
+    assert "side" not in uncut["views"][0] and len(words.explanation(uncut)) == 1
     cuts = {"whole": {"ai": 1.0, "real": -1.0}, "crop": {"ai": 2.0, "real": -0.5}}
     session.spec = replace(session.spec, facts={**session.spec.facts, "training": {"views_alone": cuts}})
     told = explain(pixels, several, session)
@@ -74,7 +74,7 @@ def test_views_and_sources_are_told_where_the_model_has_them(session: Session) -
         {"view": "whole", "reading": 1.5, "side": "ai"},
         {"view": "crop 1", "reading": -0.1, "side": "neither", "logit": 2.0},
     ]
-    said = words.explained(told)
+    said = words.explanation(told)
     assert said[0].endswith("8 of 8 stay on the AI side.") and "the whole picture looks AI-made" in said[1]
 
 

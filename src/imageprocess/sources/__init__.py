@@ -1,4 +1,4 @@
-"""Where pictures come from: a path, folder, glob, list, standard input, base64, address -> Source."""
+"""Turns inputs into Sources: paths, folders, globs, lists, standard input, base64, URLs."""
 
 from .expand import expand, from_list, has_picture_suffix, has_pictures_below, may_open
 from .read import Picture, display_name, from_base64, from_stream, is_one, name_of, read, to_source
