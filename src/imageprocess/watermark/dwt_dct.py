@@ -28,8 +28,8 @@ class Hit:
 
 
 def find_mark(pixels: NDArray[np.uint8]) -> Hit | None:
-    """The payload that `pixels` (H, W, 3) uint8 carries, or None."""
     """The payload in `pixels` (H, W, 3) uint8, or None."""
+    if pixels.shape[0] * pixels.shape[1] < _MIN_PIXELS:
         return None
     for votes in _readings(pixels):
         for payload in PAYLOADS:
