@@ -74,7 +74,7 @@ No word that merely occurs in a name decides.
 | state | signer | counts as |
 |---|---|---|
 | `trusted` | on the conformance list (`imageprocess trust update`) | trusted |
-| `legacy` | on the frozen interim list alone (`imageprocess trust update --interim`) | trusted, and told as legacy |
+| `legacy` | only on the frozen interim list (`imageprocess trust update --interim`) | trusted, and reported as legacy |
 | `untrusted` | on neither, or its certificate was not valid when it signed | a claim that anyone can make |
 
 A signature made while its certificate was valid stays trusted after the certificate's end where a trusted time stamp
@@ -89,7 +89,7 @@ library, as WebAssembly, is downloaded once from the pages' own host and judges 
 ## ComfyUI's control maps
 
 Edges, depth or a pose taken from a picture (by the node's class), and a ready map that conditions a model made for one
-(by the name of the model's file), let no pixel of that picture through: the result is told as made, not as edited.
+(by the name of the model's file), let no pixel of that picture through: the result is reported as made, not as edited.
 
 ## Tools
 
