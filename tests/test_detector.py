@@ -253,7 +253,7 @@ def test_one_bad_input_never_ends_many(detector: Detector, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("given", ["a.png", b"a", Path("a.png"), io.BytesIO(AI), Source("x", AI)])
 def test_many_are_not_one(tiny_model_dir: Path, given: Any) -> None:
-    with pytest.raises(UsageError, match="detect_many takes many"):
+    with pytest.raises(UsageError, match="detect_many needs an iterable"):
         imageprocess.detect_many(given, model=tiny_model_dir)
 
 

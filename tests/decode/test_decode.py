@@ -167,7 +167,7 @@ def test_32_bit_tiff_has_its_white_at_65535_or_255(tones: list[int], seen: list[
 
 @pytest.mark.parametrize("tones", [np.array([[0, 900]], np.float32), np.array([[0, 65536]], np.int32)])
 def test_tones_of_another_scale_are_no_picture_of_ours(tones: np.ndarray) -> None:
-    with pytest.raises(UnsupportedFormatError, match=r"a\.tif: its tones .* save it in 8 or 16 bits"):
+    with pytest.raises(UnsupportedFormatError, match=r"a\.tif: .* save it with 8 or 16 bits"):
         decode(encode(Image.fromarray(tones), "TIFF"), name="a.tif")
 
 

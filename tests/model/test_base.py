@@ -132,7 +132,7 @@ def test_weights_leave_room_for_pairs_in_sixteen_bits() -> None:
 
 
 def test_taps_that_are_not_there_are_refused(base: Path) -> None:
-    with pytest.raises(ModelError, match=r"from 1 to at most 3"):
+    with pytest.raises(ModelError, match=r"from 1 to 3"):
         add_vit(GraphBuilder(), "pixels", read_tensors(base), [2, 4])
 
 

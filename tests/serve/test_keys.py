@@ -78,8 +78,8 @@ def test_what_makes_no_sense_changes_nothing(tmp_path: Path, caplog: pytest.LogC
         ("desk\n", "line 1 is not a name"),
         ("\n\ndesk " + "0" * 63 + "\n", "line 3 is not a name"),
         ("two words " + "0" * 64 + "\n", "line 1 is not a name"),
-        (line("a", "k") * 2, "line 2 gives the name a a second time"),
-        (line("API_KEY", "k"), "line 1 gives the name API_KEY a second time"),
+        (line("a", "k") * 2, "line 2 repeats the name a"),
+        (line("API_KEY", "k"), "line 1 repeats the name API_KEY"),
     ],
 )
 def test_what_is_wrong_is_said(text: str, says: str) -> None:
