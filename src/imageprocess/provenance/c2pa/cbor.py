@@ -28,7 +28,7 @@ class _Decoder:
     def item(self, depth: int) -> Any:
         self._items += 1
         if depth > _MAX_DEPTH or self._items > _MAX_ITEMS:
-            raise MalformedError("nested too deeply, or too many items")
+            raise MalformedError("too deep, or too much of it")
         (first,) = self._read(1)
         major, short = first >> 5, first & 31
         if major == 7:
@@ -36,7 +36,7 @@ class _Decoder:
         length = self._length(short)
         if major in (0, 1):
             if length is None:
-                raise MalformedError("a number of indefinite length")
+                raise MalformedError("a number without end")
             return length if major == 0 else -1 - length
         if major in (2, 3):
             raw = self._string(length, depth)
@@ -49,7 +49,7 @@ class _Decoder:
 
     def _read(self, size: int) -> bytes:
         if self._at + size > len(self._data):
-            raise MalformedError("truncated")
+            raise MalformedError("cut off")
         self._at += size
         return self._data[self._at - size : self._at]
 
