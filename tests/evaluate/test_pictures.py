@@ -103,7 +103,9 @@ def test_one_class_is_refused_with_its_name(tmp_path):
 
 
 def test_a_split_that_is_not_there_is_told_with_those_that_are(tmp_path):
-    with pytest.raises(DataError, match=r"no split open_test; choose another with --split \(there: val, test\)"):
+    with pytest.raises(
+        DataError, match=r"no split open_test; choose another with --split \(there: val, test\)"
+    ):
         read_dataset(indexed(tmp_path), "open_test")
 
 
