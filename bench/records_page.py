@@ -74,7 +74,7 @@ A word that merely occurs in a name never counts.
 | state | signer | counts as |
 |---|---|---|
 | `trusted` | on the conformance list (`imageprocess trust update`) | trusted |
-| `legacy` | on the frozen interim list alone (`imageprocess trust update --interim`) | trusted, reported as legacy |
+| `legacy` | only on the frozen interim list (`imageprocess trust update --interim`) | trusted, and reported as legacy |
 | `untrusted` | on neither, or its certificate was not valid when it signed | a claim that anyone can make |
 
 A signature made while its certificate was valid stays trusted after the certificate expires if a trusted time stamp
@@ -89,7 +89,7 @@ WebAssembly, is downloaded once from the pages' own host and uses the trust list
 ## ComfyUI's control maps
 
 Edges, depth or a pose taken from a picture (by the node's class), and a ready map that conditions a model made for one
-(by the name of the model's file), pass no pixel of that image on: the result counts as made, not as edited.
+(by the name of the model's file), let no pixel of that picture through: the result is reported as made, not as edited.
 
 ## Tools
 

@@ -215,7 +215,7 @@ def test_detector_accepts_all_input_types(detector: Detector, tmp_path: Path) ->
     for one in (str(path), path, AI, io.BytesIO(AI), Source("x", AI)):
         assert detector.detect(one).status == "ok"
     assert [result.status for result in detector.detect_many([str(path), AI])] == ["ok"] * 2
-    failed_before = detector_module.failed("x", InputNotFoundError("gone"))
+    failed_before = detector_module.error_result("x", InputNotFoundError("gone"))
     assert next(detector.detect_many([failed_before, AI])) is failed_before
 
 
@@ -253,7 +253,7 @@ def test_bad_input_does_not_end_detect_many(detector: Detector, tmp_path: Path) 
 
 @pytest.mark.parametrize("value", ["a.png", b"a", Path("a.png"), io.BytesIO(AI), Source("x", AI)])
 def test_detect_rejects_list(tiny_model_dir: Path, value: Any) -> None:
-    with pytest.raises(UsageError, match="detect_many takes many"):
+    with pytest.raises(UsageError, match="detect_many needs an iterable"):
         imageprocess.detect_many(value, model=tiny_model_dir)
 
 

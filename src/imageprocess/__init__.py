@@ -3,7 +3,7 @@
     result = imageprocess.detect("photo.jpg")
     result.verdict.label, result.verdict.probability_ai, result.evidence
 
-Importing this package loads nothing heavy: NumPy, Pillow and ONNX Runtime come with the first picture.
+Importing this package loads nothing heavy: NumPy, Pillow and ONNX Runtime are imported with the first picture.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> Any:
-    """PEP 562: what needs NumPy is imported when it is first asked for."""
+    """PEP 562: names that need NumPy are imported on first access."""
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(_LAZY[name], __name__), name)

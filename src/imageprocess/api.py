@@ -24,11 +24,11 @@ def detect(
     only: Collection[Check] | None = None,
     heatmap: bool = False,
 ) -> Result:
-    """Was one picture made by an AI? It is a path, an http(s) address, bytes, a binary stream, a PIL image or an
-    array (H, W, 3) uint8 in RGB order. Give the file rather than its pixels where there is one: records and
+    """Whether one picture was made by an AI. `picture`: a path, an http(s) address, bytes, a binary stream, a PIL image
+    or an array (H, W, 3) uint8 in RGB order. Pass the file rather than its pixels if there is one: metadata and
     signatures are in the file.
 
-    Raises an ImageProcessError that says what is wrong. See `Detector.detect` for the options.
+    Raises ImageProcessError, whose message says what is wrong. See `Detector.detect` for the options.
     """
     detector = _detector(model)
     return detector.detect(picture, mode=mode, threshold=threshold, only=only, heatmap=heatmap)
@@ -45,7 +45,8 @@ def detect_many(
     batch_size: int = 16,
     jobs: int = 1,
 ) -> Iterator[Result]:
-    """One Result for each picture, in order, read lazily; one that fails is a Result with an `error`."""
+    """Yields one Result per picture, in order. Pictures are read lazily; one that fails gives a Result with an
+    `error`. Raises ModelError or UsageError at the call."""
     return _detector(model).detect_many(
         pictures,
         mode=mode,
@@ -58,14 +59,14 @@ def detect_many(
 
 
 def _detector(model: str | Path | None) -> Detector:
-    """A loaded network is kept, so that a loop over `detect` pays for it once, until its model.json is another."""
+    """A cached detector, so that a loop over `detect` loads the network once; a changed model.json loads it again."""
     try:
-        facts = (registry.resolve(model) / "model.json").read_bytes()
+        model_json = (registry.resolve(model) / "model.json").read_bytes()
     except (ModelError, OSError):
-        facts = b""  # told when the model is asked, which it may not be
-    return _kept(model, facts)
+        model_json = b""  # reported if the model is run, which `only` may exclude
+    return _cached_detector(model, model_json)
 
 
 @functools.lru_cache(maxsize=4)
-def _kept(model: str | Path | None, _: bytes) -> Detector:
+def _cached_detector(model: str | Path | None, _: bytes) -> Detector:
     return Detector(model)

@@ -23,7 +23,7 @@ from .model import registry
 from .model.blank import is_blank
 from .model.calibrate import model_evidence
 from .model.heatmap import to_display
-from .model.looks import explain as look_again
+from .model.looks import explain as explain_pixels
 from .model.maker import maker_detail
 from .model.session import Output, Session
 from .model.spec import ModelSpec, load_spec
@@ -34,12 +34,12 @@ from .types import Check, ErrorInfo, Evidence, ImageFacts, Mode, Result, Source,
 from .verdict import decide
 from .watermark import read_watermarks
 
-__all__ = ["Detector", "failed"]
+__all__ = ["Detector", "error_result"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Examined:
-    """One input with all evidence but the model's."""
+class _Examination:
+    """One input with all evidence except the model's."""
 
     source: str
     sha256: str
@@ -48,8 +48,8 @@ class _Examined:
     pixels: NDArray[np.uint8] | None  # prepared for the model; None without the model
     elapsed_s: float
     blank: bool = False  # of one colour, or nearly so
-    note: str | None = None  # about the pixels, for the verdict's reason
-    original: NDArray[np.uint8] | None = None  # as decoded; only with `explain`
+    note: str | None = None  # about the pixels; appended to the verdict's reason
+    original: NDArray[np.uint8] | None = None  # (H, W, 3) as decoded; only with `explain`
 
 
 class Detector:
@@ -63,15 +63,15 @@ class Detector:
         threads: int | None = None,
         remember: int = 0,
     ) -> None:
-        """`model`: a shipped model's name, a model folder, None for the default. `threads`: of the
-        model. `remember`: size of the cache of Results, by the SHA-256 of the file."""
+        """`model`: name of a model, a model folder, or None for the default. `threads`: of ONNX Runtime; None lets it
+        choose. `remember`: number of Results to cache, keyed by the SHA-256 of the file; 0 disables the cache."""
         self.limits = limits
         self._model = model
         self._threads = threads
         self._session: Session | None = None
         self._lock = threading.Lock()
         self._remember = remember
-        self._cache: OrderedDict[tuple[str, Options], Result] = OrderedDict()  # the last used at the end
+        self._cache: OrderedDict[tuple[str, Options], Result] = OrderedDict()  # least recently used first
 
     @property
     def session(self) -> Session:
@@ -96,16 +96,17 @@ class Detector:
         heatmap: bool = False,
         explain: bool = False,
     ) -> Result:
-        """One picture: a path, an http(s) address, bytes, a binary stream, a PIL image, an array (H, W, 3) uint8 in
-        RGB order, or a Source. An image or an array has no records; only its pixels are checked. `threshold` overrides
-        `mode`: at or above it is "ai", below it "real", never "unsure". `explain`: see model/looks.py.
+        """Analyses one picture: a path, an http(s) address, bytes, a binary stream, a PIL image, an array (H, W, 3)
+        uint8 in RGB order, or a Source. An image or an array has no metadata; only its pixels are checked.
+        `threshold` overrides `mode`: a probability at or above it is "ai", below it "real", never "unsure".
+        `explain`: see model/looks.py.
 
-        Raises an InputError that says what is wrong with the picture, a ModelError or a UsageError.
+        Raises InputError, which says what is wrong with the picture, ModelError or UsageError.
         """
         options = self._options(mode, threshold, only, heatmap, explain)
         source = sources.to_source(picture, max_bytes=self.limits.max_bytes)
-        examined = self._examine(source, options)
-        return examined if isinstance(examined, Result) else self._conclude([examined], options)[0]
+        examination = self._examine(source, options)
+        return examination if isinstance(examination, Result) else self._conclude([examination], options)[0]
 
     def detect_many(
         self,
@@ -119,52 +120,53 @@ class Detector:
         batch_size: int = 16,
         jobs: int = 1,
     ) -> Iterator[Result]:
-        """Many pictures, one Result each, in order; one that fails is a Result with `status == "error"`.
-        A Result among them (an input that failed earlier) is passed on.
+        """Analyses many pictures. Yields one Result each, in order; one that fails gives a Result with
+        `status == "error"`. A Result among the inputs (one that failed earlier) is yielded unchanged.
 
         `jobs` threads decode while the network runs. `pictures` is read as the work proceeds, at most
         2 * batch_size + jobs inputs ahead. Raises ModelError or UsageError at once.
         """
         if sources.is_one(pictures):
             raise UsageError(
-                f"{sources.name_of(pictures)}: detect_many takes many pictures; give [it], or call detect"
+                f"{sources.name_of(pictures)}: detect_many needs an iterable of pictures; pass a list or call detect"
             )
         options = self._options(mode, threshold, only, heatmap, explain)
         if batch_size < 1 or jobs < 1:
             raise UsageError("batch_size and jobs must be at least 1")
-        return self._stream(map(self._take, pictures), options, batch_size, jobs)
+        return self._stream(map(self._to_source, pictures), options, batch_size, jobs)
 
-    def _take(self, picture: Picture | Result) -> Source | Result:
+    def _to_source(self, picture: Picture | Result) -> Source | Result:
         """An unreadable input becomes a Result, so that it does not end a long run."""
         if isinstance(picture, Result):
             return picture
         try:
             return sources.to_source(picture, max_bytes=self.limits.max_bytes)
         except InputError as error:
-            return failed(sources.name_of(picture), error)
+            return error_result(sources.name_of(picture), error)
         except ImageProcessError as error:
-            return failed(sources.name_of(picture), InputNotFoundError(str(error)))
+            return error_result(sources.name_of(picture), InputNotFoundError(str(error)))
         except Exception as error:  # noqa: BLE001 (a stream is the caller's: it may raise anything)
-            return failed("stream", CrashedError(f"{type(error).__name__}: {error}"))
+            return error_result("stream", CrashedError(f"{type(error).__name__}: {error}"))
 
     def _stream(
         self, pictures: Iterator[Source | Result], options: Options, batch_size: int, jobs: int
     ) -> Iterator[Result]:
         with ThreadPoolExecutor(jobs, thread_name_prefix="decode") as pool:
-            ahead: deque[Future[_Examined | Result]] = deque()
+            pending: deque[Future[_Examination | Result]] = deque()
             try:
                 while True:
-                    wanted = 2 * batch_size + jobs - len(ahead)
-                    ahead.extend(
-                        pool.submit(self._try_examine, source, options) for source in islice(pictures, wanted)
+                    free_slots = 2 * batch_size + jobs - len(pending)
+                    pending.extend(
+                        pool.submit(self._try_examine, source, options)
+                        for source in islice(pictures, free_slots)
                     )
-                    if not ahead:
+                    if not pending:
                         return
-                    ready = [ahead.popleft().result() for _ in range(min(batch_size, len(ahead)))]
-                    judged = iter(self._conclude([e for e in ready if isinstance(e, _Examined)], options))
-                    yield from (e if isinstance(e, Result) else next(judged) for e in ready)
+                    batch = [pending.popleft().result() for _ in range(min(batch_size, len(pending)))]
+                    results = iter(self._conclude([e for e in batch if isinstance(e, _Examination)], options))
+                    yield from (e if isinstance(e, Result) else next(results) for e in batch)
             finally:
-                for future in ahead:
+                for future in pending:
                     future.cancel()
 
     def _options(
@@ -174,23 +176,23 @@ class Detector:
             lambda: self.session.spec, mode, threshold, only, heatmap=heatmap, explain=explain
         )
         if "provenance" in options.checks:
-            check_trust_list()  # before the first picture
+            check_trust_list()  # a broken list fails before the first picture
         return options
 
-    def _examine(self, source: Source, options: Options) -> _Examined | Result:
+    def _examine(self, source: Source, options: Options) -> _Examination | Result:
         began = time.perf_counter()
         data = sources.read(source, max_bytes=self.limits.max_bytes)
         digest = hashlib.sha256(data).hexdigest()
-        cached = self._recall(digest, options)
+        cached = self._cached_result(digest, options)
         if cached:
             return replace(cached, source=source.name, elapsed_ms=_elapsed_ms(began))
         try:
             image = decode(data, name=source.name, limits=self.limits)
         except InputError as error:
-            examined = self._by_records(source.name, data, digest, options, error)
-            if examined is None:
+            examination = self._examine_metadata_only(source.name, data, digest, options, error)
+            if examination is None:
                 raise
-            return replace(examined, elapsed_s=time.perf_counter() - began)
+            return replace(examination, elapsed_s=time.perf_counter() - began)
         evidence: list[Evidence] = []
         if "provenance" in options.checks:
             evidence += read_provenance(data, image.facts)
@@ -199,79 +201,85 @@ class Detector:
         pixels = self.session.prepare(image.pixels) if options.thresholds else None
         blank = pixels is not None and is_blank(image.pixels)
         elapsed_s = time.perf_counter() - began
-        return _Examined(
+        return _Examination(
             source.name, digest, image.facts, evidence, pixels, elapsed_s, blank, image.note,
             image.pixels if options.explain else None,
         )  # fmt: skip
 
-    def _by_records(
+    def _examine_metadata_only(
         self, name: str, data: bytes, digest: str, options: Options, error: InputError
-    ) -> _Examined | None:
-        """For a file that does not decode: its records, if they say how it was made; else None."""
+    ) -> _Examination | None:
+        """For a file that does not decode: the evidence in its metadata, or None if that does not say how the image
+        was made."""
         facts_and_evidence = (
             read_without_pixels(data, self.limits) if "provenance" in options.checks else None
         )
         note = f"The pixels were not looked at: {str(error).removeprefix(f'{name}: ')}."
-        return facts_and_evidence and _Examined(name, digest, *facts_and_evidence, None, 0.0, note=note)
+        return facts_and_evidence and _Examination(name, digest, *facts_and_evidence, None, 0.0, note=note)
 
-    def _try_examine(self, source: Source | Result, options: Options) -> _Examined | Result:
+    def _try_examine(self, source: Source | Result, options: Options) -> _Examination | Result:
         if isinstance(source, Result):
             return source
         try:
             return self._examine(source, options)
         except InputError as error:
-            return failed(source.name, error)
+            return error_result(source.name, error)
         except Exception as error:  # noqa: BLE001 (one picture must not end a long run)
-            return failed(source.name, CrashedError(f"{source.name}: {type(error).__name__}: {error}"))
+            return error_result(source.name, CrashedError(f"{source.name}: {type(error).__name__}: {error}"))
 
-    def _conclude(self, examined: list[_Examined], options: Options) -> list[Result]:
-        """Run the model on a batch, and decide each picture."""
+    def _conclude(self, examinations: list[_Examination], options: Options) -> list[Result]:
+        """Run the model on a batch, and decide on each picture."""
         began = time.perf_counter()
-        outputs: list[Output | None] = [None] * len(examined)
-        with_pixels = [at for at, one in enumerate(examined) if one.pixels is not None]
-        if with_pixels:
-            batch = self.session.run([e.pixels for e in examined if e.pixels is not None])
-            for at, output in zip(with_pixels, batch, strict=True):
-                outputs[at] = output
-        share_s = (time.perf_counter() - began) / max(1, len(examined))
-        return [self._judge(e, output, options, share_s) for e, output in zip(examined, outputs, strict=True)]
+        outputs: list[Output | None] = [None] * len(examinations)
+        indices = [index for index, one in enumerate(examinations) if one.pixels is not None]
+        if indices:
+            batch = self.session.run([one.pixels for one in examinations if one.pixels is not None])
+            for index, output in zip(indices, batch, strict=True):
+                outputs[index] = output
+        model_s = (time.perf_counter() - began) / max(1, len(examinations))  # per picture
+        return [
+            self._decide(one, output, options, model_s)
+            for one, output in zip(examinations, outputs, strict=True)
+        ]
 
-    def _judge(self, examined: _Examined, output: Output | None, options: Options, share_s: float) -> Result:
-        evidence = list(examined.evidence)
+    def _decide(
+        self, examination: _Examination, output: Output | None, options: Options, model_s: float
+    ) -> Result:
+        evidence = list(examination.evidence)
         spec = self.session.spec if output else None
         if output and spec and options.thresholds:
             evidence.append(
-                model_evidence(output, spec, options.thresholds, examined.image, blank=examined.blank)
+                model_evidence(output, spec, options.thresholds, examination.image, blank=examination.blank)
             )
         verdict = decide(evidence, options.thresholds, spec.grades if spec else None)
         if output and spec:
             maker = maker_detail(evidence, verdict, output, spec)
-            pixels = examined.original
-            looks = None if pixels is None else look_again(pixels, output, self.session)
-            evidence[-1] = _beside(evidence[-1], maker=maker, explain=looks)
+            pixels = examination.original
+            explanation = None if pixels is None else explain_pixels(pixels, output, self.session)
+            evidence[-1] = _with_details(evidence[-1], maker=maker, explain=explanation)
         heat = output.heatmap if output and options.heatmap else None
         result = Result(
-            source=examined.source,
+            source=examination.source,
             status="ok",
-            sha256=examined.sha256,
-            image=examined.image,
-            verdict=_noted(verdict, examined.note),
+            sha256=examination.sha256,
+            image=examination.image,
+            verdict=_with_note(verdict, examination.note),
             evidence=tuple(evidence),
             model=spec.info if spec else None,
-            elapsed_ms=round((examined.elapsed_s + share_s) * 1000, 3),
+            elapsed_ms=round((examination.elapsed_s + model_s) * 1000, 3),
             heatmap=None if heat is None else to_display(heat),
         )
-        self._keep(result, options)
+        self._cache_result(result, options)
         return result
 
-    def _recall(self, digest: str, options: Options) -> Result | None:
+    def _cached_result(self, digest: str, options: Options) -> Result | None:
         with self._lock:
             cached = self._cache.get((digest, options))
             if cached:
                 self._cache.move_to_end((digest, options))
             return cached
 
-    def _keep(self, result: Result, options: Options) -> None:
+    def _cache_result(self, result: Result, options: Options) -> None:
         if not self._remember or options.heatmap or result.sha256 is None:
             return
         with self._lock:
@@ -280,12 +288,12 @@ class Detector:
                 self._cache.popitem(last=False)
 
 
-def _noted(verdict: Verdict, note: str | None) -> Verdict:
+def _with_note(verdict: Verdict, note: str | None) -> Verdict:
     return replace(verdict, reason=f"{verdict.reason} {note}") if note else verdict
 
 
-def _beside(item: Evidence, **details: dict[str, Any] | None) -> Evidence:
-    """`item` with further details."""
+def _with_details(item: Evidence, **details: dict[str, Any] | None) -> Evidence:
+    """`item` with those of `details` that are not None or empty."""
     present = {name: detail for name, detail in details.items() if detail}
     return replace(item, detail={**item.detail, **present}) if present else item
 
@@ -294,6 +302,6 @@ def _elapsed_ms(began_s: float) -> float:
     return round((time.perf_counter() - began_s) * 1000, 3)
 
 
-def failed(source: str, error: ImageProcessError) -> Result:
+def error_result(source: str, error: ImageProcessError) -> Result:
     """The Result of an input that could not be analysed."""
     return Result(source=source, status="error", error=ErrorInfo(error.code, str(error)))

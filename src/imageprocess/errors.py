@@ -8,10 +8,10 @@ ImageProcessError
 │   ├── UnsupportedFormatError unsupported_format  not an image format that we read
 │   ├── CorruptImageError      corrupt             an image format, but it does not decode
 │   ├── InputTimeoutError      timeout             took longer than the limit
-│   └── CrashedError           crashed             the worker died on it
+│   └── CrashedError           crashed             analysing it raised an unexpected error or ended the worker
 ├── ModelError                 model               a model folder is missing, damaged or of another schema
 ├── DataError                  data                a data set cannot be built, imported or read
-├── UsageError                 usage               the caller asked for something that cannot be
+├── UsageError                 usage               an invalid argument or combination of arguments
 └── MissingExtraError          missing_extra       an optional package is not installed; the message names the extra
 """
 
@@ -97,6 +97,6 @@ class MissingExtraError(ImageProcessError):
 
 
 def remedy_in(message: str) -> str | None:
-    """The command that a MissingExtraError's text names, wherever that text has gone into."""
-    found = re.search(r"run: (pip install 'imageprocess\[\w+\]')", message)
-    return found[1] if found else None
+    """The install command in a message that contains the text of a MissingExtraError, or None."""
+    match = re.search(r"run: (pip install 'imageprocess\[\w+\]')", message)
+    return match[1] if match else None

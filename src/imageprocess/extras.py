@@ -9,10 +9,10 @@ from .errors import MissingExtraError
 
 
 @contextmanager
-def require_extra(extra: str, needed: str | None = None) -> Iterator[None]:
-    """Around imports that need `extra`. Raises MissingExtraError, which names the extra and what is missing: `needed`,
-    or the package that could not be imported."""
+def require_extra(extra: str, package: str | None = None) -> Iterator[None]:
+    """Context for imports that need the optional dependencies `extra`. Raises MissingExtraError, which names the extra
+    and the missing package: `package`, or the one that could not be imported."""
     try:
         yield
     except ImportError as error:
-        raise MissingExtraError(needed or error.name or f"the extra {extra}", extra) from error
+        raise MissingExtraError(package or error.name or f"the extra {extra}", extra) from error

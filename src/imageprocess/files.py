@@ -1,4 +1,4 @@
-"""Files that get their name only when they are complete."""
+"""Atomic writes: a file appears under its name only when it is complete."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typing import BinaryIO
 def replacing(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
     """A stream into a temporary file beside `path`, which replaces `path` at the end, or is removed on an exception.
 
-    With `durable`, file and rename are synced to disk first.
+    With `durable`, the file is synced to disk before the rename and its folder after it. Raises OSError, whose
+    `filename` is `path`.
     """
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

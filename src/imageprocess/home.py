@@ -1,4 +1,4 @@
-"""Where the package keeps what a user fetched: models, the trust list. Nothing is created here."""
+"""The folders of downloaded data: models and the trust list. This module creates none of them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ def data_folder() -> Path:
 
 
 def models_home() -> Path:
-    """Below IMAGEPROCESS_HOME where it is set, else below the platform's data folder."""
-    named = os.environ.get(SETTING)
-    return (Path(named).expanduser() if named else data_folder()) / "models"
+    """The folder of downloaded models: in IMAGEPROCESS_HOME if that is set, else in the platform's data folder."""
+    configured = os.environ.get(SETTING)
+    return (Path(configured).expanduser() if configured else data_folder()) / "models"

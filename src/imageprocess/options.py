@@ -38,13 +38,13 @@ def check_options(
         raise UsageError(f"threshold is {threshold!r}; it must be a number between 0 and 1")
     checks = frozenset(CHECKS if only is None else only)
     if not checks or not checks <= set(CHECKS):
-        raise UsageError(f"only must name at least one of {', '.join(CHECKS)}, and nothing else")
+        raise UsageError(f"only is {only!r}; it must contain one or more of {', '.join(CHECKS)}")
     if "model" not in checks:
         return Options(checks, None, heatmap=False, explain=False)
-    facts = spec()
-    if heatmap and not facts.has_heatmap:
-        raise UsageError(f"the model {facts.name} gives no heat map")
-    thresholds = facts.thresholds[mode] if threshold is None else Thresholds(ai=threshold, real=threshold)
+    model = spec()
+    if heatmap and not model.has_heatmap:
+        raise UsageError(f"the model {model.name} has no heat map; choose another model or omit the heat map")
+    thresholds = model.thresholds[mode] if threshold is None else Thresholds(ai=threshold, real=threshold)
     return Options(checks, thresholds, heatmap, explain)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Label = Literal["ai", "real", "unsure"]
 LABELS: tuple[Label, ...] = get_args(Label)
-# How strongly a verdict speaks for its side; `label` names the side, or that the chosen mode gives no answer.
+# Strength of a verdict, independent of the mode; `label` gives the side, or "unsure" if the mode requires more.
 Grade = Literal[
     "very_likely_ai",
     "likely_ai",
@@ -56,7 +56,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """What the container says. width and height in pixels as a person sees them (EXIF orientation applied)."""
+    """Properties of the file. `width` and `height` are in pixels, after applying the EXIF orientation."""
 
     format: str  # "JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "HEIC"
     width: int
@@ -67,7 +67,7 @@ class ImageFacts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecodedImage:
-    """The first frame as a person sees it: sRGB assumed, oriented, alpha laid over white."""
+    """The first frame as displayed: sRGB assumed, EXIF orientation applied, alpha composited over white."""
 
     facts: ImageFacts
     pixels: NDArray[np.uint8] = field(repr=False)  # (H, W, 3) uint8
@@ -75,15 +75,17 @@ class DecodedImage:
         default=None, repr=False
     )  # (H, W) uint8 as stored, None without alpha
     chroma_step: float | None = (
-        None  # a JPEG with half the chroma both ways: how coarse it is, see decode/jpeg.py
+        None  # mean chroma quantisation step of a 4:2:0 JPEG, see decode/jpeg.py; else None
     )
-    reduction: int = 1  # how many times smaller than stored the pixels are each way; 1 but for huge pictures
-    note: str | None = None  # what a person must know of the pixels that were looked at: a sentence
+    reduction: int = (
+        1  # factor by which width and height were reduced in decoding; above 1 only for huge images
+    )
+    note: str | None = None  # a sentence about how the pixels were read, for the verdict's reason
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One item of evidence. `claim` is a sentence for a person, `detail` the machine's facts."""
+    """One item of evidence. `claim` is a sentence for people, `detail` the same as data."""
 
     kind: EvidenceKind
     claim: str
@@ -102,19 +104,21 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer. `probability_ai` is the model's calibrated probability where the model decides or abstains. Where a
-    trusted signature or a watermark decides it is 1.0 or 0.0 (a statement taken at its word, not an estimate); where a
-    record that anyone could have typed does, how often such records were true, or None where other evidence speaks
-    against it. The model's own estimate stays in its evidence."""
+    """The decision. `probability_ai` is the model's calibrated probability if the model decides or abstains; 1.0 or 0.0
+    if a trusted signature or a watermark decides (a statement that is believed, not an estimate); the measured share
+    of true records if an unsigned record decides, or None if other evidence contradicts that record. The model's
+    estimate is in its evidence in each case."""
 
     label: Label
     probability_ai: float | None
     decided_by: DecidedBy
     reason: str
     grade: Grade | None = None  # None only in Verdicts that other code constructs
-    advice: tuple[str, ...] = ()  # what a person can do now: names of texts (web/assets/texts, "advice.NAME")
-    # How often this grade of this model was right on pictures of known origin, see evaluate/grades.py; None: not
-    # measured, or the grade is not the model's.
+    advice: tuple[
+        str, ...
+    ] = ()  # recommended next steps: identifiers of texts (web/assets/texts, "advice.NAME")
+    # Measured accuracy of this grade of this model, see evaluate/grades.py; None: not measured, or the model did not
+    # give the grade.
     measured: Mapping[str, Any] | None = None
 
 
@@ -133,8 +137,8 @@ class ErrorInfo:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
-    """What one input came to. `status == "ok"`: everything but `error` is set (`model` only when it was asked).
-    `status == "error"`: only `source` and `error` are."""
+    """The result of one input. `status == "ok"`: all fields but `error` are set (`model` only if it was run).
+    `status == "error"`: only `source` and `error` are set."""
 
     source: str
     status: Status

@@ -1,6 +1,7 @@
-"""[Evidence] -> Verdict. This module alone decides. Pure: no I/O, no clock, no settings.
+"""[Evidence] -> Verdict. Verdicts are decided only here. Pure: no I/O, no clock, no settings.
 
-The decision table: the first row that matches. verdict.json holds it with the reasons; the pages read the same file.
+The decision table; the first row that matches decides. verdict.json contains it with the reasons; the web pages read
+the same file.
 An "AI claim" is an item that points to "ai" and that anyone could have written: a generator's own metadata, an
 IPTC value, an intact manifest by an untrusted signer, a manifest that nothing could verify.
 
@@ -26,21 +27,21 @@ there to within 0.05 of a half, where it cannot tell. A grade never contradicts 
 side makes it at least "leaning" to that side.
 
 "Sure of the contrary" is probability_ai at or below the threshold for "real" of the high-confidence mode, in every
-mode; never of a blank picture or one smaller than any it was trained on. Each model's own calibration sets it: of
-the AI pictures that the calibration is fitted on, at most one in 200 lies there (train/calibration.py). The mode's
-own threshold would not do: it sets how many errors are accepted where pixels are the only evidence, and would cast
-doubt on many true records. A mode that never abstains (thresholds.ai == thresholds.real) has to pick a side in row
-4 as well: it follows the claim, and the reason shows both. It skips rows 7b and 7a too; the latter exists because
-smaller pictures score more "real" (docs/experiments.md).
+mode; never of a blank picture or one smaller than any it was trained on. Each model's own calibration sets it: at most
+one in 200 of the AI pictures of the calibration data scores that low (train/calibration.py). The threshold of the
+chosen mode is unsuitable: it sets the errors that are accepted if pixels are the only evidence, and would reject many
+true records. A mode that never abstains (thresholds.ai == thresholds.real) has to choose a side in row 4 as well: it
+follows the claim, and the reason gives both. It skips rows 7b and 7a too; the latter exists because smaller pictures
+score more "real" (docs/experiments.md).
 
-Anyone can write a claim, so row 5 states how often such claims were true where that could be counted (`claims` in
-verdict.json, written by bench/claims.py). Evidence against an "ai" that a record or a watermark decides is named in the
-reason (camera facts, a claim of being real, the model); the grade is then one step weaker, and a claim has no
-probability, because there were too few such cases to count. The model's estimate stays in its evidence.
+Anyone can write a claim, so row 5 gives the measured share of true claims (`claims` in verdict.json, written by
+bench/claims.py). Evidence against an "ai" that a record or a watermark decides is given in the reason (camera
+metadata, a claim of being real, the model); the grade is then one step weaker, and a claim has no probability, because
+too few such cases were measured. The model's estimate is in its evidence.
 
-What never decides: EXIF camera facts; a claim of being real without a trusted signature; a
-record that says "edited with an AI" (named in the reason; the model decides who made the picture); a broken
-manifest (the reason warns of it); the absence of any mark.
+These never decide: EXIF camera metadata; a claim of being real without a trusted signature; a record that says
+"edited with an AI" (given in the reason; the model decides who made the picture); a broken manifest (the reason warns
+of it); the absence of any mark.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ _TABLE: dict[str, Any] = json.loads(Path(__file__).with_name("verdict.json").rea
 
 @dataclass(frozen=True, slots=True)
 class _Model:
-    """The model's output, as used in the conditions of the rows."""
+    """The model's output, as used in the conditions of the decision table."""
 
     p: float
     thresholds: Thresholds  # of the chosen mode
@@ -98,9 +99,10 @@ class _Model:
         }
         return {name for name, holds in facts.items() if holds}
 
-    def words(self) -> dict[str, str]:
-        cuts = self.thresholds
-        values = {"p": percent(self.p), "low": percent(cuts.real), "high": percent(cuts.ai)}
+    def placeholders(self) -> dict[str, str]:
+        """Values for the placeholders of a reason."""
+        limits = self.thresholds
+        values = {"p": percent(self.p), "low": percent(limits.real), "high": percent(limits.ai)}
         return values | {name: str(px) for name, px in (self.too_small or {}).items()}
 
 
@@ -109,27 +111,27 @@ def decide(
     thresholds: Thresholds | None,
     measured: Mapping[str, Any] | None = None,
 ) -> Verdict:
-    """The verdict on one picture. `thresholds`: of the chosen mode; None without the model, whose evidence then does
-    not count. `measured`: how often each grade of the model was right (`grades` of its measurements).
+    """The verdict on one picture. `thresholds`: of the chosen mode; None ignores evidence of the model. `measured`: the
+    measured accuracy per grade (`grades` in the model's measurements).
     """
     model = _model(evidence, thresholds)
     items = _deciding(evidence)
     facts = {name for name, item in items.items() if item} | (model.facts() if model else {"may_abstain"})
     row = next(row for row in _TABLE["rows"] if facts.issuperset(row["when"]))
-    beside = _beside(evidence, row, facts)
-    words = {name: item.claim for name, item in (items | beside).items() if item}
-    words |= model.words() if model else {}
-    reason = " ".join([row["reason"], *(_TABLE["asides"][name] for name in beside)])
+    asides = _asides(evidence, row, facts)
+    placeholders = {name: item.claim for name, item in (items | asides).items() if item}
+    placeholders |= model.placeholders() if model else {}
+    reason = " ".join([row["reason"], *(_TABLE["asides"][name] for name in asides)])
     base = row["grade"] if row["grade"] != "model" or model is None else model.grade
-    if "contested" in row and not beside.keys().isdisjoint(_AGAINST):
+    if "contested" in row and not asides.keys().isdisjoint(_AGAINST):
         base = row["contested"]
-    final = _agreeing(base, row["label"])
+    final = _grade_for_label(base, row["label"])
     is_estimate = row.get("measured", False) and final == base
     return Verdict(
         label=row["label"],
         probability_ai=_probability(row, model, contested=base == row.get("contested")),
         decided_by=row["decided_by"],
-        reason=_filled(reason, words),
+        reason=_fill(reason, placeholders),
         grade=final,
         advice=tuple(row["advice"]),
         measured=measured.get(final) if measured and is_estimate else None,
@@ -141,32 +143,32 @@ def _probability(row: dict[str, Any], model: _Model | None, *, contested: bool) 
     if stated == "model":
         return model.p if model else None
     if stated == "claims":
-        counted: float | None = _TABLE["claims"]["probability_ai"]
-        return None if contested else counted
+        measured: float | None = _TABLE["claims"]["probability_ai"]
+        return None if contested else measured
     return float(stated) if stated is not None else None
 
 
 def grade(p: float, modes: Mapping[str, Mapping[str, float]]) -> Grade:
-    """The grade of a probability, by the thresholds of the modes (mode -> "ai" and "real")."""
+    """The grade of the probability `p` (0 to 1), by the thresholds of the modes (mode -> "ai" and "real")."""
     rules = _TABLE["grades"]
-    for word in ("very_likely", "likely"):
-        cuts = modes.get(rules[word])
-        if cuts and p >= cuts["ai"] > cuts["real"]:
-            return _grade(word, "ai")
-        if cuts and p <= cuts["real"] < cuts["ai"]:
-            return _grade(word, "real")
+    for strength in ("very_likely", "likely"):
+        limits = modes.get(rules[strength])
+        if limits and p >= limits["ai"] > limits["real"]:
+            return _grade(strength, "ai")
+        if limits and p <= limits["real"] < limits["ai"]:
+            return _grade(strength, "real")
     if abs(p - 0.5) < rules["leaning"]:
         return "cannot_tell"
     return _grade("leaning", "ai" if p > 0.5 else "real")
 
 
-def _grade(word: str, side: str) -> Grade:
-    name: Grade = f"{word}_{side}"  # type: ignore[assignment]
+def _grade(strength: str, side: str) -> Grade:
+    name: Grade = f"{strength}_{side}"  # type: ignore[assignment]
     return name
 
 
-def _agreeing(base: Grade, label: Label) -> Grade:
-    """`base`, or "leaning" to the label if `base` is not on its side."""
+def _grade_for_label(base: Grade, label: Label) -> Grade:
+    """`base`, or "leaning" to the label if `base` is on the other side."""
     return base if label == "unsure" or base.endswith(f"_{label}") else _grade("leaning", label)
 
 
@@ -192,8 +194,8 @@ def _deciding(evidence: Sequence[Evidence]) -> dict[str, Evidence | None]:
     return {**items, "says_ai": items["signed_ai"] or items["mark"] or items["claim"]}
 
 
-def _beside(evidence: Sequence[Evidence], row: dict[str, Any], facts: set[str]) -> dict[str, Evidence | None]:
-    """The asides of the reason: what did not decide but must be mentioned, each with its item of evidence."""
+def _asides(evidence: Sequence[Evidence], row: dict[str, Any], facts: set[str]) -> dict[str, Evidence | None]:
+    """The asides of the reason: evidence that does not decide but must be given, by the name of its aside."""
     is_ai = row["label"] == "ai"
     asides: dict[str, Evidence | None] = {}
     if is_ai or not {"claim", "leans_ai"}.isdisjoint(row["when"]):
@@ -211,8 +213,8 @@ def _beside(evidence: Sequence[Evidence], row: dict[str, Any], facts: set[str]) 
     return {**({"model_against": None} if against else {}), **present}
 
 
-def _first(evidence: Sequence[Evidence], fits: Callable[[Evidence], bool]) -> Evidence | None:
-    return next((item for item in evidence if fits(item)), None)
+def _first(evidence: Sequence[Evidence], matches: Callable[[Evidence], bool]) -> Evidence | None:
+    return next((item for item in evidence if matches(item)), None)
 
 
 def _is_signed(item: Evidence) -> bool:
@@ -220,7 +222,7 @@ def _is_signed(item: Evidence) -> bool:
 
 
 def is_ai_claim(item: Evidence) -> bool:
-    """Whether the item says that an AI made the image and could have been written by anyone."""
+    """Whether the item says that an AI made the image, without a signature or watermark to back it."""
     if item.points_to != "ai":
         return False
     if item.kind == "c2pa":
@@ -228,9 +230,9 @@ def is_ai_claim(item: Evidence) -> bool:
     return item.kind in ("iptc", "generator_metadata")
 
 
-def _filled(template: str, words: dict[str, str]) -> str:
-    """`template` with its {names} replaced once, since a claim may contain braces."""
+def _fill(template: str, placeholders: dict[str, str]) -> str:
+    """`template` with its {names} replaced in one pass, since a claim may contain braces."""
     parts = template.split("{")
     return parts[0] + "".join(
-        words[name] + rest for name, _, rest in (part.partition("}") for part in parts[1:])
+        placeholders[name] + rest for name, _, rest in (part.partition("}") for part in parts[1:])
     )

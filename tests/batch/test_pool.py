@@ -15,7 +15,7 @@ import pytest
 
 from imageprocess.batch.pool import score_locally
 from imageprocess.batch.score import Task
-from imageprocess.detector import failed
+from imageprocess.detector import error_result
 from imageprocess.errors import CorruptImageError, ModelError
 from imageprocess.types import Source
 from testkit.pictures import encode, plain
@@ -114,7 +114,7 @@ def test_closing_early_ends_workers(task: Task) -> None:
 
 
 def test_failed_inputs_keep_their_order(task: Task) -> None:
-    bad = failed("bad", CorruptImageError("bad: damaged"))
+    bad = error_result("bad", CorruptImageError("bad: damaged"))
     inputs: list[Any] = [Source("a", PICTURE), bad, Source("b", PICTURE)]
     rows = [json.loads(row) for row in score_locally(inputs, task, jobs=1, timeout_s=60)]
     assert [row["source"] for row in rows] == ["a", "bad", "b"]

@@ -199,7 +199,7 @@ def test_audit_reports_files_that_leak_the_class(tmp_path: Path) -> None:
     result = run("audit", tmp_path / "set")
     assert result.exit_code == 1
     assert "FAILED" in result.stderr and "bytes" in result.stderr
-    assert "as they are" in result.stdout and "pictures by source" in result.stdout
+    assert "original files" in result.stdout and "pictures by source" in result.stdout
 
 
 def test_build_from_local_clones(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def test_text_output(folder: Path, detect: Any) -> None:
         "dark.jpg: very likely real"
     )
     assert "\x1b" not in result.output
-    assert result.stderr == "2 pictures: 1 very likely AI-made, 1 very likely real\n"
+    assert result.stderr == "2 images: 1 very likely AI-made, 1 very likely real\n"
     assert detect("bright.png").stderr == "" and detect("bright.png", "dark.jpg", "-q").stderr == ""
 
 

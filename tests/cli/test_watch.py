@@ -71,7 +71,7 @@ def test_watch_resumes_after_restart(start: Start) -> None:
     Path("in/second.jpg").write_bytes(encode(plain(0), "JPEG"))
     Path("in/broken.jpg").write_bytes(encode(plain(0), "JPEG")[:300])
     _until(lambda: len(_records()) == 3, process)
-    assert _interrupt(process).endswith("3 pictures, 1 failed: out.jsonl\n")
+    assert _interrupt(process).endswith("3 images, 1 failed: out.jsonl\n")
     by_name = {Path(record["source"]).name: record for record in _records()}
     assert (
         by_name["first.png"]["verdict"]["label"] == "ai"
@@ -83,7 +83,7 @@ def test_watch_resumes_after_restart(start: Start) -> None:
     Path("in/third.png").write_bytes(encode(plain(0), "PNG"))
     process = start()
     _until(lambda: len(_records()) == 4, process)
-    assert _interrupt(process, signal.SIGTERM).endswith("1 pictures, 0 failed: out.jsonl\n")
+    assert _interrupt(process, signal.SIGTERM).endswith("1 image, 0 failed: out.jsonl\n")
     assert Path(_records()[3]["source"]).name == "third.png"
 
 

@@ -52,10 +52,10 @@ def test_a_sheet_shows_what_a_build_would_take(photos: str, git_root: Path, tmp_
         if "│" in row
     }
     assert shown["files that match"] == "11"
-    assert shown["pictures of them"] == "9"
-    assert shown["duplicates among these"] == "1"
-    assert shown["left out, under 200 px"] == "1"
-    assert shown["left out, does not decode (unsupported_format)"] == "1"
+    assert shown["pictures in these"] == "9"
+    assert shown["duplicates among them"] == "1"
+    assert shown["excluded, under 200 px"] == "1"
+    assert shown["excluded, does not decode (unsupported_format)"] == "1"
     assert shown["formats"] == "JPEG (9)"
     assert shown["sizes"] == "320 x 200 (9)", "as cropped"
     assert shown["cameras"] == "Canon EOS 5D (8)"

@@ -169,7 +169,7 @@ def test_32_bit_tiff_white_is_65535_or_255(tones: list[int], expected: list[int]
 
 @pytest.mark.parametrize("tones", [np.array([[0, 900]], np.float32), np.array([[0, 65536]], np.int32)])
 def test_values_of_other_range_are_unsupported(tones: np.ndarray) -> None:
-    with pytest.raises(UnsupportedFormatError, match=r"a\.tif: its tones .* save it in 8 or 16 bits"):
+    with pytest.raises(UnsupportedFormatError, match=r"a\.tif: .* save it with 8 or 16 bits"):
         decode(encode(Image.fromarray(tones), "TIFF"), name="a.tif")
 
 

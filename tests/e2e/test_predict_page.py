@@ -242,7 +242,9 @@ def test_metadata_claim_is_shown_as_claim(open_page: Open, address: str, tmp_pat
     page = open_page().page
     choose_files(page, path)
     run_check(page)
-    expect(page.locator("h2.verdict")).to_have_text("Made with Stable Diffusion web UI, according to the file")
+    expect(page.locator("h2.verdict")).to_have_text(
+        "Made with Stable Diffusion web UI, according to the file"
+    )
     expect(page.locator(".decided b")).to_have_text("the file’s metadata")
     expect(page.get_by_role("meter")).to_have_attribute(
         "aria-valuetext", "97%, how often such records were true"

@@ -65,7 +65,9 @@ def test_generator_and_camera_metadata_are_shown(open_static: Open, tmp_path: Pa
     page = open_static().page
     choose_private(page, path, street)
     noted = page.get_by_role("article", name="noted.png")
-    expect(noted.get_by_role("heading")).to_have_text("Made with Stable Diffusion web UI, according to the file")
+    expect(noted.get_by_role("heading")).to_have_text(
+        "Made with Stable Diffusion web UI, according to the file"
+    )
     noted.locator(".evidence > summary").click()
     for words in ("a lighthouse", "fog", "Euler a", "It proves:", "It does not prove:", "anyone can copy"):
         expect(noted.locator(".evidence").get_by_role("listitem").first).to_contain_text(words)

@@ -76,7 +76,7 @@ for path in sorted(Path(sys.argv[1]).iterdir())[1:]:""",
         read_dataset(small_dataset), [], ["raw"], commands=[script(tmp_path, silent)], jobs=1, resamples=0
     )
     (not_scored,) = study.record["data"]["not_scored"]
-    assert not_scored["why"] == "brightness says nothing of it" and len(study.pictures) == 23
+    assert not_scored["why"] == "brightness gives no score" and len(study.pictures) == 23
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import sklearn.metrics
 
 from imageprocess.evaluate.metrics import (
     Scored,
-    classes_alike,
+    balance_classes,
     confusion,
     draws,
     expected_calibration_error,
@@ -77,7 +77,7 @@ def test_metrics_match_scikit_learn():
     options = {"sample_weight": weights}
     assert actual["auroc"] == pytest.approx(sklearn.metrics.roc_auc_score(is_ai, scores, **options))
     assert actual["ap"] == pytest.approx(sklearn.metrics.average_precision_score(is_ai, scores, **options))
-    alike = {"sample_weight": classes_alike(is_ai, weights)}
+    alike = {"sample_weight": balance_classes(is_ai, weights)}
     assert actual["brier"] == pytest.approx(sklearn.metrics.brier_score_loss(is_ai, scores, **alike))
     says_ai = scores >= 0.5
     assert actual["balanced_accuracy"] == pytest.approx(

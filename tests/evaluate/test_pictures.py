@@ -103,7 +103,9 @@ def test_single_class_is_rejected_by_name(tmp_path):
 
 
 def test_missing_split_error_lists_available_splits(tmp_path):
-    with pytest.raises(DataError, match=r"no split open_test \(there: val, test\)"):
+    with pytest.raises(
+        DataError, match=r"no split open_test; choose another with --split \(there: val, test\)"
+    ):
         read_dataset(indexed(tmp_path), "open_test")
 
 

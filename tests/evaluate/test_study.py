@@ -109,7 +109,7 @@ def test_data_of_unreadable_images_only_is_rejected(tmp_path, tiny_model_dir):
 def test_worker_processes_give_the_same_scores(study, small_dataset, tiny_model_dir):
     actual = runner.score(read_dataset(small_dataset).pictures, [tiny_model_dir], ["raw", "web"], jobs=2)
     assert np.array_equal(actual.scores[0], study.scores[0])
-    assert actual.good.all() and (actual.sizes == (160, 120)).all()
+    assert actual.is_complete.all() and (actual.sizes == (160, 120)).all()
 
 
 def test_broken_model_is_reported_before_pool_starts(tmp_path, small_dataset, tiny_model_dir):

@@ -25,7 +25,7 @@ from imageprocess.errors import InputError, UsageError
 from imageprocess.provenance import read_provenance
 from imageprocess.provenance.c2pa.cbor import MalformedError, decode_cbor
 from imageprocess.provenance.c2pa.claims import read_claims
-from imageprocess.provenance.c2pa.history import tell
+from imageprocess.provenance.c2pa.history import summarise
 from imageprocess.provenance.c2pa.jumbf import is_sane
 from imageprocess.provenance.containers import Text, read_records
 from imageprocess.provenance.exif import read_exif
@@ -107,7 +107,7 @@ def _cbor(data: bytes) -> None:
 def _claims(data: bytes) -> None:
     report = read_claims(data) if is_sane(data) else None
     if report:
-        tell(report["manifests"], report["active_manifest"], report["manifests"].keys())
+        summarise(report["manifests"], report["active_manifest"], report["manifests"].keys())
         list_manifests(data)
 
 

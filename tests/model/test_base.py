@@ -132,7 +132,7 @@ def test_quantised_weights_do_not_overflow_int16_pairs() -> None:
 
 
 def test_missing_taps_are_rejected(base: Path) -> None:
-    with pytest.raises(ModelError, match=r"from 1 to at most 3"):
+    with pytest.raises(ModelError, match=r"from 1 to 3"):
         add_vit(GraphBuilder(), "pixels", read_tensors(base), [2, 4])
 
 

@@ -48,7 +48,7 @@ def test_probability_near_half_has_range_and_no_side(session: Session) -> None:
     copies = explanation["copies"]
     assert copies["side"] == "neither" and copies["same_side"] is None
     assert 0.45 < copies["lowest"] <= copies["highest"] < 0.55
-    assert "between" in words.explained(explanation)[0]
+    assert "between" in words.explanation(explanation)[0]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 400), (2000, 30)])
@@ -66,7 +66,7 @@ def test_explain_lists_views_and_sources(session: Session) -> None:
     assert set(plain) == {"copies"}
     several = replace(output, view_readings=(1.5, -0.1), view_logits=(2.0,))
     uncut = explain(pixels, several, session)
-    assert "side" not in uncut["views"][0] and len(words.explained(uncut)) == 1
+    assert "side" not in uncut["views"][0] and len(words.explanation(uncut)) == 1
     cuts = {"whole": {"ai": 1.0, "real": -1.0}, "crop": {"ai": 2.0, "real": -0.5}}
     session.spec = replace(session.spec, facts={**session.spec.facts, "training": {"views_alone": cuts}})
     explanation = explain(pixels, several, session)
@@ -74,7 +74,7 @@ def test_explain_lists_views_and_sources(session: Session) -> None:
         {"view": "whole", "reading": 1.5, "side": "ai"},
         {"view": "crop 1", "reading": -0.1, "side": "neither", "logit": 2.0},
     ]
-    text = words.explained(explanation)
+    text = words.explanation(explanation)
     assert text[0].endswith("8 of 8 stay on the AI side.") and "the whole picture looks AI-made" in text[1]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from imageprocess.provenance.c2pa.cbor import MalformedError, decode_cbor
 from imageprocess.provenance.c2pa.claims import read_claims
-from imageprocess.provenance.c2pa.history import tell
+from imageprocess.provenance.c2pa.history import summarise
 from imageprocess.provenance.c2pa.identities import read_identities
 from imageprocess.provenance.file import read_file
 from imageprocess.provenance.inspection import inspect_file
@@ -19,14 +19,14 @@ def test_action_with_non_text_name_is_skipped() -> None:
     store = store_with_claim().replace(b"\x66action\x6cc2pa.created", b"\x66action\x80\x6bc2pa.create")
     report = read_claims(store)
     assert report is not None
-    story = tell(report["manifests"], report["active_manifest"], report["manifests"].keys())
+    story = summarise(report["manifests"], report["active_manifest"], report["manifests"].keys())
     assert story.points_to == "nothing"
 
 
 def test_manifest_store_is_parsed_without_library() -> None:
     report = read_claims(store_with_claim())
     assert report is not None and report["active_manifest"] == "urn:1"
-    story = tell(report["manifests"], "urn:1", report["manifests"].keys())
+    story = summarise(report["manifests"], "urn:1", report["manifests"].keys())
     assert (story.points_to, story.signals) == ("ai", ["fullyGenAIMedia", "mediaUnknownProvenance"])
     assert report["manifests"]["urn:1"]["claim_generator"] == "tool"
 
@@ -58,7 +58,10 @@ def test_real_manifest_stores_claim_ai(name: str, shared_dir: Path) -> None:
     assert store is not None
     report = read_claims(store)
     assert report is not None
-    assert tell(report["manifests"], report["active_manifest"], report["manifests"].keys()).points_to == "ai"
+    assert (
+        summarise(report["manifests"], report["active_manifest"], report["manifests"].keys()).points_to
+        == "ai"
+    )
 
 
 def test_inspection_shows_ingredient_chain_identities_and_soft_bindings() -> None:

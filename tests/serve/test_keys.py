@@ -29,7 +29,7 @@ def test_key_matches_stored_hash(tmp_path: Path) -> None:
     file = tmp_path / "keys"
     write(file, "# ours\n\n" + line("desk", "k1") + line("lab", "k2").replace(" ", "\t  ") + "  # end\n")
     ring = KeyRing(None, file)
-    assert ring.is_asked_for
+    assert ring.is_required
     assert [ring.name_of(key) for key in (b"k1", b"k2", b"k3", b"")] == ["desk", "lab", None, None]
 
 
@@ -41,14 +41,14 @@ def test_keys_from_environment_and_file_are_accepted(tmp_path: Path) -> None:
 
 
 def test_no_keys_configured_means_open_access() -> None:
-    assert not KeyRing(None, None).is_asked_for
+    assert not KeyRing(None, None).is_required
 
 
 def test_empty_key_file_rejects_every_key(tmp_path: Path) -> None:
     file = tmp_path / "keys"
     write(file, "")
     ring = KeyRing(None, file)
-    assert ring.is_asked_for and ring.name_of(b"") is None
+    assert ring.is_required and ring.name_of(b"") is None
 
 
 def test_key_file_is_reloaded_without_restart(tmp_path: Path) -> None:
@@ -78,8 +78,8 @@ def test_invalid_key_file_keeps_previous_keys(tmp_path: Path, caplog: pytest.Log
         ("desk\n", "line 1 is not a name"),
         ("\n\ndesk " + "0" * 63 + "\n", "line 3 is not a name"),
         ("two words " + "0" * 64 + "\n", "line 1 is not a name"),
-        (line("a", "k") * 2, "line 2 gives the name a a second time"),
-        (line("API_KEY", "k"), "line 1 gives the name API_KEY a second time"),
+        (line("a", "k") * 2, "line 2 repeats the name a"),
+        (line("API_KEY", "k"), "line 1 repeats the name API_KEY"),
     ],
 )
 def test_key_file_error_names_problem(text: str, says: str) -> None:

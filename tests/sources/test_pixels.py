@@ -82,7 +82,7 @@ def test_transparency_is_kept() -> None:
 def test_invalid_array_error_names_expected_shape(array: Any, tiny_model_dir: Path) -> None:
     with pytest.raises(UsageError, match="give height x width x 3 uint8"):
         imageprocess.detect(array, model=tiny_model_dir)
-    with pytest.raises(UsageError, match="detect_many takes many"):
+    with pytest.raises(UsageError, match="detect_many needs an iterable"):
         imageprocess.detect_many(array, model=tiny_model_dir)
 
 

@@ -9,7 +9,7 @@ import csv
 import sys
 from pathlib import Path
 
-from imageprocess.detector import Detector, failed
+from imageprocess.detector import Detector, error_result
 from imageprocess.errors import InputError
 from imageprocess.types import Result, Source
 
@@ -34,7 +34,7 @@ def detect_provenance(detector: Detector, path: Path) -> Result:
     try:
         return detector.detect(Source(path.name, path.read_bytes()), only=("provenance", "watermark"))
     except InputError as error:
-        return failed(path.name, error)
+        return error_result(path.name, error)
 
 
 def is_right(row: dict[str, str], result: Result) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from .. import sources
-from ..detector import failed
+from ..detector import error_result
 from ..errors import CorruptImageError, InputError, MissingExtraError, UsageError
 from ..sources.remote import is_uri, list_uri
 from ..types import Result, Source
@@ -33,7 +33,7 @@ class Shard:
     kind: Literal["tar", "parquet"]
     first: int = 0
     column: str | None = None  # Parquet: the image column; None if there is only one
-    named: bool = True  # False: found in a folder, where Parquet files without images are allowed
+    is_explicit: bool = True  # False: listed from a folder, where Parquet files without images are allowed
 
 
 # A Result stands for an input that failed before it could be read, e.g. a damaged shard.
@@ -43,7 +43,7 @@ Item = Input | Shard
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The inputs named on the command line."""
+    """The inputs given on the command line."""
 
     arguments: tuple[str, ...] = ()
     from_list: Path | None = None  # a file of paths and URIs, one per line
@@ -55,17 +55,17 @@ class Inputs:
             yield from _expand(argument, self.recursive, self.column)
         if self.from_list is not None:
             with self.from_list.open("rb") as lines:
-                yield from _listed(lines, self.column)
+                yield from _from_list(lines, self.column)
 
     def count(self) -> int | None:
         """Estimated number of images, for the progress line. Shards are counted without reading the images; None if
         that is not possible."""
         total = 0
         for item in self.items():
-            held = _count_in(item) if isinstance(item, Shard) else 1
-            if held is None:
+            count = _count_in(item) if isinstance(item, Shard) else 1
+            if count is None:
                 return None
-            total += held
+            total += count
         return total
 
 
@@ -78,16 +78,17 @@ def open_shard(shard: Shard, *, max_bytes: int) -> Iterator[Input]:
     else:
         from .parquet import read_pictures
 
-        inputs = read_pictures(shard.name, shard.column, max_bytes=max_bytes, must_hold=shard.named)
+        inputs = read_pictures(shard.name, shard.column, max_bytes=max_bytes, required=shard.is_explicit)
     try:
-        for number, one in enumerate(inputs):
+        for number, item in enumerate(inputs):
             if number >= shard.first:
-                yield one
+                yield item
     except MissingExtraError:  # the same for every shard
         raise
     except Exception as error:  # noqa: BLE001 (each store has its own errors; one shard must not end the job)
-        shown = sources.display_name(shard.name)
-        yield failed(shown, CorruptImageError(f"{shown}: cannot be read ({type(error).__name__}: {error})"))
+        name = sources.display_name(shard.name)
+        problem = CorruptImageError(f"{name}: cannot be read ({type(error).__name__}: {error})")
+        yield error_result(name, problem)
 
 
 def flatten(items: Iterable[Item], *, max_bytes: int) -> Iterator[Input]:
@@ -111,8 +112,9 @@ def _count_in(shard: Shard) -> int | None:
     return count_pictures(shard.name)
 
 
-def name_of(one: Input) -> str:
-    return one.source if isinstance(one, Result) else one.name
+def name_of(item: Input) -> str:
+    """The name of the input, as in its row."""
+    return item.source if isinstance(item, Result) else item.name
 
 
 def skip_done(items: Iterator[Item], done: Iterable[str], *, max_bytes: int) -> Iterator[Item]:
@@ -148,36 +150,36 @@ def skip_done(items: Iterator[Item], done: Iterable[str], *, max_bytes: int) -> 
 
 def _expand(argument: str, recursive: bool, column: str | None) -> Iterator[Item]:
     if is_uri(argument):
-        yield from _listed_at(argument, recursive, column)
+        yield from _expand_uri(argument, recursive, column)
     elif os.path.isdir(argument):  # noqa: PTH112 (Path.is_dir raises on names that are too long)
         yield from _shards_in(Path(argument), recursive, column)
         yield from sources.expand([argument], recursive=recursive)
     else:
         for source in sources.expand([argument], recursive=recursive):
-            yield _named(str(source.path), column, source)
+            yield _to_item(str(source.path), column, source)
 
 
-def _listed_at(uri: str, recursive: bool, column: str | None) -> Iterator[Item]:
+def _expand_uri(uri: str, recursive: bool, column: str | None) -> Iterator[Item]:
     try:
-        listed = list_uri(uri, recursive=recursive)
+        names = list_uri(uri, recursive=recursive)
     except InputError as error:
-        yield failed(sources.display_name(uri), error)
+        yield error_result(sources.display_name(uri), error)
         return
-    for one in listed:
-        item = _named(one, column)
+    for name in names:
+        item = _to_item(name, column)
         if isinstance(item, Shard):
-            yield replace(item, named=one == uri or glob.has_magic(uri))
-        elif one == uri or sources.promises_a_picture(one):
+            yield replace(item, is_explicit=name == uri or glob.has_magic(uri))
+        elif name == uri or sources.has_picture_suffix(name):
             yield item
 
 
-def _listed(lines: BinaryIO, column: str | None) -> Iterator[Item]:
+def _from_list(lines: BinaryIO, column: str | None) -> Iterator[Item]:
     for source in sources.from_list(lines):
         # Path would collapse the two slashes.
-        yield _named(source.name if is_uri(source.name) else str(source.path), column, source)
+        yield _to_item(source.name if is_uri(source.name) else str(source.path), column, source)
 
 
-def _named(name: str, column: str | None, source: Source | None = None) -> Item:
+def _to_item(name: str, column: str | None, source: Source | None = None) -> Item:
     lower = name.lower()
     for suffix, kind in _KINDS.items():
         if lower.endswith(suffix):
@@ -192,6 +194,6 @@ def _shards_in(folder: Path, recursive: bool, column: str | None) -> Iterator[Sh
     for parent, children, names in os.walk(folder):
         children[:] = sorted(child for child in children if not child.startswith(".")) if recursive else []
         for name in sorted(names):
-            item = _named(str(Path(parent, name)), column)
+            item = _to_item(str(Path(parent, name)), column)
             if isinstance(item, Shard) and not name.startswith(".") and sources.may_open(item.name):
-                yield replace(item, named=False)
+                yield replace(item, is_explicit=False)

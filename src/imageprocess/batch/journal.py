@@ -7,7 +7,7 @@
                                         of such files as one table
 
 A part is renamed to its final name only after it has been synced to disk. However the process ends, every named part is
-complete, and the parts hold the rows of the first inputs without a gap.
+complete, and the parts contain the rows of the first inputs without a gap.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ _JOB, _LOCK = "job.json", "lock"
 
 
 class Journal:
-    """The parts of one job, held by one process at a time."""
+    """The parts of one job, locked by one process at a time."""
 
     def __init__(self, out: Path, options: Mapping[str, Any], *, resume: bool, overwrite: bool) -> None:
         """Raises UsageError if `out` or its parts exist and neither `resume` nor `overwrite` is given, if the options
-        have changed or are not known, or if another process holds the job."""
+        have changed or are not known, or if another process has locked the job."""
         self.out = out
         self.folder = out.with_name(f"{out.name}.parts")
-        self._answered = out.with_name(f".{out.name}.{_JOB}")
+        self._options_file = out.with_name(f".{out.name}.{_JOB}")
         for leftover in out.parent.glob(f".{self.folder.name}.*.done"):
             shutil.rmtree(leftover)
         self.finished = resume and out.exists() and not self.folder.exists()
         if self.finished:
-            self._check_answered(options)
+            self._check_finished(options)
             return
         if not (resume or overwrite) and (out.exists() or self.folder.exists()):
-            what = f"{out} exists" if out.exists() else f"an unfinished job exists ({self.folder})"
-            raise UsageError(f"{what}; use --resume to continue it, or --overwrite to start again")
+            problem = f"{out} exists" if out.exists() else f"an unfinished job exists ({self.folder})"
+            raise UsageError(f"{problem}; use --resume to continue it, or --overwrite to start again")
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = self._take_lock()
+        self._lock = self._acquire_lock()
         try:
             if not resume:
                 self._clear()
@@ -55,13 +55,13 @@ class Journal:
             self._lock.close()
             raise
 
-    def _take_lock(self) -> BinaryIO:
+    def _acquire_lock(self) -> BinaryIO:
         lock = (self.folder / _LOCK).open("wb")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # released by the kernel when the process ends
         except OSError as error:
             lock.close()
-            raise UsageError(f"{self.folder}: in use by another process") from error
+            raise UsageError(f"{self.folder}: in use by another process; wait for it to end") from error
         return lock
 
     def _clear(self) -> None:
@@ -74,23 +74,23 @@ class Journal:
         if not path.exists():
             with replacing(path, durable=True) as stream:
                 stream.write(json.dumps(options, sort_keys=True, indent=1).encode())
-        elif changed := _changed(path, options):
+        elif differing := _differing_options(path, options):
             raise UsageError(
-                f"{self.folder}: started with a different {changed}; use the same, or --overwrite to start again"
+                f"{self.folder}: started with a different {differing}; use the same, or --overwrite to start again"
             )
 
-    def _check_answered(self, options: Mapping[str, Any]) -> None:
+    def _check_finished(self, options: Mapping[str, Any]) -> None:
         """Check that `out` was written by a job with these options, and not by another program."""
         try:
-            changed = _changed(self._answered, options)
+            differing = _differing_options(self._options_file, options)
         except (OSError, ValueError) as error:
             raise UsageError(
-                f"{self.out}: not known to be output of this job (no {self._answered.name} beside it);"
+                f"{self.out}: not known to be output of this job (no {self._options_file.name} beside it);"
                 " use --overwrite to replace it"
             ) from error
-        if changed:
+        if differing:
             raise UsageError(
-                f"{self.out}: finished with a different {changed}; use --overwrite to start again"
+                f"{self.out}: finished with a different {differing}; use --overwrite to start again"
             )
 
     def _parts(self) -> list[Path]:
@@ -130,12 +130,12 @@ class Journal:
                 for path in self._parts():
                     with path.open("rb") as part:
                         shutil.copyfileobj(part, stream, 1 << 20)
-        with replacing(self._answered, durable=True) as stream:
+        with replacing(self._options_file, durable=True) as stream:
             stream.write((self.folder / _JOB).read_bytes())
         # Rename first: a half-deleted folder would look like an unfinished job.
-        gone = self.folder.with_name(f".{self.folder.name}.{os.getpid()}.done")
-        self.folder.rename(gone)
-        shutil.rmtree(gone)
+        renamed = self.folder.with_name(f".{self.folder.name}.{os.getpid()}.done")
+        self.folder.rename(renamed)
+        shutil.rmtree(renamed)
         self.close()
 
     def close(self) -> None:
@@ -149,7 +149,7 @@ class Journal:
         self.close()
 
 
-def _changed(path: Path, options: Mapping[str, Any]) -> str:
+def _differing_options(path: Path, options: Mapping[str, Any]) -> str:
     """The names of the options that differ from those in `path`; empty if none do."""
-    held = json.loads(path.read_text(encoding="utf-8"))
-    return ", ".join(key for key, value in options.items() if held.get(key) != value)
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    return ", ".join(key for key, value in options.items() if stored.get(key) != value)

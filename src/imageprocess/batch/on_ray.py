@@ -6,7 +6,7 @@ into rows. Rows arrive in input order, and the driver commits them as those of t
 
 An actor requests half a core although it uses a whole one. This leaves room for the readers, without which the actors
 would deadlock, and lets the actors of a lost node move to others. Work lost with a node is repeated from the inputs
-that the driver holds.
+that the driver still has.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .score import Scorer, Task
 _PIECE = 64  # image names per reading task; a shard is one task
 _WINDOW = 512  # pieces: 32,768 images, or 512 shards
 _BATCH = 16
-_ACTORS_A_READER = 4  # an actor reads about 20 MB/s (docs/scale.md)
+_ACTORS_PER_READER = 4  # an actor consumes about 20 MB/s (docs/scale.md)
 _ACTOR_CPUS = 0.5
 _READER_CPUS = 0.25  # must differ from the actors', or Ray Data fuses the two operators
 
@@ -40,8 +40,8 @@ def score_on_ray(items: Iterator[Item], task: Task, *, actors: int) -> Iterator[
     """
     with require_extra("batch", "ray[data], which the ray engine needs,"):
         import ray
-    joined = ray.is_initialized()
-    if not joined:
+    was_connected = ray.is_initialized()
+    if not was_connected:
         ray.init(log_to_driver=False, logging_level=logging.WARNING, include_dashboard=False)
     try:
         cores = int(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call]
@@ -49,7 +49,7 @@ def score_on_ray(items: Iterator[Item], task: Task, *, actors: int) -> Iterator[
         while window := list(islice(pieces, _WINDOW)):
             yield from _score_window(window, task, actors or max(1, cores - 1))
     finally:
-        if not joined:
+        if not was_connected:
             ray.shutdown()
 
 
@@ -79,14 +79,14 @@ def _score_window(window: list[list[Item]], task: Task, actors: int) -> Iterator
     context.enable_progress_bars = False  # the command shows its own progress
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     pieces = [{"piece": pickle.dumps(piece)} for piece in window]
-    here = Path.cwd()
-    readers = TaskPoolStrategy(max(1, actors // _ACTORS_A_READER))
+    folder = Path.cwd()
+    readers = TaskPoolStrategy(max(1, actors // _ACTORS_PER_READER))
     inputs = ray.data.from_items(pieces, override_num_blocks=len(pieces)).map_batches(
-        _Reader(task.max_bytes, here), batch_size=1, num_cpus=_READER_CPUS, compute=readers
+        _Reader(task.max_bytes, folder), batch_size=1, num_cpus=_READER_CPUS, compute=readers
     )
     rows = inputs.map_batches(
         _Actor,
-        fn_constructor_args=(task, here),
+        fn_constructor_args=(task, folder),
         batch_size=_BATCH,
         num_cpus=_ACTOR_CPUS,
         compute=ActorPoolStrategy(size=actors),
@@ -103,25 +103,25 @@ class _Reader:
         self._folder = folder
 
     def __call__(self, batch: dict[str, Any]) -> Iterator[dict[str, list[bytes]]]:
-        _stand_in(self._folder)
+        _change_folder(self._folder)
         for piece in batch["piece"]:
             inputs = flatten(pickle.loads(piece), max_bytes=self._max_bytes)
-            while some := [pickle.dumps(one) for one in islice(inputs, _BATCH)]:
-                yield {"input": some}
+            while chunk := [pickle.dumps(item) for item in islice(inputs, _BATCH)]:
+                yield {"input": chunk}
 
 
 class _Actor:
     """Holds a loaded model on one core of the cluster."""
 
     def __init__(self, task: Task, folder: Path) -> None:
-        _stand_in(folder)
+        _change_folder(folder)
         self._scorer = Scorer(task)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
-        return {"row": self._scorer.score([pickle.loads(one) for one in batch["input"]])}
+        return {"row": self._scorer.score([pickle.loads(item) for item in batch["input"]])}
 
 
-def _stand_in(folder: Path) -> None:
+def _change_folder(folder: Path) -> None:
     """Change to the driver's working directory, if this node has it, so that relative names resolve."""
     with contextlib.suppress(OSError):
         os.chdir(folder)

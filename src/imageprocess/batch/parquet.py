@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..detector import failed
+from ..detector import error_result
 from ..errors import (
     CorruptImageError,
     InputError,
@@ -20,38 +20,41 @@ from ..sources import display_name
 from ..sources.remote import open_named
 from ..types import Result, Source
 
-_ROWS_READ = 16  # images in memory at a time
-_ROWS_A_GROUP = 10_000
+_READ_ROWS = 16  # images in memory at a time
+_ROWS_PER_GROUP = 10_000
 
 
 def read_pictures(
-    name: str, column: str | None, *, max_bytes: int, must_hold: bool = True
+    name: str, column: str | None, *, max_bytes: int, required: bool = True
 ) -> Iterator[Source | Result]:
-    """The image of each row, named NAME#ROW. The column holds bytes, or structs with a field `bytes` (as written by
+    """The image of each row, named NAME#ROW. The column contains bytes, or structs with a field `bytes` (as written by
     Hugging Face). A damaged file ends in a failed row. A file without a recognisable image column yields a failed row,
-    or nothing if not `must_hold` and no column holds bytes."""
+    or nothing if not `required` and no column contains bytes."""
     arrow = _arrow()
     from pyarrow import parquet
 
-    shown = display_name(name)
+    display = display_name(name)
     row = 0
     try:
         with open_named(name) as stream:
             # Small buffers instead of whole column chunks: a row group may hold gigabytes of images.
             file = parquet.ParquetFile(stream, buffer_size=1 << 20, pre_buffer=False)
-            chosen = _picture_column(file.schema_arrow, column, shown, must_hold)
-            if chosen is None:
+            picture_column = _picture_column(file.schema_arrow, column, display, required)
+            if picture_column is None:
                 return
-            for batch in file.iter_batches(batch_size=_ROWS_READ, columns=[chosen], use_threads=False):
+            for batch in file.iter_batches(
+                batch_size=_READ_ROWS, columns=[picture_column], use_threads=False
+            ):
                 for value in batch.column(0):
-                    yield _picture(value.as_py(), f"{shown}#{row}", max_bytes)
+                    yield _picture(value.as_py(), f"{display}#{row}", max_bytes)
                     row += 1
     except InputError as error:
-        yield failed(shown, error)
+        yield error_result(display, error)
     except (arrow.ArrowException, OSError) as error:
         damage = " ".join(str(error).split())[:200]
-        yield failed(
-            shown, CorruptImageError(f"{shown}: the Parquet file is damaged; later rows are lost ({damage})")
+        yield error_result(
+            display,
+            CorruptImageError(f"{display}: the Parquet file is damaged; later rows are lost ({damage})"),
         )
 
 
@@ -68,30 +71,30 @@ def count_rows(name: str) -> int | None:
 def _picture(value: Any, name: str, max_bytes: int) -> Source | Result:
     data = value.get("bytes") if isinstance(value, dict) else value
     if data is None:
-        return failed(name, CorruptImageError(f"{name}: the row contains no image"))
+        return error_result(name, CorruptImageError(f"{name}: the row contains no image"))
     if len(data) > max_bytes:
-        return failed(name, TooLargeError(f"{name}: {len(data):,} bytes; the limit is {max_bytes:,}"))
+        return error_result(name, TooLargeError(f"{name}: {len(data):,} bytes; the limit is {max_bytes:,}"))
     return Source(name, data)
 
 
-def _picture_column(schema: Any, column: str | None, shown: str, must_hold: bool) -> str | None:
+def _picture_column(schema: Any, column: str | None, display: str, required: bool) -> str | None:
     from pyarrow import types
 
-    def holds_bytes(kind: Any) -> bool:
+    def has_bytes(kind: Any) -> bool:
         if types.is_struct(kind):
             return any(kind.field(i).name == "bytes" for i in range(kind.num_fields))
         return bool(types.is_binary(kind) or types.is_large_binary(kind))
 
-    columns = [field.name for field in schema if holds_bytes(field.type)]
+    columns = [field.name for field in schema if has_bytes(field.type)]
     if column is not None and column in columns:
         return column
     if column is None and len(columns) == 1:
         return str(columns[0])
-    if column is None and not columns and not must_hold:
+    if column is None and not columns and not required:
         return None
     problem = f"no column {column!r} with bytes" if column else f"{len(columns)} columns contain bytes"
     raise UnsupportedFormatError(
-        f"{shown}: {problem}; choose one with --image-column (columns: {', '.join(schema.names)})"
+        f"{display}: {problem}; choose one with --image-column (columns: {', '.join(schema.names)})"
     )
 
 
@@ -101,9 +104,9 @@ def write_rows(lines: Iterable[str], stream: BinaryIO) -> None:
     from pyarrow import parquet
 
     schema = arrow.schema([(name, getattr(arrow, kind)()) for name, (kind, _) in _COLUMNS.items()])
-    waiting = iter(lines)
+    remaining = iter(lines)
     with parquet.ParquetWriter(stream, schema, compression="zstd") as writer:
-        while records := [json.loads(line) for line in islice(waiting, _ROWS_A_GROUP)]:
+        while records := [json.loads(line) for line in islice(remaining, _ROWS_PER_GROUP)]:
             columns = [
                 arrow.array([_value(record, path) for record in records], schema.field(name).type)
                 for name, (_, path) in _COLUMNS.items()
@@ -111,7 +114,7 @@ def write_rows(lines: Iterable[str], stream: BinaryIO) -> None:
             writer.write_table(arrow.Table.from_arrays(columns, schema=schema))
 
 
-def read_facts(path: Path) -> Iterator[tuple[str, str]]:
+def read_statuses(path: Path) -> Iterator[tuple[str, str]]:
     """`source` and `status` of each row of a file written by `write_rows`."""
     _arrow()
     from pyarrow import parquet
@@ -155,7 +158,7 @@ def _value(record: dict[str, Any], path: tuple[str, ...]) -> Any:
 
 
 def require() -> None:
-    """Raise MissingExtraError if pyarrow is missing, before the job rather than at its end."""
+    """Raise MissingExtraError at the start of a job, not at its end, if pyarrow is missing."""
     _arrow()
 
 

@@ -20,7 +20,7 @@ from multiprocessing.context import ForkServerContext, SpawnContext
 from pathlib import Path
 from typing import Any
 
-from ..detector import failed
+from ..detector import error_result
 from ..errors import CrashedError, ImageProcessError, InputError, InputTimeoutError, ModelError
 from ..report.records import to_json
 from ..types import Result
@@ -29,33 +29,33 @@ from .score import Scorer, Task
 
 CHUNK = 16  # inputs sent at a time
 _CHUNK_BYTES = 8_000_000  # of image data sent with them
-_AHEAD = 3  # chunks in progress or finished per worker
+_CHUNKS_PER_WORKER = 3  # in progress, or finished and not yet yielded
 _START_S = 120.0  # time for a worker to load the model, on a busy machine
 
 
 def score_locally(inputs: Iterable[Input], task: Task, *, jobs: int, timeout_s: float) -> Iterator[str]:
     """One row per input, in order. Raises ModelError if a worker cannot load the model."""
-    with contextlib.closing(judge_locally(inputs, task, jobs=jobs, timeout_s=timeout_s)) as results:
+    with contextlib.closing(analyse_in_processes(inputs, task, jobs=jobs, timeout_s=timeout_s)) as results:
         for result in results:
             yield to_json(result)
 
 
-def judge_locally(
+def analyse_in_processes(
     inputs: Iterable[Input], task: Task, *, jobs: int, timeout_s: float, chunk_size: int = CHUNK
 ) -> Generator[Result]:
     """One Result per input, in order. Raises ModelError if a worker cannot load the model."""
     workers = _Workers(task, timeout_s)
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="batch")
-    ahead: deque[Future[list[Result]]] = deque()
+    pending: deque[Future[list[Result]]] = deque()
     try:
         for chunk in _chunks(inputs, chunk_size):
-            ahead.append(pool.submit(workers.judge, chunk))
-            if len(ahead) >= _AHEAD * jobs:
-                yield from ahead.popleft().result()
-        while ahead:
-            yield from ahead.popleft().result()
+            pending.append(pool.submit(workers.analyse, chunk))
+            if len(pending) >= _CHUNKS_PER_WORKER * jobs:
+                yield from pending.popleft().result()
+        while pending:
+            yield from pending.popleft().result()
     finally:
-        for future in ahead:
+        for future in pending:
             future.cancel()
         workers.stop()  # results in progress would be discarded
         pool.shutdown()
@@ -64,13 +64,13 @@ def judge_locally(
 
 def _chunks(inputs: Iterable[Input], size: int) -> Iterator[list[Input]]:
     chunk: list[Input] = []
-    weight = 0
-    for one in inputs:
-        chunk.append(one)
-        weight += 0 if isinstance(one, Result) or one.data is None else len(one.data)
-        if len(chunk) == size or weight > _CHUNK_BYTES:
+    data_bytes = 0
+    for item in inputs:
+        chunk.append(item)
+        data_bytes += 0 if isinstance(item, Result) or item.data is None else len(item.data)
+        if len(chunk) == size or data_bytes > _CHUNK_BYTES:
             yield chunk
-            chunk, weight = [], 0
+            chunk, data_bytes = [], 0
     if chunk:
         yield chunk
 
@@ -84,33 +84,33 @@ class _DiedError(Exception):
 
 
 class _Workers:
-    """One worker process for each thread that calls `judge`."""
+    """One worker process for each thread that calls `analyse`."""
 
     def __init__(self, task: Task, timeout_s: float) -> None:
         self._task = task
         self._timeout_s = timeout_s
-        self._mine = threading.local()
+        self._local = threading.local()  # .worker: the worker of this thread
         self._all: set[_Worker] = set()
         self._lock = threading.Lock()
         self._stopped = False
 
-    def judge(self, chunk: list[Input]) -> list[Result]:
+    def analyse(self, chunk: list[Input]) -> list[Result]:
         try:
-            return self._ask(chunk)
+            return self._submit(chunk)
         except _DiedError as died:
             if len(chunk) == 1:
                 name = name_of(chunk[0])
-                return [failed(name, died.error(f"{name}: {died}"))]
-        return [result for one in chunk for result in self.judge([one])]
+                return [error_result(name, died.error(f"{name}: {died}"))]
+        return [result for item in chunk for result in self.analyse([item])]
 
-    def _ask(self, chunk: list[Input]) -> list[Result]:
-        worker: _Worker | None = getattr(self._mine, "worker", None)
+    def _submit(self, chunk: list[Input]) -> list[Result]:
+        worker: _Worker | None = getattr(self._local, "worker", None)
         if worker is None:
-            worker = self._mine.worker = self._start()
+            worker = self._local.worker = self._start()
         try:
-            return worker.ask(chunk, self._timeout_s)
+            return worker.analyse(chunk, self._timeout_s)
         except _DiedError:
-            self._mine.worker = None
+            self._local.worker = None
             with self._lock:
                 self._all.discard(worker)
             worker.close()
@@ -143,19 +143,19 @@ class _Worker:
 
     def __init__(self, task: Task) -> None:
         context = _context()
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_work, args=(theirs, task, Path.cwd()), daemon=True)
+        self._pipe, child_end = context.Pipe()
+        self._process = context.Process(target=_work, args=(child_end, task, Path.cwd()), daemon=True)
         self._process.start()
-        theirs.close()  # so that the pipe closes when the worker dies
-        self._loaded = False
+        child_end.close()  # so that the pipe closes when the worker dies
+        self._is_loaded = False
 
-    def ask(self, chunk: list[Input], timeout_s: float) -> list[Result]:
+    def analyse(self, chunk: list[Input], timeout_s: float) -> list[Result]:
         """Raises _DiedError, or ModelError if the model cannot be loaded."""
-        if not self._loaded:
+        if not self._is_loaded:
             problem = self._receive(_START_S)
             if problem is not None:
                 raise ModelError(problem)
-            self._loaded = True
+            self._is_loaded = True
         try:
             self._pipe.send(chunk)
         except OSError as error:
@@ -181,7 +181,7 @@ class _Worker:
 
 
 def _work(pipe: Connection, task: Task, folder: Path) -> None:
-    """Worker process: load the model, then answer until the other end of the pipe is closed."""
+    """Worker process: load the model, then analyse chunks until the other end of the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     warnings.filterwarnings("ignore", module=r"PIL\.")
     os.chdir(folder)  # relative names refer to the caller's directory, not to that of the fork server
@@ -193,7 +193,7 @@ def _work(pipe: Connection, task: Task, folder: Path) -> None:
     with contextlib.suppress(EOFError, OSError):
         pipe.send(None)
         while True:
-            pipe.send(scorer.judge(pipe.recv()))
+            pipe.send(scorer.analyse(pipe.recv()))
 
 
 def _context() -> SpawnContext | ForkServerContext:

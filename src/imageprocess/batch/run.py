@@ -19,9 +19,9 @@ from .journal import Journal
 from .score import Task
 
 Engine = Literal["local", "ray"]
-_PART_ROWS = 2_000  # committed at a time,
+_PART_ROWS = 2_000  # committed at a time
+_PART_S = 15.0  # rows are also committed after this time: the most work that a kill can lose
 _REMEDY = re.compile(r"pip install 'imageprocess\[\w+\]'|imageprocess trust update")
-_PART_S = 15.0  # or after this time: the most work that a kill can lose
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Summary:
     """Progress of a job."""
 
     rows: int = 0  # including those of earlier runs
-    failed: int = 0  # of them
+    failed: int = 0  # rows with an error
     resumed: int = 0  # rows from earlier runs
     elapsed_s: float = 0.0
     remedies: Counter[str] = field(
@@ -67,10 +67,10 @@ def run(
         require()
     with Journal(job.out, _options(job), resume=resume, overwrite=overwrite) as journal:
         summary = Summary()
-        rows = _read_rows(job.out) if journal.finished else map(_facts, journal.committed())
-        items = skip_done(job.inputs.items(), _names(rows, summary), max_bytes=job.task.max_bytes)
+        rows = _read_rows(job.out) if journal.finished else map(_source_and_status, journal.committed())
+        items = skip_done(job.inputs.items(), _count_names(rows, summary), max_bytes=job.task.max_bytes)
         if journal.finished:
-            _check_none_is_new(items, job.task)
+            _check_no_new_inputs(items, job.task)
             return summary
         _commit_all(_engine(job, items), journal, summary, report)
         journal.finish()
@@ -84,8 +84,8 @@ def _options(job: Job) -> dict[str, object]:
     del options["reuse"], options["model"], options["heatmap"], options["explain"]
     if task.only is None or "model" in task.only:
         options["model"] = load_spec(registry.resolve(task.model)).onnx_sha256
-    plain: dict[str, object] = json.loads(json.dumps(options))
-    return plain
+    as_stored: dict[str, object] = json.loads(json.dumps(options))  # tuples become lists
+    return as_stored
 
 
 def _engine(job: Job, items: Iterator[Item]) -> Iterator[str]:
@@ -99,14 +99,13 @@ def _engine(job: Job, items: Iterator[Item]) -> Iterator[str]:
     return score_locally(inputs, job.task, jobs=job.jobs, timeout_s=job.timeout_s)
 
 
-def _facts(row: str) -> tuple[str, str]:
-    """A record's source and status."""
+def _source_and_status(row: str) -> tuple[str, str]:
     record = json.loads(row)
     return record["source"], record["status"]
 
 
-def _names(rows: Iterable[tuple[str, str]], summary: Summary) -> Iterator[str]:
-    """The input names of rows of earlier runs, counted into `summary`."""
+def _count_names(rows: Iterable[tuple[str, str]], summary: Summary) -> Iterator[str]:
+    """Yield the input names of rows of earlier runs, and count the rows in `summary`."""
     for source, status in rows:
         summary.rows += 1
         summary.resumed += 1
@@ -117,28 +116,28 @@ def _names(rows: Iterable[tuple[str, str]], summary: Summary) -> Iterator[str]:
 def _commit_all(
     rows: Iterator[str], journal: Journal, summary: Summary, report: Callable[[Summary], None]
 ) -> None:
-    began = last = time.monotonic()
-    waiting: list[str] = []
+    began = committed_at = time.monotonic()
+    pending: list[str] = []
     try:
         for row in rows:
-            waiting.append(row)
+            pending.append(row)
             now = time.monotonic()
             summary.rows += 1
             summary.failed += _is_error(row)
             summary.remedies.update(set(_REMEDY.findall(row)))
             summary.elapsed_s = now - began
             report(summary)
-            if len(waiting) >= _PART_ROWS or now - last > _PART_S:
-                journal.commit(waiting)
-                waiting, last = [], now
+            if len(pending) >= _PART_ROWS or now - committed_at > _PART_S:
+                journal.commit(pending)
+                pending, committed_at = [], now
     finally:  # keep finished rows also on Ctrl-C or an error
-        if waiting:
-            journal.commit(waiting)
+        if pending:
+            journal.commit(pending)
         summary.elapsed_s = time.monotonic() - began
 
 
 def _is_error(row: str) -> bool:
-    """Whether the record is of a failed input. Most rows are ruled out without parsing."""
+    """Whether the row is the record of a failed input. Most rows need no parsing for this."""
     return '"status": "error", "error": {"code": "' in row and json.loads(row)["status"] == "error"
 
 
@@ -146,18 +145,18 @@ def _read_rows(out: Path) -> Iterator[tuple[str, str]]:
     """Source and status of each row of a finished job's output. Raises UsageError if it is something else."""
     try:
         if out.suffix == ".parquet":
-            from .parquet import read_facts
+            from .parquet import read_statuses
 
-            yield from read_facts(out)
+            yield from read_statuses(out)
         else:
             with out.open(encoding="utf-8", newline="\n") as lines:
-                yield from map(_facts, lines)
+                yield from map(_source_and_status, lines)
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"{out}: not the output of a job ({error!r}); use --overwrite to replace it"
         ) from error
 
 
-def _check_none_is_new(items: Iterator[Item], task: Task) -> None:
-    for one in flatten(items, max_bytes=task.max_bytes):
-        raise UsageError(f"the inputs have changed: {name_of(one)} is new; use --overwrite to start again")
+def _check_no_new_inputs(items: Iterator[Item], task: Task) -> None:
+    for item in flatten(items, max_bytes=task.max_bytes):
+        raise UsageError(f"the inputs have changed: {name_of(item)} is new; use --overwrite to start again")

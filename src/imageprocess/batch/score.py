@@ -11,7 +11,7 @@ from ..report.records import to_json
 from ..types import Check, Mode, Result, Source
 from .inputs import Input
 
-_REMEMBERED = 2_000  # results per worker, a few kilobytes each
+_CACHED_RESULTS = 2_000  # per worker, a few kilobytes each
 _READERS = 8  # URIs read at a time: the work is I/O-bound
 
 
@@ -39,15 +39,15 @@ class Scorer:
     def __init__(self, task: Task) -> None:
         self._task = task
         self._detector = Detector(
-            task.model, limits=task.limits, threads=1, remember=_REMEMBERED if task.reuse else 0
+            task.model, limits=task.limits, threads=1, remember=_CACHED_RESULTS if task.reuse else 0
         )
-        self.judge([])
+        self.analyse([])
 
     def score(self, inputs: Sequence[Input]) -> list[str]:
         """One row per input, in order. Never raises on a bad input."""
-        return [to_json(result) for result in self.judge(inputs)]
+        return [to_json(result) for result in self.analyse(inputs)]
 
-    def judge(self, inputs: Sequence[Input]) -> list[Result]:
+    def analyse(self, inputs: Sequence[Input]) -> list[Result]:
         """One Result per input, in order. Never raises on a bad input."""
         remote = any(isinstance(one, Source) and one.uri for one in inputs)
         task = self._task

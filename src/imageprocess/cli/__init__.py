@@ -1,4 +1,4 @@
-"""The command line. Each command is a module that is imported when it is called, so that `--help` stays fast."""
+"""The command line. Each command is a module that is imported when it is run, so that `--help` stays fast."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import click
 
 from ..errors import ImageProcessError, ModelError, UsageError
 
-# Command -> its line in `--help`. The command is the attribute of that name of the module of that name in this
-# package; a command without a module is not listed.
-_VERBS = {
+# Command -> its line in `--help`. The command `x` is the attribute `x` of the module `x` of this package; a command
+# without a module is not listed.
+_COMMANDS = {
     "detect": "Detect whether images were made by AI, and why.",
     "inspect": "Show the metadata and Content Credentials of a file, without the model.",
     "serve": "Run the HTTP service and its web pages.",
@@ -31,16 +31,16 @@ _VERBS = {
     "trust": "Manage the list of trusted signers of Content Credentials.",
     "completion": "Print the script that adds tab completion to a shell.",
 }
-_CONTROL_C = 130  # 128 + SIGINT, as in shells
+_INTERRUPTED = 130  # 128 + SIGINT, as in shells
 
 
-class _WronglyCalled(click.ClickException):
+class _UsageProblem(click.ClickException):
     exit_code = 2
 
 
-class _Verbs(click.Group):
+class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [verb for verb in _VERBS if importlib.util.find_spec(f"{__name__}.{verb}")]
+        return [name for name in _COMMANDS if importlib.util.find_spec(f"{__name__}.{name}")]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.list_commands(ctx):
@@ -50,37 +50,37 @@ class _Verbs(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(verb, _VERBS[verb]) for verb in self.list_commands(ctx)])
+            formatter.write_dl([(name, _COMMANDS[name]) for name in self.list_commands(ctx)])
 
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
         except ImageProcessError as error:
-            wrongly_called = isinstance(error, UsageError | ModelError)
-            raise (_WronglyCalled if wrongly_called else click.ClickException)(str(error)) from error
+            is_usage = isinstance(error, UsageError | ModelError)
+            raise (_UsageProblem if is_usage else click.ClickException)(str(error)) from error
         except click.FileError as error:
-            raise _WronglyCalled(f"{error.ui_filename}: {error.message}") from error
+            raise _UsageProblem(f"{error.ui_filename}: {error.message}") from error
         except OSError as error:
             if error.errno == errno.ENOSPC:
-                _give_up_stdout()
+                _discard_stdout()
             if error.errno == errno.EPIPE or not (error.filename or error.errno == errno.ENOSPC):
-                raise  # click handles a closed pipe; an error without a file name is a bug of ours
-            raise _WronglyCalled(_told(error)) from error
+                raise  # click handles a closed pipe; an OSError without a file name is a bug
+            raise _UsageProblem(_message(error)) from error
         except KeyboardInterrupt:
-            raise click.exceptions.Exit(_CONTROL_C) from None
+            raise click.exceptions.Exit(_INTERRUPTED) from None
 
 
-def _told(error: OSError) -> str:
-    name = error.filename2 or error.filename  # of two, the target
+def _message(error: OSError) -> str:
+    name = error.filename2 or error.filename  # filename2 is the target of a rename
     return f"{name}: {error.strerror}" if name else str(error.strerror)
 
 
-def _give_up_stdout() -> None:
-    """Discard what is buffered: flushing it at exit would fail again, with a traceback."""
+def _discard_stdout() -> None:
+    """Discard buffered output: flushing it at exit would fail again, with a traceback."""
     with contextlib.suppress(OSError, ValueError):  # stdout is not a file
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
 
 
 def _show_version(ctx: click.Context, _: click.Parameter, requested: bool) -> None:
@@ -99,7 +99,7 @@ def _show_version(ctx: click.Context, _: click.Parameter, requested: bool) -> No
     ctx.exit()
 
 
-@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--version",
     is_flag=True,
@@ -110,7 +110,7 @@ def _show_version(ctx: click.Context, _: click.Parameter, requested: bool) -> No
 )
 def main() -> None:
     """Was this image made by an AI, or by a camera or a human hand?"""
-    # Pillow warns of large images and odd metadata; our limits, errors and evidence report what matters.
+    # Pillow warns of large images and unusual metadata; limits, errors and evidence report what matters.
     warnings.filterwarnings("ignore", module=r"PIL\.")
-    if sys.stdin is None:  # the shell closed it; the next opened file would get its descriptor
-        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 (as long as the process)
+    if sys.stdin is None:  # closed by the shell; the next file to be opened would get its descriptor
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 (open until the process ends)

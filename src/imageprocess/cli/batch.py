@@ -18,17 +18,17 @@ from ..errors import ImageProcessError
 from ..report.text import escaped
 from ..types import CHECKS, MODES, Check, Mode
 from .detect import parse_only
-from .output import name_better_model, progress_display
+from .output import count_of, progress_display, suggest_better_model
 from .tally import remarks
 
 if TYPE_CHECKING:
     from ..batch import Summary
     from ..batch.inputs import Inputs
 
-_CONTROL_C = 130
+_INTERRUPTED = 130  # 128 + SIGINT, as in shells
 _MAX_JOBS = 100_000  # catches typing errors
 _MAX_TIMEOUT_S = 86_400
-_SHOWN_EVERY_S = 0.2
+_REFRESH_S = 0.2  # of the progress line
 
 
 @click.command()
@@ -106,7 +106,7 @@ def batch(
     inputs = Inputs(sources, from_list, recursive, image_column)
     task = Task(model, mode, threshold, only, reuse=not no_reuse)
     if not quiet and (only is None or "model" in only):
-        name_better_model(model)
+        suggest_better_model(model)
     workers = jobs or (0 if engine == "ray" else os.cpu_count() or 1)
     job = Job(inputs, out, task, engine, workers, timeout_s)
     with _progress(inputs, enabled=not quiet and sys.stderr.isatty()) as progress:
@@ -114,11 +114,11 @@ def batch(
             summary = run(job, resume=resume, overwrite=overwrite, report=progress)
         except KeyboardInterrupt:
             click.echo(f"{out}: interrupted; run the same command with --resume to continue", err=True)
-            ctx.exit(_CONTROL_C)
+            ctx.exit(_INTERRUPTED)
     if not quiet:
         for remark in remarks(sources, recursive, summary.rows, summary.remedies):
             click.echo(escaped(remark), err=True)
-        click.echo(_told(summary, out), err=True)
+        click.echo(_summary_line(summary, out), err=True)
     ctx.exit(1 if summary.failed or not summary.rows else 0)
 
 
@@ -136,13 +136,13 @@ def _progress(inputs: Inputs, *, enabled: bool) -> Iterator[Callable[[Summary], 
                 bars.update(line, total=inputs.count())
 
         threading.Thread(target=count, name="count", daemon=True).start()
-        shown_at = 0.0
+        refreshed_at = 0.0
 
         def report(summary: Summary) -> None:
-            nonlocal shown_at
-            if time.monotonic() - shown_at < _SHOWN_EVERY_S:
+            nonlocal refreshed_at
+            if time.monotonic() - refreshed_at < _REFRESH_S:
                 return
-            shown_at = time.monotonic()
+            refreshed_at = time.monotonic()
             rate = (summary.rows - summary.resumed) / max(summary.elapsed_s, 1e-3)
             failed = f"{summary.failed:,} failed" if summary.failed else ""
             bars.update(line, completed=summary.rows, rate=f"{rate:.1f}/s", failed=failed)
@@ -150,8 +150,9 @@ def _progress(inputs: Inputs, *, enabled: bool) -> Iterator[Callable[[Summary], 
         yield report
 
 
-def _told(summary: Summary, out: Path) -> str:
-    now = summary.rows - summary.resumed
-    rate = f", {now / summary.elapsed_s:.1f}/s" if now and summary.elapsed_s else ""
-    before = f" ({summary.resumed:,} of them earlier)" if summary.resumed else ""
-    return f"{summary.rows:,} images{before}, {summary.failed:,} failed{rate}: {out}"
+def _summary_line(summary: Summary, out: Path) -> str:
+    """As "2 images (1 of them earlier), 0 failed, 3.1/s: out.jsonl"."""
+    new_rows = summary.rows - summary.resumed
+    rate = f", {new_rows / summary.elapsed_s:.1f}/s" if new_rows and summary.elapsed_s else ""
+    earlier = f" ({summary.resumed:,} of them earlier)" if summary.resumed else ""
+    return f"{count_of(summary.rows, 'image')}{earlier}, {summary.failed:,} failed{rate}: {out}"

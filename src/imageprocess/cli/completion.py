@@ -1,4 +1,4 @@
-"""`imageprocess completion`: the script that teaches a shell to complete commands, options and file names."""
+"""`imageprocess completion`: print the script that completes commands, options and file names in a shell."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import click
 from click.shell_completion import get_completion_class
 
 PROGRAM = "imageprocess"
-_VARIABLE = "_IMAGEPROCESS_COMPLETE"  # the name that click derives from the program's; main() answers to it
+_VARIABLE = "_IMAGEPROCESS_COMPLETE"  # the name that click derives from the program's; main() reads it
 
 
 @click.command(
@@ -18,5 +18,5 @@ _VARIABLE = "_IMAGEPROCESS_COMPLETE"  # the name that click derives from the pro
 def completion(ctx: click.Context, shell: str) -> None:
     """Print the completion script for SHELL."""
     script = get_completion_class(shell)
-    assert script is not None  # click ships the three of the choice above
+    assert script is not None  # click has all three of the choice above
     click.echo(script(ctx.find_root().command, {}, PROGRAM, _VARIABLE).source())

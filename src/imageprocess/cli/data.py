@@ -20,7 +20,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _jobs = click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="CPUs")
 _seed = click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
-_SHOWN = 20  # skipped files listed individually
+_MAX_LISTED = 20  # skipped files that are printed
 
 
 @click.group()
@@ -103,7 +103,7 @@ def build(
 @_seed
 @_json
 def audit(folder: Path, sample: int, jobs: int, seed: int, as_json: bool) -> None:
-    """Check whether file facts alone (format, size, JPEG quality) separate the classes.
+    """Check whether metadata features alone (format, size, JPEG quality) separate the classes.
 
     Exit status 1 if they do even after the degradation that training applies, overall or within a category.
     """
@@ -121,7 +121,7 @@ def audit(folder: Path, sample: int, jobs: int, seed: int, as_json: bool) -> Non
             sample=sample,
             jobs=jobs,
             seed=seed,
-            progress=lambda done, of: progress("", done, of),
+            progress=lambda done, total: progress("", done, total),
         )
     if as_json:
         click.echo(
@@ -139,7 +139,7 @@ def audit(folder: Path, sample: int, jobs: int, seed: int, as_json: bool) -> Non
     else:
         show_counts(rows)
         show_audit(report)
-    _tell(report, scarce_categories(rows))
+    _print_outcome(report, scarce_categories(rows))
     if not report.passed:
         raise click.exceptions.Exit(1)
 
@@ -182,13 +182,14 @@ def import_(
             columns=columns if columns != HubColumns() else None,
             jobs=jobs,
             seed=seed,
-            progress=lambda done, of: progress("", done, of),
+            progress=lambda done, total: progress("", done, total),
         )
     show_set(report.rows)
-    for item in report.skipped[:_SHOWN]:
+    for item in report.skipped[:_MAX_LISTED]:
         click.echo(f"skipped {item.name}: {item.reason}", err=True)
-    if len(report.skipped) > _SHOWN:
-        click.echo(f"skipped {len(report.skipped) - _SHOWN:,} more, listed in {out / SKIPPED_NAME}", err=True)
+    if len(report.skipped) > _MAX_LISTED:
+        more = len(report.skipped) - _MAX_LISTED
+        click.echo(f"skipped {more:,} more, listed in {out / SKIPPED_NAME}", err=True)
     if report.duplicates:
         click.echo(f"dropped as exact duplicates: {report.duplicates:,}", err=True)
     if report.split_duplicates:
@@ -224,8 +225,8 @@ def info(folder: Path, as_json: bool, card: Path | None) -> None:
         show_set(rows)
 
 
-def _tell(report: AuditReport, scarce: list[str]) -> None:
-    """Print the outcome of an audit on standard error."""
+def _print_outcome(report: AuditReport, scarce: list[str]) -> None:
+    """Print the outcome of an audit on standard error. `scarce`: categories with too few sources."""
     from ..data.audit import MAX_AUROC
     from ..data.card import LEAST_SOURCES
 
@@ -238,20 +239,20 @@ def _tell(report: AuditReport, scarce: list[str]) -> None:
     for name, leak in report.by_category.items():
         if not leak.passed:
             click.echo(
-                f"FAILED: within {name} file facts alone reach AUROC {leak.auroc_without_bytes:.3f}; "
+                f"FAILED: within {name}, metadata features alone reach AUROC {leak.auroc_without_bytes:.3f}; "
                 f"the limit is {leak.limit:.3f}",
                 err=True,
             )
         elif leak.differs_in_detail:
             click.echo(
-                f"note: within {name} the classes differ in detail (AUROC {leak.auroc:.3f} by the bytes of files "
-                "encoded alike); add AI and real sources of that category that resemble each other",
+                f"note: within {name}, the classes differ in detail (AUROC {leak.auroc:.3f} by the bytes of files "
+                "that are encoded identically); add AI and real sources of that category that resemble each other",
                 err=True,
             )
     if report.equalised.auroc > MAX_AUROC:
         click.echo(
-            f"FAILED: after equalisation file facts alone reach AUROC {report.equalised.auroc:.3f}; "
-            f"the limit is {MAX_AUROC}. What tells most: {next(iter(report.equalised.importance))}.",
+            f"FAILED: after equalisation, metadata features alone reach AUROC {report.equalised.auroc:.3f}; "
+            f"the limit is {MAX_AUROC}. Most informative feature: {next(iter(report.equalised.importance))}.",
             err=True,
         )
     if report.passed:

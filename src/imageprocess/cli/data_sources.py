@@ -26,7 +26,7 @@ _manifest = click.option(
 _count = click.option(
     "--count", type=click.IntRange(1, 300), default=30, show_default=True, help="Number of images to sample."
 )
-_UNSEEN = "unseen"  # placeholder for a field that sampling does not need
+_PLACEHOLDER = "unseen"  # for a field that sampling does not need
 
 
 @click.command()
@@ -47,7 +47,7 @@ def sheet(source: str, out: Path | None, count: int, git_root: Path | None, mani
     entries = {entry.id: entry for entry in load_manifest(manifest)}
     if source not in entries:
         raise UsageError(f"{source}: no such source in {manifest or 'sources.json'}")
-    _look(entries[source], git_root, manifest, count, out or Path(f"{source}.png"))
+    _print_sample(entries[source], git_root, manifest, count, out or Path(f"{source}.png"))
 
 
 @click.command()
@@ -114,8 +114,9 @@ def add(
     git_dir = locate(repo, commit, git_root or Path(_CLONES), may_clone=git_root is None)
     name = name or repo.rpartition("/")[2].lower().replace(".", "_").replace("-", "_")
     record, missing = _record(name, repo, commit or head_commit(git_dir), fields)
-    sample_record = {**record, **{key: _stand_in(key) for key in missing}}
-    look = _look(parse_entry(sample_record, repo), git_root, manifest, count, out or Path(f"{name}.png"))
+    sample_record = {**record, **{key: _placeholder(key) for key in missing}}
+    entry = parse_entry(sample_record, repo)
+    look = _print_sample(entry, git_root, manifest, count, out or Path(f"{name}.png"))
     if missing:
         options = ", ".join(sorted({_OPTIONS.get(key, f"--{key}") for key in missing}))
         raise UsageError(f"{repo}: not added; missing options: {options}")
@@ -140,8 +141,8 @@ def _record(name: str, repo: str, commit: str, fields: dict[str, Any]) -> tuple[
     if fields["label"] == "ai":
         record["generator"] = fields["generator"]
     record[made_by] = fields["made_by"]
-    stated = ("category", "shows", "era", "licence", "permissive", "private_people", "confidence")
-    record |= {key: fields[key] for key in stated}
+    required = ("category", "shows", "era", "licence", "permissive", "private_people", "confidence")
+    record |= {key: fields[key] for key in required}
     record |= {key: fields[key] for key in ("cap",) if fields[key]}
     record |= {key: list(fields[key]) for key in ("grid", "crop") if fields[key]}
     record |= {key: fields[key] for key in ("min_side", "group", "split")}
@@ -152,13 +153,14 @@ def _record(name: str, repo: str, commit: str, fields: dict[str, Any]) -> tuple[
     return record, [key for key, value in record.items() if value in (None, "") and key not in optional]
 
 
-def _stand_in(field: str) -> str:
-    return {"category": "mixed", "generator": "other"}.get(field, _UNSEEN)
+def _placeholder(field: str) -> str:
+    return {"category": "mixed", "generator": "other"}.get(field, _PLACEHOLDER)
 
 
-def _look(
+def _print_sample(
     entry: SourceEntry, git_root: Path | None, manifest: Path | None, count: int, out: Path
 ) -> SourceSample:
+    """Print the properties of a sample of the source, and draw its contact sheet into `out`."""
     from ..data.build import select_files
     from ..data.git_objects import locate
     from ..data.sheet import draw, sample_source

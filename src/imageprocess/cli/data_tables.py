@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..data.sheet import SourceSample
 
 _PLAIN_WIDTH = 160  # columns, if the output is not a terminal
-_FACTS_SHOWN = 5
+_MAX_VALUES = 5  # in one cell
 
 
 def show_counts(rows: Sequence[IndexRow]) -> None:
@@ -45,29 +45,33 @@ def show_set(rows: Sequence[IndexRow]) -> None:
 
 
 def show_audit(report: AuditReport) -> None:
-    title = f"could a model cheat? {report.pictures:,} pictures, standard error {report.standard_error:.3f}"
-    telling = "what tells most (AUROC lost without)"
-    table = Table("file facts", "AUROC, random folds", "AUROC, folds by source", telling, title=title)
+    """Print how well metadata features alone separate the classes, overall and within each category."""
+    title = (
+        f"metadata features alone: {report.pictures:,} pictures, standard error {report.standard_error:.3f}"
+    )
+    informative = "most informative (AUROC lost without)"
+    table = Table("features of", "AUROC, random folds", "AUROC, folds by source", informative, title=title)
     leaks = {
-        "as they are": report.raw,
-        "after equalisation (this one gates)": report.equalised,
-        "after equalisation, bytes withheld": report.equalised_without_bytes,
+        "original files": report.raw,
+        "after equalisation (decides)": report.equalised,
+        "after equalisation, without file size": report.equalised_without_bytes,
     }
     for name, leak in leaks.items():
-        first = list(leak.importance.items())[:_FACTS_SHOWN]
+        most_important = list(leak.importance.items())[:_MAX_VALUES]
         by_source = "too few sources" if leak.auroc_by_source is None else f"{leak.auroc_by_source:.3f}"
-        facts = ", ".join(f"{fact} {lost:.3f}" for fact, lost in first)
-        table.add_row(name, f"{leak.auroc:.3f}", by_source, facts)
+        features = ", ".join(f"{feature} {loss:.3f}" for feature, loss in most_important)
+        table.add_row(name, f"{leak.auroc:.3f}", by_source, features)
     _console().print(table)
     if report.by_category:
         within = Table(
-            "category", "pictures", "AUROC, bytes withheld (this one gates)", "with bytes", "limit",
+            "category", "pictures", "AUROC, without file size (decides)", "with file size", "limit",
             title="the same within each category, random folds",
         )  # fmt: skip
-        for name, found in report.by_category.items():
-            mark = "" if found.passed else "  FAILED"
-            decides = f"{found.auroc_without_bytes:.3f}{mark}"
-            within.add_row(name, f"{found.pictures:,}", decides, f"{found.auroc:.3f}", f"{found.limit:.3f}")
+        for name, category in report.by_category.items():
+            mark = "" if category.passed else "  FAILED"
+            decisive = f"{category.auroc_without_bytes:.3f}{mark}"
+            numbers = (f"{category.auroc:.3f}", f"{category.limit:.3f}")
+            within.add_row(name, f"{category.pictures:,}", decisive, *numbers)
         _console().print(within)
 
 
@@ -76,8 +80,8 @@ def _categories_table(rows: Sequence[IndexRow]) -> Table:
     kinds = [(label, use) for label in ("ai", "real") for use in ("trained on", "measured on")]
     for label, use in kinds:
         table.add_column(f"{label}, {use}", justify="right")
-    for name, by in sources_by_category(rows).items():
-        table.add_row(name, *(str(by[label][use]) for label, use in kinds))
+    for name, numbers in sources_by_category(rows).items():
+        table.add_row(name, *(str(numbers[label][use]) for label, use in kinds))
     return table
 
 
@@ -101,19 +105,21 @@ def _console() -> Console:
 
 
 def show_look(entry: SourceEntry, look: SourceSample) -> None:
-    """Print the facts of a sampled source."""
-    table = Table("what", "found", title=f"{entry.id}: {entry.label}, {entry.repo} at {entry.commit[:10]}")
+    """Print the properties of a sampled source."""
+    table = Table(
+        "property", "value", title=f"{entry.id}: {entry.label}, {entry.repo} at {entry.commit[:10]}"
+    )
     table.add_row("files that match", f"{look.files:,}")
     table.add_row("files read", f"{look.files_read:,}")
-    table.add_row("pictures of them", f"{len(look.thumbs):,}")
-    table.add_row("duplicates among these", f"{look.repeats:,}")
+    table.add_row("pictures in these", f"{len(look.thumbs):,}")
+    table.add_row("duplicates among them", f"{look.repeats:,}")
     for reason, files in look.dropped.most_common():
-        table.add_row(f"left out, {reason}", f"{files:,}")
+        table.add_row(f"excluded, {reason}", f"{files:,}")
     if look.bytes:
-        table.add_row("bytes a file, median", f"{int(median(look.bytes)):,}")
-    for name, counted in (("formats", look.formats), ("sizes", look.sizes), ("cameras", look.cameras)):
-        most = counted.most_common(_FACTS_SHOWN)
-        more = len(counted) - len(most)
-        words = [f"{value} ({times})" for value, times in most] + ([f"{more} more"] if more > 0 else [])
-        table.add_row(name, ", ".join(words) or "none named")
+        table.add_row("bytes per file, median", f"{int(median(look.bytes)):,}")
+    for name, counts in (("formats", look.formats), ("sizes", look.sizes), ("cameras", look.cameras)):
+        most_common = counts.most_common(_MAX_VALUES)
+        more = len(counts) - len(most_common)
+        parts = [f"{value} ({times})" for value, times in most_common]
+        table.add_row(name, ", ".join([*parts, *([f"{more} more"] if more > 0 else [])]) or "none")
     _console().print(table)

@@ -17,7 +17,7 @@ from ..report.render import FORMATS, Format, render
 from ..report.text import escaped
 from ..types import CHECKS, MODES, Check, Mode, Result, Source
 from . import reports
-from .output import destination, name_better_model, with_progress
+from .output import destination, suggest_better_model, with_progress
 from .tally import Tally, remarks
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..decode import Limits
 
 _STDIN = "-"
-_FEW = 32  # images that one process analyses before others have started and loaded the model
+_FEW = 32  # images that one process analyses in the time that others need to start and load the model
 _TIMEOUT_S = 60.0  # for one image, in a worker process
 _MAX_DEFAULT_JOBS = 8  # each holds the model and a decoded image: about 0.4 GB at 12 megapixels
 _MAX_JOBS, _MAX_BATCH = 1_000, 10_000  # more than any machine can use: catches typing errors
@@ -120,30 +120,30 @@ def detect(
     or report could not be written, or no image was found; 2 usage error, or output not writable; 3 --fail-on matched
     (takes precedence over 1).
     """
-    named = _Inputs(inputs, recursive, from_list, allow_private, quiet)
-    _check_usage(named, only, heatmap, report, explain)
+    arguments = _Inputs(inputs, recursive, from_list, allow_private, quiet)
+    _check_usage(arguments, only, heatmap, report, explain)
     task = _task(model, mode, threshold, only, heatmap, report, explain, max_pixels)
     if not quiet and (only is None or "model" in only):
-        name_better_model(model)
+        suggest_better_model(model)
     # Heat maps and reports need the image again, so the sources are iterated once more for each.
     copies = (heatmap is not None) + (report is not None)
-    originals, *again = itertools.tee(named.sources(task.limits), 1 + copies)
-    results = _judge(originals, task, jobs, batch_size)
+    originals, *again = itertools.tee(arguments.sources(task.limits), 1 + copies)
+    results = _analyse(originals, task, jobs, batch_size)
     tally = Tally(fail_on)
 
-    def missing(what: str, name: str, error: Exception) -> None:
+    def on_error(what: str, name: str, error: Exception) -> None:
         tally.failed = True
         if not quiet:
             click.echo(f"{name}: no {what} written: {error}", err=True)
 
     for writer in reports.writers(heatmap, report, with_picture=report_with_picture):
-        results = reports.beside(results, again.pop(), task.limits, writer, missing)
+        results = reports.write_files(results, again.pop(), task.limits, writer, on_error)
     form = form or _BY_SUFFIX.get(output.suffix.lower() if output else "", "text")
     with destination(output) as stream:
         to_terminal = stream.isatty()
         colour = to_terminal and not os.environ.get("NO_COLOR")  # https://no-color.org
         if not (quiet or to_terminal):
-            results = with_progress(results, named.known_total())
+            results = with_progress(results, arguments.known_total())
         marks = only is None or {"provenance", "watermark"} <= set(only)
         for text in render(tally.count(results), form, colour=colour, marks=marks):
             stream.write(text.encode("utf-8", "backslashreplace"))
@@ -154,15 +154,15 @@ def detect(
 
 
 def _check_usage(
-    named: _Inputs, only: tuple[Check, ...] | None, heatmap: Path | None, report: Path | None, explain: bool
+    inputs: _Inputs, only: tuple[Check, ...] | None, heatmap: Path | None, report: Path | None, explain: bool
 ) -> None:
-    if not named.arguments and named.from_list is None:
+    if not inputs.arguments and inputs.from_list is None:
         raise click.UsageError("no input: give a path, a folder, a glob, '-' or --from-list")
     if heatmap and only and "model" not in only:
         raise click.UsageError("--heatmap needs the model: add 'model' to --only")
     if explain and only and "model" not in only:
         raise click.UsageError("--explain needs the model: add 'model' to --only")
-    if report and reports.is_page(report) and (named.known_total() or 1) > 1:
+    if report and reports.is_page(report) and (inputs.known_total() or 1) > 1:
         raise click.UsageError(
             f"--report {report}: a report file is for one image; give a folder for several"
         )
@@ -177,7 +177,7 @@ def _print_notes(tally: Tally, inputs: tuple[str, ...], recursive: bool) -> None
 
 @dataclass(frozen=True, slots=True)
 class _Inputs:
-    """The inputs named on the command line."""
+    """The inputs given on the command line."""
 
     arguments: tuple[str, ...]
     recursive: bool
@@ -201,17 +201,17 @@ class _Inputs:
 
     def _read(self, name: str, limits: Limits) -> Source | Result:
         from .. import sources
-        from ..detector import failed
+        from ..detector import error_result
         from ..errors import InputError
 
         try:
             if name == _STDIN:
                 return sources.from_stream(sys.stdin.buffer, name, max_bytes=limits.max_bytes)
-            return sources.fetch(name, allow_private=self.allow_private, on_redirect=self._tell_redirect)
+            return sources.fetch(name, allow_private=self.allow_private, on_redirect=self._print_redirect)
         except InputError as error:
-            return failed(name, error)
+            return error_result(name, error)
 
-    def _tell_redirect(self, old: str, new: str) -> None:
+    def _print_redirect(self, old: str, new: str) -> None:
         if not self.quiet:
             click.echo(f"{escaped(old)} redirects to {escaped(new)}", err=True)
 
@@ -234,19 +234,19 @@ def _task(
 
     limits = dataclasses.replace(DETECTOR_LIMITS, max_pixels=max_pixels) if max_pixels else DETECTOR_LIMITS
     in_report = report is not None and (only is None or "model" in only)
-    with_map = heatmap is not None or (in_report and load_spec(registry.resolve(model)).has_heatmap)
-    return Task(model, mode, threshold, only, heatmap=with_map, explain=explain, limits=limits)
+    with_heatmap = heatmap is not None or (in_report and load_spec(registry.resolve(model)).has_heatmap)
+    return Task(model, mode, threshold, only, heatmap=with_heatmap, explain=explain, limits=limits)
 
 
-def _judge(inputs: Iterator[Source | Result], task: Task, jobs: int, batch_size: int) -> Iterator[Result]:
+def _analyse(inputs: Iterator[Source | Result], task: Task, jobs: int, batch_size: int) -> Iterator[Result]:
     """Few images are analysed in this process, so that the first verdict comes at once; many in a process per core, as
     `batch` does, because threads would contend for the interpreter lock."""
     first = list(itertools.islice(inputs, _FEW + 1))
     inputs = itertools.chain(first, inputs)
     if jobs > 1 and len(first) > _FEW:
-        from ..batch.pool import judge_locally
+        from ..batch.pool import analyse_in_processes
 
-        return judge_locally(inputs, task, jobs=jobs, timeout_s=_TIMEOUT_S, chunk_size=batch_size)
+        return analyse_in_processes(inputs, task, jobs=jobs, timeout_s=_TIMEOUT_S, chunk_size=batch_size)
     from ..detector import Detector
 
     return Detector(task.model, limits=task.limits).detect_many(

@@ -169,9 +169,9 @@ def adapt(
     from ..train.encoder.adapt import adapt as run
 
     del method  # only one method so far
-    tapped = block_numbers(taps) if taps else clip.TAPS
+    tap_blocks = block_numbers(taps) if taps else clip.TAPS
     options = AdaptOptions(
-        taps=tapped, blocks=block_numbers(blocks) if blocks else tuple(range(1, max(tapped) + 1)), rank=rank,
+        taps=tap_blocks, blocks=block_numbers(blocks) if blocks else tuple(range(1, max(tap_blocks) + 1)), rank=rank,
         targets=("q", "v", "fc1", "fc2") if mlp else ("q", "v"), epochs=epochs, batch_size=batch_size,
         learning_rate=learning_rate, per_source=per_source, folds=folds, fold=fold,
         precision=precision,  # type: ignore[arg-type]
@@ -180,7 +180,7 @@ def adapt(
     with progress_bar("steps") as progress:
         run(
             tensors, data, read_index(data), clip.input_of(tensors), out, options,
-            workers=workers, progress=lambda what, step, of: progress(step, of),
+            workers=workers, progress=lambda what, step, total: progress(step, total),
         )  # fmt: skip
     for line in (out / "log.jsonl").read_text("utf-8").splitlines():
         click.echo(line, err=True)

@@ -108,7 +108,7 @@ def evaluate(
     """Measure models on a data set, on the original images and on degraded copies (tiers)."""
     _check_writable(report, json_out, table)
     if leave_one_out:
-        _refuse_beside_leave_one_out(
+        _check_no_conflicts(
             {
                 "--model": models, "--command": commands, "--split": split, "--tiers": tiers,
                 "--report": report, "--write-card": write_card, "--table": table,
@@ -153,7 +153,7 @@ def evaluate(
             stream.write(render_page(studies[-1]).encode())
 
 
-def _refuse_beside_leave_one_out(options: dict[str, object]) -> None:
+def _check_no_conflicts(options: dict[str, object]) -> None:
     if names := [name for name, value in options.items() if value]:
         raise click.UsageError(
             f"--leave-one-out trains its own networks and cannot be combined with {', '.join(names)}"
@@ -185,7 +185,9 @@ def _check_cards(folders: list[Path], table: Path | None) -> None:
     if table:
         text = table.read_text(encoding="utf-8")
         if not text.partition(BEGIN)[2].partition(END)[1]:
-            raise click.UsageError(f"{table}: the markers {BEGIN} and {END} are missing")
+            raise click.UsageError(
+                f"{table}: the markers {BEGIN} and {END} are missing; add both on lines of their own"
+            )
 
 
 def _parse_command(text: str) -> Command:
@@ -210,8 +212,8 @@ def _leave_one_out(
 ) -> None:
     from ..evaluate import leave_one_out as experiment
 
-    def report(left_out: str, done: int, of: int) -> None:
-        click.echo(f"run {done + 1} of {of}: without {left_out}", err=True)
+    def report(generator: str, done: int, total: int) -> None:
+        click.echo(f"run {done + 1} of {total}: without {generator}", err=True)
 
     plan = experiment.Plan(net=net, epochs=epochs, sample=sample)
     record = experiment.leave_one_out(data, plan, jobs=jobs, resamples=resamples, report=report)
@@ -221,9 +223,10 @@ def _leave_one_out(
 
 
 def _plan(
-    data: Path, split: str | None, tiers: str | None, carded: Sequence[Path]
+    data: Path, split: str | None, tiers: str | None, card_models: Sequence[Path]
 ) -> list[tuple[str | None, tuple[str, ...]]]:
-    """The splits to measure, and the tiers of each. For the cards of `carded`: every split that none was trained on."""
+    """The splits to measure, and the tiers of each. If model cards are written: every split that none of `card_models`
+    was trained on."""
     from ..data.tiers import REPORT_TIERS, TIERS
     from ..evaluate.pictures import splits_of
     from ..model.spec import load_spec
@@ -234,14 +237,16 @@ def _plan(
             raise click.BadParameter(f"{name!r} is not one of {', '.join(TIERS)}", param_hint="--tiers")
     trained = {
         name
-        for folder in carded
+        for folder in card_models
         for name in load_spec(folder).facts.get("training", {}).get("splits", ["train"])
     }
-    measured = [name for name in splits_of(data) if name not in trained] if carded and split is None else []
-    if not measured:
+    splits = (
+        [name for name in splits_of(data) if name not in trained] if card_models and split is None else []
+    )
+    if not splits:
         return [(split, chosen or REPORT_TIERS)]
-    # Validation and test hold the sources of training, so they are degraded as in training.
-    return [(name, chosen or (REPORT_TIERS if name == "open_test" else ("equalised",))) for name in measured]
+    # Validation and test have the sources of training, so they are degraded as in training.
+    return [(name, chosen or (REPORT_TIERS if name == "open_test" else ("equalised",))) for name in splits]
 
 
 def _print_summary(study: Study) -> None:

@@ -11,7 +11,10 @@ import click
 if TYPE_CHECKING:
     from ..types import Evidence, ImageFacts
 
-_MAX_SHOWN = 300  # characters of one text; JSON has all of it
+_MAX_CHARACTERS = 300  # of one text; JSON has all of it
+_DETAILS = (
+    "generator", "model", "prompt", "negative_prompt", "seed", "sampler", "signer", "signed_at", "state",
+)  # fmt: skip
 
 
 @click.command()
@@ -23,10 +26,10 @@ _MAX_SHOWN = 300  # characters of one text; JSON has all of it
 def inspect(file: Path, form: str) -> None:
     """Show the metadata of FILE: generator records, Content Credentials, EXIF, XMP, IPTC and open watermarks.
 
-    The model is not run and no verdict is given. "-" reads standard input. Exit status: 0 shown; 1 FILE is not an
+    The model is not run and no verdict is given. "-" reads standard input. Exit status: 0 success; 1 FILE is not an
     image or cannot be read.
     """
-    report = _look(file)
+    report = _inspect(file)
     if form == "json":
         click.echo(json.dumps(report, ensure_ascii=False, indent=1, allow_nan=False))
         return
@@ -34,7 +37,7 @@ def inspect(file: Path, form: str) -> None:
         click.echo(line)
 
 
-def _look(file: Path) -> dict[str, Any]:
+def _inspect(file: Path) -> dict[str, Any]:
     import sys
 
     from .. import sources
@@ -87,62 +90,51 @@ def _lines(report: dict[str, Any]) -> list[str]:
     lines += ["", "What its records say:"] if report["evidence"] else ["", "No record says how it was made."]
     for item in report["evidence"]:
         lines.append(f"  - {item['kind']} ({item['trust']}): {escaped(item['claim'])}")
-        shown = (
-            "generator",
-            "model",
-            "prompt",
-            "negative_prompt",
-            "seed",
-            "sampler",
-            "signer",
-            "signed_at",
-            "state",
-        )
-        lines += [
-            f"      {name}: {_cut(str(item['detail'][name]))}" for name in shown if name in item["detail"]
-        ]
+        detail = item["detail"]
+        lines += [f"      {name}: {_truncate(str(detail[name]))}" for name in _DETAILS if name in detail]
     if report["manifests"]:
         lines += ["", "Content Credentials, as written (whether they hold is said above):"]
         by_label = {manifest["label"]: manifest for manifest in report["manifests"]}
         lines += _chain(report["manifests"][0], by_label, 1, set())
     lines += ["", "Texts in the file:"] if report["texts"] else []
     lines += [
-        f"  [{text['place']}] {escaped(text['name'])}: {_cut(text['text'])}" for text in report["texts"]
+        f"  [{text['place']}] {escaped(text['name'])}: {_truncate(text['text'])}" for text in report["texts"]
     ]
     return lines
 
 
-def _chain(manifest: dict[str, Any], known: dict[str, Any], depth: int, seen: set[str]) -> list[str]:
+def _chain(manifest: dict[str, Any], by_label: dict[str, Any], depth: int, visited: set[str]) -> list[str]:
     """The lines of a manifest and, indented below it, of its ingredients."""
     from ..report.text import escaped
 
     indent = "  " * depth
-    says = {"ai": "made by AI", "ai_edited": "edited with AI", "real": "a camera's capture"}.get(
+    statement = {"ai": "made by AI", "ai_edited": "edited with AI", "real": "a camera's capture"}.get(
         manifest["says"]
     )
     lines = [
-        f"{indent}{escaped(manifest['claim_generator'] or 'unnamed program')}" + (f": {says}" if says else "")
+        f"{indent}{escaped(manifest['claim_generator'] or 'unnamed program')}"
+        + (f": {statement}" if statement else "")
     ]
-    for name, words in (
+    for name, heading in (
         ("software", "software"),
         ("identities", "identity"),
         ("soft_bindings", "soft binding"),
     ):
-        lines += [f"{indent}  {words}: {escaped(one)}" for one in manifest[name]]
-    seen = seen | {manifest["label"]}
-    for one in manifest["ingredients"]:
-        child = known.get(one["manifest"] or "")
-        title = f" “{escaped(one['title'])}”" if one["title"] else ""
+        lines += [f"{indent}  {heading}: {escaped(value)}" for value in manifest[name]]
+    visited = visited | {manifest["label"]}
+    for ingredient in manifest["ingredients"]:
+        child = by_label.get(ingredient["manifest"] or "")
+        title = f" “{escaped(ingredient['title'])}”" if ingredient["title"] else ""
         lines.append(
-            f"{indent}  {escaped(one['relationship'])}{title}"
+            f"{indent}  {escaped(ingredient['relationship'])}{title}"
             + ("" if child else " (no credentials of its own)")
         )
-        if child and child["label"] not in seen and depth < 16:
-            lines += _chain(child, known, depth + 2, seen)
+        if child and child["label"] not in visited and depth < 16:
+            lines += _chain(child, by_label, depth + 2, visited)
     return lines
 
 
-def _cut(text: str) -> str:
+def _truncate(text: str) -> str:
     from ..report.text import escaped
 
-    return escaped(text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + "…")
+    return escaped(text if len(text) <= _MAX_CHARACTERS else text[: _MAX_CHARACTERS - 1] + "…")

@@ -23,8 +23,8 @@ def model() -> None:
 def list_models() -> None:
     """List name, version and sha256 of the installed models (* is the default) and of those that can be downloaded."""
     default = registry.default()
-    got = [folder for recipe in registry.obtainable() if (folder := registry.installed(recipe.name))]
-    for folder in [*registry.shipped(), *got]:
+    downloaded = [folder for recipe in registry.obtainable() if (folder := registry.installed(recipe.name))]
+    for folder in [*registry.shipped(), *downloaded]:
         info = load_spec(folder).info
         mark = "*" if folder == default else " "
         click.echo(f"{mark} {info.name}  {info.version}  {info.sha256[:12]}")
@@ -53,7 +53,7 @@ def get(name: str, base_file: Path | None) -> None:
     recipe = next((folder for folder in registry.obtainable() if folder.name == name), None)
     if recipe is None:
         names = ", ".join(folder.name for folder in registry.obtainable()) or "none"
-        raise click.UsageError(f"{name}: no such downloadable model (there is: {names})")
+        raise click.UsageError(f"{name}: no such downloadable model (available: {names})")
     if base_file is None and (folder := registry.installed(name)):
         registry.verify(folder)
         click.echo(f"{name} is installed and complete: {folder}")
@@ -102,7 +102,7 @@ def export(name: str, to: Path, file: str | None) -> None:
         )
     if not (folder / file).exists():
         raise ModelError(
-            f"{file}: not part of an installed package; it is in the repository, in models/{spec.name}"
+            f"{file}: not part of an installed package; the repository has it in src/imageprocess/models/{spec.name}"
         )
     with destination(to) as stream:
         stream.write((folder / file).read_bytes())

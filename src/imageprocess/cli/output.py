@@ -19,9 +19,17 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
+def count_of(number: int, noun: str) -> str:
+    """ "1 image", "2,000 images"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 @contextmanager
 def destination(path: Path | None) -> Iterator[BinaryIO]:
-    """Standard output, or a file that gets its name only when it is complete."""
+    """Standard output if `path` is None or "-"; else the file `path`, which appears only when it is complete.
+
+    Raises click.FileError if it cannot be written, UsageError if standard output is closed.
+    """
     if path is None or str(path) == "-":
         if sys.stdout is None:
             raise click.UsageError("standard output is closed")
@@ -33,7 +41,7 @@ def destination(path: Path | None) -> Iterator[BinaryIO]:
             raise
         return
     try:
-        path = path.resolve()  # keep symbolic links
+        path = path.resolve()  # replace the target of a symbolic link, not the link
         if path.exists() and not path.is_file():  # /dev/null and pipes cannot be replaced
             with path.open("wb") as stream:
                 yield stream
@@ -46,7 +54,7 @@ def destination(path: Path | None) -> Iterator[BinaryIO]:
         raise click.FileError(str(path), error.strerror) from error
 
 
-def name_better_model(model: str | None) -> None:
+def suggest_better_model(model: str | None) -> None:
     """Note on standard error that the small model is used because the more accurate one is not installed."""
     from ..model import registry
 
@@ -79,18 +87,20 @@ def progress_display(*, before: Iterable[str] = (), after: Iterable[str] = ()) -
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A callable (done, of) that draws a progress bar on standard error if that is a terminal."""
+    """A callable (done, total) that draws a progress bar on standard error if that is a terminal."""
     with named_progress_bar(what) as step:
-        yield lambda done, of: step("", done, of)
+        yield lambda done, total: step("", done, total)
 
 
 @contextmanager
 def named_progress_bar(what: str, *, lines: bool = False) -> Iterator[Callable[[str, int, int | None], None]]:
-    """A callable (name of the step or "", done, of) that draws a progress bar on standard error if that is a terminal;
-    if not, and with `lines`, it prints a line per step."""
+    """A callable (name of the step or "", done, total) that draws a progress bar on standard error if that is a
+    terminal; if not, and with `lines`, it prints a line per step."""
     if not sys.stderr.isatty():
-        yield lambda name, done, of: click.echo(f"{done}/{of} {name}", err=True) if lines else None
+        yield lambda name, done, total: click.echo(f"{done}/{total} {name}", err=True) if lines else None
         return
     with progress_display(before=["{task.description}"]) as bars:
         task = bars.add_task(what, total=None)
-        yield lambda name, done, of: bars.update(task, description=name or what, completed=done, total=of)
+        yield lambda name, done, total: bars.update(
+            task, description=name or what, completed=done, total=total
+        )

@@ -8,14 +8,17 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from ..errors import remedy_in
 from ..types import GRADES, Result
+from .output import count_of
 
 _ALL_ANALYSED, _SOME_FAILED, _MATCHED = 0, 1, 3
 
 
 class Tally:
+    """Counts of the results that pass through `count`."""
+
     def __init__(self, fail_on: str | None) -> None:
         self.total = 0
-        self.failed = False  # an input, or its heat map
+        self.failed = False  # whether an input failed, or its heat map or report
         self._labels: Counter[str] = Counter()
         self._grades: Counter[str] = Counter()
         self.remedies: Counter[str] = Counter()  # command that enables a missing check -> images that need it
@@ -37,13 +40,13 @@ class Tally:
         return _SOME_FAILED if self.failed or not self.total else _ALL_ANALYSED
 
     def __str__(self) -> str:
-        """As "7 pictures: 2 likely AI-made, 4 very likely real, 1 cannot tell"."""
+        """As "7 images: 2 likely AI-made, 4 very likely real, 1 cannot tell"."""
         from ..report.words import t
 
         words = {grade: t(f"grade.{grade}") for grade in GRADES} | {"failed": "failed"}
         words = {grade: word[0].lower() + word[1:] for grade, word in words.items()}
         counts = [f"{self._grades[grade]:,} {word}" for grade, word in words.items() if self._grades[grade]]
-        return f"{self.total:,} pictures: {', '.join(counts)}"
+        return f"{count_of(self.total, 'image')}: {', '.join(counts)}"
 
 
 def _grade(result: Result) -> str:
@@ -61,8 +64,8 @@ def _remedies(result: Result) -> set[str]:
 def remarks(
     arguments: Iterable[str], recursive: bool, total: int, remedies: Mapping[str, int]
 ) -> Iterator[str]:
-    """Notes about inputs that were skipped or not fully checked, each once."""
-    from ..sources import pictures_lie_below
+    """Notes on inputs that were skipped or not fully checked. `remedies`: install command -> number of images."""
+    from ..sources import has_pictures_below
 
     for remedy, count in remedies.items():
         files = "1 file holds" if count == 1 else f"{count:,} files hold"
@@ -70,7 +73,7 @@ def remarks(
 
     if not recursive:
         for argument in arguments:
-            if os.path.isdir(argument) and pictures_lie_below(argument):  # noqa: PTH112 (is_dir raises)
+            if os.path.isdir(argument) and has_pictures_below(argument):  # noqa: PTH112 (is_dir raises)
                 yield f"{argument}: images in subfolders were skipped; use -r to include them."
     if not total:
         yield "No image found."

@@ -26,5 +26,8 @@ def block_numbers(text: str) -> tuple[int, ...]:
     """ "5,6,9-11" -> (5, 6, 9, 10, 11)"""
     values = numbers_or_names(text)
     if wrong := [tap for tap in values if not isinstance(tap, int)]:
-        raise click.BadParameter(f"{wrong[0]!r} is not a block number", param_hint="--taps")
+        raise click.BadParameter(
+            f"{wrong[0]!r} is not a block number; give numbers and ranges such as 5,6,9-11",
+            param_hint="--taps",
+        )
     return tuple(tap for tap in values if isinstance(tap, int))

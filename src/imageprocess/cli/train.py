@@ -149,7 +149,7 @@ def _train_network(
 
 
 class _Bars:
-    """Progress on stderr, of preparing the images and of the epochs: two bars on a terminal, else occasional lines."""
+    """Progress of preparing images and of training on stderr: two bars on a terminal, else a line every 100 steps."""
 
     def __init__(self, epochs: int) -> None:
         from rich.console import Console
@@ -180,8 +180,8 @@ class _Bars:
     def __exit__(self, *exception: object) -> None:
         self._bars.stop()
 
-    def cache(self, done: int, of: int) -> None:
-        self._bars.update(self._cache, completed=done, total=of, visible=done < of)
+    def cache(self, done: int, total: int) -> None:
+        self._bars.update(self._cache, completed=done, total=total, visible=done < total)
 
     def step(self, at: Progress) -> None:
         self.begun = True

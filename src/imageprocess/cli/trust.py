@@ -50,8 +50,8 @@ def update(source: str | None, to: Path | None, interim: bool) -> None:
     If it cannot be downloaded or is not a list of certificates, the current list is kept and the exit status is 1.
     """
     source = source or (INTERIM_LIST if interim else OFFICIAL_LIST)
-    fresh = update_trust_list(source, to or (interim_path() if interim else default_path()))
-    click.echo(f"{fresh.path}: {fresh.describe()}")
+    updated = update_trust_list(source, to or (interim_path() if interim else default_path()))
+    click.echo(f"{updated.path}: {updated.describe()}")
 
 
 @trust.command()

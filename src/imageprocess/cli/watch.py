@@ -1,7 +1,7 @@
-"""`imageprocess watch`: new pictures of a folder -> rows appended to a file.
+"""`imageprocess watch`: analyse new images of a folder and append their rows to a file.
 
-Polling, with the standard library alone: it works the same on local disks, network shares and container mounts, where
-file-system events are often missing, and the sizes have to be polled anyway to see that a file has stopped growing.
+The folder is polled, with the standard library alone: this works on local disks, network shares and container mounts,
+where file-system events are often missing, and sizes must be polled anyway to know that a file has stopped growing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..types import MODES, Mode, Result, Source
-from .output import destination, name_better_model
+from .output import count_of, destination, suggest_better_model
 from .watch_output import Output
 
 if TYPE_CHECKING:
@@ -25,48 +25,48 @@ if TYPE_CHECKING:
 
     from ..detector import Detector
 
-_Stamp = tuple[int, int]  # size in bytes, time of the last change in ns
+_Stamp = tuple[int, int]  # size in bytes, modification time in ns
 
 
 class Settling:
-    """Decides which files are ready: new or changed, and unchanged for `settle_s` since they were first seen so."""
+    """Decides which files are ready: new or modified, and then stable for `settle_s` seconds."""
 
     def __init__(self, settle_s: float) -> None:
         self._settle_s = settle_s
-        self._growing: dict[Path, tuple[_Stamp, float]] = {}
+        self._pending: dict[Path, tuple[_Stamp, float]] = {}  # stamp, and the time it was first observed
         self._done: dict[Path, _Stamp] = {}
 
     def is_ready(self, path: Path, now: float) -> bool:
-        """Call it at every poll for every file. `now` in seconds of a monotonic clock."""
+        """To be called at every poll for every file. `now`: seconds of a monotonic clock."""
         stamp = _stamp(path)
         if stamp is None or self._done.get(path) == stamp:
-            self._growing.pop(path, None)
+            self._pending.pop(path, None)
             return False
-        last, since = self._growing.get(path, (None, now))
+        last, since = self._pending.get(path, (None, now))
         if last != stamp:
             since = now
-        self._growing[path] = (stamp, since)
+        self._pending[path] = (stamp, since)
         return now - since >= self._settle_s
 
     def mark_done(self, path: Path) -> None:
-        """The file as it was when it became ready; what is written to it later makes it new again."""
-        stamp, _ = self._growing.pop(path, (None, 0.0))
+        """Record the state in which the file became ready; a later modification makes it new again."""
+        stamp, _ = self._pending.pop(path, (None, 0.0))
         stamp = stamp or _stamp(path)
         if stamp is not None:
             self._done[path] = stamp
 
     def forget_missing(self, present: set[Path]) -> None:
-        for known in (self._growing, self._done):
-            for path in known.keys() - present:
-                del known[path]
+        for stamps in (self._pending, self._done):
+            for path in stamps.keys() - present:
+                del stamps[path]
 
 
 def _stamp(path: Path) -> _Stamp | None:
     try:
-        facts = path.stat()
+        status = path.stat()
     except OSError:
-        return None  # removed meanwhile, or the folder is closed to us; tried again at the next poll
-    return facts.st_size, facts.st_mtime_ns
+        return None  # deleted meanwhile, or no permission; retried at the next poll
+    return status.st_size, status.st_mtime_ns
 
 
 @click.command()
@@ -107,7 +107,7 @@ def watch(
     from ..detector import Detector
 
     if not quiet:
-        name_better_model(model)
+        suggest_better_model(model)
     with Output(output) as rows, _stop_signals() as stop:
         detector = Detector(model)
         if not quiet:
@@ -125,16 +125,16 @@ def watch(
                     break
             stop.wait(interval)
     if not quiet:
-        click.echo(f"{written} pictures, {failed} failed: {output}", err=True)
+        click.echo(f"{count_of(written, 'image')}, {failed:,} failed: {output}", err=True)
 
 
 def _ready(folder: Path, recursive: bool, rows: Output, settling: Settling) -> Iterator[Source]:
-    """One look at the folder: the pictures that are complete and have no row yet."""
+    """One poll of the folder: the images that are stable and have no row yet."""
     from .. import sources
 
     present: set[Path] = set()
     for source in sources.expand([str(folder)], recursive=recursive):
-        assert source.path is not None  # expand gives paths
+        assert source.path is not None  # sources.expand sets it
         present.add(source.path)
         if not settling.is_ready(source.path, time.monotonic()):
             continue
@@ -167,9 +167,9 @@ def _stop_signals() -> Iterator[threading.Event]:
             raise KeyboardInterrupt
         stop.set()
 
-    earlier = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:
-        for number, handler in earlier.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""The file that `imageprocess watch` appends to, JSONL or CSV: which pictures it has, and one row more."""
+"""The output file of `imageprocess watch`, JSONL or CSV: reads which images it has, and appends rows."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from ..types import Result, Source
 
 
 class Output:
-    """Opened for appending. A last row that a crash cut short is removed: its picture is analysed again.
+    """A context manager that opens the file for appending. An incomplete last row, left by a crash, is removed, so that
+    its image is analysed again.
 
-    Raises UsageError where the file's name or content is not an output of this command.
+    Raises click.UsageError if the suffix or the content is not that of an output of this command, click.FileError if
+    the file cannot be read or written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -28,15 +30,15 @@ class Output:
             raise click.UsageError(f"-o {path}: the name must end in .jsonl or .csv")
         self._path = path
         self._is_csv = suffix == ".csv"
-        self._sizes: dict[str, int | None] = {}  # source -> bytes; None where a failed row does not say
+        self._sizes: dict[str, int | None] = {}  # source -> bytes; None: unknown, as in rows with an error
 
     def __enter__(self) -> Self:
         try:
             self._stream = self._path.open("a+b")
             self._stream.seek(0)
-            whole = self._read()
-            self._stream.truncate(whole)
-            if self._is_csv and whole == 0:
+            complete = self._read_sizes()
+            self._stream.truncate(complete)
+            if self._is_csv and complete == 0:
                 self._write(csv_header())
         except OSError as error:
             raise click.FileError(str(self._path), error.strerror or str(error)) from error
@@ -49,7 +51,7 @@ class Output:
         self._stream.close()
 
     def has_from_earlier_run(self, source: Source) -> bool:
-        """True once for a picture whose row an earlier run wrote; False where its size has changed since."""
+        """Whether an earlier run wrote a row for this image in its current size. True only at the first call."""
         name = defuse(source.name) if self._is_csv else source.name
         if name not in self._sizes:
             return False
@@ -69,20 +71,20 @@ class Output:
         except OSError as error:
             raise click.FileError(str(self._path), error.strerror or str(error)) from error
 
-    def _read(self) -> int:
-        """Fills the sizes; -> how many bytes of the file are complete rows."""
-        whole, row, number = 0, b"", 0
+    def _read_sizes(self) -> int:
+        """Fill `_sizes` from the file. Returns the length of its complete rows in bytes."""
+        complete, row, number = 0, b"", 0
         for line in self._stream:
             row += line
             if not row.endswith(b"\n") or (self._is_csv and row.count(b'"') % 2):
                 continue  # a CSV cell may hold line breaks
             number += 1
-            self._take(row, number)
-            whole += len(row)
+            self._parse_row(row, number)
+            complete += len(row)
             row = b""
-        return whole
+        return complete
 
-    def _take(self, row: bytes, number: int) -> None:
+    def _parse_row(self, row: bytes, number: int) -> None:
         text = row.decode("utf-8", "replace")
         try:
             if not self._is_csv:
@@ -90,12 +92,12 @@ class Output:
                 self._sizes[record["source"]] = (record.get("image") or {}).get("bytes")
             elif number == 1:
                 if text != csv_header():
-                    raise ValueError("other columns")
+                    raise ValueError("unexpected columns")
             else:
                 columns = next(csv.reader([csv_header()]))
                 cells = dict(zip(columns, next(csv.reader(io.StringIO(text, newline=""))), strict=True))
                 self._sizes[cells["source"]] = int(cells["bytes"]) if cells["bytes"] else None
         except (ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
             raise click.UsageError(
-                f"-o {self._path}: row {number} was not written by this version of this command; name another file"
+                f"-o {self._path}: row {number} was not written by this version of this command; choose another file"
             ) from error

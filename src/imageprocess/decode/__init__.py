@@ -1,5 +1,4 @@
-"""Bytes -> DecodedImage. Training, evaluation, the service and the command line all decode images with this
-package."""
+"""Decodes image files. Training, evaluation, the service and the command line all use this package."""
 
 from .decode import decode, read_header
 from .limits import DEFAULT_LIMITS, DETECTOR_LIMITS, Limits

@@ -15,29 +15,30 @@ from ..types import DecodedImage, ImageFacts
 from .frames import count_gif_frames, count_tiff_frames
 from .jpeg import chroma_step, decode_jpeg
 from .limits import DEFAULT_LIMITS, Limits
-from .opening import open_image, preview_of_raw
+from .opening import is_raw_preview, open_image
 from .sniff import sniff
 
-# What Pillow's decoders raise on damaged input, seen by fuzzing them (Warning: where the caller makes them errors).
+# Exceptions of Pillow's decoders on damaged input, collected by fuzzing (Warning: if the caller turns them into
+# errors).
 _DECODER_ERRORS = (
     OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, OverflowError,
     AttributeError, AssertionError, NotImplementedError, ZeroDivisionError, RuntimeError,
     struct.error, zlib.error, Warning,
 )  # fmt: skip
-# Modes that shrink as they are; the others of a huge picture would have to be laid out in full first.
-_SHRINKING_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}
+# Modes that can be reduced directly; images in other modes would have to be converted at full size first.
+_REDUCIBLE_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}
 
 
 def decode(data: bytes, *, name: str = "input", limits: Limits = DEFAULT_LIMITS) -> DecodedImage:
-    """Decode the first frame of `data` at full resolution; a picture of more than `limits.max_pixels` smaller, where
-    `limits.max_reduced_pixels` allows it.
+    """Decode the first frame of `data` at full resolution, or at a reduced size if it has more than `limits.max_pixels`
+    and at most `limits.max_reduced_pixels`.
 
-    EXIF orientation is applied, alpha is laid over white, CMYK, palette, greyscale and 16-bit are brought to
-    8-bit RGB. An ICC profile is ignored: the numbers are taken as sRGB, as the training pictures' are. Only a
-    picture over the limit is decoded at a reduced DCT scale: that changes the frequencies a detector reads.
+    EXIF orientation is applied, alpha is composited over white, and CMYK, palette, greyscale and 16-bit images are
+    converted to 8-bit RGB. ICC profiles are ignored: values are taken as sRGB, as in training. Only images above the
+    limit are decoded at a reduced DCT scale, because that changes the frequencies that a detector reads.
 
-    Pillow's warnings (a large picture, odd metadata) and libtiff's words about damaged TIFF are not
-    filtered here, since a warnings filter is not thread-safe.
+    Pillow's warnings (large images, unusual metadata) and libtiff's messages on damaged TIFF files are not filtered
+    here, because warning filters are not thread-safe.
 
     Raises TooLargeError, UnsupportedFormatError, TooManyPixelsError or CorruptImageError, each naming `name`.
     """
@@ -62,12 +63,12 @@ def decode(data: bytes, *, name: str = "input", limits: Limits = DEFAULT_LIMITS)
         raise TooManyPixelsError(f"{name}: the image has too many pixels to decode") from error
     except MemoryError as error:
         raise TooManyPixelsError(f"{name}: not enough memory to decode it") from error
-    except UnidentifiedImageError as error:  # its own message shows an object's address
+    except UnidentifiedImageError as error:  # its own message contains the address of an object
         if data[2:4] in (b"+\0", b"\0+"):
             raise UnsupportedFormatError(
                 f"{name}: a BigTIFF of an unsupported kind; save it as TIFF or PNG"
             ) from error
-        raise CorruptImageError(f"{name}: begins like {kind}, but its header makes no sense") from error
+        raise CorruptImageError(f"{name}: begins like {kind}, but its header is invalid") from error
     except _DECODER_ERRORS as error:
         if _is_unsupported(error):
             raise UnsupportedFormatError(
@@ -97,15 +98,15 @@ def read_header(data: bytes, *, name: str = "input", limits: Limits = DEFAULT_LI
 
 def _damage(error: Exception) -> str:
     """A readable message for a decoder's internal error, which stays the cause of the exception."""
-    words = str(error).lower()
-    is_cut = "truncat" in words or "end of file" in words or isinstance(error, EOFError)
-    return "the file is cut off" if is_cut else "it is damaged"
+    message = str(error).lower()
+    is_truncated = "truncat" in message or "end of file" in message or isinstance(error, EOFError)
+    return "the file is cut off" if is_truncated else "it is damaged"
 
 
 def _is_unsupported(error: Exception) -> bool:
     """Whether the decoder recognises the file but does not support it: HEIF with JPEG or raw data, rare TIFF."""
-    words = str(error).lower()
-    return isinstance(error, NotImplementedError) or "unsupported" in words or "not supported" in words
+    message = str(error).lower()
+    return isinstance(error, NotImplementedError) or "unsupported" in message or "not supported" in message
 
 
 def _reduction(image: Image.Image, name: str, limits: Limits) -> int:
@@ -113,7 +114,7 @@ def _reduction(image: Image.Image, name: str, limits: Limits) -> int:
     width, height = image.size
     if width * height <= limits.max_pixels:
         return 1
-    if width * height > limits.max_reduced_pixels or image.mode not in _SHRINKING_MODES:
+    if width * height > limits.max_reduced_pixels or image.mode not in _REDUCIBLE_MODES:
         raise TooManyPixelsError(
             f"{name}: {width} x {height} pixels; at most {limits.max_pixels:,} are decoded: raise the limit, "
             "or give a smaller copy"
@@ -123,7 +124,7 @@ def _reduction(image: Image.Image, name: str, limits: Limits) -> int:
 
 def _note(kind: str, image: Image.Image, reduction: int) -> str | None:
     width, height = image.size
-    if preview_of_raw(kind, image):
+    if is_raw_preview(kind, image):
         return f"This is a camera's raw file (DNG): only the preview in it, {width} x {height} pixels, was looked at."
     if reduction > 1:
         return f"The picture is very large ({width} x {height} pixels): it was looked at {reduction} times smaller."
@@ -131,7 +132,7 @@ def _note(kind: str, image: Image.Image, reduction: int) -> str | None:
 
 
 def _count_frames(image: Image.Image, kind: str, data: bytes, max_frames: int) -> int:
-    """Frames in the container, counted to `max_frames` at most. A JPEG's MPF previews are not frames."""
+    """Number of frames in the container, at most `max_frames`. MPF previews of a JPEG are not frames."""
     if kind == "GIF":
         return count_gif_frames(data, max_frames)
     if kind == "TIFF":
@@ -144,28 +145,28 @@ def _count_frames(image: Image.Image, kind: str, data: bytes, max_frames: int) -
 def _pixels(
     image: Image.Image, kind: str, data: bytes, name: str, reduction: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
-    """-> (H, W, 3) uint8 and alpha, oriented."""
+    """Pixels (H, W, 3) uint8 and alpha (H, W) uint8 or None, EXIF orientation applied."""
     fast = decode_jpeg(image, data) if kind == "JPEG" and reduction == 1 else None
     if fast is not None:
         return fast, None
     if reduction > 1:
-        image = _reduced(image, reduction)
+        image = _reduce(image, reduction)
     image.load()
     _orient(image)
     return _to_rgb(image, name)
 
 
-def _reduced(image: Image.Image, reduction: int) -> Image.Image:
+def _reduce(image: Image.Image, reduction: int) -> Image.Image:
     """A huge image at a reduced size: JPEG is decoded at a fraction of its size; other formats are decoded first."""
     exif = image.info.get("exif")
     width, height = image.size
     image.draft(image.mode, (width // reduction, height // reduction))
-    left = reduction // round(width / image.size[0])
-    if left > 1:
+    remaining = reduction // round(width / image.size[0])
+    if remaining > 1:
         image = (
             image.convert("L") if image.mode == "1" else image.convert("RGB") if image.mode == "P" else image
         )
-        image = image.reduce(left)
+        image = image.reduce(remaining)
     if exif is not None:
         image.info["exif"] = exif
     return image
@@ -178,47 +179,47 @@ def _orient(image: Image.Image) -> None:
 
 
 def _to_rgb(image: Image.Image, name: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
-    """-> (H, W, 3) uint8 laid over white and, where the picture has transparency, its alpha (H, W) uint8."""
+    """Pixels (H, W, 3) uint8 composited over white, and alpha (H, W) uint8, None without transparency."""
     if image.mode == "I" or image.mode.startswith("I;16"):
         image = _to_8_bit_grey(image, name)
     elif image.mode == "F":
         image = _float_to_grey(image, name)
-    if image.mode in ("La", "RGBa"):  # colours multiplied by their alpha, as TIFF allows
+    if image.mode in ("La", "RGBa"):  # premultiplied alpha, as TIFF allows
         image = image.convert("LA" if image.mode == "La" else "RGBA")
     if not image.has_transparency_data:
         return np.asarray(image if image.mode == "RGB" else image.convert("RGB")), None
     rgba = image.convert("RGBA")
-    flat = Image.new("RGB", rgba.size, (255, 255, 255))
-    flat.paste(rgba, mask=rgba.getchannel("A"))
-    return np.asarray(flat), np.asarray(rgba.getchannel("A"))
+    composite = Image.new("RGB", rgba.size, (255, 255, 255))
+    composite.paste(rgba, mask=rgba.getchannel("A"))
+    return np.asarray(composite), np.asarray(rgba.getchannel("A"))
 
 
 def _to_8_bit_grey(image: Image.Image, name: str) -> Image.Image:
-    """Grey of 16 bits, or of 32 -> "L", or "LA" where one tone is declared transparent.
+    """Convert 16-bit or 32-bit grey to "L", or to "LA" if one value is declared transparent.
 
     Pillow's own conversion clips at 255.
     """
-    tones = np.asarray(image).astype(np.int64)
-    if tones.min() < 0 or tones.max() > 65535:  # of 32 bits: scored clipped, it would be another picture
+    values = np.asarray(image).astype(np.int64)
+    if values.min() < 0 or values.max() > 65535:  # of 32 bits: clipping would change the image
         raise UnsupportedFormatError(
-            f"{name}: its tones run from {tones.min()} to {tones.max()}; 0 to 65535 are read: save it in 8 or 16 bits"
+            f"{name}: values from {values.min()} to {values.max()}, supported: 0 to 65535; save it with 8 or 16 bits"
         )
-    in_bytes = image.mode == "I" and tones.max() <= 255  # 32 bits have no scale of their own
-    grey = Image.fromarray((tones if in_bytes else tones >> 8).astype(np.uint8))
+    is_8_bit = image.mode == "I" and values.max() <= 255  # 32-bit images have no defined white
+    grey = Image.fromarray((values if is_8_bit else values >> 8).astype(np.uint8))
     transparent = image.info.get("transparency")
     if isinstance(transparent, int):
-        grey.putalpha(Image.fromarray(np.where(tones == transparent, 0, 255).astype(np.uint8)))
+        grey.putalpha(Image.fromarray(np.where(values == transparent, 0, 255).astype(np.uint8)))
     return grey
 
 
 def _float_to_grey(image: Image.Image, name: str) -> Image.Image:
-    """Floating-point grey -> "L". White is 1, as most programs write it, or 255 where a tone is above 1."""
-    tones = np.asarray(image, dtype=np.float32)
-    brightest = float(tones.max(initial=0, where=np.isfinite(tones)))
-    if brightest > 255:
+    """Convert floating-point grey to "L". White is 1, as most programs write it, or 255 if a value is above 1."""
+    values = np.asarray(image, dtype=np.float32)
+    largest = float(values.max(initial=0, where=np.isfinite(values)))
+    if largest > 255:
         raise UnsupportedFormatError(
-            f"{name}: its tones reach {brightest:g}; 0 to 1 or 0 to 255 are read: save it in 8 or 16 bits"
+            f"{name}: its largest value is {largest:g}, supported are 0 to 1 or 0 to 255; save it with 8 or 16 bits"
         )
-    white = 1.0 if brightest <= 1 else 255.0
-    share = np.nan_to_num(tones / white, nan=0.0, posinf=1.0, neginf=0.0)
-    return Image.fromarray(np.rint(np.clip(share, 0, 1) * 255).astype(np.uint8))
+    white = 1.0 if largest <= 1 else 255.0
+    scaled = np.nan_to_num(values / white, nan=0.0, posinf=1.0, neginf=0.0)
+    return Image.fromarray(np.rint(np.clip(scaled, 0, 1) * 255).astype(np.uint8))

@@ -1,18 +1,17 @@
-"""How many frames a container holds, counted on its structure alone.
+"""Counts the frames of a container by its structure only.
 
-Pillow counts a GIF's frames by decoding them and a TIFF's by reading every page's tags: a few kilobytes can keep it
-busy for hours, and a damaged last frame would spoil a good first one.
-"""
+Pillow counts frames of a GIF by decoding them, and of a TIFF by reading the tags of every page: a few kilobytes can
+take it hours, and a damaged last frame would make an intact first one fail."""
 
 from __future__ import annotations
 
 import struct
 
-_MAX_SUB_BLOCKS = 1_000_000  # about 0.1 s; a real GIF's sub-blocks hold 255 bytes, so this is 250 MB of it
+_MAX_SUB_BLOCKS = 1_000_000  # takes about 0.1 s; with the usual 255 bytes each, a GIF of 250 MB
 
 
 def count_gif_frames(data: bytes, max_frames: int) -> int:
-    """Image descriptors in the block structure (GIF89a, appendix B), as far as it is whole; 1 at least."""
+    """Number of image descriptors in the block structure (GIF89a, appendix B) up to any damage; at least 1."""
     budget = [_MAX_SUB_BLOCKS]
     frames = 0
     try:
@@ -45,7 +44,8 @@ def _skip_sub_blocks(data: bytes, at: int, budget: list[int]) -> int:
 
 
 def count_tiff_frames(data: bytes, max_frames: int) -> int:
-    """Directories in the chain (TIFF 6.0, section 2; BigTIFF has 8-byte offsets), as far as it is whole; 1 at least."""
+    """Number of directories in the chain (TIFF 6.0, section 2; BigTIFF has 8-byte offsets) up to any damage; at least
+    1."""
     order = "<" if data[:2] == b"II" else ">"
     big = data[2:4] in (b"+\0", b"\0+")
     offset, count, entry_bytes = (order + "Q", order + "Q", 20) if big else (order + "I", order + "H", 12)

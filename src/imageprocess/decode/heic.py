@@ -1,4 +1,4 @@
-"""HEIC through pi-heif (LGPL), when the extra is installed. The only module that imports it."""
+"""Reads HEIC with pi-heif (LGPL; the extra [heic]). The only module that imports it."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from ..extras import require_extra
 
 
 def open_heic(data: bytes, name: str) -> Image.Image:
-    """Reads the header; pixels are decoded on demand. Raises UnsupportedFormatError, OSError."""
+    """Read the header; pixels are decoded on demand. Raises UnsupportedFormatError, OSError."""
     try:
         with require_extra("heic", "pi-heif, which reads HEIC,"):
             from pi_heif import HeifImageFile
     except MissingExtraError as error:
         raise UnsupportedFormatError(f"{name}: {error}") from error
-    if _is_cut_off(data):  # libheif would paint the missing tiles black
+    if _is_truncated(data):  # libheif would fill missing tiles with black
         raise OSError("image file is truncated")
     image: Image.Image = HeifImageFile(io.BytesIO(data))
     return image
 
 
-def _is_cut_off(data: bytes) -> bool:
+def _is_truncated(data: bytes) -> bool:
     """Whether the media data box (ISO/IEC 14496-12, 4.2 and 8.1.1) extends beyond the end of the file."""
     at = 0
     while at + 16 <= len(data):

@@ -1,7 +1,7 @@
-"""Bytes -> a Pillow image whose header is read, by the one plugin of its format, within our own limits.
+"""Opens an image with the Pillow plugin of its format, reading only the header.
 
-`Image.open` would refuse images of more than 179 megapixels before our limits apply, and warn of others.
-"""
+`Image.open` would refuse images of more than 179 megapixels before the limits of this package apply, and warn of
+others."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from PIL import Image, UnidentifiedImageError
 
 from .heic import open_heic
 
-# Text chunks that the pixels do not need. Pillow gives a file up for a text of more than 1 MB (a workflow with a
-# picture in it); the records are read elsewhere, within their own limits.
+# Text chunks, which are not needed for the pixels. Pillow rejects files with a text of more than 1 MB (a workflow that
+# embeds an image); metadata is read elsewhere, with its own limits.
 _TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
-_TURNING_KEYWORDS = (b"XML:com.adobe.xmp\0", b"Raw profile type ")  # these may contain the orientation
+_ORIENTATION_KEYWORDS = (b"XML:com.adobe.xmp\0", b"Raw profile type ")  # these may contain the orientation
 _LONG_TEXT_BYTES = 1_000
 _MAX_CHUNKS = 65_536
 
@@ -39,23 +39,23 @@ def open_image(kind: str, data: bytes, name: str) -> Image.Image:
 
 
 def _without_texts(data: bytes) -> bytes:
-    """A PNG without its longer and its compressed texts."""
-    kept, start, at = [], 0, 8
+    """A PNG without its long and its compressed texts."""
+    parts, start, at = [], 0, 8
     for _ in range(_MAX_CHUNKS):
         kind = data[at + 4 : at + 8]
         if len(kind) < 4 or kind == b"IEND":
             break
         size = int.from_bytes(data[at : at + 4], "big")
         is_long = size > _LONG_TEXT_BYTES or kind == b"zTXt"
-        if kind in _TEXT_CHUNKS and is_long and not data.startswith(_TURNING_KEYWORDS, at + 8):
-            kept.append(data[start:at])
+        if kind in _TEXT_CHUNKS and is_long and not data.startswith(_ORIENTATION_KEYWORDS, at + 8):
+            parts.append(data[start:at])
             start = at + 12 + size
         at += 12 + size
-    return b"".join([*kept, data[start:]]) if kept else data
+    return b"".join([*parts, data[start:]]) if parts else data
 
 
-def preview_of_raw(kind: str, image: Image.Image) -> bool:
-    """Whether a TIFF is a camera's raw file (DNG), whose first directory holds a small preview."""
+def is_raw_preview(kind: str, image: Image.Image) -> bool:
+    """Whether a TIFF is a camera's raw file (DNG), whose first directory contains a small preview."""
     if kind != "TIFF":
         return False
     tags = getattr(image, "tag_v2", {})

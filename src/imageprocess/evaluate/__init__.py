@@ -1,1 +1,1 @@
-"""Measures detectors on the same pictures, degraded as web sites and apps do it."""
+"""Measures detectors on the same images, original and degraded as websites and apps do."""

@@ -1,4 +1,4 @@
-"""A model's measured figures: `measured` in model.json, CARD.md, and the table of all models. None is typed by hand."""
+"""Writes the measured figures of a model: `measured` in model.json, CARD.md, and the table of all models."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from .metrics import BEST_GUESS
 BEGIN, END = "<!-- measured:begin -->", "<!-- measured:end -->"
 _WITH_INTERVALS = ("accuracy", "balanced_accuracy", "auroc", "tpr_at_1_fpr", "ece")
 _BY_SOURCE = ("balanced_accuracy", "auroc", "tpr_at_1_fpr")
-_DIGITS = 6  # the card and the table round once, from what is measured, and not twice
+_DIGITS = 6  # stored; the card and the table round these values, so that nothing is rounded twice visibly
 
 Record = Mapping[str, Any]
 
 
 def write_card(folder: Path, records: Sequence[Record], model: int) -> None:
-    """Put the figures of `records` (one a split, as `study.evaluate` makes them) into `folder`.
+    """Write the figures of `records` (one per split, from `study.evaluate`) into the model folder `folder`.
 
-    `model` is the model's place in the records. Raises ModelError where model.json cannot be read or written, or is
-    not the one that was measured.
+    `model`: index of the model in the records. Raises ModelError if model.json cannot be read or written, or if it is
+    not the model that was measured.
     """
     path = folder / "model.json"
     try:
@@ -43,7 +43,7 @@ def write_card(folder: Path, records: Sequence[Record], model: int) -> None:
 
 
 def measured(records: Sequence[Record], model: int) -> dict[str, Any]:
-    """The `measured` block of model.json. A split of one tier is flat and names its tier; else it is by tier."""
+    """The `measured` block of model.json. A split with one tier is flat, with the tier's name; else it is by tier."""
     splits: dict[str, Any] = {}
     for record in records:
         data, tiers = record["data"], record["models"][model]["tiers"]
@@ -70,22 +70,23 @@ def _figures(tier: Record) -> dict[str, Any]:
 
 
 def write_table(page: Path, folders: Sequence[Path]) -> None:
-    """Replace what stands between the two markers of `page` by the table of the models in `folders`.
+    """Replace the text between the two markers in `page` by the table of the models in `folders`.
 
-    Raises UsageError where the markers are not there.
+    Raises UsageError if the markers are missing.
     """
     try:
         text = page.read_text(encoding="utf-8")
         before, rest = text.split(BEGIN, 1)
         _, after = rest.split(END, 1)
     except (OSError, ValueError) as error:
-        raise UsageError(f"{page}: no lines {BEGIN} and {END} to write between") from error
+        raise UsageError(f"{page}: the markers {BEGIN} and {END} are missing; add both lines") from error
     facts = [json.loads((folder / "model.json").read_text(encoding="utf-8")) for folder in folders]
     table = render_table([model for model in facts if "measured" in model])
     page.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", encoding="utf-8")
 
 
 def render_table(models: Sequence[Record]) -> str:
+    """A Markdown table of the figures in the model.json files `models`."""
     rows = [
         (
             model["name"],
@@ -105,7 +106,7 @@ def render_table(models: Sequence[Record]) -> str:
 
 
 def render_card(facts: Record, records: Sequence[Record], model: int) -> str:
-    """CARD.md of the model whose model.json is `facts`."""
+    """CARD.md of the model with the model.json `facts`."""
     parts = [
         f"# {facts['name']} {facts['version']}",
         "Written by `imageprocess evaluate --write-card`; every figure is measured, none is typed.",
@@ -131,9 +132,9 @@ _MEASURED_HEAD = (
 
 _LIMITS = """## Limits
 
-A verdict is a measurement, not a proof. Figures hold for pictures like those measured; newer generators, heavy editing,
-very small pictures and screenshots can be told wrongly. The intervals tell how far another draw of sources would move
-a figure, not how far another kind of picture would. Not for accusing a person."""
+A verdict is a measurement, not a proof. Figures hold for pictures like those measured; pictures of newer generators,
+heavily edited or very small pictures and screenshots may be misclassified. The intervals show how much a figure varies
+with the choice of sources, not with the kind of picture. Not for accusing a person."""
 
 
 def _about(facts: Record) -> str:
@@ -145,8 +146,8 @@ def _about(facts: Record) -> str:
         *([("calibrated on", calibration["fitted_on"])] if "fitted_on" in calibration else []),
         ("model.onnx", f"sha256 {facts['files']['model.onnx'][:12]}"),
         *(
-            (f"thresholds, {mode}", f"ai from {cut['ai']:.4g}, real to {cut['real']:.4g}")
-            for mode, cut in facts["thresholds"].items()
+            (f"thresholds, {mode}", f"ai from {limits['ai']:.4g}, real to {limits['real']:.4g}")
+            for mode, limits in facts["thresholds"].items()
         ),
     ]
     return _table(("", ""), rows)
@@ -179,8 +180,8 @@ def _measured_rows(record: Record, model: int) -> list[tuple[str, ...]]:
 def _details(record: Record, model: int) -> str:
     """Groups on the first tier, consistency and sanity checks of one split."""
     split = SPLIT_NAMES.get(record["data"]["split"], record["data"]["split"])
-    found = record["models"][model]
-    tier, first = next(iter(found["tiers"].items()))
+    figures = record["models"][model]
+    tier, first = next(iter(figures["tiers"].items()))
     parts = [f"## In detail: {split}, tier {tier}"]
     for key, title in (("generator", "Generator"), ("real_origin", "Real origin"), ("category", "Category")):
         rows = [
@@ -194,7 +195,7 @@ def _details(record: Record, model: int) -> str:
             for row in first["groups"][key]
         ]
         parts.append(_table((title, "pictures", "right %", "AUROC", "unsure %"), rows))
-    parts.append(_consistency(found["consistency"]))
+    parts.append(_consistency(figures["consistency"]))
     parts.append(_sanity(record, model, tier))
     return "\n\n".join(part for part in parts if part)
 
@@ -202,8 +203,8 @@ def _details(record: Record, model: int) -> str:
 def _consistency(consistency: Record) -> str:
     if len(consistency["tiers"]) < 2:
         return ""
-    one_by_one = consistency | consistency["flips_from_first"]
-    against = ", ".join(f"{tier} {_percent(one_by_one, tier)} %" for tier in consistency["flips_from_first"])
+    per_tier = consistency | consistency["flips_from_first"]
+    against = ", ".join(f"{tier} {_percent(per_tier, tier)} %" for tier in consistency["flips_from_first"])
     return (
         f"Degraded in {len(consistency['tiers'])} ways, {_percent(consistency, 'flips')} % of"
         f" the pictures change their best-guess label at least once; {100 * consistency['contradictions']:.1f} % are"
@@ -213,17 +214,18 @@ def _consistency(consistency: Record) -> str:
 
 
 def _sanity(record: Record, model: int, tier: str) -> str:
-    own, free = record["models"][model]["honesty"], record["honesty"]
+    own, baselines = record["models"][model]["honesty"], record["honesty"]
     rows = [
         (
             "always real",
-            _percent(free["always_real"], "balanced_accuracy"),
-            _plain(free["always_real"], "auroc"),
+            _percent(baselines["always_real"], "balanced_accuracy"),
+            _plain(baselines["always_real"], "auroc"),
         )
     ]
-    if tier in free["file_facts"]:
-        alone = free["file_facts"][tier]
-        rows.append(("metadata features alone", _percent(alone, "balanced_accuracy"), _plain(alone, "auroc")))
+    if tier in baselines["file_facts"]:
+        figures = baselines["file_facts"][tier]
+        balanced_accuracy = _percent(figures, "balanced_accuracy")
+        rows.append(("metadata features alone", balanced_accuracy, _plain(figures, "auroc")))
     rows.append(
         (
             "this model on blank pictures",
@@ -244,14 +246,14 @@ def _sanity(record: Record, model: int, tier: str) -> str:
 
 
 def _training(facts: Record) -> str:
-    """What the trainer wrote down, as it wrote it."""
+    """The `training` block of model.json as a table."""
     training = facts.get("training")
     if not training:
         return ""
     rows = []
     for key, value in training.items():
         if isinstance(value, Mapping):
-            rows += [(f"{key}: {inner}", str(worth)) for inner, worth in value.items()]
+            rows += [(f"{key}: {name}", str(item)) for name, item in value.items()]
         elif not isinstance(value, list):
             rows.append((key, str(value)))
     return "## Training\n\n" + _table(("", ""), rows)

@@ -1,7 +1,7 @@
-"""Anyone's detector, run as a command over files: it prints `path<TAB>probability of AI`, a line a picture.
+"""Runs an external detector as a command on files; it prints `path<TAB>probability of AI`, one line per image.
 
-The pictures lie in a temporary folder under neutral names, degraded as the tier demands. `{folder}` in the
-command stands for it; where it is not named, it is the last argument. The command is not run by a shell.
+The images are in a temporary folder under neutral names, degraded according to the tier. `{folder}` in the command is
+replaced by that folder; without it, the folder is the last argument. The command is not run in a shell.
 """
 
 from __future__ import annotations
@@ -28,12 +28,14 @@ from .metrics import BEST_GUESS
 from .pictures import Picture
 from .scorers import ModelFacts
 
-_AT_ONCE = 1000  # pictures a call: bounds the disk that is used, and spreads the cost of starting a command
+_PER_CALL = 1000  # images per call: limits the disk space, and amortises the start of the command
 _SUFFIXES = {"JPEG": ".jpg", "TIFF": ".tif"}
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
+    """An external detector."""
+
     name: str
     line: str
 
@@ -43,7 +45,7 @@ class Command:
 
 
 def parse_command(text: str) -> Command:
-    """`NAME=COMMAND LINE`, or a command line alone, whose first word is its name then."""
+    """Parse `NAME=COMMAND LINE`, or only a command line, whose first word is then the name. Raises ModelError."""
     name, equals, line = text.partition("=")
     if not equals or " " in name.strip():
         name, line = text.split()[0] if text.split() else "", text
@@ -55,30 +57,30 @@ def parse_command(text: str) -> Command:
 def score_by_command(
     command: Command, pictures: Sequence[Picture], tiers: Sequence[str], *, jobs: int
 ) -> NDArray[np.float64]:
-    """-> (tiers, N) probabilities; NaN where a picture does not decode or the command says nothing of it.
+    """Probabilities of AI (tiers, N); NaN for images that do not decode, or for which the command prints no line.
 
-    Raises ModelError where the command cannot be run, fails, or prints something else.
+    Raises ModelError if the command cannot be run, fails, or prints invalid lines.
     """
     scores = np.full((len(tiers), len(pictures)), np.nan)
-    # Names in the data set's order would tell the classes apart: ai lies before real.
+    # Names in the order of the data set would reveal the classes: ai precedes real.
     numbers = np.random.default_rng(0).permutation(len(pictures))
-    with _mapper(jobs) as each:
-        for line, tier in enumerate(tiers):
-            for start in range(0, len(pictures), _AT_ONCE):
-                chunk = range(start, min(start + _AT_ONCE, len(pictures)))
+    with _mapper(jobs) as parallel_map:
+        for row, tier in enumerate(tiers):
+            for start in range(0, len(pictures), _PER_CALL):
+                chunk = range(start, min(start + _PER_CALL, len(pictures)))
                 with tempfile.TemporaryDirectory(prefix="imageprocess-") as folder:
                     stems = [Path(folder) / f"{numbers[i]:06d}" for i in chunk]
                     paths = [pictures[i].path for i in chunk]
-                    names = list(each(_write, paths, stems, [tier] * len(chunk)))
-                    said = _run(command, Path(folder))
+                    names = list(parallel_map(_write, paths, stems, [tier] * len(chunk)))
+                    probabilities = _run(command, Path(folder))
                 for index, name in zip(chunk, names, strict=True):
-                    scores[line, index] = said.get(name, math.nan)
+                    scores[row, index] = probabilities.get(name, math.nan)
     return scores
 
 
 @contextmanager
 def _mapper(jobs: int) -> Iterator[Callable[..., Iterator[str]]]:
-    """`map`, in worker processes where there is more than one job."""
+    """`map`, in worker processes if `jobs` is more than 1."""
     if jobs == 1:
         yield map
         return
@@ -87,7 +89,7 @@ def _mapper(jobs: int) -> Iterator[Callable[..., Iterator[str]]]:
 
 
 def _write(path: Path, stem: Path, tier: str) -> str:
-    """Write the picture, degraded as `tier`, and return the file's name; empty if the picture does not decode."""
+    """Write the image, degraded according to `tier`. Returns the file name; "" if the image does not decode."""
     try:
         data = apply_tier(open_original(path.read_bytes(), path.name), tier).data
     except (OSError, InputError):
@@ -99,18 +101,18 @@ def _write(path: Path, stem: Path, tier: str) -> str:
 
 
 def _run(command: Command, folder: Path) -> dict[str, float]:
-    """-> what the command says of each file, by its name."""
+    """File name -> probability, as printed by the command."""
     words = shlex.split(command.line)
-    named = any("{folder}" in word for word in words)
-    words = [word.replace("{folder}", str(folder)) for word in words] + ([] if named else [str(folder)])
+    has_folder = any("{folder}" in word for word in words)
+    words = [word.replace("{folder}", str(folder)) for word in words] + ([] if has_folder else [str(folder)])
     try:
-        done = subprocess.run(words, capture_output=True, text=True, check=True)
+        process = subprocess.run(words, capture_output=True, text=True, check=True)
     except OSError as error:
         raise ModelError(f"{command.name}: cannot be run ({error})") from error
     except subprocess.CalledProcessError as error:
         last = (error.stderr.strip().splitlines() or ["nothing on standard error"])[-1]
         raise ModelError(f"{command.name}: exit status {error.returncode} ({last})") from error
-    return dict(_parse(command, line) for line in done.stdout.splitlines() if line.strip())
+    return dict(_parse(command, line) for line in process.stdout.splitlines() if line.strip())
 
 
 def _parse(command: Command, line: str) -> tuple[str, float]:

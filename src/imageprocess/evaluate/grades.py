@@ -1,7 +1,7 @@
-"""What each grade of a model has meant: of the pictures that got it, how many were AI-made.
+"""Measures each grade of a model: the share of AI-made images among those with the grade.
 
-Of a set half AI-made, half real, each source weighing alike within its class: so that the figure is of the grade and
-not of how many pictures of which kind a test set holds.
+Both classes are weighted equally, and within a class all sources, so that the figure describes the grade and not the
+composition of the test set.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..model import registry
 from ..model.spec import dump_facts, load_spec
 from ..types import GRADES, Thresholds
 from ..verdict import grade
-from .metrics import Scored, classes_alike, source_weights
+from .metrics import Scored, balance_classes, source_weights
 
 SPLIT = "open_test"
 SPLIT_NAMES = {
@@ -30,21 +30,21 @@ SPLIT_NAMES = {
 }
 TIERS = ("web", "clean", "raw")  # the first of these that was measured is used
 _TITLE = "## What each grade has meant"
-_LEAST_PICTURES, _LEAST_SOURCES = 20, 5  # of fewer nothing is claimed
+_MIN_PICTURES, _MIN_SOURCES = 20, 5  # for a figure to be published
 
 
 def grade_table(scored: Scored, thresholds: Mapping[str, Thresholds]) -> dict[str, dict[str, Any]]:
-    """Grade -> `ai_share`, `pictures`, `sources`; without grades that too few pictures got. A picture on which the
-    model does not decide because of its size counts for none."""
-    modes = {mode: {"ai": cut.ai, "real": cut.real} for mode, cut in thresholds.items()}
+    """Grade -> `ai_share`, `pictures`, `sources`, without grades of too few images. Images on which the model does not
+    decide because of their size are not counted."""
+    modes = {mode: {"ai": limits.ai, "real": limits.real} for mode, limits in thresholds.items()}
     grades = np.array([grade(float(score), modes) for score in scored.scores])
-    weights = classes_alike(scored.is_ai, source_weights(scored))
-    judged = np.logical_not(np.broadcast_to(scored.too_small, grades.shape))
+    weights = balance_classes(scored.is_ai, source_weights(scored))
+    is_graded = np.logical_not(np.broadcast_to(scored.too_small, grades.shape))
     table: dict[str, dict[str, Any]] = {}
     for name in GRADES:
-        members = (grades == name) & judged
+        members = (grades == name) & is_graded
         pictures, sources = int(members.sum()), len(np.unique(scored.sources[members]))
-        if pictures < _LEAST_PICTURES or sources < _LEAST_SOURCES:
+        if pictures < _MIN_PICTURES or sources < _MIN_SOURCES:
             continue
         share = float(weights[members & scored.is_ai].sum() / weights[members].sum())
         table[name] = {"ai_share": round(share, 4), "pictures": pictures, "sources": sources}
@@ -52,28 +52,28 @@ def grade_table(scored: Scored, thresholds: Mapping[str, Thresholds]) -> dict[st
 
 
 def measured_grades(records: Sequence[Mapping[str, Any]], model: int) -> dict[str, Any] | None:
-    """`measured.grades` of model.json, from studies' records; None without a record of open_test in one of TIERS."""
+    """`measured.grades` of model.json, from records of studies; None without a record of open_test in one of TIERS."""
     for record in records:
         tiers = record["models"][model]["tiers"]
         tier = next((name for name in TIERS if name in tiers), None)
         if record["data"]["split"] != SPLIT or tier is None:
             continue
-        by = tiers[tier]["grades"]
-        where = {"split": SPLIT, "tier": tier, "data_id": record["data"]["id"], "date": record["date"]}
-        return {**where, "by": by} if by else None
+        by_grade = tiers[tier]["grades"]
+        context = {"split": SPLIT, "tier": tier, "data_id": record["data"]["id"], "date": record["date"]}
+        return {**context, "by": by_grade} if by_grade else None
     return None
 
 
 def write_grades(folder: Path, records: Sequence[Mapping[str, Any]], model: int) -> None:
-    """Put what each grade has meant into model.json and CARD.md of `folder`, and nothing else; of a composed model into
-    the recipe that ships too, if it is the one that was composed.
+    """Write only the measurement of grades into model.json and CARD.md of `folder`; for a composed model, also into the
+    shipped folder that it was composed from.
 
-    Raises ModelError where model.json cannot be written or is not the one that was measured, UsageError where the
-    records are not of open_test.
+    Raises ModelError if model.json cannot be written or is not the model that was measured, UsageError if the records
+    are not of open_test.
     """
     grades = measured_grades(records, model)
     if grades is None:
-        raise UsageError("grades are measured on open_test with the tier web, clean or raw")
+        raise UsageError("grades need --split open_test and the tier web, clean or raw in --tiers")
     spec = load_spec(folder)
     if records[0]["models"][model]["sha256"] != spec.onnx_sha256:
         raise ModelError(f"{folder}: not the model that was measured (sha256 of model.onnx differs)")
@@ -90,22 +90,22 @@ def write_grades(folder: Path, records: Sequence[Mapping[str, Any]], model: int)
 
 
 def refresh_card(folder: Path, facts: dict[str, Any]) -> None:
-    """The section in CARD.md of `folder`, where there is a card: replaced, or put before what it is limited to. Where
-    `facts`, its model.json, holds the card's hash, that follows."""
+    """Replace the section on grades in CARD.md of `folder`, if there is a card, or insert it before "Limits". If
+    `facts`, the folder's model.json, has the hash of the card, it is updated."""
     path = folder / "CARD.md"
     if not path.is_file():
         return
     parts = re.split(r"^(?=## )", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    kept = [part for part in parts if not part.startswith(_TITLE)]
-    at = next((place for place, part in enumerate(kept) if part.startswith("## Limits")), len(kept))
-    kept.insert(at, grades_section(facts["measured"]["grades"]) + "\n\n")
-    path.write_text("".join(kept), encoding="utf-8")
+    others = [part for part in parts if not part.startswith(_TITLE)]
+    index = next((i for i, part in enumerate(others) if part.startswith("## Limits")), len(others))
+    others.insert(index, grades_section(facts["measured"]["grades"]) + "\n\n")
+    path.write_text("".join(others), encoding="utf-8")
     if path.name in facts.get("files", {}):
         facts["files"][path.name] = registry.file_sha256(path)
 
 
 def grades_section(table: Mapping[str, Any] | None) -> str:
-    """Of CARD.md: what an answer of each grade is worth."""
+    """The section of CARD.md on the accuracy of each grade."""
     if table is None:
         return ""
     rows = [

@@ -1,4 +1,4 @@
-"""The same answers looked at by generator, by real origin, by source, by category, by size; and across tiers."""
+"""Metrics by generator, real origin, source, category and image size; and the consistency across tiers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..types import Thresholds
-from .metrics import BEST_GUESS, Bools, Floats, Measured, Scored, answers, with_intervals
+from .metrics import BEST_GUESS, Bools, Floats, Measured, Scored, decisions, with_intervals
 from .pictures import Picture
 
 DEFAULT_MODE = "balanced"
@@ -20,12 +20,12 @@ _SIZE_BANDS = (
     (2048, "1024 to 2047 px"),
 )
 _LARGEST_BAND = "2048 px and more"
-_MAX_RESAMPLES = 200  # a group's interval is read to two digits at most
+_MAX_RESAMPLES = 200  # sufficient for the two digits of a group's interval
 
 
 @dataclass(frozen=True, slots=True)
 class GroupRow:
-    """One line of a table. Shares are of the class named; None where the group has none of that class."""
+    """One row of a table. tpr, fpr and unsure are in the default mode; None if the group lacks the class."""
 
     name: str
     n_ai: int
@@ -33,17 +33,17 @@ class GroupRow:
     sources: int
     accuracy: float  # best guess
     intervals: dict[str, tuple[float, float]]  # of the accuracy
-    tpr: float | None  # AI pictures called AI in the default mode
-    fpr: float | None  # real pictures called AI in the default mode
-    unsure: float  # in the default mode
-    auroc: float | None  # within the group; of one class: against all of the other
+    tpr: float | None
+    fpr: float | None
+    unsure: float  # 1 - coverage
+    auroc: float | None  # within the group; for a group of one class: against all images of the other
 
     def as_record(self) -> dict[str, object]:
         return asdict(self)
 
 
 def keys_of(pictures: Sequence[Picture], sizes: Floats) -> dict[str, NDArray[np.str_]]:
-    """By which each table groups: an array (N,) of names; "" leaves a picture out of that table."""
+    """Table -> name of the group of each image (N,); "" excludes an image from the table. `sizes` (N, 2) in pixels."""
     return {
         "generator": np.array([(p.generator or p.origin) if p.is_ai else "" for p in pictures]),
         "real_origin": np.array(["" if p.is_ai else p.origin for p in pictures]),
@@ -60,7 +60,7 @@ def size_band(long_side: float) -> str:
 def group_rows(
     scored: Scored, names: NDArray[np.str_], thresholds: Mapping[str, Thresholds], resamples: int
 ) -> list[GroupRow]:
-    """One row a name, in the order of the names."""
+    """One row per name in `names` (N,), sorted by name."""
     return [
         _row(str(name), scored, names == name, thresholds, min(resamples, _MAX_RESAMPLES))
         for name in np.unique(names)
@@ -72,12 +72,12 @@ def _row(
     name: str, scored: Scored, mask: Bools, thresholds: Mapping[str, Thresholds], resamples: int
 ) -> GroupRow:
     members = scored.where(mask)
-    cut = thresholds.get(DEFAULT_MODE, thresholds[BEST_GUESS])
-    says_ai, says_real = answers(members.scores, cut, members.too_small)
-    right = (members.scores >= thresholds[BEST_GUESS].ai) == members.is_ai
+    limits = thresholds.get(DEFAULT_MODE, thresholds[BEST_GUESS])
+    says_ai, says_real = decisions(members.scores, limits, members.too_small)
+    is_correct = (members.scores >= thresholds[BEST_GUESS].ai) == members.is_ai
 
     def accuracy(counts: Floats) -> dict[str, float]:
-        return {"accuracy": float((counts * right).sum() / counts.sum())}
+        return {"accuracy": float((counts * is_correct).sum() / counts.sum())}
 
     figures = with_intervals(accuracy, members, resamples)
     return GroupRow(
@@ -97,28 +97,30 @@ def _row(
 def _auroc(scored: Scored, mask: Bools) -> float | None:
     from sklearn.metrics import roc_auc_score
 
-    present = scored.is_ai[mask]
-    if present.all():
+    is_ai = scored.is_ai[mask]
+    if is_ai.all():
         mask = mask | ~scored.is_ai
-    elif not present.any():
+    elif not is_ai.any():
         mask = mask | scored.is_ai
-    chosen = scored.where(mask)
-    if chosen.is_ai.all() or not chosen.is_ai.any():
+    members = scored.where(mask)
+    if members.is_ai.all() or not members.is_ai.any():
         return None
-    return float(roc_auc_score(chosen.is_ai, chosen.scores))
+    return float(roc_auc_score(members.is_ai, members.scores))
 
 
 def consistency(
     by_tier: Sequence[Scored], tiers: Sequence[str], thresholds: Mapping[str, Thresholds], resamples: int
 ) -> dict[str, object]:
-    """How often the verdict on a picture changes between tiers.
+    """How often the decision on an image changes between tiers, as shares of the images.
 
-    flips: pictures whose best-guess label is not the same on all tiers; contradictions: pictures that the default
-    mode calls "ai" on one tier and "real" on another; flips_from_first: by tier, against the first.
+    flips: the best-guess label is not the same on all tiers; contradictions: "ai" on one tier and "real" on another in
+    the default mode; flips_from_first: per tier, the best-guess label differs from that on the first tier.
     """
     guess = np.array([scored.scores >= thresholds[BEST_GUESS].ai for scored in by_tier])  # (tiers, N)
-    cut = thresholds.get(DEFAULT_MODE, thresholds[BEST_GUESS])
-    labels = np.array([answers(scored.scores, cut, scored.too_small) for scored in by_tier])  # (tiers, 2, N)
+    limits = thresholds.get(DEFAULT_MODE, thresholds[BEST_GUESS])
+    labels = np.array(
+        [decisions(scored.scores, limits, scored.too_small) for scored in by_tier]
+    )  # (tiers, 2, N)
     ever_ai, ever_real = np.any(labels, axis=0)
     flips = guess.any(axis=0) & ~guess.all(axis=0)
     contradictions = ever_ai & ever_real
@@ -127,7 +129,7 @@ def consistency(
     def statistic(counts: Floats) -> dict[str, float]:
         total = counts.sum()
         shares = {"flips": flips, "contradictions": contradictions, **from_first}
-        return {name: float((counts * hit).sum() / total) for name, hit in shares.items()}
+        return {name: float((counts * mask).sum() / total) for name, mask in shares.items()}
 
     figures: Measured = with_intervals(statistic, by_tier[0], resamples)
     return {

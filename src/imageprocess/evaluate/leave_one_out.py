@@ -1,7 +1,7 @@
-"""Leave one generator out: how does a network trained on all others do on one that it has never seen?
+"""Leave one generator out: accuracy of a network on a family of generators that it was not trained on.
 
-One short training for each family of generators, and one with nothing left out to compare with. The only module here
-that reaches torch, through `train`.
+One short training per family of generators, and one with all families for comparison. The only module of this package
+that uses torch, through `train`.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from .pictures import picture_of
 from .scorers import open_scorer
 from .study import as_record
 
-# A family is what shares an architecture or a maker's training set: a network that has seen one of its members has
-# seen the family. The manifest names it; of a source that mixes families, and belongs to each, and of sets that name
-# none, it is looked for in the generator's name, in lower case.
+# Generators of a family share an architecture or a training set, so a network that was trained on one member knows the
+# family. The manifest has the family; for sources of several families, which belong to each, and for data sets without
+# it, families are searched in the generator's name, in lower case.
 _FAMILIES = (
     (GENERATORS["gan_face"], ("stylegan",)),
     ("DALL-E mini", ("dall-e mini", "craiyon")),
@@ -44,25 +44,26 @@ _FAMILIES = (
     ("latent diffusion, GLIDE", ("latent-diffusion", "glid-3")),
 )  # fmt: skip
 _TIER = "equalised"
-_MIN_PICTURES = 40  # of a family, to be worth a run
-_MAX_TESTED = 600  # of a family, and of the real pictures
+_MIN_PICTURES = 40  # of a family, for a run
+_MAX_TESTED = 600  # of a family, and of the real images
 NOTHING = "nothing"
 
-Report = Callable[[str, int, int], None]  # (what is left out, runs done, of)
+Report = Callable[[str, int, int], None]  # (family that is left out, runs done, total)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What every run has in common."""
+    """The options of all runs."""
 
     net: str = "cnn"
     epochs: int = 2
-    sample: int = 4000  # training pictures a run, half of each class
+    sample: int = 4000  # training images per run, half of each class
     seed: int = 0
 
 
 def families_of(origin: str, generator: str = "") -> frozenset[str]:
-    """The families of a generator's name; the name itself where none is known. `generator` is one of GENERATORS."""
+    """The families in the name `origin` of a generator; `origin` itself if none is known. `generator`: one of
+    GENERATORS, or ""."""
     if generator in GENERATORS and generator not in ("mixed", "other"):
         return frozenset({GENERATORS[generator]})
     lower = origin.lower()
@@ -76,40 +77,42 @@ def leave_one_out(
     *,
     jobs: int = 2,
     resamples: int = 1000,
-    report: Report = lambda left_out, done, of: None,
+    report: Report = lambda family, done, total: None,
 ) -> dict[str, Any]:
-    """-> the table as a record: one row a family, left out and seen. Raises DataError or MissingExtraError.
+    """The results as a record with one row per family. Raises DataError or MissingExtraError.
 
-    A family is tested on its own pictures against real pictures of the test split, as training shows them; left out,
-    all its pictures are unseen; seen, only those of the test split are.
+    A family is tested on its images and real images of the test split, degraded as in training. `left_out`: the network
+    was trained without the family, and is tested on all its images; `seen`: trained with it, tested on its test split.
     """
     rows = [row for row in read_index(data) if row.split != "open_test"]
     families = _families(rows)
     if len(families) < 2:
         raise DataError(
-            f"{data}: {len(families)} families of generators with {_MIN_PICTURES} pictures; needs two"
+            f"{data}: {len(families)} families of generators with at least {_MIN_PICTURES} pictures; two are needed"
         )
-    reals = _some(
+    reals = _sample(
         [row for row in rows if row.label == "real" and row.split == "test"], _MAX_TESTED, plan.seed
     )
     report(NOTHING, 0, len(families) + 1)
     with tempfile.TemporaryDirectory(prefix="imageprocess-") as work:
-        seen_by = _train(data, rows, plan, Path(work) / "all", jobs)
+        full_model = _train(data, rows, plan, Path(work) / "all", jobs)
         table = []
         for done, family in enumerate(families, start=1):
             report(family, done, len(families) + 1)
-            members = [row for row in rows if _shows(row, family)]
-            others = [row for row in rows if not _holds(row, family)]
-            blind = _train(data, others, plan, Path(work) / str(done), jobs)
-            unseen = _some(members, _MAX_TESTED, plan.seed)
-            held_out = [row for row in members if row.split == "test"]
+            members = [row for row in rows if _is_only_of(row, family)]
+            others = [row for row in rows if not _is_of(row, family)]
+            model = _train(data, others, plan, Path(work) / str(done), jobs)
+            tested = _sample(members, _MAX_TESTED, plan.seed)
+            test_split = [row for row in members if row.split == "test"]
             table.append(
                 {
                     "family": family,
                     "sources": sorted({row.source for row in members}),
-                    "n": len(unseen),
-                    "left_out": _measure(data, blind, unseen + reals, jobs, resamples),
-                    "seen": _measure(data, seen_by, held_out + reals, jobs, resamples) if held_out else None,
+                    "n": len(tested),
+                    "left_out": _measure(data, model, tested + reals, jobs, resamples),
+                    "seen": _measure(data, full_model, test_split + reals, jobs, resamples)
+                    if test_split
+                    else None,
                 }
             )
     return {
@@ -125,9 +128,10 @@ def leave_one_out(
 
 
 def render_table(record: dict[str, Any]) -> str:
-    """For a terminal or a Markdown file."""
+    """A Markdown table of the record of `leave_one_out`. "trained": figures of the network that was trained with the
+    family."""
     lines = [
-        "| left out | pictures | AUROC | AUROC when seen | found | found when seen |",
+        "| left out | pictures | AUROC | AUROC, trained | TPR | TPR, trained |",
         "|---|---|---|---|---|---|",
     ]
     for row in record["rows"]:
@@ -154,24 +158,23 @@ def _families(rows: Sequence[IndexRow]) -> list[str]:
     return sorted(family for family, count in counts.items() if count >= _MIN_PICTURES)
 
 
-def _holds(row: IndexRow, family: str) -> bool:
+def _is_of(row: IndexRow, family: str) -> bool:
     return row.label == "ai" and family in families_of(row.origin, row.generator)
 
 
-def _shows(row: IndexRow, family: str) -> bool:
-    """Of this family and no other."""
+def _is_only_of(row: IndexRow, family: str) -> bool:
     return row.label == "ai" and families_of(row.origin, row.generator) == {family}
 
 
-def _some(rows: list[IndexRow], most: int, seed: int) -> list[IndexRow]:
-    if len(rows) <= most:
+def _sample(rows: list[IndexRow], max_rows: int, seed: int) -> list[IndexRow]:
+    if len(rows) <= max_rows:
         return rows
-    chosen = np.random.default_rng(seed).choice(len(rows), most, replace=False)
-    return [rows[i] for i in sorted(chosen)]
+    indices = np.random.default_rng(seed).choice(len(rows), max_rows, replace=False)
+    return [rows[i] for i in sorted(indices)]
 
 
 def _train(data: Path, rows: list[IndexRow], plan: Plan, out: Path, jobs: int) -> Path:
-    """-> a model folder trained on a sample of `rows`."""
+    """Train on a sample of `rows`. Returns the model folder."""
     with require_extra("train"):
         from ..train.export import export
         from ..train.loop import train
@@ -181,7 +184,7 @@ def _train(data: Path, rows: list[IndexRow], plan: Plan, out: Path, jobs: int) -
     for split, size in (("train", plan.sample), ("val", plan.sample // 8)):
         for label in ("ai", "real"):
             members = [row for row in rows if row.split == split and row.label == label]
-            sample += _some(members, size // 2, plan.seed)
+            sample += _sample(members, size // 2, plan.seed)
     recipe = replace(recipe_of(plan.net), epochs=plan.epochs, seed=plan.seed)
     result = train(data, out, recipe, rows=sample, loader=LoaderOptions(workers=jobs))
     return export(result, out / "model", name=plan.net)
@@ -196,5 +199,5 @@ def _measure(data: Path, model: Path, rows: list[IndexRow], jobs: int, resamples
         scores.scores[0, 0],
         np.array([picture.source for picture in pictures]),
         facts.too_small(scores.sides[0]),
-    ).where(scores.good)
+    ).where(scores.is_complete)
     return as_record(measure_with_intervals(scored, facts.thresholds, resamples=resamples))

@@ -1,4 +1,4 @@
-"""One self-contained HTML file: works offline, prints well. Needs the extra `report`."""
+"""Renders a study as one self-contained HTML file that works offline. Needs the extra `report`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .groups import DEFAULT_MODE
 from .metrics import BEST_GUESS
 from .study import Study
 
-_WORST = 24  # thumbnails of each kind of mistake
+_WORST = 24  # thumbnails per kind of error
 _THUMBNAIL = 150  # pixels
 
 
@@ -53,12 +53,12 @@ def render_page(study: Study) -> str:
 
 
 def _model(study: Study, index: int) -> dict[str, Any]:
-    found = study.record["models"][index]
-    tiers = found["tiers"]
+    record = study.record["models"][index]
+    tiers = record["tiers"]
     figures = (plots.roc, plots.precision_recall, plots.reliability_diagram, plots.histogram)
     return {
-        **found,
-        "mode": DEFAULT_MODE if DEFAULT_MODE in found["thresholds"] else BEST_GUESS,
+        **record,
+        "mode": DEFAULT_MODE if DEFAULT_MODE in record["thresholds"] else BEST_GUESS,
         "first": next(iter(tiers.values())),
         "figures": [
             (figure.__name__.replace("_", " "), _uri(figure(study, index), "svg+xml")) for figure in figures
@@ -67,9 +67,9 @@ def _model(study: Study, index: int) -> dict[str, Any]:
             key: [
                 {
                     "row": row,
-                    "by_tier": [tiers[tier]["groups"][key][place]["accuracy"] for tier in study.tiers],
+                    "by_tier": [tiers[tier]["groups"][key][number]["accuracy"] for tier in study.tiers],
                 }
-                for place, row in enumerate(next(iter(tiers.values()))["groups"][key])
+                for number, row in enumerate(next(iter(tiers.values()))["groups"][key])
             ]
             for key in ("generator", "real_origin", "category", "size")
         },
@@ -81,7 +81,7 @@ def _model(study: Study, index: int) -> dict[str, Any]:
 
 
 def _worst(study: Study, model: int, is_ai: bool) -> list[dict[str, Any]]:
-    """The surest mistakes on the first tier, surest first."""
+    """The most confident errors on the first tier, most confident first."""
     scores = study.scores[model, 0]
     says_ai = scores >= study.models[model].thresholds[BEST_GUESS].ai
     wrong = np.flatnonzero((study.is_ai == is_ai) & (says_ai != is_ai))
@@ -101,7 +101,7 @@ def _worst(study: Study, model: int, is_ai: bool) -> list[dict[str, Any]]:
 def _thumbnail(path: Path) -> str | None:
     try:
         image = Image.fromarray(decode(path.read_bytes(), name=path.name, limits=LIMITS).pixels)
-    except (OSError, InputError):  # gone since it was scored
+    except (OSError, InputError):  # changed or deleted since it was scored
         return None
     small = ImageOps.contain(image, (_THUMBNAIL, _THUMBNAIL)) if max(image.size) > _THUMBNAIL else image
     stream = io.BytesIO()
@@ -127,7 +127,7 @@ def _interval(row: Mapping[str, Any], name: str, factor: int = 100, digits: int 
 
 
 def _shade(value: float) -> str:
-    """0 orange, 0.5 white, 1 blue; pale enough for black text."""
+    """CSS background for a share: 0 orange, 0.5 white, 1 blue; pale enough for black text."""
     end = (86, 180, 233) if value >= 0.5 else (240, 150, 80)
     weight = abs(value - 0.5) * 2 * 0.75
     red, green, blue = (round(255 + (channel - 255) * weight) for channel in end)

@@ -1,4 +1,4 @@
-"""Which pictures are measured, and what is known of each: a built data set, or a plain ai | real folder."""
+"""Reads the images to measure, and what is known about each, from a data set or a folder with ai/ and real/."""
 
 from __future__ import annotations
 
@@ -13,20 +13,19 @@ from ..data.index import INDEX_NAME, SPLITS, IndexRow, data_id, first_of_each, r
 from ..data.layout import LABELS, Place, arrange
 from ..errors import DataError
 
-_EDITED = ("photo", "portrait")  # what the real pictures beside edits show
-# Tried in this order when no split is asked for.
-_DEFAULT_SPLITS = ("open_test", "test")
+_EDITED = ("photo", "portrait")  # categories of real images that are measured together with the edits
+_DEFAULT_SPLITS = ("open_test", "test")  # the first that exists is the default
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
     path: Path
     is_ai: bool
-    source: str  # pictures of one source do not count as independent
-    origin: str  # the generator of an AI picture, the origin of a real one
+    source: str  # images of one source are not independent
+    origin: str  # the generator of an AI image, the origin of a real one
     category: str  # one of CATEGORIES or UNKNOWN
-    generator: str = ""  # the family of an AI picture's generator, or its origin where no family is known
-    may_show: bool = True  # False where the data set says that it shows private people
+    generator: str = ""  # family of the generator of an AI image, or its origin if the family is unknown
+    may_show: bool = True  # False if the data set says that it shows private people
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +37,13 @@ class Dataset:
 
 
 def read_dataset(folder: Path, split: str | None = None, *, per_source: int | None = None) -> Dataset:
-    """The pictures of one split: `split`, or open_test where there is one, else test, else a folder without splits.
+    """The images of one split: `split`, by default open_test if there is one, else test, else a folder without splits.
 
-    `split` may name one of the test sets of open_test. The edits are measured apart: they are no part of open_test, and
-    their own set holds its real photographs and portraits beside them. `per_source`: at most so many pictures of each
-    source, the first ones.
+    `split` may be one of the test sets of open_test. AI edits are measured separately: they are not part of open_test,
+    and their test set includes its real photographs and portraits. `per_source`: maximum number of images per source,
+    the first ones.
 
-    Raises DataError where the folder holds no such split, or only one of the two classes.
+    Raises DataError if the folder has no such split, or only one of the two classes.
     """
     folder = folder.resolve()
     if not folder.is_dir():
@@ -63,7 +62,7 @@ def read_dataset(folder: Path, split: str | None = None, *, per_source: int | No
 
 
 def splits_of(folder: Path) -> list[str]:
-    """The splits that `folder` holds, in the order train, val, test, open_test; none for a folder without splits."""
+    """The splits of `folder`, in the order train, val, test, open_test; [] for a folder without splits."""
     if (folder / INDEX_NAME).is_file():
         splits = {record.get("split") for record in _records(folder / INDEX_NAME)}
         return [split for split in SPLITS if split in splits]
@@ -72,7 +71,7 @@ def splits_of(folder: Path) -> list[str]:
 
 
 def open_test_sets(folder: Path) -> list[str]:
-    """The names of the test sets within open_test, the edits last."""
+    """The names of the test sets of open_test, that of the edits last."""
     index = folder / INDEX_NAME
     names = {record.get("test_set") or "" for record in _records(index)} if index.is_file() else set()
     return sorted(names - {""}, key=lambda name: (name == EDIT_SET, name))
@@ -86,15 +85,16 @@ def _is_of(record: Mapping[str, str], chosen: str) -> bool:
 
 
 def _choose(folder: Path, split: str | None) -> str:
-    there = splits_of(folder)
-    sets = open_test_sets(folder)
-    if split is not None and split in sets:
+    splits = splits_of(folder)
+    test_sets = open_test_sets(folder)
+    if split is not None and split in test_sets:
         return split
     if split is None:
-        split = next((name for name in _DEFAULT_SPLITS if name in there), "" if not there else None)
-    if split is None or (split and split not in there):
-        wanted = split or " or ".join(_DEFAULT_SPLITS)
-        raise DataError(f"{folder}: no split {wanted} (there: {', '.join(there + sets) or 'none'})")
+        split = next((name for name in _DEFAULT_SPLITS if name in splits), "" if not splits else None)
+    if split is None or (split and split not in splits):
+        missing = split or " or ".join(_DEFAULT_SPLITS)
+        available = ", ".join(splits + test_sets) or "none"
+        raise DataError(f"{folder}: no split {missing}; choose another with --split (there: {available})")
     return split
 
 
@@ -107,7 +107,7 @@ def _records(path: Path) -> list[dict[str, str]]:
 
 
 def _read_indexed(folder: Path, split: str | None) -> Dataset:
-    """A full index, or a short one that has path and label, and perhaps source and split."""
+    """A data set with a full index, or with a short one of path and label, and optionally source and split."""
     chosen = _choose(folder, split)
     records = _records(folder / INDEX_NAME)
     if not records or not {"path", "label"} <= records[0].keys():
@@ -118,9 +118,10 @@ def _read_indexed(folder: Path, split: str | None) -> Dataset:
         return Dataset(folder.name, chosen, data_id(rows), pictures)
     labels = [LABELS.get((record["label"] or "").lower()) for record in records]
     if None in labels:
-        place = labels.index(None)
+        index = labels.index(None)
+        label = records[index]["label"]
         raise DataError(
-            f"{folder / INDEX_NAME}, line {place + 2}: label {records[place]['label']!r} is none of {', '.join(LABELS)}"
+            f"{folder / INDEX_NAME}, line {index + 2}: label {label!r} is none of {', '.join(LABELS)}"
         )
     pictures = tuple(
         Picture(folder / record["path"], label == "ai", source, source, UNKNOWN)
@@ -131,7 +132,7 @@ def _read_indexed(folder: Path, split: str | None) -> Dataset:
 
 
 def picture_of(folder: Path, row: IndexRow) -> Picture:
-    """What a row of the index of `folder` says of its picture."""
+    """The image of a row of the index of `folder`."""
     return Picture(
         path=folder / row.path,
         is_ai=row.label == "ai",
@@ -144,7 +145,7 @@ def picture_of(folder: Path, row: IndexRow) -> Picture:
 
 
 def _read_folders(folder: Path, split: str | None) -> Dataset:
-    """The layouts that `data import` knows; the source is the folder below the class's, if any."""
+    """A folder in a layout of `data import`; the source is the folder inside that of the class, if any."""
     chosen = _choose(folder, split)
     pictures = tuple(
         Picture(
@@ -166,7 +167,7 @@ def _placed(folder: Path) -> list[tuple[str, Place]]:
 
 
 def _hash_files(pictures: tuple[Picture, ...]) -> str:
-    """What `data_id` is to an indexed data set, from the files themselves."""
+    """The equivalent of `data_id` for a data set without a full index, from the content of the files."""
     digest = hashlib.sha256()
     lines = []
     for picture in pictures:

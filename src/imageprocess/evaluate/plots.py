@@ -1,4 +1,4 @@
-"""The report's figures, as SVG."""
+"""The figures of the report, as SVG."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from .metrics import BEST_GUESS, Scored, reliability
 from .study import Study
 
-# Okabe and Ito's palette, told apart by colour-blind readers, and grey.
+# The palette of Okabe and Ito, which colour-blind readers can distinguish, and grey.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d1f", "#5b5b5b", "#000000")
 _AI, _REAL = "#d55e00", "#0072b2"
 _STYLE: dict[Any, Any] = {
@@ -26,14 +26,14 @@ _STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.grid": True,
     "grid.color": "#e4e4e7",
-    "svg.hashsalt": "imageprocess",  # the same figure, the same file
+    "svg.hashsalt": "imageprocess",  # makes files reproducible
     "legend.frameon": False,
 }
-_MAX_POINTS = 400  # of a curve; more cannot be seen at this size
+_MAX_POINTS = 400  # of a curve; more are not visible at this size
 
 
 def tier_curves(record: Mapping[str, Any], metric: str, title: str) -> bytes:
-    """A metric by tier, one line per model, with its intervals."""
+    """A metric by tier, one line per model, with its intervals. An SVG file, as of all functions here."""
     with _figure(6.4, 3.2) as (figure, axes):
         for number, model in enumerate(record["models"]):
             tiers = list(model["tiers"])
@@ -54,8 +54,8 @@ def tier_curves(record: Mapping[str, Any], metric: str, title: str) -> bytes:
             )
         facts = record["honesty"]["file_facts"]
         if facts:
-            alone = [facts[tier][metric] for tier in tiers]
-            axes.plot(alone, color="#71717a", linestyle="--", linewidth=1, label="file facts alone")
+            baseline = [facts[tier][metric] for tier in tiers]
+            axes.plot(baseline, color="#71717a", linestyle="--", linewidth=1, label="metadata features alone")
         axes.set_xticks(range(len(tiers)), tiers)
         axes.axhline(0.5, color="#a1a1aa", linestyle=":", linewidth=1)
         axes.set(title=title, ylim=(min(0.45, axes.get_ylim()[0]), 1.005))
@@ -72,7 +72,7 @@ def roc(study: Study, model: int) -> bytes:
             fpr, tpr, _ = roc_curve(scored.is_ai, scored.scores)
             axes.plot(*_thin(fpr, tpr), color=_colour(index), linewidth=2 if index == 0 else 1, label=tier)
         axes.plot((0, 1), (0, 1), color="#a1a1aa", linestyle=":", linewidth=1)
-        axes.set(title="ROC", xlabel="real pictures called AI", ylabel="AI pictures found")
+        axes.set(title="ROC", xlabel="FPR", ylabel="TPR")
         axes.legend(loc="lower right", fontsize=7)
         return _svg(figure)
 
@@ -88,27 +88,29 @@ def precision_recall(study: Study, model: int) -> bytes:
                 *_thin(recall, precision), color=_colour(index), linewidth=2 if index == 0 else 1, label=tier
             )
         axes.axhline(study.is_ai.mean(), color="#a1a1aa", linestyle=":", linewidth=1)
-        axes.set(title="Precision and recall", xlabel="AI pictures found", ylabel="AI among those called AI")
+        axes.set(title="Precision and recall", xlabel="recall (TPR)", ylabel="precision")
         axes.set_ylim(0, 1.02)
         return _svg(figure)
 
 
 def reliability_diagram(study: Study, model: int) -> bytes:
-    """What is said against what is so, both classes weighing alike; a point's size is the weight behind it."""
+    """Predicted probability against observed share, classes balanced; the size of a point is the weight of its bin."""
     with _figure(4.2, 3.8) as (figure, axes):
         axes.plot((0, 1), (0, 1), color="#a1a1aa", linestyle=":", linewidth=1)
         for index in _few(study.tiers):
             scored = study.scored(model, index)
             predicted, observed, mass = reliability(scored.is_ai, scored.scores, np.ones(len(scored.scores)))
-            full = mass > 0
+            used = mass > 0
             axes.plot(
-                predicted[full], observed[full], color=_colour(index), linewidth=1, label=study.tiers[index]
+                predicted[used], observed[used], color=_colour(index), linewidth=1, label=study.tiers[index]
             )
             axes.scatter(
-                predicted[full], observed[full], 4 + 200 * mass[full], color=_colour(index), alpha=0.7
+                predicted[used], observed[used], 4 + 200 * mass[used], color=_colour(index), alpha=0.7
             )
         axes.set(
-            title="Reliability", xlabel="probability said", ylabel="share that was AI, classes weighing alike"
+            title="Reliability",
+            xlabel="predicted probability",
+            ylabel="observed share of AI, classes balanced",
         )
         axes.legend(loc="upper left", fontsize=7)
         return _svg(figure)
@@ -118,10 +120,10 @@ def histogram(study: Study, model: int) -> bytes:
     with _figure(4.2, 3.8) as (figure, axes):
         scored = study.scored(model, 0)
         _class_histogram(axes, scored)
-        for mode, cut in study.models[model].thresholds.items():
+        for mode, limits in study.models[model].thresholds.items():
             if mode != BEST_GUESS:
-                for place in (cut.ai, cut.real):
-                    axes.axvline(place, color="#71717a", linestyle="--", linewidth=0.8)
+                for threshold in (limits.ai, limits.real):
+                    axes.axvline(threshold, color="#71717a", linestyle="--", linewidth=0.8)
         axes.set(title=f"Scores, {study.tiers[0]}", xlabel="probability of AI", ylabel="share of the class")
         axes.legend(loc="upper center", fontsize=8)
         return _svg(figure)
@@ -137,9 +139,9 @@ def _class_histogram(axes: Axes, scored: Scored) -> None:
 
 
 def _few(tiers: Sequence[str]) -> list[int]:
-    """As many tiers as one diagram bears."""
-    wanted = [tiers.index(tier) for tier in ("raw", "web", "hard") if tier in tiers]
-    return wanted or [0]
+    """Indices of a few tiers, so that a diagram stays readable."""
+    indices = [tiers.index(tier) for tier in ("raw", "web", "hard") if tier in tiers]
+    return indices or [0]
 
 
 def _thin(
@@ -147,8 +149,8 @@ def _thin(
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     if len(x) <= _MAX_POINTS:
         return x, y
-    keep = np.unique(np.linspace(0, len(x) - 1, _MAX_POINTS).astype(int))
-    return x[keep], y[keep]
+    indices = np.unique(np.linspace(0, len(x) - 1, _MAX_POINTS).astype(int))
+    return x[indices], y[indices]
 
 
 def _colour(number: int) -> str:
@@ -157,7 +159,8 @@ def _colour(number: int) -> str:
 
 @contextmanager
 def _figure(width: float, height: float) -> Iterator[tuple[Figure, Axes]]:
-    """An empty figure in our style; width and height in inches. No pyplot: nothing global is touched."""
+    """An empty figure in the style of the report; width and height in inches. Without pyplot, which has global
+    state."""
     with mpl.rc_context(_STYLE):
         figure = Figure((width, height), layout="constrained")
         FigureCanvasSVG(figure)

@@ -1,4 +1,4 @@
-"""Pictures x tiers x models -> scores. Pictures stream through worker processes; only numbers are kept."""
+"""Scores images x tiers x models. Images are streamed through worker processes; only numbers stay in memory."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from ..errors import CrashedError, InputError
 from .pictures import Picture
 from .scorers import Scorer, open_scorer
 
-Progress = Callable[[int, int], None]  # (pictures done, of)
+Progress = Callable[[int, int], None]  # (images done, total)
 _SIDES = [FEATURES.index("width"), FEATURES.index("height")]
-_AHEAD = 4  # pictures queued a worker: enough that none waits, few enough that a broken pool loses little
+_QUEUED_PER_WORKER = 4  # images: enough that no worker waits, few enough that a broken pool loses little
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scores:
-    """What every model said of every picture on every tier. A picture that does not decode is NaN throughout."""
+    """The scores of every model for every image on every tier. Images that do not decode have NaN everywhere."""
 
     tiers: tuple[str, ...]
     scores: NDArray[np.float64]  # (models, tiers, N) probability_ai
     file_facts: NDArray[np.float64]  # (tiers, N, columns)
     sizes: NDArray[np.float64]  # (N, 2) width, height of the originals in pixels
-    failed: dict[int, str]  # picture's index -> why
+    failed: dict[int, str]  # index of the image -> reason
 
     @property
-    def good(self) -> NDArray[np.bool_]:
-        """(N,) pictures that every model scored on every tier."""
+    def is_complete(self) -> NDArray[np.bool_]:
+        """(N,) mask of the images that every model scored on every tier."""
         mask = ~np.isnan(self.sizes[:, 0])
         if self.scores.size:
             mask &= ~np.isnan(self.scores).any(axis=(0, 1))
@@ -48,10 +48,10 @@ class Scores:
         """(tiers, N) the longer side of each degraded copy in pixels."""
         return np.asarray(self.file_facts[..., _SIDES].max(axis=-1))
 
-    def beside(self, scores: NDArray[np.float64], name: str) -> Scores:
-        """These, and those of one more model, (tiers, N); a picture of which it says nothing counts as failed."""
-        silent = np.flatnonzero(np.isnan(scores).any(axis=0))
-        failed = {int(index): f"{name} says nothing of it" for index in silent} | self.failed
+    def with_model(self, scores: NDArray[np.float64], name: str) -> Scores:
+        """These scores and those of another model (tiers, N); images that it did not score count as failed."""
+        missing = np.flatnonzero(np.isnan(scores).any(axis=0))
+        failed = {int(index): f"{name} gives no score" for index in missing} | self.failed
         return replace(self, scores=np.concatenate([self.scores, scores[None]]), failed=failed)
 
 
@@ -70,12 +70,12 @@ def score(
     tiers: Sequence[str],
     *,
     jobs: int = 2,
-    progress: Progress = lambda done, of: None,
+    progress: Progress = lambda done, total: None,
 ) -> Scores:
-    """Ask every model folder about every picture on every tier.
+    """Score every image on every tier with every model folder.
 
-    A picture that cannot be read is told in `failed`. Raises ModelError where a model does not load, CrashedError
-    where a worker dies.
+    Images that cannot be read are in `failed`. Raises ModelError if a model cannot be loaded, CrashedError if a worker
+    dies.
     """
     count = len(pictures)
     scores = np.full((len(models), len(tiers), count), np.nan)
@@ -102,14 +102,14 @@ def _rows(
         yield from (_score_one(index, path, scorers, tiers) for index, path in work)
         return
     for folder in models:
-        open_scorer(folder)  # a broken model is told here, not by a pool that dies
+        open_scorer(folder)  # a broken model fails here rather than in the pool
     with ProcessPoolExecutor(
         jobs, multiprocessing.get_context("spawn"), initializer=_start, initargs=(tuple(models), tiers)
     ) as pool:
         waiting: set[Future[_Row]] = set()
         try:
             while True:
-                free = jobs * _AHEAD - len(waiting)
+                free = jobs * _QUEUED_PER_WORKER - len(waiting)
                 waiting |= {pool.submit(_score_in_worker, index, path) for index, path in islice(work, free)}
                 if not waiting:
                     return

@@ -16,7 +16,7 @@ _SHUFFLES = 200
 
 
 def always_real(is_ai: Bools, weights: Floats) -> dict[str, float]:
-    """The baseline that answers "real" to every picture."""
+    """The baseline that classifies every image as real."""
     return measure(is_ai, np.zeros(len(is_ai)), weights, _CHANCE)
 
 
@@ -30,29 +30,26 @@ def file_facts_alone(scored: Scored, facts: NDArray[np.float64], *, resamples: i
     from threadpoolctl import threadpool_limits
 
     is_ai, sources = scored.is_ai, scored.sources
-    groups_of_rarest = min(len(np.unique(sources[is_ai])), len(np.unique(sources[~is_ai])))
-    rarest = min(int(is_ai.sum()), int((~is_ai).sum()))
-    if rarest < _FOLDS:
+    fewest_sources = min(len(np.unique(sources[is_ai])), len(np.unique(sources[~is_ai])))
+    if min(int(is_ai.sum()), int((~is_ai).sum())) < _FOLDS:
         return None
-    if groups_of_rarest >= 2:
-        grouped = StratifiedGroupKFold(min(_FOLDS, groups_of_rarest), shuffle=True, random_state=0)
-        folds = list(grouped.split(facts, is_ai, sources))
+    if fewest_sources >= 2:
+        splitter = StratifiedGroupKFold(min(_FOLDS, fewest_sources), shuffle=True, random_state=0)
+        folds = list(splitter.split(facts, is_ai, sources))
     else:
         folds = list(StratifiedKFold(_FOLDS, shuffle=True, random_state=0).split(facts, is_ai))
     trees = HistGradientBoostingClassifier(max_iter=100, random_state=0)
-    # A fact that no file has (JPEG quality of PNGs) is NaN throughout, which scikit-learn's trees do not take.
-    known = np.nan_to_num(facts, nan=-1.0)
-    with threadpool_limits(
-        1
-    ):  # a few hundred rows: threads cost more than they bring, above all beside a training
-        guesses = cross_val_predict(trees, known, is_ai, cv=folds, method="predict_proba")[:, 1]
-    return measure_with_intervals(Scored(is_ai, guesses, sources), _CHANCE, resamples=resamples)
+    # A feature that no file has (JPEG quality of PNGs) is NaN everywhere, which scikit-learn's trees do not accept.
+    features = np.nan_to_num(facts, nan=-1.0)
+    with threadpool_limits(1):  # for a few hundred rows, threads cost more than they gain
+        scores = cross_val_predict(trees, features, is_ai, cv=folds, method="predict_proba")[:, 1]
+    return measure_with_intervals(Scored(is_ai, scores, sources), _CHANCE, resamples=resamples)
 
 
 def shuffled_labels(
     scored: Scored, thresholds: Mapping[str, Thresholds]
 ) -> dict[str, tuple[float, float, float]]:
-    """The same answers against labels dealt at random: (mean, low, high) of what chance gives with these numbers."""
+    """The same scores with randomly permuted labels: (mean, low, high) of each metric at chance level."""
     rng = np.random.default_rng(0)
     ones = np.ones(len(scored.is_ai))
     rows = [measure(rng.permutation(scored.is_ai), scored.scores, ones, thresholds) for _ in range(_SHUFFLES)]

@@ -1,13 +1,13 @@
-"""Models that score pixels: our model folders, and any ONNX image classifier with a small model.json beside it.
+"""Models that score pixels: model folders, and any ONNX image classifier with a short model.json.
 
-The small model.json of a peer (a folder of ours says `schema`; a peer's says `onnx`):
+The short model.json of an external classifier, which has `onnx` instead of `schema`:
 
     {"name": "...", "onnx": "file.onnx", "ai_index": 0, "activation": "softmax" | "sigmoid" | "none",
      "input": {"width": 224, "height": 224, "filter": "bilinear", "mean": [r, g, b], "std": [r, g, b]},
      "layout": "squash" | "crop", "threshold": 0.5}
 
-`layout` "crop" scales the short side to the input and cuts the centre, as torchvision's classifiers expect;
-`ai_index` is ignored where the graph has one output; all but `name`, `onnx` and `input` may be left out.
+`layout` "crop" scales the short side to the input and crops the centre, as torchvision's classifiers expect;
+`ai_index` is ignored if the graph has one output; only `name`, `onnx` and `input` are required.
 """
 
 from __future__ import annotations
@@ -35,16 +35,17 @@ Pixels = NDArray[np.uint8]  # (H, W, 3)
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What a report says of a model before it has seen a picture."""
+    """The description of a model in a report."""
 
     name: str
     version: str
     sha256: str  # of the graph; empty for a command
     thresholds: Mapping[str, Thresholds]  # by mode
-    smallest_px: int = 0  # the longer side of the smallest picture that it was trained on; 0: not known
+    smallest_px: int = 0  # longer side of the smallest training image; 0: unknown
 
     def too_small(self, sides: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Longer sides in pixels (...) -> of which pictures a mode that abstains says "unsure" (`verdict`, row 7a)."""
+        """Longer sides in pixels (...) -> mask of the images that are "unsure" in modes that abstain (row 7a of
+        `verdict`)."""
         return sides < self.smallest_px
 
 
@@ -52,31 +53,31 @@ class Scorer(Protocol):
     facts: ModelFacts
 
     def score(self, pictures: Sequence[Pixels]) -> list[float]:
-        """-> each picture's probability of being made by an AI."""
+        """The probability of AI for each image (H, W, 3) uint8."""
         ...
 
 
 def open_scorer(folder: Path) -> Scorer:
-    """A model folder of ours or a peer's. Raises ModelError."""
+    """The model in `folder`, a model folder or an external classifier. Raises ModelError."""
     try:
         facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(f"{folder}/model.json: cannot be read ({error})") from error
-    return OnnxPeer(folder, facts) if "onnx" in facts else FolderModel(folder)
+    return ExternalClassifier(folder, facts) if "onnx" in facts else FolderModel(folder)
 
 
 class FolderModel:
-    """A model folder of ours, run as the product runs it."""
+    """A model folder, run as `detect` runs it."""
 
     def __init__(self, folder: Path) -> None:
-        self._session = Session(folder, threads=1)  # the pool's processes are what runs in parallel
+        self._session = Session(folder, threads=1)  # processes run in parallel instead
         self._spec: ModelSpec = self._session.spec
         info = self._spec.info
         self.facts = ModelFacts(
             info.name,
             info.version,
             info.sha256,
-            {str(mode): cut for mode, cut in self._spec.thresholds.items()},
+            {str(mode): limits for mode, limits in self._spec.thresholds.items()},
             self._spec.smallest_px,
         )
 
@@ -88,8 +89,8 @@ class FolderModel:
         ]
 
 
-class OnnxPeer:
-    """Somebody else's classifier."""
+class ExternalClassifier:
+    """An ONNX image classifier from elsewhere."""
 
     def __init__(self, folder: Path, facts: dict[str, Any]) -> None:
         import onnxruntime
@@ -107,13 +108,13 @@ class OnnxPeer:
             threshold = float(facts.get("threshold", 0.5))
             self._ai_index = int(facts.get("ai_index", 0))
             self._activation = str(facts.get("activation", "softmax"))
-            self._crops = facts.get("layout", "squash") == "crop"
+            self._crops_centre = facts.get("layout", "squash") == "crop"
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = 1
             self._runtime = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         except KeyError as error:
             raise ModelError(f"{folder}/model.json: the field {error} is missing") from error
-        except Exception as error:  # ONNX Runtime's have no public base class
+        except Exception as error:  # ONNX Runtime's exceptions have no public base class
             raise ModelError(f"{folder}: cannot be loaded ({error})") from error
         self._name = self._runtime.get_inputs()[0].name
         self.facts = ModelFacts(
@@ -124,13 +125,13 @@ class OnnxPeer:
         )
 
     def score(self, pictures: Sequence[Pixels]) -> list[float]:
-        laid = [self._centre(pixels) if self._crops else pixels for pixels in pictures]
-        batch = np.stack([preprocess(pixels, self._input) for pixels in laid])  # (N, 3, H, W) float32
+        cropped = [self._centre(pixels) if self._crops_centre else pixels for pixels in pictures]
+        batch = np.stack([preprocess(pixels, self._input) for pixels in cropped])  # (N, 3, H, W) float32
         outputs = np.asarray(self._runtime.run(None, {self._name: batch})[0], dtype=np.float64)
         values = outputs.reshape(len(pictures), -1)  # (N, classes)
         if self._activation == "softmax" and values.shape[1] > 1:
-            raised = np.exp(values - values.max(axis=1, keepdims=True))
-            values = raised / raised.sum(axis=1, keepdims=True)
+            exponentials = np.exp(values - values.max(axis=1, keepdims=True))
+            values = exponentials / exponentials.sum(axis=1, keepdims=True)
         elif self._activation != "none":
             values = 1 / (1 + np.exp(-values))
         return [float(row[self._ai_index if len(row) > 1 else 0]) for row in values]

@@ -1,4 +1,4 @@
-"""One evaluation from end to end: pictures, tiers and models in; every figure of the report out, as plain records."""
+"""Runs one evaluation: computes all figures of the report on given images, tiers and models, as plain records."""
 
 from __future__ import annotations
 
@@ -27,16 +27,15 @@ from .scorers import ModelFacts, open_scorer
 
 SCHEMA = 1
 CONTROL = "blank"
-# Intervals of less than two hundred draws are noise; a thousand is the custom.
-RESAMPLES = 1000
+RESAMPLES = 1000  # customary; intervals of fewer than 200 bootstrap resamples are too noisy
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Study:
-    """What was asked and what came out. `record` is the JSON report; the arrays are what its plots are drawn from."""
+    """The results of an evaluation. `record` is the JSON report; its plots are drawn from the arrays."""
 
     dataset: Dataset
-    pictures: tuple[Picture, ...]  # (N) those that decoded
+    pictures: tuple[Picture, ...]  # (N) that were scored
     models: tuple[ModelFacts, ...]
     tiers: tuple[str, ...]
     scores: NDArray[np.float64]  # (models, tiers, N)
@@ -58,9 +57,9 @@ def evaluate(
     commands: Sequence[Command] = (),
     jobs: int = 2,
     resamples: int = RESAMPLES,
-    progress: Progress = lambda done, of: None,
+    progress: Progress = lambda done, total: None,
 ) -> Study:
-    """Measure `models` (folders), then `commands`, on `dataset`, degraded as every tier.
+    """Measure `models` (folders) and `commands` on `dataset`, degraded according to each tier.
 
     Raises DataError, ModelError, CrashedError or MissingExtraError.
     """
@@ -73,15 +72,16 @@ def evaluate(
     measured_tiers = (*tiers, *(() if CONTROL in tiers else (CONTROL,)))
     raw = runner.score(dataset.pictures, models, measured_tiers, jobs=jobs, progress=progress)
     for command in commands:
-        raw = raw.beside(score_by_command(command, dataset.pictures, measured_tiers, jobs=jobs), command.name)
-    good = raw.good
-    pictures = tuple(p for p, keep in zip(dataset.pictures, good, strict=True) if keep)
+        command_scores = score_by_command(command, dataset.pictures, measured_tiers, jobs=jobs)
+        raw = raw.with_model(command_scores, command.name)
+    mask = raw.is_complete
+    pictures = tuple(p for p, is_complete in zip(dataset.pictures, mask, strict=True) if is_complete)
     is_ai = np.array([p.is_ai for p in pictures], dtype=bool)
     if not is_ai.any() or is_ai.all():
-        why = next(iter(raw.failed.values()), "no picture")
-        raise DataError(f"{dataset.name}: fewer than two classes could be scored ({why})")
+        reason = next(iter(raw.failed.values()), "no picture")
+        raise DataError(f"{dataset.name}: fewer than two classes could be scored ({reason})")
     sources = np.array([p.source for p in pictures])
-    scores, sides = raw.scores[:, :, good], raw.sides[:, good]
+    scores, sides = raw.scores[:, :, mask], raw.sides[:, mask]
     study = Study(
         dataset,
         pictures,
@@ -93,8 +93,8 @@ def evaluate(
         sources,
         {},
     )
-    place = measured_tiers.index(CONTROL)
-    control = replace(study, tiers=(CONTROL,), scores=scores[:, [place]], sides=sides[[place]])
+    index = measured_tiers.index(CONTROL)
+    control = replace(study, tiers=(CONTROL,), scores=scores[:, [index]], sides=sides[[index]])
     study.record.update(
         schema=SCHEMA,
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
@@ -103,10 +103,10 @@ def evaluate(
         tiers={tier: (TIERS[tier].__doc__ or "").strip() for tier in tiers},
         resamples=resamples,
         models=[
-            _measure_model(study, m, control.scored(m, 0), raw.sizes[good], resamples)
+            _measure_model(study, m, control.scored(m, 0), raw.sizes[mask], resamples)
             for m in range(len(facts))
         ],
-        honesty=_model_free_rows(study, raw.file_facts[: len(tiers), good], resamples),
+        honesty=_baselines(study, raw.file_facts[: len(tiers), mask], resamples),
         elapsed_s=round(time.perf_counter() - began, 1),
     )
     return study
@@ -122,7 +122,8 @@ def _describe(study: Study, raw: Scores) -> dict[str, Any]:
         "sources_ai": len(np.unique(study.sources[study.is_ai])),
         "sources_real": len(np.unique(study.sources[~study.is_ai])),
         "not_scored": [
-            {"path": study.dataset.pictures[i].path.name, "why": why} for i, why in sorted(raw.failed.items())
+            {"path": study.dataset.pictures[i].path.name, "why": reason}
+            for i, reason in sorted(raw.failed.items())
         ],
     }
 
@@ -151,7 +152,7 @@ def _measure_model(
         "name": facts.name,
         "version": facts.version,
         "sha256": facts.sha256,
-        "thresholds": {mode: asdict(cut) for mode, cut in facts.thresholds.items()},
+        "thresholds": {mode: asdict(limits) for mode, limits in facts.thresholds.items()},
         "smallest_px": facts.smallest_px,
         "tiers": tiers,
         "consistency": consistency(by_tier, study.tiers, facts.thresholds, resamples),
@@ -165,18 +166,19 @@ def _measure_model(
     }
 
 
-def _model_free_rows(study: Study, facts: NDArray[np.float64], resamples: int) -> dict[str, Any]:
-    nobody = Scored(study.is_ai, np.zeros(len(study.is_ai)), study.sources)
-    alone = {
-        tier: sanity.file_facts_alone(nobody, facts[index], resamples=resamples)
+def _baselines(study: Study, facts: NDArray[np.float64], resamples: int) -> dict[str, Any]:
+    """Baselines that do not depend on a model."""
+    unscored = Scored(study.is_ai, np.zeros(len(study.is_ai)), study.sources)
+    by_tier = {
+        tier: sanity.file_facts_alone(unscored, facts[index], resamples=resamples)
         for index, tier in enumerate(study.tiers)
     }
     return {
         "always_real": sanity.always_real(study.is_ai, np.ones(len(study.is_ai))),
-        "file_facts": {tier: as_record(found) for tier, found in alone.items() if found},
+        "file_facts": {tier: as_record(measured) for tier, measured in by_tier.items() if measured},
     }
 
 
 def as_record(measured: Measured) -> dict[str, Any]:
-    """Flat values, and their intervals under `intervals`."""
+    """Metric -> value, and all intervals under `intervals`."""
     return {**measured.values, "intervals": {name: list(pair) for name, pair in measured.intervals.items()}}

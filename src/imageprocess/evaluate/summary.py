@@ -1,4 +1,4 @@
-"""One study as a plain text table, for a terminal or a log."""
+"""Formats a study as plain text tables, for a terminal or a log."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ def summarise(record: Record) -> str:
             f"blank pictures: AUROC {model['honesty']['blank']['auroc']:.3f}; labels shuffled: AUROC "
             "{:.3f} [{:.3f}, {:.3f}]".format(*model["honesty"]["shuffled_labels"]["auroc"])
         )
-    alone = record["honesty"]["file_facts"]
-    if alone:
+    baseline = record["honesty"]["file_facts"]
+    if baseline:
         lines.append("")
         lines.append(
             "metadata features alone: AUROC "
-            + ", ".join(f"{tier} {row['auroc']:.3f}" for tier, row in alone.items())
+            + ", ".join(f"{tier} {row['auroc']:.3f}" for tier, row in baseline.items())
         )
     return "\n".join(lines)
 

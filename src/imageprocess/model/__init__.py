@@ -1,1 +1,1 @@
-"""Pixels -> the model's calibrated evidence."""
+"""Runs a model on pixels and returns its calibrated evidence."""

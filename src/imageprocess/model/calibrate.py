@@ -1,4 +1,4 @@
-"""Logits -> a calibrated probability, and the model's evidence."""
+"""Turns logits into a calibrated probability and the model's evidence."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 
 def probability_ai(logit: float, temperature: float, bias: float) -> float:
-    """sigmoid(logit / temperature + bias), where logit is logit(ai) - logit(real)."""
+    """sigmoid(logit / temperature + bias), 0 to 1, where logit is logit(ai) - logit(real)."""
     scaled = logit / temperature + bias
-    if scaled >= 0:  # in two halves, so that exp never overflows
+    if scaled >= 0:  # two cases, so that exp never overflows
         return 1 / (1 + math.exp(-scaled))
     odds = math.exp(scaled)
     return odds / (1 + odds)
 
 
 def percent(p: float) -> str:
-    """0.9996 -> "over 99 %": rounding to 100 % or 0 % would claim more certainty than a model has."""
+    """0.42 -> "42 %", 0.9996 -> "over 99 %": 100 % or 0 % would claim more certainty than a model has."""
     if 0.99 < p < 1:
         return "over 99 %"
     if 0 < p < 0.01:
@@ -55,7 +55,7 @@ def model_evidence(
             "logits": list(output.logits),
             "thresholds": {"ai": thresholds.ai, "real": thresholds.real},
             "mode_thresholds": {
-                mode: {"ai": cut.ai, "real": cut.real} for mode, cut in spec.thresholds.items()
+                mode: {"ai": limits.ai, "real": limits.real} for mode, limits in spec.thresholds.items()
             },
             **({"too_small": too_small} if too_small else {}),
             **({"blank": True} if blank else {}),

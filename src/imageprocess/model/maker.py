@@ -1,4 +1,4 @@
-"""Estimates the family of generators, in addition to a verdict that leans to AI."""
+"""Estimates the family of generators of an image whose verdict leans to AI. Never changes the verdict."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .spec import ModelSpec
 if TYPE_CHECKING:
     from .session import Output
 
-# model.json keeps these identifiers; the manifest of the training data has the same list (data/categories.py).
+# model.json uses these identifiers; the manifest of the training data has the same list (data/categories.py).
 NAMES = {
     "gpt_image": "GPT image",
     "gemini_imagen": "Gemini image / Imagen",
@@ -35,18 +35,18 @@ _TOP = 3
 
 
 def softmax(logits: NDArray[Any]) -> NDArray[np.float64]:
-    """Over the last axis."""
-    raised = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return np.asarray(raised / raised.sum(axis=-1, keepdims=True), np.float64)
+    """Softmax over the last axis."""
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True), np.float64)
 
 
 def maker_detail(
     evidence: Sequence[Evidence], verdict: Verdict, output: Output, spec: ModelSpec
 ) -> dict[str, Any] | None:
-    """`detail.maker` of the model's evidence; None where the verdict does not lean to AI, where a record or a mark
-    names the maker, and where the model has no such head.
+    """`detail.maker` of the model's evidence; None if the verdict does not lean to AI, if metadata or a watermark name
+    the generator, or if the model has no such head.
 
-    `family` and `name` are null where no family is likely enough (the threshold in model.json) or "other" is likeliest.
+    `family` and `name` are null if no family reaches the threshold in model.json, or if "other" is the likeliest.
     """
     facts = spec.facts.get("maker")
     if not facts or not output.maker_logits or not (verdict.grade or "").endswith("_ai"):
@@ -54,15 +54,15 @@ def maker_detail(
     if any(item.points_to == "ai" and item.detail.get("generator") for item in evidence):
         return None
     families = [str(family) for family in facts["families"]]
-    chances = softmax(np.array(output.maker_logits, np.float64) / float(facts["temperature"]))
-    order = np.argsort(-chances, kind="stable")[:_TOP]
+    probabilities = softmax(np.array(output.maker_logits, np.float64) / float(facts["temperature"]))
+    order = np.argsort(-probabilities, kind="stable")[:_TOP]
     top: list[dict[str, Any]] = [
         {
-            "family": families[at],
-            "name": NAMES.get(families[at], families[at]),
-            "probability": round(float(chances[at]), 4),
+            "family": families[index],
+            "name": NAMES.get(families[index], families[index]),
+            "probability": round(float(probabilities[index]), 4),
         }
-        for at in order
+        for index in order
     ]
     is_named = top[0]["family"] != "other" and top[0]["probability"] >= float(facts["threshold"])
     return {

@@ -1,4 +1,4 @@
-"""Finds the training sources with the closest features: similarity to the encoder, not proof of origin.
+"""Finds the training sources with the closest features. This is similarity as seen by the encoder, not proof of origin.
 
 sources.npz    names (S,), is_ai (S,), generators (S,) families or "" for real pictures; centroids (S, E) int8 and scale
                (): the mean embedding of each training source. Distances are in units of the median distance of a
@@ -34,7 +34,7 @@ class TrainingSources:
         )  # fmt: skip
 
     def distances(self, embedding: NDArray[np.float32]) -> NDArray[np.float32]:
-        """embedding (E,) -> (S,)"""
+        """embedding (E,) -> distance to each source (S,), in units of the median distance (see above)"""
         return np.asarray(
             np.linalg.norm(self.centroids.astype(np.float32) * self.scale - embedding, axis=1), np.float32
         )
@@ -44,17 +44,17 @@ class TrainingSources:
         distances = self.distances(embedding)
         return [
             {
-                "source": str(self.names[at]),
-                "label": "ai" if self.is_ai[at] else "real",
-                **({"generator": str(self.generators[at])} if self.generators[at] else {}),
-                "distance": round(float(distances[at]), 2),
+                "source": str(self.names[index]),
+                "label": "ai" if self.is_ai[index] else "real",
+                **({"generator": str(self.generators[index])} if self.generators[index] else {}),
+                "distance": round(float(distances[index]), 2),
             }
-            for at in np.argsort(distances, kind="stable")[:count]
+            for index in np.argsort(distances, kind="stable")[:count]
         ]
 
 
 def load_sources(path: Path) -> TrainingSources:
-    """Raises ModelError where the file is missing or damaged."""
+    """Read sources.npz. Raises ModelError if the file is missing or damaged."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return TrainingSources(

@@ -9,21 +9,19 @@ from ..errors import ModelError
 from ..home import models_home
 from .spec import ModelSpec, load_spec
 
-BEST_MODEL = "clip"  # the default where it was got
-DEFAULT_MODEL = "student"  # the default elsewhere: it ships with the package
-WEIGHTS_SUFFIX = (
-    ".pth"  # a network's weights as training reads them: in the repository, not in an installed wheel
-)
-MODELS = Path(__file__).parents[1] / "models"  # the shipped ones, a folder each
+BEST_MODEL = "clip"  # the default if it is installed
+DEFAULT_MODEL = "student"  # the default otherwise; ships with the package
+WEIGHTS_SUFFIX = ".pth"  # weights for training: in the repository, not in an installed wheel
+MODELS = Path(__file__).parents[1] / "models"  # a folder per model that ships
 
 
 def shipped() -> list[Path]:
-    """The folders of the models that came with the package and can run, by name."""
+    """The folders of the models that ship with the package and can run, sorted by name."""
     return [folder for folder in _folders() if (folder / "model.onnx").is_file()]
 
 
 def obtainable() -> list[Path]:
-    """The folders of the models that the package can compose from a base, by name."""
+    """The folders of the models that must be composed from a downloaded base, sorted by name."""
     return [folder for folder in _folders() if not (folder / "model.onnx").is_file()]
 
 
@@ -32,20 +30,20 @@ def _folders() -> list[Path]:
 
 
 def installed(name: str) -> Path | None:
-    """The folder of an installed downloadable model, if it was composed from the head that ships now."""
+    """The folder of a downloaded model, or None if it is not installed or was composed from an older head."""
     recipe, folder = MODELS / name, models_home() / name
     if not (recipe / "model.json").is_file() or not (folder / "model.json").is_file():
         return None
     try:
-        current = load_spec(folder).facts.get("recipe") == recipe_id(load_spec(recipe))
+        is_current = load_spec(folder).facts.get("recipe") == recipe_id(load_spec(recipe))
     except ModelError:
         return None
-    return folder if current else None
+    return folder if is_current else None
 
 
 def recipe_id(spec: ModelSpec) -> str:
-    """Names what is composed: a model got for an older head is not taken for today's. What is said about it (card,
-    notice) may change without that."""
+    """Identifies the version and weights that a model is composed from, 16 hexadecimal digits, so that a model with an
+    older head is not used. Changes of its card and notice do not change it."""
     weights = {name: digest for name, digest in spec.facts["files"].items() if name.endswith(".npz")}
     parts = [spec.version, *(f"{name}:{digest}" for name, digest in sorted(weights.items()))]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
@@ -62,12 +60,12 @@ def better_model() -> str | None:
 
 
 def resolve(model: str | Path | None = None) -> Path:
-    """A model's name, a folder's path, or None for the default -> the folder. Raises ModelError."""
+    """The folder of `model`: a model's name, the path of a folder, or None for the default. Raises ModelError."""
     if model is None:
         return default()
-    named = MODELS / model
-    if isinstance(model, str) and named.parent == MODELS and (named / "model.json").is_file():
-        folder = named if named in shipped() else installed(model)
+    recipe = MODELS / model
+    if isinstance(model, str) and recipe.parent == MODELS and (recipe / "model.json").is_file():
+        folder = recipe if recipe in shipped() else installed(model)
         if folder is None:
             raise ModelError(f"{model}: not installed; run `imageprocess model get {model}`")
         return folder
@@ -84,9 +82,9 @@ def file_sha256(path: Path) -> str:
 
 
 def verify(folder: Path) -> ModelSpec:
-    """Compare each file that model.json names with its sha256. ModelError names the first that differs.
+    """Compare each file that model.json lists with its sha256. Raises ModelError that names the first that differs.
 
-    Weights for training may be absent, as they are from a wheel; where they are there, they are compared too.
+    Weights for training may be absent, as in a wheel; if present, they are compared too.
     """
     spec = load_spec(folder)
     for name, expected in spec.facts["files"].items():

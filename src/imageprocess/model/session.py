@@ -22,8 +22,8 @@ from .views import prepare
 if TYPE_CHECKING:
     import onnxruntime
 
-# Since 1.29 ONNX Runtime's own builds send what they run, where, and the model's hash to their maker, and keep a
-# database of it in the user's cache folder, unless this is set before the library is first imported.
+# Since 1.29, ONNX Runtime's official builds send telemetry (what runs where, and the model's hash) and keep a database
+# of it in the user's cache folder, unless this is set before the library is first imported.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
@@ -37,10 +37,10 @@ class Output:
     logits: tuple[float, float]  # ai_image, real_image
     heatmap: (
         NDArray[np.float32] | None
-    )  # (h, w) of the whole picture: signed contributions to logit(ai) - logit(real)
+    )  # (h, w) of the whole image: signed contributions to logit(ai) - logit(real)
     view_logits: tuple[
         float, ...
-    ] = ()  # of a model of several views: logit(ai) - logit(real) beside each crop
+    ] = ()  # of a model with several views: logit(ai) - logit(real) for each crop with the whole image
     view_readings: tuple[float, ...] = ()  # mean of the heat map of each view, the whole image first
     maker_logits: tuple[float, ...] = ()  # of the families of generators that model.json lists
     embedding: NDArray[np.float32] | None = None  # (E,), see `nearest`
@@ -50,9 +50,9 @@ class Session:
     """A loaded network. Safe to share between threads."""
 
     def __init__(self, folder: Path, *, threads: int | None = None) -> None:
-        """`threads` is ONNX Runtime's intra-op count; None leaves the choice to it (one a physical core).
+        """`threads`: ONNX Runtime's intra-op threads; None: its default (one per physical core).
 
-        Raises ModelError where the folder is damaged, or model.onnx is not the file that model.json names.
+        Raises ModelError if the folder is damaged, or if model.onnx is not the file that model.json lists.
         """
         self.spec: ModelSpec = load_spec(folder)
         self._runtime = _open(self.spec, threads)
@@ -61,11 +61,11 @@ class Session:
         self._outputs = ["logits", *(name for name in _OPTIONAL if name in self.spec.facts["outputs"])]
 
     def prepare(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """(H, W, 3) uint8 -> what `run` takes."""
+        """(H, W, 3) uint8 -> one element of the inputs of `run`."""
         return prepare(pixels, self.spec)
 
     def run(self, inputs: Sequence[NDArray[np.uint8]]) -> list[Output]:
-        """Prepared pictures, all with as many views -> Outputs, in order."""
+        """Outputs for images from `prepare`, in order. All must have the same number of views."""
         if not inputs:
             return []
         spec = self.spec.input
@@ -74,7 +74,7 @@ class Session:
             3,
             spec.height,
             spec.width,
-        )  # with an axis of views where there are several
+        )  # with an axis of views if the model has several
         batch = np.empty((len(inputs), *shape), dtype=np.float32)
         planes = batch.reshape(-1, 3, spec.height, spec.width)
         views = (view for pixels in inputs for view in pixels.reshape(-1, spec.height, spec.width, 3))
@@ -100,21 +100,21 @@ def _open(spec: ModelSpec, threads: int | None) -> onnxruntime.InferenceSession:
         graph = spec.onnx_path.read_bytes()
     except OSError as error:
         raise ModelError(f"{spec.onnx_path}: cannot be read ({error.strerror})") from error
-    # Read once, so that the checked bytes are the ones that run.
+    # Read once, so that the verified bytes are the ones that run.
     if hashlib.sha256(graph).hexdigest() != spec.onnx_sha256:
         raise ModelError(f"{spec.onnx_path}: not the file that model.json names (sha256 differs)")
     return open_graph(graph, str(spec.onnx_path), threads)
 
 
 def open_graph(graph: bytes, name: str, threads: int | None = None) -> onnxruntime.InferenceSession:
-    """An ONNX file's bytes -> what runs it on the CPU. Raises ModelError that names `name`."""
+    """A CPU session for the ONNX file with the bytes `graph`. Raises ModelError that names `name`."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors alone; its warnings go straight to stderr
-    # Its threads would spin between runs, on the cores that decode the next pictures: a quarter more CPU time.
+    options.log_severity_level = 3  # errors only; warnings would be printed on stderr
+    # By default, threads spin between runs, on the cores that decode the next images: 25 % more CPU time.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # A plan of memory for every size of batch, kept for good: 110 MB beside 190 for batches of 16, and no faster.
+    # Memory patterns are stored per batch size and never freed: 110 MB on top of 190 for batches of 16, and no faster.
     options.enable_mem_pattern = False
     if threads is not None:
         options.intra_op_num_threads = threads

@@ -1,11 +1,11 @@
-"""A model is a folder, not code. `model.json` has all that a runner needs; this module reads it.
+"""A model is a folder without code. `model.json` describes everything that is needed to run it; this module reads it.
 
-model.onnx      the graph: input `pixels` (N, 3, H, W) float32, outputs `logits` (N, 2) and, where the network
-                gives one, `heatmap` (N, h, w): each place's contribution to logit(ai) - logit(real). With `views`
-                in model.json: `pixels` (N, V, 3, H, W), the whole picture and then crops; `heatmap` (N, V, h, w)
-                and `view_logits` (N, V - 1) beside
-model.json      this file's subject
-CARD.md         what was measured, written by `evaluate`
+model.onnx      the graph: input `pixels` (N, 3, H, W) float32, outputs `logits` (N, 2) and optionally `heatmap`
+                (N, h, w): the contribution of each region to logit(ai) - logit(real). With `views` in model.json:
+                `pixels` (N, V, 3, H, W), the whole image first, then crops; `heatmap` (N, V, h, w), and
+                `view_logits` (N, V - 1)
+model.json      name, version, classes, input, calibration, thresholds, hashes, training data, measurements
+CARD.md         the measurements, written by `evaluate`
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from .base.spec import BaseSpec, parse_base
 
 SCHEMA = 1
 CLASSES = ("ai_image", "real_image")
-FILTERS = ("box", "bilinear", "bicubic", "lanczos")  # Pillow's, lower case
+FILTERS = ("box", "bilinear", "bicubic", "lanczos")  # Pillow's names in lower case
 
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """How pixels become the graph's input: resized whatever the aspect ratio, then (x/255 - mean)/std."""
+    """How pixels become the graph's input: resized without keeping the aspect ratio, then (x / 255 - mean) / std."""
 
     width: int
     height: int
     filter: str  # one of FILTERS
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    reducing_gap: float | None = None  # Pillow's: means of whole cells, then the filter on what is left
+    reducing_gap: float | None = None  # of Pillow's resize: box averaging first, then the filter
 
 
 @dataclass(frozen=True, slots=True)
 class ViewSpec:
-    """How many native crops are judged beside the whole picture, see `views`."""
+    """Number of crops at native resolution that the model reads together with the whole image, see `views`."""
 
     crops: int
 
@@ -56,10 +56,10 @@ class ModelSpec:
     thresholds: Mapping[Mode, Thresholds]
     has_heatmap: bool
     onnx_sha256: str
-    facts: Mapping[str, Any]  # the whole of model.json
-    views: ViewSpec | None = None  # None: the whole picture alone, in a batch without an axis of views
-    base: BaseSpec | None = None  # what `model get` composes it from; None: the graph ships
-    smallest_px: int = 0  # the longer side of the smallest picture that it was trained on; 0: not known
+    facts: Mapping[str, Any]  # the content of model.json
+    views: ViewSpec | None = None  # None: only the whole image, without an axis of views
+    base: BaseSpec | None = None  # the encoder that `model get` composes it from; None: the graph ships
+    smallest_px: int = 0  # longer side of the smallest training image; 0: unknown
 
     @property
     def onnx_path(self) -> Path:
@@ -139,7 +139,7 @@ def _size(facts: Mapping[str, Any], name: str) -> int:
 
 
 def _graph_sha256(facts: Mapping[str, Any]) -> str:
-    """Empty for a recipe that is not composed yet."""
+    """Empty for a model that is not composed yet."""
     files = facts["files"]
     return str(files.get("model.onnx", "") if "base" in facts else files["model.onnx"])
 
@@ -170,12 +170,12 @@ def _triple(facts: Mapping[str, Any], name: str, *, above: float = -math.inf) ->
 
 
 def _thresholds(facts: Mapping[str, Any], mode: Mode) -> Thresholds:
-    cuts = Thresholds(ai=float(facts["ai"]), real=float(facts["real"]))
-    if not 0 <= cuts.real <= cuts.ai <= 1:
+    limits = Thresholds(ai=float(facts["ai"]), real=float(facts["real"]))
+    if not 0 <= limits.real <= limits.ai <= 1:
         raise ValueError(
-            f"thresholds of {mode} are ai {cuts.ai} and real {cuts.real}; 0 <= real <= ai <= 1 must hold"
+            f"thresholds of {mode} are ai {limits.ai} and real {limits.real}; 0 <= real <= ai <= 1 must hold"
         )
-    return cuts
+    return limits
 
 
 def _gap(value: float | None) -> float | None:

@@ -1,4 +1,4 @@
-"""Bytes -> [Evidence]: Content Credentials, and what generators, editors and cameras left in the file."""
+"""Reads evidence from metadata: Content Credentials, and records of generators, editors and cameras."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ __all__ = ["check_trust_list", "read_provenance", "read_without_pixels"]
 
 
 def check_trust_list() -> None:
-    """Raises UsageError where the setting names a trust list that cannot be read."""
+    """Raises UsageError if a trust list is configured that cannot be read."""
     from .trust import find_trust_list
 
     find_trust_list()
 
 
 def read_provenance(data: bytes, facts: ImageFacts, *, trust_list: Path | None = None) -> list[Evidence]:
-    """What the file's own records say, signed ones first. Never raises on a damaged file, never touches the network.
+    """The evidence in the file's metadata, signed records first. Never raises on a damaged file, never uses the
+    network.
 
-    `trust_list`: a PEM file of the signers to trust; by default the one that `imageprocess trust update` keeps.
+    `trust_list`: a PEM file of trusted signers; None: the list that `imageprocess trust update` installs. Raises
+    UsageError if that is configured but unreadable.
     """
     from .c2pa import read_c2pa
     from .camera import read_camera
@@ -42,8 +44,8 @@ def read_provenance(data: bytes, facts: ImageFacts, *, trust_list: Path | None =
 
 
 def read_without_pixels(data: bytes, limits: Limits) -> tuple[ImageFacts, list[Evidence]] | None:
-    """Of a file whose pixels cannot be had: what its header says, and its evidence. None where the header makes no
-    sense, or no record says how the picture came to be: then there is nothing to tell but the error."""
+    """For a file whose pixels cannot be decoded: the facts in its header, and its evidence. None if the header is
+    unreadable or no record says how the image was made, so that only the error can be reported."""
     from ..decode import read_header
 
     facts = read_header(data, limits=limits)

@@ -1,4 +1,4 @@
-"""Camera facts from EXIF. They never decide: EXIF survives edits and can be copied or written by anyone."""
+"""Camera metadata from EXIF. It never decides a verdict: EXIF survives edits and can be copied or written by anyone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .exif import Exif
 from .statements import evidence, printable
 from .table import TABLE
 
-_MAX_NAME = 64  # characters of a maker's or a model's name; generators write whole records there
+_MAX_NAME = 64  # characters of a make or model; generators write whole records into these fields
 _NOT_CAMERAS = re.compile(TABLE["not_cameras"], re.I)
 _FACTS = {
     "make": "Make", "model": "Model", "lens_make": "LensMake", "lens": "LensModel",
@@ -19,15 +19,15 @@ _FACTS = {
 
 
 def read_camera(exif: Exif, generators: Set[str] = frozenset()) -> list[Evidence]:
-    """At most one item: the camera that EXIF names, or, where it names none, that it has exposure settings.
+    """At most one item of evidence: the camera that EXIF names, or the presence of exposure settings without a name.
 
     `generators`: names of the EXIF fields by which a generator was recognised.
     """
     texts = {name: text for name, text in exif.texts.items() if name not in generators}
     make, model = (_name(texts.get(name, "")) for name in ("Make", "Model"))
-    if "Make" in generators or _NOT_CAMERAS.search(make):  # then the model is no camera's either
+    if "Make" in generators or _NOT_CAMERAS.search(make):  # then the model is not a camera's either
         make = model = ""
-    brand = make.lower().split(" ")[0]  # "NIKON CORPORATION", "NIKON D90": one name is enough
+    brand = make.lower().split(" ")[0]  # "NIKON CORPORATION" and "NIKON D90": do not repeat the brand
     camera = model if model and model.lower().startswith(brand) else f"{make} {model}".strip()
     if not camera and not exif.numbers:
         return []
@@ -36,8 +36,8 @@ def read_camera(exif: Exif, generators: Set[str] = frozenset()) -> list[Evidence
         if camera
         else "EXIF has a camera's exposure settings"
     )
-    taken = texts.get("DateTimeOriginal")
-    claim += f", on {printable(taken[:10]).replace(':', '-')}" if taken else ""
+    date = texts.get("DateTimeOriginal")
+    claim += f", on {printable(date[:10]).replace(':', '-')}" if date else ""
     return [
         evidence(
             "exif",
@@ -54,5 +54,5 @@ def read_camera(exif: Exif, generators: Set[str] = frozenset()) -> list[Evidence
 
 
 def _name(text: str) -> str:
-    """A maker's or a model's name, or "" where the field holds something else."""
+    """`text` if it can be a make or model, else ""."""
     return text if len(text) <= _MAX_NAME and not set("{}[]\n") & set(text) else ""

@@ -1,4 +1,4 @@
-"""A TIFF structure -> the EXIF fields that say who or what made the picture (TIFF 6.0, CIPA DC-008)."""
+"""Reads the EXIF fields that describe the origin of an image from a TIFF structure (TIFF 6.0, CIPA DC-008)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Literal
 from .containers.jpeg import photoshop_iptc
 from .texts import json_part, parse_json
 
-_MAX_ENTRIES = 512  # read of one directory
+_MAX_ENTRIES = 512  # of one directory
 _MAX_VALUE_BYTES = 16_000_000
 
 _TEXTS = {
@@ -27,7 +27,7 @@ _TEXTS = {
     0xA430: "CameraOwnerName",
     0xA433: "LensMake",
     0xA434: "LensModel",
-    0x88A0: "XiaomiAIGC",  # so named in Xiaomi's gallery; a label of GB 45438 is read in any text
+    0x88A0: "XiaomiAIGC",  # Xiaomi's name for it; a label of GB 45438 is recognised in any text
 }
 _WIDE_TEXTS = {  # UTF-16, as Windows writes them
     0x9C9B: "XPTitle", 0x9C9C: "XPComment", 0x9C9D: "XPAuthor", 0x9C9E: "XPKeywords", 0x9C9F: "XPSubject",
@@ -37,22 +37,22 @@ _USER_COMMENT = 0x9286
 _CODES = (b"", b"ASCII", b"JIS", b"UNICODE")
 _BLANKS = "\0 \n\r\t"
 _EXIF_DIRECTORY = 0x8769
-_MAKER_NOTE, _HUAWEI, _HUAWEI_AI_EDIT = 0x927C, b"HUAWEI\0\0", 0x0212  # OpenHarmony's libexif names it
+_MAKER_NOTE, _HUAWEI, _HUAWEI_AI_EDIT = 0x927C, b"HUAWEI\0\0", 0x0212  # names from OpenHarmony's libexif
 _XMP, _IPTC, _PHOTOSHOP, _C2PA = (
     0x02BC,
     0x83BB,
     0x8649,
     0xCD41,
-)  # of a TIFF file; an EXIF block has none of them
+)  # in TIFF files; EXIF blocks do not have them
 _TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 13: 4}
-_MARK_OF_RECORD = re.compile(r"Steps: \d|Negative prompt:|Job ID: [\da-f]{8}-|\" -s ?\d")
+_RECORD_SIGNATURE = re.compile(r"Steps: \d|Negative prompt:|Job ID: [\da-f]{8}-|\" -s ?\d")
 
 _Order = Literal["little", "big"]
 
 
 @dataclass(frozen=True, slots=True)
 class Exif:
-    """Texts by their EXIF names, trimmed, never empty; of a TIFF file, its embedded records too."""
+    """Texts by their EXIF names, trimmed, never empty. For a TIFF file, also its embedded records."""
 
     texts: dict[str, str]
     numbers: dict[str, float]
@@ -62,7 +62,8 @@ class Exif:
 
 
 def read_exif(tiff: bytes | None) -> Exif:
-    """Never raises: a damaged block gives the fields that could be read. Reads the first directory and its EXIF one."""
+    """Reads the first directory and its EXIF directory. Never raises: a damaged block gives the fields that are
+    readable."""
     order = _byte_order(tiff or b"")
     if tiff is None or order is None:
         return Exif({}, {})
@@ -84,8 +85,8 @@ def read_exif(tiff: bytes | None) -> Exif:
 
 
 def _huawei_ai_edit(maker_note: bytes) -> str:
-    """Huawei's mark of a picture that its editor's AI changed; "" where it is not there. Behind its name, the maker's
-    note is a TIFF structure."""
+    """The value of Huawei's field for images that its editor changed with AI; "" without the field. After its prefix,
+    the maker note is a TIFF structure."""
     tiff = maker_note.removeprefix(_HUAWEI)
     order = _byte_order(tiff)
     if order is None or not maker_note.startswith(_HUAWEI):
@@ -114,7 +115,7 @@ def _entries(tiff: bytes, at: int, order: _Order) -> Iterator[tuple[int, bytes]]
 
 
 def _number(raw: bytes, order: _Order) -> float:
-    """A SHORT, a LONG or a RATIONAL; 0 where it is none or makes no sense."""
+    """The value of a SHORT, a LONG or a RATIONAL; 0 if it is invalid."""
     if len(raw) != 8:
         return float(int.from_bytes(raw[:4], order))
     denominator = int.from_bytes(raw[4:], order)
@@ -122,19 +123,19 @@ def _number(raw: bytes, order: _Order) -> float:
 
 
 def _text(raw: bytes) -> str:
-    """Up to the first zero byte; NovelAI writes four of them in front."""
+    """The text up to the first zero byte, without leading zero bytes, of which NovelAI writes four."""
     record = _record_in(raw) if b"\0" in raw.strip(b"\0") else None
     return record or raw.lstrip(b"\0").split(b"\0", 1)[0].decode("utf-8", errors="replace").strip()
 
 
 def _wide_text(raw: bytes) -> str:
-    """UTF-16, as Windows writes it; a record is read however it is encoded."""
+    """UTF-16, as Windows writes it; a generator's record is read in whichever encoding it parses."""
     return (_record_in(raw) or raw.decode("utf-16-le", errors="replace")).strip(_BLANKS)
 
 
 def _user_comment(raw: bytes, order: _Order) -> str:
-    """EXIF's UserComment: eight bytes name the encoding, or nothing does, as in China's AIGC label and in some
-    generators' files. Writers name the wrong one: a text that parses as a record is believed against it."""
+    """EXIF's UserComment: eight bytes give the encoding, except in China's AIGC label and the files of some generators.
+    Since some writers give a wrong encoding, one in which the text parses as a record takes precedence."""
     code = raw[:8].rstrip(b"\0 ").upper()
     body = raw[8:] if code in _CODES else raw
     is_wide = code == b"UNICODE"
@@ -145,8 +146,8 @@ def _user_comment(raw: bytes, order: _Order) -> str:
 
 
 def _utf16(raw: bytes, declared: _Order) -> str:
-    """The standard leaves the byte order open, and writers get it wrong. A script has few pages of Unicode and uses all
-    places of each: the high bytes of the right order take fewer values than its low ones."""
+    """The standard does not define the byte order, and writers differ. A text uses few Unicode blocks and many
+    characters of each, so in the correct byte order the high bytes have fewer distinct values than the low bytes."""
     body = raw[: len(raw) // 2 * 2]
     first, second = len(set(body[0::2])), len(set(body[1::2]))
     is_big = first < second if first != second else declared == "big"
@@ -156,10 +157,10 @@ def _utf16(raw: bytes, declared: _Order) -> str:
 def _record_in(raw: bytes) -> str | None:
     """`raw` in the encoding in which it parses as a generator's record, if there is one."""
     even = raw[: len(raw) // 2 * 2]
-    tried = ((raw, "utf-8"), (even, "utf-16-be"), (even, "utf-16-le"))
-    texts = (body.decode(encoding, errors="replace").lstrip("\ufeff") for body, encoding in tried)
+    candidates = ((raw, "utf-8"), (even, "utf-16-be"), (even, "utf-16-le"))
+    texts = (body.decode(encoding, errors="replace").lstrip("\ufeff") for body, encoding in candidates)
     return next((text for text in texts if _parses(text)), None)
 
 
 def _parses(text: str) -> bool:
-    return _MARK_OF_RECORD.search(text) is not None or parse_json(json_part(text)[1]) is not None
+    return _RECORD_SIGNATURE.search(text) is not None or parse_json(json_part(text)[1]) is not None

@@ -1,4 +1,4 @@
-"""Bytes -> all parsed metadata of a file, from any container."""
+"""Reads and parses all metadata of a file, from any container."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .xmp import Properties, read_xmp
 @dataclass(frozen=True, slots=True)
 class FileRecords:
     exif: Exif
-    xmp: Properties  # of all packets together; the first of a name counts
+    xmp: Properties  # of all packets together; of properties with the same name, the first
     iptc_iim: bytes | None
     manifest_store: bytes | None
     texts: Texts
 
 
 def read_file(data: bytes, image_format: str) -> FileRecords:
-    """Never raises; from damaged data, returns what could be read."""
+    """Never raises; from damaged data, returns what is readable."""
     records = read_records(data, image_format)
     exif, *others = [read_exif(block) for block in records.exif or [b""]]
     xmp: Properties = {}

@@ -1,4 +1,4 @@
-"""All that a file says of itself: every named text, its credentials' manifests and its evidence. No model."""
+"""The complete metadata of a file: every named text, the manifests of its credentials, and its evidence. No model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from ..types import Evidence, ImageFacts
 from .statements import printable
 
-_MAX_TEXT = 20_000  # characters shown of one text
+_MAX_TEXT = 20_000  # characters of one text
 
 
 def inspect_file(
@@ -21,10 +21,9 @@ def inspect_file(
     *,
     trust_list: Path | None = None,
 ) -> tuple[dict[str, Any], list[Evidence]]:
-    """The report as plain dicts and lists, and its evidence. `facts`: what the header says, None where it makes no
-    sense.
+    """The report as plain dicts and lists, and its evidence. `facts`: from the header, None if that is unreadable.
 
-    `watermarks`: the evidence that was found in the pixels, where they could be had.
+    `watermarks`: the evidence in the pixels, if they could be decoded.
     """
     from . import read_provenance
     from .file import read_file
@@ -56,10 +55,10 @@ def inspect_file(
 
 
 def list_manifests(store: bytes | None) -> list[dict[str, Any]]:
-    """The manifests of the file's credentials, the active one first, as they are written: nothing is verified here.
-    Their state of trust stands in the evidence."""
+    """The manifests of the file's credentials, the active one first, unverified. The evidence has their level of
+    trust."""
     from .c2pa.claims import read_claims
-    from .c2pa.history import tell
+    from .c2pa.history import summarise
     from .c2pa.identities import read_identities
     from .c2pa.jumbf import is_sane
     from .containers.jpeg import is_c2pa_store
@@ -71,14 +70,14 @@ def list_manifests(store: bytes | None) -> list[dict[str, Any]]:
     manifests = []
     for label, manifest in reversed(report["manifests"].items()):
         labels = [assertion["label"] for assertion in manifest["assertions"]]
-        story = tell(report["manifests"], label, report["manifests"].keys())
+        history = summarise(report["manifests"], label, report["manifests"].keys())
         manifests.append(
             {
                 "label": printable(label, 200),
                 "active": label == report["active_manifest"],
                 "claim_generator": _generator(manifest),
-                "says": story.points_to,
-                "software": [printable(agent, 200) for agent in story.agents],
+                "says": history.points_to,
+                "software": [printable(agent, 200) for agent in history.agents],
                 "assertions": [printable(one, 100) for one in labels],
                 "identities": read_identities(manifest),
                 "soft_bindings": _soft_bindings(manifest, TABLE["c2pa"]["soft_bindings"]),
@@ -103,7 +102,7 @@ def _generator(manifest: dict[str, Any]) -> str | None:
 
 
 def _soft_bindings(manifest: dict[str, Any], names: dict[str, str]) -> list[str]:
-    """Watermarks and fingerprints by which a stripped picture can be matched with its manifest again, by name."""
+    """Names of the watermarks and fingerprints by which an image without metadata can be matched with its manifest."""
     bindings = []
     for assertion in manifest["assertions"]:
         if assertion["label"].startswith("c2pa.soft-binding") and isinstance(assertion["data"], dict):

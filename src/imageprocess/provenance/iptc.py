@@ -22,6 +22,7 @@ _IIM_NAMES = {
 
 
 def read_iptc(xmp: Mapping[str, str], iim: bytes | None) -> list[Evidence]:
+    """The evidence in IPTC properties, in XMP or in an IPTC IIM block."""
     evidence = []
     term = next((term for term in (source_type(xmp.get(name)) for name in _SOURCE_TYPE_NAMES) if term), None)
     if term:
@@ -36,7 +37,7 @@ def read_iptc(xmp: Mapping[str, str], iim: bytes | None) -> list[Evidence]:
 
 
 def iim_texts(iim: bytes | None) -> dict[str, str]:
-    """The texts of an IPTC IIM block by their names in the standard; the first of a name counts."""
+    """The texts of an IPTC IIM block by their names in the standard; of texts with the same name, the first."""
     texts: dict[str, str] = {}
     for record, data_set, value in _data_sets(iim or b""):
         name = _IIM_NAMES.get((record, data_set))
@@ -60,20 +61,21 @@ def _source_type_evidence(term: str) -> Evidence:
 
 
 def _ai_properties(xmp: Mapping[str, str]) -> dict[str, str]:
-    """The properties that IPTC Photo Metadata 2025.1 added for pictures by AI systems."""
+    """The properties that IPTC Photo Metadata 2025.1 added for images made with AI systems."""
     names = ("AISystemUsed", "AISystemVersionUsed", "AIPromptInformation", "AIPromptWriterName")
     return {name: xmp[_IPTC_EXT + name] for name in names if xmp.get(_IPTC_EXT + name)}
 
 
 def _ai_system_evidence(fields: Mapping[str, str], term: str | None) -> Evidence:
-    """Where a Digital Source Type stands beside them, it says what the system did; alone they are a claim of making."""
+    """With a Digital Source Type `term`, that says what the AI system did; without, the properties claim that the
+    system made the image."""
     system = fields.get("AISystemUsed")
     points_to: PointsTo = "ai" if term is None else SOURCE_TYPES[term][0]
     points_to = points_to if points_to in ("ai", "ai_edited") else "nothing"
-    named = f" {printable(system, 80)}" if system else ""
+    name = f" {printable(system, 80)}" if system else ""
     return evidence(
         "iptc",
-        f"The file's IPTC metadata names the AI system{named} that was used for this picture.",
+        f"The file's IPTC metadata names the AI system{name} that was used for this picture.",
         "unsigned",
         points_to,
         proves="That whoever last wrote this file's metadata named an AI system or its prompt.",
@@ -102,7 +104,7 @@ def _credit_evidence(credit: str) -> Evidence:
 
 
 def _data_sets(iim: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """0x1C, record, data set, 16-bit size, value."""
+    """(record, data set, value) of each entry: 0x1C, record, data set, 16-bit size, value (IPTC IIM 4.2, chapter 3)."""
     at = 0
     for _ in range(_MAX_DATA_SETS):
         if at + 5 > len(iim) or iim[at] != 0x1C:

@@ -1,7 +1,7 @@
 """IPTC's Digital Source Type vocabulary, which XMP and C2PA share (cv.iptc.org/newscodes/digitalsourcetype).
 
 `algorithmicMedia` points to nothing: by its definition the algorithm was not trained on sampled data (fractals,
-patterns, procedural art), so it is no generative AI; and neither is it a camera's work.
+patterns, procedural art), so it is not generative AI; and it is not a camera either.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SOURCE_TYPES: dict[str, tuple[PointsTo, str]] = {
 
 
 def source_type(value: object) -> str | None:
-    """The vocabulary's term in `value`, which may be its address or the bare term; None for anything else."""
+    """The vocabulary's term in `value`, which may be its URI or the bare term; None for anything else."""
     if not isinstance(value, str):
         return None
     value = value.strip().removesuffix("/")

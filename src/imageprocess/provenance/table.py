@@ -1,4 +1,4 @@
-"""tools.json, the table of records that Python and the browser share."""
+"""Loads tools.json, the table of known records, which the web pages use too."""
 
 from __future__ import annotations
 

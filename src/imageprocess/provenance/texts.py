@@ -1,4 +1,4 @@
-"""Records -> the named texts of a file, whatever its container. Readers of generators' records see only these."""
+"""Collects the named texts of a file from all its records. The readers of generators' records use only these."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .containers import Text
 from .table import TABLE
 
 _PREFIXES: dict[str, str] = TABLE["xmp_prefixes"]
-_NAME_IN_FRONT = re.compile(r"(?:([A-Za-z][\w-]{0,31}):|(AIGC))[\0: \n\r\t]*(?=\{)", re.I | re.A)
+_NAME_PREFIX = re.compile(r"(?:([A-Za-z][\w-]{0,31}):|(AIGC))[\0: \n\r\t]*(?=\{)", re.I | re.A)
 _NAMES = {"prompt": "prompt", "workflow": "workflow", "aigc": "AIGC"}
 _MAX_TEXTS = 512
-_MAX_NESTING = 2  # a record in a record in a text
+_MAX_NESTING = 2  # a record inside a record inside a text
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +28,16 @@ class Document:
 
 @dataclass(slots=True)
 class Texts:
-    """All named texts, the ones inside JSON objects included; `documents` are those that are JSON."""
+    """All named texts, including those inside JSON objects; `documents` are those that are JSON."""
 
     all: list[Text] = field(default_factory=list)
-    by_name: dict[str, str] = field(default_factory=dict)  # the first of a name counts
+    by_name: dict[str, str] = field(default_factory=dict)  # of texts with the same name, the first
     documents: list[Document] = field(default_factory=list)
 
 
 def collect(texts: Iterable[Text]) -> Texts:
-    """Whatever opens as JSON becomes a document; so do the objects inside it, and texts that are JSON again. That is
-    how converters keep one format's records in another, and how hidden records are kept in pixels."""
+    """Every text that is JSON becomes a document, and so do objects inside it and texts inside it that are JSON again:
+    converters store records of one format in another like this."""
     result = Texts()
     for text in texts:
         _add(result, text, 0)
@@ -60,7 +60,7 @@ def _add_document(result: Texts, document: Document, place: str, depth: int) -> 
         return
     result.documents.append(document)
     if depth >= _MAX_NESTING or "class_type" in next(_dicts(document.value), {}):
-        return  # a graph's nodes are no records
+        return  # the nodes of a graph are not records
     for name, value in list(document.value.items())[:64]:
         if isinstance(value, dict):
             _add_document(result, Document(name, value), place, depth + 1)
@@ -73,17 +73,17 @@ def _dicts(value: Mapping[str, Any]) -> Any:
 
 
 def json_part(text: str) -> tuple[str | None, str | None]:
-    """The JSON object that a text holds, and the name that some writers put in front of it."""
+    """(name, JSON object) of a text that is a JSON object, which some writers prefix with a name; None for missing."""
     body = text.strip("\0 \n\r\t\ufeff")
-    named = None if body[:1] == "{" else _NAME_IN_FRONT.match(body)
-    if named:
-        name = (named[1] or named[2]).lower()
-        return _NAMES.get(name, named[1] or named[2]), body[named.end() :]
+    prefix = None if body[:1] == "{" else _NAME_PREFIX.match(body)
+    if prefix:
+        name = prefix[1] or prefix[2]
+        return _NAMES.get(name.lower(), name), body[prefix.end() :]
     return None, body if body.startswith("{") else None
 
 
 def xmp_texts(properties: Mapping[str, str]) -> list[Text]:
-    """An XMP packet's properties under the prefixes that people know them by."""
+    """The properties of an XMP packet, named with their usual namespace prefixes."""
     texts = []
     for name, value in properties.items():
         namespace, _, local = name.removeprefix("{").partition("}")
@@ -94,10 +94,10 @@ def xmp_texts(properties: Mapping[str, str]) -> list[Text]:
 
 
 def parse_json(text: str | None) -> Any:
-    """The JSON in `text`, or None. Bounded: texts are capped by the walkers, nesting by Python's own parser."""
+    """The JSON in `text`, or None. The container readers limit the size of texts, Python's parser the nesting."""
     if not text:
         return None
     try:
-        return json.loads(text, parse_constant=lambda _: None)  # NaN and Infinity: no JSON that others read
+        return json.loads(text, parse_constant=lambda _: None)  # NaN and Infinity are not valid JSON
     except (ValueError, RecursionError):
         return None

@@ -1,11 +1,10 @@
-"""The C2PA trust lists: whose signatures count. Kept in the user's data folder; a wheel carries the conformance list
-of its day, which counts where there is no other.
+"""The C2PA trust lists: the signers whose signatures are trusted. They are stored in the user's data folder; a wheel
+contains the conformance list of its build date, which is used if none is installed.
 
-The interim list came before the conformance list and is frozen. What its signers signed is still valid, but has to be
-told apart (so says the list's own head): as "legacy".
+The interim list preceded the conformance list and is frozen. Its signatures remain valid, but must be distinguished, as
+its header requires: as "legacy".
 
-A PEM file. The first lines of a downloaded one are comments: when it was fetched, from where, its sha256, and whose it
-is.
+Lists are PEM files. The first lines of a downloaded list are comments: date, source, sha256 and attribution.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from ..errors import DataError, UsageError
 from ..files import replacing
 from ..home import data_folder
 
-SETTING = "IMAGEPROCESS_TRUST_LIST"  # names another file
+SETTING = "IMAGEPROCESS_TRUST_LIST"  # path of another file
 INTERIM_SETTING = "IMAGEPROCESS_INTERIM_TRUST_LIST"
 # CC BY 4.0
 OFFICIAL_LIST = (
@@ -36,7 +35,7 @@ _TIMEOUT_S = 30
 _ATTRIBUTION = (
     "# C2PA Trust List, Coalition for Content Provenance and Authenticity, CC BY 4.0, unchanged below"
 )
-BUNDLED = Path(__file__).with_name("C2PA-TRUST-LIST.pem")  # `make wheel` puts it there; never committed
+BUNDLED = Path(__file__).with_name("C2PA-TRUST-LIST.pem")  # written by `make wheel`; never committed
 _FETCHED, _FROM, _SHA256 = "# fetched: ", "# from: ", "# sha256: "
 
 
@@ -48,12 +47,12 @@ class Signer:
 
 @dataclass(frozen=True, slots=True)
 class TrustList:
-    """A checked list. `pem` may hold text between its certificates."""
+    """A validated list. `pem` may have text between its certificates."""
 
     path: Path
     pem: str
     signers: tuple[Signer, ...]
-    fetched: str | None  # ISO 8601, where the file says so
+    fetched: str | None  # ISO 8601; None if the file has no such comment
     source: str | None
     is_interim: bool = False
 
@@ -62,49 +61,49 @@ class TrustList:
 
 
 def default_path() -> Path:
-    """The file that the setting names, or the one in the user's data folder."""
-    return _named(SETTING) or data_folder() / "C2PA-TRUST-LIST.pem"
+    """The configured file, or the one in the user's data folder."""
+    return _configured(SETTING) or data_folder() / "C2PA-TRUST-LIST.pem"
 
 
 def interim_path() -> Path:
-    return _named(INTERIM_SETTING) or data_folder() / "C2PA-INTERIM-TRUST-LIST.pem"
+    """As `default_path`, for the interim list."""
+    return _configured(INTERIM_SETTING) or data_folder() / "C2PA-INTERIM-TRUST-LIST.pem"
 
 
-def _named(setting: str) -> Path | None:
-    named = os.environ.get(setting)
-    return Path(named) if named else None
+def _configured(setting: str) -> Path | None:
+    value = os.environ.get(setting)
+    return Path(value) if value else None
 
 
 def path_in_use() -> Path:
-    """The default one, or the wheel's own where that is not there."""
+    """The default path, or that of the list in the wheel if nothing is installed or configured."""
     path = default_path()
     return BUNDLED if not os.environ.get(SETTING) and not path.exists() and BUNDLED.exists() else path
 
 
 def find_trust_list(path: Path | None = None) -> TrustList | None:
-    """The list at `path` (None: the default one), or None where there is no readable list.
+    """The list at `path` (None: the default one), or None if there is no readable list.
 
-    Raises UsageError where the setting names one that cannot be read: nobody would be trusted, and nobody told.
+    Raises UsageError if a configured list cannot be read, because otherwise all signers would silently be untrusted.
     """
     if path is not None:
-        return _find(path, SETTING, "", must_be=False)
-    named = _named(SETTING) is not None
-    return _find(path_in_use(), SETTING, "correct it, or run: imageprocess trust update", must_be=named)
+        return _find(path, SETTING, "", required=False)
+    required = _configured(SETTING) is not None
+    return _find(path_in_use(), SETTING, "correct it, or run: imageprocess trust update", required=required)
 
 
 def find_interim_list() -> TrustList | None:
-    """The frozen interim list, or None where there is none. Raises UsageError where its setting names an unreadable
-    one."""
-    named = _named(INTERIM_SETTING) is not None
-    path = _find(interim_path(), INTERIM_SETTING, "correct it or unset it", must_be=named)
-    return path and replace(path, is_interim=True)
+    """The frozen interim list, or None if it is not installed. Raises UsageError if a configured one is unreadable."""
+    required = _configured(INTERIM_SETTING) is not None
+    trust_list = _find(interim_path(), INTERIM_SETTING, "correct it or unset it", required=required)
+    return trust_list and replace(trust_list, is_interim=True)
 
 
-def _find(path: Path, setting: str, remedy: str, *, must_be: bool) -> TrustList | None:
+def _find(path: Path, setting: str, remedy: str, *, required: bool) -> TrustList | None:
     try:
         return _cached(path, path.stat().st_mtime_ns)
     except (OSError, DataError) as error:
-        if not must_be:
+        if not required:
             return None
         reason = f"{path}: {error.strerror}" if isinstance(error, OSError) else error
         raise UsageError(f"{setting} names no trust list ({reason}); {remedy}") from error
@@ -116,7 +115,7 @@ def _cached(path: Path, modified_ns: int) -> TrustList:
 
 
 def load_trust_list(path: Path) -> TrustList:
-    """Read and check a list. Raises DataError that says what is wrong with it."""
+    """Read and validate a list. Raises DataError that says what is wrong with it."""
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -129,7 +128,9 @@ def load_trust_list(path: Path) -> TrustList:
 def parse_trust_list(raw: bytes, path: Path) -> TrustList:
     """Check that `raw` is a PEM file of certification authorities that OpenSSL accepts. Raises DataError."""
     if len(raw) > _MAX_BYTES:
-        raise DataError(f"{path}: {len(raw):,} bytes are too many for a trust list")
+        raise DataError(
+            f"{path}: {len(raw):,} bytes are too many for a trust list; the limit is {_MAX_BYTES:,}"
+        )
     text = raw.decode("utf-8", errors="replace")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
@@ -138,14 +139,14 @@ def parse_trust_list(raw: bytes, path: Path) -> TrustList:
         raise DataError(f"{path}: not a PEM file of certificates ({error})") from error
     signers = tuple(_signer(certificate) for certificate in context.get_ca_certs())
     if not signers:
-        raise DataError(f"{path}: holds no certificate of an authority")
+        raise DataError(f"{path}: contains no certificate of a certification authority")
     return TrustList(path, text, signers, _comment(text, _FETCHED), _comment(text, _FROM))
 
 
 def update_trust_list(source: str, path: Path) -> TrustList:
-    """Fetch `source` (an https address, or a file), check it, date it, and put it at `path` in one step.
+    """Download `source` (an https URL, or a file), validate it, add date and source, and write it to `path` atomically.
 
-    Raises DataError, and leaves what was at `path` alone, when it cannot be fetched or is not a trust list.
+    Raises DataError, and leaves `path` unchanged, if it cannot be downloaded or is not a trust list.
     """
     raw = _fetch(source)
     parse_trust_list(raw, Path(source))
@@ -160,7 +161,7 @@ def update_trust_list(source: str, path: Path) -> TrustList:
 
 
 def _fetch(source: str) -> bytes:
-    # Here, since they take 20 ms to load, and only an update fetches anything.
+    # Imported here, because they take 20 ms and only an update needs them.
     import http.client
     import urllib.error
     import urllib.parse
@@ -170,23 +171,23 @@ def _fetch(source: str) -> bytes:
         address = urllib.parse.urlsplit(source)
         is_local = address.hostname in ("127.0.0.1", "localhost", "::1")
         if address.scheme == "https" or (address.scheme == "http" and is_local):
-            with urllib.request.urlopen(source, timeout=_TIMEOUT_S) as answer:
-                return bytes(answer.read(_MAX_BYTES + 1))
+            with urllib.request.urlopen(source, timeout=_TIMEOUT_S) as response:
+                return bytes(response.read(_MAX_BYTES + 1))
         if address.scheme == "http":
-            raise DataError(f"{source}: a trust list is fetched over https, or read from a file")
+            raise DataError(f"{source}: a trust list must be an https URL or a file")
         return Path(source).read_bytes()
     except (
         OSError,
         ValueError,
         http.client.HTTPException,
-    ) as error:  # ValueError: not an address, not a name
+    ) as error:  # ValueError: neither a URL nor a valid path
         if isinstance(error, urllib.error.HTTPError):
             error.close()
         raise DataError(f"{source}: cannot be fetched ({error})") from error
 
 
 def _certificates(text: str) -> str:
-    """The PEM blocks alone: the official list has subjects between them."""
+    """Only the PEM blocks: the official list has subjects between them."""
     lines, inside = [], False
     for line in text.splitlines():
         inside = inside or line.startswith("-----BEGIN CERTIFICATE-----")
@@ -206,5 +207,5 @@ def _signer(certificate: Mapping[str, Any]) -> Signer:
 
 
 def _comment(text: str, prefix: str) -> str | None:
-    head = text.splitlines()[:3]
-    return next((line.removeprefix(prefix) for line in head if line.startswith(prefix)), None)
+    header = text.splitlines()[:3]
+    return next((line.removeprefix(prefix) for line in header if line.startswith(prefix)), None)

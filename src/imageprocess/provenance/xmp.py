@@ -1,4 +1,5 @@
-"""An XMP packet -> its simple properties. Parsed as a stream, so that no tree is built out of a hostile packet."""
+"""Reads the simple properties of an XMP packet. Parsed as a stream, so that a hostile packet cannot build a large
+tree."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from xml.etree.ElementTree import ParseError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
-_MAX_BYTES = 2_000_000  # ISO 16684-1 packets are kilobytes; depth maps and thumbnails go elsewhere
+_MAX_BYTES = 2_000_000  # ISO 16684-1 packets are kilobytes; depth maps and thumbnails are stored elsewhere
 _MAX_ELEMENTS = 20_000
 _MAX_DEPTH = 64
 _MAX_VALUES = 2_000
@@ -24,9 +25,8 @@ class _TooMuchError(Exception):
 def read_xmp(packet: bytes | None) -> Properties:
     """The packet's top-level properties: attributes and children of rdf:Description, texts of their rdf:li.
 
-    Properties inside structures (an ingredient's, a person's) are not the image's and are left out. A packet that is
-    too large, malformed or hostile (entities, a DTD) gives what was read up to that point, or nothing.
-    """
+    Properties inside structures (of an ingredient, of a person) do not describe the image and are ignored. A packet
+    that is too large, malformed or hostile (entities, a DTD) gives the properties before that point, or none."""
     packet = (packet or b"").strip(b" \t\r\n\0")
     if not packet or len(packet) > _MAX_BYTES:
         return {}
@@ -41,7 +41,7 @@ def read_xmp(packet: bytes | None) -> Properties:
 
 
 class _Collector:
-    """Follows the path from rdf:RDF down; keeps a value when its path is Description/property[/container/li]."""
+    """Tracks the path from rdf:RDF down, and collects the values at the path Description/property[/container/li]."""
 
     def __init__(self) -> None:
         self.properties: Properties = {}
@@ -59,9 +59,9 @@ class _Collector:
         if under_rdf == [RDF + "Description"]:
             for name, value in attributes.items():
                 if name.startswith("{") and not name.startswith(RDF):
-                    self._keep(name, value)
+                    self._add(name, value)
         elif len(under_rdf) == 2 and RDF + "resource" in attributes:
-            self._keep(tag, attributes[RDF + "resource"])
+            self._add(tag, attributes[RDF + "resource"])
 
     def data(self, text: str) -> None:
         self._text.append(text)
@@ -74,14 +74,14 @@ class _Collector:
         if not value or under_rdf[:1] != [RDF + "Description"]:
             return
         is_simple = len(under_rdf) == 2
-        is_listed = len(under_rdf) == 4 and tag == RDF + "li" and under_rdf[2].startswith(RDF)
-        if is_simple or is_listed:
-            self._keep(under_rdf[1], value)
+        is_list_item = len(under_rdf) == 4 and tag == RDF + "li" and under_rdf[2].startswith(RDF)
+        if is_simple or is_list_item:
+            self._add(under_rdf[1], value)
 
     def close(self) -> None:
         return None
 
-    def _keep(self, name: str, value: str) -> None:
+    def _add(self, name: str, value: str) -> None:
         if len(self.properties) >= _MAX_VALUES:
             raise _TooMuchError
         self.properties.setdefault(name, value)

@@ -1,1 +1,1 @@
-"""A Result -> what a person or a program reads."""
+"""Formats Results for people and programs: text, JSON records, CSV, HTML reports."""

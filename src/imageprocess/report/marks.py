@@ -1,8 +1,8 @@
-"""Which machine-readable AI marks a file has and lacks.
+"""Lists which machine-readable AI marks a file has and lacks.
 
-The EU's AI Act (Article 50(2)) asks makers to mark what their systems generate in a machine-readable way; China's
-GB 45438-2025 asks for its own label in the file. A file without any mark may still be an AI's work: marks get lost
-with nearly every upload, and many generators write none.
+The EU's AI Act (Article 50(2)) requires providers to mark generated content in a machine-readable format; China's
+GB 45438-2025 requires its own label in the file. A file without marks may still be AI-made: nearly every upload removes
+marks, and many generators write none.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NAMES = {
 
 
 def find_marks(evidence: Iterable[Evidence]) -> dict[str, str]:
-    """Each kind of mark -> "says AI" (made or edited), "present" (it says nothing of AI), or "absent"."""
+    """Kind of mark -> "says AI" (made or edited), "present" (without a statement about AI), or "absent"."""
     states = dict.fromkeys(_NAMES, "absent")
     for item in evidence:
         kind: str = item.kind
@@ -37,11 +37,11 @@ def find_marks(evidence: Iterable[Evidence]) -> dict[str, str]:
 
 def marks_line(marks: dict[str, str]) -> str:
     """One sentence on the marks that the file has and lacks."""
-    has = [
+    present = [
         _NAMES[kind] + (" (says AI)" if state == "says AI" else "")
         for kind, state in marks.items()
         if state != "absent"
     ]
-    lacks = [_NAMES[kind] for kind, state in marks.items() if state == "absent"]
-    sentence = f"Machine-readable marks (EU AI Act Article 50, GB 45438): {', '.join(has) or 'none'}"
-    return f"{sentence}; not found: {', '.join(lacks)}." if lacks else f"{sentence}."
+    absent = [_NAMES[kind] for kind, state in marks.items() if state == "absent"]
+    sentence = f"Machine-readable marks (EU AI Act Article 50, GB 45438): {', '.join(present) or 'none'}"
+    return f"{sentence}; not found: {', '.join(absent)}." if absent else f"{sentence}."

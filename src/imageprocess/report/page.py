@@ -1,5 +1,5 @@
-"""A record as one HTML file without scripts or network requests. The pages' report.js fills the same
-template (web/assets/report.html) in the reader's language; this one speaks English.
+"""Renders a record as one HTML file without scripts or network requests. On the web pages, report.js fills the same
+template (web/assets/report.html) in the user's language; this module fills it in English.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..types import DecodedImage, Grade, Result
 from .records import to_record
-from .words import STATED, basis, explained, grade_of, headline, maker, meaning, t, texts
+from .words import STATED, basis, explanation, grade_of, headline, maker, meaning, t, texts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +33,8 @@ _CAMERA = (
 
 
 def pixels_sha256(image: DecodedImage) -> str:
-    """Of the decoded pixels: upright, 8-bit RGB row by row, transparency over white, colour profile ignored."""
+    """SHA-256 of the decoded pixels: EXIF orientation applied, 8-bit RGB row by row, transparency over white, colour
+    profile ignored."""
     return hashlib.sha256(image.pixels.tobytes()).hexdigest()
 
 
@@ -45,8 +46,8 @@ def to_html(
     heat: bytes | None = None,
     picture: tuple[str, bytes] | None = None,
 ) -> str:
-    """The report of an `ok` record. `pixels`: pixels_sha256's; `heat`: a PNG of where the model looked;
-    `picture`: the media type and bytes of the picture itself, which is in the report only when given.
+    """The report on an `ok` record. `pixels`: from pixels_sha256; `heat`: the heat map as a PNG; `picture`: media type
+    and bytes of the image, to include it in the report.
     """
     verdict = record["verdict"]
     slots = {
@@ -72,7 +73,7 @@ def to_html(
 
 
 def heat_png(pixels: NDArray[np.uint8], heat: NDArray[np.float32], *, with_picture: bool) -> bytes:
-    """Where the model looked: over the picture in grey, or over plain grey where the picture is to stay out."""
+    """The heat map as a PNG, over the image in grey, or over plain grey if the image must not be in the report."""
     import numpy as np
     from PIL import Image
 
@@ -81,15 +82,15 @@ def heat_png(pixels: NDArray[np.uint8], heat: NDArray[np.float32], *, with_pictu
     size = (max(1, pixels.shape[1]), max(1, pixels.shape[0]))
     scale = min(1.0, _MAX_SIDE / max(size))
     size = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
-    below = Image.fromarray(pixels).resize(size) if with_picture else Image.new("RGB", size, (128, 128, 128))
-    drawn = Image.open(io.BytesIO(overlay_png(np.asarray(below), heat)))
+    base = Image.fromarray(pixels).resize(size) if with_picture else Image.new("RGB", size, (128, 128, 128))
+    overlay = Image.open(io.BytesIO(overlay_png(np.asarray(base), heat)))
     stream = io.BytesIO()
-    drawn.save(stream, "PNG", optimize=True)
+    overlay.save(stream, "PNG", optimize=True)
     return stream.getvalue()
 
 
 def of_result(result: Result, data: bytes, image: DecodedImage, *, made: datetime, with_picture: bool) -> str:
-    """The report of an `ok` result, its file's bytes and its pixels."""
+    """The report on an `ok` result; `data`, `image`: the bytes and pixels of its file; `made`: date of the report."""
     heatmap = result.heatmap
     return to_html(
         to_record(result),
@@ -116,14 +117,14 @@ def _grade(record: Mapping[str, Any]) -> Grade:
 
 
 def _why(record: Mapping[str, Any]) -> str:
-    """The reason, what the grade has meant, on what grounds, and what a person can do, as verdict-view.js lists them."""
+    """The reason, the measured accuracy of the grade, what decided, and the advice, as in verdict-view.js."""
     verdict = record["verdict"]
     measured = verdict.get("measured")
     parts = [f'<p class="reason">{escape(verdict["reason"])}</p>']
     if measured:
         sentence = escape(meaning(measured, _grade(record)))
         parts.append(f'<p class="meaning">{sentence} <span class="hint">{escape(basis(measured))}</span></p>')
-    parts += [f'<p class="beside">{escape(sentence)}</p>' for sentence in _beside_the_model(record)]
+    parts += [f'<p class="beside">{escape(sentence)}</p>' for sentence in _model_details(record)]
     decided = escape(t(f"decided.{verdict['decided_by']}"))
     parts.append(f'<p class="decided">{escape(t("decided"))} <b>{decided}</b></p>')
     if advice := "".join(f"<li>{escape(t(f'advice.{name}'))}</li>" for name in verdict.get("advice", ())):
@@ -131,18 +132,18 @@ def _why(record: Mapping[str, Any]) -> str:
     return "\n".join(parts)
 
 
-def _beside_the_model(record: Mapping[str, Any]) -> list[str]:
-    """The maker and second looks, where the model's evidence has them."""
+def _model_details(record: Mapping[str, Any]) -> list[str]:
+    """Sentences on the likely generator and the explanation, if the model's evidence has them."""
     details = [item["detail"] for item in record["evidence"] if item["kind"] == "model"]
     makers = [maker(detail["maker"]) for detail in details if "maker" in detail]
-    looks = [
-        sentence for detail in details if "explain" in detail for sentence in explained(detail["explain"])
+    explanations = [
+        sentence for detail in details if "explain" in detail for sentence in explanation(detail["explain"])
     ]
-    return [*(sentence for sentence in makers if sentence), *looks]
+    return [*(sentence for sentence in makers if sentence), *explanations]
 
 
 def _percent(p: float) -> str:
-    """An estimate never shows 0 % or 100 %, because no model is that certain."""
+    """An estimate is never displayed as 0 % or 100 %, because no model is that certain."""
     return ">99%" if p > 0.99 else "<1%" if p < 0.01 else f"{p:.0%}"
 
 
@@ -151,13 +152,13 @@ def _meter(record: Mapping[str, Any]) -> str:
     p = verdict["probability_ai"]
     if p is None:
         return ""
-    estimate = verdict["decided_by"] not in STATED
+    is_estimate = verdict["decided_by"] not in STATED
     model = next((item for item in record["evidence"] if item["kind"] == "model"), None)
-    band = model["detail"].get("thresholds") if model and estimate else None
-    low, high = (band["real"], band["ai"]) if band else (0.5, 0.5)
-    by_count = verdict["decided_by"] == "metadata"
-    label = t("meter.label" if estimate else "meter.label.counted" if by_count else "meter.label.stated")
-    percentage = _percent(p) if estimate or by_count else f"{p:.0%}"
+    thresholds = model["detail"].get("thresholds") if model and is_estimate else None
+    low, high = (thresholds["real"], thresholds["ai"]) if thresholds else (0.5, 0.5)
+    is_share = verdict["decided_by"] == "metadata"  # the measured share of true records
+    label = t("meter.label" if is_estimate else "meter.label.counted" if is_share else "meter.label.stated")
+    percentage = _percent(p) if is_estimate or is_share else f"{p:.0%}"
     unsure = f'<span class="unsure">{escape(t("meter.unsure"))}</span>' if low < high else ""
     return (
         f'<div class="meter" style="--p: {p}; --low: {low}; --high: {high}">'
@@ -201,12 +202,12 @@ def _entry(name: str, value: object) -> str:
 
 
 def _evidence(items: Iterable[Mapping[str, Any]]) -> str:
-    listed = "".join(_listed(item) for item in items)
-    body = f"<ul>{listed}</ul>" if listed else f"<p>{escape(t('evidence.none'))}</p>"
+    entries = "".join(_list_item(item) for item in items)
+    body = f"<ul>{entries}</ul>" if entries else f"<p>{escape(t('evidence.none'))}</p>"
     return f'<h2>{escape(t("evidence"))}</h2>{body}<p class="hint">{escape(t("evidence.unchecked"))}</p>'
 
 
-def _listed(item: Mapping[str, Any]) -> str:
+def _list_item(item: Mapping[str, Any]) -> str:
     kind, trust, detail = item["kind"], item["trust"], item["detail"]
     head = f"<b>{escape(t(f'kind.{kind}'))}</b> · {escape(t(f'trust.{trust}'))}"
     head += f" · {escape(t('points.' + item['points_to']))}" if "points_to" in item else ""

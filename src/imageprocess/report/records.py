@@ -1,4 +1,5 @@
-"""A Result -> the public record: the same from the command line, the service, a batch and the pages."""
+"""Converts a Result to the public record, which is the same on the command line, in the service, in batches and on the
+web pages."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from ..types import RECORD_SCHEMA, Evidence, Result
 
 
 def to_record(result: Result) -> dict[str, Any]:
-    """The record as plain dicts, lists, strings and numbers, keys in the contract's order."""
+    """The record as plain dicts, lists, strings and numbers, with keys in the documented order (docs/records.md)."""
     record: dict[str, Any] = {"schema": RECORD_SCHEMA, "source": result.source, "status": result.status}
     if result.error is None:
         record |= _findings(result)
@@ -22,7 +23,7 @@ def to_record(result: Result) -> dict[str, Any]:
 
 
 def _findings(result: Result) -> dict[str, Any]:
-    assert result.image is not None and result.verdict is not None  # types.Result's promise
+    assert result.image is not None and result.verdict is not None  # guaranteed by Result
     image, verdict, model = result.image, result.verdict, result.model
     return {
         "sha256": result.sha256,
@@ -64,7 +65,7 @@ def _evidence(item: Evidence) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Mappings and sequences as dicts and lists, NumPy's numbers as numbers, what JSON lacks as text."""
+    """Mappings and sequences as dicts and lists, NumPy values as Python values, types that JSON lacks as text."""
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""A stream of Results -> a stream of text in one of the formats, in constant memory."""
+"""Formats a stream of Results as a stream of text in one of the formats, in constant memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 def render(
     results: Iterable[Result], form: Format, *, colour: bool = False, marks: bool = False
 ) -> Iterator[str]:
-    """json: an array of records, be it one or many; jsonl: a record a line; csv: a header and a row each."""
+    """json: an array of records, also for a single one; jsonl: one record per line; csv: a header and one row each;
+    text: see text.to_text for `colour` and `marks`."""
     if form == "json":
         yield from _json_array(results)
         return
@@ -33,8 +34,8 @@ def render(
 
 
 def _json_array(results: Iterable[Result]) -> Iterator[str]:
-    before = "[\n"
+    separator = "[\n"
     for result in results:
-        yield before + to_json(result)
-        before = ",\n"
-    yield "\n]\n" if before == ",\n" else "[]\n"
+        yield separator + to_json(result)
+        separator = ",\n"
+    yield "\n]\n" if separator == ",\n" else "[]\n"

@@ -1,4 +1,4 @@
-"""Results as CSV: one row each, for a spreadsheet."""
+"""Formats Results as CSV rows for spreadsheets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _COLUMNS = (
     "model", "model_version", "elapsed_ms", "evidence", "error_code", "error_message", "grade",
     "maker",
 )  # fmt: skip
-# Characters that make a spreadsheet read a cell as a formula: https://owasp.org/www-community/attacks/CSV_Injection
+# Characters with which spreadsheets recognise a cell as a formula: https://owasp.org/www-community/attacks/CSV_Injection
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
@@ -30,7 +30,7 @@ def to_csv_row(result: Result) -> str:
 
 
 def record_to_csv_row(record: Mapping[str, Any]) -> str:
-    """The same for a record made by to_record."""
+    """As `to_csv_row`, for a record from to_record."""
     verdict, image, error = (record.get(part) or {} for part in ("verdict", "image", "error"))
     model, evidence = record.get("model") or {}, record.get("evidence") or []
     row = [record["source"], record["status"]]
@@ -43,7 +43,7 @@ def record_to_csv_row(record: Mapping[str, Any]) -> str:
 
 
 def _maker(evidence: Sequence[Mapping[str, Any]]) -> str | None:
-    """The generator's family, where the model's evidence names one: a text, or a mapping with a `name`."""
+    """The generator family in the model's evidence, which is a text or a mapping with a `name`; None without one."""
     for item in evidence:
         if item["kind"] == "model":
             maker = item["detail"].get("maker")
@@ -59,7 +59,7 @@ def _line(cells: list[str | int | float | None] | list[str]) -> str:
 
 
 def defuse(cell: str | int | float | None) -> str | int | float | None:
-    """A leading apostrophe tells spreadsheets that the cell is text."""
+    """`cell`, with a leading apostrophe if a spreadsheet could execute it as a formula."""
     if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS):
         return "'" + cell
     return cell

@@ -1,4 +1,4 @@
-"""A Result as text for a terminal."""
+"""Formats a Result as text for a terminal."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from .marks import find_marks, marks_line
 
 # Fields of a generator's record that are printed, with the maximum length of each.
 _RECORD = ("generator", "model", "prompt", "negative_prompt", "seed", "sampler")
-_MAX_SHOWN = 200
-# ANSI: red, green, yellow; a weak grade is not bold.
+_MAX_CHARACTERS = 200
+# ANSI: red, green, yellow; weak grades are not bold.
 _COLOURS: dict[Grade, str] = {
     "very_likely_ai": "1;31", "likely_ai": "1;31", "leaning_ai": "31", "cannot_tell": "33",
     "leaning_real": "32", "likely_real": "1;32", "very_likely_real": "1;32",
@@ -20,21 +20,21 @@ _COLOURS: dict[Grade, str] = {
 
 
 def to_text(result: Result, *, colour: bool = False, marks: bool = False) -> str:
-    """The verdict in words, its reason, and each item of evidence; no line break at the end. `marks`: with a line on
-    the machine-readable marks, where all of them were looked for."""
+    """The verdict in words, its reason, and each item of evidence, without a line break at the end. `marks`: add a line
+    on machine-readable marks; only if all checks for them were run."""
     if result.error is not None:
         word = _paint(f"failed ({result.error.code})", "1;35", colour)
         return f"{escaped(result.source)}: {word}\n  {escaped(result.error.message)}"
-    assert result.verdict is not None  # types.Result's promise
+    assert result.verdict is not None  # guaranteed by Result
     verdict = result.verdict
     grade = words.grade_of(verdict.label, verdict.grade)
     word = _paint(escaped(headline(verdict, result.evidence)), _COLOURS[grade], colour)
     lines = [f"{escaped(result.source)}: {word}", f"  {escaped(verdict.reason)}"]
     if verdict.measured:
         lines.append(f"  {words.meaning(verdict.measured, grade)} ({words.basis(verdict.measured)})")
-    lines += [f"  {escaped(sentence)}" for item in result.evidence for sentence in _beside_the_model(item)]
+    lines += [f"  {escaped(sentence)}" for item in result.evidence for sentence in _model_details(item)]
     for item in result.evidence:
-        if _is_told(item, verdict):
+        if _is_in_reason(item, verdict):
             continue
         lines += [f"  - {item.kind} ({item.trust}): {escaped(item.claim)}", *_detail(item)]
     if verdict.advice:
@@ -53,31 +53,31 @@ def headline(verdict: Verdict, evidence: Sequence[Evidence]) -> str:
     return text[0].lower() + text[1:]
 
 
-def _is_told(item: Evidence, verdict: Verdict) -> bool:
+def _is_in_reason(item: Evidence, verdict: Verdict) -> bool:
     """The reason already states the model's probability if the model decides or abstains, so it is not repeated."""
     probability = item.detail.get("probability_ai") if item.kind == "model" else None
     return probability is not None and percent(probability) in verdict.reason
 
 
-def _beside_the_model(item: Evidence) -> list[str]:
-    """The other contents of the model's evidence: the likely generator, and the results of `explain`."""
+def _model_details(item: Evidence) -> list[str]:
+    """Sentences on the likely generator and the explanation, if the evidence has them."""
     maker = words.maker(item.detail["maker"]) if "maker" in item.detail else None
-    looks = words.explained(item.detail["explain"]) if "explain" in item.detail else []
-    return [*([maker] if maker else []), *looks]
+    explanation = words.explanation(item.detail["explain"]) if "explain" in item.detail else []
+    return [*([maker] if maker else []), *explanation]
 
 
 def _detail(item: Evidence) -> list[str]:
     """What the item proves and does not prove, and a generator's settings; empty for the model's evidence."""
     detail = item.detail
-    lines = [f"      {name}: {escaped(_cut(str(detail[name])))}" for name in _RECORD if name in detail]
+    lines = [f"      {name}: {escaped(_truncate(str(detail[name])))}" for name in _RECORD if name in detail]
     if "proves" in detail:
         lines.append(f"      proves: {escaped(detail['proves'])}")
         lines.append(f"      does not prove: {escaped(detail['does_not_prove'])}")
     return lines
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + "…"
+def _truncate(text: str) -> str:
+    return text if len(text) <= _MAX_CHARACTERS else text[: _MAX_CHARACTERS - 1] + "…"
 
 
 def _paint(text: str, code: str, colour: bool) -> str:
@@ -85,5 +85,5 @@ def _paint(text: str, code: str, colour: bool) -> str:
 
 
 def escaped(text: str) -> str:
-    """File names and metadata are untrusted: escape sequences, line breaks and bidi controls are neutralised."""
+    """`text` with control characters, line breaks and bidi controls escaped: file names and metadata are untrusted."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

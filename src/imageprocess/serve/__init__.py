@@ -1,1 +1,1 @@
-"""The HTTP service and its pages. `create_app` in app.py puts it together."""
+"""The HTTP service and its pages. `create_app` in app.py builds it."""

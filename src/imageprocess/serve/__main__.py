@@ -1,4 +1,4 @@
-"""python -m imageprocess.serve: the API's document, as /openapi.json of a service with no settings."""
+"""python -m imageprocess.serve: print the OpenAPI document of a service with default settings."""
 
 from __future__ import annotations
 

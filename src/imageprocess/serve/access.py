@@ -11,9 +11,9 @@ from .body import discard
 from .problems import ProblemError
 from .rates import Allowance
 
-_WHEN = "Required if the service has keys."
-_HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description=_WHEN)
-_BEARER = HTTPBearer(auto_error=False, description=_WHEN)
+_DESCRIPTION = "Required if the service has keys."
+_HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description=_DESCRIPTION)
+_BEARER = HTTPBearer(auto_error=False, description=_DESCRIPTION)
 
 
 Header = Annotated[str | None, Security(_HEADER)]
@@ -21,33 +21,35 @@ Bearer = Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
 
 
 async def admit(request: Request, in_header: Header, as_bearer: Bearer) -> None:
-    """Before the body is looked at. Raises ProblemError: 401 without a key, 403 with a wrong one, 429 too often."""
+    """Check key and rate before the body is read. Raises ProblemError: 401 without a key, 403 with an unknown key, 429
+    above the rate limit."""
     key = _read_key(request, in_header, as_bearer)
-    await charge(request, 1)  # also who has no key, or a wrong one: guessing is slow
-    await _refuse_strangers(request, key)
+    await charge(request, 1)  # also without a valid key, so that guessing keys is slow
+    await _require_known_key(request, key)
 
 
 async def recognise(request: Request, in_header: Header, as_bearer: Bearer) -> None:
-    """The same for calls that cost nothing, as a job's progress does: only strangers are counted."""
+    """As `admit`, for calls without analysis, such as a job's progress: only requests without a valid key count against
+    the rate limit."""
     key = _read_key(request, in_header, as_bearer)
-    if request.app.state.keys.is_asked_for and not request.state.key:
+    if request.app.state.keys.is_required and not request.state.key:
         await charge(request, 1)
-    await _refuse_strangers(request, key)
+    await _require_known_key(request, key)
 
 
 def _read_key(
     request: Request, in_header: str | None, as_bearer: HTTPAuthorizationCredentials | None
 ) -> str | None:
-    """-> what was given; `request.state.key` is its name where it is known."""
+    """The key of the request; sets `request.state.key` to its name, or None if it is unknown."""
     ring = request.app.state.keys
     key = in_header or (as_bearer.credentials if as_bearer else None)
-    # Starlette reads headers as Latin-1; what was sent are the bytes.
-    request.state.key = ring.name_of(key.encode("latin-1")) if key and ring.is_asked_for else None
+    # Starlette decodes headers as Latin-1; encoding gives the original bytes.
+    request.state.key = ring.name_of(key.encode("latin-1")) if key and ring.is_required else None
     return key
 
 
-async def _refuse_strangers(request: Request, key: str | None) -> None:
-    if not request.app.state.keys.is_asked_for or request.state.key:
+async def _require_known_key(request: Request, key: str | None) -> None:
+    if not request.app.state.keys.is_required or request.state.key:
         return
     await discard(request)
     if not key:
@@ -57,7 +59,7 @@ async def _refuse_strangers(request: Request, key: str | None) -> None:
 
 
 async def charge(request: Request, pictures: int) -> None:
-    """Counts against the key, where one was given, or else against the address. Raises ProblemError (429)."""
+    """Count `pictures` against the key of the request, or its address without one. Raises ProblemError (429)."""
     rates, key = request.app.state.rates, request.state.key
     allowance: Allowance | None
     if key:

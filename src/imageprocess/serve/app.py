@@ -1,4 +1,4 @@
-"""The app factory: settings in, an ASGI app out."""
+"""The app factory: builds the ASGI app from the settings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..model import registry
 from ..model.spec import load_spec
 from . import pages, problems, rates, routes, schemas
 from .analyser import Analyser
-from .body import Held
+from .body import BodyMemory
 from .drain import draining_on_sigterm
 from .gate import Gate
 from .jobs.jobs import Jobs
@@ -27,7 +27,7 @@ from .metrics import Metrics
 from .pool import Pool
 from .rates import Rates
 from .settings import Settings
-from .worker import Order
+from .worker import WorkerOptions
 
 DESCRIPTION = "Detects AI-generated images. Returns a verdict, a probability and the evidence."
 
@@ -42,7 +42,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         title="imageprocess",
         version=__version__,
         description=DESCRIPTION,
-        docs_url=None,  # FastAPI's own pages load from another host; pages.py has ours
+        docs_url=None,  # FastAPI's own pages load scripts from another host; pages.py serves the replacement
         redoc_url=None,
         lifespan=_run_workers,
     )
@@ -52,7 +52,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     state.keys = KeyRing(settings.api_key, settings.keys_file)
     state.rates = Rates(settings.rate_per_address, settings.rate_per_key, settings.rate_storage)
     state.jobs = Jobs(settings, state.metrics, state.rates)
-    state.held = Held(settings.max_held_bytes)
+    state.body_memory = BodyMemory(settings.max_held_bytes)
     state.analyser = None
     state.is_draining = False
     _wrap(app, settings)
@@ -83,7 +83,7 @@ def _wrap(app: FastAPI, settings: Settings) -> None:
 @asynccontextmanager
 async def _run_workers(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
-    order = Order(
+    options = WorkerOptions(
         model=settings.model,
         max_bytes=settings.max_body_bytes,
         max_pixels=settings.max_pixels,
@@ -92,7 +92,7 @@ async def _run_workers(app: FastAPI) -> AsyncIterator[None]:
         memory_bytes=settings.worker_memory_bytes,
     )
     pool = Pool(
-        order,
+        options,
         app.state.metrics,
         size=settings.jobs,
         max_waiting=settings.max_waiting,
@@ -117,8 +117,8 @@ async def _run_workers(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
-    """FastAPI's document, less its 422 for bad parameters (ours are 400) and the keys where none is asked for, plus
-    the problem's schema."""
+    """FastAPI's document without its 422 for invalid parameters (this service responds with 400), without keys if none
+    are required, and with the schema of problems."""
     if app.openapi_schema is None:
         document = get_openapi(
             title=app.title, version=app.version, description=app.description, routes=app.routes
@@ -126,11 +126,11 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         for operation in (call for path in document["paths"].values() for call in path.values()):
             if "HTTPValidationError" in str(operation["responses"].get("422")):
                 del operation["responses"]["422"]
-            if not app.state.keys.is_asked_for:
+            if not app.state.keys.is_required:
                 operation.pop("security", None)
-        known = document["components"]["schemas"]
-        known.pop("HTTPValidationError", None)
-        known.pop("ValidationError", None)
-        known["Problem"] = TypeAdapter(schemas.Problem).json_schema()
+        components = document["components"]["schemas"]
+        components.pop("HTTPValidationError", None)
+        components.pop("ValidationError", None)
+        components["Problem"] = TypeAdapter(schemas.Problem).json_schema()
         app.openapi_schema = document
     return app.openapi_schema

@@ -13,7 +13,7 @@ MODE = Query(description="Required certainty; a stricter mode answers `unsure` m
 _PROBLEMS = {
     400: "Malformed request",
     401: "Missing API key",
-    403: "A wrong key",
+    403: "Unknown API key",
     404: "No such job for this key",
     408: "The body was not received in time",
     413: "More bytes or pixels than the limit",

@@ -1,5 +1,5 @@
-"""Answers for the API's document: made by the code that makes the real ones, so that they stay like them. The numbers
-are an example's, not a measurement."""
+"""Example responses for the OpenAPI document, built by the same code as real ones. The numbers are examples, not
+measurements."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _THRESHOLDS = Thresholds(ai=0.9, real=0.1)
 _MODEL = ModelInfo("example", "1.0.0", "0" * 64)
 
 
-def _seen(probability: float) -> Evidence:
+def _model_evidence(probability: float) -> Evidence:
     claim = f"The model example puts the chance that an AI made it at {round(100 * probability)} %."
     detail = {
         "probability_ai": probability,
@@ -39,8 +39,8 @@ _CAMERA = evidence(
     make="Acme",
     model="One",
 )
-RECORD = _result("image", ImageFacts("JPEG", 1200, 800, 1, 245_760), [_seen(0.97)])
-_UNSURE = _result("b.jpg", ImageFacts("JPEG", 4000, 3000, 1, 2_170_101), [_CAMERA, _seen(0.42)])
+RECORD = _result("image", ImageFacts("JPEG", 1200, 800, 1, 245_760), [_model_evidence(0.97)])
+_UNSURE = _result("b.jpg", ImageFacts("JPEG", 4000, 3000, 1, 2_170_101), [_CAMERA, _model_evidence(0.42)])
 _FAILED = Result(
     "notes.txt", "error", error=ErrorInfo(UnsupportedFormatError.code, "notes.txt: not an image format")
 ).to_dict()

@@ -55,7 +55,7 @@ class Gate:
         request = Request(scope, receive)
         request_id = request.headers.get("x-request-id", "")
         request.state.request_id = request_id if _REQUEST_ID.fullmatch(request_id) else uuid.uuid4().hex
-        request.state.held_bytes, request.state.extra_headers, request.state.facts = 0, {}, {}
+        request.state.body_bytes, request.state.extra_headers, request.state.facts = 0, {}, {}
         began = time.perf_counter()
         status = 0  # 0: nothing sent yet
 
@@ -68,7 +68,7 @@ class Gate:
 
         try:
             await self.app(
-                scope, self._in_time(receive, scope), _telling_problems(request, send_with_headers)
+                scope, self._with_deadline(receive, scope), _with_problems(request, send_with_headers)
             )
         except ClientDisconnect:
             status = 499  # nginx's status for a client that disconnected before the response
@@ -77,8 +77,8 @@ class Gate:
             if status:
                 raise  # the response has begun; the server closes the connection
             detail = "Internal error of the service; the image is not the cause."
-            answer = problem(request, ProblemError("internal", detail))
-            await answer(scope, receive, send_with_headers)
+            response = problem(request, ProblemError("internal", detail))
+            await response(scope, receive, send_with_headers)
         finally:
             self._account(request, status, time.perf_counter() - began)
 
@@ -90,16 +90,16 @@ class Gate:
         if self.service.state.is_draining:
             headers["Connection"] = "close"
 
-    def _in_time(self, receive: Receive, scope: Scope) -> Receive:
+    def _with_deadline(self, receive: Receive, scope: Scope) -> Receive:
         """`receive`, raising ProblemError if the whole body has not arrived in time, even if data still arrives."""
         settings = self.service.state.settings
-        allowed_s = settings.batch_body_timeout_s if scope["path"] == "/v1/jobs" else settings.body_timeout_s
-        deadline = asyncio.get_running_loop().time() + allowed_s
-        is_whole = False
+        timeout_s = settings.batch_body_timeout_s if scope["path"] == "/v1/jobs" else settings.body_timeout_s
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        is_complete = False
 
         async def receive_in_time() -> Message:
-            nonlocal is_whole
-            if is_whole:  # the next message is the client's disconnect
+            nonlocal is_complete
+            if is_complete:  # the next message is the client's disconnect
                 return await receive()
             try:
                 async with asyncio.timeout_at(deadline):
@@ -107,13 +107,13 @@ class Gate:
             except TimeoutError as error:
                 detail, headers = "the request body was not received in time", {"Connection": "close"}
                 raise ProblemError("too_slow", detail, headers) from error
-            is_whole = not message.get("more_body", False)
+            is_complete = not message.get("more_body", False)
             return message
 
         return receive_in_time
 
     def _account(self, request: Request, status: int, seconds: float) -> None:
-        self.service.state.held.give_back(request)
+        self.service.state.body_memory.release(request)
         self.metrics.count_request(request.scope, status, seconds)
         route = getattr(request.scope.get("route"), "path", "other")
         if route in _QUIET:
@@ -128,7 +128,7 @@ class Gate:
         log.info("request", extra={"facts": facts | request.state.facts})
 
 
-def _telling_problems(request: Request, send: Send) -> Send:
+def _with_problems(request: Request, send: Send) -> Send:
     """`send`, but a library's plain-text error (invalid range, disallowed origin) becomes problem+json."""
     start: Message | None = None  # the text of such an error arrives in one piece
 
@@ -141,8 +141,8 @@ def _telling_problems(request: Request, send: Send) -> Send:
         else:
             headers = MutableHeaders(raw=list(start["headers"]))
             del headers["content-type"], headers["content-length"]
-            answer = problem(request, of_status(start["status"], message["body"].decode(), headers))
-            await answer(request.scope, request.receive, send)
+            response = problem(request, of_status(start["status"], message["body"].decode(), headers))
+            await response(request.scope, request.receive, send)
 
     return send_problems
 

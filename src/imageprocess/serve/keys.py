@@ -1,12 +1,13 @@
-"""The keys that open the service: none, one from the environment, or a file of many.
+"""API keys: none, one from the environment, or a file of many.
 
-The file holds one key a line, its name and the SHA-256 of the key, so that nobody who reads the file has a key:
+The file has one key per line, its name and the SHA-256 of the key, so that reading the file does not reveal a key:
 
-    # whose it is     sha256 of the key
+    # name            sha256 of the key
     newsroom          9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 
-A plain hash will do, because keys are drawn at random (`imageprocess serve --new-key NAME`), not made up by people. The
-file is read again when it has changed. One that cannot be read then, or makes no sense, changes nothing and is logged.
+A plain hash is sufficient, because keys are random (`imageprocess serve --new-key NAME`), not chosen by people. The
+file is reloaded when it changes; if it is then unreadable or invalid, the previous keys stay in use and the error is
+logged.
 """
 
 from __future__ import annotations
@@ -30,44 +31,45 @@ ENVIRONMENT = "API_KEY"  # the name of the environment's key
 
 
 class KeyRing:
-    """Raises UsageError where `file` cannot be read at the start."""
+    """The keys of the environment and of `file`. Raises UsageError if `file` cannot be read at the start."""
 
     def __init__(self, key: SecretStr | None, file: Path | None) -> None:
-        self._own = {ENVIRONMENT: _hash(key.get_secret_value().encode())} if key else {}
+        self._environment_key = {ENVIRONMENT: _hash(key.get_secret_value().encode())} if key else {}
         self._file = file
-        self._stamp = self._stamp_now()
-        self._filed = read_keys(file) if file else {}
+        self._stamp = self._current_stamp()
+        self._file_keys = read_keys(file) if file else {}
 
     @property
-    def is_asked_for(self) -> bool:
-        return bool(self._own) or self._file is not None
+    def is_required(self) -> bool:
+        """Whether requests need a key."""
+        return bool(self._environment_key) or self._file is not None
 
     def name_of(self, key: bytes) -> str | None:
         """The name of this key, or None if it is unknown. Takes constant time, whether or not the key matches."""
-        self._reread()
-        found = None
-        hashed = _hash(key)
-        for name, expected in (self._own | self._filed).items():
-            if hmac.compare_digest(hashed, expected):
-                found = name
-        return found
+        self._reload()
+        match = None
+        digest = _hash(key)
+        for name, expected in (self._environment_key | self._file_keys).items():
+            if hmac.compare_digest(digest, expected):
+                match = name
+        return match
 
-    def _reread(self) -> None:
-        stamp = self._stamp_now()
+    def _reload(self) -> None:
+        stamp = self._current_stamp()
         if self._file is None or stamp == self._stamp:
             return
         self._stamp = stamp
         try:
-            self._filed = read_keys(self._file)
+            self._file_keys = read_keys(self._file)
         except UsageError as error:
             log.error(
                 "keys file invalid or unreadable; the previous keys stay in use",
                 extra={"facts": {"reason": str(error)}},
             )
         else:
-            log.info("keys reloaded", extra={"facts": {"keys": len(self._filed)}})
+            log.info("keys reloaded", extra={"facts": {"keys": len(self._file_keys)}})
 
-    def _stamp_now(self) -> tuple[int, int, int] | None:
+    def _current_stamp(self) -> tuple[int, int, int] | None:
         try:
             status = self._file.stat() if self._file else None
         except OSError:
@@ -76,19 +78,22 @@ class KeyRing:
 
 
 def read_keys(file: Path) -> dict[str, bytes]:
-    """The file's names and hashes. Raises UsageError that names the line at fault, but does not quote it."""
+    """Name -> SHA-256 digest of the keys in `file`. Raises UsageError that gives the number of an invalid line, but
+    does not quote it."""
     try:
         with file.open("rb") as stream:
             raw = stream.read(_MAX_FILE_BYTES + 1)
     except OSError as error:
         raise UsageError(f"{file}: the keys cannot be read ({error.strerror})") from error
     if len(raw) > _MAX_FILE_BYTES:
-        raise UsageError(f"{file}: more than {_MAX_FILE_BYTES:,} bytes of keys")
+        raise UsageError(
+            f"{file}: larger than {_MAX_FILE_BYTES:,} bytes; a keys file has a short line per key"
+        )
     return parse_keys(raw, str(file))
 
 
 def parse_keys(raw: bytes, file: str) -> dict[str, bytes]:
-    """Raises UsageError."""
+    """As `read_keys`, from the content of the file; `file` is its name for messages. Raises UsageError."""
     keys: dict[str, bytes] = {}
     for number, line in enumerate(raw.decode("utf-8", "replace").splitlines(), 1):
         line = line.partition("#")[0].strip()
@@ -98,13 +103,13 @@ def parse_keys(raw: bytes, file: str) -> dict[str, bytes]:
         if not match:
             raise UsageError(f"{file}: line {number} is not a name and a SHA-256 in hexadecimal")
         if match["name"] in keys or match["name"] == ENVIRONMENT:
-            raise UsageError(f"{file}: line {number} gives the name {match['name']} a second time")
+            raise UsageError(f"{file}: line {number} repeats the name {match['name']}; names must be unique")
         keys[match["name"]] = bytes.fromhex(match["hash"])
     return keys
 
 
 def new_key(name: str) -> tuple[str, str]:
-    """-> a fresh key, and its line for the file. Raises UsageError where `name` is none."""
+    """A new random key, and its line for the keys file. Raises UsageError if `name` is invalid."""
     key = secrets.token_urlsafe(32)
     line = f"{name} {_hash(key.encode()).hex()}"
     if not _LINE.fullmatch(line):

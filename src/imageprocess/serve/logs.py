@@ -1,7 +1,7 @@
-"""One line an event on stderr: JSON for machines, text for a person at a terminal.
+"""One line per event on stderr: JSON for machines, text on a terminal.
 
-What a line may hold is decided where it is logged, as `extra={"facts": {...}}`: ids, sizes, timings, labels. Never a
-picture, a key or an address; a file's name only where the operator asks for it.
+The call that logs an event chooses its fields with `extra={"facts": {...}}`: ids, sizes, timings, labels. Never an
+image, a key or a client address; a file name only if the operator enables it (IMAGEPROCESS_LOG_NAMES).
 """
 
 from __future__ import annotations
@@ -47,8 +47,9 @@ def is_text(settings: Settings) -> bool:
 
 
 def configuration(settings: Settings, level: str = "INFO") -> dict[str, Any]:
-    """For logging.config.dictConfig: ours and uvicorn's, whose own access lines would hold addresses. A person hears
-    of uvicorn's troubles alone; server.py says when it is ready."""
+    """Configuration of both this package's loggers and uvicorn's, for logging.config.dictConfig. uvicorn's access log
+    is disabled, because it contains addresses; as text, only its warnings are logged, since server.py logs when the
+    service is ready."""
     as_text = is_text(settings)
     uvicorns = {"handlers": ["stderr"], "level": "WARNING" if as_text else level, "propagate": False}
     ours = {"handlers": ["stderr"], "level": level, "propagate": False}

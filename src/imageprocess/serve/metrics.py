@@ -1,7 +1,7 @@
 """Prometheus metrics: counts and durations, never names or image data.
 
-One registry a process. Where several serve (`--workers`), server.py names a folder in memory in the environment, and
-each process adds up what all of them have written there.
+One registry per process. With several processes (`--workers`), server.py puts the path of a folder in memory into the
+environment, and each process sums the values that all of them write there.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.types import Scope
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the name is prometheus_client's
+SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # name defined by prometheus_client
 
 
 class Metrics:
@@ -65,7 +65,7 @@ class Metrics:
         )
 
     def count_request(self, scope: Scope, status: int, seconds: float) -> None:
-        # The route's pattern, not the path: a scanner's made-up paths must not become a label each.
+        # The pattern of the route, not the path: arbitrary paths of a scanner must not each become a label.
         route = getattr(scope.get("route"), "path", "other")
         method = (
             scope["method"] if scope["method"] in ("GET", "HEAD", "POST", "DELETE", "OPTIONS") else "other"
@@ -87,6 +87,6 @@ class Metrics:
     def render(self) -> bytes:
         if SHARED_FOLDER not in os.environ:
             return generate_latest(self.registry)
-        everyones = CollectorRegistry()
-        MultiProcessCollector(everyones)  # type: ignore[no-untyped-call]
-        return generate_latest(everyones)
+        combined = CollectorRegistry()
+        MultiProcessCollector(combined)  # type: ignore[no-untyped-call]
+        return generate_latest(combined)

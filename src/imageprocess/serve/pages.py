@@ -1,4 +1,4 @@
-"""The pages: files of one folder, the same that the static site is made of."""
+"""Routes of the web pages: the same files as in the static site."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from starlette.types import Scope
 from ..web import site
 
 WEB = site.WEB
-_REVALIDATE = {"Cache-Control": "no-cache"}  # kept, but asked about each time: an ETag's 304 is cheap
+_REVALIDATE = {"Cache-Control": "no-cache"}  # cached, but revalidated at each use: a 304 by ETag is cheap
 
 pages = APIRouter(include_in_schema=False)
 
@@ -25,7 +25,7 @@ class _Assets(StaticFiles):
         return response
 
 
-_ONE_FILE = StaticFiles()  # of no folder: what it knows of sending a file, and of not sending it again
+_STATIC = StaticFiles()  # without a folder: only used to send a single file, or 304 if it is unchanged
 
 
 def install(app: FastAPI) -> None:
@@ -60,8 +60,8 @@ async def docs(request: Request) -> Response:
 @pages.api_route("/site.json", methods=["GET", "HEAD"])
 def facts(request: Request) -> Response:
     issues = request.app.state.settings.issues
-    found = site.facts(service=True, issues=issues, thorough=_thorough(request), credentials=True)
-    return JSONResponse(found, headers=_REVALIDATE)
+    content = site.facts(service=True, issues=issues, thorough=_thorough(request), credentials=True)
+    return JSONResponse(content, headers=_REVALIDATE)
 
 
 @pages.api_route("/shell.json", methods=["GET", "HEAD"])
@@ -79,13 +79,13 @@ def shell(request: Request) -> Response:
 @pages.api_route("/thorough/{name}", methods=["GET", "HEAD"])
 @pages.api_route("/trust/{name}", methods=["GET", "HEAD"])
 def private_mode(request: Request) -> Response:
-    """What runs the model in the browser, and the service worker."""
+    """The files that run the model in the browser, and the service worker."""
     address = request.url.path.removeprefix("/")
-    # The lists of trusted signers change while a service runs.
-    found = (
+    # Not cached: the lists of trusted signers may change while the service runs.
+    files = (
         site.verifier_files() if address.startswith("trust/") else _files(_model(request), _thorough(request))
     )
-    path = found.get(address)
+    path = files.get(address)
     if path is None:
         raise HTTPException(404)
     return _file(request, path)
@@ -111,12 +111,13 @@ def _page(request: Request, name: str) -> Response:
 
 
 def _file(request: Request, path: Path) -> Response:
-    response = _ONE_FILE.file_response(path, path.stat(), request.scope)
+    response = _STATIC.file_response(path, path.stat(), request.scope)
     response.headers.update(_REVALIDATE)
     return response
 
 
 def _wants_json_only(accept: str) -> bool:
-    """A browser asks for text/html and a plain client for */*; both get the page."""
+    """Whether the Accept header allows JSON but no HTML. Browsers send text/html and simple clients */*; both get the
+    page."""
     ranges = {part.partition(";")[0].strip().lower() for part in accept.split(",")}
     return "application/json" in ranges and not ranges & {"text/html", "text/*", "*/*"}

@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect
 from ..errors import CrashedError, InputTimeoutError, ModelError
 from .metrics import Metrics
 from .problems import ProblemError
-from .worker import LENGTHS, Order
+from .worker import LENGTHS, WorkerOptions
 
 log = logging.getLogger("imageprocess.serve")
 
@@ -27,18 +27,20 @@ _MODULE = "imageprocess.serve.worker"
 _START_TIMEOUT_S = 60.0
 _CLOSE_TIMEOUT_S = 2.0
 _PAUSE_S = 1.0  # after a worker that could not start
-_SHARE = (
-    0.97  # of a picture's time, after which its worker is killed: the answer is to be there within all of it
+_KILL_SHARE = (
+    0.97  # share of the time limit after which a worker is killed, so that the client hears within the limit
 )
-_TRIES = 3  # workers a picture may lose to a killer from outside before its request is told to come back
-_SEND_BYTES = 1_000_000  # of what is sent to a worker, at once: most pictures go in one piece
-_MAX_ANSWER_BYTES = 64_000_000
+_TRIES = (
+    3  # workers that may be killed from outside while they analyse an image, before its request gets a 503
+)
+_SEND_BUFFER_BYTES = 1_000_000  # of the socket to a worker: most images fit as a whole
+_MAX_RESPONSE_BYTES = 64_000_000
 _SECRETS = (
     "API_KEY", "IMAGEPROCESS_KEYS_FILE", "IMAGEPROCESS_RATE_STORAGE", "IMAGEPROCESS_WEBHOOK_SECRET",
 )  # fmt: skip
 
 
-HasLeft = Callable[[], Awaitable[bool]]
+IsAbandoned = Callable[[], Awaitable[bool]]
 """Whether the caller no longer waits for the result."""
 
 
@@ -47,12 +49,13 @@ class _LostError(Exception):
 
 
 class Pool:
-    """`size` workers, one picture each at a time; `max_waiting` more pictures may wait, the next is turned away."""
+    """`size` workers, each of which analyses one image at a time. At most `max_waiting` images wait for a worker, each
+    at most `max_wait_s`; beyond that, requests are refused."""
 
     def __init__(
-        self, order: Order, metrics: Metrics, *, size: int, max_waiting: int, max_wait_s: float
+        self, options: WorkerOptions, metrics: Metrics, *, size: int, max_waiting: int, max_wait_s: float
     ) -> None:
-        self._order, self._metrics, self._size = order, metrics, size
+        self._options, self._metrics, self._size = options, metrics, size
         self._max_waiting, self._max_wait_s = max_waiting, max_wait_s
         self._idle: asyncio.Queue[_Worker] = asyncio.Queue()
         self._alive: set[_Worker] = set()
@@ -60,9 +63,9 @@ class Pool:
         self._waiting = 0
 
     async def start(self) -> None:
-        """Returns when the first worker is ready; the others follow. Raises ModelError where none can be."""
+        """Returns when the first worker is ready; the others follow. Raises ModelError if the first cannot start."""
         first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._slots = [asyncio.create_task(self._keep_filled(first)) for _ in range(self._size)]
+        self._slots = [asyncio.create_task(self._run_slot(first)) for _ in range(self._size)]
         try:
             await first
         except BaseException:
@@ -78,18 +81,18 @@ class Pool:
     def is_ready(self) -> bool:
         return bool(self._alive)
 
-    async def ask(self, header: dict[str, Any], data: bytes, has_left: HasLeft) -> dict[str, Any]:
-        """worker.py's answer. Raises InputTimeoutError, CrashedError; ProblemError (503) where it is full;
-        ClientDisconnect where its client has left before its turn came."""
-        # Now already: uvicorn may not read on, and hear that its client has left, before it is asked.
-        await _stop_if(has_left)
+    async def submit(self, header: dict[str, Any], data: bytes, is_abandoned: IsAbandoned) -> dict[str, Any]:
+        """The response of a worker, see worker.py. Raises InputTimeoutError, CrashedError; ProblemError (503) if the
+        queue is full; ClientDisconnect if the request was abandoned while it waited."""
+        # Checked here too: uvicorn reads on, and notices a disconnected client, only when it is asked.
+        await _raise_if(is_abandoned)
         if self._waiting >= self._max_waiting:
             raise ProblemError("busy", "too many images are waiting; retry later", {"Retry-After": "1"})
         for _ in range(_TRIES):
             worker = await self._next_idle()
             try:
-                await _stop_if(has_left)
-                return await worker.ask(header, data, self._order.timeout_s)
+                await _raise_if(is_abandoned)
+                return await worker.analyse(header, data, self._options.timeout_s)
             except _LostError:
                 continue
             finally:
@@ -116,11 +119,11 @@ class Pool:
         self._waiting += change
         self._metrics.waiting.inc(change)
 
-    async def _keep_filled(self, first: asyncio.Future[None]) -> None:
-        """One slot: a worker in it, and another when that one dies. Ends with the pool."""
+    async def _run_slot(self, first: asyncio.Future[None]) -> None:
+        """Keep one worker alive: start it, and replace it when it ends. Runs until the pool is closed."""
         while True:
             try:
-                worker = await _Worker.start(self._order)
+                worker = await _Worker.start(self._options)
             except ModelError as error:
                 log.error("a worker could not start", extra={"facts": {"reason": str(error)}})
                 if not first.done():
@@ -133,7 +136,7 @@ class Pool:
             if not first.done():
                 first.set_result(None)
             try:
-                reason = await worker.ended()
+                reason = await worker.wait()
             finally:
                 self._alive.discard(worker)
                 self._metrics.workers.dec()
@@ -148,43 +151,43 @@ class _Worker:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     is_dead: bool = False
-    killed_for: str | None = None  # why we killed it, where we did
+    kill_reason: str | None = None  # None if this process did not kill it
 
     @classmethod
-    async def start(cls, order: Order) -> _Worker:
-        """Returns when it is ready for pictures. Raises ModelError with what it says where it cannot be."""
-        ours, its = socket.socketpair()
-        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BYTES)
-        with its:
+    async def start(cls, options: WorkerOptions) -> _Worker:
+        """Returns when the worker is ready. Raises ModelError with the worker's message if it cannot start."""
+        parent_end, child_end = socket.socketpair()
+        parent_end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+        with child_end:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-P", "-W", "ignore", "-m", _MODULE, order.to_json(),
-                stdin=its.fileno(), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+                sys.executable, "-P", "-W", "ignore", "-m", _MODULE, options.to_json(),
+                stdin=child_end.fileno(), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
                 env=confined_environment(),
             )  # fmt: skip
-        worker = cls(process, *await asyncio.open_connection(sock=ours))
+        worker = cls(process, *await asyncio.open_connection(sock=parent_end))
         try:
             async with asyncio.timeout(_START_TIMEOUT_S):
-                answer = await worker._read()
+                response = await worker._read()
         except (asyncio.IncompleteReadError, TimeoutError, OSError) as error:
             await worker.close()
-            raise ModelError(f"a worker ended while it started ({process.returncode})") from error
+            raise ModelError(f"a worker ended while starting (exit status {process.returncode})") from error
         except BaseException:
             await worker.close()
             raise
-        if "failed" in answer:
+        if "failed" in response:
             await worker.close()
-            raise ModelError(answer["failed"])
+            raise ModelError(response["failed"])
         return worker
 
-    async def ask(self, header: dict[str, Any], data: bytes, timeout_s: float) -> dict[str, Any]:
-        """Raises InputTimeoutError, CrashedError, _LostError; then, and when cancelled, the worker is dead."""
+    async def analyse(self, header: dict[str, Any], data: bytes, timeout_s: float) -> dict[str, Any]:
+        """Raises InputTimeoutError, CrashedError, _LostError; then, and after cancellation, the worker is dead."""
         try:
-            async with asyncio.timeout(_SHARE * timeout_s):
+            async with asyncio.timeout(_KILL_SHARE * timeout_s):
                 encoded = json.dumps(header).encode()
                 self.writer.write(LENGTHS.pack(len(encoded), len(data)) + encoded)
                 self.writer.write(data)
                 await self.writer.drain()
-                answer = await self._read()
+                response = await self._read()
         except TimeoutError as error:
             self._kill("timeout")
             raise InputTimeoutError(f"analysis took longer than {timeout_s:g} s") from error
@@ -194,19 +197,19 @@ class _Worker:
         except BaseException:
             self._kill("abandoned")
             raise
-        if answer.get("worn_out"):
+        if response.get("worn_out"):
             self._kill("memory")
-        return answer
+        return response
 
     async def _read(self) -> dict[str, Any]:
         header_bytes, _ = LENGTHS.unpack(await self.reader.readexactly(LENGTHS.size))
-        if header_bytes > _MAX_ANSWER_BYTES:
+        if header_bytes > _MAX_RESPONSE_BYTES:
             raise ValueError("the worker's response is too long")
-        answer: dict[str, Any] = json.loads(await self.reader.readexactly(header_bytes))
-        return answer
+        response: dict[str, Any] = json.loads(await self.reader.readexactly(header_bytes))
+        return response
 
     def _kill(self, reason: str) -> None:
-        self.is_dead, self.killed_for = True, self.killed_for or reason
+        self.is_dead, self.kill_reason = True, self.kill_reason or reason
         with contextlib.suppress(ProcessLookupError):
             self.process.kill()
 
@@ -216,25 +219,25 @@ class _Worker:
                 code = await self.process.wait()
         except TimeoutError:  # it sent an invalid response, or closed its end and still runs
             self._kill("crashed")
-            return CrashedError("it crashed the worker that analysed it")
+            return CrashedError("the worker crashed while analysing it")
         if code == -signal.SIGKILL:
             return _LostError()
         if code == -getattr(signal, "SIGXCPU", 0):
             return InputTimeoutError("analysis exceeded the CPU time limit")
-        return CrashedError("it crashed the worker that analysed it")
+        return CrashedError("the worker crashed while analysing it")
 
-    async def ended(self) -> str:
+    async def wait(self) -> str:
         """Wait until the process has ended. Returns the cause, for the log and the metrics."""
         code = await self.process.wait()
         self.is_dead = True
-        if self.killed_for:
-            return self.killed_for
+        if self.kill_reason:
+            return self.kill_reason
         if code == -getattr(signal, "SIGXCPU", 0):
             return "timeout"
         return "killed" if code == -signal.SIGKILL else "crashed"
 
     async def close(self) -> None:
-        """Close our end of the socket, which ends the worker; kill it if it does not end."""
+        """Close this end of the socket, which ends the worker; kill it if it does not end."""
         self.is_dead = True
         self.writer.close()
         try:
@@ -245,13 +248,13 @@ class _Worker:
             await self.process.wait()
 
 
-async def _stop_if(has_left: HasLeft) -> None:
-    if await has_left():
+async def _raise_if(is_abandoned: IsAbandoned) -> None:
+    if await is_abandoned():
         raise ClientDisconnect
 
 
 def confined_environment() -> dict[str, str]:
-    """Our environment without secrets, with our import path, and with one thread per library."""
+    """This process's environment without secrets, with its import path, and with one thread per library."""
     environment = {name: value for name, value in os.environ.items() if name not in _SECRETS}
     path = os.pathsep.join(filter(None, sys.path))
     return {**environment, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

@@ -55,7 +55,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class ProblemError(Exception):
-    """Raised by a route or a dependency, and answered with the status of `code`."""
+    """Raised by a route or a dependency; the response has the status of `code`."""
 
     def __init__(
         self,
@@ -87,9 +87,9 @@ def malformed(request_id: str, detail: str) -> tuple[int, bytes]:
 
 def of_status(status: int, detail: str | None, headers: Mapping[str, str] | None) -> ProblemError:
     """For errors that are raised outside this package with a status alone."""
-    known = http.HTTPStatus(status)
-    code = _CODES.get(status) or known.name.lower()
-    return ProblemError(code, detail or known.phrase, headers, status=status)
+    standard = http.HTTPStatus(status)
+    code = _CODES.get(status) or standard.name.lower()
+    return ProblemError(code, detail or standard.phrase, headers, status=status)
 
 
 def _body(request_id: str, status: int, code: str, detail: str) -> bytes:

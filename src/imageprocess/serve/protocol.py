@@ -1,5 +1,5 @@
-"""HTTP/1.1 as uvicorn speaks it with httptools, less patient: uvicorn itself waits for ever for a request's first line
-and headers, and takes as many of them as come."""
+"""uvicorn's HTTP/1.1 protocol with limits on time and size of the request's head (request line and headers), which
+uvicorn does not limit."""
 
 from __future__ import annotations
 
@@ -17,45 +17,45 @@ from .gate import SECURITY_HEADERS
 
 log = logging.getLogger("imageprocess.serve")
 
-_LAST_WORDS_S = 1.0  # for a request on its way when the server stops
-_MAX_HEAD_BYTES = 65_536  # of a request's first line and headers
+_SHUTDOWN_GRACE_S = 1.0  # for a request that is in transit when the server stops
+_MAX_HEAD_BYTES = 65_536  # of request line and headers
 
 
 class Config(uvicorn.Config):
-    """uvicorn's, and how long a request's headers may take."""
+    """uvicorn's configuration plus `header_timeout_s`, the time limit for receiving a request's head."""
 
     def __init__(self, app: Any, *, header_timeout_s: float, **more: Any) -> None:
-        super().__init__(app, http=ImpatientProtocol, ws="none", **more)
+        super().__init__(app, http=LimitedProtocol, ws="none", **more)
         self.header_timeout_s = header_timeout_s
 
 
-class ImpatientProtocol(HttpToolsProtocol):
-    """Closes a connection whose request's headers are not whole in time, however busily they trickle in."""
+class LimitedProtocol(HttpToolsProtocol):
+    """Closes a connection if the head of a request is not complete in time, even if bytes keep arriving."""
 
     config: Config
-    _patience: asyncio.TimerHandle | None = None
-    _is_in_head = True  # the next byte is a head's
-    _head_bytes = 0  # of the head that is coming, in the pieces that were wholly its own
+    _head_timer: asyncio.TimerHandle | None = None
+    _is_in_head = True  # the next byte belongs to a head
+    _head_bytes = 0  # of the current head, in pieces that contain nothing else
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._expect_headers()
+        self._start_timer()
 
     def data_received(self, data: bytes) -> None:
-        """In pieces, so that a head that is too long is met before its end is, however fast it comes."""
+        """Processes the data in pieces, so that an overlong head is refused before its end is parsed."""
         while data and not self.transport.is_closing():
-            most = _MAX_HEAD_BYTES - self._head_bytes if self._is_in_head else len(data)
-            self._receive_piece(data[:most])
-            data = data[most:]
+            limit = _MAX_HEAD_BYTES - self._head_bytes if self._is_in_head else len(data)
+            self._receive_piece(data[:limit])
+            data = data[limit:]
         if self._is_idle:
-            self._expect_headers()
+            self._start_timer()
         else:
-            self._stop_expecting()
+            self._stop_timer()
 
     def _receive_piece(self, data: bytes) -> None:
         was_in_head, cycle = self._is_in_head, self._cycle
         super().data_received(data)
-        if was_in_head and self._cycle is cycle:  # no head has ended in it
+        if was_in_head and self._cycle is cycle:  # no head ended in this piece
             self._head_bytes += len(data)
             if self._head_bytes == _MAX_HEAD_BYTES and not self.transport.is_closing():
                 self.send_400_response("The request's headers are too long.")
@@ -69,17 +69,19 @@ class ImpatientProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_expecting()
+        self._stop_timer()
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
-        if self._cycle is None and not self.transport.is_closing():  # just accepted: its request is coming
-            self.loop.call_later(_LAST_WORDS_S, self._shut_down_at_last)
+        if (
+            self._cycle is None and not self.transport.is_closing()
+        ):  # just accepted: its request is in transit
+            self.loop.call_later(_SHUTDOWN_GRACE_S, self._shut_down_finally)
         else:
             super().shutdown()
 
     def send_400_response(self, msg: str) -> None:
-        """uvicorn's, as the problem and with the headers that every other answer of ours has."""
+        """As uvicorn's, but as problem+json and with the headers of all other responses."""
         request_id = uuid.uuid4().hex
         status, content = problems.malformed(request_id, msg)
         log.info(
@@ -100,28 +102,28 @@ class ImpatientProtocol(HttpToolsProtocol):
 
     @property
     def _cycle(self) -> RequestResponseCycle | None:
-        """The request being answered, or the last one; None before the first, whatever uvicorn's annotation says."""
+        """The request being answered, or the last one; None before the first, contrary to uvicorn's annotation."""
         return self.cycle
 
     @property
     def _is_idle(self) -> bool:
-        """No request is being answered: what comes next is a head."""
+        """Whether no request is being answered, so that the next data is a head."""
         return self._cycle is None or self._cycle.response_complete
 
-    def _expect_headers(self) -> None:
-        if self._patience is None:
-            self._patience = self.loop.call_later(self.config.header_timeout_s, self._lose_patience)
+    def _start_timer(self) -> None:
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_later(self.config.header_timeout_s, self._on_timeout)
 
-    def _stop_expecting(self) -> None:
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
+    def _stop_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
 
-    def _lose_patience(self) -> None:
-        self._patience = None
+    def _on_timeout(self) -> None:
+        self._head_timer = None
         if not self.transport.is_closing():
             self.transport.close()
 
-    def _shut_down_at_last(self) -> None:
+    def _shut_down_finally(self) -> None:
         if not self.transport.is_closing():
             super().shutdown()

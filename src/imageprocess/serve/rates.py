@@ -20,17 +20,17 @@ from ..errors import MissingExtraError, UsageError
 
 log = logging.getLogger("imageprocess.serve")
 
-_PATIENCE_S = 1.0  # with a storage that does not answer
+_STORAGE_TIMEOUT_S = 1.0
 HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What is left to who asked."""
+    """The state of a client's rate limit, in images."""
 
     limit: int
     remaining: int
-    reset_s: int  # seconds until some or all of it is back
+    reset_s: int  # seconds until the window resets
     is_exceeded: bool
 
     def headers(self) -> dict[str, str]:
@@ -39,19 +39,20 @@ class Allowance:
 
 
 class Rates:
-    """`per_address` and `per_key` as the `limits` library writes them: "60/minute". None: no limit."""
+    """`per_address` and `per_key` in the notation of the `limits` library: "60/minute". None: no limit. Raises
+    UsageError or MissingExtraError if `storage` cannot be used."""
 
     def __init__(self, per_address: str | None, per_key: str | None, storage: SecretStr) -> None:
         self._per_address = limits.parse(per_address) if per_address else None
         self._per_key = limits.parse(per_key) if per_key else None
         self._storage = _storage(storage.get_secret_value())
         self._counter = SlidingWindowCounterRateLimiter(self._storage)
-        # Where the shared storage does not answer, each process counts for itself: neither a closed nor an open door.
-        self._own_counter = SlidingWindowCounterRateLimiter(MemoryStorage())
+        # If the shared storage is unavailable, each process counts separately, rather than to refuse or allow all.
+        self._local_counter = SlidingWindowCounterRateLimiter(MemoryStorage())
 
     async def close(self) -> None:
         if not isinstance(self._storage, MemoryStorage):
-            bridge: Any = self._storage.bridge  # the library has no call for it
+            bridge: Any = self._storage.bridge  # the library has no public method for this
             await bridge.storage.aclose()
 
     async def charge_key(self, name: str, pictures: int) -> Allowance | None:
@@ -61,37 +62,37 @@ class Rates:
         return await self._charge(self._per_address, ("address", subject(host)), pictures)
 
     async def charge_job(self, key: str | None, host: str | None) -> Allowance | None:
-        """One picture of a batch job: as many in a time as single requests may have, counted apart from those, so that
-        a job leaves its owner's own requests their share."""
+        """Count one image of a batch job. The limit is that of single requests but counted separately, so that a job
+        does not use up the limit of its owner's single requests."""
         if key:
             return await self._charge(self._per_key, ("job of key", key), 1)
         return await self._charge(self._per_address, ("job of address", subject(host)), 1)
 
     async def _charge(
-        self, rate: limits.RateLimitItem | None, who: tuple[str, str], pictures: int
+        self, rate: limits.RateLimitItem | None, client: tuple[str, str], pictures: int
     ) -> Allowance | None:
-        """None where there is no limit."""
+        """Returns None if there is no limit."""
         if rate is None:
             return None
         try:
-            return await self._count(self._counter, rate, who, pictures)
+            return await self._count(self._counter, rate, client, pictures)
         except (StorageError, OSError) as error:
             log.error("rate limit storage unavailable", extra={"facts": {"error": type(error).__name__}})
-            return await self._count(self._own_counter, rate, who, pictures)
+            return await self._count(self._local_counter, rate, client, pictures)
 
     async def _count(
         self,
         counter: SlidingWindowCounterRateLimiter,
         rate: limits.RateLimitItem,
-        who: tuple[str, str],
+        client: tuple[str, str],
         pictures: int,
     ) -> Allowance:
-        is_within = await counter.hit(rate, *who, cost=pictures)
-        left = await counter.get_window_stats(rate, *who)
+        is_within = await counter.hit(rate, *client, cost=pictures)
+        window = await counter.get_window_stats(rate, *client)
         return Allowance(
             limit=rate.amount,
-            remaining=max(0, left.remaining),
-            reset_s=max(0, math.ceil(left.reset_time - time.time())),
+            remaining=max(0, window.remaining),
+            reset_s=max(0, math.ceil(window.reset_time - time.time())),
             is_exceeded=not is_within,
         )
 
@@ -103,15 +104,15 @@ def _storage(address: str) -> MemoryStorage | RedisStorage:
         raise UsageError("IMAGEPROCESS_RATE_STORAGE must be memory:// or begin with redis://")
     options: dict[str, str | float | bool] = {}
     if scheme != "memory":
-        patience = {"socket_timeout": _PATIENCE_S, "socket_connect_timeout": _PATIENCE_S}
-        options = {"implementation": "redispy", "wrap_exceptions": True, **patience}
+        timeouts = {"socket_timeout": _STORAGE_TIMEOUT_S, "socket_connect_timeout": _STORAGE_TIMEOUT_S}
+        options = {"implementation": "redispy", "wrap_exceptions": True, **timeouts}
     try:
         storage = storage_from_string(f"async+{address}", **options)
     except ConfigurationError as error:
         if "prerequisite" in str(error):
             raise MissingExtraError("redis, which shares the rate limit counts,", "redis") from error
         raise UsageError(f"IMAGEPROCESS_RATE_STORAGE: {error}") from error
-    assert isinstance(storage, MemoryStorage | RedisStorage)  # what these schemes are, with async+
+    assert isinstance(storage, MemoryStorage | RedisStorage)  # the types of these schemes with async+
     return storage
 
 

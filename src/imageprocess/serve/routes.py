@@ -67,11 +67,12 @@ async def detect(
     """One record per file, in request order, with `status: error` for a file that cannot be analysed. The body is a
     form with one or more parts named `file`, or a single image with its own Content-Type."""
     if len(files) > 1:
-        await charge(request, len(files) - 1)  # the first was counted in `access`
+        await charge(request, len(files) - 1)  # the first was counted by access.admit
     # Sequential, so that a request with many files does not occupy all workers.
-    ready = _analyser(request)
+    analyser = _analyser(request)
     results = [
-        await ready.analyse(file, mode, heatmap, request.is_disconnected, explain=explain) for file in files
+        await analyser.analyse(file, mode, heatmap, request.is_disconnected, explain=explain)
+        for file in files
     ]
     _note(request, results)
     return JSONResponse({"results": results})
@@ -171,7 +172,7 @@ async def _one(
 def _note(request: Request, records: list[dict[str, Any]]) -> None:
     """Facts about the results for the access log."""
     facts = request.state.facts
-    facts["bytes"] = request.state.held_bytes
+    facts["bytes"] = request.state.body_bytes
     facts["results"] = dict(
         Counter(r["verdict"]["label"] if r["status"] == "ok" else r["error"]["code"] for r in records)
     )
@@ -193,7 +194,7 @@ async def model(request: Request) -> dict[str, Any]:
         "version": __version__,
         "modes": MODES,
         "formats": ["JPEG", "PNG", "WebP", "AVIF", "GIF", "BMP", "TIFF", *_HEIC],
-        "key_required": request.app.state.keys.is_asked_for,
+        "key_required": request.app.state.keys.is_required,
         "limits": settings.model_dump(include={"max_body_bytes", "max_pixels", "max_files"}),
         "jobs": _job_limits(settings),
     }

@@ -28,8 +28,8 @@ from .settings import Settings
 
 log = logging.getLogger("imageprocess.serve")
 
-_NOT_STARTED = 3  # uvicorn's status for it
-_STOP_TIMEOUT_S = 60  # for the requests that are being answered; each has its own, shorter, limits
+_NOT_STARTED = 3  # exit status, as uvicorn's
+_STOP_TIMEOUT_S = 60  # for requests in progress; each has its own, shorter, limits
 
 
 def configure(settings: Settings, app: Any = None, **more: Any) -> Config:
@@ -40,11 +40,11 @@ def configure(settings: Settings, app: Any = None, **more: Any) -> Config:
         host=settings.host,
         port=settings.port,
         header_timeout_s=settings.header_timeout_s,
-        loop="asyncio",  # measured: with uvloop the workers take a tenth more CPU for the same pictures
+        loop="asyncio",  # measured: with uvloop the workers need 10 % more CPU time for the same images
         lifespan="on",
-        proxy_headers=False,  # app.py believes the hops that it is told to, and no other
+        proxy_headers=False,  # app.py trusts only the configured proxies
         server_header=False,
-        access_log=False,  # gate.py's has no addresses
+        access_log=False,  # it contains addresses; gate.py logs requests without them
         timeout_graceful_shutdown=_STOP_TIMEOUT_S,
         **{"log_config": logs.configuration(settings), **more},
     )
@@ -52,31 +52,31 @@ def configure(settings: Settings, app: Any = None, **more: Any) -> Config:
 
 class _Server(uvicorn.Server):
     def _log_started_message(self, listeners: Sequence[socket.SocketType]) -> None:
-        """Port 0 becomes a real port number only once the server listens."""
+        """Overrides uvicorn's message. With port 0, the port number is known only once the server listens."""
         log.info(_ready(self.config.host, listeners[0].getsockname()[1]))
 
 
 def _ready(host: str, port: int) -> str:
-    shown = f"[{host}]" if ":" in host else host
-    return f"ready: http://{shown}:{port} has the pages, http://{shown}:{port}/docs the API; Ctrl-C stops it"
+    url_host = f"[{host}]" if ":" in host else host
+    return f"ready: http://{url_host}:{port} has the pages, http://{url_host}:{port}/docs the API; Ctrl-C stops it"
 
 
 def run(settings: Settings, workers: int) -> None:
-    """Returns when the server has ended. Raises UsageError, before anything is loaded, where it could not listen;
-    SystemExit(3) where the application could not start."""
+    """Run until the server is stopped. Raises UsageError, before anything is loaded, if the address cannot be used;
+    SystemExit(3) if the application cannot start."""
     _check_address(settings)
     if logs.is_text(settings):
         sys.stderr.write("loading the model ...\n")
     if workers == 1:
         server = _Server(configure(settings))
-        _tell_what_is_missing(settings)
+        _log_missing_features(settings)
         server.run()
         if not server.started:
             sys.exit(_NOT_STARTED)
         return
     if "jobs" not in settings.model_fields_set:
         settings = settings.model_copy(update={"jobs": max(1, settings.jobs // workers)})
-    if settings.batch_jobs:  # a job lies in one process, and its next request may reach another
+    if settings.batch_jobs:  # a job exists in one process, and its next request may reach another
         log.warning(
             "batch jobs need --workers 1 (with IMAGEPROCESS_JOBS for parallelism), so they are disabled"
         )
@@ -85,14 +85,14 @@ def run(settings: Settings, workers: int) -> None:
     with tempfile.TemporaryDirectory(dir=shm if shm.is_dir() else None) as folder:
         os.environ[metrics.SHARED_FOLDER] = folder
         config = configure(settings, workers=workers)
-        _tell_what_is_missing(settings)
-        listening = config.bind_socket()
-        log.info(_ready(settings.host, listening.getsockname()[1]))
-        Multiprocess(config, sockets=[listening]).run()
+        _log_missing_features(settings)
+        listener = config.bind_socket()
+        log.info(_ready(settings.host, listener.getsockname()[1]))
+        Multiprocess(config, sockets=[listener]).run()
 
 
-def _tell_what_is_missing(settings: Settings) -> None:
-    """Missing features of this installation, each with its remedy."""
+def _log_missing_features(settings: Settings) -> None:
+    """Log the features that this installation lacks, each with its remedy."""
     if settings.model is None and (better := registry.better_model()):
         log.warning(
             f"using the small model; for a far more accurate one, run: imageprocess model get {better}"
@@ -117,7 +117,7 @@ def _check_address(settings: Settings) -> None:
         addresses = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
         for family, kind, protocol, _, address in addresses:
             with socket.socket(family, kind, protocol) as probe:
-                if os.name == "posix":  # as asyncio does; elsewhere it would let two programs have one port
+                if os.name == "posix":  # as asyncio does; elsewhere two programs could then use the same port
                     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind(address)
     except OSError as error:

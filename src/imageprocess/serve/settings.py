@@ -1,4 +1,4 @@
-"""Settings of the service. Read from the environment once; no other module reads it."""
+"""Settings of the service, read from the environment once; no other module of the service reads the environment."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ Network = Annotated[str, AfterValidator(_network)]
 
 
 def _cores() -> int:
-    """CPUs that this process may use: its affinity, and its control group's quota where it is in one."""
+    """Number of CPUs that this process may use, by its affinity and the quota of its control group."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
@@ -74,7 +74,7 @@ def _cores() -> int:
 
 
 class Settings(BaseSettings):
-    """HOST, PORT and API_KEY have the original's names; every other variable is IMAGEPROCESS_<NAME>."""
+    """HOST, PORT and API_KEY keep their names of the original service; every other variable is IMAGEPROCESS_<NAME>."""
 
     model_config = SettingsConfigDict(
         env_prefix="IMAGEPROCESS_", env_ignore_empty=True, frozen=True, populate_by_name=True
@@ -91,58 +91,60 @@ class Settings(BaseSettings):
     # Keys and rate limits; see keys.py and rates.py.
     api_key: Annotated[SecretStr | None, Field(validation_alias="API_KEY")] = None
     keys_file: Path | None = None
-    rate_per_address: Rate = None  # pictures; None: see `_guard_what_others_reach`
-    rate_per_key: Rate = None  # pictures; None: no limit
+    rate_per_address: Rate = None  # in images; None: see `_restrict_if_reachable`
+    rate_per_key: Rate = None  # in images; None: no limit
     rate_storage: SecretStr = SecretStr("memory://")  # or redis://..., which several processes can share
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_split)] = ()
     cors_origins: Names = ()
 
     # One request.
-    max_body_bytes: PositiveInt = 20_000_000  # all its pictures together
+    max_body_bytes: PositiveInt = 20_000_000  # all images of a request together
     max_files: PositiveInt = 100
     header_timeout_s: PositiveFloat = 10
     body_timeout_s: PositiveFloat = 60
 
     # One picture.
     max_pixels: PositiveInt = 50_000_000
-    max_frames: PositiveInt = 100  # counted; only the first is scored
-    timeout_s: PositiveFloat = 10  # from its turn on
+    max_frames: PositiveInt = 100  # that are counted; only the first is analysed
+    timeout_s: PositiveFloat = 10  # of analysis, without waiting
 
-    # All at once.
-    # Worker processes. One more than cores: while a worker waits for its next picture, another has the core.
+    # All requests together.
+    # Worker processes. One more than cores: while a worker waits for its next image, another uses the core.
     jobs: PositiveInt = Field(default_factory=lambda: _cores() + 1)
     worker_memory_bytes: PositiveInt = (
-        1_500_000_000  # beyond an idle worker's; 50 megapixels took 0.91e9 at most
+        1_500_000_000  # beyond an idle worker; 50 megapixels were measured to need at most 0.91e9
     )
     max_waiting: PositiveInt = 64  # images that may wait for a worker; beyond that: 503
     max_wait_s: PositiveFloat = 30
-    max_held_bytes: PositiveInt = 200_000_000  # of bodies, in memory; more is answered 503
-    drain_s: NonNegativeFloat = 1  # from SIGTERM on new requests are still taken, and /readyz says 503
-
-    # Batch jobs (POST /v1/jobs). Pictures wait in files without a name in `batch_folder`.
-    batch_jobs: NonNegativeInt = (
-        4  # unfinished at once, half of them one key's or address's; 0: none are taken
+    max_held_bytes: PositiveInt = 200_000_000  # of request bodies in memory; beyond that: 503
+    drain_s: NonNegativeFloat = (
+        1  # after SIGTERM, during which requests are still accepted and /readyz responds 503
     )
-    batch_max_bytes: PositiveInt = 200_000_000  # of one job, as sent and as unpacked
+
+    # Batch jobs (POST /v1/jobs). Their images are stored in unnamed temporary files in `batch_folder`.
+    batch_jobs: NonNegativeInt = (
+        4  # unfinished at once, at most half of them of one key or address; 0: batch jobs are disabled
+    )
+    batch_max_bytes: PositiveInt = 200_000_000  # of one job, both as uploaded and as unpacked
     batch_max_files: PositiveInt = 2_000
     batch_body_timeout_s: PositiveFloat = 600
-    batch_lifetime_s: PositiveFloat = 3600  # results are kept that long after the job's end
+    batch_lifetime_s: PositiveFloat = 3600  # of results, from the end of the job
     batch_folder: Path | None = None  # None: the system's folder for temporary files
 
     # Hosts that may receive webhooks. If both lists are empty, webhooks are disabled.
-    webhook_hosts: Names = ()  # at public addresses, by https
-    webhook_private_hosts: Names = ()  # at any address, also by http
+    webhook_hosts: Names = ()  # public addresses, https only
+    webhook_private_hosts: Names = ()  # any address, also http
     webhook_secret: Annotated[SecretStr | None, AfterValidator(_webhook_secret)] = None  # see jobs/webhook.py
     webhook_tries: PositiveInt = 5
     webhook_delay_s: NonNegativeFloat = 5  # before the second try; each further one waits four times as long
 
     log_format: Literal["auto", "json", "text"] = "auto"  # auto: text on a terminal, JSON elsewhere
-    log_names: bool = False  # of the files; a name can tell a lot
+    log_names: bool = False  # log file names, which may contain personal data
 
     @model_validator(mode="after")
-    def _guard_what_others_reach(self) -> Self:
-        """If reachable from other machines, limit each address and accept batch jobs only with a key, unless set
-        otherwise."""
+    def _restrict_if_reachable(self) -> Self:
+        """If the service is reachable from other machines, limit the rate per address and accept batch jobs only with a
+        key, unless set otherwise."""
         if "rate_per_address" not in self.model_fields_set and not _is_loopback(self.host):
             object.__setattr__(self, "rate_per_address", "120/minute")
         has_keys = self.api_key is not None or self.keys_file is not None

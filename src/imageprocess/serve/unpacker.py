@@ -1,7 +1,7 @@
 """The process that unpacks one archive for a batch job, under resource limits, because archives can be hostile.
 
 jobs/archives.py starts it with the archive as its standard input, and reads members from its standard output: two
-lengths, a JSON header, bytes, as worker.py sends them. It writes no file.
+lengths, a JSON header and bytes, as in worker.py. It writes no file.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import BinaryIO
 from ..sources.archive import DAMAGE, read_archive
 from .worker import LENGTHS, MAX_NAME, allow_cpu, confine
 
-MEMORY_BYTES = 400_000_000  # beyond what it holds when idle; the largest picture and its copy
+MEMORY_BYTES = 400_000_000  # beyond its use when idle, for the largest image and its copy
 CPU_S = 120.0
 
 

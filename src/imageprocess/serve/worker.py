@@ -1,11 +1,11 @@
-"""One worker process: takes a picture, answers with its record, one at a time, under the kernel's limits.
+"""A worker process: receives an image, responds with its record, one at a time, under resource limits of the kernel.
 
-pool.py starts it, with the `Order` on its command line and a socket as its standard input. Hostile bytes are parsed
-here and nowhere else, so what they can crash, hang or blow up is this process. Imports nothing heavy until it runs:
-pool.py reads the names here.
+pool.py starts it, with `WorkerOptions` on its command line and a socket as its standard input. Hostile bytes are parsed
+only here, so they can crash, hang or exhaust only this process. Nothing heavy is imported until it runs, because
+pool.py imports this module for its names.
 
-On the socket, both ways: two lengths, a JSON header, bytes. JSON, because whoever took this process over must not be
-able to send its parent anything but data.
+Messages on the socket, in both directions: two lengths, a JSON header, bytes. JSON rather than pickle, because a
+compromised worker must not be able to run code in its parent.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ if TYPE_CHECKING:
     from ..detector import Detector
 
 LENGTHS = struct.Struct("!II")  # of the header and of the data, in bytes
-MAX_NAME = 1000  # characters of a picture's name
+MAX_NAME = 1000  # characters of an image's name
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """What a worker is told once, when it starts."""
+class WorkerOptions:
+    """The options of a worker, given when it starts."""
 
-    model: str | None  # a shipped model's name, a model folder, None for the default
+    model: str | None  # name of a model, a model folder, None for the default
     max_bytes: int
     max_pixels: int
     max_frames: int
-    timeout_s: float  # of CPU time, one picture
-    memory_bytes: int  # of address space, beyond what it holds when it is ready
+    timeout_s: float  # of CPU time per image
+    memory_bytes: int  # of address space, beyond that of a worker that is ready
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -59,35 +59,35 @@ class Order:
 def main() -> None:
     for stop in (signal.SIGINT, signal.SIGTERM):  # sent to the whole group; the pool decides when work ends
         signal.signal(stop, signal.SIG_IGN)
-    os.closerange(3, 65_536)  # what the service itself was started with is not for hostile bytes
-    order = Order(**json.loads(sys.argv[1]))
+    os.closerange(3, 65_536)  # descriptors inherited from the service must not be reachable for hostile bytes
+    options = WorkerOptions(**json.loads(sys.argv[1]))
     channel = socket.socket(fileno=0).makefile("rwb")
     try:
-        detector = _prepare(order)
-    except Exception as error:  # noqa: BLE001 (nobody reads this process's stderr)
+        detector = _prepare(options)
+    except Exception as error:  # noqa: BLE001 (stderr of this process is discarded)
         message = str(error) if isinstance(error, ImageProcessError) else traceback.format_exc()
         _send(channel, {"failed": message})
         return
-    confine(order.memory_bytes)
+    confine(options.memory_bytes)
     _send(channel, {"ready": True})
     while request := _receive(channel):
-        allow_cpu(order.timeout_s)
-        answer = _answer(detector, *request)
-        _send(channel, answer)
-        if answer.get("worn_out"):
+        allow_cpu(options.timeout_s)
+        response = _respond(detector, *request)
+        _send(channel, response)
+        if response.get("worn_out"):
             return
 
 
-def _prepare(order: Order) -> Detector:
-    """The detector, all that it loads late already loaded: the first picture is as quick as the next."""
+def _prepare(options: WorkerOptions) -> Detector:
+    """The detector, with all lazy imports done, so that the first image takes no longer than others."""
     from PIL import Image
 
     from ..decode import Limits
     from ..detector import Detector
 
     Image.init()
-    limits = Limits(order.max_bytes, order.max_pixels, order.max_frames)
-    detector = Detector(order.model, limits=limits, threads=1)  # pictures are looked at side by side
+    limits = Limits(options.max_bytes, options.max_pixels, options.max_frames)
+    detector = Detector(options.model, limits=limits, threads=1)  # workers run in parallel
     detector.detect(Source("warm-up", _small_jpeg()))
     return detector
 
@@ -103,38 +103,38 @@ def _small_jpeg() -> bytes:
 
 
 def confine(memory_bytes: int) -> None:
-    """No file written, no core dump, so much memory and no more; the first to go where the machine runs out."""
+    """Forbid this process to write files or core dumps, limit its memory, and make it the first to be killed when the
+    machine is out of memory."""
     with contextlib.suppress(OSError):  # not Linux
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     try:
         import resource
     except ImportError:
-        return  # Windows: the pool's deadline is all there is
+        return  # Windows: only the pool's deadline applies
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     except OSError:
-        return  # macOS does not keep to RLIMIT_AS anyway
-    most = pages * resource.getpagesize() + memory_bytes
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        return  # macOS does not enforce RLIMIT_AS
+    limit = pages * resource.getpagesize() + memory_bytes
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
 def allow_cpu(seconds: float) -> None:
-    """From now on; then SIGXCPU ends this process, also where its parent is no more."""
+    """Limit the CPU time from now on. SIGXCPU then ends this process, also if its parent has ended."""
     try:
         import resource
     except ImportError:
         return
     used = resource.getrusage(resource.RUSAGE_SELF)
-    soft = int(used.ru_utime + used.ru_stime + seconds) + 2  # the pool's own deadline is to come first
+    soft = int(used.ru_utime + used.ru_stime + seconds) + 2  # the pool's deadline should come first
     resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.getrlimit(resource.RLIMIT_CPU)[1]))
 
 
-def _answer(detector: Detector, header: dict[str, Any], data: bytes) -> dict[str, Any]:
-    """-> {"record"}, with "page" where a report is asked for, or, where the request itself is at fault,
-    {"problem": [code, detail]}."""
-    from ..detector import failed
+def _respond(detector: Detector, header: dict[str, Any], data: bytes) -> dict[str, Any]:
+    """{"record"}, with "page" if a report is requested, or {"problem": [code, detail]} if the request is invalid."""
+    from ..detector import error_result
     from ..report.records import to_record
 
     name = header["name"]
@@ -151,13 +151,13 @@ def _answer(detector: Detector, header: dict[str, Any], data: bytes) -> dict[str
     except UsageError as error:
         return {"problem": [error.code, str(error)]}
     except InputError as error:
-        return {"record": to_record(failed(name, error))}
+        return {"record": to_record(error_result(name, error))}
     except MemoryError:
-        short = TooManyPixelsError(f"{name}: not enough memory to analyse it")
-        return {"record": to_record(failed(name, short)), "worn_out": True}
-    except Exception as error:  # noqa: BLE001 (one picture must not take the worker with it)
+        out_of_memory = TooManyPixelsError(f"{name}: not enough memory to analyse it")
+        return {"record": to_record(error_result(name, out_of_memory)), "worn_out": True}
+    except Exception as error:  # noqa: BLE001 (one image must not end the worker)
         crash = CrashedError(f"{name}: the picture could not be analysed")
-        return {"record": to_record(failed(name, crash)), "crash": _where(error)}
+        return {"record": to_record(error_result(name, crash)), "crash": _where(error)}
     record = to_record(result)
     if page is not None:
         return {"record": record, "page": page}
@@ -178,7 +178,7 @@ def _report(detector: Detector, result: Result, source: Source, *, with_picture:
 
 
 def _where(error: Exception) -> str:
-    """For the log: what was raised and where, without its words, which may hold the picture's."""
+    """Type and location of an exception, for the log; without its message, which may contain data of the image."""
     frames = traceback.extract_tb(error.__traceback__)
     return f"{type(error).__name__} at " + " < ".join(
         f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames)
@@ -186,20 +186,20 @@ def _where(error: Exception) -> str:
 
 
 class _MalformedError(Exception):
-    """The body is not what the API asks for."""
+    """The body does not have the form that the API requires."""
 
 
 def _read_json(body: bytes, max_bytes: int) -> Source:
-    """{"image_base64", "name"?} -> the picture. Raises _MalformedError, TooLargeError."""
+    """The image in a body {"image_base64", "name"?}. Raises _MalformedError, TooLargeError."""
     from ..sources import from_base64
 
     try:
-        posted = json.loads(body)
+        content = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise _MalformedError("the body is not JSON") from error
-    if not isinstance(posted, dict):
+    if not isinstance(content, dict):
         raise _MalformedError("the body is not a JSON object")
-    text, name = posted.get("image_base64"), posted.get("name", "image")
+    text, name = content.get("image_base64"), content.get("name", "image")
     if not isinstance(text, str):
         raise _MalformedError("image_base64: must be a string")
     if not isinstance(name, str) or len(name) > MAX_NAME:
@@ -212,7 +212,7 @@ def _read_json(body: bytes, max_bytes: int) -> Source:
 
 
 def _receive(channel: BufferedRWPair) -> tuple[dict[str, Any], bytes] | None:
-    """The next thing asked; None where the pool has closed its end."""
+    """The next request; None if the pool has closed its end of the socket."""
     lengths = channel.read(LENGTHS.size)
     if len(lengths) < LENGTHS.size:
         return None
@@ -223,8 +223,8 @@ def _receive(channel: BufferedRWPair) -> tuple[dict[str, Any], bytes] | None:
     return json.loads(header), data
 
 
-def _send(channel: BufferedRWPair, answer: dict[str, Any]) -> None:
-    header = json.dumps(answer, allow_nan=False).encode()
+def _send(channel: BufferedRWPair, response: dict[str, Any]) -> None:
+    header = json.dumps(response, allow_nan=False).encode()
     channel.write(LENGTHS.pack(len(header), 0) + header)
     channel.flush()
 
@@ -232,4 +232,4 @@ def _send(channel: BufferedRWPair, answer: dict[str, Any]) -> None:
 if __name__ == "__main__":
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the parent is gone
         main()
-    os._exit(0)  # nothing here needs cleaning up, and a damaged heap must not be walked
+    os._exit(0)  # nothing needs to be cleaned up, and clean-up could crash on a corrupted heap

@@ -1,6 +1,6 @@
-"""Where pictures come from: a path, folder, glob, list, standard input, base64, address -> Source."""
+"""Turns inputs into Sources: paths, folders, globs, lists, standard input, base64, URLs."""
 
-from .expand import expand, from_list, may_open, pictures_lie_below, promises_a_picture
+from .expand import expand, from_list, has_picture_suffix, has_pictures_below, may_open
 from .read import Picture, display_name, from_base64, from_stream, is_one, name_of, read, to_source
 from .web import fetch, is_web_address
 
@@ -12,12 +12,12 @@ __all__ = [
     "from_base64",
     "from_list",
     "from_stream",
+    "has_picture_suffix",
+    "has_pictures_below",
     "is_one",
     "is_web_address",
     "may_open",
     "name_of",
-    "pictures_lie_below",
-    "promises_a_picture",
     "read",
     "to_source",
 ]

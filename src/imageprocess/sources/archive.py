@@ -1,6 +1,5 @@
-"""A tar or a zip, read once from front to end -> the pictures in it, in memory. Names of members are labels: nothing is
-ever written under them.
-"""
+"""Reads the images in a tar or zip into memory, in one pass. Names of members are only labels: nothing is written to
+disk under them."""
 
 from __future__ import annotations
 
@@ -17,10 +16,10 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from ..decode import sniff
-from .expand import promises_a_picture
+from .expand import has_picture_suffix
 from .read import display_name
 
-# What tarfile, zipfile and the decompressors below them raise on damage.
+# Exceptions of tarfile, zipfile and the decompressors on damaged archives.
 DAMAGE = (
     tarfile.TarError, zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError, NotImplementedError,
     zlib.error, lzma.LZMAError, struct.error,
@@ -30,13 +29,13 @@ _OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open
 _TAR_MAGIC = slice(257, 262)  # POSIX.1-2001, ustar header
 _ZIP_END = struct.Struct("<4s4H2LH")  # APPNOTE 4.3.16
 _ZIP64_LOCATOR_BYTES = 20  # APPNOTE 4.3.15
-_MAX_DIRECTORY_BYTES = 20_000_000  # of a zip; zipfile holds all of it at once, ten times as large
-HEAD_BYTES = 262  # what `is_archive` looks at
+_MAX_DIRECTORY_BYTES = 20_000_000  # of a zip; zipfile needs ten times as much memory for all of it
+HEAD_BYTES = 262  # that `is_archive` needs
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A picture by its name or its first bytes. `data`: None where it is larger than was asked for."""
+    """A member that is an image by its name or signature. `data`: None if it is larger than the limit."""
 
     name: str
     size: int
@@ -44,12 +43,13 @@ class Member:
 
 
 def is_archive(head: bytes) -> bool:
-    """Do these first bytes begin a zip or a tar, plain or compressed? One that predates 1988 says no."""
+    """Whether a file with these first bytes is a zip or a tar, plain or compressed. Tars from before POSIX.1-1988 are
+    not recognised."""
     return head.startswith((*_ZIP_STARTS, *_OPENERS)) or head[_TAR_MAGIC] == b"ustar"
 
 
 def read_archive(stream: BinaryIO, *, max_bytes: int) -> Iterator[Member]:
-    """The pictures in a seekable file, by the archive's kind. Raises one of DAMAGE."""
+    """The images in a zip or tar, from a seekable file. Raises one of DAMAGE."""
     head = stream.read(4)
     stream.seek(0)
     if head in _ZIP_STARTS:
@@ -59,26 +59,26 @@ def read_archive(stream: BinaryIO, *, max_bytes: int) -> Iterator[Member]:
 
 
 def tar_pictures(stream: BinaryIO, *, max_bytes: int) -> Iterator[Member]:
-    """The pictures in a tar, plain or compressed. Raises one of DAMAGE."""
+    """The images in a tar, plain or compressed. Raises one of DAMAGE."""
     with tarfile.open(fileobj=stream, mode="r|*") as archive:
         for member in archive:
             if member.isfile() and not _is_hidden(member.name):
                 picture = _tar_picture(archive, member, max_bytes)
                 if picture is not None:
                     yield picture
-            archive.members = []  # type: ignore[attr-defined]  # it would keep every member's header
+            archive.members = []  # type: ignore[attr-defined]  # it would otherwise grow with every member
 
 
 def _tar_picture(archive: tarfile.TarFile, member: tarfile.TarInfo, max_bytes: int) -> Member | None:
-    promised = promises_a_picture(member.name)
+    is_image_name = has_picture_suffix(member.name)
     name = display_name(member.name)
     if member.size > max_bytes:
-        return Member(name, member.size, None) if promised else None
+        return Member(name, member.size, None) if is_image_name else None
     stream = archive.extractfile(member)
     data = stream.read() if stream else b""
     if len(data) < member.size:
         raise tarfile.ReadError("it ends in the middle of a member")
-    return Member(name, member.size, data) if promised or sniff(data) else None
+    return Member(name, member.size, data) if is_image_name or sniff(data) else None
 
 
 def _zip_pictures(stream: BinaryIO, max_bytes: int) -> Iterator[Member]:
@@ -89,20 +89,20 @@ def _zip_pictures(stream: BinaryIO, max_bytes: int) -> Iterator[Member]:
                 continue
             if info.flag_bits & 1:
                 raise zipfile.BadZipFile("it is encrypted; pack it without a password")
-            promised = promises_a_picture(info.filename)
+            is_image_name = has_picture_suffix(info.filename)
             name = display_name(info.filename)
             if info.file_size > max_bytes:
-                if promised:
+                if is_image_name:
                     yield Member(name, info.file_size, None)
                 continue
             with archive.open(info) as member:
-                data = member.read()  # ends at the size that the entry states
-            if promised or sniff(data):
+                data = member.read()  # at most the size in the directory entry
+            if is_image_name or sniff(data):
                 yield Member(name, info.file_size, data)
 
 
 def _check_directory(stream: BinaryIO) -> None:
-    """Raises BadZipFile where the list of members is larger than any honest one, before all of it is read."""
+    """Raises BadZipFile if the directory is larger than that of any genuine archive, before it is read."""
     end = stream.seek(0, 2)
     stream.seek(max(0, end - _ZIP_END.size - 0xFFFF - _ZIP64_LOCATOR_BYTES))
     tail = stream.read()
@@ -117,6 +117,6 @@ def _check_directory(stream: BinaryIO) -> None:
 
 
 def _is_hidden(name: str) -> bool:
-    """Hidden files, and what macOS puts beside each file."""
+    """Hidden files, and the metadata files of macOS."""
     parts = name.split("/")
     return parts[-1].startswith(".") or "__MACOSX" in parts

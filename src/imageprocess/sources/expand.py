@@ -1,4 +1,5 @@
-"""Paths, folders, globs and lists -> Sources, in a stable order and lazily: a folder may hold millions."""
+"""Expands paths, folders, globs and lists into Sources, lazily and in a stable order: a folder may contain millions of
+files."""
 
 from __future__ import annotations
 
@@ -12,19 +13,20 @@ from typing import IO
 from ..types import Source
 from .read import display_name
 
-# Names that promise a picture. In a folder, a file with another is taken if its signature is a picture's.
+# Suffixes of images. In a folder, a file with another suffix is included if it has the signature of an image.
 _SUFFIXES = {
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".avif",
     ".gif", ".bmp", ".dib", ".tif", ".tiff", ".heic", ".heif", ".hif",
 }  # fmt: skip
-_MOST_NAMES = 20_000  # a hint must not take longer than the work
-_SIGNATURE_BYTES = 300  # what decode.sniff looks at
+_MAX_NAMES = 20_000  # examined for a hint, which must not take longer than the work
+_SIGNATURE_BYTES = 300  # that decode.sniff reads
 
 
 def expand(arguments: Iterable[str], *, recursive: bool = False) -> Iterator[Source]:
-    """A file as it is, a folder as its pictures (those below it too when `recursive`), a glob as its matches.
+    """A file gives one Source, a folder its images (with `recursive`, also those of its subfolders), a glob its
+    matches.
 
-    What does not exist becomes a Source as well: reading it says so, in its place in the order.
+    A path that does not exist becomes a Source too, so that the error is reported at its position.
     """
     for argument in arguments:
         path = Path(argument)
@@ -37,7 +39,7 @@ def expand(arguments: Iterable[str], *, recursive: bool = False) -> Iterator[Sou
 
 
 def from_list(lines: IO[bytes]) -> Iterator[Source]:
-    """One path a line, taken literally, so that names with spaces, # or * work. Empty lines are skipped."""
+    """One path per line, verbatim, so that names with spaces, # or * work. Empty lines are skipped."""
     for line in lines:
         name = os.fsdecode(line.rstrip(b"\r\n"))
         if name:
@@ -45,32 +47,33 @@ def from_list(lines: IO[bytes]) -> Iterator[Source]:
 
 
 def _folder(folder: Path, recursive: bool) -> Iterator[Source]:
-    closed: list[str] = []  # folders that cannot be opened: each is a Source too, and reading it says why
-    # Links to folders are not followed, so no loops.
-    for parent, children, names in os.walk(folder, onerror=lambda error: closed.append(error.filename)):
-        yield from _take(closed)
+    unreadable: list[str] = []  # folders: each becomes a Source, so that the error is reported
+    # Symbolic links to folders are not followed, so there are no loops.
+    for parent, children, names in os.walk(folder, onerror=lambda error: unreadable.append(error.filename)):
+        yield from _pop_all(unreadable)
         children[:] = sorted(child for child in children if not child.startswith(".")) if recursive else []
         for name in sorted(names):
             path = Path(parent, name)
             if not name.startswith(".") and _is_picture(path):
                 yield Source(display_name(path), path=path)
-    yield from _take(closed)
+    yield from _pop_all(unreadable)
 
 
-def pictures_lie_below(folder: str) -> bool:
-    """Do the folders of this folder hold files with a picture's name? Looks at so many names, and no more."""
-    left = _MOST_NAMES
+def has_pictures_below(folder: str) -> bool:
+    """Whether subfolders of `folder` contain files with the suffix of an image. False after a limited number of
+    names."""
+    remaining = _MAX_NAMES
     for parent, children, names in os.walk(folder):
         children[:] = [child for child in children if not child.startswith(".")]
-        left -= len(children) + len(names)
-        if left < 0:
+        remaining -= len(children) + len(names)
+        if remaining < 0:
             return False
-        if parent != folder and any(not n.startswith(".") and promises_a_picture(n) for n in names):
+        if parent != folder and any(not n.startswith(".") and has_picture_suffix(n) for n in names):
             return True
     return False
 
 
-def _take(names: list[str]) -> Iterator[Source]:
+def _pop_all(names: list[str]) -> Iterator[Source]:
     while names:
         name = names.pop(0)
         yield Source(display_name(name), path=Path(name))
@@ -88,15 +91,15 @@ def _glob(pattern: str, recursive: bool) -> Iterator[Source]:
             yield Source(display_name(match), path=Path(match))
 
 
-def promises_a_picture(name: str) -> bool:
-    """Does this name end as a picture's does?"""
-    return os.path.splitext(name)[1].lower() in _SUFFIXES  # noqa: PTH122 (names in archives are no paths)
+def has_picture_suffix(name: str) -> bool:
+    """Whether the name has the suffix of an image format."""
+    return os.path.splitext(name)[1].lower() in _SUFFIXES  # noqa: PTH122 (names in archives are not paths)
 
 
 def may_open(path: str | os.PathLike[str]) -> bool:
-    """False for a pipe or a device: opening one that merely lies in a folder may wait for ever.
+    """False for a pipe or a device: opening one that is found in a folder may block forever.
 
-    What cannot even be looked at is for the reader to tell.
+    True for files whose status cannot be read, so that reading them reports the error.
     """
     try:
         return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116 (a glob's match is text)
@@ -107,9 +110,9 @@ def may_open(path: str | os.PathLike[str]) -> bool:
 def _is_picture(path: Path) -> bool:
     if not may_open(path):
         return False
-    if promises_a_picture(path.name):
+    if has_picture_suffix(path.name):
         return True
-    from ..decode import sniff  # here, since it loads Pillow
+    from ..decode import sniff  # imported here, because it loads Pillow
 
     try:
         with path.open("rb") as stream:

@@ -1,4 +1,5 @@
-"""A PIL image or a NumPy array -> Source. Neither package is imported here: who has such an object has imported it."""
+"""Encodes PIL images and NumPy arrays as PNG. Neither package is imported to recognise them: a caller with such an
+object has imported it."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-_AS_THEY_ARE = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")  # what PNG holds
+_PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 
 
 def is_pil_image(value: object) -> TypeGuard[Image]:
@@ -27,28 +28,28 @@ def is_array(value: object) -> TypeGuard[NDArray[Any]]:
 
 
 def encode_pil_image(image: Image) -> bytes:
-    """Its pixels as a person sees them, as PNG without compression: nothing is lost, and little time. Of the file it
-    may have come from nothing is known any more: no records are read, and no Content Credentials.
+    """The pixels, EXIF orientation applied, as PNG without compression, which is lossless and fast. The metadata and
+    Content Credentials of the original file are not included.
 
-    Raises UsageError where it cannot be read, as its file may have been closed.
+    Raises UsageError if the image cannot be read, for example because its file was closed.
     """
     from PIL import ImageOps
 
     try:
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode not in _AS_THEY_ARE:
-            upright = upright.convert("RGB")
+        oriented = ImageOps.exif_transpose(image)
+        if oriented.mode not in _PNG_MODES:
+            oriented = oriented.convert("RGB")
         stream = io.BytesIO()
-        bare = upright.copy()
-        bare.info = {key: value for key, value in upright.info.items() if key == "transparency"}
-        bare.save(stream, "PNG", compress_level=0)
-    except Exception as error:  # Pillow's plugins raise whatever they like
+        without_metadata = oriented.copy()
+        without_metadata.info = {key: value for key, value in oriented.info.items() if key == "transparency"}
+        without_metadata.save(stream, "PNG", compress_level=0)
+    except Exception as error:  # Pillow's plugins may raise any exception
         raise UsageError(f"the PIL image cannot be read ({type(error).__name__}: {error})") from error
     return stream.getvalue()
 
 
 def encode_array(pixels: NDArray[np.uint8]) -> bytes:
-    """(H, W, 3) uint8, RGB -> PNG. Raises UsageError for any other array."""
+    """The array (H, W, 3) uint8 in RGB order as PNG. Raises UsageError for any other array."""
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != "uint8" or not pixels.size:
         shape = " x ".join(map(str, pixels.shape))
         raise UsageError(f"an array of {shape} {pixels.dtype}: give height x width x 3 uint8, in RGB order")

@@ -1,4 +1,4 @@
-"""One input: its name and its bytes."""
+"""Reads one input: its name and its bytes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ..types import Source
 from .pixels import encode_array, encode_pil_image, is_array, is_pil_image
 from .web import fetch, is_web_address
 
-# RFC 2397: data:[<mediatype>][;parameter]*;base64,<data>. Bounded, so that a hostile prefix costs nothing.
+# RFC 2397: data:[<mediatype>][;parameter]*;base64,<data>. Bounded, so that a hostile prefix takes no time.
 _DATA_URL = re.compile(r"data:[^,]{0,200}?;base64,", re.IGNORECASE)
 
 
-# What a Python caller has. A path is opened when its turn comes; a stream is read, and an address fetched, when it is
-# given. An array is (H, W, 3) uint8, in RGB order.
+# The inputs that Python callers may pass. A path is opened when it is analysed; a stream or URL is read at once. An
+# array is (H, W, 3) uint8 in RGB order.
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -37,12 +37,13 @@ if TYPE_CHECKING:
         | Image
         | NDArray[np.uint8]
     )
-else:  # NumPy and Pillow are not to be loaded for a name
+else:  # NumPy and Pillow must not be imported for a type
     Picture = Any
 
 
 def to_source(picture: Picture, *, max_bytes: int) -> Source:
-    """Raises UsageError for what is no picture at all, an InputError for a stream or an address that cannot be read."""
+    """The Source of `picture`. Raises UsageError for an object that is not an image, InputError for a stream or URL
+    that cannot be read."""
     if isinstance(picture, Source):
         return picture
     if isinstance(picture, bytes | bytearray | memoryview):
@@ -64,15 +65,15 @@ def to_source(picture: Picture, *, max_bytes: int) -> Source:
 
 
 def is_one(value: object) -> bool:
-    """Is this a picture, though it may be gone through like many?"""
+    """Whether `value` is a single image, although it may be iterable."""
     if is_array(value):
-        return value.ndim < 4  # else an array of pictures
-    plain = isinstance(value, Source | str | os.PathLike | bytes | bytearray | memoryview)
-    return plain or is_pil_image(value) or _is_stream(value)
+        return value.ndim < 4  # else an array of images
+    is_file = isinstance(value, Source | str | os.PathLike | bytes | bytearray | memoryview)
+    return is_file or is_pil_image(value) or _is_stream(value)
 
 
 def name_of(picture: object) -> str:
-    """What the record calls it."""
+    """The name of `picture` in its record."""
     if isinstance(picture, Source):
         return picture.name
     if isinstance(picture, bytes | bytearray | memoryview):
@@ -92,18 +93,18 @@ def _is_stream(value: object) -> TypeGuard[BinaryIO]:
 
 
 def from_stream(stream: BinaryIO, name: str, *, max_bytes: int) -> Source:
-    """Read at most one byte more than `max_bytes`: enough for `read` to tell that there is too much.
+    """Read at most one byte more than `max_bytes`, so that `read` can detect an input that is too large.
 
     Raises UsageError for a stream of text, InputNotFoundError for one that cannot be read.
     """
-    if hasattr(stream, "encoding"):  # before its decoder stumbles over a picture
+    if hasattr(stream, "encoding"):  # checked first, because its decoder would fail on an image
         raise UsageError(f"{name}: the stream gives text; open it in binary mode")
     data = bytearray()
     try:
         while len(data) <= max_bytes and (piece := stream.read(max_bytes + 1 - len(data))):
             if not isinstance(piece, bytes):
                 raise UsageError(f"{name}: the stream gives text; open it in binary mode")
-            data += piece  # a pipe without a buffer gives what it has, not what was asked for
+            data += piece  # an unbuffered pipe may return less than requested
     except io.UnsupportedOperation as error:
         raise InputNotFoundError(f"{name}: cannot be read (it is not open for reading)") from error
     except (OSError, ValueError) as error:  # ValueError: it is closed
@@ -112,10 +113,11 @@ def from_stream(stream: BinaryIO, name: str, *, max_bytes: int) -> Source:
 
 
 def from_base64(text: str, name: str = "base64", *, max_bytes: int) -> Source:
-    """Base64, white space and a `data:` prefix allowed -> Source. Raises CorruptImageError, TooLargeError."""
+    """The Source for base64 text, in which white space and a `data:` prefix are allowed. Raises CorruptImageError,
+    TooLargeError."""
     prefix = _DATA_URL.match(text)
     encoded = text[prefix.end() :] if prefix else text
-    if len(encoded) // 4 * 3 > 2 * max_bytes:  # generous: white space counts here
+    if len(encoded) // 4 * 3 > 2 * max_bytes:  # twice the limit, because white space is included
         raise TooLargeError(f"{name}: more than the limit of {max_bytes:,} bytes")
     try:
         data = base64.b64decode("".join(encoded.split()), validate=True)
@@ -125,7 +127,7 @@ def from_base64(text: str, name: str = "base64", *, max_bytes: int) -> Source:
 
 
 def read(source: Source, *, max_bytes: int) -> bytes:
-    """The bytes of `source`, `max_bytes` at most. Raises InputNotFoundError or TooLargeError."""
+    """The bytes of `source`. Raises InputNotFoundError, or TooLargeError above `max_bytes`."""
     data = source.data
     if data is None:
         data = _read_uri(source, max_bytes) if source.uri else _read_path(source, max_bytes)
@@ -157,10 +159,10 @@ def _read_uri(source: Source, max_bytes: int) -> bytes:
 
 
 def display_name(path: str | os.PathLike[str]) -> str:
-    """A path as text that every encoder accepts: bytes that are not UTF-8 appear as \\xNN."""
+    """A path as valid Unicode text: bytes that are not UTF-8 appear as \\xNN."""
     text = os.fspath(path)
     try:
         raw = text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # half a character that stands for no byte: no file is called so
+    except UnicodeEncodeError:  # a surrogate that does not stand for a byte, which no file name has
         raw = text.encode("utf-8", "backslashreplace")
     return raw.decode("utf-8", "backslashreplace")

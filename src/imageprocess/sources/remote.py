@@ -1,4 +1,4 @@
-"""Pictures and shards behind a URI (s3://, gs://, file://, ...), through fsspec: the only module that imports it."""
+"""Reads images and shards at a URI (s3://, gs://, file://, ...) with fsspec, which only this module imports."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def is_uri(name: str) -> bool:
 
 @contextmanager
 def open_named(name: str) -> Iterator[BinaryIO]:
-    """The bytes behind a path or a URI, as a stream that can seek. Raises InputNotFoundError, MissingExtraError."""
+    """A seekable stream of the bytes at a path or URI. Raises InputNotFoundError, MissingExtraError."""
     if is_uri(name):
         with open_uri(name) as remote:
             yield remote
@@ -38,45 +38,45 @@ def _open_path(name: str) -> BinaryIO:
 
 @contextmanager
 def open_uri(uri: str) -> Iterator[BinaryIO]:
-    """The bytes behind `uri`, as a stream that can seek. Raises InputNotFoundError, MissingExtraError."""
-    with _told(uri):
-        files, path = _files(uri)
-        opened = files.open(path, "rb")
+    """A seekable stream of the bytes at `uri`. Raises InputNotFoundError, MissingExtraError."""
+    with _errors_translated(uri):
+        file_system, path = _file_system(uri)
+        remote = file_system.open(path, "rb")
     try:
-        with opened as stream:
+        with remote as stream:
             yield stream
     except OSError as error:
         raise InputNotFoundError(f"{uri}: cannot be read ({error})") from error
 
 
 def read_uri(uri: str, size: int) -> bytes:
-    """At most `size` bytes of what is behind `uri`. Raises InputNotFoundError, MissingExtraError."""
-    with open_uri(uri) as stream, _told(uri):
+    """At most `size` bytes from `uri`. Raises InputNotFoundError, MissingExtraError."""
+    with open_uri(uri) as stream, _errors_translated(uri):
         return stream.read(size)
 
 
 def list_uri(uri: str, *, recursive: bool) -> list[str]:
-    """A folder's files, a glob's matches, else the URI itself, as URIs, sorted. Hidden files are left out.
+    """The files of a folder, the matches of a glob, or the URI itself, as sorted URIs without hidden files.
 
     Raises InputNotFoundError, MissingExtraError.
     """
-    with _told(uri):
-        files, path = _files(uri)
+    with _errors_translated(uri):
+        file_system, path = _file_system(uri)
         if any(character in path for character in "*?["):
-            matches = files.glob(path)
+            matches = file_system.glob(path)
             if not matches:
-                return [uri]  # which reading it tells
-        elif files.isdir(path):
-            matches = files.find(path, maxdepth=None if recursive else 1)
+                return [uri]  # reading it reports the error
+        elif file_system.isdir(path):
+            matches = file_system.find(path, maxdepth=None if recursive else 1)
         else:
             return [uri]
     visible = [name for name in matches if not name.rsplit("/", 1)[-1].startswith(".")]
-    return sorted(files.unstrip_protocol(name) for name in visible)
+    return sorted(file_system.unstrip_protocol(name) for name in visible)
 
 
 @contextmanager
-def _told(uri: str) -> Iterator[None]:
-    """Whatever a store raises, each its own package's errors -> InputNotFoundError."""
+def _errors_translated(uri: str) -> Iterator[None]:
+    """Turns every exception of a store, whose package defines its own, into InputNotFoundError."""
     try:
         yield
     except ImageProcessError:
@@ -87,13 +87,13 @@ def _told(uri: str) -> Iterator[None]:
         raise InputNotFoundError(f"{uri}: cannot be read ({str(error) or type(error).__name__})") from error
 
 
-def _files(uri: str) -> tuple[AbstractFileSystem, str]:
+def _file_system(uri: str) -> tuple[AbstractFileSystem, str]:
     with require_extra("batch", "fsspec, which reads URIs,"):
         import fsspec
     try:
-        opened: tuple[Any, str] = fsspec.core.url_to_fs(uri)
-    except ImportError as error:  # s3fs, gcsfs, ...: one package a kind of store
+        file_system_and_path: tuple[Any, str] = fsspec.core.url_to_fs(uri)
+    except ImportError as error:  # s3fs, gcsfs, ...: one package per kind of store
         raise InputNotFoundError(f"{uri}: {error}") from error
     except ValueError as error:  # an unknown protocol
         raise InputNotFoundError(f"{uri}: cannot be read ({error})") from error
-    return opened
+    return file_system_and_path

@@ -1,8 +1,8 @@
-"""One picture behind an http(s) address, with caps on size, time and redirects; and a few bytes sent to one.
+"""Downloads an image from an http(s) URL, with limits on size, time and redirects; and sends webhooks.
 
-Fetching is for the command line and Python callers alone: the service never does; it sends webhooks. Unless asked to,
-it connects to public addresses only, and to the very address that was checked, so that a name cannot change its mind
-in between.
+Only the command line and Python callers download; the service never does. By default, connections are made only to
+public IP addresses, and to the very address that was checked, so that a name cannot resolve to another one in between
+(DNS rebinding).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MAX_BYTES = 50_000_000
 TIMEOUT_S = 30.0
 _MAX_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
-_PIECE_BYTES = 65_536
+_CHUNK_BYTES = 65_536
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last four bytes are the IPv4 address
 
 
@@ -43,21 +43,21 @@ def fetch(
     allow_private: bool = False,
     on_redirect: Callable[[str, str], None] = lambda old, new: None,
 ) -> Source:
-    """The picture behind `url`, named after it. `timeout_s` is for all of it, redirects included; `allow_private`
-    lets it connect to this machine and to private networks; `on_redirect` hears of each step from one address to
-    the next.
+    """Download the image at `url`, which becomes its name. `timeout_s`: for everything, including redirects;
+    `allow_private`: allow connections to this machine and to private networks; `on_redirect` is called with the old and
+    the new URL of each redirect.
 
     Raises InputNotFoundError, InputTimeoutError, TooLargeError.
     """
     deadline = time.monotonic() + timeout_s
-    address = url
+    current = url
     try:
         for _ in range(_MAX_REDIRECTS + 1):
-            answer = _ask(address, max_bytes, deadline, allow_private)
-            if isinstance(answer, bytes):
-                return Source(url, answer)
-            on_redirect(address, answer)
-            address = answer
+            response = _get(current, max_bytes, deadline, allow_private)
+            if isinstance(response, bytes):
+                return Source(url, response)
+            on_redirect(current, response)
+            current = response
     except TimeoutError as error:
         raise InputTimeoutError(f"{url}: took longer than {timeout_s:g} s") from error
     raise InputNotFoundError(f"{url}: more than {_MAX_REDIRECTS} redirects")
@@ -66,21 +66,21 @@ def fetch(
 def post(
     url: str, body: bytes, headers: Mapping[str, str], *, timeout_s: float, allow_private: bool = False
 ) -> int:
-    """Send `body`; -> the status of the answer, which is not read. Redirects are not followed.
+    """Send `body`. Returns the HTTP status; the response body is not read. Redirects are not followed.
 
     Raises InputNotFoundError, InputTimeoutError.
     """
     import http.client
     from urllib.parse import urlsplit
 
-    line = _Line(time.monotonic() + timeout_s)
+    line = _TimedConnection(time.monotonic() + timeout_s)
     try:
         parts = urlsplit(_as_ascii(url))
         connection = _prepare(parts, url, line, allow_private)
         try:
             connection.request("POST", _target(parts), body, {"User-Agent": "imageprocess", **headers})
-            with connection.getresponse() as answer:
-                return answer.status
+            with connection.getresponse() as response:
+                return response.status
         finally:
             connection.close()
     except (OSError, ValueError, http.client.HTTPException) as error:
@@ -95,25 +95,25 @@ def _target(parts: SplitResult) -> str:
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
-def _ask(url: str, max_bytes: int, deadline: float, allow_private: bool) -> bytes | str:
-    """The body, or where a redirect leads."""
-    import http.client  # here: it costs 20 ms, and few inputs are addresses
+def _get(url: str, max_bytes: int, deadline: float, allow_private: bool) -> bytes | str:
+    """The body, or the target of a redirect."""
+    import http.client  # imported here, because it takes 20 ms and few inputs are URLs
     from urllib.parse import urljoin, urlsplit
 
-    line = _Line(deadline)
+    line = _TimedConnection(deadline)
     try:
         parts = urlsplit(_as_ascii(url))
         connection = _prepare(parts, url, line, allow_private)
         try:
             headers = {"User-Agent": "imageprocess", "Accept": "image/*", "Accept-Encoding": "identity"}
             connection.request("GET", _target(parts), headers=headers)
-            with connection.getresponse() as answer:
-                leads_to = answer.getheader("Location")
-                if answer.status in _REDIRECTS and leads_to:
-                    return urljoin(url, leads_to)
-                _check(answer, url, max_bytes)
-                data = _read(answer, url, max_bytes)
-            if line.is_cut:  # which looks like an end
+            with connection.getresponse() as response:
+                location = response.getheader("Location")
+                if response.status in _REDIRECTS and location:
+                    return urljoin(url, location)
+                _check(response, url, max_bytes)
+                data = _read(response, url, max_bytes)
+            if line.is_cut:  # looks like the end of the body
                 raise TimeoutError
             return data
         finally:
@@ -133,7 +133,7 @@ def _fail(url: str, reason: str, error: Exception | None = None) -> NoReturn:
 
 
 def _as_ascii(url: str) -> str:
-    """As it goes over the wire: what is already escaped stays so."""
+    """The URL as it is sent: host in IDNA, other characters percent-encoded unless they already are."""
     from urllib.parse import quote, urlsplit, urlunsplit
 
     parts = urlsplit(url)
@@ -142,8 +142,10 @@ def _as_ascii(url: str) -> str:
     return urlunsplit((parts.scheme, netloc, path, query, ""))
 
 
-def _prepare(parts: SplitResult, url: str, line: _Line, allow_private: bool) -> http.client.HTTPConnection:
-    """A connection that will be made when it is first used."""
+def _prepare(
+    parts: SplitResult, url: str, line: _TimedConnection, allow_private: bool
+) -> http.client.HTTPConnection:
+    """A connection that is opened at its first use. Raises InputNotFoundError if the URL is not allowed."""
     import http.client
 
     host = parts.hostname
@@ -153,19 +155,19 @@ def _prepare(parts: SplitResult, url: str, line: _Line, allow_private: bool) -> 
         _fail(url, "addresses with a user name are not fetched")
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(host, parts.port)
-    checked = _resolve(host, connection.port, url, allow_private)
-    # http.client's hook for making the socket; certificates are still compared with the host's name.
-    connection._create_connection = functools.partial(line.dial, checked)  # type: ignore[attr-defined]
+    addresses = _resolve(host, connection.port, url, allow_private)
+    # http.client's hook for creating the socket; certificates are still checked against the host name.
+    connection._create_connection = functools.partial(line.connect, addresses)  # type: ignore[attr-defined]
     return connection
 
 
 def _resolve(host: str, port: int, url: str, allow_private: bool) -> list[tuple[str, int]]:
-    """The addresses behind a name. All must be public: a name that has both kinds is a way around the check."""
+    """The IP addresses of a host. All must be public: a name with both kinds could be used to circumvent the check."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
         _fail(url, f"no machine called {host} is known", error)
-    addresses = [(str(entry[4][0]), port) for entry in found]
+    addresses = [(str(entry[4][0]), port) for entry in entries]
     private = next((ip for ip, _ in addresses if not _is_public(ip)), None)
     if private and not allow_private:
         _fail(
@@ -185,9 +187,9 @@ def _is_public(ip: str) -> bool:
     return address.is_global and not address.is_multicast
 
 
-class _Line:
-    """One connection, cut at the deadline whatever it is doing: a server that trickles outlives every timeout that
-    is counted from one piece to the next."""
+class _TimedConnection:
+    """A connection that is closed at the deadline in any state. Socket timeouts are insufficient: they restart with
+    each piece of data, so a slow server could continue forever."""
 
     def __init__(self, deadline: float) -> None:
         self._deadline = deadline
@@ -195,29 +197,29 @@ class _Line:
         self._timer: threading.Timer | None = None
         self.is_cut = False
 
-    def dial(self, checked: list[tuple[str, int]], *_: object) -> socket.socket:
-        """Connect to the first of the checked addresses that answers."""
+    def connect(self, addresses: list[tuple[str, int]], *_: object) -> socket.socket:
+        """Connect to the first of the checked addresses that accepts."""
         failure: OSError = OSError("no address")
-        for address in checked:
-            left_s = self._deadline - time.monotonic()
-            if left_s <= 0:
+        for address in addresses:
+            remaining_s = self._deadline - time.monotonic()
+            if remaining_s <= 0:
                 raise TimeoutError
             try:
-                made = socket.create_connection(address, left_s)
+                connection = socket.create_connection(address, remaining_s)
             except OSError as error:
                 failure = error
                 continue
-            self._socket = made.dup()  # TLS takes the other one over
+            self._socket = connection.dup()  # TLS takes over the original
             self._timer = threading.Timer(self._deadline - time.monotonic(), self._cut)
             self._timer.daemon = True
             self._timer.start()
-            return made
+            return connection
         raise failure
 
     def _cut(self) -> None:
         self.is_cut = True
         if self._socket:
-            with contextlib.suppress(OSError):  # it ended at the same moment
+            with contextlib.suppress(OSError):  # closed at the same moment
                 self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
@@ -228,22 +230,22 @@ class _Line:
             self._socket.close()
 
 
-def _check(answer: http.client.HTTPResponse, url: str, max_bytes: int) -> None:
-    if answer.status != 200:
-        _fail(url, f"the server answers {answer.status} {answer.reason}")
-    kind = (answer.getheader("Content-Type") or "").partition(";")[0].strip().lower()
+def _check(response: http.client.HTTPResponse, url: str, max_bytes: int) -> None:
+    if response.status != 200:
+        _fail(url, f"the server answers {response.status} {response.reason}")
+    kind = (response.getheader("Content-Type") or "").partition(";")[0].strip().lower()
     if kind in ("text/html", "application/xhtml+xml"):
         _fail(url, "a web page, not a picture; give the address of the picture itself")
-    if answer.length and answer.length > max_bytes:
-        raise TooLargeError(f"{url}: {answer.length:,} bytes; the limit is {max_bytes:,}")
+    if response.length and response.length > max_bytes:
+        raise TooLargeError(f"{url}: {response.length:,} bytes; the limit is {max_bytes:,}")
 
 
-def _read(answer: http.client.HTTPResponse, url: str, max_bytes: int) -> bytes:
+def _read(response: http.client.HTTPResponse, url: str, max_bytes: int) -> bytes:
     data = bytearray()
-    while piece := answer.read(_PIECE_BYTES):
-        data += piece
+    while chunk := response.read(_CHUNK_BYTES):
+        data += chunk
         if len(data) > max_bytes:
             raise TooLargeError(f"{url}: more than the limit of {max_bytes:,} bytes")
-    if answer.length:  # read(n) does not raise where the connection ends early
-        _fail(url, f"the connection ended {answer.length:,} bytes early")
+    if response.length:  # read(n) does not raise if the connection ends early
+        _fail(url, f"the connection ended {response.length:,} bytes early")
     return bytes(data)

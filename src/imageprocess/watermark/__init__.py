@@ -1,4 +1,4 @@
-"""Pixels -> [Evidence]: invisible watermarks that generators embed in the pixels."""
+"""Reads evidence from invisible watermarks that generators embed in the pixels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NOT_CHECKED", "read_watermarks"]
 
-_GONE_FROM_STEP = 17.0  # libjpeg's quality 90 has 17.3
+_MAX_CHROMA_STEP = 17.0  # quality 90 of libjpeg has 17.3
 
 # Shown to users if no mark was found.
 NOT_CHECKED = (
@@ -23,14 +23,14 @@ NOT_CHECKED = (
 
 
 def read_watermarks(image: DecodedImage) -> list[Evidence]:
-    """The known marks found in `image`, read at its full resolution. A missing mark proves nothing, see NOT_CHECKED."""
+    """Evidence for each known mark in `image`. A missing mark proves nothing, see NOT_CHECKED."""
     from .dwt_dct import find_mark
     from .stealth import find_stealth_record
 
     if image.reduction > 1:  # a mark does not survive resizing
         return []
     evidence: list[Evidence] = []
-    hit = find_mark(image.pixels) if _may_carry_a_mark(image) else None
+    hit = find_mark(image.pixels) if _may_have_mark(image) else None
     if hit:
         evidence.append(_mark_evidence(hit))
     record = find_stealth_record(image.pixels, image.alpha)
@@ -39,11 +39,11 @@ def read_watermarks(image: DecodedImage) -> list[Evidence]:
     return evidence
 
 
-def _may_carry_a_mark(image: DecodedImage) -> bool:
-    """The dwtDct mark lives in the finest detail of the chroma. Where that is halved both ways and as coarse as in a
-    JPEG of quality 90, none is left to be read (tests/watermark/test_gone.py), and the search, which costs as much as
-    decoding, is spared. At 4:4:4 a mark lives on to quality 80, and is looked for."""
-    return image.chroma_step is None or image.chroma_step < _GONE_FROM_STEP
+def _may_have_mark(image: DecodedImage) -> bool:
+    """The dwtDct mark is in the finest detail of the chroma. With 4:2:0 subsampling and quantisation as coarse as in a
+    JPEG of quality 90, it is unreadable (tests/watermark/test_gone.py), so the search, which takes as long as decoding,
+    is skipped. At 4:4:4 a mark survives down to quality 80, and is searched."""
+    return image.chroma_step is None or image.chroma_step < _MAX_CHROMA_STEP
 
 
 def _mark_evidence(hit: Hit) -> Evidence:
@@ -68,7 +68,7 @@ def _mark_evidence(hit: Hit) -> Evidence:
 
 
 def _stealth_evidence(record: StealthRecord, facts: ImageFacts) -> list[Evidence]:
-    """The hidden text is a record like those that generators write beside the pixels: the same readers read it."""
+    """The hidden text is a record like those in metadata, and is read by the same readers."""
     from ..provenance.containers import Text
     from ..provenance.generators import read_generators
     from ..provenance.statements import evidence

@@ -1,8 +1,8 @@
-"""NovelAI's stealth record (also written by extensions of other generators): text in the lowest bits of the pixels.
+"""Reads NovelAI's stealth record (also written by extensions of other generators): text in the lowest bits of the
+pixels.
 
-Column by column, top to bottom, one bit a pixel in alpha, or three (red, green, blue): a 15-byte signature, the length
-of the text in bits (32 bits, big-endian), the text, gzipped where the signature ends in "comp".
-"""
+Column by column, top to bottom, one bit per pixel in alpha, or three (red, green, blue): a 15-byte signature, the
+length of the text in bits (32 bits, big-endian), the text, gzipped if the signature ends in "comp"."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PLACES = {
     b"stealth_rgbinfo": "rgb",
     b"stealth_rgbcomp": "rgb",
 }
-_MAX_TEXT_BYTES = 1_000_000  # after gunzip; NovelAI's records are a few kB
+_MAX_TEXT_BYTES = 1_000_000  # after decompression; NovelAI's records are a few kB
 
 _ReadBytes = Callable[[int, int], bytes]  # (first byte, count) -> those bytes of the hidden stream
 
@@ -33,7 +33,7 @@ class StealthRecord:
 
 
 def find_stealth_record(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8] | None) -> StealthRecord | None:
-    """`pixels` (H, W, 3) and `alpha` (H, W) uint8 -> the record hidden in either, or None."""
+    """The record hidden in `alpha` (H, W) or `pixels` (H, W, 3), both uint8, or None."""
     if alpha is not None:
         record = _read("alpha", _stream(alpha[:, :, None]))
         if record:
@@ -42,7 +42,7 @@ def find_stealth_record(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8] | No
 
 
 def _stream(planes: NDArray[np.uint8]) -> _ReadBytes:
-    """(H, W, C) -> a reader of the lowest bits, columns first. Only the requested columns are read."""
+    """A reader of the lowest bits of `planes` (H, W, C), column by column. Reads only the columns that are needed."""
     height, width, channels = planes.shape
 
     def read(first: int, count: int) -> bytes:

@@ -1,1 +1,1 @@
-"""The pages: static files that the service serves, and that make a site of their own without any server."""
+"""The web pages: static files for the service, or for a static site without it."""

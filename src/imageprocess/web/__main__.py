@@ -1,5 +1,5 @@
-"""python -m imageprocess.web OUT [--model NAME|DIR] [--issues ADDRESS] [--openapi FILE] [--no-thorough]: the static
-site, ready for any file server."""
+"""python -m imageprocess.web OUT [--model NAME|DIR] [--issues ADDRESS] [--openapi FILE] [--no-thorough]: write the
+static site, for any file server."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from ..errors import ModelError
 from . import site
 
 
-@click.command(help="Write the static site into OUT: pages, model, and what runs it in the browser.")
+@click.command(help="Write the static site into OUT: pages, model, and the runtime for browsers.")
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--model", help="A shipped model's name or a model folder.")
+@click.option("--model", help="Name of a model, or a model folder.")
 @click.option(
     "--issues", help="Where wrong verdicts can be reported: the address of a new issue's form, or mailto:..."
 )
 @click.option(
-    "--openapi", type=click.File(encoding="utf-8"), help="The API's document, which its page shows."
+    "--openapi", type=click.File(encoding="utf-8"), help="OpenAPI document for the page about the API."
 )
 @click.option(
     "--thorough/--no-thorough",
     default=True,
-    help="Whether to add the large model that a browser downloads on request, where it is installed.",
+    help="Whether to include the large model that a browser downloads on request, if it is installed.",
 )
 def main(out: Path, model: str | None, issues: str | None, openapi: TextIO | None, thorough: bool) -> None:
     if not site.has_private_mode():
-        sys.exit("private mode is not built: run `make web` first (it needs npm)")
+        sys.exit("private mode is not built: run `make web` first (needs npm)")
     try:
         written = site.build(
             out,

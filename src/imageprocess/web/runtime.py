@@ -1,7 +1,7 @@
-"""WebAssembly fetched by npm and put beside the pages: ONNX Runtime, by which the model runs in a browser, and c2pa, by
-which a browser checks the signatures of Content Credentials where a person asks for it.
+"""Downloads WebAssembly with npm and copies it to the pages: ONNX Runtime, which runs the model in a browser, and c2pa,
+which verifies signatures of Content Credentials in a browser when the user asks for it.
 
-Run by `make web` and by the build of a wheel. Standard library alone, and nothing of ours: neither has more.
+Run by `make web` and by the build of a wheel, where only the standard library is available.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 ASSETS = Path(__file__).parent / "assets"
-# Folder below assets -> the package, and its files.
+# Folder in assets -> npm package, and the files of it.
 PARTS = {
     "ort": (
         "onnxruntime-web",
@@ -22,8 +22,8 @@ PARTS = {
     ),
     "c2pa": ("@contentauth/c2pa-wasm", ("pkg/c2pa.js", "pkg/c2pa_bg.wasm", "LICENSE")),
 }
-# npm asks for a file again after a refused connection or a server's error, with these pauses in ms, but not after a 404
-# or a damaged download: for those the whole command is run again.
+# npm retries after a refused connection or a server error, with these pauses in ms, but not after a 404 or a damaged
+# download: for those the whole command is run again.
 _RETRIES = ("--fetch-retries=3", "--fetch-retry-mintimeout=1000", "--fetch-retry-factor=2")
 _COMMAND = (
     "ci",
@@ -41,7 +41,8 @@ _STACK = re.compile(
 
 
 def build(root: Path, assets: Path = ASSETS) -> str | None:
-    """Fetch what package-lock.json in `root` pins and put it below `assets`. -> what is in the way, or None."""
+    """Install the packages that package-lock.json in `root` pins, and copy their files into `assets`. Returns an error
+    message, or None on success."""
     npm = shutil.which("npm")
     if npm is None:
         return "npm is missing"
@@ -63,16 +64,16 @@ def is_complete() -> bool:
 
 
 def _install(npm: str, root: Path) -> str | None:
-    """`npm ci` in `root`. -> npm's own message where it fails each time, or None."""
+    """Run `npm ci` in `root`. Returns npm's error message if all attempts fail, else None."""
     for _ in range(_ATTEMPTS):
-        done = subprocess.run([npm, *_COMMAND], cwd=root, capture_output=True, text=True, errors="replace")
-        if done.returncode == 0:
+        process = subprocess.run([npm, *_COMMAND], cwd=root, capture_output=True, text=True, errors="replace")
+        if process.returncode == 0:
             return None
-    return _message(done.stderr) or f"exit status {done.returncode}"
+    return _message(process.stderr) or f"exit status {process.returncode}"
 
 
 def _message(stderr: str) -> str:
-    """What npm says of its error, on one line, without its stack and the path of its log."""
+    """npm's error message on one line, without the stack trace and the path of the log."""
     lines = [line.removeprefix("npm error").strip() for line in stderr.splitlines()]
     lines = [line for line in lines if not _STACK.match(line)]
     return "; ".join(
@@ -83,4 +84,4 @@ def _message(stderr: str) -> str:
 if __name__ == "__main__":
     problem = build(Path.cwd())
     if problem:
-        sys.exit(f"{problem}: private mode is not built, the service does without")
+        sys.exit(f"{problem}: private mode is not built; the service runs without it")

@@ -1,4 +1,4 @@
-"""Which files the site is made of, wherever it is served from, and the facts that its pages ask for."""
+"""The files of the site, for the service and the static site, and the JSON files that its pages load."""
 
 from __future__ import annotations
 
@@ -13,43 +13,43 @@ from ..model.spec import load_spec
 from ..provenance.trust import interim_path, path_in_use
 
 WEB = Path(__file__).parent
-RUNTIME = WEB / "assets" / "ort"  # npm's; put there by `make web`, never committed
+RUNTIME = WEB / "assets" / "ort"  # from npm; written by `make web`, never committed
 PAGES = ("index.html", "predict.html", "docs.html")
-DRAWN_MODEL = "cnn"  # the network that the first page draws, block by block
-# What Python and the pages both read.
+DRAWN_MODEL = "cnn"  # the network whose blocks the first page draws
+# Files that both Python and the pages read.
 _TABLES = {
     "verdict.json": WEB.parent / "verdict.json",
     "tools.json": WEB.parent / "provenance" / "tools.json",
 }
 _MODEL_FILES = ("model.json", "model.onnx")
-_MOST_BYTES = 20_000_000  # what private mode fetches before its first picture, without asking
-VERIFIER = WEB / "assets" / "c2pa"  # npm's too: downloaded only where a person asks for it
+_MAX_BYTES = 20_000_000  # of a model that private mode downloads without asking
+VERIFIER = WEB / "assets" / "c2pa"  # from npm; downloaded only when the user asks for it
 _VERIFIER_FILES = ("c2pa.js", "c2pa_bg.wasm", "runtime.json")
 _RUNTIME_FILES = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm", "runtime.json")
 
 
 def files(model: Path, thorough: Path | None = None) -> dict[str, Path]:
-    """Address below the site's root -> file. `model`: the folder of the model that private mode runs; `thorough`: of
-    the one that it runs on request.
+    """Address relative to the site's root -> file. `model`: the folder of the model that private mode runs; `thorough`:
+    of the one that it runs on request.
     """
-    found = {name: WEB / name for name in (*PAGES, "sw.js", "manifest.webmanifest")}
+    paths = {name: WEB / name for name in (*PAGES, "sw.js", "manifest.webmanifest")}
     for path in sorted((WEB / "assets").rglob("*")):
         if path.is_file() and VERIFIER not in path.parents:
-            found[path.relative_to(WEB).as_posix()] = path
-    found |= _TABLES
-    found |= {f"model/{name}": model / name for name in _MODEL_FILES}
+            paths[path.relative_to(WEB).as_posix()] = path
+    paths |= _TABLES
+    paths |= {f"model/{name}": model / name for name in _MODEL_FILES}
     if thorough:
-        told = (*_MODEL_FILES, "NOTICE")
-        found |= {f"thorough/{name}": thorough / name for name in told if (thorough / name).is_file()}
+        names = (*_MODEL_FILES, "NOTICE")
+        paths |= {f"thorough/{name}": thorough / name for name in names if (thorough / name).is_file()}
     drawn = registry.resolve(DRAWN_MODEL)
-    # Where the two are one network, the page takes the first; its weights are not there twice.
-    wanted = _MODEL_FILES if drawn.resolve() != model.resolve() else ("model.json",)
-    return found | {f"network/{name}": drawn / name for name in wanted}
+    # If both are the same network, the page uses the graph of `model`, so that it is not there twice.
+    drawn_files = _MODEL_FILES if drawn.resolve() != model.resolve() else ("model.json",)
+    return paths | {f"network/{name}": drawn / name for name in drawn_files}
 
 
 def verifier_files() -> dict[str, Path]:
-    """Address below the site's root -> file, of what a browser checks Content Credentials with; {} where npm's part is
-    not there.
+    """Address relative to the site's root -> file, of the verifier of Content Credentials for browsers; {} if it was
+    not installed with npm.
     """
     if not all((VERIFIER / name).is_file() for name in _VERIFIER_FILES):
         return {}
@@ -61,39 +61,39 @@ def verifier_files() -> dict[str, Path]:
 
 
 def browser_model(model: str | None = None) -> Path:
-    """The folder of the model that runs in a browser, beside the service, on the static site and in the extension:
-    `model`, or the one that ships where none is named or the named one is large. Raises ModelError.
+    """The folder of the model that runs in browsers: `model`, or the one that ships with the package if `model` is None
+    or large. Raises ModelError.
     """
     folder = registry.resolve(model or registry.DEFAULT_MODEL)
     return registry.resolve(registry.DEFAULT_MODEL) if _is_large(folder) else folder
 
 
 def thorough_model(model: str | None = None) -> Path | None:
-    """The folder of the model that a browser downloads on request: `model` where it is too large to be fetched with
-    the page, else the best one where it was got. Raises ModelError.
+    """The folder of the model that a browser downloads on request: `model` if it is too large to be downloaded with the
+    page, else the best model if it is installed, else None. Raises ModelError.
     """
-    named = registry.resolve(model) if model else None
-    return named if named and _is_large(named) else registry.installed(registry.BEST_MODEL)
+    folder = registry.resolve(model) if model else None
+    return folder if folder and _is_large(folder) else registry.installed(registry.BEST_MODEL)
 
 
 def _is_large(folder: Path) -> bool:
     try:
-        return load_spec(folder).onnx_path.stat().st_size > _MOST_BYTES
+        return load_spec(folder).onnx_path.stat().st_size > _MAX_BYTES
     except OSError as error:
         raise ModelError(f"{folder}: model.onnx cannot be read ({error.strerror})") from error
 
 
 def has_private_mode() -> bool:
-    """Whether npm's part of private mode is in place."""
+    """Whether the runtime of private mode was installed with npm."""
     return all((RUNTIME / name).is_file() for name in _RUNTIME_FILES)
 
 
 def facts(
     *, service: bool, issues: str | None = None, thorough: Path | None = None, credentials: bool = False
 ) -> dict[str, Any]:
-    """site.json: what the pages ask first. `issues`: where a wrong verdict can be reported, a page that takes
-    `title` and `body` in its query, or mailto:...; without one a page offers its report as a file. `thorough`: the
-    folder of the model that is downloaded on request; `credentials`: `verifier_files` are there too.
+    """The content of site.json, which the pages load first. `issues`: where wrong verdicts can be reported, a URL that
+    takes `title` and `body` in its query, or mailto:...; None: the page offers its report as a file. `thorough`: the
+    folder of the model that is downloaded on request; `credentials`: whether `verifier_files` are served.
     """
     verifier = verifier_files().get("assets/c2pa/c2pa_bg.wasm")
     bytes_thorough = load_spec(thorough).onnx_path.stat().st_size if thorough else None
@@ -107,12 +107,14 @@ def facts(
 
 
 def shell(model: Path, thorough: Path | None = None, *, issues: str | None = None) -> dict[str, str]:
-    """shell.json: what the service worker keeps for when the network is away, each with what changes when its content
-    does. The large files are kept by the page that needs them, under their versions.
+    """The content of shell.json: the files that the service worker caches for offline use, each with a hash of its
+    content. The page that needs large files caches those itself, by version.
     """
     large = (".onnx", ".wasm")
-    kept = {address: path for address, path in files(model, thorough).items() if not address.endswith(large)}
-    hashes = {address: hashlib.sha256(path.read_bytes()).hexdigest()[:16] for address, path in kept.items()}
+    cached = {
+        address: path for address, path in files(model, thorough).items() if not address.endswith(large)
+    }
+    hashes = {address: hashlib.sha256(path.read_bytes()).hexdigest()[:16] for address, path in cached.items()}
     return {"site.json": issues or "", **hashes}
 
 
@@ -134,11 +136,11 @@ def build(
         written += target.write_bytes(path.read_bytes())
     if openapi is not None:
         written += (out / "openapi.json").write_text(openapi, encoding="utf-8")
-    told = {
+    documents = {
         "site.json": facts(service=False, issues=issues, thorough=thorough, credentials=True),
         "shell.json": shell(model, thorough, issues=issues),
     }
     return written + sum(
-        (out / name).write_text(json.dumps(what, indent=1) + "\n", encoding="utf-8")
-        for name, what in told.items()
+        (out / name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        for name, content in documents.items()
     )

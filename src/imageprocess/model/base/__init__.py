@@ -1,1 +1,2 @@
-"""A pretrained encoder that does not ship with the package: fetched by hash, cut, quantised, composed with our head."""
+"""A pretrained encoder that does not ship with the package: downloaded and verified by hash, cut after the last block
+used, quantised, and composed with the head that ships."""

@@ -1,7 +1,7 @@
-"""Low-rank adapters (LoRA, arXiv 2106.09685) of an encoder's linear layers: on disk, and merged into its weights.
+"""Low-rank adapters (LoRA, arXiv 2106.09685) of an encoder's linear layers: their file, and merging them into weights.
 
 adapter.npz    for each layer "encoder.layers.N.<layer>": <layer>.down (inputs, rank) and <layer>.up (rank, outputs),
-               float16, the scale in them: the layer's weight becomes weight + down @ up
+               float16, including the scale: the layer's weight becomes weight + down @ up
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def save_adapter(path: Path, adapter: Adapter) -> None:
 
 
 def load_adapter(path: Path) -> Adapter:
-    """Raises ModelError where the file is missing or damaged."""
+    """Read adapter.npz. Raises ModelError if the file is missing or damaged."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             names = sorted(name.removesuffix(".down") for name in arrays if name.endswith(".down"))
@@ -51,20 +51,20 @@ def load_adapter(path: Path) -> Adapter:
 
 
 def merge(tensors: Tensors, adapter: Adapter) -> Tensors:
-    """The encoder's tensors with the adapter in them. Raises ModelError where it is another encoder's."""
+    """The encoder's tensors with the adapter merged in. Raises ModelError if the adapter is for another encoder."""
     merged = dict(tensors)
     for name, layer in adapter.items():
         weight = merged.get(f"{name}.weight")
         if weight is None or weight.shape != layer.change.shape:
             shape = "none" if weight is None else weight.shape
             raise ModelError(
-                f"the adapter changes {name} of shape {layer.change.shape}, the encoder's is {shape}; it is another "
-                "encoder's adapter"
+                f"the adapter changes {name} with shape {layer.change.shape}, but the encoder's shape is {shape}; the "
+                "adapter is for another encoder"
             )
         merged[f"{name}.weight"] = weight + layer.change
     return merged
 
 
 def read_adapted(tensors: Tensors, adapter: Path | None) -> Tensors:
-    """`tensors` with the adapter in the file `adapter`, if one is named."""
+    """`tensors`, with the adapter in the file `adapter` merged in unless that is None."""
     return merge(tensors, load_adapter(adapter)) if adapter else tensors

@@ -1,4 +1,4 @@
-"""Base weights + our head -> one ONNX graph."""
+"""Composes the weights of an encoder and a head into one ONNX graph."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ def compose(
     taps: Sequence[int],
     head: Head,
     quantisation: Mapping[Key, LayerQuantisation] | None,
-    onto: Path,
+    target: Path,
     maker: MakerHead | None = None,
 ) -> None:
-    """`compose_tower` of the CLIP tower that `tensors` hold."""
-    compose_tower(ClipTower(tensors, tuple(taps), quantisation), head, onto, maker)
+    """`compose_tower` for the CLIP tower with the weights `tensors`."""
+    compose_tower(ClipTower(tensors, tuple(taps), quantisation), head, target, maker)
 
 
-def compose_tower(tower: Tower, head: Head, onto: Path, maker: MakerHead | None = None) -> None:
-    """Write the graph to `onto`: input `pixels` (N, V, 3, side, side) float32 with V >= 2 views, the whole first;
-    outputs as `add_head` and `add_maker` name them."""
+def compose_tower(tower: Tower, head: Head, target: Path, maker: MakerHead | None = None) -> None:
+    """Write the graph to `target`: input `pixels` (N, V, 3, side, side) float32 with V >= 2 views, the whole image
+    first; outputs as in `add_head` and `add_maker`. Raises MissingExtraError."""
     onnx = require_onnx()
     graph, layout = GraphBuilder(), tower.layout
     views = graph.add("Shape", "pixels", start=0, end=2)
     flat = graph.add("Reshape", "pixels", np.array([-1, 3, layout.side, layout.side], np.int64))
-    tapped = tower.add_to(graph, flat)
-    values = add_head(graph, tapped, head, views, layout)
+    tap_tokens = tower.add_to(graph, flat)
+    values = add_head(graph, tap_tokens, head, views, layout)
     if maker:
-        values |= add_maker(graph, tapped, maker, views, layout)
+        values |= add_maker(graph, tap_tokens, maker, views, layout)
     for name, value in values.items():
         graph.rename(value, name)
     outputs: dict[str, list[Any]] = {
@@ -54,4 +54,4 @@ def compose_tower(tower: Tower, head: Head, onto: Path, maker: MakerHead | None 
             "embedding": ["n", len(maker.embedding.bias)],
         }
     model = graph.model("imageprocess", {"pixels": ["n", "views", 3, layout.side, layout.side]}, outputs)
-    onnx.save(model, str(onto))
+    onnx.save(model, str(target))

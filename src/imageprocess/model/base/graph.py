@@ -1,4 +1,4 @@
-"""A small builder of ONNX graphs: one call per node, constants become initializers."""
+"""A small builder of ONNX graphs: one call per node; arrays become initializers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from .requirements import require_onnx
 
 OPSET = 18
-IR_VERSION = 9  # what onnxruntime >= 1.20 and onnxruntime-web read
+IR_VERSION = 9  # supported by onnxruntime >= 1.20 and onnxruntime-web
 CONTRIB = "com.microsoft"  # ONNX Runtime's own operators, in its WASM build as well
 
 Value = str | NDArray[Any] | np.generic
@@ -20,13 +20,13 @@ class GraphBuilder:
     """Collects nodes and initializers; values are referred to by name."""
 
     def __init__(self, prefix: str = "") -> None:
-        """`prefix` keeps the names of two builders apart in one graph."""
+        """`prefix` of all names, so that two builders can be used for one graph."""
         self._onnx = require_onnx()
         self._prefix = prefix
         self._count = 0
         self.nodes: list[Any] = []
         self.initializers: list[Any] = []
-        self.functions: list[Any] = []  # of a graph that was taken in
+        self.functions: list[Any] = []  # of a graph that was merged in
         self.imports = {"": OPSET, CONTRIB: 1}  # operator set by domain
 
     def constant(self, value: NDArray[Any] | np.generic) -> str:
@@ -36,7 +36,7 @@ class GraphBuilder:
         return name
 
     def add(self, operator: str, *inputs: Value, domain: str = "", **attributes: Any) -> str:
-        """Append a node of one output; its name. Arrays among the inputs become constants."""
+        """Append a node with one output, and return the output's name. Arrays among the inputs become constants."""
         return self.add_many(operator, 1, *inputs, domain=domain, **attributes)[0]
 
     def add_many(
@@ -53,7 +53,7 @@ class GraphBuilder:
         self.nodes.append(self._onnx.helper.make_node("Identity", [value], [name]))
 
     def model(self, name: str, inputs: dict[str, list[Any]], outputs: dict[str, list[Any]]) -> Any:
-        """The ModelProto; inputs and outputs by name with their shapes, all float32."""
+        """The ModelProto. `inputs` and `outputs`: name -> shape; all are float32."""
         helper, kind = self._onnx.helper, self._onnx.TensorProto.FLOAT
         graph = helper.make_graph(
             self.nodes,

@@ -1,11 +1,11 @@
-"""Our head on an encoder's taps: its weights on disk, and its place in the graph.
+"""The classification head on an encoder's taps: its file of weights, and its part of the graph.
 
-The head sees two views of a picture side by side: the whole, and one native crop. From each it takes the CLS token (or
-the mean patch token) behind every tapped block, standardised. With more crops each is judged beside the whole, and the
-logits are averaged.
+The head reads two views of an image together: the whole image and one crop at native resolution. Its features are the
+CLS token (or the mean patch token) after each tap, standardised. With several crops, it is applied to each of them
+with the whole image, and the logits are averaged.
 
 head.npz    hidden (2, features, H) int8 and hidden_scale (H,): standardisation folded in; hidden_bias (H,);
-            output (H,), output_bias (); patches (taps * width,), patches_bias (): a linear reading of patch tokens,
+            output (H,), output_bias (); patches (taps * width,), patches_bias (): a linear probe of the patch tokens,
             for the heat map
 """
 
@@ -28,7 +28,7 @@ _AXIS_1 = np.array([1], np.int64)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Head:
-    hidden: NDArray[np.int8]  # (2, features, H): of the whole picture, of a crop
+    hidden: NDArray[np.int8]  # (2, features, H): for the whole image and for a crop
     hidden_scale: Float  # (H,)
     hidden_bias: Float  # (H,)
     output: Float  # (H,)
@@ -41,7 +41,7 @@ class Head:
 
 
 def load_head(path: Path) -> Head:
-    """Raises ModelError where the file is missing or damaged."""
+    """Read head.npz. Raises ModelError if the file is missing or damaged."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             values = {name: arrays[name] for name in _FIELDS}
@@ -52,11 +52,11 @@ def load_head(path: Path) -> Head:
 
 
 def add_head(
-    graph: GraphBuilder, tapped: list[str], head: Head, views: str, layout: TokenLayout
+    graph: GraphBuilder, tap_tokens: list[str], head: Head, views: str, layout: TokenLayout
 ) -> dict[str, str]:
-    """`tapped`: tokens (N * V, tokens, width) behind each tapped block; `views`: an int64 value (2,) that holds [N, V].
-    The values named `logits` (N, 2), `view_logits` (N, V - 1) and `heatmap` (N, V, grid, grid)."""
-    tokens = graph.add("Concat", *tapped, axis=2)  # (N * V, tokens, taps * width)
+    """Append the head. `tap_tokens`: tokens (N * V, tokens, width) after each tap; `views`: an int64 value [N, V].
+    Returns the values `logits` (N, 2), `view_logits` (N, V - 1) and `heatmap` (N, V, grid, grid) by name."""
+    tokens = graph.add("Concat", *tap_tokens, axis=2)  # (N * V, tokens, taps * width)
     patches = add_patches(graph, tokens, layout)
     width = np.array([head.hidden.shape[1]], np.int64)
     features = graph.add(
@@ -68,14 +68,18 @@ def add_head(
         "Add", _product(graph, whole, head, 0), _product(graph, crops, head, 1)
     )  # (N, V - 1, H)
     hidden = graph.add("Relu", graph.add("Add", hidden, head.hidden_bias))
-    each = graph.add("Add", graph.add("MatMul", hidden, head.output[:, None]), head.output_bias)
-    view_logits = graph.add("Squeeze", each, np.array([2], np.int64))
+    crop_logits = graph.add("Add", graph.add("MatMul", hidden, head.output[:, None]), head.output_bias)
+    view_logits = graph.add("Squeeze", crop_logits, np.array([2], np.int64))
     logit = graph.add("ReduceMean", view_logits, _AXIS_1, keepdims=1)  # (N, 1)
     half = graph.add("Mul", logit, np.float32(0.5))
     logits = graph.add("Concat", half, graph.add("Neg", half), axis=1)
-    places = graph.add("Add", graph.add("MatMul", patches, head.patches[:, None]), head.patches_bias)
+    patch_logits = graph.add("Add", graph.add("MatMul", patches, head.patches[:, None]), head.patches_bias)
     shape = graph.add("Concat", views, np.array([layout.grid, layout.grid], np.int64), axis=0)
-    return {"logits": logits, "view_logits": view_logits, "heatmap": graph.add("Reshape", places, shape)}
+    return {
+        "logits": logits,
+        "view_logits": view_logits,
+        "heatmap": graph.add("Reshape", patch_logits, shape),
+    }
 
 
 def _product(graph: GraphBuilder, features: str, head: Head, part: int) -> str:

@@ -1,8 +1,9 @@
-"""`model get`: a base by hash + the head that ships -> a model folder in the user's home, all or nothing.
+"""`model get`: composes a downloaded base and the head that ships into a model folder in the user's data folder,
+completely or not at all.
 
 HOME/models/NAME/          model.json, model.onnx, CARD.md, NOTICE: as any other model folder
-HOME/models/.NAME.lock     held while one process installs
-HOME/models/.NAME.part-*   what is being made; removed whatever happens
+HOME/models/.NAME.lock     locked while a process installs
+HOME/models/.NAME.part-*   incomplete model; always removed at the end
 """
 
 from __future__ import annotations
@@ -34,15 +35,15 @@ from .tensors import read_tensors
 _TOLERANCE = {
     "onnx": 0.02,
     "safetensors": 0.6,
-}  # logits; a float32 base differs by its source's 8-bit rounding
-_COPIED = ("CARD.md", "NOTICE", SOURCES_NAME)
+}  # maximum difference of logits; a float32 base differs by the 8-bit rounding of the base in ONNX
+_COPIED_FILES = ("CARD.md", "NOTICE", SOURCES_NAME)
 
 
 def install(recipe: Path, *, base_file: Path | None = None) -> ModelSpec:
-    """Make the model whose shipped folder is `recipe`, from the registry or from the file `base_file`.
+    """Install the model whose shipped folder is `recipe`, with the base from the registry or from the file `base_file`.
 
-    The old model stays until the new one is complete and has answered as measured. Raises ModelError or
-    MissingExtraError.
+    An installed model is replaced only when the new one is complete and its logits are as measured. Raises ModelError
+    or MissingExtraError.
     """
     require_onnx()
     spec = load_spec(recipe)
@@ -64,28 +65,28 @@ def _fill(part: Path, spec: ModelSpec, base_file: Path | None) -> None:
     folder = part / "model"
     folder.mkdir()
     source = take_base(base_file, spec.base, part) if base_file else download_base(spec.base, part)
-    has, folder_of = spec.facts["files"], spec.folder
-    adapter = folder_of / adapters.FILE_NAME if adapters.FILE_NAME in has else None
+    files = spec.facts["files"]
+    adapter = spec.folder / adapters.FILE_NAME if adapters.FILE_NAME in files else None
     compose(
         read_adapted(read_tensors(source), adapter),
         spec.base.taps,
         load_head(spec.folder / "head.npz"),
         load_quantisation(spec.folder / "quantisation.npz"),
         folder / "model.onnx",
-        makers.load_maker(folder_of / makers.FILE_NAME) if makers.FILE_NAME in has else None,
+        makers.load_maker(spec.folder / makers.FILE_NAME) if makers.FILE_NAME in files else None,
     )
-    copied = [name for name in _COPIED if (spec.folder / name).is_file()]
+    copied = [name for name in _COPIED_FILES if (spec.folder / name).is_file()]
     for name in copied:
         shutil.copyfile(spec.folder / name, folder / name)
-    files = {name: file_sha256(folder / name) for name in ["model.onnx", *copied]}
-    facts = {**spec.facts, "files": files, "recipe": recipe_id(spec)}
+    hashes = {name: file_sha256(folder / name) for name in ["model.onnx", *copied]}
+    facts = {**spec.facts, "files": hashes, "recipe": recipe_id(spec)}
     (folder / "model.json").write_text(dump_facts(facts), encoding="utf-8")
     kind = "safetensors" if source.suffix == ".safetensors" else "onnx"
     check_answers(Session(folder, threads=1), spec.facts["known_answers"], _TOLERANCE[kind])
 
 
 def _swap(new: Path, target: Path) -> None:
-    """Put `new` in the place of `target`; a reader sees the old folder or the new one."""
+    """Replace `target` by `new` with two renames. The old folder is deleted last."""
     old = target.with_name(f".{target.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():
@@ -96,8 +97,10 @@ def _swap(new: Path, target: Path) -> None:
 
 @contextmanager
 def _part(target: Path) -> Iterator[Path]:
-    for left in target.parent.glob(f".{target.name}.part-*"):  # left by a killed process; we hold the lock
-        shutil.rmtree(left, ignore_errors=True)
+    for leftover in target.parent.glob(
+        f".{target.name}.part-*"
+    ):  # of a killed process, since this one has the lock
+        shutil.rmtree(leftover, ignore_errors=True)
     part = Path(tempfile.mkdtemp(prefix=f".{target.name}.part-", dir=target.parent))
     try:
         yield part
@@ -107,12 +110,15 @@ def _part(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on `path`; it goes with the process. Raises ModelError where another holds it."""
+    """An exclusive lock on `path`, released at the latest when the process ends. Raises ModelError if another process
+    has locked it."""
     with path.open("a+") as stream:
         try:
             _lock(stream.fileno())
         except OSError as error:
-            raise ModelError(f"{path}: another process is getting this model; wait for it to end") from error
+            raise ModelError(
+                f"{path}: another process is installing this model; wait for it to end"
+            ) from error
         yield
 
 

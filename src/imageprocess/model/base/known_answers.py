@@ -1,4 +1,4 @@
-"""Synthetic images and a composed model's expected logits on them: verifies the composition."""
+"""Verifies a composed model by its logits on synthetic images."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SIDE = 320
 
 
 def draw(seed: int) -> NDArray[np.uint8]:
-    """(320, 320, 3) uint8: gradients, bars and discs, from integers alone, so that it is the same everywhere."""
+    """(320, 320, 3) uint8: gradients, bars and discs, computed with integers, so that it is the same everywhere."""
     y, x = np.mgrid[0:_SIDE, 0:_SIDE].astype(np.int64)
     planes = []
     for channel in range(3):
@@ -31,7 +31,7 @@ def draw(seed: int) -> NDArray[np.uint8]:
 
 
 def answers(session: Session) -> list[float]:
-    """logit(ai) - logit(real) of each drawn picture."""
+    """logit(ai) - logit(real) of each synthetic image."""
     outputs = session.run([session.prepare(draw(seed)) for seed in range(COUNT)])
     return [round(output.logits[0] - output.logits[1], 4) for output in outputs]
 
@@ -42,6 +42,6 @@ def check_answers(session: Session, expected: Sequence[float], tolerance: float)
     worst = max(abs(a - b) for a, b in zip(logits, expected, strict=True))
     if worst > tolerance:
         raise ModelError(
-            f"the composed model's logits on drawn pictures are {logits}, expected {list(expected)} "
+            f"the composed model's logits on synthetic images are {logits}, expected {list(expected)} "
             f"(off by {worst:.3f}, allowed {tolerance}); the encoder is not the one the head was trained on"
         )

@@ -1,11 +1,11 @@
-"""A second head on an encoder's taps: which family of generators made a picture, and where among the training sources
-its features lie. It never decides whether an AI made the picture.
+"""A second head on an encoder's taps: the family of generators, and an embedding for the closest training sources. It
+never decides whether an AI made the image.
 
-Both look at the whole picture and at the first native crop side by side, at some of the tapped blocks. Weights are
-8-bit integers with one scale an output, standardisation folded in.
+Both read the whole image and the first crop at native resolution together, at some of the taps. Weights are 8-bit
+integers with one scale per output, standardisation folded in.
 
 maker.npz    slots (K,): which of the taps, 0 = the first; hidden (2, features, H), hidden_scale (H,), hidden_bias (H,),
-             output (H, families), output_bias (families,): the families' logits;
+             output (H, families), output_bias (families,): the logits of the families;
              embedding (2, features, E), embedding_scale (E,), embedding_bias (E,): a linear embedding
 """
 
@@ -30,15 +30,15 @@ _AXIS_1 = np.array([1], np.int64)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Linear8:
-    """x (whole, crop) -> x @ (weight * scale) + bias"""
+    """A linear layer with 8-bit weights on features x of whole image and crop: x @ (weight * scale) + bias."""
 
-    weight: NDArray[np.int8]  # (2, features, outputs): of the whole picture, of the crop
+    weight: NDArray[np.int8]  # (2, features, outputs): for the whole image and for the crop
     scale: Float  # (outputs,)
     bias: Float  # (outputs,)
 
     @classmethod
     def of(cls, weight: Float, bias: Float) -> Linear8:
-        """`weight` (2 * features, outputs) rounded."""
+        """Quantise `weight` (2 * features, outputs)."""
         scale = np.maximum(np.abs(weight).max(axis=0), 1e-12) / 127
         values = np.clip(np.rint(weight / scale), -127, 127).astype(np.int8)
         halves = values.reshape(2, len(weight) // 2, -1)
@@ -59,7 +59,7 @@ class MakerHead:
     embedding: Linear8
 
     def logits(self, features: Float) -> Float:
-        """features (N, 2 * K * width) -> (N, families), as the graph works them out."""
+        """features (N, 2 * K * width) -> (N, families), as the graph computes them."""
         return np.asarray(np.maximum(self.hidden.apply(features), 0) @ self.output + self.output_bias)
 
     def save(self, path: Path) -> None:
@@ -75,7 +75,7 @@ class MakerHead:
 
 
 def load_maker(path: Path) -> MakerHead:
-    """Raises ModelError where the file is missing or damaged."""
+    """Read maker.npz. Raises ModelError if the file is missing or damaged."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             layers = [
@@ -88,11 +88,11 @@ def load_maker(path: Path) -> MakerHead:
 
 
 def add_maker(
-    graph: GraphBuilder, tapped: list[str], maker: MakerHead, views: str, layout: TokenLayout
+    graph: GraphBuilder, tap_tokens: list[str], maker: MakerHead, views: str, layout: TokenLayout
 ) -> dict[str, str]:
-    """`tapped` and `views` as `head.add_head` takes them. The values named `maker_logits` (N, families) and `embedding`
-    (N, E)."""
-    tokens = graph.add("Concat", *(tapped[slot] for slot in maker.slots), axis=2)
+    """Append the head. `tap_tokens` and `views` as in `head.add_head`. Returns the values `maker_logits` (N, families)
+    and `embedding` (N, E) by name."""
+    tokens = graph.add("Concat", *(tap_tokens[slot] for slot in maker.slots), axis=2)
     width = np.array([maker.hidden.weight.shape[1]], np.int64)
     features = graph.add(
         "Reshape", add_pooled(graph, tokens, layout), graph.add("Concat", views, width, axis=0)

@@ -1,10 +1,10 @@
 """Static 8-bit quantisation of the encoder's linear layers, with the activation ranges smoothed into the weights.
 
-Each linear layer's input is divided by a positive vector and its weight's rows multiplied by it (SmoothQuant,
-arXiv 2211.10438), so that the few channels with large values do not decide the scale of all. The scale and zero point
-of the inputs are constants: a picture's result does not depend on what else is in the batch, as it would with
-DynamicQuantizeLinear. Weights keep 7 of 8 bits: AVX2 without VNNI adds pairs of products in 16 bits, and
-2 * 255 * 63 is the most that fits, so every processor gives the same integers.
+The input of each linear layer is divided by a positive vector, and the rows of its weight are multiplied by it
+(SmoothQuant, arXiv 2211.10438), so that a few channels with large values do not determine the scale of all. Scale and
+zero point of the inputs are constants: the result of an image does not depend on the rest of the batch, as it would
+with DynamicQuantizeLinear. Weights use 7 of 8 bits: AVX2 without VNNI adds pairs of products in 16 bits, where
+2 * 255 * 63 still fits, so that all processors compute the same integers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ...errors import ModelError
 
 WEIGHT_LIMIT = 63
 SMOOTHING = (
-    0.8  # exponent of the activations' range against the weights'; .7 to .9 measured within .001 cosine
+    0.8  # exponent of the range of activations relative to weights; 0.7 to 0.9 were within 0.001 cosine
 )
 
 Float = NDArray[np.float32]
@@ -30,7 +30,7 @@ LAYERS = ("qkv", "out", "fc1", "fc2")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerQuantisation:
-    smoothing: Float  # (inputs,) the input is divided by it
+    smoothing: Float  # (inputs,), by which the input is divided
     scale: np.float32  # of the smoothed input
     zero_point: np.uint8
 
@@ -42,10 +42,10 @@ class QuantisedWeight:
 
 
 def fit_layer(low: Float, high: Float, weight: Float) -> LayerQuantisation:
-    """`low`, `high` (inputs,): the range of each input channel over calibration pictures; weight (inputs, outputs)."""
-    reach = np.maximum(np.abs(low), np.abs(high)) + 1e-5
-    rows = np.abs(weight).max(axis=1) + 1e-6
-    smoothing = reach**SMOOTHING / rows ** (1 - SMOOTHING)
+    """`low`, `high` (inputs,): the range of each input channel on calibration images; weight (inputs, outputs)."""
+    input_range = np.maximum(np.abs(low), np.abs(high)) + 1e-5
+    weight_range = np.abs(weight).max(axis=1) + 1e-6
+    smoothing = input_range**SMOOTHING / weight_range ** (1 - SMOOTHING)
     smoothing = (smoothing / np.exp(np.log(smoothing).mean())).astype(np.float16).astype(np.float32)
     lowest, highest = min(0.0, float((low / smoothing).min())), max(0.0, float((high / smoothing).max()))
     scale = max(highest - lowest, 1e-6) / 255
@@ -53,7 +53,7 @@ def fit_layer(low: Float, high: Float, weight: Float) -> LayerQuantisation:
 
 
 def quantise_weight(weight: Float) -> QuantisedWeight:
-    """(inputs, outputs) -> integers with one scale an output."""
+    """(inputs, outputs) -> integers with one scale per output."""
     scale = np.maximum(np.abs(weight).max(axis=0), 1e-12) / WEIGHT_LIMIT
     values = np.clip(np.rint(weight / scale), -WEIGHT_LIMIT, WEIGHT_LIMIT).astype(np.int8)
     return QuantisedWeight(values, scale.astype(np.float32))
@@ -69,7 +69,7 @@ def save_quantisation(path: Path, layers: Mapping[Key, LayerQuantisation]) -> No
 
 
 def load_quantisation(path: Path) -> dict[Key, LayerQuantisation]:
-    """Raises ModelError where the file is missing or damaged."""
+    """Read quantisation.npz. Raises ModelError if the file is missing or damaged."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             keys = sorted(name.removesuffix(".smoothing") for name in arrays if name.endswith(".smoothing"))

@@ -1,4 +1,4 @@
-"""The optional package that composing a model needs; running one never does."""
+"""Imports the optional package that composing a model requires; running a model does not need it."""
 
 from __future__ import annotations
 

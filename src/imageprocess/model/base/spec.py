@@ -1,4 +1,4 @@
-"""What a model folder says of the base that it needs: `base` in model.json."""
+"""The description of the base that a model needs: `base` in model.json."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class BaseSpec:
     file: str  # its path inside the wheel
     sha256: str
     licence: str
-    source: str  # where people can read about it
-    taps: tuple[int, ...]  # blocks whose tokens the head sees, 1 = the first
+    source: str  # where the base is described, for people
+    taps: tuple[int, ...]  # blocks whose tokens the head reads, 1 = the first
 
 
 def parse_base(facts: Mapping[str, Any]) -> BaseSpec:
-    """Raises KeyError, TypeError or ValueError where a field is missing or wrong."""
+    """Raises KeyError, TypeError or ValueError if a field is missing or invalid."""
     return BaseSpec(
         title=str(facts["title"]),
         package=str(facts["package"]),

@@ -1,6 +1,6 @@
-"""Read the weights of a CLIP ViT image tower: an ONNX file with 8-bit weights, or safetensors.
+"""Reads the weights of a CLIP ViT image tower: an ONNX file with 8-bit weights, or safetensors.
 
-Names are those of the usual checkpoint without the prefix `vision_model.`: `embeddings.patch_embedding.weight`,
+Names are those of the usual checkpoints without the prefix `vision_model.`: `embeddings.patch_embedding.weight`,
 `encoder.layers.N.self_attn.q_proj.weight`... Matrices are returned (inputs, outputs), float32.
 """
 
@@ -27,7 +27,7 @@ _SAFETENSORS_TYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 def read_tensors(path: Path) -> Tensors:
     """The float32 tensors of the image tower in `path` (.onnx or .safetensors).
 
-    Raises ModelError where the file is neither, is damaged, or lacks the tower.
+    Raises ModelError if the file is neither, is damaged, or lacks the tower.
     """
     read: Callable[[Path], dict[str, NDArray[np.float32]]] = (
         _read_safetensors if path.suffix == ".safetensors" else _read_onnx
@@ -42,7 +42,7 @@ def read_tensors(path: Path) -> Tensors:
 
 
 def _read_onnx(path: Path) -> dict[str, NDArray[np.float32]]:
-    """Float tensors by their names; each 8-bit weight by the name of the bias that is added to its product."""
+    """Float tensors by their names; each 8-bit weight by the name of the bias that is added after its MatMulInteger."""
     onnx = require_onnx()
     try:
         graph = onnx.load(str(path)).graph
@@ -60,16 +60,16 @@ def _read_onnx(path: Path) -> dict[str, NDArray[np.float32]]:
             users.setdefault(name, []).append(node)
     for node in graph.node:
         if node.op_type == "MatMulInteger":
-            bias = _bias_behind(node, users, initializers)
+            bias = _bias_after(node, users, initializers)
             if bias:
-                tensors[bias.removeprefix(_PREFIX).replace(".bias", ".weight")] = _dequantised(
+                tensors[bias.removeprefix(_PREFIX).replace(".bias", ".weight")] = _dequantise(
                     node, initializers
                 )
     return tensors
 
 
-def _bias_behind(node: Any, users: Mapping[str, list[Any]], initializers: Mapping[str, Any]) -> str | None:
-    """The name of the constant that the chain Cast, Mul, Add behind a MatMulInteger adds."""
+def _bias_after(node: Any, users: Mapping[str, list[Any]], initializers: Mapping[str, Any]) -> str | None:
+    """The name of the constant that the chain Cast, Mul, Add after a MatMulInteger adds."""
     for _ in range(4):
         following = [user for user in users.get(node.output[0], []) if user.op_type in ("Cast", "Mul", "Add")]
         if not following:
@@ -80,14 +80,14 @@ def _bias_behind(node: Any, users: Mapping[str, list[Any]], initializers: Mappin
     return None
 
 
-def _dequantised(node: Any, initializers: Mapping[str, Any]) -> NDArray[np.float32]:
+def _dequantise(node: Any, initializers: Mapping[str, Any]) -> NDArray[np.float32]:
     weight = node.input[1]
     try:
         scale = initializers[weight.removesuffix("_quantized") + "_scale"]
         zero = initializers[node.input[3]]
         values = (initializers[weight].astype(np.float32) - zero.astype(np.float32)) * scale
     except (KeyError, IndexError) as error:
-        raise ModelError(f"weight {weight}: no scale or zero point for it in the file") from error
+        raise ModelError(f"weight {weight}: its scale or zero point is missing in the file") from error
     return np.asarray(values, dtype=np.float32)
 
 
@@ -117,7 +117,7 @@ def _entries(header: Mapping[str, Any], body: bytes) -> Iterator[tuple[str, NDAr
 
 
 def count_blocks(tensors: Tensors) -> int:
-    """How many transformer blocks the tower has."""
+    """The number of transformer blocks of the tower. Raises ModelError if their numbers have a gap."""
     numbers = sorted({int(name.split(".")[2]) for name in tensors if name.startswith("encoder.layers.")})
     if not numbers or numbers[0] != 0 or any(later - earlier != 1 for earlier, later in pairwise(numbers)):
         raise ModelError(f"the encoder's blocks are {numbers}; they must be numbered from 0 without a gap")

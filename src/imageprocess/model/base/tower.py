@@ -1,4 +1,4 @@
-"""What a head needs to know of an encoder, and how any encoder is put into a graph."""
+"""The interface between an encoder and a head: the layout of tokens, and adding an encoder to a graph."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _END = np.array([1 << 31], np.int64)
 class TokenLayout:
     """The tokens of one view: `prefix` of them (CLS, registers), then grid * grid patches, row by row."""
 
-    side: int  # of the input in pixels
-    grid: int  # patches a side
+    side: int  # of the input, in pixels
+    grid: int  # patches per side
     width: int
     prefix: int = 1
     pool: Pool = "cls"  # the view's features: its first token, or the mean of its patch tokens
@@ -40,7 +40,7 @@ class Tower(Protocol):
     def tap_count(self) -> int: ...
 
     def add_to(self, graph: GraphBuilder, pixels: str) -> list[str]:
-        """Append the encoder on `pixels` (B, 3, side, side); the tokens (B, tokens, width) behind each tap."""
+        """Append the encoder for `pixels` (B, 3, side, side). Returns the tokens (B, tokens, width) after each tap."""
         ...
 
 

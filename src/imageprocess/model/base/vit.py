@@ -1,4 +1,4 @@
-"""The CLIP ViT image tower as an ONNX graph of our own, cut after the last block used.
+"""Builds the CLIP ViT image tower as an ONNX graph, cut after the last block used.
 
 Dosovitskiy et al. 2021 (arXiv 2010.11929) with the pre-layer-norm and quick GELU of Radford et al. 2021
 (arXiv 2103.00020): patches -> tokens + positions -> blocks of attention and MLP.
@@ -24,16 +24,16 @@ Observe = Callable[[Key, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What the tensors say of the tower."""
+    """The dimensions of the tower."""
 
     width: int
-    patch: int  # pixels
-    grid: int  # patches a side
+    patch: int  # side in pixels
+    grid: int  # patches per side
     blocks: int
 
     @property
     def side(self) -> int:
-        """Of the input in pixels."""
+        """Side of the input in pixels."""
         return self.patch * self.grid
 
     @property
@@ -42,12 +42,13 @@ class Shape:
 
 
 def shape_of(tensors: Tensors) -> Shape:
+    """Raises ModelError if the tensors are not those of a ViT with square input and heads of width 64."""
     width, _, patch, _ = tensors["embeddings.patch_embedding.weight"].shape
-    places = len(tensors["embeddings.position_embedding.weight"]) - 1
-    grid = round(places**0.5)
-    if grid * grid != places or width % HEAD_WIDTH:
+    positions = len(tensors["embeddings.position_embedding.weight"]) - 1
+    grid = round(positions**0.5)
+    if grid * grid != positions or width % HEAD_WIDTH:
         raise ModelError(
-            f"the encoder has {places} places and width {width}: not a square ViT with 64-wide heads"
+            f"the encoder has {positions} patch positions and width {width}: not a square ViT with 64-wide heads"
         )
     return Shape(width, patch, grid, count_blocks(tensors))
 
@@ -60,22 +61,22 @@ def add_vit(
     quantisation: Mapping[Key, LayerQuantisation] | None = None,
     observe: Observe | None = None,
 ) -> list[str]:
-    """Append the tower; the tokens (B, tokens, width) behind each block in `taps` (1 = the first), in their order.
+    """Append the tower. Returns the tokens (B, tokens, width) after each block in `taps` (1 = the first), in order.
 
-    `pixels` (B, 3, side, side) float32. `quantisation` None: float32 matrices. `observe` is called with the name of
-    the value that goes into each linear layer.
+    `pixels` (B, 3, side, side) float32. `quantisation` None: float32 matrices. `observe` is called with the key of
+    each linear layer and the name of its input. Raises ModelError.
     """
     shape = shape_of(tensors)
     if not taps or min(taps) < 1 or max(taps) > shape.blocks or list(taps) != sorted(set(taps)):
-        raise ModelError(f"taps are {list(taps)}; they must rise from 1 to at most {shape.blocks}")
+        raise ModelError(f"taps are {list(taps)}; they must be increasing numbers from 1 to {shape.blocks}")
     block = _Block(graph, tensors, shape, quantisation, observe or (lambda key, value: None))
     tokens = _embed(graph, pixels, tensors, shape)
-    tapped = []
+    tap_tokens = []
     for number in range(max(taps)):
         tokens = block.add(tokens, number)
         if number + 1 in taps:
-            tapped.append(tokens)
-    return tapped
+            tap_tokens.append(tokens)
+    return tap_tokens
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,7 +119,7 @@ def _embed(graph: GraphBuilder, pixels: str, tensors: Tensors, shape: Shape) -> 
     return graph.add(
         "LayerNormalization",
         tokens,
-        tensors["pre_layrnorm.weight"],  # the checkpoint's own spelling
+        tensors["pre_layrnorm.weight"],  # spelled like this in the checkpoint
         tensors["pre_layrnorm.bias"],
         axis=-1,
         epsilon=EPSILON,
@@ -126,7 +127,7 @@ def _embed(graph: GraphBuilder, pixels: str, tensors: Tensors, shape: Shape) -> 
 
 
 class _Block:
-    """One transformer block after another, float32 or with quantised linear layers."""
+    """Appends transformer blocks, in float32 or with quantised linear layers."""
 
     def __init__(
         self,
@@ -157,7 +158,7 @@ class _Block:
         return graph.add("Add", tokens, inside)
 
     def _norm(self, tokens: str, name: str, key: Key) -> str:
-        """Layer norm; the smoothing of the linear layer behind it is divided out of its weight and bias."""
+        """Layer norm. The smoothing of the linear layer after it is folded into its weight and bias."""
         smoothing = np.float32(1) if self._quantisation is None else self._quantisation[key].smoothing
         return self._graph.add(
             "LayerNormalization",
@@ -174,7 +175,7 @@ class _Block:
         if self._quantisation is None:
             return graph.add("Add", graph.add("MatMul", value, weight), bias)
         layer = self._quantisation[key]
-        if not key.endswith(("qkv", "fc1")):  # theirs is in the layer norm before
+        if not key.endswith(("qkv", "fc1")):  # the smoothing of these is in the layer norm
             value = graph.add("Mul", value, (1 / layer.smoothing).astype(np.float32))
         quantised = quantise_weight(weight * layer.smoothing[:, None])
         return graph.add(
@@ -191,7 +192,8 @@ class _Block:
 
 
 def linear_layer(tensors: Tensors, key: Key) -> tuple[Float, Float]:
-    """The weight (inputs, outputs) and bias of "<block>.<layer>"; query, key and value side by side as one."""
+    """The weight (inputs, outputs) and bias (outputs,) of "<block>.<layer>"; query, key and value are concatenated.
+    Raises ModelError if a tensor is missing."""
     number, layer = key.split(".")
     name = f"encoder.layers.{number}."
     if layer == "qkv":

@@ -1,13 +1,13 @@
-"""Content Credentials (C2PA) -> [Evidence], in one of five states:
+"""Reads evidence from Content Credentials (C2PA), in one of five states:
 
     trusted    content and claim match the signature, and the signer is on the trust list
-    legacy     the same, but the signer is on the frozen interim list alone
-    untrusted  they match, but the signer is unknown, expired, of an obsolete profile, or breaks the standard's rules
+    legacy     the same, but the signer is only on the frozen interim list
+    untrusted  they match, but the signer is unknown, expired, of an obsolete profile, or violates the standard
     broken     they do not match: the file or its manifest was changed after signing
     none       no manifest: no evidence
 
-and, where nothing could verify it, `not_verified`: a manifest is there, nobody knows whether it holds; or `unreadable`:
-the library cannot make sense of it, or its checks contradict each other, which is no sign of a change.
+and two states without verification: `not_verified`, a manifest is present but was not checked; `unreadable`, the
+library cannot parse it or its checks contradict each other, which is not a sign of a change.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..containers.jpeg import is_c2pa_store
 from ..statements import evidence, printable
 from ..trust import TrustList, find_interim_list, find_trust_list
 from .claims import read_claims
-from .history import Story, tell
+from .history import History, summarise
 from .jumbf import is_sane
 from .library import UnreadableManifestError, read_manifest_store
 from .state import State, active_state, ingredient_state
@@ -30,7 +30,7 @@ from .state import State, active_state, ingredient_state
 __all__ = ["read_c2pa"]
 
 _PROVENANCE = "{http://purl.org/dc/terms/}provenance"
-_SAYS: dict[PointsTo, str] = {
+_STATEMENTS: dict[PointsTo, str] = {
     "ai": "that this picture was made by a generative AI",
     "ai_edited": "that this picture was edited with a generative AI, or has parts made by one",
     "real": "that this picture was taken with a camera and not edited",
@@ -45,7 +45,7 @@ _TRUST: dict[State, Trust] = {
 def read_c2pa(
     data: bytes, image_format: str, store: bytes | None, xmp: Mapping[str, str], trust_list: Path | None
 ) -> list[Evidence]:
-    """`store`: the manifest store that the container's walker found. `trust_list`: None for the default one."""
+    """`store`: the manifest store in the container, or None. `trust_list`: None for the default one."""
     if store is None or not is_c2pa_store(store):
         remote = xmp.get(_PROVENANCE, "")
         return [_remote(remote)] if remote.startswith(("http://", "https://")) else []
@@ -58,41 +58,42 @@ def read_c2pa(
         return [_claimed(store, error.reason, error.remedy)]
     except UnreadableManifestError as error:
         return [_unreadable(f"the library that reads them says: {printable(str(error), 200)}")]
-    evidence = _judge(report, signers)
+    evidence = _verified(report, signers)
     interim = find_interim_list()
     if interim and "signingCredential.untrusted" in evidence[0].detail.get("codes", []):
         both = interim.pem + (signers.pem if signers else "")
-        legacy = _judge(read_manifest_store(data, image_format, both), interim)
+        legacy = _verified(read_manifest_store(data, image_format, both), interim)
         evidence = legacy if legacy[0].trust == "trusted" else evidence
     return evidence
 
 
-def _judge(report: Mapping[str, Any], signers: TrustList | None) -> list[Evidence]:
+def _verified(report: Mapping[str, Any], signers: TrustList | None) -> list[Evidence]:
+    """The evidence in the library's report on verified credentials."""
     results = _mapping(report.get("validation_results"))
     manifests = _mapping(report.get("manifests"))
     active = str(report.get("active_manifest"))
     facts = _signer_facts(_mapping(manifests.get(active)))
     state, failures = active_state(_mapping(results.get("activeManifest")))
     if state == "contradictory":
-        # Truepic's files of 2023 carry two content hashes, of which one holds.
+        # Truepic's files of 2023 have two content hashes, of which one matches.
         return [_unreadable("one of their content hashes matches the picture, and another does not")]
     if state == "broken":
         return [_broken(failures, facts)]
     ingredients = _ingredient_states(manifests, results)
-    intact = {label for label, one in ingredients.items() if one != "broken"}
-    trusted = {label for label, one in ingredients.items() if one == "trusted"}
-    story = tell(manifests, active, trusted if state == "trusted" else intact)
-    evidence = [_intact(state, story, facts, failures, signers)]
+    intact = {label for label, ingredient in ingredients.items() if ingredient != "broken"}
+    trusted = {label for label, ingredient in ingredients.items() if ingredient == "trusted"}
+    history = summarise(manifests, active, trusted if state == "trusted" else intact)
+    evidence = [_intact(state, history, facts, failures, signers)]
     if state == "trusted":
-        # What an untrusted ingredient adds is only as good as that ingredient's signer.
-        wider = tell(manifests, active, intact)
-        if wider.points_to != story.points_to and wider.points_to in ("ai", "ai_edited"):
+        # Claims of an untrusted ingredient are only as trustworthy as its signer.
+        wider = summarise(manifests, active, intact)
+        if wider.points_to != history.points_to and wider.points_to in ("ai", "ai_edited"):
             evidence.append(_intact("untrusted", wider, facts, [_FROM_INGREDIENT], signers))
     return evidence
 
 
 def _ingredient_states(manifests: Mapping[str, Any], results: Mapping[str, Any]) -> dict[str, State]:
-    """Manifest label -> the worst state that any manifest naming it as an ingredient gives it."""
+    """Manifest label -> its worst state among the manifests that have it as an ingredient."""
     deltas = {}
     for delta in results.get("ingredientDeltas") or []:
         deltas[str(_mapping(delta).get("ingredientAssertionURI"))] = _mapping(
@@ -100,17 +101,16 @@ def _ingredient_states(manifests: Mapping[str, Any], results: Mapping[str, Any])
         )
     states: dict[str, State] = {}
     for owner, manifest in manifests.items():
-        for ingredient in _mapping(manifest).get("ingredients") or []:
-            one = _mapping(ingredient)
-            child = one.get("active_manifest")
+        for item in _mapping(manifest).get("ingredients") or []:
+            ingredient = _mapping(item)
+            child = ingredient.get("active_manifest")
             if not isinstance(child, str):
                 continue
-            recorded = dict(_mapping(_mapping(one.get("validation_results")).get("activeManifest")))
-            if isinstance(
-                one.get("validation_status"), list
-            ):  # as recorded by the oldest producers: failures alone
-                recorded["failure"] = [*recorded.get("failure", []), *one["validation_status"]]
-            uri = f"self#jumbf=/c2pa/{owner}/c2pa.assertions/{one.get('label')}"
+            recorded = dict(_mapping(_mapping(ingredient.get("validation_results")).get("activeManifest")))
+            statuses = ingredient.get("validation_status")
+            if isinstance(statuses, list):  # the oldest producers record only failures, in this form
+                recorded["failure"] = [*recorded.get("failure", []), *statuses]
+            uri = f"self#jumbf=/c2pa/{owner}/c2pa.assertions/{ingredient.get('label')}"
             state = ingredient_state(recorded, deltas.get(uri, {}))
             states[child] = max(
                 state, states.get(child, "trusted"), key=["trusted", "untrusted", "broken"].index
@@ -119,33 +119,34 @@ def _ingredient_states(manifests: Mapping[str, Any], results: Mapping[str, Any])
 
 
 def _intact(
-    state: State, story: Story, facts: Mapping[str, Any], failures: list[str], signers: TrustList | None
+    state: State, history: History, facts: Mapping[str, Any], failures: list[str], signers: TrustList | None
 ) -> Evidence:
     signer = printable(str(facts.get("signer") or "an unnamed signer"), 120)
     if state == "trusted":
-        which = "frozen interim trust list (legacy)" if signers and signers.is_interim else "trust list"
-        who = f"Content Credentials signed by {signer}, who is on the {which}, say"
+        list_name = "frozen interim trust list (legacy)" if signers and signers.is_interim else "trust list"
+        subject = f"Content Credentials signed by {signer}, who is on the {list_name}, say"
         does_not_prove = "That the signer told the truth or was not deceived, or what the picture shows."
     elif _FROM_INGREDIENT in failures:
-        who = "A part's own Content Credentials, by a signer whom we cannot trust, say"
+        subject = "A part's own Content Credentials, by a signer whom we cannot trust, say"
         does_not_prove = "Who signed that part's record, or that it is true."
     else:
-        who = f"Content Credentials signed by {signer}, whom we cannot trust ({_why(failures, signers)}), say"
+        reason = _reason(failures, signers)
+        subject = f"Content Credentials signed by {signer}, whom we cannot trust ({reason}), say"
         does_not_prove = (
             "Who signed it, or that the claim is true: anyone can sign with a certificate of their own."
         )
     return evidence(
         "c2pa",
-        f"{who} {_SAYS[story.points_to]}.",
+        f"{subject} {_STATEMENTS[history.points_to]}.",
         _TRUST[state],
-        story.points_to,
+        history.points_to,
         proves="That neither the picture nor this record was changed since it was signed.",
         does_not_prove=does_not_prove,
         state="legacy" if state == "trusted" and signers and signers.is_interim else state,
         generator=facts.get("generator"),
-        model=", ".join(story.agents),
-        signals=story.signals,
-        manifests=story.manifests,
+        model=", ".join(history.agents),
+        signals=history.signals,
+        manifests=history.manifests,
         trust_list=signers.describe() if signers else "none installed",
         codes=failures,
         remedy=None if signers else "imageprocess trust update",
@@ -153,7 +154,8 @@ def _intact(
     )
 
 
-def _why(failures: list[str], signers: TrustList | None) -> str:
+def _reason(failures: list[str], signers: TrustList | None) -> str:
+    """Why the signer is not trusted."""
     if "signingCredential.invalid" in failures:
         return "the certificate does not follow today's profile"
     if any("revoked" in code for code in failures):
@@ -182,26 +184,27 @@ def _broken(failures: list[str], facts: Mapping[str, Any]) -> Evidence:
 
 
 def _claimed(store: bytes, why: str, remedy: str | None) -> Evidence:
-    """What the manifest says where nothing could check its signature: as good as an unsigned note."""
+    """The evidence in a manifest whose signature could not be checked: like unsigned metadata."""
     report = read_claims(store)
     if report is None:
         return _not_verified(why, remedy)
     manifests = report["manifests"]
-    story = tell(manifests, report["active_manifest"], manifests.keys())
+    history = summarise(manifests, report["active_manifest"], manifests.keys())
     facts = _signer_facts(manifests[report["active_manifest"]])
     generator = printable(str(facts["generator"] or "an unnamed program"), 120)
+    statement = _STATEMENTS[history.points_to]
     return evidence(
         "c2pa",
-        f"Content Credentials by {generator} say {_SAYS[story.points_to]}; their signature was not checked: {why}.",
+        f"Content Credentials by {generator} say {statement}; their signature was not checked: {why}.",
         "unsigned",
-        story.points_to,
+        history.points_to,
         proves="That the file carries a manifest that says so.",
         does_not_prove="That anyone signed it, or that it belongs to this picture: nothing of it was checked.",
         state="not_verified",
         generator=facts["generator"],
-        model=", ".join(story.agents),
-        signals=story.signals,
-        manifests=story.manifests,
+        model=", ".join(history.agents),
+        signals=history.signals,
+        manifests=history.manifests,
         remedy=remedy,
     )
 
@@ -219,7 +222,7 @@ def _unreadable(why: str) -> Evidence:
 
 
 def _not_verified(why: str, remedy: str | None = None) -> Evidence:
-    """`remedy`: a command for who runs this, not for who looks at a page of theirs."""
+    """`remedy`: a command for the operator; web pages do not show it."""
     return evidence(
         "c2pa",
         f"A Content Credentials manifest is present, not verified: {why}.",

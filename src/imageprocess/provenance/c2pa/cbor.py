@@ -1,4 +1,4 @@
-"""CBOR (RFC 8949), as far as C2PA's claims and assertions use it. Bounded in depth and in items."""
+"""A CBOR decoder (RFC 8949) for C2PA claims and assertions, with limits on depth and number of items."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class MalformedError(ValueError):
 
 
 def decode_cbor(data: bytes) -> Any:
-    """The first item in `data`. Tags are read through; byte strings stay bytes. Raises MalformedError."""
+    """The first item in `data`. Tags are ignored; byte strings become bytes. Raises MalformedError."""
     return _Decoder(data).item(0)
 
 
@@ -29,7 +29,7 @@ class _Decoder:
         self._items += 1
         if depth > _MAX_DEPTH or self._items > _MAX_ITEMS:
             raise MalformedError("too deep, or too much of it")
-        (first,) = self._take(1)
+        (first,) = self._read(1)
         major, short = first >> 5, first & 31
         if major == 7:
             return self._simple(short)
@@ -45,27 +45,27 @@ class _Decoder:
             return self._array(length, depth)
         if major == 5:
             return self._map(length, depth)
-        return self.item(depth + 1)  # a tag: what it marks
+        return self.item(depth + 1)  # the content of a tag
 
-    def _take(self, size: int) -> bytes:
+    def _read(self, size: int) -> bytes:
         if self._at + size > len(self._data):
             raise MalformedError("cut off")
         self._at += size
         return self._data[self._at - size : self._at]
 
     def _length(self, short: int) -> int | None:
-        """None: until a break."""
+        """The length of an item; None: indefinite, up to a break."""
         if short < 24:
             return short
         if short == 31:
             return None
         if short > 27:
             raise MalformedError("a reserved length")
-        return int.from_bytes(self._take(1 << (short - 24)), "big")
+        return int.from_bytes(self._read(1 << (short - 24)), "big")
 
     def _string(self, length: int | None, depth: int) -> bytes:
         if length is not None:
-            return self._take(length)
+            return self._read(length)
         parts = []
         while (part := self.item(depth + 1)) is not _BREAK:
             parts.append(
@@ -102,7 +102,7 @@ class _Decoder:
     def _simple(self, short: int) -> Any:
         if short in (25, 26, 27):
             size = {25: 2, 26: 4, 27: 8}[short]
-            return struct.unpack({2: ">e", 4: ">f", 8: ">d"}[size], self._take(size))[0]
+            return struct.unpack({2: ">e", 4: ">f", 8: ">d"}[size], self._read(size))[0]
         if short == 24:
-            self._take(1)
+            self._read(1)
         return {20: False, 21: True, 31: _BREAK}.get(short)

@@ -1,7 +1,7 @@
 """Reads a manifest store without checking signatures, into the structure of the library's report.
 
-Content Credentials that cannot be verified count like unsigned metadata and are reported as such. The
-browser's private mode reads them the same way.
+Content Credentials that cannot be verified count like unsigned metadata and are reported as such. Private mode in the
+browser reads them in the same way.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _MAX_ASSERTIONS = 500
 
 
 def read_claims(store: bytes) -> dict[str, Any] | None:
-    """{"active_manifest": label, "manifests": {label: manifest}}, or None where there is no claim. The last manifest
+    """{"active_manifest": label, "manifests": {label: manifest}}, or None without a claim. The last manifest
     of a store is the active one (C2PA specification, "Locating the active manifest"). `store`: checked by is_sane."""
     manifests: dict[str, Any] = {}
     for kind, start, end in walk_boxes(store, *_inside(store, 0, len(store))):
@@ -30,14 +30,14 @@ def read_claims(store: bytes) -> dict[str, Any] | None:
 
 
 def _inside(store: bytes, start: int, end: int) -> tuple[int, int]:
-    """The body of the first box between the two places."""
+    """(start, end) of the body of the first box between `start` and `end`."""
     for _, at, stop in walk_boxes(store, start, end):
         return at, stop
     return start, start
 
 
 def _label(store: bytes, start: int, end: int) -> str | None:
-    """A superbox's label, out of its description box: 16 bytes of type, toggles, the label with a zero behind it."""
+    """The label of a superbox, from its description box: 16 bytes of type, toggles, the label, a zero byte."""
     for kind, at, stop in walk_boxes(store, start, end):
         if kind != b"jumd" or at + 17 > stop or not store[at + 16] & 2:
             return None

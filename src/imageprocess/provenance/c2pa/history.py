@@ -1,4 +1,4 @@
-"""Manifests' actions -> how the image was made, in the vocabulary of C2PA's public asset rubrics
+"""Derives from the actions of manifests how the image was made, in the vocabulary of C2PA's public asset rubrics
 (c2pa-org/conformance-public, asset-rubrics, 2026-08)."""
 
 from __future__ import annotations
@@ -15,82 +15,82 @@ _MAX_DEPTH = 16  # generations of ingredients
 _MAX_ACTIONS = 1_000
 _INCEPTION = {"c2pa.created", "c2pa.opened"}
 _WORDS = TABLE["c2pa"]
-_NON_EDITORIAL = set(_WORDS["non_editorial"])  # mechanical or administrative: the picture stays as it was
+_NON_EDITORIAL = set(_WORDS["non_editorial"])  # mechanical or administrative: the content does not change
 _GENERATIVE = set(_WORDS["generative"])
 _POSSIBLY_GENERATIVE = set(_WORDS["possibly_generative"])
 _INCEPTION_SIGNALS: dict[str, str] = _WORDS["inception_signals"]
-# Microsoft's Image Creator writes no digitalSourceType, but names itself.
+# Microsoft's Image Creator writes no digitalSourceType, but its name.
 _AI_AGENTS = set(_WORDS["ai_agents"])
 _AI_DESCRIPTIONS = set(_WORDS["ai_descriptions"])
 
 
 @dataclass(slots=True)
-class Story:
+class History:
     """Summary of one manifest, including its ingredients."""
 
     points_to: PointsTo = "nothing"
     signals: list[str] = field(default_factory=list)  # the rubrics' names
-    agents: list[str] = field(default_factory=list)  # software that acted
+    agents: list[str] = field(default_factory=list)  # software that performed actions
     manifests: list[str] = field(default_factory=list)  # labels of the manifests that were read
 
-    def add(self, other: Story) -> None:
-        for mine, theirs in (
+    def add(self, other: History) -> None:
+        for items, new_items in (
             (self.signals, other.signals),
             (self.agents, other.agents),
             (self.manifests, other.manifests),
         ):
-            mine += [item for item in theirs if item not in mine]
+            items += [item for item in new_items if item not in items]
 
 
-def tell(manifests: Mapping[str, Any], label: str, usable: Set[str], depth: int = 0) -> Story:
-    """The story of manifest `label`. Ingredients' manifests count when they are in `usable`.
+def summarise(manifests: Mapping[str, Any], label: str, usable: Set[str], depth: int = 0) -> History:
+    """The history of manifest `label`. Manifests of ingredients count if they are in `usable`.
 
     AI-made remains AI-made after any edit, AI-edited remains AI-edited, a capture remains one only if unedited.
     """
     manifest = manifests.get(label)
-    story = Story(manifests=[label])
+    history = History(manifests=[label])
     if not isinstance(manifest, Mapping) or depth > _MAX_DEPTH:
-        return story
+        return history
     actions = list(_actions(manifest))
-    story.signals = list(dict.fromkeys(signal for action in actions for signal in _signals(action)))
-    named = [one for action in actions for one in (_agent(action), _parameter(action, "com.adobe.details"))]
-    story.agents = list(dict.fromkeys(one for one in named if isinstance(one, str) and one))
-    parents: list[Story | None] = []
-    components: list[Story | None] = []
+    history.signals = list(dict.fromkeys(signal for action in actions for signal in _signals(action)))
+    names = [name for action in actions for name in (_agent(action), _parameter(action, "com.adobe.details"))]
+    history.agents = list(dict.fromkeys(name for name in names if isinstance(name, str) and name))
+    parents: list[History | None] = []
+    components: list[History | None] = []
     for relationship, child in _ingredients(manifest):
         ingredient = None
         if child and child in usable and child != label:
-            ingredient = tell(manifests, child, usable - {label}, depth + 1)
+            ingredient = summarise(manifests, child, usable - {label}, depth + 1)
         (parents if relationship == "parentOf" else components).append(ingredient)
-    story.points_to = _points_to(story.signals, actions, parents, components)
+    history.points_to = _points_to(history.signals, actions, parents, components)
     for ingredient in parents + components:
         if ingredient:
-            story.add(ingredient)
-        elif "mediaUnknownProvenance" not in story.signals:
-            story.signals.append("mediaUnknownProvenance")
-    return story
+            history.add(ingredient)
+        elif "mediaUnknownProvenance" not in history.signals:
+            history.signals.append("mediaUnknownProvenance")
+    return history
 
 
 def _points_to(
     signals: list[str],
     actions: list[Mapping[str, Any]],
-    parents: list[Story | None],
-    components: list[Story | None],
+    parents: list[History | None],
+    components: list[History | None],
 ) -> PointsTo:
-    pointers = [story.points_to for story in parents if story]
+    pointers = [history.points_to for history in parents if history]
     if "fullyGenAIMedia" in signals or "ai" in pointers:
         return "ai"
-    touched = {"perceptibleGenAI", "partlyGenAICreation"} & set(signals)
+    ai_signals = {"perceptibleGenAI", "partlyGenAICreation"} & set(signals)
     if (
-        touched
+        ai_signals
         or "ai_edited" in pointers
         or any(s and s.points_to in ("ai", "ai_edited") for s in components)
     ):
         return "ai_edited"
-    captured = {"capturedMedia", "capturedMediaStitched"} & set(signals)
-    untouched = all(a.get("action") in _INCEPTION | _NON_EDITORIAL for a in actions) and not components
-    if untouched and (
-        (captured and not parents) or (not captured and pointers == ["real"] and len(parents) == 1)
+    is_capture = bool({"capturedMedia", "capturedMediaStitched"} & set(signals))
+    is_unedited = all(a.get("action") in _INCEPTION | _NON_EDITORIAL for a in actions) and not components
+    if is_unedited and (
+        (is_capture and not parents) or (not is_capture and pointers == ["real"] and len(parents) == 1)
     ):
         return "real"
     return "nothing"
@@ -98,7 +98,7 @@ def _points_to(
 
 def _signals(action: Mapping[str, Any]) -> Iterator[str]:
     name = action.get("action")
-    # Adobe's applications say of partners' models in a parameter of their own what they do not say in the standard one.
+    # For models of partners, Adobe's applications write the source type into their own parameter, not the standard one.
     term = source_type(action.get("digitalSourceType")) or source_type(
         _parameter(action, "com.adobe.digitalSourceType")
     )
@@ -130,12 +130,12 @@ def _actions(manifest: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
             count += 1
             if count > _MAX_ACTIONS:
                 return
-            if isinstance(action.get("action"), str):  # hostile claims name lists and maps
+            if isinstance(action.get("action"), str):  # hostile claims have lists and maps here
                 yield action
 
 
 def _ingredients(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
-    """(relationship, label of the ingredient's manifest or None) of what went into the picture."""
+    """(relationship, label of the ingredient's manifest or None) of each part of the image."""
     for ingredient in _mappings(manifest.get("ingredients")):
         relationship = str(ingredient.get("relationship"))
         if relationship in ("parentOf", "componentOf"):  # inputTo: a model's input, not part of the picture

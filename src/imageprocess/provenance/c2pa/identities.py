@@ -1,4 +1,4 @@
-"""CAWG identity assertions: the people and organisations they name. Read, not verified."""
+"""Reads the people and organisations in CAWG identity assertions. They are not verified."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ _MAX_NAMES = 16
 
 
 def read_identities(manifest: Mapping[str, Any]) -> list[str]:
-    """One line each: the kind of its signature, the roles it claims, and the people or organisations it names."""
+    """One line per assertion: the people or organisations it names, the roles it claims, and the kind of its
+    signature."""
     identities = []
     for assertion in manifest.get("assertions") or []:
         if str(assertion.get("label", "")).startswith("cawg.identity"):
@@ -33,7 +34,7 @@ def _describe(data: Any) -> str:
 
 
 def _names(signature: Any) -> list[str]:
-    """Who an identity aggregator's signed credential names; an X.509 signature names its signer by certificate alone.
+    """The names in the signed credential of an identity aggregator; an X.509 signature has only a certificate.
     COSE_Sign1: protected header, unprotected header, payload, signature."""
     try:
         envelope = decode_cbor(signature) if isinstance(signature, bytes) else None
@@ -41,12 +42,14 @@ def _names(signature: Any) -> list[str]:
     except (MalformedError, ValueError, TypeError, RecursionError):
         return []
     subject = credential.get("credentialSubject") if isinstance(credential, dict) else None
-    verified = subject.get("verifiedIdentities") if isinstance(subject, dict) else None
+    identities = subject.get("verifiedIdentities") if isinstance(subject, dict) else None
     names = []
-    for one in verified[:_MAX_NAMES] if isinstance(verified, list) else []:
-        provider = one.get("provider") if isinstance(one, dict) else None
-        name = (one.get("name") or one.get("username") or one.get("uri")) if isinstance(one, dict) else None
+    for item in identities[:_MAX_NAMES] if isinstance(identities, list) else []:
+        identity = item if isinstance(item, dict) else {}
+        name = identity.get("name") or identity.get("username") or identity.get("uri")
+        provider = identity.get("provider")
         if isinstance(name, str) and name:
-            by = provider.get("name") if isinstance(provider, dict) else None
-            names.append(f"{name} by {by}" if isinstance(by, str) and by else name)
+            provider_name = provider.get("name") if isinstance(provider, dict) else None
+            has_provider = isinstance(provider_name, str) and provider_name
+            names.append(f"{name} by {provider_name}" if has_provider else name)
     return names

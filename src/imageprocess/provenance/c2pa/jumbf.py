@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-_MAX_DEPTH = 16  # store > manifest > assertion store > assertion > content: five are usual
+_MAX_DEPTH = 16  # five levels are usual: store > manifest > assertion store > assertion > content
 _MAX_BOXES = 50_000
 
 
 def is_sane(store: bytes) -> bool:
-    """Whether the JUMBF boxes (ISO/IEC 19566-5) nest and count as a real store's may, and lie within their parents."""
-    stack = [
-        (0, len(store))
-    ]  # where to read on, and the end of the box it lies in; the stack's height is the depth
+    """Whether the JUMBF boxes (ISO/IEC 19566-5) lie within their parents, and depth and number are below the limits."""
+    stack = [(0, len(store))]  # (next offset, end of the enclosing box); the height of the stack is the depth
     boxes = 0
     while stack:
         at, end = stack.pop()

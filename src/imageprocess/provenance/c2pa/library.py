@@ -1,4 +1,5 @@
-"""The one module that imports c2pa-python (the extra [c2pa]). Nothing here may touch the network."""
+"""Verifies Content Credentials with c2pa-python (the extra [c2pa]), which only this module imports. Nothing here may
+use the network."""
 
 from __future__ import annotations
 
@@ -21,13 +22,13 @@ _MIME = {
 
 
 class UnreadableManifestError(Exception):
-    """A manifest store is there, but the library cannot make sense of it. `str(error)` says why."""
+    """A manifest store that the library cannot parse. `str(error)` says why."""
 
 
 def read_manifest_store(data: bytes, image_format: str, trust_anchors: str) -> dict[str, Any]:
-    """The library's JSON report on the picture's manifest store, validated against `trust_anchors` (PEM, may be "").
+    """The library's JSON report on the image's manifest store, validated against `trust_anchors` (PEM, may be "").
 
-    Raises MissingExtraError without the extra, UnreadableManifestError where the report cannot be had.
+    Raises MissingExtraError without the extra, UnreadableManifestError if the library fails.
     """
     with require_extra("c2pa", "c2pa-python, which verifies Content Credentials,"):
         import c2pa
@@ -44,7 +45,7 @@ def _context(trust_anchors: str) -> Any:
     import c2pa
 
     settings: dict[str, Any] = {
-        # Both are the library's ways to the network: a manifest kept elsewhere, and a certificate's revocation.
+        # The first two would use the network: for manifests stored elsewhere and for revocation of certificates.
         "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_trust": True},
     }
     if trust_anchors:

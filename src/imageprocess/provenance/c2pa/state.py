@@ -1,7 +1,7 @@
-"""Status codes -> the trust state of a manifest.
+"""Derives the trust state of a manifest from the status codes of its validation.
 
-Decided from the codes (C2PA specification, "Validation states"), not from the library's one-word summary: that says
-"Valid" for an unknown signer, and "Invalid" for an intact file whose signer's certificate has merely expired.
+The codes are used (C2PA specification, "Validation states") rather than the library's summary, which is "Valid" for an
+unknown signer and "Invalid" for an intact file whose certificate has expired.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 State = Literal["trusted", "untrusted", "contradictory", "broken"]
 
-# What is wrong with the signer, or with the time of signing, leaves the content and the claim intact.
-_ABOUT_THE_SIGNER = ("signingCredential.", "timeStamp.", "claimSignature.outsideValidity")
-# The producer did not keep to the standard: no reason to trust it, but nothing was changed since.
-_ABOUT_THE_FORM = (".malformed", ".invalid", ".unsupported")
+# Prefixes of failures about the signer or the time of signing, which leave content and claim intact.
+_SIGNER_FAILURES = ("signingCredential.", "timeStamp.", "claimSignature.outsideValidity")
+# Suffixes of failures of the producer to follow the standard: not trusted, but nothing was changed after signing.
+_FORMAT_FAILURES = (".malformed", ".invalid", ".unsupported")
 _CONTENT_MATCHES = {
     "assertion.dataHash.match",
     "assertion.boxesHash.match",
@@ -34,7 +34,7 @@ def codes(entries: object) -> list[str]:
 
 
 def active_state(results: Mapping[str, Any]) -> tuple[State, list[str]]:
-    """The active manifest's state, and the failure codes behind it.
+    """The state of the active manifest, and the failure codes that explain it.
 
     `results`: the report's `validation_results.activeManifest`.
     """
@@ -53,9 +53,10 @@ def active_state(results: Mapping[str, Any]) -> tuple[State, list[str]]:
 
 
 def ingredient_state(recorded: Mapping[str, Any], delta: Mapping[str, Any]) -> State:
-    """An ingredient manifest's state: what its importer recorded, and what is different now (`delta`).
+    """The state of an ingredient's manifest, from the results that were `recorded` when it was added, and the
+    differences found now (`delta`).
 
-    Content hashes of ingredients cannot be checked any more: their pixels are gone.
+    Content hashes of ingredients cannot be checked, because their pixels are not in the file.
     """
     new_success, new_failure = codes(delta.get("success")), codes(delta.get("failure"))
     success = codes(recorded.get("success")) + new_success
@@ -64,14 +65,14 @@ def ingredient_state(recorded: Mapping[str, Any], delta: Mapping[str, Any]) -> S
     if _tampering(failure) or not validated:
         return "broken"
     if any(code.startswith("signingCredential.") for code in new_success + new_failure):
-        return (
-            "trusted" if _is_trusted(new_success, new_failure) else "untrusted"
-        )  # our list, not the importer's
+        # By the trust list in use now, rather than the one in use when it was recorded.
+        return "trusted" if _is_trusted(new_success, new_failure) else "untrusted"
     return "trusted" if _is_trusted(success, failure) else "untrusted"
 
 
 def _tampering(failure: Iterable[str]) -> list[str]:
-    return [c for c in failure if not c.startswith(_ABOUT_THE_SIGNER) and not c.endswith(_ABOUT_THE_FORM)]
+    """The failures that mean a change after signing."""
+    return [c for c in failure if not c.startswith(_SIGNER_FAILURES) and not c.endswith(_FORMAT_FAILURES)]
 
 
 def _is_trusted(success: list[str], failure: list[str]) -> bool:

@@ -1,8 +1,8 @@
-"""Bytes -> Records: reads the metadata of each container.
+"""Reads the metadata records of each container format.
 
-Every walker follows the container's own structure from its first byte and stops at its end, so a marker that merely
-occurs somewhere in the bytes is never found. Behind a picture only Samsung's trailer is read, by its own directory.
-Each walk is bounded in bytes, boxes and depth.
+Every reader follows the structure of the container from its first byte and stops at its end, so that a marker which
+merely occurs somewhere in the bytes is never matched. After the end of an image, only Samsung's trailer is read, by its
+directory. All readers have limits on bytes, boxes and depth.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _WALKERS = {
 def read_records(data: bytes, image_format: str) -> Records:
     """The metadata records. Never raises; from a damaged container, returns what was read before the damage.
 
-    BMP keeps none of these records. A TIFF file is one TIFF structure, the same as an EXIF block is.
+    BMP has no metadata records. A TIFF file is a TIFF structure like an EXIF block.
     """
     if image_format == "TIFF":
         return Records(exif=[data])

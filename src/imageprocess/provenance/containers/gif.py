@@ -1,4 +1,4 @@
-"""GIF: extensions (GIF89a, appendix B): comments, XMP (XMP specification, part 3) and C2PA's application block."""
+"""GIF extensions (GIF89a, appendix B): comments, XMP (XMP specification, part 3) and C2PA's application block."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ def walk_gif(data: bytes) -> Records:
                 at = _read_extension(data, at, records)
             else:  # 0x3B, the trailer, or damage
                 break
-    except IndexError:  # cut off
+    except IndexError:  # truncated
         pass
     return records
 
 
 def _read_extension(data: bytes, at: int, records: Records) -> int:
-    """Keep what the extension at `at` says; returns the offset behind it."""
+    """Store the content of the extension at offset `at`. Returns the offset of its end."""
     label, start = data[at + 1], at + 2
     end = _skip(data, start)
     if label == _COMMENT:
-        records.add_text("GIF comment", "GIF:comment", _joined(data, start, end))
+        records.add_text("GIF comment", "GIF:comment", _join_sub_blocks(data, start, end))
     elif label == _APPLICATION and data[start] == 11:
         name, body = data[start + 1 : start + 12], start + 12
-        if name == _XMP:  # written as it is, with a trailer that ends any walk over sub-blocks
+        if name == _XMP:  # not in sub-blocks, but with a trailer that ends any chain of sub-blocks
             records.add_xmp(data[body : max(body, end - 258)][:MAX_RECORD_BYTES])
         elif name == _C2PA:
-            records.manifest_store = records.manifest_store or _joined(data, body, end)
+            records.manifest_store = records.manifest_store or _join_sub_blocks(data, body, end)
     return end
 
 
@@ -45,13 +45,13 @@ def _palette_bytes(flags: int) -> int:
 
 
 def _skip(data: bytes, at: int) -> int:
-    """The offset behind a chain of sub-blocks. Raises IndexError where it is cut off."""
+    """The offset of the end of a chain of sub-blocks. Raises IndexError if it is truncated."""
     while data[at]:
         at += 1 + data[at]
     return at + 1
 
 
-def _joined(data: bytes, at: int, end: int) -> bytes:
+def _join_sub_blocks(data: bytes, at: int, end: int) -> bytes:
     parts = []
     size = 0
     while at < end and data[at] and size < MAX_RECORD_BYTES:

@@ -1,15 +1,15 @@
-"""AVIF and HEIC: ISO base media file format boxes (ISO/IEC 14496-12), metadata items through iinf and iloc."""
+"""AVIF and HEIC: boxes of the ISO base media file format (ISO/IEC 14496-12), and metadata items by iinf and iloc."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .records import MAX_PARTS, Records, capped
+from .records import MAX_PARTS, Records, slice_record
 
 _C2PA_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 _XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
-_MAX_ITEMS = 4_096  # a tiled HEIC of a large sensor has some hundreds
+_MAX_ITEMS = 4_096  # a tiled HEIC of a large sensor has several hundred
 _XMP_MIME = b"application/rdf+xml"
 
 
@@ -21,12 +21,12 @@ def walk_isobmff(data: bytes) -> Records:
         elif kind == b"uuid" and data[start : start + 16] == _C2PA_UUID:
             records.manifest_store = records.manifest_store or _c2pa_box(data, start + 16, end)
         elif kind == b"uuid" and data[start : start + 16] == _XMP_UUID:
-            records.add_xmp(capped(data, start + 16, end - start - 16))
+            records.add_xmp(slice_record(data, start + 16, end - start - 16))
     return records
 
 
 def walk_boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """(type, where its body starts, where it ends) of each box between `start` and `end`."""
+    """(type, start of the body, end) of each box between the offsets `start` and `end`."""
     for _ in range(MAX_PARTS):
         if start + 8 > end:
             return
@@ -47,7 +47,7 @@ def _c2pa_box(data: bytes, start: int, end: int) -> bytes | None:
     if not zero or purpose != b"manifest":
         return None
     store = start + 4 + len(purpose) + 1 + 8
-    return capped(data, store, end - store)
+    return slice_record(data, store, end - store)
 
 
 @dataclass(slots=True)
@@ -67,7 +67,7 @@ def _read_meta(data: bytes, start: int, end: int, records: Records) -> None:
         if item is None or method > 1:
             continue
         base = idat[0] if method == 1 else 0
-        payload = b"".join(capped(data, base + offset, size) or b"" for offset, size in extents)
+        payload = b"".join(slice_record(data, base + offset, size) or b"" for offset, size in extents)
         if item.kind == b"Exif" and len(payload) > 4:
             # A 32-bit offset to the TIFF header comes first.
             records.add_exif(payload[4 + int.from_bytes(payload[:4], "big") :])
@@ -76,7 +76,7 @@ def _read_meta(data: bytes, start: int, end: int, records: Records) -> None:
 
 
 def _item_infos(data: bytes, start: int, end: int) -> dict[int, _Item]:
-    """Item id -> its type, from the `infe` boxes (versions 2 and 3; older ones name no type)."""
+    """Item id -> its type, from the `infe` boxes (versions 2 and 3; older ones have no type)."""
     items: dict[int, _Item] = {}
     count_size = 2 if data[start : start + 1] == b"\0" else 4
     for kind, at, stop in walk_boxes(data, start + 4 + count_size, end):
@@ -116,7 +116,7 @@ def _item_locations(data: bytes, start: int, end: int) -> Iterator[tuple[int, in
 
 @dataclass(slots=True)
 class _Reader:
-    """Big-endian numbers, one after the other. Past the end it gives zeros; its user checks `at`."""
+    """Reads consecutive big-endian numbers. Beyond the end they are 0; the caller checks `at`."""
 
     data: bytes
     at: int

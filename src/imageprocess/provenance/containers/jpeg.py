@@ -1,6 +1,6 @@
-"""JPEG: marker segments from SOI to the first scan (ITU-T T.81, Annex B), and Samsung's trailer behind EOI.
+"""JPEG: marker segments from SOI to the first scan (ITU-T T.81, Annex B), and Samsung's trailer after EOI.
 
-What comes after the first SOS is entropy-coded; XMP, EXIF and C2PA are required to come before it.
+Data after the first SOS is entropy-coded; XMP, EXIF and C2PA must precede it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from .records import EXIF_PREFIX, MAX_PARTS, MAX_RECORD_BYTES, Records, is_utf8
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"
 _PHOTOSHOP = b"Photoshop 3.0\0"
-_STANDALONE = {0x01, *range(0xD0, 0xD9)}  # TEM, RSTn and SOI carry no length
+_STANDALONE = {0x01, *range(0xD0, 0xD9)}  # TEM, RSTn and SOI have no length
 _SOS, _EOI, _COM = 0xDA, 0xD9, 0xFE
 _MAX_APP_TEXT_BYTES = 65_536
 _MAX_TRAILER_ENTRIES = 64
@@ -20,7 +20,7 @@ _MAX_TRAILER_ENTRIES = 64
 
 def walk_jpeg(data: bytes) -> Records:
     records = Records()
-    jumbf: dict[int, list[bytes]] = defaultdict(list)  # box instance -> pieces, in the file's order
+    jumbf: dict[int, list[bytes]] = defaultdict(list)  # box instance -> pieces, in file order
     extended: dict[bytes, list[tuple[int, bytes]]] = defaultdict(list)  # GUID -> (offset, piece)
     jumbf_bytes = 0
     for marker, body in _segments(data):
@@ -71,7 +71,7 @@ def _segments(data: bytes) -> list[tuple[int, bytes]]:
 
 
 def _is_text(body: bytes) -> bool:
-    """Whether an application segment that no standard names holds JSON, as GB 45438's label does."""
+    """Whether an application segment that no standard defines contains JSON, as the label of GB 45438 does."""
     head = body[:64].lstrip()
     json = head.removeprefix(b"AIGC").lstrip(b"\0: \n\r\t")
     return len(body) <= _MAX_APP_TEXT_BYTES and json[:1] == b"{" and is_utf8(body)
@@ -93,8 +93,8 @@ def photoshop_iptc(blocks: bytes) -> bytes | None:
 
 
 def _join_jumbf(instances: dict[int, list[bytes]]) -> bytes | None:
-    """The C2PA superbox out of its APP11 pieces (ISO/IEC 19566-5, Annex D): each begins JP, instance, sequence
-    number, then the superbox's length and type, repeated in every piece but kept once."""
+    """The C2PA superbox, joined from its APP11 segments (ISO/IEC 19566-5, Annex D). Each begins with JP, instance,
+    sequence number, then length and type of the superbox, which are repeated in every segment and used once."""
     for pieces in instances.values():
         first = pieces[0][8:]
         header = 16 if first[:4] == b"\0\0\0\1" else 8
@@ -111,8 +111,8 @@ def is_c2pa_store(box: bytes) -> bool:
 
 
 def _read_samsung_trailer(data: bytes, records: Records) -> None:
-    """Samsung's SEF trailer, read from the file's end: directory SEFH ... size SEFT, entries that point back from SEFH
-    (ExifTool, Samsung.pm, ProcessSamsungTrailer)."""
+    """Samsung's SEF trailer, read from the end of the file: a directory SEFH ... size SEFT, whose entries have offsets
+    backwards from SEFH (ExifTool, Samsung.pm, ProcessSamsungTrailer)."""
     if data[-4:] != b"SEFT":
         return
     size = int.from_bytes(data[-8:-4], "little")

@@ -1,8 +1,8 @@
-"""WebP: RIFF chunks within the size that the file's own header states."""
+"""WebP: RIFF chunks within the size given in the file's header."""
 
 from __future__ import annotations
 
-from .records import MAX_PARTS, Records, capped
+from .records import MAX_PARTS, Records, slice_record
 
 
 def walk_webp(data: bytes) -> Records:
@@ -17,10 +17,10 @@ def walk_webp(data: bytes) -> Records:
         if at + 8 + size > end:
             break
         if kind == b"EXIF":
-            records.add_exif(capped(data, at + 8, size))
+            records.add_exif(slice_record(data, at + 8, size))
         elif kind == b"XMP ":
-            records.add_xmp(capped(data, at + 8, size))
+            records.add_xmp(slice_record(data, at + 8, size))
         elif kind == b"C2PA":
-            records.manifest_store = records.manifest_store or capped(data, at + 8, size)
+            records.manifest_store = records.manifest_store or slice_record(data, at + 8, size)
         at += 8 + size + size % 2
     return records

@@ -1,5 +1,5 @@
-"""What a generator of pictures wrote about its work: prompt, seed, sampler, model. Each record is known by its
-structure, never by a word that occurs somewhere, and is found in whatever text of the file holds it."""
+"""Reads the records of image generators: prompt, seed, sampler, model. A record is recognised by its structure, never
+by a word that merely occurs somewhere, in any text of the file."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ __all__ = ["read_generators"]
 
 
 def read_generators(texts: Texts, facts: ImageFacts) -> tuple[list[Evidence], set[str]]:
-    """The evidence, and the names of texts by which a generator was recognised: what stands there is no camera's."""
+    """The evidence, and the names of texts by which a generator was recognised, which do not describe a camera."""
     generations, names = read_tools(texts)
-    a1111 = next((found for found in (read_a1111(text.text) for text in texts.all) if found), None)
+    a1111 = next((record for record in (read_a1111(text.text) for text in texts.all) if record), None)
     if a1111 and not any(_is_same(a1111, other) for other in generations):
         generations.insert(0, a1111)
     graph = read_comfyui(texts.documents, facts)
     if graph:
         generations.append(graph)
-    return [to_evidence(found, facts) for found in generations], names
+    return [to_evidence(generation, facts) for generation in generations], names
 
 
 def _is_same(a1111: Generation, other: Generation) -> bool:
-    """Some tools write their record twice, once in the form that the web UI's readers know."""
+    """Some tools write their record twice, once in the format of AUTOMATIC1111's web UI."""
     return other.seed is not None and a1111.seed == other.seed

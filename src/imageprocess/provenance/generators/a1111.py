@@ -13,21 +13,22 @@ import re
 
 from .generation import Generation, How
 
-_SETTINGS_IN_A_LINE = re.compile(r"(?:^|[\r\n])[ \t]*Steps: ?\d")
+_SETTINGS_LINE = re.compile(r"(?:^|[\r\n])[ \t]*Steps: ?\d")
 _SETTINGS_ANYWHERE = re.compile(r"(?<![A-Za-z])Steps: ?\d+, ")
-# Some programs write one setting a line, with or without a comma behind it.
+# Some programs write one setting per line, with or without a comma at the end.
 _NEXT_SETTING = re.compile(r",?[ \t]{0,40}[\r\n]{1,20}[ \t]{0,40}(?=[A-Z][\w ]{0,40}: )")
 _NEGATIVE = "Negative prompt:"
-_SIBLINGS = {"sampler", "seed", "cfg scale", "model", "model hash"}
+_RELATED = {"sampler", "seed", "cfg scale", "model", "model hash"}
 _NUMBERS, _NAMES, _NUMBER = {"seed", "cfg scale"}, {"model", "model hash"}, re.compile(r"-?\d")
-_MAX_SETTINGS = 100_000  # characters of settings that are read
-_MIN_ON_ONE_LINE = 3  # siblings, where no line break sets the settings apart
-# A second pass over the program's own first picture: of the web UI's today, of 2022's, of SD.Next's.
+_MAX_SETTINGS = 100_000  # characters of settings
+_MIN_ON_ONE_LINE = 3  # related settings that are required if no line break precedes the settings
+# A second pass over the program's own first image: names of the web UI now, of 2022, and of SD.Next.
 _SECOND_PASS = re.compile(r"^(hires |first pass size|refine|second pass)", re.I)
 _INPUT_PICTURE = re.compile(r"^(mask blur|masked content|inpaint area|init(ial)? image|init size)", re.I)
 
 
 def read_a1111(text: str | None) -> Generation | None:
+    """The record in `text`, or None."""
     if not text or "Steps:" not in text:
         return None
     parts = _split(text.strip())
@@ -49,37 +50,38 @@ def read_a1111(text: str | None) -> Generation | None:
 
 
 def _split(text: str) -> tuple[str, dict[str, str]] | None:
-    """What stands before the settings, and the settings."""
-    lines = list(_SETTINGS_IN_A_LINE.finditer(text))
+    """The text before the settings, and the settings; None if there are none."""
+    lines = list(_SETTINGS_LINE.finditer(text))
     anywhere = list(_SETTINGS_ANYWHERE.finditer(text))
-    for matches, least in ((lines, 1), (anywhere, _MIN_ON_ONE_LINE)):
+    for matches, minimum in ((lines, 1), (anywhere, _MIN_ON_ONE_LINE)):
         if matches:
             at = matches[-1].start()
             one_line = " ".join(_NEXT_SETTING.sub(", ", text[at : at + _MAX_SETTINGS]).splitlines())
             settings = parse_settings(one_line.strip())
-            if _siblings(settings) >= least:
+            if _count_related(settings) >= minimum:
                 return text[:at], settings
     return None
 
 
-def _siblings(settings: dict[str, str]) -> int:
-    """How many other settings of a sampler there are; a pedometer counts steps too, and its model has a name."""
-    lowered = {name.lower(): value for name, value in settings.items()}
+def _count_related(settings: dict[str, str]) -> int:
+    """Number of other settings of a sampler. Names of models alone do not count: a pedometer has steps and a model
+    too."""
+    by_name = {name.lower(): value for name, value in settings.items()}
     present = {
-        name for name in _SIBLINGS & lowered.keys() if name not in _NUMBERS or _NUMBER.match(lowered[name])
+        name for name in _RELATED & by_name.keys() if name not in _NUMBERS or _NUMBER.match(by_name[name])
     }
     return len(present) if present - _NAMES else 0
 
 
 def _how(fields: dict[str, str]) -> How:
-    """A denoising strength without a second pass is img2img's: the work began with an input picture. A strength of
-    0 edits nothing: the web UI's API writes it for pictures made from text."""
+    """A denoising strength without a second pass is that of img2img, which starts from an input image. A strength of 0
+    does not edit: the API of the web UI writes it for images made from text."""
     operation = fields.get("operations", "").split(";")[0].strip()
     if any(_INPUT_PICTURE.match(name) for name in fields) or operation in ("img2img", "inpaint"):
         return "edited"
     if operation or any(_SECOND_PASS.match(name) for name in fields):
         return "made"
-    if "seed mode" in fields:  # Draw Things calls it strength; 1 begins from noise
+    if "seed mode" in fields:  # Draw Things calls it strength; 1 starts from noise
         return "edited" if _number(fields.get("strength")) < 1 else "made"
     return "edited" if _number(fields.get("denoising strength", "0")) > 0 else "made"
 
@@ -92,7 +94,7 @@ def _number(text: str | None) -> float:
 
 
 def parse_settings(line: str) -> dict[str, str]:
-    """ "A: 1, B: "x, y", C: {..}" -> its pairs. Commas inside quotes or brackets do not part."""
+    """ "A: 1, B: "x, y", C: {..}" -> its pairs. Commas inside quotes or brackets do not separate."""
     pairs: dict[str, str] = {}
     depth, quoted, start = 0, False, 0
     for at, char in enumerate(line + ","):

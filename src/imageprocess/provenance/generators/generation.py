@@ -1,4 +1,4 @@
-"""What a generator wrote about one picture, and how that becomes evidence."""
+"""The record of a generator on one image, and its conversion to evidence."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any, Literal
 from ...types import Evidence, ImageFacts, PointsTo
 from ..statements import evidence, printable
 
-# What the record itself says: the picture was generated; an input picture was edited; or it does not tell.
+# According to the record, the image was generated, or an input image was edited; or the record does not say.
 How = Literal["made", "edited", "unclear"]
 _POINTS_TO: dict[How, PointsTo] = {"made": "ai", "edited": "ai_edited", "unclear": "nothing"}
 
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One generator's record. Texts as written; None where the record does not say."""
+    """The record of a generator. Texts are verbatim; None if the record does not have them."""
 
     generator: str
     how: How = "made"
@@ -27,13 +27,11 @@ class Generation:
     model: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     size: tuple[int, int] | None = None  # (width, height) that the record describes
-    resized: bool = (
-        False  # the record has steps after generation that may change the size, not the proportions
-    )
+    resized: bool = False  # whether steps after generation may have changed the size, but not the proportions
 
 
 def to_evidence(generation: Generation, facts: ImageFacts) -> Evidence:
-    """A record whose own picture size contradicts the file's pixels may belong to another picture: it says nothing."""
+    """A record whose image size contradicts that of the file may belong to another image: it points to nothing."""
     described = "x".join(map(str, generation.size)) if generation.size else None
     name = printable(generation.generator, 80)
     how = generation.how
@@ -74,9 +72,9 @@ def to_evidence(generation: Generation, facts: ImageFacts) -> Evidence:
 
 
 def size_fits(size: tuple[int, int], resized: bool, facts: ImageFacts) -> bool:
-    """Whether the pixels can be the picture described: the same size, or with resizing steps the same proportions.
+    """Whether an image of this size fits the record: the same size, or with resizing steps the same proportions.
 
-    Latents come in steps of 8 pixels, so sides may be off by up to 8, scaled with the picture.
+    Latents have steps of 8 pixels, so sides may differ by up to 8 pixels, scaled with the image.
     """
     width, height = size
     if not resized:
@@ -86,7 +84,7 @@ def size_fits(size: tuple[int, int], resized: bool, facts: ImageFacts) -> bool:
 
 
 def text_of(value: Any) -> str | None:
-    """`value` when it is text, a number's digits, or None."""
+    """`value` if it is a non-empty text, a number as text, or None."""
     if isinstance(value, str):
         return value or None
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -94,8 +92,8 @@ def text_of(value: Any) -> str | None:
     return None
 
 
-def scalars(record: Mapping[str, Any], leave_out: frozenset[str] = frozenset()) -> dict[str, Any]:
-    """The record's plain values, for showing."""
+def scalars(record: Mapping[str, Any], exclude: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """The texts and numbers of the record, for display."""
     return {
-        k: v for k, v in record.items() if k not in leave_out and isinstance(v, str | int | float) and v != ""
+        k: v for k, v in record.items() if k not in exclude and isinstance(v, str | int | float) and v != ""
     }

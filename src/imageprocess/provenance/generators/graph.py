@@ -1,5 +1,5 @@
-"""ComfyUI's two records as one kind of graph: `prompt`, which ran (node id -> class_type, inputs), and `workflow`, the
-editor's view, with its subgraphs laid out."""
+"""Reads both records of ComfyUI as the same kind of graph: `prompt`, which was executed (node id -> class_type,
+inputs), and `workflow`, the editor's view, with its subgraphs expanded."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ class Node:
     inputs: dict[str, Any] = field(default_factory=dict)
 
     def links(self) -> Iterator[tuple[str, str]]:
-        """(input's name, id of the node it comes from)"""
+        """(name of the input, id of the node that it comes from)"""
         for name, value in self.inputs.items():
-            if isinstance(value, list) and len(value) == 2 and _plain(value[0]):
+            if isinstance(value, list) and len(value) == 2 and _is_id(value[0]):
                 yield name, str(value[0])
 
 
 Graph = dict[str, Node]
 
 
-def ran_graph(record: Any) -> Graph:
-    """The `prompt` record; empty unless most of its entries are nodes that name their class. Some writers put entries
-    of their own beside the nodes."""
+def read_prompt(record: Any) -> Graph:
+    """The graph of a `prompt` record; empty unless most entries are nodes with a class. Some writers add other
+    entries."""
     if not isinstance(record, dict) or not 0 < len(record) <= _MAX_NODES:
         return {}
     graph = {}
@@ -40,36 +40,39 @@ def ran_graph(record: Any) -> Graph:
     return graph if 2 * len(graph) > len(record) else {}
 
 
-def drawn_graph(record: Any) -> Graph:
-    """The `workflow` record: links are numbered there, widgets have no names."""
+def read_workflow(record: Any) -> Graph:
+    """The graph of a `workflow` record, in which links are numbered and widgets have no names."""
     if not isinstance(record, dict) or not isinstance(record.get("nodes"), list):
         return {}
     if any(isinstance(node.get("data"), dict) for node in _dicts(record["nodes"])):
-        return {}  # another editor's: InvokeAI's nodes keep what they do in `data`
+        return {}  # of another editor: nodes of InvokeAI have their content in `data`
     definitions = record.get("definitions")
     subgraphs = definitions.get("subgraphs") if isinstance(definitions, dict) else None
-    known = {one["id"]: one for one in _dicts(subgraphs) if isinstance(one.get("id"), str)}
+    by_id = {
+        subgraph["id"]: subgraph for subgraph in _dicts(subgraphs) if isinstance(subgraph.get("id"), str)
+    }
     graph: Graph = {}
-    _lay_out(record, "", _Known(known), graph, {}, 0)
+    _expand(record, "", _Subgraphs(by_id), graph, {}, 0)
     return graph if len(graph) <= _MAX_NODES else {}
 
 
 @dataclass(slots=True)
-class _Known:
-    subgraphs: dict[str, dict[str, Any]]
-    laid_out: int = 0
+class _Subgraphs:
+    by_id: dict[str, dict[str, Any]]
+    expanded: int = 0  # number of expansions so far
 
 
-def _lay_out(
+def _expand(
     view: dict[str, Any],
     prefix: str,
-    known: _Known,
+    subgraphs: _Subgraphs,
     graph: Graph,
     outer: dict[int, list[Any]],
     depth: int,
 ) -> dict[int, list[Any]]:
-    """Put a view's nodes into `graph`. `outer`: what feeds its inputs. Returns what its outputs are fed by."""
-    origins: dict[Any, list[Any]] = {}  # link -> [node's id, slot]
+    """Add the nodes of a view to `graph`. `outer`: sources of its inputs by slot. Returns the sources of its
+    outputs."""
+    origins: dict[Any, list[Any]] = {}  # link -> [id of the node, slot]
     nested: dict[str, dict[int, list[Any]]] = {}
     ends = {
         end.get("id"): side for side in ("inputNode", "outputNode") if isinstance(end := view.get(side), dict)
@@ -87,30 +90,31 @@ def _lay_out(
             continue
         key = f"{prefix}{node.get('id')}"
         inputs = _inputs(node, origins)
-        if node["type"] in known.subgraphs and depth < _MAX_NESTING:
-            known.laid_out += 1
-            if known.laid_out > _MAX_NODES:  # subgraphs of nothing but subgraphs
+        if node["type"] in subgraphs.by_id and depth < _MAX_NESTING:
+            subgraphs.expanded += 1
+            if subgraphs.expanded > _MAX_NODES:  # subgraphs that contain only subgraphs
                 continue
-            fed = {i: value for i, value in enumerate(inputs.values()) if isinstance(value, list)}
-            nested[key] = _lay_out(known.subgraphs[node["type"]], f"{key}:", known, graph, fed, depth + 1)
+            linked = {i: value for i, value in enumerate(inputs.values()) if isinstance(value, list)}
+            subgraph = subgraphs.by_id[node["type"]]
+            nested[key] = _expand(subgraph, f"{key}:", subgraphs, graph, linked, depth + 1)
         else:
             graph[key] = Node(node["type"], inputs)
     if nested:
-        _bridge(graph, nested, prefix)
+        _resolve_links(graph, nested, prefix)
     return {
-        slot: _bridged(origins[number], nested)
+        slot: _resolve(origins[number], nested)
         for number, _, _, target, slot in links
         if ends.get(target) == "outputNode" and number in origins
     }
 
 
 def _inputs(node: dict[str, Any], origins: dict[Any, list[Any]]) -> dict[str, Any]:
-    """What is linked to the node; the names of its widgets, whose values are not told apart; and of well-known nodes
-    the values that matter."""
+    """The links of the node; the names of its widgets, whose values cannot be assigned to names; and the relevant
+    values of well-known nodes."""
     inputs: dict[str, Any] = {}
     for slot in _dicts(node.get("inputs")):
         link = slot.get("link")
-        if _plain(link) and link in origins:
+        if _is_id(link) and link in origins:
             inputs[str(slot.get("name"))] = origins[link]
         else:
             inputs[str(slot.get("name"))] = None
@@ -130,16 +134,16 @@ def _inputs(node: dict[str, Any], origins: dict[Any, list[Any]]) -> dict[str, An
     return inputs
 
 
-def _bridge(graph: Graph, nested: dict[str, dict[int, list[Any]]], prefix: str) -> None:
-    """Links to a subgraph lead to the node inside that feeds its output."""
+def _resolve_links(graph: Graph, nested: dict[str, dict[int, list[Any]]], prefix: str) -> None:
+    """Redirect links to a subgraph to the node inside it that is the source of its output."""
     for key, node in graph.items():
         if key.startswith(prefix):
             for name, value in node.inputs.items():
                 if isinstance(value, list) and len(value) == 2:
-                    node.inputs[name] = _bridged(value, nested)
+                    node.inputs[name] = _resolve(value, nested)
 
 
-def _bridged(origin: list[Any], nested: dict[str, dict[int, list[Any]]]) -> list[Any]:
+def _resolve(origin: list[Any], nested: dict[str, dict[int, list[Any]]]) -> list[Any]:
     for _ in range(_MAX_NESTING):
         inside = nested.get(str(origin[0]), {}).get(origin[1])
         if inside is None:
@@ -149,29 +153,29 @@ def _bridged(origin: list[Any], nested: dict[str, dict[int, list[Any]]]) -> list
 
 
 def _link(link: Any) -> tuple[Any, Any, Any, Any, Any] | None:
-    """(number, from node, from slot, to node, to slot), in either of the two ways that a link is written."""
-    if isinstance(link, list) and len(link) >= 5 and all(map(_plain, link[:5])):
+    """(number, from node, from slot, to node, to slot) of a link, which is a list or a dict in the record."""
+    if isinstance(link, list) and len(link) >= 5 and all(map(_is_id, link[:5])):
         return (link[0], link[1], link[2], link[3], link[4])
     if isinstance(link, dict):
         values = [link.get(key) for key in ("id", "origin_id", "origin_slot", "target_id", "target_slot")]
-        if all(map(_plain, values)):
+        if all(map(_is_id, values)):
             return (values[0], values[1], values[2], values[3], values[4])
     return None
 
 
 def walk_back(graph: Graph, starts: Iterable[str], follows: Callable[[str], bool]) -> list[str]:
-    """Ids of `starts` and of all that leads to them by inputs that `follows` accepts, the nearest first."""
-    seen: dict[str, None] = {}
+    """Ids of `starts` and of all nodes that lead to them by inputs that `follows` accepts, the nearest first."""
+    visited: dict[str, None] = {}
     queue = list(starts)
     for node_id in queue:
-        if node_id in seen or node_id not in graph:
+        if node_id in visited or node_id not in graph:
             continue
-        seen[node_id] = None
+        visited[node_id] = None
         queue += [source for name, source in graph[node_id].links() if follows(name)]
-    return list(seen)
+    return list(visited)
 
 
-def _plain(value: Any) -> bool:
+def _is_id(value: Any) -> bool:
     return isinstance(value, int | str)
 
 

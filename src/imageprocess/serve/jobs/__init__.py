@@ -1,3 +1,3 @@
-"""POST /v1/jobs: many pictures in one order, looked at while nobody waits. Kept by one process, in files without a
-name: nothing of it is left when that process ends, however it ends.
+"""POST /v1/jobs: batch jobs of many images, analysed asynchronously. A job exists in one process and stores its data in
+unnamed temporary files, so that nothing of it remains when that process ends, however it ends.
 """

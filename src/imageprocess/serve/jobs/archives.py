@@ -1,4 +1,4 @@
-"""An archive in a spool -> its pictures, taken apart by unpacker.py in a process of its own."""
+"""Reads the images of an archive in a spool. unpacker.py unpacks it in a separate process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
-from ...detector import failed
+from ...detector import error_result
 from ...errors import TooLargeError
 from ...types import Result, Source
 from ..pool import confined_environment
@@ -26,8 +26,8 @@ class DamageError(Exception):
 
 
 async def count_pictures(spool: Spool, *, max_bytes: int, max_files: int, max_total: int) -> int:
-    """How many pictures the archive holds. Raises ProblemError where they are none, too many or too large together, or
-    where it is damaged."""
+    """The number of images in the archive. Raises ProblemError if there are none, too many, or too many bytes in total,
+    or if the archive is damaged."""
     count = total = 0
     try:
         async with aclosing(_members(spool, max_bytes, with_data=False)) as members:
@@ -47,13 +47,13 @@ async def count_pictures(spool: Spool, *, max_bytes: int, max_files: int, max_to
 
 
 async def read_pictures(spool: Spool, *, max_bytes: int) -> AsyncGenerator[Source | Result, None]:
-    """Its pictures; a Result is one that failed already. Raises DamageError."""
+    """The images of the archive; a Result stands for one that is too large. Raises DamageError."""
     async with aclosing(_members(spool, max_bytes, with_data=True)) as members:
         async for header, data in members:
             name = header["name"]
             if header["is_too_large"]:
                 message = f"{name}: {header['size']:,} bytes; the limit is {max_bytes:,}"
-                yield failed(name, TooLargeError(message))
+                yield error_result(name, TooLargeError(message))
             else:
                 yield Source(name, data)
 

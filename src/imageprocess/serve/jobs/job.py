@@ -1,4 +1,4 @@
-"""One job: what was asked, how far it is, and its records."""
+"""One batch job: its options, its progress and its records."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Format = Literal["jsonl", "csv"]
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """`key`: the name of the key that the job was sent with; who has another sees nothing of it."""
+    """The client that created a job. `key`: the name of its key; clients with another key cannot see the job."""
 
     key: str | None
-    host: str | None  # for rates alone
+    host: str | None  # used only for rate limits
 
     @property
     def subject(self) -> tuple[str, str | None]:
-        """Who is counted as one."""
+        """The identity for limits per client."""
         return ("key", self.key) if self.key else ("address", self.host)
 
 
@@ -55,13 +55,15 @@ class Job:
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
     ended: datetime | None = None
     lifetime_s: float = 0.0
-    gone: asyncio.Event = field(default_factory=asyncio.Event)  # cancelled, or forgotten
+    deleted: asyncio.Event = field(
+        default_factory=asyncio.Event
+    )  # set when the job is cancelled or has expired
 
     async def begin(self) -> None:
         await self.rows["csv"].append(csv_header().encode())
 
     async def add(self, record: dict[str, Any]) -> None:
-        """Both formats are written now, so that nobody who asks for results makes the service parse them."""
+        """Append a record in both formats, so that requests for results need no conversion."""
         await self.rows["jsonl"].append(json.dumps(record, ensure_ascii=False).encode() + b"\n")
         await self.rows["csv"].append(record_to_csv_row(record).encode())
         self.done += 1
@@ -73,13 +75,13 @@ class Job:
 
     def end(self, state: State) -> None:
         self.state, self.ended = state, datetime.now(UTC)
-        self.upload.spool.close()  # its pictures are not needed any more
+        self.upload.spool.close()  # the images are no longer needed
 
-    async def has_left(self) -> bool:
-        return self.gone.is_set()
+    async def is_abandoned(self) -> bool:
+        return self.deleted.is_set()
 
-    def told(self) -> dict[str, Any]:
-        """As GET /v1/jobs/{id} tells it: no names, no address of the webhook."""
+    def to_dict(self) -> dict[str, Any]:
+        """The response of GET /v1/jobs/{id}: without names and without the URL of the webhook."""
         expires = self.ended + timedelta(seconds=self.lifetime_s) if self.ended else None
         return {
             "id": self.id,

@@ -42,11 +42,11 @@ def _owner(request: Request) -> Owner:
     return Owner(request.state.key, subject(host))
 
 
-def _found(request: Request, job_id: str) -> Job:
+def _find_job(request: Request, job_id: str) -> Job:
     return _jobs(request).find(job_id, _owner(request))
 
 
-Found = Annotated[Job, Depends(_found)]
+RequestedJob = Annotated[Job, Depends(_find_job)]
 
 
 @routes.post(
@@ -82,14 +82,14 @@ async def create(
         await discard(request)
         raise
     request.state.facts["pictures"] = upload.total
-    return JSONResponse(job.told(), 202, headers={"Location": f"/v1/jobs/{job.id}"})
+    return JSONResponse(job.to_dict(), 202, headers={"Location": f"/v1/jobs/{job.id}"})
 
 
 # The first of three routes handles both methods, so that a 405 lists both; the other two are documented.
 @routes.api_route(
     "/v1/jobs/{job_id}", methods=["GET", "DELETE"], include_in_schema=False, dependencies=[Recognised]
 )
-async def show_or_delete(request: Request, job: Found) -> Response:
+async def show_or_delete(request: Request, job: RequestedJob) -> Response:
     return await delete(request, job) if request.method == "DELETE" else JSONResponse(await show(job))
 
 
@@ -102,8 +102,8 @@ async def show_or_delete(request: Request, job: Found) -> Response:
         **problems(401, 403, 404, 429),
     },
 )
-async def show(job: Found) -> schemas.Job:
-    return cast(schemas.Job, job.told())
+async def show(job: RequestedJob) -> schemas.Job:
+    return cast(schemas.Job, job.to_dict())
 
 
 @routes.get(
@@ -128,7 +128,7 @@ async def show(job: Found) -> schemas.Job:
         **problems(400, 401, 403, 404, 429),
     },
 )
-async def results(job: Found, format: Annotated[Format, _FORMAT] = "jsonl") -> Response:
+async def results(job: RequestedJob, format: Annotated[Format, _FORMAT] = "jsonl") -> Response:
     """The records available so far; repeat the request while the job's `state` is `running`."""
     name = f'attachment; filename="results.{format}"'
     headers = {"X-Job-State": job.state, "Content-Disposition": name}
@@ -143,7 +143,7 @@ async def results(job: Found, format: Annotated[Format, _FORMAT] = "jsonl") -> R
     dependencies=[Recognised],
     responses=problems(401, 403, 404, 429),
 )
-async def delete(request: Request, job: Found) -> Response:
+async def delete(request: Request, job: RequestedJob) -> Response:
     """Deletes its images and records. An image that is being analysed is finished, and its result discarded."""
     _jobs(request).forget(job)
     return Response(status_code=204)

@@ -1,4 +1,4 @@
-"""Bytes in a temporary file that has no name: gone with the process, and when nobody holds it any more."""
+"""Bytes in an unnamed temporary file, which is freed when it is closed or unreferenced, or the process ends."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import weakref
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-_PIECE_BYTES = 262_144
+_CHUNK_BYTES = 262_144
 
 
 class Spool:
-    """Raises OSError where there is no folder for it, or no room."""
+    """Appends and reads bytes. `folder`: None for the system's folder of temporary files. Raises OSError if the file
+    cannot be created or the disk is full."""
 
     def __init__(self, folder: Path | None) -> None:
-        with tempfile.TemporaryFile(dir=folder, buffering=0) as made:
-            self.fileno = os.dup(made.fileno())
+        with tempfile.TemporaryFile(dir=folder, buffering=0) as temporary:
+            self.fileno = os.dup(temporary.fileno())
         self._close = weakref.finalize(self, os.close, self.fileno)
         self.size = 0
 
@@ -25,24 +26,24 @@ class Spool:
         await asyncio.to_thread(self._append, data)
 
     def _append(self, data: bytes) -> None:
-        left = memoryview(data)
-        while left:
-            written = os.pwrite(self.fileno, left, self.size)
+        remaining = memoryview(data)
+        while remaining:
+            written = os.pwrite(self.fileno, remaining, self.size)
             self.size += written
-            left = left[written:]
+            remaining = remaining[written:]
 
     async def read(self, start: int, size: int) -> bytes:
         return await asyncio.to_thread(os.pread, self.fileno, size, start)
 
     async def stream(self) -> AsyncIterator[bytes]:
-        """What is in it by now."""
-        at, end = 0, self.size
-        while at < end:
-            piece = await self.read(at, min(_PIECE_BYTES, end - at))
-            if not piece:
+        """The content at the time of the call, in chunks."""
+        position, end = 0, self.size
+        while position < end:
+            chunk = await self.read(position, min(_CHUNK_BYTES, end - position))
+            if not chunk:
                 return
-            at += len(piece)
-            yield piece
+            position += len(chunk)
+            yield chunk
 
     def close(self) -> None:
         self._close()

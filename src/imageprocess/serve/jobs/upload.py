@@ -1,4 +1,4 @@
-"""A job's body -> its pictures, kept in one file without a name until they are looked at."""
+"""Receives the body of a job, and stores its images in one unnamed temporary file until they are analysed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastapi import Request
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException
 
-from ...detector import failed
+from ...detector import error_result
 from ...errors import TooLargeError
 from ...sources.archive import HEAD_BYTES, is_archive
 from ...types import Result, Source
@@ -28,7 +28,7 @@ ARCHIVE_TYPES = (
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Where a file of the form lies in the spool."""
+    """The position of a file of the form in the spool, in bytes."""
 
     name: str
     start: int
@@ -37,7 +37,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """`parts` is None where the whole spool is one archive."""
+    """The images of a job. `parts` is None if the whole spool is one archive."""
 
     spool: Spool
     parts: list[Part] | None
@@ -45,7 +45,7 @@ class Upload:
     max_bytes: int  # of one picture
 
     async def pictures(self) -> AsyncGenerator[Source | Result, None]:
-        """In order; a Result is a picture that failed already. Raises archives.DamageError."""
+        """The images in order; a Result stands for one that is too large. Raises archives.DamageError."""
         if self.parts is None:
             async with aclosing(read_pictures(self.spool, max_bytes=self.max_bytes)) as members:
                 async for member in members:
@@ -54,14 +54,14 @@ class Upload:
         for part in self.parts:
             if part.size > self.max_bytes:
                 message = f"{part.name}: {part.size:,} bytes; the limit is {self.max_bytes:,}"
-                yield failed(part.name, TooLargeError(message))
+                yield error_result(part.name, TooLargeError(message))
             else:
                 yield Source(part.name, await self.spool.read(part.start, part.size))
 
 
 async def receive(request: Request) -> Upload:
-    """multipart/form-data with parts named `file`, or an archive as it is. One file that is an archive is unpacked.
-    Raises ProblemError."""
+    """Read a body that is multipart/form-data with parts named `file`, or an archive. A single file that is an archive
+    is unpacked. Raises ProblemError."""
     settings: Settings = request.app.state.settings
     content_type = media_type(request)
     if content_type != "multipart/form-data" and content_type not in ARCHIVE_TYPES:
@@ -75,7 +75,7 @@ async def receive(request: Request) -> Upload:
         return await _fill(request, settings, spool, is_form=content_type == "multipart/form-data")
     except OSError as error:
         spool.close()
-        raise _no_room(error) from error
+        raise _storage_problem(error) from error
     except BaseException:
         spool.close()
         raise
@@ -91,38 +91,38 @@ async def _fill(request: Request, settings: Settings, spool: Spool, *, is_form: 
         parts = await _read_form(request, settings, spool)
         if len(parts) > 1 or not is_archive(await spool.read(parts[0].start, HEAD_BYTES)):
             return Upload(spool, parts, len(parts), settings.max_body_bytes)
-        spool = await _only(spool, parts[0], settings)
+        spool = await _extract_part(spool, parts[0], settings)
     else:
         async for chunk in capped(request, settings.batch_max_bytes):
             await spool.append(chunk)
     return Upload(spool, None, await count_pictures(spool, **limits), settings.max_body_bytes)
 
 
-async def _only(spool: Spool, part: Part, settings: Settings) -> Spool:
-    """The part alone in its spool, as an archive must lie: what a form has beside it is cut off."""
+async def _extract_part(spool: Spool, part: Part, settings: Settings) -> Spool:
+    """A spool that contains only the part, because an archive must fill its spool."""
     if (part.start, part.size) == (0, spool.size):
         return spool
-    alone = _new_spool(settings)
-    for at in range(part.start, part.start + part.size, 1 << 20):
-        await alone.append(await spool.read(at, min(1 << 20, part.start + part.size - at)))
+    extracted = _new_spool(settings)
+    for start in range(part.start, part.start + part.size, 1 << 20):
+        await extracted.append(await spool.read(start, min(1 << 20, part.start + part.size - start)))
     spool.close()
-    return alone
+    return extracted
 
 
 def _new_spool(settings: Settings) -> Spool:
     try:
         return Spool(settings.batch_folder)
     except OSError as error:
-        raise _no_room(error) from error
+        raise _storage_problem(error) from error
 
 
-def _no_room(error: OSError) -> ProblemError:
+def _storage_problem(error: OSError) -> ProblemError:
     detail = f"the job cannot be stored ({error.strerror or error})"
     return ProblemError("no_room", detail, {"Retry-After": "60"})
 
 
-class _Stored(UploadFile):
-    """A part of the form that is being appended to the spool. Parts come one after another."""
+class _SpooledFile(UploadFile):
+    """A file of the form that is being appended to the spool. Files arrive one after another."""
 
     def __init__(self, spool: Spool, filename: str | None, headers: Headers) -> None:
         self._spool = spool
@@ -135,7 +135,7 @@ class _Stored(UploadFile):
         self.part = Part(name_of(self), start, self._spool.size - start)
 
     async def seek(self, offset: int) -> None:
-        """Called when the part is whole."""
+        """Starlette calls this when the part is complete."""
         self.part = self.part or Part(name_of(self), self._spool.size, 0)
 
 
@@ -146,8 +146,8 @@ class _SpooledForm(Form):
         super().on_headers_finished()
         part = self._current_part
         if part.file is not None:
-            part.file.file.close()  # Starlette's own, with nothing in it
-            part.file = _Stored(self.spool, part.file.filename, part.file.headers)
+            part.file.file.close()  # Starlette's own file, still empty
+            part.file = _SpooledFile(self.spool, part.file.filename, part.file.headers)
 
 
 async def _read_form(request: Request, settings: Settings, spool: Spool) -> list[Part]:
@@ -164,7 +164,7 @@ async def _read_form(request: Request, settings: Settings, spool: Spool) -> list
         await discard(request)
         raise ProblemError("malformed", error.message) from error
     parts = [
-        file.part for file in form.getlist("file") if isinstance(file, _Stored) and file.part is not None
+        file.part for file in form.getlist("file") if isinstance(file, _SpooledFile) and file.part is not None
     ]
     if not parts:
         raise ProblemError("malformed", "the form has no part named 'file' that contains a file")

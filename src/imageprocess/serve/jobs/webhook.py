@@ -1,10 +1,10 @@
-"""Telling the end of a job to a host that the operator named, signed as Standard Webhooks (standardwebhooks.com) do:
+"""Notifies a host that the operator allows of the end of a job, signed as in Standard Webhooks (standardwebhooks.com):
 
-    webhook-id          the job's id in this message, the same in every try
-    webhook-timestamp   seconds since 1970 of this try
-    webhook-signature   v1,BASE64 of HMAC-SHA256 over "ID.TIMESTAMP.BODY" under the secret
+    webhook-id          id of the message, the same in every attempt
+    webhook-timestamp   time of this attempt, in seconds since 1970
+    webhook-signature   v1,BASE64 of HMAC-SHA256 over "ID.TIMESTAMP.BODY" with the secret as key
 
-Redirects are not followed. A public host is asked by https and at public addresses alone.
+Redirects are not followed. Public hosts are called only by https and only at public addresses.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Webhooks:
         self._metrics = metrics
 
     def check(self, url: str) -> None:
-        """Raises ProblemError (400) where nothing may be sent to this address."""
+        """Raises ProblemError (400) if this service must not send to `url`."""
         if not self._public and not self._private:
             raise ProblemError("webhook_refused", "webhooks are disabled on this service")
         try:
@@ -54,20 +54,20 @@ class Webhooks:
         except ValueError:
             host = None
         if not host or len(url) > _MAX_URL or parts.username is not None or parts.fragment:
-            raise ProblemError("webhook_refused", "webhook: must be an address like https://HOST/PATH")
+            raise ProblemError("webhook_refused", "webhook: must be a URL such as https://HOST/PATH")
         if host not in self._public | self._private:
             raise ProblemError("webhook_refused", "webhook: this host is not allowed by the service")
         if parts.scheme != "https" and not (parts.scheme == "http" and host in self._private):
             raise ProblemError("webhook_refused", "webhook: must begin with https://")
 
-    async def tell(self, job: Job) -> None:
+    async def send(self, job: Job) -> None:
         """Send until it is accepted, the attempts are used up, or the job is deleted."""
         hook = job.webhook
         if hook is None:
             return
         message = f"msg_{secrets.token_hex(12)}"
         delay_s = self._delay_s
-        while not job.gone.is_set():
+        while not job.deleted.is_set():
             hook.tries += 1
             status = await self._try(hook.url, message, _body(job))
             if 200 <= status < 300:
@@ -77,14 +77,14 @@ class Webhooks:
                 hook.state = "failed"
                 break
             with suppress(TimeoutError):
-                await asyncio.wait_for(job.gone.wait(), delay_s)
+                await asyncio.wait_for(job.deleted.wait(), delay_s)
             delay_s *= 4
         self._metrics.webhooks.labels(hook.state).inc()
         if hook.state == "failed":
             log.warning("webhook delivery failed", extra={"facts": {"tries": hook.tries, "status": status}})
 
     async def _try(self, url: str, message: str, body: bytes) -> int:
-        """The status of the answer; 0 where none came."""
+        """The HTTP status of the response; 0 without a response."""
         stamp = str(int(time.time()))
         headers = {
             "Content-Type": "application/json",
@@ -102,8 +102,9 @@ class Webhooks:
 
 
 def sign(key: bytes, message: str, stamp: str, body: bytes) -> str:
-    signed = f"{message}.{stamp}.".encode() + body
-    return base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
+    """The base64 HMAC-SHA256 of the message, without the prefix `v1,`."""
+    content = f"{message}.{stamp}.".encode() + body
+    return base64.b64encode(hmac.digest(key, content, hashlib.sha256)).decode()
 
 
 def _key(secret: str) -> bytes:
@@ -111,6 +112,6 @@ def _key(secret: str) -> bytes:
 
 
 def _body(job: Job) -> bytes:
-    payload: dict[str, Any] = {key: value for key, value in job.told().items() if key != "webhook"}
-    sent = {"type": f"job.{job.state}", "timestamp": payload["ended"], "data": payload}
-    return json.dumps(sent).encode()
+    payload: dict[str, Any] = {key: value for key, value in job.to_dict().items() if key != "webhook"}
+    content = {"type": f"job.{job.state}", "timestamp": payload["ended"], "data": payload}
+    return json.dumps(content).encode()
