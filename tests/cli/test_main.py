@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from imageprocess import __version__
-from imageprocess.cli import _VERBS, main
+from imageprocess.cli import _COMMANDS, main
 from imageprocess.model import registry
 
 RUN = CliRunner()
@@ -41,11 +41,11 @@ def test_help_lists_installed_commands() -> None:
     output = RUN.invoke(main, ["--help"]).output
     here = {path.stem for path in Path(main.callback.__code__.co_filename).parent.glob("*.py")}
     listed = set(re.findall(r"^  ([a-z]+)  ", output, re.MULTILINE))
-    assert listed == here & set(_VERBS)
+    assert listed == here & set(_COMMANDS)
     assert {"detect", "model"} <= listed
 
 
-@pytest.mark.parametrize("verb", sorted(_VERBS))
+@pytest.mark.parametrize("verb", sorted(_COMMANDS))
 def test_every_command_has_help(verb: str) -> None:
     listed = main.list_commands(None)  # type: ignore[arg-type]
     result = RUN.invoke(main, [verb, "--help"])
