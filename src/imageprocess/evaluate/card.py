@@ -246,14 +246,16 @@ def _sanity(record: Record, model: int, tier: str) -> str:
 
 
 def _training(facts: Record) -> str:
-    """The `training` block of model.json as a table."""
+    """The single values of the `training` block of model.json as a table; nested figures stay in model.json."""
     training = facts.get("training")
     if not training:
         return ""
     rows = []
     for key, value in training.items():
         if isinstance(value, Mapping):
-            rows += [(f"{key}: {name}", str(item)) for name, item in value.items()]
+            rows += [
+                (f"{key}: {name}", str(item)) for name, item in value.items() if not isinstance(item, Mapping)
+            ]
         elif not isinstance(value, list):
             rows.append((key, str(value)))
     return "## Training\n\n" + _table(("", ""), rows)
