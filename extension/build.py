@@ -1,8 +1,9 @@
-"""python extension/build.py OUT [--model NAME|DIR] [--issues ADDRESS]: the browser extension, a folder and a zip for
-each browser.
+"""Build the browser extension: a folder and a zip for each browser.
 
-The package is the static site's private mode (pages, modules, model, runtime: the same files) with this folder's shell
-around it.
+    python extension/build.py OUT [--model NAME|DIR] [--issues ADDRESS]
+
+The package contains the files of the static site's private mode (pages, modules, model, runtime) and the extension's
+own files from this folder.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from imageprocess.web import site
 HERE = Path(__file__).parent
 BROWSERS = ("chromium", "firefox")
 LANGUAGES = ("en", "he")
-_SHELL = ("*.html", "*.css", "*.js", "page/*.js", "icons/*.png", "_locales/*/messages.json")
-# Of the site, what a package has no use for: the pages that present the project, and the service worker.
+_OWN_FILES = ("*.html", "*.css", "*.js", "page/*.js", "icons/*.png", "_locales/*/messages.json")
+# Files of the site that the extension does not need: the pages that present the project, and the service worker.
 _NOT_PACKED = ("index.html", "docs.html", "sw.js", "manifest.webmanifest")
 _NOT_PACKED_FOLDERS = (
     "network/",
@@ -33,7 +34,7 @@ _NOT_PACKED_FOLDERS = (
     "assets/app/",
     "assets/extension.webp",
 )
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # one date for all files: the same content is the same zip
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed date for all files, so that equal content gives an equal zip
 
 
 def contents(browser: str, model: Path, *, issues: str | None = None) -> dict[str, bytes]:
@@ -45,7 +46,7 @@ def contents(browser: str, model: Path, *, issues: str | None = None) -> dict[st
     }
     packed |= {
         path.relative_to(HERE).as_posix(): path.read_bytes()
-        for pattern in _SHELL
+        for pattern in _OWN_FILES
         for path in sorted(HERE.glob(pattern))
     }
     for language in LANGUAGES:
@@ -56,35 +57,37 @@ def contents(browser: str, model: Path, *, issues: str | None = None) -> dict[st
 
 
 def manifest(browser: str) -> dict[str, Any]:
-    """manifest.json with what differs from browser to browser."""
-    told: dict[str, Any] = json.loads((HERE / "manifest.json").read_text(encoding="utf-8"))
-    told["version"] = __version__
+    """The content of manifest.json for `browser`."""
+    content: dict[str, Any] = json.loads((HERE / "manifest.json").read_text(encoding="utf-8"))
+    content["version"] = __version__
     if browser == "chromium":
-        # A service worker starts no workers: the model runs in an offscreen document.
-        told["permissions"] = sorted([*told["permissions"], "offscreen"])
-        told["background"] = {"service_worker": "background.js", "type": "module"}
-        told["minimum_chrome_version"] = "121"
+        # A service worker cannot start workers, so the model runs in an offscreen document.
+        content["permissions"] = sorted([*content["permissions"], "offscreen"])
+        content["background"] = {"service_worker": "background.js", "type": "module"}
+        content["minimum_chrome_version"] = "121"
     else:
-        told["background"] = {"scripts": ["engine.js", "background.js"], "type": "module"}
-        told["browser_specific_settings"] = {
+        content["background"] = {"scripts": ["engine.js", "background.js"], "type": "module"}
+        content["browser_specific_settings"] = {
             "gecko": {
                 "id": "imageprocess@imageprocess.example",
                 "strict_min_version": "140.0",
                 "data_collection_permissions": {"required": ["none"]},
             }
         }
-        told["incognito"] = "spanning"  # Firefox knows no other
-    return told
+        content["incognito"] = "spanning"  # the only mode that Firefox supports
+    return content
 
 
 def _texts(language: str) -> bytes:
-    """The pages' texts and the extension's own, in one file."""
+    """The texts of the pages and of the extension, merged."""
     merged: dict[str, str] = {}
     for path in (site.WEB / f"assets/texts/{language}.json", HERE / f"texts/{language}.json"):
         texts = json.loads(path.read_text(encoding="utf-8"))
-        twice = merged.keys() & texts.keys()
-        if twice:
-            raise click.ClickException(f"{path}: defines texts of the pages anew: {', '.join(sorted(twice))}")
+        duplicates = merged.keys() & texts.keys()
+        if duplicates:
+            raise click.ClickException(
+                f"{path}: these keys are already defined by the pages: {', '.join(sorted(duplicates))}"
+            )
         merged |= texts
     return _json(merged)
 
@@ -113,11 +116,11 @@ def build(out: Path, model: Path, *, issues: str | None = None) -> list[Path]:
 
 @click.command(help="Write the browser extension into OUT: a folder and a zip for each browser.")
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--model", help="A shipped model's name or a model folder; the default is the static site's.")
-@click.option("--issues", help="Where wrong verdicts can be reported: the address of a new issue's form.")
+@click.option("--model", help="Name of a model, or a model folder. Default: as for the static site.")
+@click.option("--issues", help="Address of the form for a new issue, to report wrong verdicts.")
 def main(out: Path, model: str | None, issues: str | None) -> None:
     if not site.has_private_mode():
-        sys.exit("the runtime of the model is not there: run `make web` first (it needs npm)")
+        sys.exit("private mode is not built: run `make web` first (needs npm)")
     try:
         zips = build(out, site.browser_model(model), issues=issues)
     except ModelError as error:

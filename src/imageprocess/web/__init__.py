@@ -1,1 +1,1 @@
-"""The web pages: static files for the service, or for a static site without it."""
+"""The web pages: static files for the service or for a static site."""

@@ -1,5 +1,7 @@
-"""python -m imageprocess.web OUT [--model NAME|DIR] [--issues ADDRESS] [--openapi FILE] [--no-thorough]: write the
-static site, for any file server."""
+"""Write the static site, for any static file server.
+
+python -m imageprocess.web OUT [--model NAME|DIR] [--issues ADDRESS] [--openapi FILE] [--no-thorough]
+"""
 
 from __future__ import annotations
 
@@ -13,15 +15,13 @@ from ..errors import ModelError
 from . import site
 
 
-@click.command(help="Write the static site into OUT: pages, model, and the runtime for browsers.")
+@click.command(help="Write the static site into OUT: pages, model, and the WebAssembly runtime.")
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--model", help="Name of a model, or a model folder.")
 @click.option(
-    "--issues", help="Where wrong verdicts can be reported: the address of a new issue's form, or mailto:..."
+    "--issues", help="Address for reports of wrong verdicts: the form for a new issue, or mailto:..."
 )
-@click.option(
-    "--openapi", type=click.File(encoding="utf-8"), help="OpenAPI document for the page about the API."
-)
+@click.option("--openapi", type=click.File(encoding="utf-8"), help="OpenAPI document for the API page.")
 @click.option(
     "--thorough/--no-thorough",
     default=True,
@@ -31,7 +31,7 @@ def main(out: Path, model: str | None, issues: str | None, openapi: TextIO | Non
     if not site.has_private_mode():
         sys.exit("private mode is not built: run `make web` first (needs npm)")
     try:
-        written = site.build(
+        bytes_written = site.build(
             out,
             site.browser_model(model),
             thorough=site.thorough_model(model) if thorough else None,
@@ -40,7 +40,7 @@ def main(out: Path, model: str | None, issues: str | None, openapi: TextIO | Non
         )
     except ModelError as error:
         sys.exit(str(error))
-    click.echo(f"{out}: {written / 1e6:.1f} MB", err=True)
+    click.echo(f"{out}: {bytes_written / 1e6:.1f} MB", err=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Downloads WebAssembly with npm and copies it to the pages: ONNX Runtime, which runs the model in a browser, and c2pa,
 which verifies signatures of Content Credentials in a browser when the user asks for it.
 
-Run by `make web` and by the build of a wheel, where only the standard library is available.
+Run by `make web` and by the wheel build, in which only the standard library is available.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 ASSETS = Path(__file__).parent / "assets"
-# Folder in assets -> npm package, and the files of it.
+# Folder in assets -> npm package, and the files to copy from it.
 PARTS = {
     "ort": (
         "onnxruntime-web",
@@ -22,8 +22,8 @@ PARTS = {
     ),
     "c2pa": ("@contentauth/c2pa-wasm", ("pkg/c2pa.js", "pkg/c2pa_bg.wasm", "LICENSE")),
 }
-# npm retries after a refused connection or a server error, with these pauses in ms, but not after a 404 or a damaged
-# download: for those the whole command is run again.
+# npm retries after a refused connection or a server error, with these delays in ms, but not after a 404 or a damaged
+# download. In these cases the whole command is run again.
 _RETRIES = ("--fetch-retries=3", "--fetch-retry-mintimeout=1000", "--fetch-retry-factor=2")
 _COMMAND = (
     "ci",
@@ -35,9 +35,8 @@ _COMMAND = (
     *_RETRIES,
 )
 _ATTEMPTS = 2
-_STACK = re.compile(
-    r"at \S+ .*\(|at \S+:\d|\}|\w+: .*,$|type: '"
-)  # a frame of JavaScript's, or a line of the error's fields
+# A JavaScript stack frame, or a line of the error object's fields.
+_STACK = re.compile(r"at \S+ .*\(|at \S+:\d|\}|\w+: .*,$|type: '")
 
 
 def build(root: Path, assets: Path = ASSETS) -> str | None:
@@ -60,6 +59,7 @@ def build(root: Path, assets: Path = ASSETS) -> str | None:
 
 
 def is_complete() -> bool:
+    """Whether all packages have been copied into the assets."""
     return all((ASSETS / name / "runtime.json").is_file() for name in PARTS)
 
 
@@ -73,7 +73,7 @@ def _install(npm: str, root: Path) -> str | None:
 
 
 def _message(stderr: str) -> str:
-    """npm's error message on one line, without the stack trace and the path of the log."""
+    """npm's error message in one line, without the stack trace and the path of the log file."""
     lines = [line.removeprefix("npm error").strip() for line in stderr.splitlines()]
     lines = [line for line in lines if not _STACK.match(line)]
     return "; ".join(

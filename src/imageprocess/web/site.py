@@ -13,24 +13,24 @@ from ..model.spec import load_spec
 from ..provenance.trust import interim_path, path_in_use
 
 WEB = Path(__file__).parent
-RUNTIME = WEB / "assets" / "ort"  # from npm; written by `make web`, never committed
+RUNTIME = WEB / "assets" / "ort"  # copied from npm by `make web`, never committed
 PAGES = ("index.html", "predict.html", "docs.html")
-DRAWN_MODEL = "cnn"  # the network whose blocks the first page draws
+DRAWN_MODEL = "cnn"  # the network that the first page visualises
 # Files that both Python and the pages read.
 _TABLES = {
     "verdict.json": WEB.parent / "verdict.json",
     "tools.json": WEB.parent / "provenance" / "tools.json",
 }
 _MODEL_FILES = ("model.json", "model.onnx")
-_MAX_BYTES = 20_000_000  # of a model that private mode downloads without asking
+_MAX_BYTES = 20_000_000  # of a model that private mode downloads without confirmation
 VERIFIER = WEB / "assets" / "c2pa"  # from npm; downloaded only when the user asks for it
 _VERIFIER_FILES = ("c2pa.js", "c2pa_bg.wasm", "runtime.json")
 _RUNTIME_FILES = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm", "runtime.json")
 
 
 def files(model: Path, thorough: Path | None = None) -> dict[str, Path]:
-    """Address relative to the site's root -> file. `model`: the folder of the model that private mode runs; `thorough`:
-    of the one that it runs on request.
+    """Path relative to the site's root -> file. `model`: the folder of the model for private mode; `thorough`: the
+    folder of the larger model that is used on request.
     """
     paths = {name: WEB / name for name in (*PAGES, "sw.js", "manifest.webmanifest")}
     for path in sorted((WEB / "assets").rglob("*")):
@@ -42,14 +42,14 @@ def files(model: Path, thorough: Path | None = None) -> dict[str, Path]:
         names = (*_MODEL_FILES, "NOTICE")
         paths |= {f"thorough/{name}": thorough / name for name in names if (thorough / name).is_file()}
     drawn = registry.resolve(DRAWN_MODEL)
-    # If both are the same network, the page uses the graph of `model`, so that it is not there twice.
+    # If both are the same network, the page uses the graph of `model`, so that the site does not contain it twice.
     drawn_files = _MODEL_FILES if drawn.resolve() != model.resolve() else ("model.json",)
     return paths | {f"network/{name}": drawn / name for name in drawn_files}
 
 
 def verifier_files() -> dict[str, Path]:
-    """Address relative to the site's root -> file, of the verifier of Content Credentials for browsers; {} if it was
-    not installed with npm.
+    """Path relative to the site's root -> file, for the browser's verifier of Content Credentials; {} if it was not
+    installed with npm.
     """
     if not all((VERIFIER / name).is_file() for name in _VERIFIER_FILES):
         return {}
@@ -91,9 +91,9 @@ def has_private_mode() -> bool:
 def facts(
     *, service: bool, issues: str | None = None, thorough: Path | None = None, credentials: bool = False
 ) -> dict[str, Any]:
-    """The content of site.json, which the pages load first. `issues`: where wrong verdicts can be reported, a URL that
-    takes `title` and `body` in its query, or mailto:...; None: the page offers its report as a file. `thorough`: the
-    folder of the model that is downloaded on request; `credentials`: whether `verifier_files` are served.
+    """The content of site.json, which the pages load first. `issues`: the address for reports of wrong verdicts, a URL
+    that takes `title` and `body` in its query, or mailto:...; None: the page saves the report as a file. `thorough`:
+    the folder of the model that is downloaded on request; `credentials`: whether `verifier_files` are served.
     """
     verifier = verifier_files().get("assets/c2pa/c2pa_bg.wasm")
     bytes_thorough = load_spec(thorough).onnx_path.stat().st_size if thorough else None
@@ -108,7 +108,7 @@ def facts(
 
 def shell(model: Path, thorough: Path | None = None, *, issues: str | None = None) -> dict[str, str]:
     """The content of shell.json: the files that the service worker caches for offline use, each with a hash of its
-    content. The page that needs large files caches those itself, by version.
+    content. Large files are cached by the page that needs them, by version.
     """
     large = (".onnx", ".wasm")
     cached = {
@@ -127,20 +127,20 @@ def build(
     openapi: str | None = None,
 ) -> int:
     """Write the static site into `out`; returns the bytes written. `thorough`: the model that is downloaded on
-    request; `openapi`: the API's document for its page. Raises OSError.
+    request; `openapi`: the OpenAPI document for the API page. Raises OSError.
     """
-    written = 0
+    bytes_written = 0
     for address, path in (files(model, thorough) | verifier_files()).items():
         target = out / address
         target.parent.mkdir(parents=True, exist_ok=True)
-        written += target.write_bytes(path.read_bytes())
+        bytes_written += target.write_bytes(path.read_bytes())
     if openapi is not None:
-        written += (out / "openapi.json").write_text(openapi, encoding="utf-8")
+        bytes_written += (out / "openapi.json").write_text(openapi, encoding="utf-8")
     documents = {
         "site.json": facts(service=False, issues=issues, thorough=thorough, credentials=True),
         "shell.json": shell(model, thorough, issues=issues),
     }
-    return written + sum(
+    return bytes_written + sum(
         (out / name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         for name, content in documents.items()
     )
