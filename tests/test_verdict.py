@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from imageprocess.types import GRADES, Evidence, Thresholds
@@ -51,6 +53,12 @@ def test_row_2_trusted_ai_manifest_decides(others: list[Evidence]) -> None:
 def test_row_3_watermark_decides(others: list[Evidence]) -> None:
     verdict = decide([*others, MARK], BALANCED)
     assert (verdict.label, verdict.decided_by, verdict.probability_ai) == ("ai", "watermark", 1.0)
+
+
+def test_contradicting_model_is_named_once() -> None:
+    contradiction = replace(model(0.01), claim="The model leans to real.", points_to="real")
+    reason = decide([MARK, contradiction], BALANCED).reason
+    assert reason.count("Against it") == 1 and contradiction.claim not in reason
 
 
 @pytest.mark.parametrize("claim", [UNTRUSTED_AI, WORKFLOW, IPTC_AI])

@@ -230,43 +230,36 @@ class Detector:
     def _conclude(self, examinations: list[_Examination], options: Options) -> list[Result]:
         """Run the model on a batch, and decide on each picture."""
         began = time.perf_counter()
-        outputs: list[Output | None] = [None] * len(examinations)
-        indices = [index for index, one in enumerate(examinations) if one.pixels is not None]
-        if indices:
-            batch = self.session.run([one.pixels for one in examinations if one.pixels is not None])
-            for index, output in zip(indices, batch, strict=True):
-                outputs[index] = output
+        pixels = [one.pixels for one in examinations if one.pixels is not None]
+        outputs = iter(self.session.run(pixels) if pixels else ())
+        by_picture = [None if one.pixels is None else next(outputs) for one in examinations]
         model_s = (time.perf_counter() - began) / max(1, len(examinations))  # per picture
         return [
             self._decide(one, output, options, model_s)
-            for one, output in zip(examinations, outputs, strict=True)
+            for one, output in zip(examinations, by_picture, strict=True)
         ]
 
-    def _decide(
-        self, examination: _Examination, output: Output | None, options: Options, model_s: float
-    ) -> Result:
-        evidence = list(examination.evidence)
+    def _decide(self, one: _Examination, output: Output | None, options: Options, model_s: float) -> Result:
+        evidence = list(one.evidence)
         spec = self.session.spec if output else None
         if output and spec and options.thresholds:
-            evidence.append(
-                model_evidence(output, spec, options.thresholds, examination.image, blank=examination.blank)
-            )
+            evidence.append(model_evidence(output, spec, options.thresholds, one.image, blank=one.blank))
         verdict = decide(evidence, options.thresholds, spec.grades if spec else None)
         if output and spec:
             maker = maker_detail(evidence, verdict, output, spec)
-            pixels = examination.original
+            pixels = one.original
             explanation = None if pixels is None else explain_pixels(pixels, output, self.session)
             evidence[-1] = _with_details(evidence[-1], maker=maker, explain=explanation)
         heat = output.heatmap if output and options.heatmap else None
         result = Result(
-            source=examination.source,
+            source=one.source,
             status="ok",
-            sha256=examination.sha256,
-            image=examination.image,
-            verdict=_with_note(verdict, examination.note),
+            sha256=one.sha256,
+            image=one.image,
+            verdict=_with_note(verdict, one.note),
             evidence=tuple(evidence),
             model=spec.info if spec else None,
-            elapsed_ms=round((examination.elapsed_s + model_s) * 1000, 3),
+            elapsed_ms=round((one.elapsed_s + model_s) * 1000, 3),
             heatmap=None if heat is None else to_display(heat),
         )
         self._cache_result(result, options)

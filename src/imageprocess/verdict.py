@@ -201,7 +201,8 @@ def _asides(evidence: Sequence[Evidence], row: dict[str, Any], facts: set[str]) 
     if is_ai or not {"claim", "leans_ai"}.isdisjoint(row["when"]):
         asides["camera"] = _first(evidence, lambda e: e.kind == "exif" and e.points_to == "real")
         asides["says_real"] = _first(
-            evidence, lambda e: e.kind != "exif" and e.points_to == "real" and not _is_signed(e)
+            evidence,
+            lambda e: e.kind not in ("exif", "model") and e.points_to == "real" and not _is_signed(e),
         )
     if not is_ai:
         asides["edited"] = _first(evidence, lambda e: e.points_to == "ai_edited" and e.trust != "broken")

@@ -82,16 +82,9 @@ def evaluate(
         raise DataError(f"{dataset.name}: fewer than two classes could be scored ({reason})")
     sources = np.array([p.source for p in pictures])
     scores, sides = raw.scores[:, :, mask], raw.sides[:, mask]
+    reported = slice(len(tiers))
     study = Study(
-        dataset,
-        pictures,
-        facts,
-        tuple(tiers),
-        scores[:, : len(tiers)],
-        sides[: len(tiers)],
-        is_ai,
-        sources,
-        {},
+        dataset, pictures, facts, tuple(tiers), scores[:, reported], sides[reported], is_ai, sources, {}
     )
     index = measured_tiers.index(CONTROL)
     control = replace(study, tiers=(CONTROL,), scores=scores[:, [index]], sides=sides[[index]])
