@@ -21,11 +21,11 @@ from imageprocess.model.spec import load_spec
 PAGE = Path(__file__).parents[1] / "docs" / "cifake.md"
 # Test accuracies in per cent, from the papers.
 PUBLISHED = (
-    ("the data set's own CNN (Bird and Lotfi 2024)", 92.98),
-    ("other small CNNs, the best of them", 96.6),
+    ("CNN of the data set's authors (Bird and Lotfi 2024)", 92.98),
+    ("best of the other small CNNs", 96.6),
     ("ResNet-18", 97.67),
     ("ViT-B", 98.25),
-    ("Swin-T: the best known", 98.74),
+    ("Swin-T (best known result)", 98.74),
 )
 
 
@@ -47,18 +47,18 @@ def page(record: dict[str, Any], facts: list[dict[str, Any]]) -> list[str]:
     recipe = ", ".join(f"{key} {value}" for key, value in training["recipe"].items() if key != "seed")
     spread = f" (standard deviation {statistics.stdev(accuracies):.2%})" if len(accuracies) > 1 else ""
     return [
-        "# CIFAKE, the public anchor",
+        "# CIFAKE, a public benchmark",
         "",
         *_wrapped(
-            "CIFAKE (Bird and Lotfi 2024; MIT licence) is 60,000 pictures of CIFAR-10 and 60,000 that Stable "
-            "Diffusion 1.4 drew of the same ten classes, all of 32 x 32 pixels. On it anyone can compare a recipe "
-            "with what others published. It says nothing about the pictures that people meet: the models of this "
-            "project that judge those are measured in their cards."
+            "CIFAKE (Bird and Lotfi 2024; MIT licence) contains 60,000 images of CIFAR-10 and 60,000 images of the "
+            "same ten classes generated with Stable Diffusion 1.4, all of 32 x 32 pixels. It allows a comparison "
+            "with published results. The results do not transfer to other images: the model cards have the accuracy "
+            "of this project's models on those."
         ),
         "",
         *_wrapped(
-            f"`small32`, {facts[0]['parameters']:,} parameters, trained from nothing, reaches "
-            f"**{statistics.mean(accuracies):.2%}** of the {data['n_ai'] + data['n_real']:,} test pictures on "
+            f"`small32`, {facts[0]['parameters']:,} parameters, trained from scratch, reaches "
+            f"**{statistics.mean(accuracies):.2%}** of the {data['n_ai'] + data['n_real']:,} test images on "
             f"average over {len(results)} seed{'s' if len(results) > 1 else ''}{spread}:"
         ),
         "",
@@ -71,13 +71,13 @@ def page(record: dict[str, Any], facts: list[dict[str, Any]]) -> list[str]:
         *(f"| {name} | {value} |" for name, value in PUBLISHED),
         "",
         *_wrapped(
-            f"How: {facts[0]['architecture']}. {training['images']['train']:,} training pictures, exact duplicates of "
-            f"test pictures left out, and {training['images']['val']:,} that choose the epoch and fit the calibration; "
-            f"no test picture is trained or tuned on. The recipe: {recipe}."
+            f"Method: {facts[0]['architecture']}. {training['images']['train']:,} training images, without exact "
+            f"duplicates of test images, and {training['images']['val']:,} images to select the epoch and fit the "
+            f"calibration. No test image is used for training or tuning. Hyperparameters: {recipe}."
         ),
         "",
         *_wrapped(
-            f"Controls: the same labels shuffled give an AUROC of {_shuffled(record)}, blank pictures "
+            f"Sanity checks: AUROC {_shuffled(record)} with shuffled labels, and with blank images "
             f"{record['models'][0]['honesty']['blank']['auroc']:.3f}."
         ),
         "",
