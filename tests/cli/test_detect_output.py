@@ -87,7 +87,7 @@ def test_unwritable_heat_map_keeps_the_record(folder: Path, detect: Any) -> None
     result = detect(*arguments)
     assert [record["status"] for record in jsonl_records(result.stdout)] == ["ok"] * 3
     assert result.exit_code == 1 and result.stderr.startswith("dark.jpg: no heat map written: ")
-    assert result.stderr.endswith("3 pictures: 2 very likely AI-made, 1 very likely real\n")
+    assert result.stderr.endswith("3 images: 2 very likely AI-made, 1 very likely real\n")
     assert {path.name for path in (folder / "maps").iterdir() if path.is_file()} == {
         "bright.heatmap.png", "x" * 200 + ".heatmap.png",
     }  # fmt: skip

@@ -174,7 +174,7 @@ def test_accuracy_table_fits_phone(open_static: Open, language: str) -> None:
                     const tops = new Set([...range.getClientRects()].map(({ top }) => Math.round(top)));
                     if (tops.size > 1) split.push(word);
                 }
-            return found;
+            return split;
         })"""
     )
     assert broken == []

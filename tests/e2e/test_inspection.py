@@ -113,9 +113,9 @@ def test_explain_is_requested_from_service_on_demand(open_page: Open, image_file
     page.get_by_role("button", name=BUTTON).click()
     panel = page.get_by_role("dialog", name="Metadata of this file")
     with page.expect_request("**/v1/detect?*explain=1*"):
-        panel.get_by_role("button", name="Look at copies").click()
+        panel.get_by_role("button", name="Check copies").click()
     expect(panel).to_contain_text("Re-saved and smaller copies")
-    expect(panel.get_by_role("button", name="Look at copies")).to_be_enabled()
+    expect(panel.get_by_role("button", name="Check copies")).to_be_enabled()
 
 
 def test_private_mode_has_no_explain(open_static: Open, image_files: dict[str, Path]) -> None:
@@ -123,4 +123,4 @@ def test_private_mode_has_no_explain(open_static: Open, image_files: dict[str, P
     choose_private(page, image_files["bright.jpg"])
     page.get_by_role("button", name=BUTTON).click()
     expect(page.get_by_role("dialog", name="Metadata of this file")).to_contain_text("Texts in the file")
-    expect(page.get_by_role("button", name="Look at copies")).to_have_count(0)
+    expect(page.get_by_role("button", name="Check copies")).to_have_count(0)

@@ -132,7 +132,7 @@ def test_retry_after_pause_is_observed_and_shown(
     )
     run_check(page)
     expect(page.locator("h2.verdict")).to_have_text("Very likely AI-made")
-    paused = [height for text, height in page.evaluate("said") if "Next try in 1 s; 0 of 1 checked" in text]
+    paused = [height for text, height in page.evaluate("said") if "Next attempt in 1 s; 0 of 1 checked" in text]
     assert paused and paused[-1] > 10  # visible also for a single image
 
 
@@ -143,7 +143,7 @@ def test_stop_ends_pause(open_page: Open, image_files: ImageFiles) -> None:
     page.route(DETECT, lambda route: route.fulfill(**_busy(600, 503, "busy")))
     choose_files(page, image_files["bright.jpg"], image_files["dark.png"])
     page.locator("#run").click()
-    expect(page.get_by_role("status")).to_contain_text("Next try in 600 s")
+    expect(page.get_by_role("status")).to_contain_text("Next attempt in 600 s")
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("status")).to_have_text("Stopped. 0 of 2 checked.")
     page.unroute_all()

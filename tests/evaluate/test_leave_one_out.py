@@ -83,7 +83,7 @@ def test_one_family_is_rejected(two_families, tmp_path):
         if "Midjourney" not in line
     ]
     (tmp_path / "index.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    with pytest.raises(DataError, match="needs two"):
+    with pytest.raises(DataError, match="two are needed"):
         leave_one_out(tmp_path, Plan())
 
 
@@ -108,5 +108,5 @@ def test_manifest_family_has_priority():
 
 
 def test_invalid_network_is_rejected(two_families: Path) -> None:
-    with pytest.raises(UsageError, match="nonet: not a network"):
+    with pytest.raises(UsageError, match="--net nonet: unknown network"):
         leave_one_out(two_families, Plan(net="nonet"))

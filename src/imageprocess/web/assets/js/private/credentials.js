@@ -89,7 +89,7 @@ function signedEvidence(state, summary, facts, failures, list, isLegacy) {
   let subject = `Content Credentials signed by ${signer}, whom we cannot trust (${reason(failures, list)}), say`;
   let does_not_prove = "Who signed it, or that the claim is true: anyone can sign with a certificate of their own.";
   if (state === "trusted") {
-    subject = `Content Credentials signed by ${signer}, subject is on the ${isLegacy ? "frozen interim trust list (legacy)" : "trust list"}, say`;
+    subject = `Content Credentials signed by ${signer}, who is on the ${isLegacy ? "frozen interim trust list (legacy)" : "trust list"}, say`;
     does_not_prove = "That the signer told the truth or was not deceived, or what the picture shows.";
   } else if (failures.includes(FROM_INGREDIENT)) {
     subject = "A part's own Content Credentials, by a signer whom we cannot trust, say";
