@@ -51,9 +51,7 @@ def test_bar_shows_probability_and_unsure_range(open_page: Open, address: str, t
     assert 0.6 < probability < 0.8
     meter = page.get_by_role("meter")
     expect(meter).to_have_attribute("aria-valuenow", str(round(100 * probability)))
-    expect(meter).to_have_attribute(
-        "aria-valuetext", re.compile("20% to 80% this mode gives no firm answer")
-    )
+    expect(meter).to_have_attribute("aria-valuetext", re.compile("20% to 80% this mode gives no firm answer"))
     expect(page.locator(".meter")).to_have_attribute("style", re.compile("--low: 0.2.*--high: 0.8"))
     assert _needle(page) == pytest.approx(probability, abs=0.01)
     page.evaluate("document.documentElement.dir = 'rtl'")
