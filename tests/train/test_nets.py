@@ -50,7 +50,7 @@ def test_the_heat_map_is_gradient_times_activation() -> None:
     torch.testing.assert_close(heatmap, (maps * maps.grad).sum(1), atol=1e-4, rtol=1e-4)
 
 
-def test_the_cnn_says_in_use_what_it_said_in_training() -> None:
+def test_cnn_inference_equals_training_output() -> None:
     torch.manual_seed(0)
     trained = CNN.to_train().eval()
     for layer in trained.modules():
