@@ -69,8 +69,10 @@ def test_sheets_are_split_losslessly_into_one_group(run_build, commit: Commit, t
     files["single.png"] = encode(scene(99, 64, 64), "PNG")  # not a sheet of 3 x 2 squares: stays whole
     rows = run_build(entry("sheets", "ai", "o/n", commit("o/n", files), grid=[3, 2])).rows
     assert len(rows) == 25
-    found = {np.asarray(Image.open(tmp_path / "out" / row.path).convert("RGB")).tobytes() for row in rows}
-    assert found == {np.asarray(tile).tobytes() for tile in tiles} | {np.asarray(scene(99, 64, 64)).tobytes()}
+    decoded = {np.asarray(Image.open(tmp_path / "out" / row.path).convert("RGB")).tobytes() for row in rows}
+    assert decoded == {np.asarray(tile).tobytes() for tile in tiles} | {
+        np.asarray(scene(99, 64, 64)).tobytes()
+    }
     assert sorted(Counter(row.group for row in rows).values()) == [1, 6, 6, 6, 6]
 
 

@@ -52,8 +52,8 @@ def test_every_tier_has_a_description():
 
 
 def test_raw_is_the_file_itself():
-    given = original(form="WEBP", quality=80)
-    assert apply_tier(given, "raw").data is given.data
+    source_file = original(form="WEBP", quality=80)
+    assert apply_tier(source_file, "raw").data is source_file.data
 
 
 def test_clean_is_the_same_container_for_png_and_jpeg():
@@ -85,8 +85,8 @@ def test_thumb_is_256():
 
 
 def test_crop_is_half_of_the_image_unscaled():
-    given = original()
-    delivered = apply_tier(given, "crop")
+    source_file = original()
+    delivered = apply_tier(source_file, "crop")
     height, width = delivered.pixels.shape[:2]
     assert width * height == pytest.approx(0.5 * 1600 * 1200, rel=0.01)
     # Red grows to the right in the drawing: the crop's own range of it is its share of the width.

@@ -9,7 +9,7 @@ from imageprocess.train.nets import CNN, Small32, WithHeatmap
 
 
 def test_the_layers_in_order() -> None:
-    found = [repr(layer) for layer in [*CNN().features, *CNN().classifier]]
+    layers = [repr(layer) for layer in [*CNN().features, *CNN().classifier]]
     blocks = []
     for inputs, outputs in ((3, 16), (16, 32), (32, 64), (64, 128)):
         blocks += [
@@ -17,7 +17,7 @@ def test_the_layers_in_order() -> None:
             repr(nn.ReLU()),
             repr(nn.MaxPool2d(2, 2)),
         ]
-    assert found == [
+    assert layers == [
         *blocks,
         repr(nn.Flatten()),
         repr(nn.Dropout(0.5)),
