@@ -101,7 +101,7 @@ def test_claim_probability_is_measured_share() -> None:
 def test_model_disagreement_is_named() -> None:
     for item, weaker in ((WORKFLOW, "leaning_ai"), (MARK, "likely_ai"), (SIGNED_AI, "very_likely_ai")):
         verdict = decide([item, model(0.15)], BALANCED)
-        assert "the model takes it for a real picture (15 % AI)" in verdict.reason
+        assert "according to the model it is a real picture (15 % AI)" in verdict.reason
         assert (verdict.label, verdict.grade) == ("ai", weaker)
     verdict = decide([CAMERA, model(0.97)], BALANCED)  # model evidence against camera metadata
     assert verdict.label == "ai" and CAMERA.claim in verdict.reason
@@ -133,7 +133,7 @@ def test_row_6_shows_model_disagreement() -> None:
 def test_row_7b_blank_image_is_unsure(p: float) -> None:
     verdict = decide([CAMERA, model(p, blank=True, **SMALL)], BALANCED)
     assert (verdict.label, verdict.decided_by, verdict.probability_ai) == ("unsure", "abstain", None)
-    assert "nothing to judge" in verdict.reason and verdict.advice == ("another",)
+    assert "cannot be assessed" in verdict.reason and verdict.advice == ("another",)
     forced = decide([model(0.9, blank=True)], GUESS)
     assert forced.label == "ai" and "blank" in forced.reason
     assert decide([model(p, blank=True), WORKFLOW], GUESS).label == "ai"
@@ -201,9 +201,9 @@ def test_ai_edit_is_mentioned_beside_non_ai_verdict() -> None:
 def test_reason_percentage_matches_label(p: float) -> None:
     for thresholds in (BALANCED, GUESS, Thresholds(0.3, 0.3)):
         reason = decide([model(p)], thresholds).reason
-        assert "chance that an AI made it" in reason
+        assert "chance that the picture is AI-made" in reason
         if p not in (0.0, 1.0):
-            assert "at 0 %" not in reason and "at 100 %" not in reason
+            assert "is 0 %" not in reason and "is 100 %" not in reason
 
 
 @pytest.mark.parametrize(

@@ -214,7 +214,7 @@ class Detector:
         facts_and_evidence = (
             read_without_pixels(data, self.limits) if "provenance" in options.checks else None
         )
-        note = f"The pixels were not looked at: {str(error).removeprefix(f'{name}: ')}."
+        note = f"The pixels were not analysed: {str(error).removeprefix(f'{name}: ')}."
         return facts_and_evidence and _Examination(name, digest, *facts_and_evidence, None, 0.0, note=note)
 
     def _try_examine(self, source: Source | Result, options: Options) -> _Examination | Result:

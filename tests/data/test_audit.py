@@ -63,7 +63,7 @@ def detailed_against_soft(rng: np.random.Generator, label: str) -> bytes:
     return encode(Image.fromarray(pixels.astype(np.uint8)), "JPEG", quality=90)
 
 
-def test_files_alike_pass(tmp_path: Path) -> None:
+def test_audit_passes_if_files_of_both_classes_are_alike(tmp_path: Path) -> None:
     report = audit(tmp_path, fill(tmp_path, 150, same))
     assert report.pictures == 300
     noise = 3 * report.standard_error
@@ -72,7 +72,7 @@ def test_files_alike_pass(tmp_path: Path) -> None:
     assert report.standard_error == pytest.approx(0.0334, abs=1e-3)
 
 
-def test_formats_and_sizes_that_tell_the_class_are_found_and_equalised(tmp_path: Path) -> None:
+def test_format_and_size_leaks_are_detected_and_equalised(tmp_path: Path) -> None:
     report = audit(tmp_path, fill(tmp_path, 150, png_against_jpeg))
     assert report.raw.auroc > 0.99
     assert report.raw.auroc_by_source is not None and report.raw.auroc_by_source > 0.99
@@ -80,7 +80,7 @@ def test_formats_and_sizes_that_tell_the_class_are_found_and_equalised(tmp_path:
     assert set(report.raw.importance) == set(FEATURES)
 
 
-def test_what_equalisation_cannot_hide_fails_and_is_named(tmp_path: Path) -> None:
+def test_leak_after_equalisation_fails_and_is_named(tmp_path: Path) -> None:
     report = audit(tmp_path, fill(tmp_path, 100, detailed_against_soft))
     assert report.equalised.auroc > MAX_AUROC
     assert not report.passed
@@ -100,7 +100,7 @@ def _two_categories(tmp_path: Path, draw: Draw) -> list[IndexRow]:
     return rows
 
 
-def test_a_category_of_other_detail_is_a_warning(tmp_path: Path) -> None:
+def test_category_with_different_detail_is_a_warning(tmp_path: Path) -> None:
     report = audit(tmp_path, _two_categories(tmp_path, detailed_against_soft))
     assert set(report.by_category) == {"photo", "art"}
     assert all(leak.auroc > 0.9 and leak.differs_in_detail for leak in report.by_category.values())
@@ -108,9 +108,7 @@ def test_a_category_of_other_detail_is_a_warning(tmp_path: Path) -> None:
     assert {leak.pictures for leak in report.by_category.values()} == {120}
 
 
-def test_a_category_whose_files_tell_the_class_fails_though_the_whole_passes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_leak_within_a_category_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a fault in the equalisation: it keeps each picture's width and height."""
 
     def keeps_size(pixels: NDArray[np.uint8], seed: int) -> Equalised:
@@ -132,7 +130,7 @@ def test_a_category_whose_files_tell_the_class_fails_though_the_whole_passes(
     assert not report.passed
 
 
-def test_alike_within_categories_passes(tmp_path: Path) -> None:
+def test_audit_passes_if_categories_are_alike(tmp_path: Path) -> None:
     rows = [
         replace(row, category=("photo", "art", "cg")[min(2, number // 100)])
         for number, row in enumerate(fill(tmp_path, 110, same))
@@ -155,12 +153,12 @@ def test_the_sample_is_balanced_and_leaves_open_test_out(tmp_path: Path) -> None
     assert seen[-1] == (100, 100)
 
 
-def test_the_same_audit_twice(tmp_path: Path) -> None:
+def test_audit_is_deterministic(tmp_path: Path) -> None:
     rows = fill(tmp_path, 40, same)
     assert audit(tmp_path, rows) == audit(tmp_path, rows)
 
 
-def test_a_set_without_one_jpeg(tmp_path: Path) -> None:
+def test_audit_of_a_set_without_jpeg(tmp_path: Path) -> None:
     """No picture has any JPEG fact: those columns are empty."""
     rows = fill(tmp_path, 30, lambda rng, label: encode(scene(int(rng.integers(2**31)), 210, 210), "PNG"))
     assert audit(tmp_path, rows).raw.auroc == pytest.approx(0.5, abs=0.25)
@@ -170,13 +168,13 @@ def test_one_source_a_class_cannot_be_folded_by_source(tmp_path: Path) -> None:
     assert audit(tmp_path, fill(tmp_path, 30, same, sources=1)).equalised.auroc_by_source is None
 
 
-def test_too_few_pictures(tmp_path: Path) -> None:
+def test_audit_of_too_few_images_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"at least 25 .* there are 10 ai and 10 real"):
         audit(tmp_path, fill(tmp_path, 10, same))
 
 
 @pytest.mark.parametrize("damage", ["gone", "cut"])
-def test_a_picture_that_cannot_be_read_is_named(damage: str, tmp_path: Path) -> None:
+def test_unreadable_image_is_named(damage: str, tmp_path: Path) -> None:
     rows = fill(tmp_path, 30, same)
     path = tmp_path / rows[0].path
     if damage == "gone":

@@ -48,13 +48,13 @@ def test_variants_are_related(seed: int) -> None:
     assert max(distance(original, variant) for variant in variants) <= RELATED_BITS
 
 
-def test_other_pictures_are_neither() -> None:
+def test_different_pictures_are_unrelated() -> None:
     pictures = [scene(seed) for seed in range(40)]
     assert min(distance(a, b) for a, b in itertools.combinations(pictures, 2)) > RELATED_BITS
 
 
 @given(st.integers(0, 700), st.integers(0, 64), st.integers(0, 2**31))
-def test_near_pairs_finds_what_a_plain_loop_finds(count: int, bits: int, seed: int) -> None:
+def test_near_pairs_equals_brute_force(count: int, bits: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     centres = rng.integers(0, 2**64, size=5, dtype=np.uint64)  # so that there are pairs to find
     flips = np.uint64(1) << rng.integers(0, 64, size=(count, 2), dtype=np.uint64)

@@ -13,7 +13,7 @@ from testkit.pictures import gradient
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 700), st.integers(1, 500), st.integers(0, 1 << 40), st.booleans())
-def test_any_size_comes_out_no_larger(width: int, height: int, seed: int, light: bool) -> None:
+def test_degraded_image_is_never_larger(width: int, height: int, seed: int, light: bool) -> None:
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
     once = degrade(pixels, seed, light=light)
     assert once.dtype == np.uint8 and once.ndim == 3 and once.shape[2] == 3
@@ -28,7 +28,7 @@ def test_a_light_copy_keeps_its_size_and_is_encoded_once() -> None:
     assert 0 < np.abs(copy.astype(int) - pixels).mean() < 6
 
 
-def test_large_pictures_are_brought_down() -> None:
+def test_large_images_are_reduced() -> None:
     pixels = np.zeros((40, MAX_SIDE + 400, 3), dtype=np.uint8)
     sides = {max(degrade(pixels, seed).shape) for seed in range(12)}
     assert max(sides) <= MAX_SIDE and min(sides) < SIDES[1] and len(sides) > 6

@@ -24,12 +24,12 @@ def test_prepare_shrinks_to_the_long_side_and_never_enlarges(size: tuple[int, in
     assert abs(height - size[1] * scale) <= 0.5
 
 
-def test_prepare_again_changes_nothing() -> None:
+def test_prepare_is_idempotent() -> None:
     once = prepare(np.asarray(scene(0, 1600, 1200)))
     assert np.array_equal(prepare(once), once)
 
 
-def test_the_seed_alone_decides() -> None:
+def test_result_depends_only_on_the_seed() -> None:
     pixels = np.asarray(scene(0))
     one, same, other = equalise(pixels, 7), equalise(pixels, 7), equalise(pixels, 8)
     assert one.data == same.data
@@ -69,7 +69,7 @@ def test_the_window_lies_inside_the_picture() -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 700), (700, 1), (2, 3)])
-def test_slivers_do_not_break_it(size: tuple[int, int]) -> None:
+def test_extreme_aspect_ratios_are_accepted(size: tuple[int, int]) -> None:
     for seed in range(20):
         assert equalise(np.asarray(scene(0, *size)), seed).pixels.ndim == 3
 

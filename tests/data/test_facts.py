@@ -17,18 +17,18 @@ from testkit.pictures import encode, scene
 
 
 @pytest.mark.parametrize("quality", [1, 2, 10, 24, 25, 49, 50, 51, 75, 92, 95, 99, 100])
-def test_the_quality_of_a_libjpeg_file_is_found_exactly(quality: int) -> None:
+def test_libjpeg_quality_is_exact(quality: int) -> None:
     assert read_facts(encode(scene(0), "JPEG", quality=quality)).jpeg_quality == quality
 
 
-def test_foreign_tables_get_the_nearest_quality() -> None:
+def test_other_quantisation_tables_map_to_the_nearest_quality() -> None:
     tables = Image.open(io.BytesIO(encode(scene(0), "JPEG", quality=80))).quantization
     nudged = {0: [value + (i % 7 == 0) for i, value in enumerate(tables[0])], 1: tables[1]}
     assert abs((estimate_jpeg_quality(nudged) or 0) - 80) <= 1
 
 
 @pytest.mark.parametrize("tables", [None, {}, {1: [1] * 64}, {0: [1] * 10}])
-def test_no_luma_table_no_quality(tables: dict[int, list[int]] | None) -> None:
+def test_quality_is_none_without_luma_table(tables: dict[int, list[int]] | None) -> None:
     assert estimate_jpeg_quality(tables) is None
 
 
@@ -57,7 +57,7 @@ def test_a_grey_jpeg_has_no_chroma_to_subsample() -> None:
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
-def test_metadata_is_seen(form: str) -> None:
+def test_metadata_is_detected(form: str) -> None:
     exif = Image.Exif()
     exif[0x010F] = "Maker"
     xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'
@@ -83,7 +83,7 @@ def test_png_facts() -> None:
     assert facts.jpeg_quality is facts.jpeg_luma_mean is facts.jpeg_subsampling is None
 
 
-def test_the_stored_size_counts_not_the_oriented_one() -> None:
+def test_size_is_the_stored_size() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # a quarter turn
     facts = read_facts(encode(scene(0, 200, 100), "JPEG", exif=exif))
@@ -96,7 +96,7 @@ def test_damaged_headers_are_named(data: bytes) -> None:
         read_facts(data, name="one.jpg")
 
 
-def test_hostile_files_give_facts_or_a_clear_error(shared_dir: Path) -> None:
+def test_malformed_files_have_facts_or_a_clear_error(shared_dir: Path) -> None:
     seen = 0
     for path in sorted((shared_dir / "hostile").rglob("*")):
         if path.is_file() and path.stat().st_size < 2_000_000:

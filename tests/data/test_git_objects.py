@@ -11,7 +11,7 @@ from imageprocess.errors import DataError
 from tests.support.repositories import Commit, git
 
 
-def test_any_shape_of_clone_is_found(git_root: Path, commit: Commit) -> None:
+def test_every_kind_of_clone_is_located(git_root: Path, commit: Commit) -> None:
     commit("o/plain", {"a": b"1"})
     assert find_git_dir(git_root, "o/plain") == git_root / "o+plain" / ".git"
     (git_root / "o+bare").mkdir()
@@ -35,7 +35,7 @@ def test_a_tree_is_listed_as_of_its_commit(git_root: Path, commit: Commit) -> No
     assert list(read_blobs(git_dir, [blobs[name] for name in names])) == list(names.values())
 
 
-def test_submodules_are_no_files(git_root: Path, commit: Commit) -> None:
+def test_submodules_are_not_listed(git_root: Path, commit: Commit) -> None:
     commit("o/n", {"a": b"1"})
     folder = git_root / "o+n"
     git(folder, "update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},module")
@@ -43,9 +43,7 @@ def test_submodules_are_no_files(git_root: Path, commit: Commit) -> None:
     assert [path for _, path in list_tree(folder / ".git", "HEAD")] == ["a"]
 
 
-def test_blobs_come_in_order_whatever_they_hold_and_missing_ones_are_none(
-    git_root: Path, commit: Commit
-) -> None:
+def test_blobs_are_in_order_and_missing_ones_are_none(git_root: Path, commit: Commit) -> None:
     contents = [b"", b"\n", b"\0\xff" * 50_000, b"blob 5\nhello"]
     commit("o/n", {f"{i}.bin": data for i, data in enumerate(contents)})
     git_dir = git_root / "o+n" / ".git"
@@ -54,7 +52,7 @@ def test_blobs_come_in_order_whatever_they_hold_and_missing_ones_are_none(
     assert list(read_blobs(git_dir, wanted)) == [contents[0], None, *contents[1:], contents[2]]
 
 
-def test_reading_may_be_left_early(git_root: Path, commit: Commit) -> None:
+def test_reading_can_stop_early(git_root: Path, commit: Commit) -> None:
     commit("o/n", {"a": b"1", "b": b"2"})
     git_dir = git_root / "o+n" / ".git"
     contents = read_blobs(git_dir, (blob for blob, _ in list_tree(git_dir, "HEAD")))
@@ -62,7 +60,7 @@ def test_reading_may_be_left_early(git_root: Path, commit: Commit) -> None:
     contents.close()
 
 
-def test_commits_that_are_and_are_not_there(git_root: Path, commit: Commit) -> None:
+def test_existing_and_missing_commits(git_root: Path, commit: Commit) -> None:
     known = commit("o/n", {"a": b"1"})
     git_dir = git_root / "o+n" / ".git"
     assert has_commit(git_dir, known)

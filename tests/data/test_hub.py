@@ -81,7 +81,7 @@ def test_an_image_folder_with_a_table_beside_it(tmp_path: Path) -> None:
     assert labels_by_bytes(tmp_path / "out", report).keys() == {picture(2 * i + 1) for i in range(8)}
 
 
-def test_plain_numbers_need_to_be_told(tmp_path: Path) -> None:
+def test_numeric_labels_require_an_option(tmp_path: Path) -> None:
     path = tmp_path / "set.parquet"
     table([0, 1] * 5, datasets.Value("int64"), image="photo", label="kind").to_parquet(path)
     with pytest.raises(DataError, match=r"--label-column.*photo, kind"):
@@ -99,7 +99,7 @@ def test_pictures_as_plain_bytes(tmp_path: Path) -> None:
     assert len(import_set(str(tmp_path / "set.parquet"), tmp_path / "out").rows) == 6
 
 
-def test_rows_without_a_label_are_of_neither_class(tmp_path: Path) -> None:
+def test_rows_without_label_are_excluded(tmp_path: Path) -> None:
     table([0, 1] * 10 + [-1, None], CLASSES).to_parquet(tmp_path / "set.parquet")
     columns = HubColumns(ai_labels=("FAKE",))
     report = import_set(str(tmp_path / "set.parquet"), tmp_path / "out", columns=columns)
@@ -122,14 +122,14 @@ def test_rows_without_a_picture_are_skipped(tmp_path: Path) -> None:
     (HubColumns(ai_labels=("midjourney",)), "no label 'midjourney'; the labels are 'FAKE', 'REAL'"),
     (HubColumns(ai_labels=("FAKE", "REAL")), "name the labels that mean AI"),
 ])  # fmt: skip
-def test_columns_and_labels_that_are_not_there(columns: HubColumns, match: str, tmp_path: Path) -> None:
+def test_missing_columns_and_labels_are_errors(columns: HubColumns, match: str, tmp_path: Path) -> None:
     table([0, 1] * 3, CLASSES).to_parquet(tmp_path / "set.parquet")
     with pytest.raises(DataError, match=match):
         import_set(str(tmp_path / "set.parquet"), tmp_path / "out", columns=columns)
     assert [path.name for path in tmp_path.iterdir()] == ["set.parquet"]
 
 
-def test_splits_of_unknown_names(tmp_path: Path) -> None:
+def test_unknown_split_names_are_an_error(tmp_path: Path) -> None:
     datasets.DatasetDict({"train": table([0, 1], CLASSES), "hard": table([0, 1], CLASSES)}).save_to_disk(
         tmp_path / "saved"
     )

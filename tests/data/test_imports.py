@@ -48,7 +48,7 @@ def deliver(request: pytest.FixtureRequest, tmp_path: Path):  # type: ignore[no-
     )
 
 
-def test_the_files_arrive_byte_for_byte_and_are_indexed(deliver, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_files_are_copied_unchanged_and_indexed(deliver, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     files = plain_set()
     report = import_set(deliver(files), tmp_path / "out")
     rows = read_index(tmp_path / "out")
@@ -90,7 +90,7 @@ def test_near_duplicates_share_a_group_and_a_split(tmp_path: Path) -> None:
     assert sorted(Counter(row.group for row in report.rows).values()) == [1] * 15 + [7] * 5
 
 
-def test_a_sets_own_splits_are_kept_and_torn_pairs_counted(deliver, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_source_splits_are_preserved_and_duplicates_across_them_counted(deliver, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     files = {}
     for number, split in enumerate(("train", "valid", "test")):
         for i in range(4):
@@ -121,7 +121,7 @@ def test_a_missing_validation_split_is_drawn_from_training(tmp_path: Path) -> No
     assert Counter(row.split for row in report.rows) == {"train": 36, "val": 4, "test": 10}
 
 
-def test_an_exact_duplicate_goes_from_training_not_from_test(deliver, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_exact_duplicate_is_removed_from_training_not_from_test(deliver, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     files = {
         f"{split}/{kind}/{i}.jpg": small(1000 * (split == "test") + 100 * (kind == "ai") + i)
         for split in ("train", "test")
@@ -140,7 +140,7 @@ def test_an_exact_duplicate_goes_from_training_not_from_test(deliver, tmp_path: 
     ] == ["test"]
 
 
-def test_a_file_under_both_labels_is_left_out_of_both(deliver, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_file_with_both_labels_is_excluded(deliver, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     files = plain_set(3) | {"ai/same.jpg": small(77), "real/same.jpg": small(77)}
     report = import_set(deliver(files), tmp_path / "out")
     assert len(report.rows) == 6
@@ -150,7 +150,7 @@ def test_a_file_under_both_labels_is_left_out_of_both(deliver, tmp_path: Path) -
     assert len(on_disk) == 6
 
 
-def test_what_is_no_picture_is_skipped_with_its_reason(deliver, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_non_image_files_are_skipped_with_reason(deliver, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     files = plain_set(3) | {
         "ai/notes.txt": b"not a picture",
         "ai/cut.jpg": small(50)[:300],
@@ -175,22 +175,22 @@ def fails(source: str, out: Path, match: str, **options: object) -> None:
     assert sorted(path.name for path in out.parent.iterdir()) == before, "nothing half-written"
 
 
-def test_nothing_readable_names_the_first_reason(deliver, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_error_without_readable_files_states_the_first_reason(deliver, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     source = deliver({"ai/1.jpg": b"x", "real/2.jpg": b"y"})
     fails(source, tmp_path / "out", r"no image could be decoded.*ai/1\.jpg")
 
 
-def test_one_class_alone_is_an_error(deliver, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_single_class_is_an_error(deliver, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     fails(deliver({"ai/1.jpg": small(1)}), tmp_path / "out", "only ai images")
 
 
-def test_a_folder_of_another_layout(tmp_path: Path) -> None:
+def test_unknown_folder_layout_is_an_error(tmp_path: Path) -> None:
     source = fill(tmp_path / "mine", {"cats/1.jpg": small(1), "dogs/2.jpg": small(2)})
     fails(str(source), tmp_path / "out", "expected ai/ and real/")
 
 
 @pytest.mark.parametrize("source", ["missing", "a/b/c", "./owner/name", "/no/such"])
-def test_a_source_that_is_not_there(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_source_is_an_error(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     fails(source, tmp_path / "out", "neither a folder or file")
 
@@ -202,17 +202,17 @@ def test_an_existing_set_is_not_overwritten(tmp_path: Path) -> None:
     fails(source, tmp_path / "out", "already exists")
 
 
-def test_the_output_may_not_lie_in_the_source(tmp_path: Path) -> None:
+def test_output_inside_source_is_an_error(tmp_path: Path) -> None:
     source = fill(tmp_path / "mine", plain_set(3))
     fails(str(source), source / "out", "is inside")
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", ".hidden", "a b"])
-def test_a_name_that_is_no_folder_name(name: str, tmp_path: Path) -> None:
+def test_invalid_folder_name_is_an_error(name: str, tmp_path: Path) -> None:
     fails(str(fill(tmp_path / "mine", plain_set(3))), tmp_path / "out", "--name", name=name)
 
 
-def test_a_broken_off_import_leaves_nothing(tmp_path: Path) -> None:
+def test_interrupted_import_leaves_no_files(tmp_path: Path) -> None:
     def stop(done: int, of: int) -> None:
         raise KeyboardInterrupt
 
@@ -240,29 +240,29 @@ def test_symbolic_links_in_a_folder_and_a_zip(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["../ai/evil.jpg", "/ai/evil.jpg", "ai/../../evil.jpg", "ai\\..\\..\\evil.jpg"]
 )
-def test_a_zip_that_reaches_out_of_itself(name: str, tmp_path: Path) -> None:
+def test_zip_with_path_traversal_is_an_error(name: str, tmp_path: Path) -> None:
     source = pack(tmp_path / "mine.zip", plain_set(3) | {name: small(9)})
     fails(str(source), tmp_path / "out", "points outside the archive")
 
 
-def test_a_zip_of_too_many_entries(tmp_path: Path) -> None:
+def test_zip_with_too_many_entries_is_an_error(tmp_path: Path) -> None:
     source = pack(tmp_path / "mine.zip", plain_set(3))
     fails(str(source), tmp_path / "out", "6 entries; the limit is 5", zip_limits=ZipLimits(max_entries=5))
 
 
-def test_a_zip_that_gives_too_much(tmp_path: Path) -> None:
+def test_zip_with_too_large_content_is_an_error(tmp_path: Path) -> None:
     source = pack(tmp_path / "mine.zip", plain_set(10))
     fails(str(source), tmp_path / "out", "more than 3,000 bytes", zip_limits=ZipLimits(max_total_bytes=3000))
 
 
-def test_a_bomb_that_is_no_picture_is_not_inflated(tmp_path: Path) -> None:
+def test_non_image_zip_bomb_is_not_decompressed(tmp_path: Path) -> None:
     files = plain_set(3) | {"ai/bomb.jpg": b"\0" * 50_000_000}
     limits = ZipLimits(max_total_bytes=1_000_000)  # the bomb would break it
     report = import_set(str(pack(tmp_path / "mine.zip", files)), tmp_path / "out", zip_limits=limits)
     assert [item.name for item in report.skipped] == ["ai/bomb.jpg"]
 
 
-def test_an_entry_of_a_false_checksum_is_skipped(tmp_path: Path) -> None:
+def test_zip_entry_with_wrong_checksum_is_skipped(tmp_path: Path) -> None:
     source = tmp_path / "mine.zip"
     with zipfile.ZipFile(source, "w", zipfile.ZIP_STORED) as archive:
         for name, data in plain_set(3).items():
@@ -277,14 +277,14 @@ def test_an_entry_of_a_false_checksum_is_skipped(tmp_path: Path) -> None:
     ]
 
 
-def test_files_that_are_no_zip(tmp_path: Path) -> None:
+def test_invalid_zip_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "mine.zip").write_bytes(b"PK\3\4 and then nothing")
     fails(str(tmp_path / "mine.zip"), tmp_path / "out", r"mine\.zip: not a readable zip")
     (tmp_path / "one.jpg").write_bytes(small(1))
     fails(str(tmp_path / "one.jpg"), tmp_path / "out", r"one\.jpg: not a readable zip")
 
 
-def test_an_encrypted_zip(tmp_path: Path) -> None:
+def test_encrypted_zip_is_an_error(tmp_path: Path) -> None:
     source = pack(tmp_path / "mine.zip", plain_set(3))
     raw = bytearray(source.read_bytes())
     raw[raw.find(b"PK\1\2") + 8] |= 1  # the central directory's flag bit 0: encrypted

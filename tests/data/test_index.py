@@ -33,7 +33,7 @@ def test_a_failed_write_leaves_the_old_index(tmp_path: Path) -> None:
     assert read_index(tmp_path) == [ROW]
 
 
-def test_no_index_says_how_to_make_one(tmp_path: Path) -> None:
+def test_missing_index_error_states_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no index\.csv .*data build.*data import"):
         read_index(tmp_path)
 
@@ -41,7 +41,7 @@ def test_no_index_says_how_to_make_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("old", "new"), [
     ("1234", "many"), (",ai,", ",robot,"), (",train,", ",training,"), (",g000001", ""), ("width", "breadth"),
 ])  # fmt: skip
-def test_a_damaged_index_names_its_line(old: str, new: str, tmp_path: Path) -> None:
+def test_invalid_index_error_names_the_line(old: str, new: str, tmp_path: Path) -> None:
     write_index(tmp_path, [replace(ROW, category="art")])
     path = tmp_path / "index.csv"
     path.write_text(path.read_text().replace(old, new))
@@ -49,13 +49,13 @@ def test_a_damaged_index_names_its_line(old: str, new: str, tmp_path: Path) -> N
         read_index(tmp_path)
 
 
-def test_a_binary_file_is_no_index(tmp_path: Path) -> None:
+def test_binary_file_is_not_an_index(tmp_path: Path) -> None:
     (tmp_path / "index.csv").write_bytes(b"\xff\xfe\0\x81")
     with pytest.raises(DataError, match=r"index\.csv"):
         read_index(tmp_path)
 
 
-def test_the_data_id_names_pictures_labels_and_splits() -> None:
+def test_data_id_depends_on_pictures_labels_and_splits() -> None:
     same = data_id([OTHER, replace(ROW, path="elsewhere.jpg", origin="?")])
     assert data_id([ROW, OTHER]) == same
     for other in (replace(ROW, label="real"), replace(ROW, split="val"), replace(ROW, sha256="ef" * 32)):

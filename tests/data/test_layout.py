@@ -35,17 +35,17 @@ def test_the_folder_below_the_class_is_the_origin() -> None:
 
 
 @pytest.mark.parametrize("wrapper", ["my set", "a/b/c", "Images"])
-def test_folders_around_the_layout_do_not_matter(wrapper: str) -> None:
+def test_parent_folders_are_ignored(wrapper: str) -> None:
     found = places(f"{wrapper}/ai/1.png", f"{wrapper}/real/2.png", f"{wrapper}/README.md", "note.txt")
     assert {place.label for place in found.values()} == {"ai", "real"}
     assert len(found) == 2
 
 
-def test_a_set_of_one_class_only_is_still_understood() -> None:
+def test_layout_with_one_class_is_recognised() -> None:
     assert places("ai/x/1.png", "ai/x/2.png")["ai/x/1.png"] == Place("ai", None, "x")
 
 
-def test_what_lies_elsewhere_is_told_and_litter_passed_over() -> None:
+def test_unexpected_files_are_reported_and_system_files_ignored() -> None:
     placed, unplaced = arrange(
         [
             "ai/1.png",
@@ -71,7 +71,7 @@ def test_held_out_pictures_come_first() -> None:
 @pytest.mark.parametrize(
     "names", [[], ["1.png"], ["cats/1.png", "dogs/2.png"], ["train/1.png", "train/cats/2.png"]]
 )
-def test_no_layout_says_what_was_expected(names: list[str]) -> None:
+def test_unknown_layout_error_states_the_expected_layouts(names: list[str]) -> None:
     with pytest.raises(DataError, match=r"^set: .*ai/ and real/"):
         arrange(names, "set")
 

@@ -23,7 +23,7 @@ def shipped() -> list[SourceEntry]:
     return load_manifest()
 
 
-def test_what_ships_is_complete(shipped: list[SourceEntry]) -> None:
+def test_shipped_manifest_is_complete(shipped: list[SourceEntry]) -> None:
     assert len({source.id for source in shipped}) == len(shipped)
     kinds = Counter((source.split, source.label) for source in shipped)
     assert set(kinds) == {(split, label) for split in ("train", "open_test") for label in ("ai", "real")}
@@ -60,7 +60,7 @@ def test_no_two_entries_take_the_same_files(shipped: list[SourceEntry]) -> None:
     assert [files for files, count in taken.items() if count > 1] == []
 
 
-def test_the_first_test_set_stays_as_it_was(shipped: list[SourceEntry]) -> None:
+def test_first_test_set_is_unchanged(shipped: list[SourceEntry]) -> None:
     """Figures of different times are compared on it: its sources and how many pictures each gives do not change."""
     first = [source for source in shipped if source.test_set == "open_test_1"]
     assert len(first) == 30
@@ -93,7 +93,7 @@ def test_the_blob_lists_that_ship_can_be_read(shipped: list[SourceEntry]) -> Non
         assert all(re.fullmatch(r"[0-9a-f]{40}", blob) and path for blob, path in pairs), source.id
 
 
-def test_a_blob_list_that_is_not_there_says_where_it_is(tmp_path: Path) -> None:
+def test_missing_blob_list_error_names_the_path(tmp_path: Path) -> None:
     path = write_manifest(tmp_path / "m.json", entry("one", "ai", "o/n", "0" * 40, blobs="list.tsv"))
     with pytest.raises(DataError, match=r"'one': its list blobs/list\.tsv is missing beside .* a checkout"):
         read_blob_list(load_manifest(path)[0], path)
@@ -108,7 +108,7 @@ def test_no_repository_both_trains_and_measures_one_label(shipped: list[SourceEn
     assert not repos["train"] & repos["open_test"]
 
 
-def test_permissive_is_said_of_stated_licences_only(shipped: list[SourceEntry]) -> None:
+def test_only_stated_licences_are_permissive(shipped: list[SourceEntry]) -> None:
     permissive = [source for source in shipped if source.permissive]
     assert permissive
     for source in permissive:
@@ -137,7 +137,7 @@ def test_test_sets_are_of_open_test_and_edits_have_their_own(tmp_path: Path) -> 
             plain(tmp_path, split="open_test", **wrong)
 
 
-def test_edits_are_an_ai_s(tmp_path: Path) -> None:
+def test_edits_have_the_label_ai(tmp_path: Path) -> None:
     record = entry("one", "real", "o/n", "0" * 40, category="edit")
     with pytest.raises(DataError, match="label must be 'ai'"):
         load_manifest(write_manifest(tmp_path / "m.json", record))
@@ -152,7 +152,7 @@ def test_include_and_exclude(tmp_path: Path) -> None:
     assert not plain(tmp_path).takes("anything.svg"), "not named as a picture"
 
 
-def test_path_lists_narrow(tmp_path: Path) -> None:
+def test_path_list_restricts_files(tmp_path: Path) -> None:
     source = plain(tmp_path, keep_paths=["a", "b"], drop_paths=["b"])
     assert [path for path in "abc" if source.narrows(path)] == ["a"]
     assert plain(tmp_path).narrows("c")
@@ -170,7 +170,7 @@ def test_groups_are_named_by_repository_and_prompt(tmp_path: Path) -> None:
     ("label", "robot"), ("split", "validation"), ("min_side", "large"), ("category", "pets"), ("confidence", "low"),
     ("generator", "a new one"), ("include", "(unclosed"), ("category", "edits"),
 ])  # fmt: skip
-def test_a_wrong_field_names_its_source(field: str, value: str, tmp_path: Path) -> None:
+def test_invalid_field_error_names_the_source(field: str, value: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"source 'one': .*" + re.escape(value)):
         plain(tmp_path, **{field: value})
 
@@ -187,7 +187,7 @@ def test_a_missing_field_is_named(field: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"sources": 3}', '{"sources": ["one"]}'])
-def test_a_file_that_is_no_manifest(text: str, tmp_path: Path) -> None:
+def test_invalid_manifest_is_an_error(text: str, tmp_path: Path) -> None:
     path = tmp_path / "m.json"
     path.write_text(text)
     with pytest.raises(DataError, match=r"m\.json"):

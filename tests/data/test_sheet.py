@@ -38,7 +38,7 @@ STATED = (
 )  # fmt: skip
 
 
-def test_a_sheet_shows_what_a_build_would_take(photos: str, git_root: Path, tmp_path: Path) -> None:
+def test_sheet_contains_the_images_of_a_build(photos: str, git_root: Path, tmp_path: Path) -> None:
     record = entry(
         "mine", "real", "Some-One/My.Photos", photos, include="^img/", min_side=200, crop=[0, 0, 0, 40]
     )
@@ -64,7 +64,7 @@ def test_a_sheet_shows_what_a_build_would_take(photos: str, git_root: Path, tmp_
     assert len(sheet.getcolors(1 << 20) or ()) > 1000
 
 
-def test_a_sheet_of_no_source(tmp_path: Path, photos: str, git_root: Path) -> None:
+def test_sheet_without_source_is_an_error(tmp_path: Path, photos: str, git_root: Path) -> None:
     manifest = write_manifest(
         tmp_path / "m.json", entry("mine", "real", "Some-One/My.Photos", photos, include="^x/")
     )
@@ -74,7 +74,7 @@ def test_a_sheet_of_no_source(tmp_path: Path, photos: str, git_root: Path) -> No
     assert result.exit_code == 1 and "no file matches '^x/'" in result.stderr
 
 
-def test_add_shows_and_writes(photos: str, git_root: Path, tmp_path: Path) -> None:
+def test_add_prints_and_writes_the_entry(photos: str, git_root: Path, tmp_path: Path) -> None:
     manifest = write_manifest(tmp_path / "m.json")
     more = ("--git-root", git_root, "--manifest", manifest, "--out", tmp_path / "sheet.png")
     refused = run("add", "Some-One/My.Photos", *STATED, *more, answer="n\n")
@@ -103,9 +103,7 @@ def test_add_of_ai_pictures_to_a_test_set(photos: str, git_root: Path, tmp_path:
     )  # fmt: skip
 
 
-def test_add_refuses_to_train_on_a_generator_that_is_held_out(
-    photos: str, git_root: Path, tmp_path: Path
-) -> None:
+def test_add_rejects_training_on_held_out_generator(photos: str, git_root: Path, tmp_path: Path) -> None:
     manifest = write_manifest(tmp_path / "m.json")
     result = run(
         "add", "Some-One/My.Photos", "--label", "ai", "--include", "^img/", "--category", "photo", "--shows", "rooms",
@@ -119,7 +117,7 @@ def test_add_refuses_to_train_on_a_generator_that_is_held_out(
     assert load_manifest(manifest) == []
 
 
-def test_add_names_what_is_missing_after_a_look(photos: str, git_root: Path, tmp_path: Path) -> None:
+def test_add_lists_missing_fields(photos: str, git_root: Path, tmp_path: Path) -> None:
     manifest = write_manifest(tmp_path / "m.json")
     result = run(
         "add", "Some-One/My.Photos", "--label", "ai", "--include", "^img/", "--split", "open_test",
@@ -131,7 +129,7 @@ def test_add_names_what_is_missing_after_a_look(photos: str, git_root: Path, tmp
     assert load_manifest(manifest) == []
 
 
-def test_add_refuses_what_is_there_and_what_is_reserved(
+def test_add_rejects_existing_and_reserved_sources(
     photos: str, git_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = entry("my_photos", "real", "some-one/my.photos", photos, include="^img/[0-4]")

@@ -35,7 +35,7 @@ def test_every_tier_is_deterministic_and_gives_the_pixels_of_its_file(tier):
 
 @pytest.mark.parametrize("tier", TIERS)
 @pytest.mark.parametrize("size", [(1, 1), (1, 400), (40, 30)])
-def test_every_tier_takes_tiny_pictures_and_enlarges_none(tier, size):
+def test_every_tier_accepts_tiny_images_and_never_enlarges(tier, size):
     delivered = apply_tier(original(*size), tier)
     height, width = delivered.pixels.shape[:2]
     assert min(width, height) >= 1
@@ -46,14 +46,14 @@ def test_every_tier_takes_tiny_pictures_and_enlarges_none(tier, size):
         assert width <= size[0] and height <= size[1]
 
 
-def test_every_tier_says_what_it_does():
+def test_every_tier_has_a_description():
     assert all(function.__doc__ for function in TIERS.values())
     assert len(REPORT_TIERS) == 9
 
 
 def test_raw_is_the_file_itself():
-    given = original(form="WEBP", quality=80)
-    assert apply_tier(given, "raw").data is given.data
+    source_file = original(form="WEBP", quality=80)
+    assert apply_tier(source_file, "raw").data is source_file.data
 
 
 def test_clean_is_the_same_container_for_png_and_jpeg():
@@ -63,7 +63,7 @@ def test_clean_is_the_same_container_for_png_and_jpeg():
         assert opened(delivered).size == (1600, 1200)
 
 
-def test_web_brings_the_long_side_to_1024():
+def test_web_resizes_long_side_to_1024():
     delivered = apply_tier(original(), "web")
     assert opened(delivered).size == (1024, 768)
     assert 70 <= quality(delivered) <= 90
@@ -84,9 +84,9 @@ def test_thumb_is_256():
     assert opened(apply_tier(original(), "thumb")).size == (256, 192)
 
 
-def test_crop_shows_half_of_the_picture_unscaled():
-    given = original()
-    delivered = apply_tier(given, "crop")
+def test_crop_is_half_of_the_image_unscaled():
+    source_file = original()
+    delivered = apply_tier(source_file, "crop")
     height, width = delivered.pixels.shape[:2]
     assert width * height == pytest.approx(0.5 * 1600 * 1200, rel=0.01)
     # Red grows to the right in the drawing: the crop's own range of it is its share of the width.
@@ -94,7 +94,7 @@ def test_crop_shows_half_of_the_picture_unscaled():
     assert red[-1] - red[0] == pytest.approx(255 * 0.5**0.5, abs=6)
 
 
-def test_crops_lie_elsewhere_for_another_picture():
+def test_crop_position_depends_on_the_image():
     lefts = {int(apply_tier(original(1600 + i, 1200), "crop").pixels[0, 0, 0]) for i in range(4)}
     assert len(lefts) > 1
 
@@ -104,7 +104,7 @@ def test_greyscale_has_no_colour():
     assert (pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all()
 
 
-def test_screenshot_holds_the_picture_on_a_canvas():
+def test_screenshot_places_the_image_on_a_canvas():
     delivered = apply_tier(original(400, 300), "screenshot")
     assert opened(delivered).format == "PNG"
     height, width = delivered.pixels.shape[:2]
@@ -114,7 +114,7 @@ def test_screenshot_holds_the_picture_on_a_canvas():
     assert 0.2 * 400 * 300 < shown < 400 * 300
 
 
-def test_blank_keeps_size_and_container_and_nothing_else():
+def test_blank_preserves_only_size_and_container():
     for form, options in (("JPEG", {"quality": 37}), ("PNG", {})):
         delivered = apply_tier(original(form=form, **options), "blank")
         assert opened(delivered).format == form and opened(delivered).size == (1600, 1200)
@@ -122,6 +122,6 @@ def test_blank_keeps_size_and_container_and_nothing_else():
     assert quality(apply_tier(original(form="JPEG", quality=37), "blank")) == 37
 
 
-def test_damaged_files_are_refused():
+def test_corrupt_files_are_rejected():
     with pytest.raises(CorruptImageError):
         open_original(encode(gradient(), "JPEG")[:200], "cut")

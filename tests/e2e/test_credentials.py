@@ -150,7 +150,7 @@ def test_c2pa_counts_in_verdict_until_removed(browser: Browser, site_address: st
         page.get_by_role("button", name="Show the file’s metadata").click()
         panel = page.get_by_role("dialog")
         panel.get_by_role("button", name=CHECK).click()
-        expect(panel.locator("[data-state=trusted]")).to_contain_text("who is on the trust list")
+        expect(panel.locator("[data-state=trusted]")).to_contain_text("which is on the trust list")
         panel.get_by_role("button", name="Close").click()
         page.get_by_role("button", name="again").wait_for()
         assert _verdict(page) == ("real", "c2pa")

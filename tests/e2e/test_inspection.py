@@ -103,7 +103,7 @@ def test_photo_without_watermark_is_not_a_verdict(open_static: Open, tmp_path: P
     page.get_by_role("button", name=BUTTON).click()
     panel = page.get_by_role("dialog")
     expect(panel.locator("[data-state=absent]")).to_have_count(5)
-    expect(panel).to_contain_text("No mark found is no verdict")
+    expect(panel).to_contain_text("The absence of marks proves nothing")
 
 
 def test_explain_is_requested_from_service_on_demand(open_page: Open, image_files: dict[str, Path]) -> None:

@@ -33,7 +33,7 @@ def test_image_from_file_to_verdict(open_page: Open, image_files: ImageFiles) ->
     run_check(page)
     card = page.get_by_role("article", name="bright.jpg")
     expect(card.get_by_role("heading")).to_have_text("Very likely AI-made")
-    expect(card.locator(".reason")).to_contain_text("chance that an AI made it")
+    expect(card.locator(".reason")).to_contain_text("chance that the picture is AI-made")
     expect(card.locator(".decided")).to_have_text("Based on the model, from the pixels alone")
     expect(card.locator(".facts")).to_contain_text("JPEG · 600 × 400")
     card.get_by_text("Evidence").click()
@@ -51,9 +51,7 @@ def test_bar_shows_probability_and_unsure_range(open_page: Open, address: str, t
     assert 0.6 < probability < 0.8
     meter = page.get_by_role("meter")
     expect(meter).to_have_attribute("aria-valuenow", str(round(100 * probability)))
-    expect(meter).to_have_attribute(
-        "aria-valuetext", re.compile("20% to 80% this setting gives no firm answer")
-    )
+    expect(meter).to_have_attribute("aria-valuetext", re.compile("20% to 80% this mode gives no firm answer"))
     expect(page.locator(".meter")).to_have_attribute("style", re.compile("--low: 0.2.*--high: 0.8"))
     assert _needle(page) == pytest.approx(probability, abs=0.01)
     page.evaluate("document.documentElement.dir = 'rtl'")

@@ -288,7 +288,9 @@ def test_missing_model_file_is_reported(open_static: Open, image_files: ImageFil
     page.route("**/model.onnx*", lambda route: route.fulfill(status=404))
     page.goto(f"{monitored.address}/predict.html")
     page.set_input_files("#files", image_files["bright.jpg"])
-    expect(page.get_by_role("alert").locator("visible=true")).to_contain_text("could not be started in this browser")
+    expect(page.get_by_role("alert").locator("visible=true")).to_contain_text(
+        "could not be started in this browser"
+    )
     page.unroute_all()
     page.get_by_role("button", name="Check picture").click()
     expect(page.locator("h2.verdict")).to_be_visible()

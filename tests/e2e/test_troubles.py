@@ -132,7 +132,9 @@ def test_retry_after_pause_is_observed_and_shown(
     )
     run_check(page)
     expect(page.locator("h2.verdict")).to_have_text("Very likely AI-made")
-    paused = [height for text, height in page.evaluate("said") if "Next attempt in 1 s; 0 of 1 checked" in text]
+    paused = [
+        height for text, height in page.evaluate("said") if "Next attempt in 1 s; 0 of 1 checked" in text
+    ]
     assert paused and paused[-1] > 10  # visible also for a single image
 
 

@@ -42,4 +42,4 @@ def test_grain_and_gradient_are_not_blank(picture: Image.Image) -> None:
 def test_blank_image_is_unsure(brightness: int) -> None:
     verdict = detect(encode(blank(brightness, 640, 480), "PNG")).verdict
     assert verdict and (verdict.label, verdict.grade) == ("unsure", "cannot_tell")
-    assert "nothing to judge" in verdict.reason
+    assert "cannot be assessed" in verdict.reason

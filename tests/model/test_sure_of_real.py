@@ -51,7 +51,9 @@ def test_ai_claim_in_confidently_real_image_is_doubted(
     else:
         pytest.fail(f"{name} is sure of none of {len(rows)} real pictures (at or below {sure})")
     assert verdict.probability_ai is not None and verdict.probability_ai <= sure
-    assert "sure of a real picture" in verdict.reason and "Stable Diffusion web UI" in verdict.reason
+    assert (
+        "real picture with high confidence" in verdict.reason and "Stable Diffusion web UI" in verdict.reason
+    )
     assert verdict.grade == "cannot_tell"
     forced = detector.detect(noted, mode="best-guess").verdict
     assert forced and (forced.label, forced.grade, forced.probability_ai) == ("ai", "leaning_ai", None)

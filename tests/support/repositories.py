@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from testkit.pictures import encode, scene
+
 _GIT = {
     "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull,
     "GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@example.org",
@@ -65,3 +67,8 @@ def make_commit(git_root: Path, repo: str, files: Mapping[str, bytes | None]) ->
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--allow-empty", "-m", "files")
     return git(folder, "rev-parse", "HEAD")
+
+
+def jpegs(first: int, count: int, folder: str = "img") -> dict[str, bytes]:
+    """`count` JPEG files of drawn scenes, path -> bytes. `first`: the seed of the first scene."""
+    return {f"{folder}/{i}.jpg": encode(scene(i, 96, 72), "JPEG") for i in range(first, first + count)}

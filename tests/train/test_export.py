@@ -60,7 +60,7 @@ def test_the_shipped_graph_equals_the_shipped_network() -> None:
     assert _largest_difference(SHIPPED) < 1e-4
 
 
-def test_the_folder_is_complete_and_loads(exported: Path) -> None:
+def test_exported_folder_is_complete_and_loads(exported: Path) -> None:
     assert sorted(path.name for path in exported.iterdir()) == ["cnn_model.pth", "model.json", "model.onnx"]
     spec = load_spec(exported)
     assert spec.has_heatmap and spec.input.width == spec.input.height == 224
@@ -93,7 +93,7 @@ def test_thresholds_keep_their_error_budgets() -> None:
 
 @pytest.mark.parametrize("count", [1, 20, 51, 101, 201, 1000])
 @pytest.mark.parametrize("ties", [False, True])
-def test_they_do_for_few_pictures_and_for_many_that_score_alike(count: int, ties: bool) -> None:
+def test_thresholds_keep_their_error_budgets_for_few_images_and_ties(count: int, ties: bool) -> None:
     rng = np.random.default_rng(count)
     ai, real = rng.uniform(0.3, 1, count), rng.uniform(0, 1, count)
     if ties:
@@ -109,7 +109,7 @@ def test_they_do_for_few_pictures_and_for_many_that_score_alike(count: int, ties
         )
 
 
-def test_a_network_that_tells_nothing_is_unsure_and_none_is_turned_around() -> None:
+def test_uninformative_network_is_unsure_and_scores_are_never_inverted() -> None:
     labels = np.repeat([0, 1], 50)
     worse = np.stack([np.where(labels == 0, -1.0, 1.0), np.zeros(100)], axis=1)
     for logits in (worse, np.zeros((100, 2))):
@@ -120,7 +120,7 @@ def test_a_network_that_tells_nothing_is_unsure_and_none_is_turned_around() -> N
         calibrate(np.full((100, 2), np.nan, dtype=np.float32), labels, fitted_on="a draw")
 
 
-def test_another_network_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_other_networks_round_trip(tmp_path: Path) -> None:
     labels = np.arange(40) % 2
     logits = np.eye(2, dtype=np.float32)[labels] + np.random.default_rng(0).normal(size=(40, 2)).astype(
         np.float32

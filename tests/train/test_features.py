@@ -75,7 +75,7 @@ def test_ranges_are_fitted_for_every_linear_layer(tower: dict[str, Path]) -> Non
     )
 
 
-def test_the_store_holds_what_the_graph_says(tower: dict[str, Path], data: Path, tmp_path: Path) -> None:
+def test_stored_features_equal_graph_output(tower: dict[str, Path], data: Path, tmp_path: Path) -> None:
     spec = FeatureSpec("e", "q", TAPS, SPEC, 1)
     assert extract(data, tmp_path / "store", tower["graph"], spec, per_source=5, jobs=1) == {}
     rows = read_index(data)
@@ -90,7 +90,7 @@ def test_the_store_holds_what_the_graph_says(tower: dict[str, Path], data: Path,
     np.testing.assert_array_equal(training.cls[1], cls.astype(np.float16))
 
 
-def test_a_run_goes_on_and_another_encoder_is_refused(
+def test_run_resumes_and_another_encoder_is_rejected(
     tower: dict[str, Path], data: Path, tmp_path: Path
 ) -> None:
     spec = FeatureSpec("e", "q", TAPS, SPEC, 1)
@@ -107,7 +107,7 @@ def test_a_run_goes_on_and_another_encoder_is_refused(
         extract(data, tmp_path, tower["graph"], replace(spec, encoder_sha256="x"), per_source=5)
 
 
-def test_more_pictures_a_source_are_added_to_those_that_are_there(
+def test_larger_cap_adds_images_to_existing_features(
     tower: dict[str, Path], data: Path, tmp_path: Path
 ) -> None:
     spec = FeatureSpec("e", "q", TAPS, SPEC, 1)

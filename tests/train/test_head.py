@@ -38,14 +38,14 @@ def _auroc(data: FeatureSet, scores: np.ndarray) -> float:
     return float((ai[:, None] > real[None]).mean())
 
 
-def test_out_of_fold_scores_find_the_class_and_not_the_source() -> None:
+def test_out_of_fold_scores_separate_classes_not_sources() -> None:
     data, noise = _features(informative=True), _features(informative=False)
     folds = repository_folds(data, {}, 4)
     assert _auroc(data, out_of_fold(data, folds, OPTIONS)) > 0.95
     assert abs(_auroc(noise, out_of_fold(noise, folds, OPTIONS)) - 0.5) < 0.2
 
 
-def test_the_stored_head_scores_as_the_trained_one() -> None:
+def test_stored_head_scores_equal_trained_head_scores() -> None:
     data = _features(informative=True)
     head, score = train_head(data, OPTIONS)
     weight = head.hidden * head.hidden_scale
@@ -56,7 +56,7 @@ def test_the_stored_head_scores_as_the_trained_one() -> None:
     assert _auroc(data, towards_ai) > 0.9  # the heat map's linear reading points the same way
 
 
-def test_consistency_draws_the_copies_of_a_picture_together() -> None:
+def test_consistency_loss_reduces_distance_between_copies() -> None:
     data = _features(informative=True)
     apart = {}
     for weight in (0.0, 30.0):
@@ -67,7 +67,7 @@ def test_consistency_draws_the_copies_of_a_picture_together() -> None:
 
 
 @pytest.mark.parametrize("copies", [1, 3])
-def test_pictures_of_one_or_three_copies_are_learnt_too(copies: int) -> None:
+def test_images_with_one_or_three_copies_are_accepted(copies: int) -> None:
     data = _features(informative=True)
     data = replace(data, picture=np.array([f"p{number // copies}" for number in range(400)]))
     _, score = train_head(data, OPTIONS)

@@ -33,20 +33,20 @@ def straight(request: pytest.FixtureRequest, drawn_data: Path, tmp_path_factory:
     return out, train(drawn_data, out, request.param, loader=IN_PROCESS)
 
 
-def test_it_learns_what_can_be_learnt(straight) -> None:  # type: ignore[no-untyped-def]
+def test_separable_classes_are_learnt(straight) -> None:  # type: ignore[no-untyped-def]
     _, result = straight
     assert max(row["val_accuracy"] for row in result.log) == 1.0
     assert (result.val_logits.argmax(1) == result.val_labels).all()
 
 
-def test_curves_log_and_checkpoint_are_left(straight) -> None:  # type: ignore[no-untyped-def]
+def test_run_writes_curves_log_and_checkpoint(straight) -> None:  # type: ignore[no-untyped-def]
     out, result = straight
     assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert len((out / "log.csv").read_text().splitlines()) == 1 + result.recipe.epochs == 1 + len(result.log)
     assert (out / "last.ckpt").exists() and (out / "best.pth").exists()
 
 
-def test_an_interrupted_run_resumes_to_the_same_result(
+def test_interrupted_run_resumes_with_identical_result(
     straight,  # type: ignore[no-untyped-def]
     drawn_data: Path,
     tmp_path: Path,
@@ -84,7 +84,7 @@ def test_an_interrupted_run_resumes_to_the_same_result(
     assert [row["train_loss"] for row in result.log] == [row["train_loss"] for row in resumed.log]
 
 
-def test_kept_arrays_change_nothing_but_the_time(straight, drawn_data: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_cached_arrays_do_not_change_the_result(straight, drawn_data: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     _, result = straight
     if not result.recipe.degraded_copies:
         pytest.skip("these are in memory anyway")
@@ -93,7 +93,9 @@ def test_kept_arrays_change_nothing_but_the_time(straight, drawn_data: Path, tmp
     np.testing.assert_array_equal(result.val_logits, again.val_logits)
 
 
-def test_resuming_nothing_or_another_recipe_is_refused(straight, drawn_data: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_resume_without_checkpoint_or_with_another_recipe_is_rejected(
+    straight, drawn_data: Path, tmp_path: Path
+) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(UsageError, match="nothing to resume"):
         train(drawn_data, tmp_path, RECIPE, loader=IN_PROCESS, resume=True)
     out, result = straight
@@ -103,7 +105,7 @@ def test_resuming_nothing_or_another_recipe_is_refused(straight, drawn_data: Pat
             train(drawn_data, out, recipe, loader=IN_PROCESS, resume=True)
 
 
-def test_resuming_with_other_pictures_or_beginning_anew_over_a_run_is_refused(  # type: ignore[no-untyped-def]
+def test_resume_with_other_data_and_overwriting_a_run_are_rejected(  # type: ignore[no-untyped-def]
     straight, drawn_data: Path
 ) -> None:
     out, result = straight
@@ -119,7 +121,7 @@ def test_resuming_with_other_pictures_or_beginning_anew_over_a_run_is_refused(  
     assert {path: path.read_bytes() for path in out.iterdir() if path.is_file()} == before
 
 
-def test_a_single_picture_left_for_the_last_batch_is_left_out(drawn_data: Path, tmp_path: Path) -> None:
+def test_last_batch_of_one_image_is_dropped(drawn_data: Path, tmp_path: Path) -> None:
     rows = read_index(drawn_data)
     shown = len(epoch_order([row for row in rows if row.split == "train"], seed=0, epoch=0))
     recipe = replace(RECIPE, epochs=1, batch_size=shown - 1)
@@ -130,7 +132,7 @@ def test_a_single_picture_left_for_the_last_batch_is_left_out(drawn_data: Path, 
         train(drawn_data, tmp_path / "b", replace(recipe, batch_size=1), loader=IN_PROCESS)
 
 
-def test_a_split_of_one_class_is_refused_before_anything_is_trained(drawn_data: Path, tmp_path: Path) -> None:
+def test_split_with_one_class_is_rejected_before_training(drawn_data: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(drawn_data, tmp_path / "set")
     for split in ("train", "val"):
         rows = [row for row in read_index(drawn_data) if (row.split, row.label) != (split, "ai")]
@@ -140,13 +142,13 @@ def test_a_split_of_one_class_is_refused_before_anything_is_trained(drawn_data: 
     assert not (tmp_path / "run").exists()
 
 
-def test_a_set_without_validation_is_refused(drawn_data: Path, tmp_path: Path) -> None:
+def test_set_without_validation_is_rejected(drawn_data: Path, tmp_path: Path) -> None:
     rows = [row for row in read_index(drawn_data) if row.split == "train"]
     with pytest.raises(DataError, match="val split"):
         train(drawn_data, tmp_path, RECIPE, loader=IN_PROCESS, rows=rows)
 
 
-def test_a_running_mean_forgets_what_came_before_anything_was_taught() -> None:
+def test_running_mean_excludes_untrained_weights() -> None:
     network = nn.BatchNorm1d(1)
     mean = Averaged(network, 0.999)
     for value, steps in ((2.0, 100), (0.0, 10_000), (1.0, 693)):

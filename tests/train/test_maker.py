@@ -43,7 +43,7 @@ def _features(informative: bool = True) -> FeatureSet:
     )  # fmt: skip
 
 
-def test_families_of_few_sources_and_of_several_families_are_not_learnt() -> None:
+def test_families_with_few_sources_are_excluded() -> None:
     assert choose_families(_features(), GENERATORS, 4) == ["midjourney", "flux", "other"]
 
 
@@ -56,7 +56,7 @@ def test_folds_keep_sources_and_repositories_whole_and_spread_families() -> None
     assert set(folds[family == 0]) == {0, 1, 2, 3}
 
 
-def test_it_finds_the_family_of_sources_that_it_never_saw_and_nothing_in_noise() -> None:
+def test_unseen_sources_are_attributed_and_noise_is_not() -> None:
     trained = {
         informative: train_maker(
             _features(informative), {"again": _features(informative)}, GENERATORS, {}, TAPS, OPTIONS
@@ -79,7 +79,7 @@ def test_it_finds_the_family_of_sources_that_it_never_saw_and_nothing_in_noise()
     assert f"{good.facts['measured']['out_of_fold']['top1']:.1%}" in card and "| flux |" in card
 
 
-def test_a_view_is_said_to_look_ai_made_only_beyond_what_real_ones_reach() -> None:
+def test_view_threshold_exceeds_scores_of_real_images() -> None:
     data = _features()
     rng = np.random.default_rng(1)
     patches = rng.normal(0, 1, data.patches.shape).astype(np.float16)
@@ -100,7 +100,7 @@ def test_there_is_no_maker_head_without_two_families() -> None:
     assert train_maker(_features(), {}, {f"s{n}": "flux" for n in range(12)}, {}, TAPS, OPTIONS) is None
 
 
-def test_what_is_named_is_right_as_often_as_asked() -> None:
+def test_named_families_reach_the_required_precision() -> None:
     rng = np.random.default_rng(2)
     family = rng.integers(0, 3, 3000)
     logits = rng.normal(0, 1, (3000, 3)).astype(np.float32)

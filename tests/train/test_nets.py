@@ -9,7 +9,7 @@ from imageprocess.train.nets import CNN, Small32, WithHeatmap
 
 
 def test_the_layers_in_order() -> None:
-    found = [repr(layer) for layer in [*CNN().features, *CNN().classifier]]
+    layers = [repr(layer) for layer in [*CNN().features, *CNN().classifier]]
     blocks = []
     for inputs, outputs in ((3, 16), (16, 32), (32, 64), (64, 128)):
         blocks += [
@@ -17,7 +17,7 @@ def test_the_layers_in_order() -> None:
             repr(nn.ReLU()),
             repr(nn.MaxPool2d(2, 2)),
         ]
-    assert found == [
+    assert layers == [
         *blocks,
         repr(nn.Flatten()),
         repr(nn.Dropout(0.5)),
@@ -50,7 +50,7 @@ def test_the_heat_map_is_gradient_times_activation() -> None:
     torch.testing.assert_close(heatmap, (maps * maps.grad).sum(1), atol=1e-4, rtol=1e-4)
 
 
-def test_the_cnn_says_in_use_what_it_said_in_training() -> None:
+def test_cnn_inference_equals_training_output() -> None:
     torch.manual_seed(0)
     trained = CNN.to_train().eval()
     for layer in trained.modules():

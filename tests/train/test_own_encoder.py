@@ -65,7 +65,7 @@ def _pixels(count: int) -> np.ndarray:
     return np.random.default_rng(1).normal(0, 1, (count, 3, SIDE, SIDE)).astype(np.float32)
 
 
-def test_blocks_are_found_and_are_the_networks(make: tuple[Vit, Path, int], tmp_path: Path) -> None:
+def test_detected_blocks_equal_the_blocks_of_the_network(make: tuple[Vit, Path, int], tmp_path: Path) -> None:
     network, path, prefix = make
     file = read_encoder(path)
     assert len(file.blocks) == BLOCKS and file.side == SIDE
@@ -84,7 +84,7 @@ def test_blocks_are_found_and_are_the_networks(make: tuple[Vit, Path, int], tmp_
     np.testing.assert_allclose(pooled, tokens[:, 0] if prefix else mean, atol=1e-4)
 
 
-def test_the_graph_is_cut_behind_the_last_tap(make: tuple[Vit, Path, int]) -> None:
+def test_graph_is_truncated_after_last_tap(make: tuple[Vit, Path, int]) -> None:
     file = read_encoder(make[1])
     first, last = (open_tower(file, [tap]).model.ByteSize() for tap in (1, BLOCKS))
     assert first < 0.5 * last
@@ -105,7 +105,7 @@ def test_tensors_can_be_tapped_by_name(make: tuple[Vit, Path, int]) -> None:
         open_tower(file, [9])
 
 
-def test_what_cannot_be_used_is_told(tmp_path: Path) -> None:
+def test_unusable_encoder_error_states_the_reason(tmp_path: Path) -> None:
     fixed = export(registers_vit(), tmp_path / "fixed.onnx", old=True, open_batch=False)
     with pytest.raises(ModelError, match=r"fixed\.onnx: .*dynamic batch axis"):
         open_tower(read_encoder(fixed), [1])
@@ -118,7 +118,7 @@ def test_what_cannot_be_used_is_told(tmp_path: Path) -> None:
         read_encoder(tmp_path / "broken.onnx")
 
 
-def test_half_precision_is_run_as_it_is(tmp_path: Path) -> None:
+def test_half_precision_graph_runs_unchanged(tmp_path: Path) -> None:
     """Input and tokens of 16 bits: the head gets 32."""
     network = registers_vit()
     path = export(network.half(), tmp_path / "half.onnx", half=True)
@@ -210,7 +210,7 @@ def test_static_integers_stay_close_whatever_the_batch(data: Path, tmp_path: Pat
     assert cosine.min() > 0.98
 
 
-def test_options_that_do_not_fit_are_told(make: tuple[Vit, Path, int], data: Path, tmp_path: Path) -> None:
+def test_incompatible_options_are_an_error(make: tuple[Vit, Path, int], data: Path, tmp_path: Path) -> None:
     command = ["train", "--encoder", str(make[1]), "--data", str(data), "--out", str(tmp_path / "m")]
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 2 and "--normalise clip, imagenet or siglip" in result.output

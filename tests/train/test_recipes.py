@@ -15,7 +15,7 @@ def rates(recipe: Recipe) -> list[float]:
     return [recipe.learning_rate_at(position, STEPS) for position in range(recipe.epochs * STEPS)]
 
 
-def test_the_learning_rate_rises_and_falls_to_nothing() -> None:
+def test_learning_rate_warms_up_and_decays_to_zero() -> None:
     values = rates(RECIPE)
     peak = values.index(max(values))
     assert 0 < values[0] < max(values) <= RECIPE.learning_rate and peak < 20
@@ -23,7 +23,7 @@ def test_the_learning_rate_rises_and_falls_to_nothing() -> None:
     assert values[-1] < 1e-4 * max(values)
 
 
-def test_after_a_restart_it_does_so_again() -> None:
+def test_learning_rate_repeats_after_restart() -> None:
     """Before the restart the schedule is that of a shorter run."""
     again = replace(RECIPE, epochs=10, restart=4)
     longer = replace(RECIPE, epochs=6)
@@ -31,12 +31,12 @@ def test_after_a_restart_it_does_so_again() -> None:
 
 
 @pytest.mark.parametrize("restart", [4, 10])
-def test_a_run_that_is_cut_shorter_falls_to_nothing_all_the_same(restart: int) -> None:
+def test_learning_rate_of_a_shortened_run_decays_to_zero(restart: int) -> None:
     assert rates(replace(RECIPE, restart=restart)) == rates(RECIPE)
 
 
 @pytest.mark.parametrize("net", ["resnet", ""])
-def test_an_unknown_network_is_refused(net: str) -> None:
+def test_unknown_network_is_rejected(net: str) -> None:
     with pytest.raises(UsageError, match=rf"--net {net}: unknown network, choose one of cnn, small32"):
         recipe_of(net)
     assert all(recipe.net == name for name, recipe in RECIPES.items()) and RECIPES.keys() == NETS.keys()

@@ -86,7 +86,7 @@ def _lines(report: dict[str, Any]) -> list[str]:
     if "says AI" not in report["marks"].values():
         lines.append(NO_VERDICT)
     if report["pixels"] != "read":
-        lines.append(f"The pixels were not looked at: {escaped(report['pixels'])}")
+        lines.append(f"The pixels were not analysed: {escaped(report['pixels'])}")
     lines += ["", "What its records say:"] if report["evidence"] else ["", "No record says how it was made."]
     for item in report["evidence"]:
         lines.append(f"  - {item['kind']} ({item['trust']}): {escaped(item['claim'])}")

@@ -125,9 +125,10 @@ def _reduction(image: Image.Image, name: str, limits: Limits) -> int:
 def _note(kind: str, image: Image.Image, reduction: int) -> str | None:
     width, height = image.size
     if is_raw_preview(kind, image):
-        return f"This is a camera's raw file (DNG): only the preview in it, {width} x {height} pixels, was looked at."
+        return f"This is a camera's raw file (DNG): only the preview in it, {width} x {height} pixels, was analysed."
     if reduction > 1:
-        return f"The picture is very large ({width} x {height} pixels): it was looked at {reduction} times smaller."
+        size = f"{width} x {height} pixels"
+        return f"The picture is very large ({size}): it was reduced {reduction} times for the analysis."
     return None
 
 

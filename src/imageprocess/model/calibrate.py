@@ -46,7 +46,7 @@ def model_evidence(
     too_small = {"side": side, "smallest": spec.smallest_px} if side < spec.smallest_px else None
     return Evidence(
         kind="model",
-        claim=f"The model {spec.name} puts the chance that an AI made it at {percent(probability)}.",
+        claim=f"According to the model {spec.name}, the chance that the picture is AI-made is {percent(probability)}.",
         trust="measured",
         points_to=points_to,
         detail={

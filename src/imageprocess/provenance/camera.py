@@ -44,9 +44,9 @@ def read_camera(exif: Exif, generators: Set[str] = frozenset()) -> list[Evidence
             claim + ".",
             "unsigned",
             "real",
-            proves="That these camera facts stand in the file.",
-            does_not_prove="That this camera took this picture: EXIF is not signed, survives editing, and can be "
-            "copied onto any picture.",
+            proves="That the file contains this camera metadata.",
+            does_not_prove="That this camera took this picture: EXIF is not signed, is retained by editing, and can be "
+            "copied to any picture.",
             **{fact: texts.get(name) for fact, name in _FACTS.items()},
             **exif.numbers,
         )

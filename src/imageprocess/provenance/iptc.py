@@ -54,7 +54,7 @@ def _source_type_evidence(term: str) -> Evidence:
         f"The file's IPTC metadata says that this picture was {words}.",
         "unsigned",
         points_to,
-        proves="That whoever last wrote this file's metadata stated how the picture came to be.",
+        proves="That whoever last wrote this file's metadata stated how the picture was made.",
         does_not_prove="That the statement is true: it is not signed, and anyone can write, change or remove it.",
         digital_source_type=term,
     )
@@ -95,9 +95,9 @@ def _credit_evidence(credit: str) -> Evidence:
         f"The file's IPTC credit line reads “{credit}”.",
         "unsigned",
         _CREDITS[credit],
-        proves=f"That the file carries the credit line that {maker}'s generative tools write.",
+        proves=f"That the file contains the credit line that {maker}'s generative tools write.",
         does_not_prove=f"That {maker}'s tools wrote it: the line is not signed, and anyone can type it."
-        + (" Google's own invisible mark, SynthID, can only be checked by Google." if is_google else ""),
+        + (" Google's own invisible mark, SynthID, can be checked only by Google." if is_google else ""),
         generator=f"{maker} AI" if is_google else credit,
         credit=credit,
     )

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from ..types import Evidence
 
-NO_VERDICT = "No mark found is no verdict: marks get lost with most uploads, and many generators write none."
+NO_VERDICT = "The absence of marks proves nothing: most uploads remove them, and many generators write none."
 
 _AIGC_LABELS = ("China's AIGC label", "Tencent Cloud's AIGC label")
 _NAMES = {

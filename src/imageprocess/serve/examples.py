@@ -16,7 +16,7 @@ _MODEL = ModelInfo("example", "1.0.0", "0" * 64)
 
 
 def _model_evidence(probability: float) -> Evidence:
-    claim = f"The model example puts the chance that an AI made it at {round(100 * probability)} %."
+    claim = f"According to the model example, the chance that the picture is AI-made is {round(100 * probability)} %."
     detail = {
         "probability_ai": probability,
         "thresholds": {"ai": _THRESHOLDS.ai, "real": _THRESHOLDS.real},

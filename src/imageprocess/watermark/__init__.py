@@ -17,8 +17,8 @@ _MAX_CHROMA_STEP = 17.0  # quality 90 of libjpeg has 17.3
 
 # Shown to users if no mark was found.
 NOT_CHECKED = (
-    "Only open marks can be read here. Google's SynthID and other keyed marks can be checked by their makers alone, "
-    "and most generators leave no mark at all."
+    "Only open watermarks can be read here. Google's SynthID and other watermarks with a secret key can be checked "
+    "only by their makers, and most generators leave no watermark at all."
 )
 
 
@@ -52,12 +52,12 @@ def _mark_evidence(hit: Hit) -> Evidence:
     generator, bits = hit.payload.generator, len(hit.payload.bits)
     return evidence(
         "watermark",
-        f"The pixels carry the invisible mark of {generator} ({bits - hit.wrong} of {bits} bits match).",
+        f"The pixels contain the invisible watermark of {generator} ({bits - hit.wrong} of {bits} bits match).",
         "measured",
         "ai",
-        proves="That this picture passed through software that writes this generator's mark, and has hardly been "
+        proves="That this picture passed through software that writes this generator's watermark, and was hardly "
         "changed since.",
-        does_not_prove="Who made it or how. The mark's code is public, so it could also be written into a real "
+        does_not_prove="Who made it or how. The watermark's code is public, so it can also be written into a real "
         "picture on purpose.",
         generator=generator,
         method="dwtDct",
@@ -83,10 +83,11 @@ def _stealth_evidence(record: StealthRecord, facts: ImageFacts) -> list[Evidence
     return items or [
         evidence(
             "watermark",
-            "The pixels hide a text of the kind that some generators write, but it names none.",
+            "The pixels contain a hidden text of the kind that some generators write, but it does not name "
+            "a generator.",
             "unsigned",
             "nothing",
-            proves="That somebody hid a text in the lowest bits of the pixels.",
+            proves="That a text was hidden in the lowest bits of the pixels.",
             does_not_prove="How the picture was made.",
             method="stealth",
             place=record.place,

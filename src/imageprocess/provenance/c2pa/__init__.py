@@ -31,10 +31,10 @@ __all__ = ["read_c2pa"]
 
 _PROVENANCE = "{http://purl.org/dc/terms/}provenance"
 _STATEMENTS: dict[PointsTo, str] = {
-    "ai": "that this picture was made by a generative AI",
-    "ai_edited": "that this picture was edited with a generative AI, or has parts made by one",
+    "ai": "that this picture was made by generative AI",
+    "ai_edited": "that this picture was edited with generative AI, or has parts made by it",
     "real": "that this picture was taken with a camera and not edited",
-    "nothing": "nothing of whether an AI or a camera made this picture",
+    "nothing": "nothing about whether this picture was made by AI or by a camera",
 }
 _FROM_INGREDIENT = "ingredient.signer.untrusted"
 _TRUST: dict[State, Trust] = {
@@ -50,14 +50,14 @@ def read_c2pa(
         remote = xmp.get(_PROVENANCE, "")
         return [_remote(remote)] if remote.startswith(("http://", "https://")) else []
     if not is_sane(store):
-        return [_not_verified("its boxes are nested deeper, or are more, than any real one's")]
+        return [_not_verified("its boxes are too many or nested too deeply")]
     signers = find_trust_list(trust_list)
     try:
         report = read_manifest_store(data, image_format, signers.pem if signers else "")
     except MissingExtraError as error:
         return [_claimed(store, error.reason, error.remedy)]
     except UnreadableManifestError as error:
-        return [_unreadable(f"the library that reads them says: {printable(str(error), 200)}")]
+        return [_unreadable(f"the library reports: {printable(str(error), 200)}")]
     evidence = _verified(report, signers)
     interim = find_interim_list()
     if interim and "signingCredential.untrusted" in evidence[0].detail.get("codes", []):
@@ -124,16 +124,16 @@ def _intact(
     signer = printable(str(facts.get("signer") or "an unnamed signer"), 120)
     if state == "trusted":
         list_name = "frozen interim trust list (legacy)" if signers and signers.is_interim else "trust list"
-        subject = f"Content Credentials signed by {signer}, who is on the {list_name}, say"
+        subject = f"Content Credentials signed by {signer}, which is on the {list_name}, say"
         does_not_prove = "That the signer told the truth or was not deceived, or what the picture shows."
     elif _FROM_INGREDIENT in failures:
-        subject = "A part's own Content Credentials, by a signer whom we cannot trust, say"
+        subject = "The Content Credentials of a part, by a signer that is not trusted, say"
         does_not_prove = "Who signed that part's record, or that it is true."
     else:
         reason = _reason(failures, signers)
-        subject = f"Content Credentials signed by {signer}, whom we cannot trust ({reason}), say"
+        subject = f"Content Credentials signed by {signer}, which is not trusted ({reason}), say"
         does_not_prove = (
-            "Who signed it, or that the claim is true: anyone can sign with a certificate of their own."
+            "Who signed it, or that the claim is true: anyone can sign with their own certificate."
         )
     return evidence(
         "c2pa",
@@ -157,7 +157,7 @@ def _intact(
 def _reason(failures: list[str], signers: TrustList | None) -> str:
     """Why the signer is not trusted."""
     if "signingCredential.invalid" in failures:
-        return "the certificate does not follow today's profile"
+        return "the certificate does not follow the current profile"
     if any("revoked" in code for code in failures):
         return "the certificate was revoked"
     if signers is None:
@@ -166,7 +166,9 @@ def _reason(failures: list[str], signers: TrustList | None) -> str:
         return "the certificate had expired"
     if "signingCredential.untrusted" in failures:
         return "not on the trust list"
-    return f"the record breaks the standard's rules: {failures[0]}" if failures else "not on the trust list"
+    return (
+        f"the record does not conform to the standard: {failures[0]}" if failures else "not on the trust list"
+    )
 
 
 def _broken(failures: list[str], facts: Mapping[str, Any]) -> Evidence:
@@ -198,8 +200,8 @@ def _claimed(store: bytes, why: str, remedy: str | None) -> Evidence:
         f"Content Credentials by {generator} say {statement}; their signature was not checked: {why}.",
         "unsigned",
         history.points_to,
-        proves="That the file carries a manifest that says so.",
-        does_not_prove="That anyone signed it, or that it belongs to this picture: nothing of it was checked.",
+        proves="That the file contains a manifest that says so.",
+        does_not_prove="That anyone signed it, or that it belongs to this picture: none of this was checked.",
         state="not_verified",
         generator=facts["generator"],
         model=", ".join(history.agents),
@@ -215,7 +217,7 @@ def _unreadable(why: str) -> Evidence:
         f"Content Credentials are present, but they could not be read: {why}.",
         "unsigned",
         "nothing",
-        proves="That the file carries a manifest.",
+        proves="That the file contains a manifest.",
         does_not_prove="Anything that the manifest says, or that anything was changed.",
         state="unreadable",
     )
@@ -228,7 +230,7 @@ def _not_verified(why: str, remedy: str | None = None) -> Evidence:
         f"A Content Credentials manifest is present, not verified: {why}.",
         "unsigned",
         "nothing",
-        proves="That the file carries a manifest.",
+        proves="That the file contains a manifest.",
         does_not_prove="Anything that the manifest says: its signature was not checked.",
         state="not_verified",
         remedy=remedy,
@@ -238,11 +240,11 @@ def _not_verified(why: str, remedy: str | None = None) -> Evidence:
 def _remote(address: str) -> Evidence:
     return evidence(
         "c2pa",
-        "The file names Content Credentials that are kept elsewhere; they were not fetched.",
+        "The file refers to Content Credentials that are stored elsewhere; they were not fetched.",
         "unsigned",
         "nothing",
-        proves="That the file names an address.",
-        does_not_prove="That anything is kept there, or what it says.",
+        proves="That the file contains an address.",
+        does_not_prove="That anything is stored there, or what it says.",
         state="not_verified",
         address=printable(address, 500),
     )

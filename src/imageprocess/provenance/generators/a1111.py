@@ -126,4 +126,4 @@ def _generator(fields: dict[str, str]) -> str:
         return "Draw Things"
     if re.match(r"f\d|neo|classic", version):
         return "Stable Diffusion WebUI Forge"
-    return "Stable Diffusion web UI (AUTOMATIC1111 or a relative)"
+    return "Stable Diffusion web UI (AUTOMATIC1111 or a derivative)"

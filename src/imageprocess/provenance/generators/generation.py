@@ -56,7 +56,7 @@ def to_evidence(generation: Generation, facts: ImageFacts) -> Evidence:
         claim,
         "unsigned",
         _POINTS_TO[how],
-        proves="That the file carries a well-formed record of the kind this generator writes.",
+        proves="That the file contains a well-formed record of the kind that this generator writes.",
         does_not_prove="That the record belongs to this picture or that it is true: it is not signed, and anyone can "
         "copy, change or remove it.",
         generator=generation.generator,

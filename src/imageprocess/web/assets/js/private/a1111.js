@@ -90,5 +90,5 @@ function generator(byName) {
   if (byName.has("civitai resources")) return "Civitai";
   if (byName.has("seed mode")) return "Draw Things";
   if (/^(f\d|neo|classic)/.test(version)) return "Stable Diffusion WebUI Forge";
-  return "Stable Diffusion web UI (AUTOMATIC1111 or a relative)";
+  return "Stable Diffusion web UI (AUTOMATIC1111 or a derivative)";
 }

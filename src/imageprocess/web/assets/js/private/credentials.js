@@ -7,12 +7,12 @@ import { isC2paStore } from "./jpeg-records.js";
 import { evidence, printable } from "./statements.js";
 
 const SAYS = {
-  ai: "that this picture was made by a generative AI",
-  ai_edited: "that this picture was edited with a generative AI, or has parts made by one",
+  ai: "that this picture was made by generative AI",
+  ai_edited: "that this picture was edited with generative AI, or has parts made by it",
   real: "that this picture was taken with a camera and not edited",
-  nothing: "nothing of whether an AI or a camera made this picture",
+  nothing: "nothing about whether this picture was made by AI or by a camera",
 };
-const WHY = "a browser does not check it here; the service does";
+const WHY = "the browser does not check it here; the service does";
 const EXPIRED = "the certificate had expired, and no trusted time stamp says when it was used";
 const FROM_INGREDIENT = "ingredient.signer.untrusted";
 const TRUST = { trusted: "trusted", untrusted: "valid_untrusted" };
@@ -23,9 +23,9 @@ export function readC2pa(store, xmp, verified) {
   const address = xmp.get("{http://purl.org/dc/terms/}provenance") ?? "";
   if (!/^https?:\/\//.test(address)) return [];
   return [
-    evidence("c2pa", "The file names Content Credentials that are kept elsewhere; they were not fetched.", "unsigned", "nothing", {
-      proves: "That the file names an address.",
-      does_not_prove: "That anything is kept there, or what it says.",
+    evidence("c2pa", "The file refers to Content Credentials that are stored elsewhere; they were not fetched.", "unsigned", "nothing", {
+      proves: "That the file contains an address.",
+      does_not_prove: "That anything is stored there, or what it says.",
       state: "not_verified",
       address: printable(address, 500),
     }),
@@ -41,8 +41,8 @@ function unverified(store, why = WHY) {
   const name = printable(String(generator || "an unnamed program"), 120);
   const claim = `Content Credentials by ${name} say ${SAYS[summary.pointsTo]}; their signature was not checked: ${why}.`;
   return evidence("c2pa", claim, "unsigned", summary.pointsTo, {
-    proves: "That the file carries a manifest that says so.",
-    does_not_prove: "That anyone signed it, or that it belongs to this picture: nothing of it was checked.",
+    proves: "That the file contains a manifest that says so.",
+    does_not_prove: "That anyone signed it, or that it belongs to this picture: none of this was checked.",
     state: "not_verified",
     generator,
     model: summary.agents.join(", "),
@@ -53,7 +53,7 @@ function unverified(store, why = WHY) {
 
 const notVerified = (why) =>
   evidence("c2pa", `A Content Credentials manifest is present, not verified: ${why}.`, "unsigned", "nothing", {
-    proves: "That the file carries a manifest.",
+    proves: "That the file contains a manifest.",
     does_not_prove: "Anything that the manifest says: its signature was not checked.",
     state: "not_verified",
   });
@@ -61,7 +61,7 @@ const notVerified = (why) =>
 function verifiedEvidence(store, { report, list, isLegacy, unreadable: why, refused }) {
   if (refused) return [notVerified(refused)];
   const claims = readClaims(store);
-  if (why !== undefined || !claims) return [unreadable(`the library that reads them says: ${printable(why ?? "no claim", 200)}`)];
+  if (why !== undefined || !claims) return [unreadable(`the library reports: ${printable(why ?? "no claim", 200)}`)];
   const results = report.validation_results ?? {};
   const active = String(report.active_manifest);
   const facts = signerFacts(report.manifests?.[active] ?? {});
@@ -86,13 +86,13 @@ function verifiedEvidence(store, { report, list, isLegacy, unreadable: why, refu
 
 function signedEvidence(state, summary, facts, failures, list, isLegacy) {
   const signer = printable(String(facts.signer || "an unnamed signer"), 120);
-  let subject = `Content Credentials signed by ${signer}, whom we cannot trust (${reason(failures, list)}), say`;
-  let does_not_prove = "Who signed it, or that the claim is true: anyone can sign with a certificate of their own.";
+  let subject = `Content Credentials signed by ${signer}, which is not trusted (${reason(failures, list)}), say`;
+  let does_not_prove = "Who signed it, or that the claim is true: anyone can sign with their own certificate.";
   if (state === "trusted") {
-    subject = `Content Credentials signed by ${signer}, who is on the ${isLegacy ? "frozen interim trust list (legacy)" : "trust list"}, say`;
+    subject = `Content Credentials signed by ${signer}, which is on the ${isLegacy ? "frozen interim trust list (legacy)" : "trust list"}, say`;
     does_not_prove = "That the signer told the truth or was not deceived, or what the picture shows.";
   } else if (failures.includes(FROM_INGREDIENT)) {
-    subject = "A part's own Content Credentials, by a signer whom we cannot trust, say";
+    subject = "The Content Credentials of a part, by a signer that is not trusted, say";
     does_not_prove = "Who signed that part's record, or that it is true.";
   }
   const { generator, ...others } = facts;
@@ -111,12 +111,12 @@ function signedEvidence(state, summary, facts, failures, list, isLegacy) {
 }
 
 function reason(failures, list) {
-  if (failures.includes("signingCredential.invalid")) return "the certificate does not follow today's profile";
+  if (failures.includes("signingCredential.invalid")) return "the certificate does not follow the current profile";
   if (failures.some((code) => code.includes("revoked"))) return "the certificate was revoked";
   if (!list) return "no trust list is installed";
   if (["signingCredential.expired", "claimSignature.outsideValidity"].some((code) => failures.includes(code))) return "the certificate had expired";
   if (failures.includes("signingCredential.untrusted")) return "not on the trust list";
-  return failures.length ? `the record breaks the standard's rules: ${failures[0]}` : "not on the trust list";
+  return failures.length ? `the record does not conform to the standard: ${failures[0]}` : "not on the trust list";
 }
 
 const broken = (failures, facts) =>
@@ -130,7 +130,7 @@ const broken = (failures, facts) =>
 
 const unreadable = (why) =>
   evidence("c2pa", `Content Credentials are present, but they could not be read: ${why}.`, "unsigned", "nothing", {
-    proves: "That the file carries a manifest.",
+    proves: "That the file contains a manifest.",
     does_not_prove: "Anything that the manifest says, or that anything was changed.",
     state: "unreadable",
   });

@@ -25,7 +25,7 @@ export function toEvidence(record, image) {
   else if (how === "edited") claim = `A record by ${name} says that an input picture was edited with AI.`;
   else claim = `A record by ${name} is in the file, but it does not say that this picture was generated.`;
   return evidence("generator_metadata", claim, "unsigned", POINTS_TO[how], {
-    proves: "That the file carries a well-formed record of the kind this generator writes.",
+    proves: "That the file contains a well-formed record of the kind that this generator writes.",
     does_not_prove:
       "That the record belongs to this picture or that it is true: it is not signed, and anyone can copy, change or remove it.",
     generator,

@@ -109,7 +109,7 @@ export class Model {
     const [side, smallest] = [Math.max(image.width, image.height), training?.smallest_px ?? 0];
     return {
       kind: "model",
-      claim: `The model ${name} puts the chance that an AI made it at ${percent(p)}.`,
+      claim: `According to the model ${name}, the chance that the picture is AI-made is ${percent(p)}.`,
       trust: "measured",
       points_to: p >= thresholds.ai ? "ai" : p <= thresholds.real ? "real" : "nothing",
       detail: {

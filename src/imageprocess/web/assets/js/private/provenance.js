@@ -49,7 +49,7 @@ function readIptc(xmp, iim) {
 function sourceTypeEvidence(term) {
   const [pointsTo, words] = TABLE.source_types[term];
   return evidence("iptc", `The file's IPTC metadata says that this picture was ${words}.`, "unsigned", pointsTo, {
-    proves: "That whoever last wrote this file's metadata stated how the picture came to be.",
+    proves: "That whoever last wrote this file's metadata stated how the picture was made.",
     does_not_prove: "That the statement is true: it is not signed, and anyone can write, change or remove it.",
     digital_source_type: term,
   });
@@ -77,9 +77,9 @@ function aiSystemEvidence([system, model, prompt, writer], term) {
 function creditEvidence(credit) {
   const isGoogle = credit.endsWith("Google AI");
   const maker = isGoogle ? "Google" : "Apple";
-  const synthid = isGoogle ? " Google's own invisible mark, SynthID, can only be checked by Google." : "";
+  const synthid = isGoogle ? " Google's own invisible mark, SynthID, can be checked only by Google." : "";
   return evidence("iptc", `The file's IPTC credit line reads “${credit}”.`, "unsigned", TABLE.credits[credit], {
-    proves: `That the file carries the credit line that ${maker}'s generative tools write.`,
+    proves: `That the file contains the credit line that ${maker}'s generative tools write.`,
     does_not_prove: `That ${maker}'s tools wrote it: the line is not signed, and anyone can type it.${synthid}`,
     generator: isGoogle ? `${maker} AI` : credit,
     credit,
@@ -126,9 +126,9 @@ function readCamera({ texts: all, numbers }, generators) {
   const taken = day ? `, on ${printable(day).replaceAll(":", "-")}` : "";
   return [
     evidence("exif", `${claim}${taken}.`, "unsigned", "real", {
-      proves: "That these camera facts stand in the file.",
+      proves: "That the file contains this camera metadata.",
       does_not_prove:
-        "That this camera took this picture: EXIF is not signed, survives editing, and can be copied onto any picture.",
+        "That this camera took this picture: EXIF is not signed, is retained by editing, and can be copied to any picture.",
       ...Object.fromEntries(Object.entries(CAMERA_FACTS).map(([fact, name]) => [fact, texts[name]])),
       ...numbers,
     }),

@@ -60,7 +60,7 @@ async function trustList(address) {
  * to the library.
  */
 export async function verify(data, format, store) {
-  if (!isSane(store)) return { refused: "its boxes are nested deeper, or are more, than any real one's" };
+  if (!isSane(store)) return { refused: "its boxes are too many or nested too deeply" };
   const { Library, lists } = await starting;
   try {
     const report = await read(Library, data, format, lists.conformance?.pem);

@@ -143,11 +143,11 @@ export function readWatermarks(hit, hidden, image) {
   if (hit) {
     const { generator, bits, wrong, blocks } = hit;
     items.push(
-      evidence("watermark", `The pixels carry the invisible mark of ${generator} (${bits - wrong} of ${bits} bits match).`, "measured", "ai", {
+      evidence("watermark", `The pixels contain the invisible watermark of ${generator} (${bits - wrong} of ${bits} bits match).`, "measured", "ai", {
         proves:
-          "That this picture passed through software that writes this generator's mark, and has hardly been changed since.",
+          "That this picture passed through software that writes this generator's watermark, and was hardly changed since.",
         does_not_prove:
-          "Who made it or how. The mark's code is public, so it could also be written into a real picture on purpose.",
+          "Who made it or how. The watermark's code is public, so it can also be written into a real picture on purpose.",
         generator,
         method: "dwtDct",
         bits,
@@ -170,8 +170,8 @@ function hiddenEvidence({ place, text }, image) {
   }));
   if (items.length) return items;
   return [
-    evidence("watermark", "The pixels hide a text of the kind that some generators write, but it names none.", "unsigned", "nothing", {
-      proves: "That somebody hid a text in the lowest bits of the pixels.",
+    evidence("watermark", "The pixels contain a hidden text of the kind that some generators write, but it does not name a generator.", "unsigned", "nothing", {
+      proves: "That a text was hidden in the lowest bits of the pixels.",
       does_not_prove: "How the picture was made.",
       method: "stealth",
       place,

@@ -113,7 +113,7 @@ async function analyse(file, mode, network, startedAt, credentials) {
     if (reduced) {
       const { width, height } = tiffFacts(data) ?? size(data, format);
       image = { ...image, ...(orientation >= 5 ? { width: height, height: width } : { width, height }) };
-      note = ` The picture is very large (${width} x ${height} pixels): it was looked at 2 times smaller.`;
+      note = ` The picture is very large (${width} x ${height} pixels): it was reduced 2 times for the analysis.`;
       [decoded.mark, decoded.hidden] = [null, null]; // watermarks do not survive resizing
     }
     const output = await network.run(decoded.pixels);
@@ -126,7 +126,7 @@ async function analyse(file, mode, network, startedAt, credentials) {
     image = { ...image, ...(size(data, format) ?? { width: metadata.exif.width || 0, height: metadata.exif.height || 0 }) };
     evidence = readProvenance(metadata, image, verified);
     if (!image.width || !evidence.some((item) => item.kind === "c2pa" || ["ai", "ai_edited"].includes(item.points_to))) throw error;
-    note = ` The pixels were not looked at: ${error.message.slice(file.name.length + 2)}.`;
+    note = ` The pixels were not analysed: ${error.message.slice(file.name.length + 2)}.`;
     [readableByService, metadataOnly] = [error.readableByService, true];
   }
   const verdict = decide(evidence, spec.thresholds[mode], await verdictTable, network.grades);
