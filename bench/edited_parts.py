@@ -22,7 +22,7 @@ from imageprocess.data.index import IndexRow, read_index
 from imageprocess.data.tiers import apply_tier, open_original
 from imageprocess.errors import InputError
 from imageprocess.model import registry
-from imageprocess.model.calibrate import probability_ai
+from imageprocess.model.evidence import probability_ai
 from imageprocess.model.session import Session
 
 ROOT = Path(__file__).parents[1]

@@ -21,7 +21,7 @@ from imageprocess.data.tiers import open_original
 from imageprocess.errors import InputError
 from imageprocess.evaluate.pictures import Picture, read_dataset
 from imageprocess.model import registry
-from imageprocess.model.calibrate import probability_ai
+from imageprocess.model.evidence import probability_ai
 from imageprocess.model.session import Session
 from imageprocess.model.views import cut_views
 

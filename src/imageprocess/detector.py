@@ -21,7 +21,7 @@ from .decode import DETECTOR_LIMITS, Limits, decode
 from .errors import CrashedError, ImageProcessError, InputError, InputNotFoundError, UsageError
 from .model import registry
 from .model.blank import is_blank
-from .model.calibrate import model_evidence
+from .model.evidence import model_evidence
 from .model.heatmap import to_display
 from .model.looks import explain as explain_pixels
 from .model.maker import maker_detail

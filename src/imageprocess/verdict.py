@@ -28,7 +28,7 @@ side makes it at least "leaning" to that side.
 
 "Sure of the contrary" is probability_ai at or below the threshold for "real" of the high-confidence mode, in every
 mode; never of a blank picture or one smaller than any it was trained on. Each model's own calibration sets it: at most
-one in 200 of the AI pictures of the calibration data scores that low (train/calibration.py). The threshold of the
+one in 200 of the AI pictures of the calibration data scores that low (train/thresholds.py). The threshold of the
 chosen mode is unsuitable: it sets the errors that are accepted if pixels are the only evidence, and would reject many
 true records. A mode that never abstains (thresholds.ai == thresholds.real) has to choose a side in row 4 as well: it
 follows the claim, and the reason gives both. It skips rows 7b and 7a too; the latter exists because smaller pictures
@@ -52,7 +52,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .model.calibrate import percent
+from .model.evidence import percent
 from .types import Evidence, Grade, Label, Thresholds, Verdict
 
 __all__ = ["decide", "grade", "is_ai_claim"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from imageprocess.model.calibrate import percent
+from imageprocess.model.evidence import percent
 from testkit.pictures import encode, plain
 from testkit.serving import serving_files
 from tests.support.jsonl import jsonl_records

@@ -15,6 +15,7 @@ from torch.nn import functional
 from imageprocess.errors import ModelError
 from imageprocess.model import registry
 from imageprocess.model.base.compose import compose
+from imageprocess.model.base.cut_encoder import add_vit, linear_layer
 from imageprocess.model.base.download import take_base
 from imageprocess.model.base.graph import GraphBuilder
 from imageprocess.model.base.head import Head, load_head
@@ -24,7 +25,6 @@ from imageprocess.model.base.maker import Linear8, MakerHead
 from imageprocess.model.base.quantise import fit_layer, load_quantisation, quantise_weight, save_quantisation
 from imageprocess.model.base.spec import parse_base
 from imageprocess.model.base.tensors import read_tensors
-from imageprocess.model.base.vit import add_vit, linear_layer
 from imageprocess.model.nearest import TrainingSources
 from imageprocess.model.session import Session, open_graph
 from imageprocess.model.spec import dump_facts, load_spec

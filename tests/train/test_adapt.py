@@ -18,10 +18,10 @@ from imageprocess.cli import main
 from imageprocess.data.index import IndexRow, read_index, write_index
 from imageprocess.errors import ModelError, UsageError
 from imageprocess.model.base.adapter import load_adapter, merge, save_adapter
+from imageprocess.model.base.cut_encoder import add_vit
 from imageprocess.model.base.graph import GraphBuilder
 from imageprocess.model.base.install import install
 from imageprocess.model.base.tensors import read_tensors
-from imageprocess.model.base.vit import add_vit
 from imageprocess.model.registry import verify
 from imageprocess.model.session import Session, open_graph
 from imageprocess.model.spec import InputSpec

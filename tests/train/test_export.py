@@ -11,11 +11,12 @@ import torch
 import imageprocess.models
 from imageprocess.errors import DataError
 from imageprocess.model.spec import load_spec
-from imageprocess.train.calibration import ERROR_BUDGETS, calibrate, modes_thresholds
+from imageprocess.train.calibration import calibrate
 from imageprocess.train.export import export
 from imageprocess.train.nets import CNN
 from imageprocess.train.recipes import NETS, RECIPES, Recipe
 from imageprocess.train.result import DataFacts, TrainResult
+from imageprocess.train.thresholds import ERROR_BUDGETS, modes_thresholds
 
 SHIPPED = Path(imageprocess.models.__path__[0]) / "cnn"
 

@@ -13,9 +13,9 @@ from imageprocess.data.degrade import degrade
 from imageprocess.data.index import IndexRow, read_index, write_index
 from imageprocess.decode import decode
 from imageprocess.errors import DataError
+from imageprocess.model.base.cut_encoder import ClipTower
 from imageprocess.model.base.quantise import load_quantisation
 from imageprocess.model.base.tensors import read_tensors
-from imageprocess.model.base.vit import ClipTower
 from imageprocess.model.preprocess import normalise
 from imageprocess.model.session import open_graph
 from imageprocess.model.spec import InputSpec

@@ -19,8 +19,8 @@ from imageprocess.model.base.compose import compose_tower
 from imageprocess.model.registry import file_sha256, verify
 from imageprocess.model.session import open_graph
 from imageprocess.model.views import cut_views
+from imageprocess.train.encoder.cut_onnx import default_taps, open_tower, read_encoder
 from imageprocess.train.encoder.features import build_extractor
-from imageprocess.train.encoder.onnx_tower import default_taps, open_tower, read_encoder
 from testkit.pictures import encode, scene
 from tests.support.onnx_vits import BLOCKS, PATCHES, SIDE, WIDTH, Vit, export, plain_vit, registers_vit
 from tests.support.tiny_head import random_head

@@ -58,9 +58,9 @@ def features(
     """Extract and store the features of a data set: every view of each image and of several degraded copies."""
     from ..data.index import read_index
     from ..model.base.adapter import read_adapted
+    from ..model.base.cut_encoder import ClipTower
     from ..model.base.quantise import load_quantisation
     from ..model.base.tensors import read_tensors
-    from ..model.base.vit import ClipTower
     from ..model.registry import file_sha256
     from ..train.encoder import clip
     from ..train.encoder.features import FeatureSpec, build_extractor, extract

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import ModelError
-from ..model.calibrate import probability_ai
+from ..model.evidence import probability_ai
 from ..model.preprocess import preprocess
 from ..model.session import Session
 from ..model.spec import InputSpec, ModelSpec

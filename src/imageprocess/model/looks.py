@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .calibrate import probability_ai
+from .evidence import probability_ai
 
 if TYPE_CHECKING:
     from .session import Output, Session

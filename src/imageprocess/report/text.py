@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..model.calibrate import percent
+from ..model.evidence import percent
 from ..types import Evidence, Grade, Result, Verdict
 from . import words
 from .marks import find_marks, marks_line

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..model.calibrate import percent
+from ..model.evidence import percent
 from ..types import Grade
 
 Item = tuple[str, str | None, Mapping[str, Any]]  # kind, points_to and detail of an item of evidence

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .cut_encoder import ClipTower
 from .graph import GraphBuilder
 from .head import Head, add_head
 from .maker import MakerHead, add_maker
@@ -15,7 +16,6 @@ from .quantise import Key, LayerQuantisation
 from .requirements import require_onnx
 from .tensors import Tensors
 from .tower import Tower
-from .vit import ClipTower
 
 
 def compose(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from ...model.base.cut_encoder import shape_of
 from ...model.base.tensors import Tensors
-from ...model.base.vit import shape_of
 from ...model.spec import InputSpec
 
 TAPS = (

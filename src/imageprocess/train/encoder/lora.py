@@ -1,7 +1,7 @@
 """The CLIP image tower in PyTorch, frozen, with low-rank adapters (LoRA, Hu et al. 2022) on some linear layers.
 
-It is the network that `model.base.vit` builds as an ONNX graph, into whose weights `model.base.adapter` merges the
-adapters.
+It is the network that `model.base.cut_encoder` builds as an ONNX graph, into whose weights `model.base.adapter` merges
+the adapters.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from torch.nn import functional
 
 from ...errors import UsageError
 from ...model.base.adapter import Adapter, LowRank
+from ...model.base.cut_encoder import EPSILON, HEAD_WIDTH, shape_of
 from ...model.base.tensors import Tensors
-from ...model.base.vit import EPSILON, HEAD_WIDTH, shape_of
 
 Target = Literal["q", "k", "v", "out", "fc1", "fc2"]
 LAYERS: dict[Target, str] = {

@@ -25,9 +25,9 @@ from ...model.registry import file_sha256
 from ...model.spec import InputSpec, dump_facts
 from .card import write_card
 from .command import Fitted, fit
+from .cut_onnx import EncoderFile, OnnxTower, default_taps, open_tower, read_encoder
 from .features import FeatureSpec, build_extractor, extract
 from .head import HeadOptions
-from .onnx_tower import EncoderFile, OnnxTower, default_taps, open_tower, read_encoder
 from .quantisation import Precision, quantise_tower
 from .recipe import add_composed, model_facts
 

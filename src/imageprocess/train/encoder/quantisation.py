@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ...data.index import IndexRow
 from ...model.base.requirements import require_onnx
 from ...model.spec import InputSpec
-from .onnx_tower import INPUT, OnnxTower
+from .cut_onnx import INPUT, OnnxTower
 from .ranges import calibration_batches
 
 Precision = Literal["float", "dynamic8", "static8"]

@@ -13,11 +13,11 @@ from ...data.degrade import degrade
 from ...data.index import IndexRow
 from ...decode import decode
 from ...model.base.adapter import read_adapted
+from ...model.base.cut_encoder import add_vit, linear_layer, shape_of
 from ...model.base.graph import GraphBuilder
 from ...model.base.quantise import LayerQuantisation, fit_layer, save_quantisation
 from ...model.base.requirements import require_onnx
 from ...model.base.tensors import Tensors, read_tensors
-from ...model.base.vit import add_vit, linear_layer, shape_of
 from ...model.preprocess import normalise
 from ...model.session import open_graph
 from ...model.spec import InputSpec

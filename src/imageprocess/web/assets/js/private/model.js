@@ -1,6 +1,6 @@
 // @ts-nocheck
 // Runs a model in the browser with ONNX Runtime Web: WebAssembly, one thread, SIMD (port of model/session.py and
-// model/calibrate.py). All files come from the pages' own host.
+// model/evidence.py). All files come from the pages' own host.
 
 import { sha256 } from "./sha256.js";
 import { download, downloadInParts, removeCached } from "./download-cache.js";

@@ -9,7 +9,7 @@ function isAiClaim(item) {
   return item.kind === "iptc" || item.kind === "generator_metadata";
 }
 
-/** 0.9996 -> "over 99 %", as model/calibrate.py's percent. */
+/** 0.9996 -> "over 99 %", as model/evidence.py's percent. */
 export function percent(p) {
   if (p > 0.99 && p < 1) return "over 99 %";
   if (p > 0 && p < 0.01) return "under 1 %";

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imageprocess.model.calibrate import model_evidence as ask
-from imageprocess.model.calibrate import percent, probability_ai
+from imageprocess.model.evidence import model_evidence as ask
+from imageprocess.model.evidence import percent, probability_ai
 from imageprocess.model.session import Output
 from imageprocess.model.spec import load_spec
 from imageprocess.types import ImageFacts, Thresholds
