@@ -135,7 +135,7 @@ def test_exports_are_in_english(open_static: Open) -> None:
     _with_verdicts(page, SAMPLES / "lake.png")
     with page.expect_download() as saving:
         page.locator("#json").click()
-    assert "was made by a generative AI" in Path(saving.value.path()).read_text(encoding="utf-8")
+    assert "was made by generative AI" in Path(saving.value.path()).read_text(encoding="utf-8")
 
 
 def test_keyboard_alone_in_private_mode(open_static: Open, image_files: ImageFiles) -> None:
