@@ -17,6 +17,7 @@ from rich.progress import track
 from sklearn.metrics import roc_auc_score
 
 from bench.markers import write_between
+from imageprocess.data.sampling import source_weights
 from imageprocess.data.tiers import open_original
 from imageprocess.errors import InputError
 from imageprocess.evaluate.pictures import Picture, read_dataset
@@ -98,12 +99,11 @@ def _table(
     session: Session, rows: list[tuple[Picture, Floats]], name: str, columns: list[tuple[str, Floats]]
 ) -> str:
     is_ai = np.array([picture.is_ai for picture, _ in rows])
-    _, source, counts = np.unique(
-        [picture.source for picture, _ in rows], return_inverse=True, return_counts=True
-    )
+    source = np.array([picture.source for picture, _ in rows])
+    weights = source_weights(source)
     cut = session.spec.thresholds["balanced"]
     lines = [
-        f"{is_ai.sum()} AI and {(~is_ai).sum()} real pictures of {len(counts)} sources of open_test:",
+        f"{is_ai.sum()} AI and {(~is_ai).sum()} real pictures of {len(set(source))} sources of open_test:",
         "",
         f"| {name} | AUROC, sources alike | coverage (balanced thresholds) | real called AI | AI called real |",
         "|---|---|---|---|---|",
@@ -112,7 +112,7 @@ def _table(
         chances = _chances(session, logits)
         ai, real = chances >= cut.ai, chances <= cut.real
         lines.append(
-            f"| {label} | {roc_auc_score(is_ai, logits, sample_weight=1 / counts[source]):.3f} "
+            f"| {label} | {roc_auc_score(is_ai, logits, sample_weight=weights):.3f} "
             f"| {(ai | real).mean():.0%} | {ai[~is_ai].mean():.1%} | {real[is_ai].mean():.1%} |"
         )
     return "\n".join(lines)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -41,9 +41,7 @@ class TrainResult:
     def facts(self) -> dict[str, Any]:
         """`training` of model.json."""
         return {
-            "data_id": self.data.data_id,
-            "images": self.data.images,
-            "smallest_px": self.data.smallest_px,
+            **asdict(self.data),
             "recipe": self.recipe.to_dict(),
             "best_epoch": self.best_epoch,
             "log": self.log,
