@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .data_sources import add, sheet
+from .data_unlabelled import unlabelled
 from .output import named_progress_bar
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def data() -> None:
 
 data.add_command(sheet)
 data.add_command(add)
+data.add_command(unlabelled)
 
 
 @data.command()

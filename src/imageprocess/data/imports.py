@@ -90,7 +90,7 @@ def import_set(
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise DataError(f"--name {name!r}: letters, digits, dot, dash and underscore only")
     require_imagehash()
-    with _atomic_folder(out, source) as part:
+    with atomic_folder(out, source) as part:
         stream = _open(source, part / "cache", columns, zip_limits)
         imported, skipped = _import_all(stream, part, name, jobs, progress)
         unique, duplicates = _drop_duplicates(part, imported, skipped)
@@ -101,7 +101,7 @@ def import_set(
             raise DataError(f"{source}: {what} could be decoded; a data set needs both classes{first}")
         rows, split_duplicates = _index(unique, name, stream.licence, seed)
         write_index(part, rows)
-        _write_skipped(part, skipped)
+        write_skipped(part, skipped)
         shutil.rmtree(part / "cache", ignore_errors=True)
     return ImportReport(rows, skipped, duplicates, split_duplicates)
 
@@ -111,7 +111,7 @@ def _default_name(source: str) -> str:
 
 
 @contextmanager
-def _atomic_folder(out: Path, source: str) -> Iterator[Path]:
+def atomic_folder(out: Path, source: str) -> Iterator[Path]:
     """A folder beside `out` that is renamed to `out` on success and removed on failure."""
     out = out.resolve()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -213,7 +213,7 @@ def _drop_duplicates(
     return [image for sha256, image in first.items() if sha256 not in contradicted], duplicates
 
 
-def _write_skipped(out: Path, skipped: list[Skipped]) -> None:
+def write_skipped(out: Path, skipped: list[Skipped]) -> None:
     """List the skipped files beside the index."""
     if skipped:
         with (out / SKIPPED_NAME).open("w", newline="", encoding="utf-8") as stream:

@@ -17,13 +17,14 @@ from ..files import replacing
 _Item = TypeVar("_Item")
 INDEX_NAME = "index.csv"
 SPLITS = ("train", "val", "test", "open_test")
+UNLABELLED = "unlabelled"  # the split of images without a label (`data.unlabelled`)
 CLASS_INDEX = {"ai": 0, "real": 1}  # label -> class index, in this order in every model
 
 
 @dataclass(frozen=True, slots=True)
 class IndexRow:
     path: str  # relative to the data set's folder, "/" between parts
-    label: str  # "ai" or "real"
+    label: str  # "ai" or "real"; "" in the split UNLABELLED
     source: str
     origin: str  # the generator of an AI image, the origin of a real one
     category: str  # one of CATEGORIES; "unknown" in imported sets
@@ -34,7 +35,7 @@ class IndexRow:
     height: int
     format: str
     jpeg_quality: int | None  # estimated from the quantisation tables
-    split: str  # one of SPLITS
+    split: str  # one of SPLITS, or UNLABELLED
     group: str  # images of one group are always in the same split
     generator: str = ""  # one of GENERATORS; "" for real images and if it is unknown
     test_set: str = ""  # name of the test set, for images of open_test
@@ -132,6 +133,7 @@ def _row(record: dict[str, str], path: Path, number: int) -> IndexRow:
         raise DataError(
             f"{path}, line {number}: invalid row ({error!r}); build or import the set again"
         ) from error
-    if row.label not in ("ai", "real") or row.split not in SPLITS:
+    labelled = row.label in CLASS_INDEX and row.split in SPLITS
+    if not labelled and (row.label, row.split) != ("", UNLABELLED):
         raise DataError(f"{path}, line {number}: label {row.label!r} or split {row.split!r} is unknown")
     return row

@@ -226,7 +226,7 @@ class FeatureSet:
 
     cls: NDArray[np.float16]  # (N, V, taps * width); views: the whole picture, then crops
     patches: NDArray[np.float16]  # (N, V, taps * width)
-    is_ai: NDArray[np.bool_]
+    is_ai: NDArray[np.bool_]  # False for images without a label
     source: NDArray[np.str_]
     variant: NDArray[np.str_]
     category: NDArray[np.str_]

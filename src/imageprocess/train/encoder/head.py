@@ -70,8 +70,22 @@ def out_of_fold(
 
     folds (N,): 0 to `options.folds` - 1.
     """
+    return out_of_fold_and_other(data, None, folds, options, progress)[0]
+
+
+def out_of_fold_and_other(
+    data: FeatureSet,
+    other: FeatureSet | None,
+    folds: NDArray[np.int64],
+    options: HeadOptions,
+    progress: Progress = lambda text: None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """`out_of_fold` of `data` (N,), and the mean logits of the same heads, over folds and seeds, of the M copies in
+    `other` (M,), which no head is trained on; (0,) without `other`."""
     scores = np.zeros(len(data.source))
     examples = _Examples.of(data)
+    other_features = _concatenated(other) if other else examples.features[:0]
+    other_scores = np.zeros(len(other_features))
     for fold in range(options.folds):
         held_out = folds == fold
         training = examples.subset(~held_out)
@@ -79,7 +93,8 @@ def out_of_fold(
             progress(f"fold {fold + 1} of {options.folds}, seed {seed + 1} of {options.seeds}")
             member = _fit(training, options, seed=fold + options.folds * seed)
             scores[held_out] += member.predict(examples.features[held_out]) / options.seeds
-    return scores
+            other_scores += member.predict(other_features) / (options.seeds * options.folds)
+    return scores, other_scores
 
 
 def train_head(
