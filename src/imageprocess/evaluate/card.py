@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import ModelError, UsageError
 from ..model.spec import dump_facts
+from .ablation import ablation_section
 from .grades import SPLIT_NAMES, grades_section, measured_grades
 from .groups import DEFAULT_MODE
 from .metrics import BEST_GUESS
@@ -119,6 +120,7 @@ def render_card(facts: Record, records: Sequence[Record], model: int) -> str:
         _table(_MEASURED_HEAD, [row for record in records for row in _measured_rows(record, model)]),
         grades_section(facts["measured"].get("grades")),
         *(_details(record, model) for record in records),
+        ablation_section(facts.get("training", {})),
         _training(facts),
         _LIMITS,
     ]
@@ -252,6 +254,8 @@ def _training(facts: Record) -> str:
         return ""
     rows = []
     for key, value in training.items():
+        if key == "ablation":  # has a section of its own
+            continue
         if isinstance(value, Mapping):
             rows += [
                 (f"{key}: {name}", str(item)) for name, item in value.items() if not isinstance(item, Mapping)

@@ -63,7 +63,8 @@ def load(
     _check_recipe(path, stored["recipe"], recipe.to_dict())
     if stored.get("pictures") != images_id:
         raise UsageError(
-            f"{path}: trained on other images, splits or sources than those of --data; choose another --out"
+            f"{path}: trained on other images, splits or sources than those of --data, or with another --teacher; "
+            "choose another --out"
         )
     for key, value in fabric.load(path, modules)["state"].items():
         setattr(state, key, value)

@@ -41,6 +41,7 @@ from .samples.dataset import InMemorySamples, Samples
 from .samples.options import LoaderOptions
 from .samples.options import Progress as CacheProgress
 from .samples.pixels import to_input
+from .teacher import Teacher, training_targets
 
 _SEED_STRIDE = 1_000_003
 
@@ -56,6 +57,8 @@ class _Run:
     images_id: str
     modules: dict[str, Any]
     state: State
+    targets: Tensor  # (N, 2) of the training samples
+    teacher: Teacher | None
 
     @property
     def checkpoint(self) -> Path:
@@ -77,31 +80,37 @@ def train(
     loader: LoaderOptions | None = None,
     devices: DeviceOptions | None = None,
     rows: list[IndexRow] | None = None,
+    teacher: Path | None = None,
     report: Report = lambda progress: None,
     caching: CacheProgress = lambda done, of: None,
 ) -> TrainResult:
     """Train `recipe.net` on the train split of `data` and choose the epoch by the val split.
 
-    `rows`: a subset of the index to train on; by default all of it. On KeyboardInterrupt the checkpoint is written and
-    the interrupt is raised again; `resume=True` continues to the same result, bit for bit on the same machine. With
-    several processes, each calls this function and gets the result; only the first one writes files, and an interrupted
-    epoch starts again. Raises UsageError for options that do not fit together, DataError for unusable data.
+    `rows`: a subset of the index to train on; by default all of it. `teacher`: a table of probabilities (`teacher.py`),
+    for a recipe with a teacher_share. On KeyboardInterrupt the checkpoint is written and the interrupt is raised again;
+    `resume=True` continues to the same result, bit for bit on the same machine. With several processes, each calls this
+    function and gets the result; only the first one writes files, and an interrupted epoch starts again. Raises
+    UsageError for options that do not fit together, DataError for unusable data.
     """
     recipe, loader, devices = (
         recipe or recipe_of("cnn"),
         loader or LoaderOptions(),
         devices or DeviceOptions(),
     )
-    _check_options(out, recipe, devices, resume=resume)
+    _check_options(out, recipe, devices, teacher, resume=resume)
     all_rows = read_index(data) if rows is None else rows
     # A subset may have validation images of one class; its model is then not calibrated.
     training, validation = split_rows(data, all_rows, both_classes_in_validation=rows is None)
+    taught_by = Teacher.open(teacher, training) if teacher else None
     samples, val_samples = open_samples(data, training, validation, recipe, loader, caching)
     out.mkdir(parents=True, exist_ok=True)
     keep_freed_memory()
     fabric = open_fabric(devices, recipe.batch_size, recipe.precision)
-    images_id = rows_id(training + validation)
-    run = _Run(fabric, recipe, loader, out, images_id, _modules(fabric, recipe), State())
+    images_id = rows_id(training + validation) + (taught_by.sha256 if taught_by else "")
+    run = _Run(
+        fabric, recipe, loader, out, images_id, _modules(fabric, recipe), State(),
+        training_targets(training, recipe, taught_by), taught_by,
+    )  # fmt: skip
     if resume:
         run.load()
     while run.state.epoch < recipe.epochs:
@@ -119,8 +128,12 @@ def train(
     return _result(run, all_rows)
 
 
-def _check_options(out: Path, recipe: Recipe, devices: DeviceOptions, *, resume: bool) -> None:
+def _check_options(
+    out: Path, recipe: Recipe, devices: DeviceOptions, teacher: Path | None, *, resume: bool
+) -> None:
     recipe_of(recipe.net)  # raises for an unknown network
+    if bool(recipe.teacher_share) != bool(teacher):
+        raise UsageError("--teacher and a --teacher-share above 0 go together")
     if (out / "last.ckpt").exists() and not resume:
         raise UsageError(f"{out}: already contains a run; continue it with --resume or choose another --out")
     if recipe.batch_size < 2 * devices.processes:
@@ -156,14 +169,14 @@ def _train_epoch(run: _Run, samples: Samples, report: Report) -> None:
     meter = EpochMeter(fabric, state, steps, report)
     network.train()
     try:
-        for pixels, labels in batches:
+        for (pixels, labels), targets in batches:
             position = state.epoch * steps + state.step
             for group in optimiser.param_groups:
                 group["lr"] = recipe.learning_rate_at(position, steps)
             # Dropout is seeded by the position, so that a resumed run draws the same.
             torch.manual_seed(recipe.seed * _SEED_STRIDE + position + fabric.global_rank * 2**40)
             logits = network(to_input(pixels, samples.spec))
-            loss = nn.functional.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+            loss = nn.functional.cross_entropy(logits, targets)
             optimiser.zero_grad()
             fabric.backward(loss)
             optimiser.step()
@@ -180,8 +193,8 @@ def _train_epoch(run: _Run, samples: Samples, report: Report) -> None:
         meter.report_first()
 
 
-def _train_batches(run: _Run, samples: Samples) -> tuple[int, Iterable[tuple[Tensor, Tensor]]]:
-    """-> the number of steps of the epoch, and the remaining batches of this process."""
+def _train_batches(run: _Run, samples: Samples) -> tuple[int, Iterable[tuple[tuple[Tensor, Tensor], Tensor]]]:
+    """-> the number of steps of the epoch, and the remaining batches of this process: (pixels, labels), targets."""
     fabric, recipe, state = run.fabric, run.recipe, run.state
     samples.set_epoch(state.epoch)
     size = recipe.batch_size // fabric.world_size
@@ -189,9 +202,13 @@ def _train_batches(run: _Run, samples: Samples) -> tuple[int, Iterable[tuple[Ten
     if len(order) % size == 1:  # batch normalisation needs two
         order.pop()
     steps = -(-len(order) // size)
-    loader = _loader(Subset(samples, order[state.step * size :]), size, run.loader.workers)
+    order = order[state.step * size :]
+    loader = _loader(Subset(samples, order), size, run.loader.workers)
     batches: Any = fabric.setup_dataloaders(loader, use_distributed_sampler=False)
-    return steps, batches
+    targets = fabric.to_device(run.targets[order])
+    return steps, zip(
+        batches, torch.split(targets, size), strict=False
+    )  # no samples are split into one empty part
 
 
 def _validate(run: _Run, samples: Samples) -> None:
@@ -262,4 +279,5 @@ def _result(run: _Run, rows: list[IndexRow]) -> TrainResult:
         val_logits=best_val["logits"],
         val_labels=best_val["labels"],
         network=network.eval().in_use(),
+        teacher=run.teacher.facts() if run.teacher else None,
     )

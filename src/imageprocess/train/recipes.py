@@ -42,6 +42,7 @@ class Recipe:
     degraded_copies: int = 3
     shift: int = 0  # maximum random shift in pixels, in each direction
     label_smoothing: float = 0.0
+    teacher_share: float = 0.0  # weight of the teacher's probabilities in the targets; the rest is on labels
     # Decay per step of the running mean of the weights, which is what is measured and exported (Polyak and Juditsky
     # 1992); 0: no averaging.
     averaging: float = 0.0
@@ -65,7 +66,7 @@ class Recipe:
 NETS: dict[str, type[Network]] = {"cnn": CNN, "small32": Small32}
 
 RECIPES: dict[str, Recipe] = {
-    "cnn": Recipe(epochs=24, batch_size=64, learning_rate=1e-3, restart=10, averaging=0.995, shift=12),
+    "cnn": Recipe(epochs=18, batch_size=64, learning_rate=1e-3, averaging=0.995, shift=12),
     "small32": Recipe(
         net="small32",
         epochs=16,

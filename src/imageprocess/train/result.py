@@ -37,6 +37,7 @@ class TrainResult:
     val_logits: NDArray[np.float32]  # (N, 2), of the best epoch
     val_labels: NDArray[np.int64]  # (N,)
     network: Network  # with the weights of the best epoch, on the CPU
+    teacher: dict[str, Any] | None = None  # `Teacher.facts`
 
     def facts(self) -> dict[str, Any]:
         """`training` of model.json."""
@@ -45,4 +46,5 @@ class TrainResult:
             "recipe": self.recipe.to_dict(),
             "best_epoch": self.best_epoch,
             "log": self.log,
+            **({"teacher": self.teacher} if self.teacher else {}),
         }

@@ -36,9 +36,8 @@ def write_card(facts: Mapping[str, Any]) -> str:
         *test_sets(measured, names),
         "## Limits",
         "",
-        "The figures are of one training run; the ImageNet weights, the teacher's logits and its features were not "
-        "ablated separately. Accuracy is lower on generators newer than the training set, on partly edited pictures, "
-        "and on pictures far smaller than a crop. A probability is no proof.",
+        "The figures are of one training run. Accuracy is lower on generators newer than the training set, on partly "
+        "edited pictures, and on pictures far smaller than a crop. A probability is no proof.",
         "",
     ]
     return "\n".join(lines)

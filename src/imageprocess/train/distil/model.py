@@ -106,7 +106,7 @@ def _choose_graph(
         scores, aurocs = {}, {}
         for arithmetic, graph in graphs.items():
             progress(f"held-out sources, {arithmetic}")
-            scores[arithmetic] = score_views(graph, _select(views, targets.held_out))
+            scores[arithmetic] = score_views(graph, select_views(views, targets.held_out))
             aurocs[arithmetic] = auroc_by_variant(held_out, scores[arithmetic])
         chosen = _choose_arithmetic(aurocs)
         shutil.copyfile(graphs[chosen], path)
@@ -135,7 +135,7 @@ def _batches(images: Iterator[NDArray[np.uint8]]) -> Iterator[NDArray[np.float32
         yield np.stack(pending)
 
 
-def _select(views: Sequence[NDArray[np.uint8]], mask: NDArray[np.bool_]) -> Iterator[NDArray[np.uint8]]:
+def select_views(views: Sequence[NDArray[np.uint8]], mask: NDArray[np.bool_]) -> Iterator[NDArray[np.uint8]]:
     """The views of the copies for which `mask` (N,) is true."""
     start = 0
     for source in views:
@@ -155,7 +155,7 @@ def _write_graphs(
     write_graph(trained.student, full)
     onnx.save(halve_weights(onnx.load(full)), halved)
     progress("8 bits")
-    write_eight_bit_graph(full, eight_bit, _batches(_select(views, calibration)))
+    write_eight_bit_graph(full, eight_bit, _batches(select_views(views, calibration)))
     return {"float32": halved, "int8": eight_bit}
 
 

@@ -1,0 +1,83 @@
+"""Trains the small model without ImageNet weights and without its teacher, for the same number of steps each.
+
+python -m bench.student_ablation DATA STORE WORK START [STEPS]     rewrites the table of docs/training.md
+
+WORK is the folder of `imageprocess encoder distil --work`: its prepared images and teacher's logits are used, and an
+interrupted run continues. START: the file of the ImageNet weights. The result is also stored in model.json of the
+shipped model, from which `imageprocess evaluate --write-card` writes the card.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from bench.markers import write_between
+from imageprocess.cli.output import progress_bar
+from imageprocess.data.index import read_index
+from imageprocess.data.manifest import repositories
+from imageprocess.evaluate.ablation import ablation_table
+from imageprocess.model.registry import MODELS
+from imageprocess.model.spec import dump_facts
+from imageprocess.train.distil.graph import write_graph
+from imageprocess.train.distil.model import score_views, select_views
+from imageprocess.train.distil.network import Backbone, load_start
+from imageprocess.train.distil.targets import TRAINING_SPLITS, DistilTargets, load_targets, open_pixels
+from imageprocess.train.distil.training import DistilOptions, train_student
+from imageprocess.train.encoder.head import HeadOptions
+from imageprocess.train.encoder.measure import auroc_by_variant
+
+PAGE = Path(__file__).parents[1] / "docs" / "training.md"
+LABELS_ALONE = DistilOptions(teacher_share=0.0, feature_weight=0.0)
+VARIANTS = {  # name: (starts from ImageNet weights, options)
+    "from nothing, labels": (False, replace(LABELS_ALONE, frozen=0)),
+    "ImageNet weights, labels": (True, LABELS_ALONE),
+    "ImageNet weights, labels and teacher": (True, DistilOptions()),
+}
+
+
+def main(data: Path, store: Path, work: Path, start: Path, steps: int) -> None:
+    rows = [row for row in read_index(data) if row.split in TRAINING_SPLITS]
+    targets = load_targets(store, work / "teacher.npz", rows, repositories(), HeadOptions())
+    table = []
+    for number, (name, (has_start, options)) in enumerate(VARIANTS.items()):
+        torch.manual_seed(0)
+        weights = dict(load_start(start)) if has_start else Backbone().state_dict()
+        checkpoint = work / f"ablation{number}.pt"
+        auroc = measure(targets, work, weights, replace(options, steps=steps), checkpoint, name)
+        print(name, auroc, flush=True)
+        table.append({"name": name, "auroc": auroc})
+    ablation = {"steps": steps, "pictures": DistilOptions().pictures, "variants": table}
+    write_between(PAGE, "ablation", ablation_table(ablation))
+    path = MODELS / "student" / "model.json"
+    facts = json.loads(path.read_text("utf-8"))
+    facts["training"]["ablation"] = ablation
+    path.write_text(dump_facts(facts), encoding="utf-8")
+
+
+def measure(
+    targets: DistilTargets,
+    work: Path,
+    start: dict[str, torch.Tensor],
+    options: DistilOptions,
+    checkpoint: Path,
+    name: str,
+) -> dict[str, float]:
+    """Train one variant. -> {degradation: AUROC on the held-out sources}"""
+    views = open_pixels(work / "pixels", targets.features)
+    with progress_bar(name) as progress:
+        student = train_student(targets, views, start, options, checkpoint, progress)
+    held_out = targets.features.subset(targets.held_out)
+    with tempfile.TemporaryDirectory() as temporary:
+        graph = Path(temporary) / "model.onnx"
+        write_graph(student, graph)
+        return auroc_by_variant(held_out, score_views(graph, select_views(views, targets.held_out)))
+
+
+if __name__ == "__main__":
+    main(*(Path(argument) for argument in sys.argv[1:5]), int((sys.argv[5:] or ["600"])[0]))
