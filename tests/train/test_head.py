@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
 from imageprocess.data.folds import repository_folds
 from imageprocess.train.encoder.features import FeatureSet
-from imageprocess.train.encoder.head import HeadOptions, out_of_fold, train_head
+from imageprocess.train.encoder.head import HeadOptions, out_of_fold, out_of_fold_and_other, train_head
 
 pytestmark = pytest.mark.torch
 OPTIONS = HeadOptions(hidden=8, seeds=2, epochs=12, batch_size=64)
@@ -43,6 +43,22 @@ def test_out_of_fold_scores_separate_classes_not_sources() -> None:
     folds = repository_folds(data, {}, 4)
     assert _auroc(data, out_of_fold(data, folds, OPTIONS)) > 0.95
     assert abs(_auroc(noise, out_of_fold(noise, folds, OPTIONS)) - 0.5) < 0.2
+
+
+def test_other_features_are_scored_by_heads_of_all_folds() -> None:
+    data = _features(informative=True)
+    other = data.source == "s0"
+    data, other = data.subset(~other), data.subset(other)
+    folds, options = repository_folds(data, {}, 2), replace(OPTIONS, folds=2, seeds=1)
+    scores, other_scores = out_of_fold_and_other(data, other, folds, options)
+    np.testing.assert_array_equal(scores, out_of_fold(data, folds, options))
+    assert other_scores.shape == (20,) and (other_scores > 0).mean() > 0.8  # s0 is AI
+    # A head that leaves fold 0 out is the same whether fold 0 contains the other copies or not.
+    both = FeatureSet(
+        *(np.concatenate([getattr(data, f.name), getattr(other, f.name)]) for f in fields(FeatureSet))
+    )
+    of_fold = [out_of_fold(both, np.append(folds, [fold] * 20), options)[-20:] for fold in (0, 1)]
+    np.testing.assert_allclose(other_scores, np.mean(of_fold, axis=0), atol=1e-9)
 
 
 def test_stored_head_scores_equal_trained_head_scores() -> None:

@@ -223,6 +223,15 @@ def teacher(data: Path, store: Path, out: Path) -> None:
     "Default: OUT.work.",
 )  # fmt: skip
 @click.option(
+    "--unlabelled", type=_FOLDER, metavar="DIR",
+    help="A folder made by `data unlabelled`, whose features are in the same store: images that are trained on without "
+    "a label.",
+)  # fmt: skip
+@click.option(
+    "--unlabelled-share", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.25, show_default=True,
+    help="Share of each batch that is drawn from --unlabelled.",
+)  # fmt: skip
+@click.option(
     "--steps", type=click.IntRange(1), default=4000, show_default=True, help="Maximum number of steps."
 )
 @click.option(
@@ -231,7 +240,7 @@ def teacher(data: Path, store: Path, out: Path) -> None:
 @click.option("--jobs", type=click.IntRange(1), default=2, show_default=True)
 def distil(
     data: Path, store: Path, start: Path, out: Path, name: str, version: str, work: Path | None,
-    steps: int, minutes: float, jobs: int,
+    unlabelled: Path | None, unlabelled_share: float, steps: int, minutes: float, jobs: int,
 ) -> None:  # fmt: skip
     """Distil the encoder model into a small network, and write its model folder."""
     from ..train.distil import command
@@ -240,6 +249,7 @@ def distil(
 
     command.distil(
         data, store, start, work or out.with_name(out.name + ".work"), out, name=name, version=version,
-        options=DistilOptions(steps=steps, minutes=minutes), teacher=HeadOptions(), jobs=jobs, bar=progress_bar,
-        progress=lambda text: click.echo(text, err=True),
+        options=DistilOptions(steps=steps, minutes=minutes, unlabelled_share=unlabelled_share),
+        teacher=HeadOptions(), jobs=jobs, bar=progress_bar, progress=lambda text: click.echo(text, err=True),
+        unlabelled=unlabelled,
     )  # fmt: skip

@@ -1,4 +1,7 @@
-"""The batches that a student is trained on: augmented views of degraded copies, with their targets."""
+"""The batches that a student is trained on: augmented views of degraded copies, with their targets.
+
+Labelled copies are drawn with equal weight of the classes, unlabelled ones more often where the teacher is uncertain.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...data.sampling import class_balanced_weights
+from ..encoder.features import FeatureSet
 from .network import INPUT
 from .targets import DistilTargets
 
@@ -21,10 +25,14 @@ _ERASE_SHARE, _ERASE_SCALE = (
 )  # random erasing: share of windows; height and width of the side
 
 
+# Of an unlabelled copy whose teacher probability is 0 or 1, relative to one of 0.5. Not tuned.
+_CERTAIN_WEIGHT = 0.1
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
     views: Tensor  # (N * V, 3, side, side) float32, normalised
-    labels: Tensor  # (N,) float32: 1 for AI
+    labels: Tensor  # (L,) float32: 1 for AI; of the first L <= N images, the others have no label
     teacher: Tensor  # (N,) float32: the teacher's logit(ai) - logit(real)
     teacher_cls: Tensor  # (N, V, D) float32: the teacher's standardised features
 
@@ -40,15 +48,20 @@ class DistilBatches:
         batch_size: int,
         source_power: float,
         seed: int,
+        unlabelled: int = 0,  # images per batch without a label; the rest of `batch_size` has one
+        unlabelled_pixels: Sequence[NDArray[np.uint8]] = (),  # as `pixels`, of `targets.unlabelled`
     ) -> None:
-        self._targets, self._pixels = targets, pixels
-        self._batch_size, self._seed = batch_size, seed
-        self._starts = np.cumsum([0, *(len(part) for part in pixels)])
-        self._training = np.flatnonzero(~targets.held_out)
-        features, training = targets.features, self._training
-        self._weights = torch.from_numpy(
-            class_balanced_weights(features.is_ai[training], features.source[training], source_power)
-        )
+        self._seed = seed
+        features, training = targets.features, np.flatnonzero(~targets.held_out)
+        weights = class_balanced_weights(features.is_ai[training], features.source[training], source_power)
+        labelled = _Copies(features, targets.teacher, pixels, training, torch.from_numpy(weights))
+        self._parts = [(labelled, batch_size - unlabelled)]
+        if unlabelled:
+            assert targets.unlabelled
+            other, teacher = targets.unlabelled.features, targets.unlabelled.teacher
+            rows = np.arange(len(teacher))
+            copies = _Copies(other, teacher, unlabelled_pixels, rows, uncertainty_weights(teacher))
+            self._parts.append((copies, unlabelled))
         stride = max(1, len(training) // _STATISTICS_SAMPLE)
         sample = features.cls[training[::stride]].astype(np.float32)
         self._cls_mean, self._cls_deviation = sample.mean((0, 1)), sample.std((0, 1)) + 1e-3
@@ -56,23 +69,58 @@ class DistilBatches:
     def draw(self, step: int, side: int) -> Batch:
         """The batch of `step`, of windows of `side` x `side` pixels."""
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + step)
-        drawn = torch.multinomial(self._weights, self._batch_size, replacement=True, generator=generator)
-        rows = self._training[drawn.numpy()]
+        drawn = [(copies, copies.draw(count, generator)) for copies, count in self._parts]
         rng = np.random.default_rng((self._seed, step))
-        views = np.concatenate([[_window(view, side, rng) for view in self._views(row)] for row in rows])
-        features = self._targets.features
-        cls = (features.cls[rows].astype(np.float32) - self._cls_mean) / self._cls_deviation
+        views = np.concatenate(
+            [
+                [_window(view, side, rng) for view in copies.views(row)]
+                for copies, rows in drawn
+                for row in rows
+            ]
+        )
+        cls = np.concatenate([copies.features.cls[rows] for copies, rows in drawn]).astype(np.float32)
+        labelled, labelled_rows = drawn[0]
         return Batch(
             views=_jitter(torch.from_numpy(views), generator),
-            labels=torch.from_numpy(features.is_ai[rows].astype(np.float32)),
-            teacher=torch.from_numpy(self._targets.teacher[rows]),
-            teacher_cls=torch.from_numpy(cls),
+            labels=torch.from_numpy(labelled.features.is_ai[labelled_rows].astype(np.float32)),
+            teacher=torch.from_numpy(np.concatenate([copies.teacher[rows] for copies, rows in drawn])),
+            teacher_cls=torch.from_numpy((cls - self._cls_mean) / self._cls_deviation),
         )
 
-    def _views(self, row: int) -> NDArray[np.uint8]:
+
+class _Copies:
+    """Copies of which `rows` are drawn, with probabilities proportional to `weights`."""
+
+    def __init__(
+        self,
+        features: FeatureSet,
+        teacher: NDArray[np.float32],  # (N,)
+        pixels: Sequence[NDArray[np.uint8]],
+        rows: NDArray[np.intp],  # (R,) indices of copies
+        weights: Tensor,  # (R,) float64
+    ) -> None:
+        self.features, self.teacher = features, teacher
+        self._pixels, self._rows, self._weights = pixels, rows, weights
+        self._starts = np.cumsum([0, *(len(part) for part in pixels)])
+
+    def draw(self, count: int, generator: torch.Generator) -> NDArray[np.intp]:
+        """-> (count,) indices of copies, with replacement."""
+        drawn = torch.multinomial(self._weights, count, replacement=True, generator=generator)
+        rows: NDArray[np.intp] = self._rows[drawn.numpy()]
+        return rows
+
+    def views(self, row: int) -> NDArray[np.uint8]:
+        """-> (V, h, w, 3)"""
         part = int(np.searchsorted(self._starts, row, "right")) - 1
         views: NDArray[np.uint8] = self._pixels[part][row - self._starts[part]]
         return views
+
+
+def uncertainty_weights(teacher: NDArray[np.float32]) -> Tensor:
+    """teacher (N,) logit(ai) - logit(real) -> weights (N,) float64: 1 where the probability is 0.5, and down to
+    _CERTAIN_WEIGHT with the variance p (1 - p) of the label."""
+    probability = torch.sigmoid(torch.from_numpy(teacher.astype(np.float64)))
+    return _CERTAIN_WEIGHT + (1 - _CERTAIN_WEIGHT) * 4 * probability * (1 - probability)
 
 
 def _window(view: NDArray[np.uint8], side: int, rng: np.random.Generator) -> NDArray[np.uint8]:

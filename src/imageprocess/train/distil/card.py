@@ -21,7 +21,7 @@ def write_card(facts: Mapping[str, Any]) -> str:
         f"- Initial weights: ImageNet, of {start['package']} ({start['licence']}).",
         f"- Teacher: {training['teacher']}: its out-of-fold logits and its features are targets besides the labels.",
         f"- Data: {images['train']:,} degraded copies of pictures of {images['sources']} sources; data id "
-        f"{training['data_id']} (docs/DATA_CARD.md). No unlabelled pictures.",
+        f"{training['data_id']} (docs/DATA_CARD.md). {_unlabelled(training)}",
         f"- Training: {_length(recipe)}, {recipe['pictures']} pictures a step; the stem and the first "
         f"{recipe['frozen']} blocks keep their initial weights.",
         f"- Calibration and thresholds: {facts['calibration']['fitted_on']} ({held_out['sources']} sources).",
@@ -45,3 +45,13 @@ def write_card(facts: Mapping[str, Any]) -> str:
 
 def _length(recipe: Mapping[str, Any]) -> str:
     return f"{recipe['minutes']:g} minutes on a CPU" if recipe["minutes"] else f"{recipe['steps']:,} steps"
+
+
+def _unlabelled(training: Mapping[str, Any]) -> str:
+    if not (unlabelled := training.get("unlabelled")):
+        return "No unlabelled pictures."
+    return (
+        f"In addition {unlabelled['copies']:,} copies of {unlabelled['pictures']:,} unlabelled pictures, "
+        f"{unlabelled['per_step']} of the {training['recipe']['pictures']} of a step: their only targets are the mean "
+        "logits and the features of the teacher, and those of which the teacher is uncertain are drawn more often."
+    )

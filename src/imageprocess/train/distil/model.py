@@ -25,7 +25,7 @@ from ..half_precision import halve_weights
 from .card import write_card
 from .graph import write_eight_bit_graph, write_graph
 from .network import INPUT, START_PACKAGE, START_SHA256, Student
-from .targets import TRAINING_SPLITS, DistilTargets, open_pixels
+from .targets import TRAINING_SPLITS, DistilTargets, open_pixels, pictures_id
 from .training import DistilOptions
 
 CROPS = 1
@@ -169,6 +169,9 @@ def _facts(trained: Trained, name: str, version: str, measured: Mapping[str, Any
     held_out, features = trained.targets.held_out, trained.targets.features
     sources = set(features.source[~held_out].tolist())
     training = [row for row in trained.rows if row.source in sources]
+    recipe = asdict(trained.options)
+    if not trained.targets.unlabelled:
+        del recipe["unlabelled_share"]
     return {
         "schema": SCHEMA,
         "name": name,
@@ -188,7 +191,22 @@ def _facts(trained: Trained, name: str, version: str, measured: Mapping[str, Any
             "smallest_px": smallest_px(training),
             "start": {"package": START_PACKAGE, "sha256": START_SHA256, "licence": "Apache-2.0"},
             "teacher": trained.teacher,
-            "recipe": asdict(trained.options),
+            "recipe": recipe,
+            **_unlabelled_facts(trained),
             "measured": dict(measured),
         },
+    }
+
+
+def _unlabelled_facts(trained: Trained) -> dict[str, Any]:
+    """{} if there are no unlabelled images."""
+    if not (unlabelled := trained.targets.unlabelled):
+        return {}
+    return {
+        "unlabelled": {
+            "pictures": len(np.unique(unlabelled.features.picture)),
+            "copies": len(unlabelled.teacher),
+            "pictures_id": pictures_id(unlabelled.features),
+            "per_step": trained.options.unlabelled_pictures,
+        }
     }

@@ -1,4 +1,5 @@
-"""Train the student on labels, on the teacher's out-of-fold logits and on its features.
+"""Train the student on labels, on the teacher's out-of-fold logits and on its features. Images without a label have no
+loss on labels.
 
 Every batch contains all views of an image, so the outputs for single views and for pairs of views are trained together.
 Windows are small at first and whole views at the end: most images are seen at half of the cost.
@@ -9,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from ...files import replacing
 from ..averaging import Averaged
 from .batches import Batch, DistilBatches
 from .network import WIDTH, Student
-from .targets import DistilTargets
+from .targets import DistilTargets, pictures_id
 
 Progress = Callable[[int, int], None]  # (thousandths of the run, 1000)
 _STEPS_PER_CHECKPOINT = 100
@@ -32,7 +33,8 @@ _MAX_GRADIENT_NORM = 5.0
 
 @dataclass(frozen=True, slots=True)
 class DistilOptions:
-    """A checkpoint is resumed only if these have the same repr: renaming a field makes old checkpoints useless."""
+    """A checkpoint is resumed only if these have the same repr: renaming a field makes old checkpoints useless.
+    `unlabelled_share` counts only if there are unlabelled images (`_checkpoint_key`)."""
 
     steps: int = 4000  # maximum
     minutes: float = (
@@ -56,6 +58,12 @@ class DistilOptions:
         (1.0, 192),
     )  # (share of the run, side of the windows in pixels until then)
     seed: int = 0
+    unlabelled_share: float = field(default=0.25, repr=False)  # of each batch, if there are unlabelled images
+
+    @property
+    def unlabelled_pictures(self) -> int:
+        """Unlabelled images per step, if there are any: at least one, and never the whole batch."""
+        return min(max(1, round(self.unlabelled_share * self.pictures)), self.pictures - 1)
 
 
 class StudentWithProjection(nn.Module):
@@ -74,11 +82,13 @@ def train_student(
     options: DistilOptions,
     checkpoint: Path,
     progress: Progress = lambda done, of: None,
+    unlabelled_pixels: Sequence[NDArray[np.uint8]] = (),
 ) -> Student:
     """-> the student with the running mean of its weights. Resumes from `checkpoint` if it exists and has the same
-    options.
+    options and the same unlabelled images.
 
-    `pixels`: the views of each source (`targets.open_pixels`); `start`: initial weights of the backbone.
+    `pixels`: the views of each source (`targets.open_pixels`), `unlabelled_pixels`: those of `targets.unlabelled`;
+    `start`: initial weights of the backbone.
     """
     torch.manual_seed(options.seed)
     student = Student(options.hidden, options.dropout, options.frozen)
@@ -88,10 +98,12 @@ def train_student(
     mean = Averaged(student, options.averaging)
     optimiser = _make_optimiser(network, options)
     modules = {"pupil": network, "mean": mean, "optimiser": optimiser}  # keys of the checkpoint
-    step, seconds_before = _load(checkpoint, modules, options)
+    key = _checkpoint_key(options, targets)
+    step, seconds_before = _load(checkpoint, modules, key)
     batches = DistilBatches(
-        targets, pixels, batch_size=options.pictures, source_power=options.source_power, seed=options.seed
-    )
+        targets, pixels, batch_size=options.pictures, source_power=options.source_power, seed=options.seed,
+        unlabelled=options.unlabelled_pictures if targets.unlabelled else 0, unlabelled_pixels=unlabelled_pixels,
+    )  # fmt: skip
     started = time.monotonic() - seconds_before
     while (share := _share_done(step, time.monotonic() - started, options)) < 1:
         for group in optimiser.param_groups:
@@ -105,9 +117,9 @@ def train_student(
         mean.update(student)
         step += 1
         if step % _STEPS_PER_CHECKPOINT == 0:
-            _save(checkpoint, modules, step, time.monotonic() - started, options)
+            _save(checkpoint, modules, step, time.monotonic() - started, key)
         progress(round(share * 1000), 1000)
-    _save(checkpoint, modules, step, time.monotonic() - started, options)
+    _save(checkpoint, modules, step, time.monotonic() - started, key)
     progress(1000, 1000)
     averaged = mean.module.eval()
     assert isinstance(averaged, Student)
@@ -136,7 +148,8 @@ def _loss(network: StudentWithProjection, batch: Batch, options: DistilOptions) 
     logits = torch.cat([pair_logits, view_logits], dim=1)  # (N, 2 * V - 1)
     smoothed = batch.labels * (1 - options.label_smoothing) + options.label_smoothing / 2
     cross_entropy = nn.functional.binary_cross_entropy_with_logits
-    label_loss = cross_entropy(logits, smoothed[:, None].expand_as(logits))
+    labelled = logits[: len(smoothed)]
+    label_loss = cross_entropy(labelled, smoothed[:, None].expand_as(labelled))
     soft_labels = torch.sigmoid(batch.teacher / options.temperature)[:, None].expand_as(logits)
     teacher_loss = cross_entropy(logits / options.temperature, soft_labels) * options.temperature
     similarity = nn.functional.cosine_similarity(network.projection(pooled), batch.teacher_cls, dim=2)
@@ -156,18 +169,25 @@ def _make_optimiser(network: StudentWithProjection, options: DistilOptions) -> t
     return torch.optim.AdamW(groups, lr=options.learning_rate)
 
 
-def _save(path: Path, modules: dict[str, Any], step: int, seconds: float, options: DistilOptions) -> None:
+def _checkpoint_key(options: DistilOptions, targets: DistilTargets) -> str:
+    """What the batches and the schedule of a run depend on besides the data set."""
+    if not targets.unlabelled:
+        return repr(options)
+    return f"{options!r}, {options.unlabelled_pictures} a step of unlabelled {pictures_id(targets.unlabelled.features)}"
+
+
+def _save(path: Path, modules: dict[str, Any], step: int, seconds: float, key: str) -> None:
     states = {name: module.state_dict() for name, module in modules.items()}
     with replacing(path) as stream:
-        torch.save({**states, "step": step, "seconds": seconds, "options": repr(options)}, stream)
+        torch.save({**states, "step": step, "seconds": seconds, "options": key}, stream)
 
 
-def _load(path: Path, modules: dict[str, Any], options: DistilOptions) -> tuple[int, float]:
-    """-> steps done, seconds spent on them. (0, 0.0) if there is no checkpoint or it has other options."""
+def _load(path: Path, modules: dict[str, Any], key: str) -> tuple[int, float]:
+    """-> steps done, seconds spent on them. (0, 0.0) if there is no checkpoint or it has another key."""
     if not path.exists():
         return 0, 0.0
     stored = torch.load(path, weights_only=True)
-    if stored["options"] != repr(options):
+    if stored["options"] != key:
         return 0, 0.0
     for name, module in modules.items():
         module.load_state_dict(stored[name])

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ...data.degrade import degrade
 from ...data.index import IndexRow
 from ...decode import decode
+from ...errors import DataError
 from ...model.base.adapter import read_adapted
 from ...model.base.cut_encoder import add_vit, linear_layer, shape_of
 from ...model.base.graph import GraphBuilder
@@ -39,6 +40,11 @@ def fit_quantisation(
 ) -> None:
     """Write the quantisation parameters to `onto`, fitted on CALIBRATION_IMAGES training images of as many sources as
     possible. `taps`: block numbers; `adapter`: merged into the encoder first. Raises ModelError, DataError."""
+    if not any(row.split == "train" for row in rows):
+        raise DataError(
+            f"{data}: no training images to fit the quantisation on; give the feature store of the labelled data set "
+            "as --out, or its quantisation.npz as --quantisation"
+        )
     tensors = read_adapted(read_tensors(encoder), adapter)
     ranges: dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
     with tempfile.TemporaryDirectory() as temporary:
