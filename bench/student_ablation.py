@@ -3,8 +3,8 @@
 python -m bench.student_ablation DATA STORE WORK START [STEPS]     rewrites the table of docs/training.md
 
 WORK is the folder of `imageprocess encoder distil --work`: its prepared images and teacher's logits are used, and an
-interrupted run continues. START: the file of the ImageNet weights. The result is also stored in model.json of the
-shipped model, from which `imageprocess evaluate --write-card` writes the card.
+interrupted run continues. START: the file of the ImageNet weights. The result is also stored in model.json and in the
+card of the shipped model.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from imageprocess.cli.output import progress_bar
 from imageprocess.data.index import read_index
 from imageprocess.data.manifest import repositories
 from imageprocess.evaluate.ablation import ablation_table
+from imageprocess.evaluate.grades import refresh_card
 from imageprocess.model.registry import MODELS
 from imageprocess.model.spec import dump_facts
 from imageprocess.train.distil.graph import write_graph
@@ -57,6 +58,7 @@ def main(data: Path, store: Path, work: Path, start: Path, steps: int) -> None:
     path = MODELS / "student" / "model.json"
     facts = json.loads(path.read_text("utf-8"))
     facts["training"]["ablation"] = ablation
+    refresh_card(path.parent, facts)
     path.write_text(dump_facts(facts), encoding="utf-8")
 
 

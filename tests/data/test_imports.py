@@ -86,7 +86,7 @@ def test_near_duplicates_share_a_group_and_a_split(tmp_path: Path) -> None:
     splits: dict[str, set[str]] = {}
     for row in report.rows:
         splits.setdefault(row.group, set()).add(row.split)
-    assert all(len(found) == 1 for found in splits.values())
+    assert all(len(names) == 1 for names in splits.values())
     assert sorted(Counter(row.group for row in report.rows).values()) == [1] * 15 + [7] * 5
 
 
@@ -103,7 +103,7 @@ def test_source_splits_are_preserved_and_duplicates_across_them_counted(deliver,
     groups: dict[str, set[str]] = {}
     for row in report.rows:
         groups.setdefault(row.group, set()).add(row.split)
-    assert all(len(found) == 1 for found in groups.values())
+    assert all(len(names) == 1 for names in groups.values())
 
 
 def test_a_missing_validation_split_is_drawn_from_training(tmp_path: Path) -> None:

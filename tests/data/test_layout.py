@@ -24,21 +24,21 @@ def test_ai_and_real() -> None:
 ])  # fmt: skip
 @pytest.mark.parametrize("ai", ["ai", "fake", "FAKE", "Ai"])
 def test_splits_and_spellings(split: str, ours: str, ai: str) -> None:
-    found = places(f"{split}/{ai}/1.png", f"{split}/REAL/2.png")
-    assert found[f"{split}/{ai}/1.png"] == Place("ai", ours, None)
-    assert found[f"{split}/REAL/2.png"] == Place("real", ours, None)
+    placed = places(f"{split}/{ai}/1.png", f"{split}/REAL/2.png")
+    assert placed[f"{split}/{ai}/1.png"] == Place("ai", ours, None)
+    assert placed[f"{split}/REAL/2.png"] == Place("real", ours, None)
 
 
 def test_the_folder_below_the_class_is_the_origin() -> None:
-    found = places("ai/Some-Generator/deep/er/1.png", "train-set.txt", "real/2.png")
-    assert found["ai/Some-Generator/deep/er/1.png"].origin == "Some-Generator"
+    placed = places("ai/Some-Generator/deep/er/1.png", "train-set.txt", "real/2.png")
+    assert placed["ai/Some-Generator/deep/er/1.png"].origin == "Some-Generator"
 
 
 @pytest.mark.parametrize("wrapper", ["my set", "a/b/c", "Images"])
 def test_parent_folders_are_ignored(wrapper: str) -> None:
-    found = places(f"{wrapper}/ai/1.png", f"{wrapper}/real/2.png", f"{wrapper}/README.md", "note.txt")
-    assert {place.label for place in found.values()} == {"ai", "real"}
-    assert len(found) == 2
+    placed = places(f"{wrapper}/ai/1.png", f"{wrapper}/real/2.png", f"{wrapper}/README.md", "note.txt")
+    assert {place.label for place in placed.values()} == {"ai", "real"}
+    assert len(placed) == 2
 
 
 def test_layout_with_one_class_is_recognised() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from imageprocess.errors import ModelError, UsageError
 from imageprocess.evaluate import card
+from imageprocess.evaluate.grades import refresh_card
 from imageprocess.evaluate.pictures import read_dataset
 from imageprocess.evaluate.study import evaluate
 from imageprocess.model import registry
@@ -130,3 +131,8 @@ def test_card_shows_ablation(folder, records):
     text = (folder / "CARD.md").read_text()
     assert "| trained | degraded 0 |" in text and "| from nothing | 0.712 |" in text and "1,200 steps" in text
     assert "ablation:" not in text
+    facts = json.loads(path.read_text())
+    variants[0]["auroc"]["degraded_0"] = 0.75
+    facts["training"]["ablation"]["variants"] = variants
+    refresh_card(folder, facts)
+    assert (folder / "CARD.md").read_text() == text.replace("0.712", "0.750")

@@ -75,8 +75,8 @@ def _tokens(tensors: Any, pixels: np.ndarray) -> np.ndarray:
     graph.rename(graph.add("Concat", *tapped, axis=2), "tokens")
     outputs: dict[str, list[Any]] = {"tokens": ["b", GRID**2 + 1, 2 * WIDTH]}
     model = graph.model("vit", {"pixels": ["b", 3, SIDE, SIDE]}, outputs)
-    (found,) = open_graph(model.SerializeToString(), "vit").run(["tokens"], {"pixels": pixels})
-    return np.asarray(found[:, 0])
+    (tokens,) = open_graph(model.SerializeToString(), "vit").run(["tokens"], {"pixels": pixels})
+    return np.asarray(tokens[:, 0])
 
 
 def test_training_lowers_the_loss_and_classifies_held_out_sources(

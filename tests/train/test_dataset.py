@@ -151,8 +151,8 @@ def test_resized_arrays_are_read_and_not_made_again(drawn_data: Path, tmp_path: 
     fewer = [rows[2], rows[0]]
     cache_resized(tmp_path, fewer, kept.copy_number, CNN_INPUT, jobs=1, progress=lambda *at: done.append(at))
     assert len(done) == 3
-    found = DegradedSamples(tmp_path, fewer, CNN_INPUT, copies=2, resized=True)[0][0]
-    assert any(torch.equal(found, seen) for seen in (expected[2], expected[2].flip(1)))
+    pixels = DegradedSamples(tmp_path, fewer, CNN_INPUT, copies=2, resized=True)[0][0]
+    assert any(torch.equal(pixels, seen) for seen in (expected[2], expected[2].flip(1)))
 
 
 def test_images_in_memory_are_not_degraded_and_shifted_in_training(drawn_data: Path) -> None:

@@ -74,22 +74,22 @@ def test_calibration_recovers_a_known_temperature_and_bias() -> None:
     labels = np.where(rng.random(40_000) < 1 / (1 + np.exp(-scaled)), 0, 1)
     # logit(ai) - logit(real) = 2.5 * (scaled - 0.7): temperature 2.5, bias 0.7
     logits = np.stack([2.5 * (scaled - 0.7), np.zeros_like(scaled)], axis=1).astype(np.float32)
-    found = calibrate(logits, labels, fitted_on="a draw")
-    assert found.temperature == pytest.approx(2.5, rel=0.05)
-    assert found.bias == pytest.approx(0.7, abs=0.08)
+    calibration = calibrate(logits, labels, fitted_on="a draw")
+    assert calibration.temperature == pytest.approx(2.5, rel=0.05)
+    assert calibration.bias == pytest.approx(0.7, abs=0.08)
 
 
 def test_thresholds_keep_their_error_budgets() -> None:
     rng = np.random.default_rng(2)
     labels = np.repeat([0, 1], 5_000)
     logits = np.stack([rng.normal(np.where(labels == 0, 1.0, -1.0), 1.0), np.zeros(10_000)], axis=1)
-    found = calibrate(logits.astype(np.float32), labels, fitted_on="a draw")
-    probability = 1 / (1 + np.exp(-(logits[:, 0] / found.temperature + found.bias)))
+    calibration = calibrate(logits.astype(np.float32), labels, fitted_on="a draw")
+    probability = 1 / (1 + np.exp(-(logits[:, 0] / calibration.temperature + calibration.bias)))
     for mode, fpr, fnr in (("high-confidence", 0.005, 0.005), ("balanced", 0.02, 0.03)):
-        bounds = found.thresholds[mode]  # type: ignore[index]
+        bounds = calibration.thresholds[mode]  # type: ignore[index]
         assert fpr - 0.002 < (probability[labels == 1] >= bounds["ai"]).mean() <= fpr
         assert fnr - 0.002 < (probability[labels == 0] <= bounds["real"]).mean() <= fnr
-    assert found.thresholds["high-confidence"]["ai"] >= found.thresholds["balanced"]["ai"] >= 0.5
+    assert calibration.thresholds["high-confidence"]["ai"] >= calibration.thresholds["balanced"]["ai"] >= 0.5
 
 
 @pytest.mark.parametrize("count", [1, 20, 51, 101, 201, 1000])
@@ -99,14 +99,16 @@ def test_thresholds_keep_their_error_budgets_for_few_images_and_ties(count: int,
     ai, real = rng.uniform(0.3, 1, count), rng.uniform(0, 1, count)
     if ties:
         ai, real = ai.round(1), real.round(1)
-    found = modes_thresholds(np.append(ai, real), np.repeat([True, False], count))
+    thresholds = modes_thresholds(np.append(ai, real), np.repeat([True, False], count))
     for mode, budget in ERROR_BUDGETS.items():
-        assert (real >= found[mode]["ai"]).sum() <= budget.real_called_ai * count or found[mode]["ai"] == 1
-        assert (ai <= found[mode]["real"]).sum() <= budget.ai_called_real * count
+        assert (real >= thresholds[mode]["ai"]).sum() <= budget.real_called_ai * count or thresholds[mode][
+            "ai"
+        ] == 1
+        assert (ai <= thresholds[mode]["real"]).sum() <= budget.ai_called_real * count
         # And no stricter than it takes.
         assert (
-            found[mode]["ai"] == 0.5
-            or (real >= found[mode]["ai"] - 2e-4).sum() > budget.real_called_ai * count
+            thresholds[mode]["ai"] == 0.5
+            or (real >= thresholds[mode]["ai"] - 2e-4).sum() > budget.real_called_ai * count
         )
 
 
@@ -114,9 +116,9 @@ def test_uninformative_network_is_unsure_and_scores_are_never_inverted() -> None
     labels = np.repeat([0, 1], 50)
     worse = np.stack([np.where(labels == 0, -1.0, 1.0), np.zeros(100)], axis=1)
     for logits in (worse, np.zeros((100, 2))):
-        found = calibrate(logits.astype(np.float32), labels, fitted_on="a draw")
-        assert found.temperature > 0
-        assert abs(1 / (1 + np.exp(-logits[0, 0] / found.temperature - found.bias)) - 0.5) < 0.01
+        calibration = calibrate(logits.astype(np.float32), labels, fitted_on="a draw")
+        assert calibration.temperature > 0
+        assert abs(1 / (1 + np.exp(-logits[0, 0] / calibration.temperature - calibration.bias)) - 0.5) < 0.01
     with pytest.raises(DataError, match="diverged"):
         calibrate(np.full((100, 2), np.nan, dtype=np.float32), labels, fitted_on="a draw")
 
@@ -142,7 +144,7 @@ def test_other_networks_round_trip(tmp_path: Path) -> None:
     network.load_state_dict(torch.load(folder / "small32_model.pth", weights_only=True))
     with torch.no_grad():
         expected = network(pixels).numpy()
-    found, heatmap = session.run(None, {"pixels": pixels.numpy()})
-    np.testing.assert_allclose(found, expected, atol=1e-4)
+    logits, heatmap = session.run(None, {"pixels": pixels.numpy()})
+    np.testing.assert_allclose(logits, expected, atol=1e-4)
     assert heatmap.shape == (4, 4, 4)
     assert load_spec(folder).facts["training"]["recipe"] == RECIPES["small32"].to_dict()

@@ -125,11 +125,11 @@ def test_half_precision_graph_runs_unchanged(tmp_path: Path) -> None:
     tower = open_tower(read_encoder(path), [2])
     build_extractor(tower, tmp_path / "features.onnx")
     pixels = _pixels(2)
-    (found,) = open_graph((tmp_path / "features.onnx").read_bytes(), "f").run(["cls"], {"pixels": pixels})
+    (cls,) = open_graph((tmp_path / "features.onnx").read_bytes(), "f").run(["cls"], {"pixels": pixels})
     with torch.no_grad():
         expected = network.float().behind(torch.from_numpy(pixels))[1][:, 0].numpy()
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, expected, atol=0.03)
+    assert cls.dtype == np.float32
+    np.testing.assert_allclose(cls, expected, atol=0.03)
 
 
 def test_the_head_reads_the_views_of_the_composed_graph(make: tuple[Vit, Path, int], tmp_path: Path) -> None:
@@ -200,13 +200,13 @@ def test_static_integers_stay_close_whatever_the_batch(data: Path, tmp_path: Pat
     pixels = (views.transpose(0, 3, 1, 2) / 127.5 - 1).astype(np.float32)
     name = "imageprocess_tap_0"
     integers = open_graph(small.model.SerializeToString(), "int8")
-    (exact,), (found,), (alone,) = (
+    (exact,), (eight_bit,), (alone,) = (
         session.run([name], {"imageprocess_pixels": batch})
         for session, batch in ((whole, pixels), (integers, pixels), (integers, pixels[:1]))
     )
-    np.testing.assert_allclose(alone, found[:1], atol=1e-5)
-    exact, found = exact[:, 0], found[:, 0]
-    cosine = (exact * found).sum(1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(found, axis=1)
+    np.testing.assert_allclose(alone, eight_bit[:1], atol=1e-5)
+    exact, eight_bit = exact[:, 0], eight_bit[:, 0]
+    cosine = (exact * eight_bit).sum(1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(eight_bit, axis=1)
     assert cosine.min() > 0.98
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+ABLATION_TITLE = "## Ablation"
+
 
 def ablation_section(training: Mapping[str, Any]) -> str:
     """`training` of model.json -> the section of CARD.md; "" without an ablation."""
     ablation = training.get("ablation")
-    return f"## Ablation\n\n{ablation_table(ablation)}" if ablation else ""
+    return f"{ABLATION_TITLE}\n\n{ablation_table(ablation)}" if ablation else ""
 
 
 def ablation_table(ablation: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from ..model import registry
 from ..model.spec import dump_facts, load_spec
 from ..types import GRADES, Thresholds
 from ..verdict import grade
+from .ablation import ABLATION_TITLE, ablation_section
 from .metrics import Scored, balance_classes, source_weights
 
 SPLIT = "open_test"
@@ -90,16 +91,22 @@ def write_grades(folder: Path, records: Sequence[Mapping[str, Any]], model: int)
 
 
 def refresh_card(folder: Path, facts: dict[str, Any]) -> None:
-    """Replace the section on grades in CARD.md of `folder`, if there is a card, or insert it before "Limits". If
-    `facts`, the folder's model.json, has the hash of the card, it is updated."""
+    """Replace the sections on grades and on the ablation in CARD.md of `folder`, if there is a card; a section that it
+    does not have yet is inserted before "Limits". If `facts`, the folder's model.json, has the hash of the card, it is
+    updated."""
     path = folder / "CARD.md"
     if not path.is_file():
         return
     parts = re.split(r"^(?=## )", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    others = [part for part in parts if not part.startswith(_TITLE)]
-    index = next((i for i, part in enumerate(others) if part.startswith("## Limits")), len(others))
-    others.insert(index, grades_section(facts["measured"]["grades"]) + "\n\n")
-    path.write_text("".join(others), encoding="utf-8")
+    for title, section in (
+        (_TITLE, grades_section(facts.get("measured", {}).get("grades"))),
+        (ABLATION_TITLE, ablation_section(facts.get("training", {}))),
+    ):
+        limits = next((i for i, part in enumerate(parts) if part.startswith("## Limits")), len(parts))
+        old = [i for i, part in enumerate(parts) if part.startswith(title)]
+        start, end = (old[0], old[-1] + 1) if old else (limits, limits)
+        parts[start:end] = [f"{section}\n\n"] if section else []
+    path.write_text("".join(parts), encoding="utf-8")
     if path.name in facts.get("files", {}):
         facts["files"][path.name] = registry.file_sha256(path)
 
