@@ -78,3 +78,5 @@ def test_command_reports_what_was_left_out(folder: Path, tmp_path: Path) -> None
     assert "2 images; left out: 2 that cannot be decoded" in result.output
     assert f"1 duplicates, 1 of {data}" in result.output
     assert row.sha256 not in {one.sha256 for one in read_index(tmp_path / "out")}
+    info = CliRunner().invoke(main, ["data", "info", str(tmp_path / "out")])
+    assert info.output.strip() == "2 images without labels"

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..data.card import by_source, count, sources_by_category
-from ..data.index import SPLITS, IndexRow
+from ..data.index import SPLITS, UNLABELLED, IndexRow
 
 if TYPE_CHECKING:
     from ..data.audit import AuditReport
@@ -31,8 +31,13 @@ def show_counts(rows: Sequence[IndexRow]) -> None:
 
 
 def show_set(rows: Sequence[IndexRow]) -> None:
-    """Print the numbers of images by split, the sources and the licences."""
+    """Print the numbers of images by split, the sources and the licences; of images without labels, their number."""
     console = _console()
+    if unlabelled := sum(row.split == UNLABELLED for row in rows):
+        console.print(f"{unlabelled:,} images without labels")
+    rows = [row for row in rows if row.split != UNLABELLED]
+    if not rows:
+        return
     console.print(_counts_table("split", rows))
     console.print(_categories_table(rows))
     table = Table("source", "label", "made by or from", "category", "licence", title="sources")
