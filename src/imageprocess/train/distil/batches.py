@@ -32,7 +32,7 @@ _CERTAIN_WEIGHT = 0.1
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
     views: Tensor  # (N * V, 3, side, side) float32, normalised
-    labels: Tensor  # (L,) float32: 1 for AI; of the first L <= N images, the others have no label
+    labels: Tensor  # (L,) float32: probability of AI; of the first L <= N images, the others have no label
     teacher: Tensor  # (N,) float32: the teacher's logit(ai) - logit(real)
     teacher_cls: Tensor  # (N, V, D) float32: the teacher's standardised features
 
@@ -50,8 +50,9 @@ class DistilBatches:
         seed: int,
         unlabelled: int = 0,  # images per batch without a label; the rest of `batch_size` has one
         unlabelled_pixels: Sequence[NDArray[np.uint8]] = (),  # as `pixels`, of `targets.unlabelled`
+        mixup: float = 0.0,  # Beta(a, a) of the mixing weights; 0: no mixup
     ) -> None:
-        self._seed = seed
+        self._seed, self._mixup = seed, mixup
         features, training = targets.features, np.flatnonzero(~targets.held_out)
         weights = class_balanced_weights(features.is_ai[training], features.source[training], source_power)
         labelled = _Copies(features, targets.teacher, pixels, training, torch.from_numpy(weights))
@@ -80,12 +81,16 @@ class DistilBatches:
         )
         cls = np.concatenate([copies.features.cls[rows] for copies, rows in drawn]).astype(np.float32)
         labelled, labelled_rows = drawn[0]
-        return Batch(
+        batch = Batch(
             views=_jitter(torch.from_numpy(views), generator),
             labels=torch.from_numpy(labelled.features.is_ai[labelled_rows].astype(np.float32)),
             teacher=torch.from_numpy(np.concatenate([copies.teacher[rows] for copies, rows in drawn])),
             teacher_cls=torch.from_numpy((cls - self._cls_mean) / self._cls_deviation),
         )
+        if not self._mixup:
+            return batch
+        weights = rng.beta(self._mixup, self._mixup, len(batch.teacher)).astype(np.float32)
+        return mix(batch, torch.from_numpy(weights))
 
 
 class _Copies:
@@ -114,6 +119,26 @@ class _Copies:
         part = int(np.searchsorted(self._starts, row, "right")) - 1
         views: NDArray[np.uint8] = self._pixels[part][row - self._starts[part]]
         return views
+
+
+def mix(batch: Batch, weights: Tensor) -> Batch:
+    """Mix each image and its targets with another one by `weights` (N,) (Zhang et al. 2018, arXiv 1710.09412): labelled
+    images with labelled ones, the others with one another."""
+    count, labelled = len(batch.teacher), len(batch.labels)
+    other = torch.cat([torch.arange(labelled).flip(0), torch.arange(labelled, count).flip(0)])
+
+    def mixed(values: Tensor) -> Tensor:
+        first, second = values, values[other[: len(values)]]
+        weight = weights[: len(values)].view(-1, *[1] * (values.ndim - 1))
+        return second + weight * (first - second)
+
+    views = mixed(batch.views.unflatten(0, (count, -1))).flatten(0, 1)  # type: ignore[no-untyped-call]
+    return Batch(
+        views=views.contiguous(memory_format=torch.channels_last),
+        labels=mixed(batch.labels),
+        teacher=mixed(batch.teacher),
+        teacher_cls=mixed(batch.teacher_cls),
+    )
 
 
 def uncertainty_weights(teacher: NDArray[np.float32]) -> Tensor:
