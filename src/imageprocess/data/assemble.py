@@ -120,18 +120,12 @@ def _relate(unique: list[Piece], entries: Mapping[str, SourceEntry]) -> tuple[Gr
 
 def _index_row(piece: Piece, entry: SourceEntry, group: str) -> IndexRow:
     return IndexRow(
-        path=piece.path,
+        **piece.file_facts(),
         label=entry.label,
         source=entry.id,
         origin=entry.origin,
         category=entry.category,
         licence=entry.licence,
-        sha256=piece.sha256,
-        bytes=piece.bytes,
-        width=piece.width,
-        height=piece.height,
-        format=piece.format,
-        jpeg_quality=piece.jpeg_quality,
         split=entry.split,
         group=group,
         generator=entry.generator,

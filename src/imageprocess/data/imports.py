@@ -19,7 +19,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from ..decode import decode
+from ..decode import DEFAULT_LIMITS, Limits, decode
 from ..errors import DataError, InputError
 from .categories import UNKNOWN
 from .dedupe import RELATED_BITS, Groups, near_pairs, require_imagehash
@@ -179,17 +179,23 @@ def _import_all(
 
 
 def _import_one(item: SourceImage, out: Path, name: str) -> ImportedImage | Skipped:
-    """Check one image and write it under the hash of its content. Runs in a worker process."""
+    """Runs in a worker process."""
+    written = write_image(item.name, item.data, out, Path("images") / item.place.label / name, name)
+    return written if isinstance(written, Skipped) else ImportedImage(item.name, item.place, written)
+
+
+def write_image(
+    name: str, data: bytes, out: Path, folder: Path, source: str, limits: Limits = DEFAULT_LIMITS
+) -> Piece | Skipped:
+    """Check one image and write it to `out` / `folder` under the hash of its content."""
     try:
-        image = decode(item.data, name=item.name)
+        image = decode(data, name=name, limits=limits)
     except InputError as error:
-        return Skipped(item.name, str(error).removeprefix(f"{item.name}: "))
+        return Skipped(name, str(error).removeprefix(f"{name}: "))
     kind = image.facts.format
-    file = hashlib.sha256(item.data).hexdigest()[:20] + suffix(kind)
-    target = Path("images") / item.place.label / name / file
-    return ImportedImage(
-        item.name, item.place, write_piece(item.data, kind, image.pixels, out, target, name, None)
-    )
+    (out / folder).mkdir(parents=True, exist_ok=True)
+    target = folder / (hashlib.sha256(data).hexdigest()[:20] + suffix(kind))
+    return write_piece(data, kind, image.pixels, out, target, source, None)
 
 
 def _drop_duplicates(
@@ -246,18 +252,12 @@ def _index(imported: list[ImportedImage], name: str, licence: str, seed: int) ->
     }
     return [
         IndexRow(
-            path=image.piece.path,
+            **image.piece.file_facts(),
             label=image.place.label,
             source=f"{name}-{image.place.origin}" if image.place.origin else name,
             origin=image.place.origin or name,
             category=UNKNOWN,
             licence=licence,
-            sha256=image.piece.sha256,
-            bytes=image.piece.bytes,
-            width=image.piece.width,
-            height=image.piece.height,
-            format=image.piece.format,
-            jpeg_quality=image.piece.jpeg_quality,
             split=splits[i] or "train",
             group=groups[i],
         )

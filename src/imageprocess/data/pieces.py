@@ -8,6 +8,7 @@ import math
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,18 @@ class Piece:
     group: str | None
     phash: int
     dhash: int
+
+    def file_facts(self) -> dict[str, Any]:
+        """The columns of the index row that are facts of the written file."""
+        return {
+            "path": self.path,
+            "sha256": self.sha256,
+            "bytes": self.bytes,
+            "width": self.width,
+            "height": self.height,
+            "format": self.format,
+            "jpeg_quality": self.jpeg_quality,
+        }
 
 
 @dataclass(frozen=True, slots=True)

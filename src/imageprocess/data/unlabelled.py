@@ -18,14 +18,14 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from ..decode import decode, sniff
-from ..errors import DataError, InputError
+from ..decode import sniff
+from ..errors import DataError
 from .categories import UNKNOWN
 from .dedupe import require_imagehash
 from .import_readers import Skipped, too_large
-from .imports import Progress, atomic_folder, write_skipped
+from .imports import Progress, atomic_folder, write_image, write_skipped
 from .index import UNLABELLED, IndexRow, write_index
-from .pieces import Piece, suffix, write_piece
+from .pieces import Piece
 from .tiers import LIMITS
 
 _CHUNK = 32  # files read ahead of the decoding workers: bounds memory at about 32 x the largest file
@@ -117,32 +117,19 @@ def _open(path: Path, name: str) -> _File | Skipped:
 
 
 def _write(file: _File, out: Path) -> Piece | Skipped:
-    """Check one image and write it under the hash of its content. Runs in a worker process."""
-    try:
-        image = decode(file.data, name=file.name, limits=LIMITS)
-    except InputError as error:
-        return Skipped(file.name, str(error).removeprefix(f"{file.name}: "))
+    """Runs in a worker process."""
     source = f"unlabelled_{file.sha256[:2]}"
-    kind = image.facts.format
-    target = Path("images") / source / (file.sha256[:20] + suffix(kind))
-    (out / target).parent.mkdir(parents=True, exist_ok=True)
-    return write_piece(file.data, kind, image.pixels, out, target, source, None)
+    return write_image(file.name, file.data, out, Path("images") / source, source, LIMITS)
 
 
 def _row(piece: Piece) -> IndexRow:
     return IndexRow(
-        path=piece.path,
+        **piece.file_facts(),
         label="",
         source=piece.source,
         origin="",
         category=UNKNOWN,
         licence="none stated",
-        sha256=piece.sha256,
-        bytes=piece.bytes,
-        width=piece.width,
-        height=piece.height,
-        format=piece.format,
-        jpeg_quality=piece.jpeg_quality,
         split=UNLABELLED,
         group=piece.sha256[:20],
     )
