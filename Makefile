@@ -68,6 +68,11 @@ data: $(VENV)/.dev
 	$(BIN)/imageprocess data build --out $(DATA) $(if $(GIT_ROOT),--git-root $(GIT_ROOT))
 	$(BIN)/imageprocess data audit $(DATA)
 
+# Otherwise glibc gives the memory of large tensors back to the system and gets it again, with new pages, at every step,
+# which takes a fifth of the time on a CPU.
+train student: export MALLOC_MMAP_MAX_ = 0
+train student: export MALLOC_TRIM_THRESHOLD_ = 17179869184
+
 train: $(VENV)/.dev
 	$(BIN)/imageprocess train --data $(DATA) --net $(NET) --out $(RUN)
 
