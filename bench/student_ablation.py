@@ -1,10 +1,10 @@
-"""Trains the small model without ImageNet weights and without its teacher, for the same number of steps each.
+"""Trains the small model without ImageNet weights, its teacher or unlabelled images, for equal numbers of steps.
 
-python -m bench.student_ablation DATA STORE WORK START [STEPS]     rewrites the table of docs/training.md
+python -m bench.student_ablation DATA STORE WORK START UNLABELLED [STEPS]     rewrites the table of docs/training.md
 
 WORK is the folder of `imageprocess encoder distil --work`: its prepared images and teacher's logits are used, and an
-interrupted run continues. START: the file of the ImageNet weights. The result is also stored in model.json and in the
-card of the shipped model.
+interrupted run continues. START: the file of the ImageNet weights. UNLABELLED: a data set of `data unlabelled`. The
+result is also stored in model.json and in the card of the shipped model.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from bench.markers import write_between
 from imageprocess.cli.output import progress_bar
@@ -25,9 +28,10 @@ from imageprocess.evaluate.ablation import ablation_table
 from imageprocess.evaluate.grades import refresh_card
 from imageprocess.model.registry import MODELS
 from imageprocess.model.spec import dump_facts
+from imageprocess.train.distil.command import open_unlabelled
 from imageprocess.train.distil.graph import write_graph
 from imageprocess.train.distil.model import score_views, select_views
-from imageprocess.train.distil.network import Backbone, load_start
+from imageprocess.train.distil.network import Backbone, Student, load_start
 from imageprocess.train.distil.targets import TRAINING_SPLITS, DistilTargets, load_targets, open_pixels
 from imageprocess.train.distil.training import DistilOptions, train_student
 from imageprocess.train.encoder.head import HeadOptions
@@ -35,22 +39,30 @@ from imageprocess.train.encoder.measure import auroc_by_variant
 
 PAGE = Path(__file__).parents[1] / "docs" / "training.md"
 LABELS_ALONE = DistilOptions(teacher_share=0.0, feature_weight=0.0)
-VARIANTS = {  # name: (starts from ImageNet weights, options)
-    "from nothing, labels": (False, replace(LABELS_ALONE, frozen=0)),
-    "ImageNet weights, labels": (True, LABELS_ALONE),
-    "ImageNet weights, labels and teacher": (True, DistilOptions()),
+VARIANTS = {  # name: (starts from ImageNet weights, has unlabelled images, options)
+    "from nothing, labels": (False, False, replace(LABELS_ALONE, frozen=0)),
+    "ImageNet weights, labels": (True, False, LABELS_ALONE),
+    "ImageNet weights, labels and teacher": (True, False, DistilOptions()),
+    "ImageNet weights, labels and teacher, unlabelled images": (True, True, DistilOptions()),
 }
 
 
-def main(data: Path, store: Path, work: Path, start: Path, steps: int) -> None:
-    rows = [row for row in read_index(data) if row.split in TRAINING_SPLITS]
-    targets = load_targets(store, work / "teacher.npz", rows, repositories(), HeadOptions())
+def main(data: Path, store: Path, work: Path, start: Path, unlabelled: Path, steps: int) -> None:
+    rows = read_index(data)
+    training = [row for row in rows if row.split in TRAINING_SPLITS]
+    other, other_views = open_unlabelled(unlabelled, data, rows, store, work, jobs=1, bar=progress_bar)
+    targets = load_targets(store, work / "teacher.npz", training, repositories(), HeadOptions(), print, other)
+    views = open_pixels(work / "pixels", targets.features)
     table = []
-    for number, (name, (has_start, options)) in enumerate(VARIANTS.items()):
+    for number, (name, (has_start, has_unlabelled, options)) in enumerate(VARIANTS.items()):
         torch.manual_seed(0)
         weights = dict(load_start(start)) if has_start else Backbone().state_dict()
-        checkpoint = work / f"ablation{number}.pt"
-        auroc = measure(targets, work, weights, replace(options, steps=steps), checkpoint, name)
+        with progress_bar(name) as progress:
+            student = train_student(
+                targets if has_unlabelled else replace(targets, unlabelled=None), views, weights,
+                replace(options, steps=steps), work / f"ablation{number}.pt", progress, other_views,
+            )  # fmt: skip
+        auroc = held_out_auroc(student, targets, views)
         print(name, auroc, flush=True)
         table.append({"name": name, "auroc": auroc})
     ablation = {"steps": steps, "pictures": DistilOptions().pictures, "variants": table}
@@ -62,18 +74,10 @@ def main(data: Path, store: Path, work: Path, start: Path, steps: int) -> None:
     path.write_text(dump_facts(facts), encoding="utf-8")
 
 
-def measure(
-    targets: DistilTargets,
-    work: Path,
-    start: dict[str, torch.Tensor],
-    options: DistilOptions,
-    checkpoint: Path,
-    name: str,
+def held_out_auroc(
+    student: Student, targets: DistilTargets, views: Sequence[NDArray[np.uint8]]
 ) -> dict[str, float]:
-    """Train one variant. -> {degradation: AUROC on the held-out sources}"""
-    views = open_pixels(work / "pixels", targets.features)
-    with progress_bar(name) as progress:
-        student = train_student(targets, views, start, options, checkpoint, progress)
+    """-> {degradation: AUROC on the held-out sources}"""
     held_out = targets.features.subset(targets.held_out)
     with tempfile.TemporaryDirectory() as temporary:
         graph = Path(temporary) / "model.onnx"
@@ -82,4 +86,5 @@ def measure(
 
 
 if __name__ == "__main__":
-    main(*(Path(argument) for argument in sys.argv[1:5]), int((sys.argv[5:] or ["600"])[0]))
+    data, store, work, start, unlabelled = (Path(argument) for argument in sys.argv[1:6])
+    main(data, store, work, start, unlabelled, int((sys.argv[6:] or ["600"])[0]))

@@ -29,7 +29,7 @@ from imageprocess.train.distil.model import score_views
 from imageprocess.train.distil.network import INPUT, Backbone, Student, load_start
 from imageprocess.train.distil.targets import DistilTargets, UnlabelledTargets, load_targets
 from imageprocess.train.distil.training import DistilOptions, StudentWithProjection
-from imageprocess.train.encoder.features import TEST_VARIANTS, TRAIN_VARIANTS, FeatureSet, load_features
+from imageprocess.train.encoder.features import TRAIN_VARIANTS, FeatureSet, load_features, variants_of
 from imageprocess.train.encoder.head import HeadOptions
 from testkit.pictures import encode, scene
 
@@ -69,7 +69,7 @@ def store(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
 def _store_features(folder: Path, rows: Sequence[IndexRow], rng: np.random.Generator) -> None:
     """One file of features for each image, which must not share its source with another image."""
     for row in rows:
-        variants = TEST_VARIANTS if row.split == "open_test" else TRAIN_VARIANTS
+        variants = variants_of(row)
         features = rng.normal(0, 1, (len(variants), 2, WIDTH)).astype(np.float16)
         np.savez(
             folder / f"{row.source}.npz", cls=features, patches=features,

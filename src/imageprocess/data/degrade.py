@@ -21,7 +21,7 @@ MAX_SIDE = 3000
 ROUNDS, ROUND_SHARES = (1, 2, 3), (0.5, 0.35, 0.15)
 QUALITIES, LIGHT_QUALITIES = (38, 95), (75, 98)
 WEBP_SHARE, FULL_CHROMA_SHARE, RESIZE_BETWEEN_SHARE, GREY_SHARE = 0.15, 0.2, 0.4, 0.06
-_FILTERS = (
+FILTERS = (
     Image.Resampling.BOX, Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS,
 )  # fmt: skip
 
@@ -35,7 +35,7 @@ def degrade(pixels: NDArray[np.uint8], seed: int, *, light: bool = False) -> NDA
     image = Image.fromarray(pixels)
     if light:
         image = _shrink(image, MAX_SIDE, rng)
-        return np.asarray(_encoded(image, int(rng.integers(*LIGHT_QUALITIES)), rng))
+        return np.asarray(encode(image, int(rng.integers(*LIGHT_QUALITIES)), rng))
     if rng.random() < CROP_SHARE:
         image = image.crop(_window(image.size, rng))
     keeps = rng.random() < KEPT_SIZE_SHARE
@@ -45,11 +45,12 @@ def degrade(pixels: NDArray[np.uint8], seed: int, *, light: bool = False) -> NDA
     for number in range(int(rng.choice(ROUNDS, p=ROUND_SHARES))):
         if number and rng.random() < RESIZE_BETWEEN_SHARE:
             image = _shrink(image, max(image.size) * rng.uniform(0.6, 1.0), rng)
-        image = _encoded(image, int(rng.integers(*QUALITIES)), rng)
+        image = encode(image, int(rng.integers(*QUALITIES)), rng)
     return np.asarray(image)
 
 
-def _encoded(image: Image.Image, quality: int, rng: np.random.Generator) -> Image.Image:
+def encode(image: Image.Image, quality: int, rng: np.random.Generator) -> Image.Image:
+    """The image after one encoding, as JPEG or WebP."""
     stream = io.BytesIO()
     if rng.random() < WEBP_SHARE:
         image.save(stream, "WEBP", quality=quality, method=0)
@@ -64,7 +65,7 @@ def _shrink(image: Image.Image, long_side: float, rng: np.random.Generator) -> I
     if scale >= 1:
         return image
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    return image.resize(size, _FILTERS[rng.integers(len(_FILTERS))])
+    return image.resize(size, FILTERS[rng.integers(len(FILTERS))])
 
 
 def _window(size: tuple[int, int], rng: np.random.Generator) -> tuple[int, int, int, int]:

@@ -15,16 +15,10 @@ from torch import Tensor
 
 from ...data.sampling import class_balanced_weights
 from ..encoder.features import FeatureSet
-from .network import INPUT
+from .augment import jitter, random_window
 from .targets import DistilTargets
 
 _STATISTICS_SAMPLE = 2000  # copies that the mean and deviation of the teacher's features are computed from
-_ERASE_SHARE, _ERASE_SCALE = (
-    0.33,
-    (0.15, 0.45),
-)  # random erasing: share of windows; height and width of the side
-
-
 # Of an unlabelled copy whose teacher probability is 0 or 1, relative to one of 0.5. Not tuned.
 _CERTAIN_WEIGHT = 0.1
 
@@ -32,7 +26,7 @@ _CERTAIN_WEIGHT = 0.1
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
     views: Tensor  # (N * V, 3, side, side) float32, normalised
-    labels: Tensor  # (L,) float32: 1 for AI; of the first L <= N images, the others have no label
+    labels: Tensor  # (L,) float32: probability of AI; of the first L <= N images, the others have no label
     teacher: Tensor  # (N,) float32: the teacher's logit(ai) - logit(real)
     teacher_cls: Tensor  # (N, V, D) float32: the teacher's standardised features
 
@@ -50,8 +44,9 @@ class DistilBatches:
         seed: int,
         unlabelled: int = 0,  # images per batch without a label; the rest of `batch_size` has one
         unlabelled_pixels: Sequence[NDArray[np.uint8]] = (),  # as `pixels`, of `targets.unlabelled`
+        mixup: float = 0.0,  # Beta(a, a) of the mixing weights; 0: no mixup
     ) -> None:
-        self._seed = seed
+        self._seed, self._mixup = seed, mixup
         features, training = targets.features, np.flatnonzero(~targets.held_out)
         weights = class_balanced_weights(features.is_ai[training], features.source[training], source_power)
         labelled = _Copies(features, targets.teacher, pixels, training, torch.from_numpy(weights))
@@ -73,19 +68,23 @@ class DistilBatches:
         rng = np.random.default_rng((self._seed, step))
         views = np.concatenate(
             [
-                [_window(view, side, rng) for view in copies.views(row)]
+                [random_window(view, side, rng) for view in copies.views(row)]
                 for copies, rows in drawn
                 for row in rows
             ]
         )
         cls = np.concatenate([copies.features.cls[rows] for copies, rows in drawn]).astype(np.float32)
         labelled, labelled_rows = drawn[0]
-        return Batch(
-            views=_jitter(torch.from_numpy(views), generator),
+        batch = Batch(
+            views=jitter(torch.from_numpy(views), generator),
             labels=torch.from_numpy(labelled.features.is_ai[labelled_rows].astype(np.float32)),
             teacher=torch.from_numpy(np.concatenate([copies.teacher[rows] for copies, rows in drawn])),
             teacher_cls=torch.from_numpy((cls - self._cls_mean) / self._cls_deviation),
         )
+        if not self._mixup:
+            return batch
+        weights = rng.beta(self._mixup, self._mixup, len(batch.teacher)).astype(np.float32)
+        return mix(batch, torch.from_numpy(weights))
 
 
 class _Copies:
@@ -116,29 +115,28 @@ class _Copies:
         return views
 
 
+def mix(batch: Batch, weights: Tensor) -> Batch:
+    """Mix each image and its targets with another one by `weights` (N,) (Zhang et al. 2018, arXiv 1710.09412): labelled
+    images with labelled ones, the others with one another."""
+    count, labelled = len(batch.teacher), len(batch.labels)
+    other = torch.cat([torch.arange(labelled).flip(0), torch.arange(labelled, count).flip(0)])
+
+    def mixed(values: Tensor) -> Tensor:
+        first, second = values, values[other[: len(values)]]
+        weight = weights[: len(values)].view(-1, *[1] * (values.ndim - 1))
+        return second + weight * (first - second)
+
+    views = mixed(batch.views.unflatten(0, (count, -1))).flatten(0, 1)  # type: ignore[no-untyped-call]
+    return Batch(
+        views=views.contiguous(memory_format=torch.channels_last),
+        labels=mixed(batch.labels),
+        teacher=mixed(batch.teacher),
+        teacher_cls=mixed(batch.teacher_cls),
+    )
+
+
 def uncertainty_weights(teacher: NDArray[np.float32]) -> Tensor:
     """teacher (N,) logit(ai) - logit(real) -> weights (N,) float64: 1 where the probability is 0.5, and down to
     _CERTAIN_WEIGHT with the variance p (1 - p) of the label."""
     probability = torch.sigmoid(torch.from_numpy(teacher.astype(np.float64)))
     return _CERTAIN_WEIGHT + (1 - _CERTAIN_WEIGHT) * 4 * probability * (1 - probability)
-
-
-def _window(view: NDArray[np.uint8], side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """A random window (side, side, 3), mirrored with probability 0.5, with random erasing (Zhong et al. 2020)."""
-    top, left = (int(rng.integers(0, length - side + 1)) for length in view.shape[:2])
-    window = view[top : top + side, left : left + side]
-    window = np.array(window[:, ::-1] if rng.random() < 0.5 else window)
-    if rng.random() < _ERASE_SHARE:
-        height, width = (int(side * rng.uniform(*_ERASE_SCALE)) for _ in range(2))
-        top, left = int(rng.integers(0, side - height)), int(rng.integers(0, side - width))
-        window[top : top + height, left : left + width] = 127
-    return window
-
-
-def _jitter(views: Tensor, generator: torch.Generator) -> Tensor:
-    """(N, side, side, 3) uint8 -> (N, 3, side, side) float32, normalised, with random brightness and contrast."""
-    pixels = views.permute(0, 3, 1, 2).float()  # still NHWC in memory, which the convolutions run fastest on
-    pixels = (pixels / 255 - INPUT.mean[0]) / INPUT.std[0]
-    contrast = 1 + 0.3 * (torch.rand(len(views), 1, 1, 1, generator=generator) - 0.5)
-    brightness = 0.3 * (torch.rand(len(views), 1, 1, 1, generator=generator) - 0.5)
-    return pixels.mul_(contrast).add_(brightness)

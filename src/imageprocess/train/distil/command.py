@@ -53,14 +53,8 @@ def distil(
     other: FeatureSet | None = None
     other_views: list[NDArray[np.uint8]] = []
     if unlabelled:
-        other_rows = _unlabelled_rows(unlabelled, data, rows)
-        other = load_features(store, other_rows, TRAIN_VARIANTS)
-        other_pixels = work / f"unlabelled-{pictures_id(other)}"
-        with bar("pixels without labels") as done:
-            write_pixels(unlabelled, store, other_pixels, other_rows, INPUT, CROPS, jobs=jobs, progress=done)
-        other_views = open_pixels(other_pixels, other)
-        count = len(set(other.picture.tolist()))
-        progress(f"{count:,} of {len(other_rows):,} unlabelled images have features")
+        other, other_views = open_unlabelled(unlabelled, data, rows, store, work, jobs=jobs, bar=bar)
+        progress(f"{len(set(other.picture.tolist())):,} unlabelled images have features")
     pixels = work / "pixels"
     with bar("pixels of sources") as done:
         write_pixels(data, store, pixels, rows, INPUT, CROPS, jobs=jobs, progress=done)
@@ -73,6 +67,19 @@ def distil(
     spec = load_spec(MODELS / BEST_MODEL)
     trained = Trained(student, targets, options, f"{spec.name} {spec.version}", rows)
     write_model(trained, store, pixels, out, name=name, version=version, progress=progress)
+
+
+def open_unlabelled(
+    unlabelled: Path, data: Path, rows: Sequence[IndexRow], store: Path, work: Path, *, jobs: int, bar: Bar
+) -> tuple[FeatureSet, list[NDArray[np.uint8]]]:
+    """The features of the unlabelled images that are not in `rows`, the index of `data`, and the views of each source
+    in their order. Missing pixels are written to `work`."""
+    other_rows = _unlabelled_rows(unlabelled, data, rows)
+    features = load_features(store, other_rows, TRAIN_VARIANTS)
+    pixels = work / f"unlabelled-{pictures_id(features)}"
+    with bar("pixels without labels") as done:
+        write_pixels(unlabelled, store, pixels, other_rows, INPUT, CROPS, jobs=jobs, progress=done)
+    return features, open_pixels(pixels, features)
 
 
 def _unlabelled_rows(unlabelled: Path, data: Path, rows: Sequence[IndexRow]) -> list[IndexRow]:

@@ -20,7 +20,7 @@ from ...errors import DataError, InputError
 from ...files import replacing
 from ...model.spec import InputSpec
 from ...model.views import cut_views
-from ..encoder.features import Progress, degraded_copies, stored_files
+from ..encoder.features import Progress, degraded_copies, stored_files, variants_of
 
 
 def write_pixels(
@@ -60,12 +60,13 @@ def write_pixels(
 
 
 def _stored_copies(store: Path, source: str, rows: Mapping[str, IndexRow]) -> list[tuple[str, str]]:
-    """(sha256, variant) of each stored copy of the images in `rows`, in the store's order."""
+    """(sha256, variant) of each stored copy of the images in `rows`, in the store's order. Copies of an image that was
+    in another split before are left out, as `load_features` leaves them out."""
     copies: list[tuple[str, str]] = []
     for path in stored_files(store, source):
         with np.load(path) as arrays:
             copies += zip(arrays["sha256"].tolist(), arrays["variant"].tolist(), strict=True)
-    return [copy for copy in copies if copy[0] in rows]
+    return [copy for copy in copies if copy[0] in rows and copy[1] in variants_of(rows[copy[0]])]
 
 
 def _write_source(

@@ -51,6 +51,7 @@ class DistilOptions:
     temperature: float = 2.0  # of the teacher's logits
     teacher_share: float = 0.5  # weight of the loss on the teacher's logits; the rest is on labels
     feature_weight: float = 1.0  # weight of the cosine loss on the teacher's features
+    mixup: float = 0.2  # Beta(a, a) of the mixing weights, against memorising the images; 0: no mixup
     source_power: float = 0.5  # of `data.sampling.class_balanced_weights`
     sides: tuple[tuple[float, int], ...] = (
         (0.6, 128),
@@ -103,6 +104,7 @@ def train_student(
     batches = DistilBatches(
         targets, pixels, batch_size=options.pictures, source_power=options.source_power, seed=options.seed,
         unlabelled=options.unlabelled_pictures if targets.unlabelled else 0, unlabelled_pixels=unlabelled_pixels,
+        mixup=options.mixup,
     )  # fmt: skip
     started = time.monotonic() - seconds_before
     while (share := _share_done(step, time.monotonic() - started, options)) < 1:

@@ -208,16 +208,19 @@ def _extract_file(
         np.savez(stream, **{name: np.array(values) for name, values in columns.items()})  # type: ignore[arg-type]
 
 
+def variants_of(row: IndexRow) -> tuple[str, ...]:
+    """TEST_VARIANTS in open_test, TRAIN_VARIANTS in other splits."""
+    return TEST_VARIANTS if row.split == "open_test" else TRAIN_VARIANTS
+
+
 def degraded_copies(original: Original, row: IndexRow) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-    """(variant, pixels (H, W, 3)) of each copy of an image: TEST_VARIANTS in open_test, TRAIN_VARIANTS in other
-    splits."""
-    if row.split == "open_test":
-        for tier in TEST_VARIANTS:
-            yield tier, apply_tier(original, tier).pixels
-        return
+    """(variant, pixels (H, W, 3)) of each of `variants_of` an image."""
     seed = int(row.sha256[:12], 16)
-    for number, variant in enumerate(TRAIN_VARIANTS):
-        yield variant, degrade(original.pixels, seed + number, light=number == 0)
+    for number, variant in enumerate(variants_of(row)):
+        if variant in TEST_VARIANTS:
+            yield variant, apply_tier(original, variant).pixels
+        else:
+            yield variant, degrade(original.pixels, seed + number, light=number == 0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
