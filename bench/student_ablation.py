@@ -50,7 +50,9 @@ VARIANTS = {  # name: (starts from ImageNet weights, has unlabelled images, opti
 def main(data: Path, store: Path, work: Path, start: Path, unlabelled: Path, steps: int) -> None:
     rows = read_index(data)
     training = [row for row in rows if row.split in TRAINING_SPLITS]
-    other, other_views = open_unlabelled(unlabelled, data, rows, store, work, jobs=1, bar=progress_bar)
+    other, other_views = open_unlabelled(
+        unlabelled, data, rows, store, work, jobs=1, bar=progress_bar, progress=print
+    )
     targets = load_targets(store, work / "teacher.npz", training, repositories(), HeadOptions(), print, other)
     views = open_pixels(work / "pixels", targets.features)
     table = []

@@ -1,7 +1,7 @@
 """Augmentation of the student's views.
 
 The teacher saw the whole view as it is stored; the student sees a window of it that is often scaled down and compressed
-once more. So it gets other pixels at each draw, and cannot learn the stored copies by heart.
+once more. So it gets other pixels at each draw, against overfitting to the stored copies.
 """
 
 from __future__ import annotations
@@ -17,10 +17,7 @@ from .network import INPUT
 
 _SCALE_SHARE, _MAX_SCALE = 0.3, 1.5  # share of windows that are scaled down, by at most this factor
 _ENCODE_SHARE, _QUALITIES = 0.3, (40, 96)  # share of windows that are compressed again
-_ERASE_SHARE, _ERASE_SCALE = (
-    0.33,
-    (0.15, 0.45),
-)  # random erasing: share of windows; height and width of the side
+_ERASE_SHARE, _ERASE_SCALE = 0.33, (0.15, 0.45)  # share of windows; height and width relative to the side
 _ERASED = 127
 
 
@@ -38,7 +35,7 @@ def random_window(view: NDArray[np.uint8], side: int, rng: np.random.Generator) 
         image = encode(image, int(rng.integers(*_QUALITIES)), rng)
     window = np.array(image)
     if rng.random() < 0.5:
-        window = np.ascontiguousarray(window[:, ::-1])
+        window = window[:, ::-1]
     if rng.random() < _ERASE_SHARE:
         height, width = (int(side * rng.uniform(*_ERASE_SCALE)) for _ in range(2))
         top, left = int(rng.integers(0, side - height)), int(rng.integers(0, side - width))

@@ -53,8 +53,9 @@ def distil(
     other: FeatureSet | None = None
     other_views: list[NDArray[np.uint8]] = []
     if unlabelled:
-        other, other_views = open_unlabelled(unlabelled, data, rows, store, work, jobs=jobs, bar=bar)
-        progress(f"{len(set(other.picture.tolist())):,} unlabelled images have features")
+        other, other_views = open_unlabelled(
+            unlabelled, data, rows, store, work, jobs=jobs, bar=bar, progress=progress
+        )
     pixels = work / "pixels"
     with bar("pixels of sources") as done:
         write_pixels(data, store, pixels, rows, INPUT, CROPS, jobs=jobs, progress=done)
@@ -70,12 +71,22 @@ def distil(
 
 
 def open_unlabelled(
-    unlabelled: Path, data: Path, rows: Sequence[IndexRow], store: Path, work: Path, *, jobs: int, bar: Bar
+    unlabelled: Path,
+    data: Path,
+    rows: Sequence[IndexRow],
+    store: Path,
+    work: Path,
+    *,
+    jobs: int,
+    bar: Bar,
+    progress: Callable[[str], None],
 ) -> tuple[FeatureSet, list[NDArray[np.uint8]]]:
     """The features of the unlabelled images that are not in `rows`, the index of `data`, and the views of each source
     in their order. Missing pixels are written to `work`."""
     other_rows = _unlabelled_rows(unlabelled, data, rows)
     features = load_features(store, other_rows, TRAIN_VARIANTS)
+    count = len(set(features.picture.tolist()))
+    progress(f"{count:,} of {len(other_rows):,} unlabelled images have features")
     pixels = work / f"unlabelled-{pictures_id(features)}"
     with bar("pixels without labels") as done:
         write_pixels(unlabelled, store, pixels, other_rows, INPUT, CROPS, jobs=jobs, progress=done)

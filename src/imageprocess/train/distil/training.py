@@ -51,7 +51,7 @@ class DistilOptions:
     temperature: float = 2.0  # of the teacher's logits
     teacher_share: float = 0.5  # weight of the loss on the teacher's logits; the rest is on labels
     feature_weight: float = 1.0  # weight of the cosine loss on the teacher's features
-    mixup: float = 0.2  # Beta(a, a) of the mixing weights, against memorising the images; 0: no mixup
+    mixup: float = 0.2  # Beta(a, a) of the mixing weights, against overfitting; 0: no mixup
     source_power: float = 0.5  # of `data.sampling.class_balanced_weights`
     sides: tuple[tuple[float, int], ...] = (
         (0.6, 128),
