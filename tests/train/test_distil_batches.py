@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
-from imageprocess.train.distil.batches import Batch, mix
+from imageprocess.train.distil.batches import Batch, correct_by_label, mix
 
 pytestmark = pytest.mark.torch
 
@@ -27,3 +28,11 @@ def test_mixup_mixes_labelled_images_with_one_another_and_the_others_too() -> No
     torch.testing.assert_close(mixed.views[:, 2, 1, 3], expected.repeat_interleave(2))
     torch.testing.assert_close(mixed.teacher_cls[:, 1, 6], expected)
     assert mixed.views.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_teacher_that_contradicts_the_label_is_replaced_by_uncertainty() -> None:
+    teacher = np.array([2.0, -1.5, 3.0, -4.0], np.float32)
+    is_ai = np.array([True, True, False, False])
+    corrected = correct_by_label(teacher, is_ai)
+    assert corrected.tolist() == [2.0, 0.0, 0.0, -4.0]
+    assert corrected.dtype == np.float32

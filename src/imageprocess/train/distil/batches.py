@@ -49,7 +49,8 @@ class DistilBatches:
         self._seed, self._mixup = seed, mixup
         features, training = targets.features, np.flatnonzero(~targets.held_out)
         weights = class_balanced_weights(features.is_ai[training], features.source[training], source_power)
-        labelled = _Copies(features, targets.teacher, pixels, training, torch.from_numpy(weights))
+        teacher_logits = correct_by_label(targets.teacher, features.is_ai)
+        labelled = _Copies(features, teacher_logits, pixels, training, torch.from_numpy(weights))
         self._parts = [(labelled, batch_size - unlabelled)]
         if unlabelled:
             assert targets.unlabelled
@@ -122,9 +123,8 @@ def mix(batch: Batch, weights: Tensor) -> Batch:
     other = torch.cat([torch.arange(labelled).flip(0), torch.arange(labelled, count).flip(0)])
 
     def mixed(values: Tensor) -> Tensor:
-        first, second = values, values[other[: len(values)]]
         weight = weights[: len(values)].view(-1, *[1] * (values.ndim - 1))
-        return second + weight * (first - second)
+        return torch.lerp(values[other[: len(values)]], values, weight)
 
     views = mixed(batch.views.unflatten(0, (count, -1))).flatten(0, 1)  # type: ignore[no-untyped-call]
     return Batch(
@@ -133,6 +133,12 @@ def mix(batch: Batch, weights: Tensor) -> Batch:
         teacher=mixed(batch.teacher),
         teacher_cls=mixed(batch.teacher_cls),
     )
+
+
+def correct_by_label(teacher: NDArray[np.float32], is_ai: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """The teacher's logits (N,), with 0 (probability 0.5) where they contradict the label: otherwise the student learns
+    the teacher's errors, which are most frequent on art."""
+    return np.where((teacher > 0) == is_ai, teacher, np.float32(0))
 
 
 def uncertainty_weights(teacher: NDArray[np.float32]) -> Tensor:
