@@ -11,7 +11,7 @@ RUN ?= runs/$(NET)
 # For `make student`: the feature store, the encoder that computes the features, and a data set of `data unlabelled`.
 FEATURES ?= runs/features
 ENCODER ?= clip_encoder.int8.onnx
-VERSION ?= 0.1.0
+VERSION ?= 0.2.0
 UNLABELLED ?=
 MODEL ?= student
 TESTERS ?= 2
