@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from bench.markers import write_between
 from imageprocess.cli.output import progress_bar
@@ -58,7 +59,7 @@ def main(data: Path, store: Path, work: Path, start: Path, unlabelled: Path, ste
     table = []
     for number, (name, (has_start, has_unlabelled, options)) in enumerate(VARIANTS.items()):
         torch.manual_seed(0)
-        weights = dict(load_start(start)) if has_start else Backbone().state_dict()
+        weights = dict(load_start(start)) if has_start else random_weights()
         with progress_bar(name) as progress:
             student = train_student(
                 targets if has_unlabelled else replace(targets, unlabelled=None), views, weights,
@@ -74,6 +75,16 @@ def main(data: Path, store: Path, work: Path, start: Path, unlabelled: Path, ste
     facts["training"]["ablation"] = ablation
     refresh_card(path.parent, facts)
     path.write_text(dump_facts(facts), encoding="utf-8")
+
+
+def random_weights() -> dict[str, Tensor]:
+    """He initialisation (arXiv 1502.01852). The student's normalisation keeps its statistics, so with PyTorch's smaller
+    initial weights the signal vanishes in this depth, and the network answers the same for every image."""
+    backbone = Backbone()
+    for module in backbone.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+    return backbone.state_dict()
 
 
 def held_out_auroc(
