@@ -40,6 +40,8 @@ from imageprocess.train.encoder.measure import auroc_by_variant
 
 PAGE = Path(__file__).parents[1] / "docs" / "training.md"
 LABELS_ALONE = DistilOptions(teacher_share=0.0, feature_weight=0.0)
+# With labels alone the network collapses to one answer at the default, which the teacher's features prevent.
+LEARNING_RATE = 3e-4
 VARIANTS = {  # name: (starts from ImageNet weights, has unlabelled images, options)
     "from nothing, labels": (False, False, replace(LABELS_ALONE, frozen=0)),
     "ImageNet weights, labels": (True, False, LABELS_ALONE),
@@ -63,7 +65,8 @@ def main(data: Path, store: Path, work: Path, start: Path, unlabelled: Path, ste
         with progress_bar(name) as progress:
             student = train_student(
                 targets if has_unlabelled else replace(targets, unlabelled=None), views, weights,
-                replace(options, steps=steps), work / f"ablation{number}.pt", progress, other_views,
+                replace(options, steps=steps, learning_rate=LEARNING_RATE),
+                work / f"ablation{number}.pt", progress, other_views,
             )  # fmt: skip
         auroc = held_out_auroc(student, targets, views)
         print(name, auroc, flush=True)
