@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from imageprocess.errors import ModelError
+from imageprocess.model.registry import MODELS
 from imageprocess.model.session import Session
 from tests.support.tiny_model import GRID, SIZE, WEIGHT
 
@@ -38,6 +39,17 @@ def test_batch_matches_single_inference(tiny_model_dir: Path) -> None:
     together = [output.logits for output in session.run(pictures)]
     assert together == [pytest.approx(session.run([one])[0].logits, abs=1e-6) for one in pictures]
     assert session.run([]) == []
+
+
+def test_images_with_several_views_stay_in_order() -> None:
+    session = Session(MODELS / "student", threads=2)
+    rng = np.random.default_rng(4)
+    pictures = [
+        session.prepare(rng.integers(0, high, (300, 400, 3), dtype=np.uint8)) for high in (20, 120, 255)
+    ]
+    together = [output.logits for output in session.run(pictures)]
+    assert together == [pytest.approx(session.run([one])[0].logits, abs=1e-4) for one in pictures]
+    assert len({round(ai, 3) for ai, _ in together}) == 3
 
 
 def test_threads_share_a_session(tiny_model_dir: Path) -> None:

@@ -59,6 +59,9 @@ class Session:
         sources = folder / SOURCES_NAME
         self.training_sources: TrainingSources | None = load_sources(sources) if sources.is_file() else None
         self._outputs = ["logits", *(name for name in _OPTIONAL if name in self.spec.facts["outputs"])]
+        # The views of one image are a batch already. With one image per thread a layer's values stay in the core's
+        # cache: 16 images at once take a third more time each, with `clip` and `student`, and 300 MB more memory.
+        self._images_per_run = (threads or os.cpu_count() or 1) if self.spec.views else None
 
     def prepare(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """(H, W, 3) uint8 -> one element of the inputs of `run`."""
@@ -66,8 +69,11 @@ class Session:
 
     def run(self, inputs: Sequence[NDArray[np.uint8]]) -> list[Output]:
         """Outputs for images from `prepare`, in order. All must have the same number of views."""
-        if not inputs:
-            return []
+        step = self._images_per_run or max(1, len(inputs))
+        parts = (inputs[start : start + step] for start in range(0, len(inputs), step))
+        return [output for part in parts for output in self._run(part)]
+
+    def _run(self, inputs: Sequence[NDArray[np.uint8]]) -> list[Output]:
         spec = self.spec.input
         shape = (
             *inputs[0].shape[:-3],
