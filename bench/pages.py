@@ -18,7 +18,6 @@ from pathlib import Path
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from bench.markers import write_between
-from imageprocess.model import registry
 from imageprocess.web import site
 from testkit.chromium import CHROMIUM_ARGUMENTS, chromium_path
 from testkit.page_costs import first_paint_ms, megapixel, model_ready_ms, picture_ms, weight_bytes
@@ -32,7 +31,7 @@ def main() -> None:
     if not site.has_private_mode():
         sys.exit("private mode is not built: run `make web` first (it needs npm)")
     with tempfile.TemporaryDirectory() as folder:
-        site.build(Path(folder), registry.resolve())
+        site.build(Path(folder), site.browser_model())
         with serving_files(Path(folder)) as address:
             figures = _with_weights(address) if "--weights" in sys.argv[1:] else measure(address)
     RESULTS.parent.mkdir(parents=True, exist_ok=True)

@@ -62,12 +62,28 @@ def test_works_offline_after_one_visit(browser: Browser, static_dir: Path, image
 def _check_offline(page: Page, served: str, image_files: ImageFiles) -> None:
     for route in ("predict.html", "predict.html?lang=he", "predict.html?lang=en"):
         page.goto(f"{served}/below/{route}")
+        assert page.evaluate("crossOriginIsolated"), route
     choose_private(page, image_files["bright.jpg"])
     assert saved_records(page)[0]["status"] == "ok"
     page.goto(f"{served}/below/")
     page.get_by_role("button", name="Three balls").click()
     expect(page.locator("#tried h3.verdict")).to_be_visible()
     expect(page.locator(".sheet")).to_have_count(4)
+
+
+def test_has_threads_from_second_visit(browser: Browser, static_dir: Path, image_files: ImageFiles) -> None:
+    """The service worker sends the headers that a static host cannot send."""
+    with serving_files(static_dir) as served, monitored_page(browser, served) as monitored:
+        page = monitored.page
+        records = []
+        for is_isolated in (False, True):
+            page.goto(f"{served}/below/predict.html")
+            _wait_for_cache(page)
+            assert page.evaluate("crossOriginIsolated") is is_isolated
+            choose_private(page, image_files["bright.jpg"])
+            records += saved_records(page)
+        assert [record["status"] for record in records] == ["ok", "ok"]
+        assert records[0]["verdict"] == records[1]["verdict"]
 
 
 @contextmanager

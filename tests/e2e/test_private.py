@@ -234,6 +234,7 @@ def test_switch_between_browser_and_service(open_page: Open, image_files: ImageF
         pytest.skip("private mode is not built: run `make web` (needs npm)")
     monitored = open_page()
     page = monitored.page
+    assert page.evaluate("crossOriginIsolated")  # else the model has one thread
     expect(page.get_by_label("On the service")).to_be_checked()
     expect(page.locator("#privacy")).to_contain_text("The service runs on this computer")
     page.get_by_text("In this browser", exact=True).click()

@@ -47,10 +47,22 @@ async function storeShared(request) {
 
 async function networkFirst(request, address) {
   try {
-    return await fetch(request, { cache: "no-cache" });
+    return isolated(await fetch(request, { cache: "no-cache" }));
   } catch (error) {
     const cached = await caches.match(address.origin + address.pathname, { cacheName: SHELL }); // ?lang=he is the same file
-    if (cached) return cached;
+    if (cached) return isolated(cached);
     throw error;
   }
+}
+
+/**
+ * The response with the headers that isolate a page, which WebAssembly's threads require (serve/gate.py sends them too).
+ * Static hosts cannot send them, so a page of theirs has threads from its second visit on.
+ */
+function isolated(response) {
+  if (response.redirected || !response.ok) return response;
+  const headers = new Headers(response.headers);
+  headers.set("Cross-Origin-Opener-Policy", "same-origin");
+  headers.set("Cross-Origin-Embedder-Policy", "require-corp");
+  return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
 }

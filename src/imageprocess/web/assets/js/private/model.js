@@ -1,6 +1,6 @@
 // @ts-nocheck
-// Runs a model in the browser with ONNX Runtime Web: WebAssembly, one thread, SIMD (port of model/session.py and
-// model/evidence.py). All files come from the pages' own host.
+// Runs a model in the browser with ONNX Runtime Web: WebAssembly with SIMD, and with threads if the page is cross-origin
+// isolated (port of model/session.py and model/evidence.py). All files come from the pages' own host.
 
 import { sha256 } from "./sha256.js";
 import { download, downloadInParts, removeCached } from "./download-cache.js";
@@ -9,6 +9,7 @@ import { percent } from "./verdict.js";
 
 const ROOT = new URL("../../../", import.meta.url);
 const RUNTIME = new URL("assets/ort/", ROOT);
+const MAX_THREADS = 4; // the processors of a phone are not all equally fast, and the slowest one delays the others
 
 let runtime = null; // ONNX Runtime's module, once
 
@@ -18,7 +19,7 @@ async function startRuntime(report) {
   const binary = await download(new URL("ort-wasm-simd-threaded.wasm", RUNTIME), version, report);
   const ort = await import(new URL("ort.wasm.bundle.min.mjs", RUNTIME));
   ort.env.wasm.wasmBinary = binary.buffer;
-  ort.env.wasm.numThreads = 1; // more would require cross-origin isolation
+  ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency, MAX_THREADS) : 1;
   ort.env.wasm.proxy = false; // this is a worker already
   ort.env.logLevel = "error";
   runtime = ort;
