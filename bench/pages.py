@@ -1,18 +1,20 @@
-"""Costs of the pages in Chromium: first paint, time until the model is ready, time per image, bytes.
+"""Costs of the pages in Chromium: first paint, time until the model is ready, time per image of both models, bytes.
 
     python -m bench.pages [--weights]
 
 Builds the static site, serves it on this machine, and writes bench/results/pages.json and the table in
 docs/benchmarks.md. --weights measures only the bytes and keeps the recorded times (for a busy machine). Needs
-Chromium and the npm packages of private mode (`make web`).
+Chromium, the npm packages of private mode (`make web`) and the large model (`imageprocess model get clip`).
 """
 
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from playwright.sync_api import Browser, Playwright, sync_playwright
@@ -30,10 +32,14 @@ RESULTS = ROOT / "bench" / "results" / "pages.json"
 def main() -> None:
     if not site.has_private_mode():
         sys.exit("private mode is not built: run `make web` first (it needs npm)")
-    with tempfile.TemporaryDirectory() as folder:
-        site.build(Path(folder), site.browser_model())
-        with serving_files(Path(folder)) as address:
-            figures = _with_weights(address) if "--weights" in sys.argv[1:] else measure(address)
+    large = site.thorough_model()
+    if large is None:
+        sys.exit("the large model is not installed: run `imageprocess model get clip` first")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        site.build(folder, site.browser_model(), thorough=large)
+        with serving_files(folder) as address, serving_files(folder, isolated=True) as isolated:
+            figures = _with_weights(address) if "--weights" in sys.argv[1:] else measure(address, isolated)
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     RESULTS.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     _write_table(figures)
@@ -54,14 +60,22 @@ def _with_weights(address: str) -> dict[str, float | int | str]:
         return {**json.loads(RESULTS.read_text(encoding="utf-8")), **_weights(browser, address)}
 
 
-def measure(address: str) -> dict[str, float | int | str]:
+def measure(address: str, isolated: str) -> dict[str, float | int | str]:
+    """`isolated`: the address at which pages have WebAssembly threads."""
     with sync_playwright() as playwright:
         browser = _launched(playwright)
         figures: dict[str, float | int | str] = {
             "chromium": browser.version,
             "first_paint_ms": _median(lambda: first_paint_ms(browser, f"{address}/predict.html")),
             "model_ready_ms": _median(lambda: model_ready_ms(browser, address)),
-            "megapixel_ms": _median(lambda: picture_ms(browser, address, megapixel()), rounds=3),
+            "cpus": os.cpu_count() or 1,
+            **{
+                f"{folder}_{threads}_ms": _median(
+                    partial(picture_ms, browser, at, megapixel(), f"{folder}/"), 3
+                )
+                for folder in ("model", "thorough")
+                for threads, at in (("single", address), ("threads", isolated))
+            },
             **_weights(browser, address),
         }
         browser.close()
@@ -73,10 +87,14 @@ def _median(measured, rounds: int = 5) -> float:  # type: ignore[no-untyped-def]
 
 
 def _write_table(figures: dict[str, float | int | str]) -> None:
+    threads = min(4, int(figures["cpus"]))  # MAX_THREADS of model.js
     rows = [
         ("first paint", f"{figures['first_paint_ms']:.0f} ms", "1,000 ms"),
         ("model ready, first visit", f"{figures['model_ready_ms']:.0f} ms", "3,000 ms"),
-        ("a 1-megapixel JPEG, file to verdict", f"{figures['megapixel_ms']:.0f} ms", "400 ms"),
+        ("a 1-megapixel JPEG, file to verdict, one thread", f"{figures['model_single_ms']:.0f} ms", "150 ms"),
+        (f"the same, {threads} threads", f"{figures['model_threads_ms']:.0f} ms", ""),
+        ("the same with the large model, one thread", f"{figures['thorough_single_ms']:.0f} ms", ""),
+        (f"the same with the large model, {threads} threads", f"{figures['thorough_threads_ms']:.0f} ms", ""),
         *(
             (f"{name} without the model", f"{figures[f'{name}_bytes'] / 1000:.0f} KB", "100 KB")
             for name in site.PAGES

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from imageprocess.serve.gate import SECURITY_HEADERS
 from testkit.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -98,6 +99,15 @@ class _Files(QuietHandler, SimpleHTTPRequestHandler):
             super().do_GET()
 
 
+class _IsolatedFiles(_Files):
+    """The same with the headers of cross-origin isolation, so that pages have WebAssembly threads."""
+
+    def end_headers(self) -> None:
+        for name in ("Cross-Origin-Opener-Policy", "Cross-Origin-Embedder-Policy"):
+            self.send_header(name, SECURITY_HEADERS[name])
+        super().end_headers()
+
+
 @contextmanager
 def http_server(handler: Callable[..., BaseHTTPRequestHandler], host: str = "127.0.0.1") -> Iterator[str]:
     """Yields the address of a server of this handler; `host` is its name in the address, it listens on 127.0.0.1."""
@@ -113,7 +123,8 @@ def http_server(handler: Callable[..., BaseHTTPRequestHandler], host: str = "127
 
 
 @contextmanager
-def serving_files(folder: Path) -> Iterator[str]:
-    """Yields the address of a plain file server."""
-    with http_server(functools.partial(_Files, directory=str(folder))) as address:
+def serving_files(folder: Path, *, isolated: bool = False) -> Iterator[str]:
+    """Yields the address of a plain file server. `isolated`: its pages are cross-origin isolated."""
+    handler = _IsolatedFiles if isolated else _Files
+    with http_server(functools.partial(handler, directory=str(folder))) as address:
         yield address
