@@ -71,7 +71,12 @@ def main(data: Path, store: Path, work: Path, start: Path, unlabelled: Path, ste
         auroc = held_out_auroc(student, targets, views)
         print(name, auroc, flush=True)
         table.append({"name": name, "auroc": auroc})
-    ablation = {"steps": steps, "pictures": DistilOptions().pictures, "variants": table}
+    ablation = {
+        "steps": steps,
+        "pictures": DistilOptions().pictures,
+        "learning_rate": LEARNING_RATE,
+        "variants": table,
+    }
     write_between(PAGE, "ablation", ablation_table(ablation))
     path = MODELS / "student" / "model.json"
     facts = json.loads(path.read_text("utf-8"))

@@ -125,11 +125,17 @@ def test_card_shows_ablation(folder, records):
         {"name": "from nothing", "auroc": {"degraded_0": 0.71234}},
         {"name": "start", "auroc": {"degraded_0": 0.8}},
     ]
-    facts["training"] = {"ablation": {"steps": 1200, "pictures": 8, "variants": variants}}
+    facts["training"] = {
+        "ablation": {"steps": 1200, "pictures": 8, "learning_rate": 3e-4, "variants": variants}
+    }
     path.write_text(json.dumps(facts))
     card.write_card(folder, records, 0)
     text = (folder / "CARD.md").read_text()
-    assert "| trained | degraded 0 |" in text and "| from nothing | 0.712 |" in text and "1,200 steps" in text
+    assert (
+        "| trained | light degradation |" in text
+        and "| from nothing | 0.712 |" in text
+        and "1,200 steps" in text
+    )
     assert "ablation:" not in text
     facts = json.loads(path.read_text())
     variants[0]["auroc"]["degraded_0"] = 0.75

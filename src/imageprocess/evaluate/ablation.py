@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 ABLATION_TITLE = "## Ablation"
+_DEGRADATIONS = {"degraded_0": "light degradation", "degraded_1": "strong degradation"}
 
 
 def ablation_section(training: Mapping[str, Any]) -> str:
@@ -20,9 +21,10 @@ def ablation_table(ablation: Mapping[str, Any]) -> str:
     degradations = list(variants[0]["auroc"])
     lines = [
         f"AUROC on sources held out of training, after {ablation['steps']:,} steps of {ablation['pictures']} images "
-        "each (the shipped model was trained for longer):",
+        f"each at a peak learning rate of {ablation['learning_rate']:g} (the shipped model was trained for longer, at "
+        "a higher one):",
         "",
-        f"| trained | {' | '.join(name.replace('_', ' ') for name in degradations)} |",
+        f"| trained | {' | '.join(_DEGRADATIONS.get(name, name) for name in degradations)} |",
         "|---" * (len(degradations) + 1) + "|",
     ]
     for variant in variants:
