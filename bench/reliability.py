@@ -1,6 +1,6 @@
 """Reliability of a running service: hostile files, generated requests, load, killed workers and abuse.
 
-    python -m bench.reliability [--only hostile,schemathesis,load,chaos,abuse,batching] [--seconds 300]
+    python -m bench.reliability [--only hostile,schemathesis,load,chaos,abuse] [--seconds 300]
 
 `--seconds`: duration of the load; workers are killed for two fifths of it. Writes bench/results/reliability.json and
 the table in docs/benchmarks.md; parts that are not measured keep their recorded results. Clients and service share
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import reliability_table
-from bench.under_load import judge, measure_batching, measure_load, photos, service
+from bench.under_load import judge, measure_load, photos, service
 from imageprocess.serve.settings import Settings
 from testkit import hostile_files, schema_requests
 from testkit.abuse import abuse
@@ -185,7 +185,6 @@ PARTS: dict[str, Callable[[float], dict[str, Any]]] = {
     "load": measure_load,
     "chaos": measure_chaos,
     "abuse": measure_abuse,
-    "batching": measure_batching,
 }
 
 if __name__ == "__main__":

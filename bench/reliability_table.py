@@ -110,16 +110,6 @@ def _abuse(part: dict[str, Any]) -> Iterator[Row]:
     yield "1,000 keys", "each is known", f"{good.get(200, 0):,} answered", good == {200: 1000}
 
 
-def _batching(part: dict[str, Any]) -> Iterator[Row]:
-    yield (
-        "small pictures by eights through the network",
-        "only if it gains",
-        f"{part['network_by_eights_ms']} ms instead of {part['network_ms']}: {100 * part['gain']:.0f} % of "
-        f"`detect`'s {part['detect_ms']} ms, for which a crash would take eight pictures; not done",
-        True,
-    )
-
-
 def _image(part: dict[str, Any]) -> Iterator[Row]:
     holds = (
         all(part[name] for name in ("root_is_read_only", "health_check", "ends_on_sigterm")) and part["uid"]
@@ -138,6 +128,5 @@ ROWS = {
     "load": _load,
     "chaos": _chaos,
     "abuse": _abuse,
-    "batching": _batching,
     "image": _image,
 }

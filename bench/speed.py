@@ -217,13 +217,14 @@ def _http(data: bytes) -> Facts:
 
 @contextmanager
 def _server(command: list[str]) -> Iterator[tuple[int, int]]:
-    """Run `command PORT`; yields the port and the process id."""
+    """Run `command PORT` with the model that ships; yields the port and the process id."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     process = subprocess.Popen(
-        [*command, str(port)], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+        [*command, str(port)], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env={**os.environ, "IMAGEPROCESS_MODEL": DEFAULT_MODEL},
+    )  # fmt: skip
     try:
         _wait(f"http://127.0.0.1:{port}/health", process)
         yield port, process.pid
@@ -280,7 +281,7 @@ PARTS: dict[str, Callable[[Path], Any]] = {
     "http": lambda folder: _http((folder / "0000.jpg").read_bytes()),
     "start_up": lambda folder: {
         "help_s": _start_up("--help"),
-        "first_verdict_s": _start_up("detect", str(folder / "0000.jpg")),
+        "first_verdict_s": _start_up("detect", str(folder / "0000.jpg"), "--model", DEFAULT_MODEL),
     },
     "install_mb": lambda folder: _install_mb(),
 }

@@ -59,7 +59,7 @@ def _folder(facts: dict[str, Any]) -> list[str]:
 def _others(facts: dict[str, Any]) -> list[str]:
     http, start = facts["http"], facts["start_up"]
     lines = [
-        "| else | measured |",
+        f"| else, with `{facts['default_model']}` | measured |",
         "|---|---|",
         f"| `POST /predict`, 1 MP JPEG: p50, p99 | {http['ours_ms']['p50']}, {http['ours_ms']['p99']} ms; "
         f"the original's way {http['original_ms']['p50']}, {http['original_ms']['p99']} ms; "

@@ -16,8 +16,8 @@ from typing import Any
 
 import httpx
 
-from imageprocess.decode import decode
 from imageprocess.detector import Detector
+from imageprocess.model.registry import DEFAULT_MODEL
 from imageprocess.types import Source
 from testkit.loading import Answer, form, load
 from testkit.photos import photo
@@ -38,8 +38,9 @@ def photos() -> list[bytes]:
 
 @contextmanager
 def service(**settings: str) -> Iterator[tuple[str, int]]:
-    """Yields its address and its process id."""
+    """Yields its address and its process id. It uses the model that ships, whatever else is installed."""
     port = free_port()
+    settings = {"model": DEFAULT_MODEL, **settings}
     environment = {f"IMAGEPROCESS_{name.upper()}": value for name, value in settings.items()}
     command = [sys.executable, "-m", "imageprocess", "serve"]
     with started(command, PORT=str(port), IMAGEPROCESS_LOG_FORMAT="json", **environment) as (
@@ -105,7 +106,7 @@ def _rounded(values: list[float]) -> list[float]:
 
 def judge(pictures: list[bytes]) -> Callable[[int, Answer], bool]:
     """The expected verdict is that of the detector in this process."""
-    detector = Detector(threads=1)
+    detector = Detector(DEFAULT_MODEL, threads=1)
     expected = [detector.detect(Source("a", data)) for data in pictures]
 
     def is_right(which: int, answer: Answer) -> bool:
@@ -126,11 +127,11 @@ _LOOP = """
 import sys, time
 from imageprocess.detector import Detector
 from imageprocess.types import Source
-pictures = [Source("a", open(path, "rb").read()) for path in sys.argv[2:]]
-detector = Detector(threads=1)
+pictures = [Source("a", open(path, "rb").read()) for path in sys.argv[3:]]
+detector = Detector(sys.argv[1], threads=1)
 detector.detect(pictures[0])
 for line in sys.stdin:
-    count, until = 0, time.perf_counter() + float(sys.argv[1])
+    count, until = 0, time.perf_counter() + float(sys.argv[2])
     while time.perf_counter() < until:
         detector.detect(pictures[count % len(pictures)])
         count += 1
@@ -145,7 +146,7 @@ def in_process(pictures: list[bytes]) -> Iterator[Callable[[], float]]:
         paths = [Path(folder) / str(number) for number in range(len(pictures))]
         for path, data in zip(paths, pictures, strict=True):
             path.write_bytes(data)
-        command = [sys.executable, "-c", _LOOP, str(ALONE_S), *map(str, paths)]
+        command = [sys.executable, "-c", _LOOP, DEFAULT_MODEL, str(ALONE_S), *map(str, paths)]
         processes = [
             subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
             for _ in range(len(os.sched_getaffinity(0)))
@@ -178,33 +179,3 @@ def _sizes(pid: int) -> dict[int, int]:
             if line.startswith("Pss:"):
                 sizes[each] = 1024 * int(line.split()[1])
     return sizes
-
-
-# Batching of small images
-
-
-def measure_batching(_: float) -> dict[str, Any]:
-    """CPU ms per image: the network alone with batch sizes 1 and 8, and `detect` on a small image."""
-    detector = Detector(threads=1)
-    size = detector.session.spec.input
-    small = photo(0, (size.width, size.height))
-    pixels = decode(small).pixels
-    single = _cpu_ms(lambda: detector.session.run([pixels]))
-    by_eights = _cpu_ms(lambda: detector.session.run([pixels] * 8)) / 8
-    whole = _cpu_ms(lambda: detector.detect(Source("a", small)))
-    return {
-        "network_ms": round(single, 2),
-        "network_by_eights_ms": round(by_eights, 2),
-        "detect_ms": round(whole, 2),
-        "gain": round((single - by_eights) / whole, 3),
-    }
-
-
-def _cpu_ms(run: Callable[[], object]) -> float:
-    """Median of thirty runs."""
-    taken = []
-    for _ in range(33):
-        began = time.process_time()
-        run()
-        taken.append(1000 * (time.process_time() - began))
-    return statistics.median(taken[3:])
