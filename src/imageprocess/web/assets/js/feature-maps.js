@@ -3,25 +3,12 @@
 import { byId, el } from "./dom.js";
 import { layer, outputLayer } from "./network-figure.js";
 import { features } from "./private/client.js";
-import { download } from "./private/download-cache.js";
+import { illustratedNetwork } from "./private/illustrated-network.js";
 import { percent, t } from "./i18n.js";
 
 const SHOWN = 16; // maps per block, those with the highest variance
 // Colour scale from 0 to 1, dark violet to white.
 const RAMP = [[22, 18, 43], [76, 29, 149], [139, 92, 246], [221, 208, 254], [255, 255, 255]];
-
-/** Folder and hash of the illustrated network; it may be the model with `modelSha256` that gives the verdicts. */
-async function illustratedNetwork(modelSha256) {
-  const { files } = await (await fetch("network/model.json")).json();
-  const sha256 = files["model.onnx"];
-  return { folder: sha256 === modelSha256 ? "model/" : "network/", sha256 };
-}
-
-/** Download the illustrated network, so that it is available offline. */
-export async function cacheIllustratedNetwork(modelSha256) {
-  const { folder, sha256 } = await illustratedNetwork(modelSha256);
-  await download(`${folder}model.onnx`, sha256);
-}
 
 /** Draw the feature maps of `file`. */
 export async function drawFeatureMaps(file, modelSha256) {

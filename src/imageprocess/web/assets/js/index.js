@@ -76,5 +76,5 @@ function privacy() {
 
 async function preloadModels() {
   const { spec } = await (await import("./private/client.js")).load();
-  await (await import("./feature-maps.js")).cacheIllustratedNetwork(spec.files["model.onnx"]);
+  await (await import("./private/illustrated-network.js")).cacheIllustratedNetwork(spec.files["model.onnx"]);
 }
