@@ -4,7 +4,8 @@
 
 Builds the static site, serves it on this machine, and writes bench/results/pages.json and the table in
 docs/benchmarks.md. --weights measures only the bytes and keeps the recorded times (for a busy machine). Needs
-Chromium, the npm packages of private mode (`make web`) and the large model (`imageprocess model get clip`).
+Chromium and the npm packages of private mode (`make web`); the times also need the large model (`imageprocess model get
+clip`).
 """
 
 from __future__ import annotations
@@ -32,14 +33,15 @@ RESULTS = ROOT / "bench" / "results" / "pages.json"
 def main() -> None:
     if not site.has_private_mode():
         sys.exit("private mode is not built: run `make web` first (it needs npm)")
+    only_weights = "--weights" in sys.argv[1:]
     large = site.thorough_model()
-    if large is None:
+    if large is None and not only_weights:
         sys.exit("the large model is not installed: run `imageprocess model get clip` first")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         site.build(folder, site.browser_model(), thorough=large)
         with serving_files(folder) as address, serving_files(folder, isolated=True) as isolated:
-            figures = _with_weights(address) if "--weights" in sys.argv[1:] else measure(address, isolated)
+            figures = _with_weights(address) if only_weights else measure(address, isolated)
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     RESULTS.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     _write_table(figures)
@@ -62,6 +64,7 @@ def _with_weights(address: str) -> dict[str, float | int | str]:
 
 def measure(address: str, isolated: str) -> dict[str, float | int | str]:
     """`isolated`: the address at which pages have WebAssembly threads."""
+    picture = megapixel()
     with sync_playwright() as playwright:
         browser = _launched(playwright)
         figures: dict[str, float | int | str] = {
@@ -70,9 +73,7 @@ def measure(address: str, isolated: str) -> dict[str, float | int | str]:
             "model_ready_ms": _median(lambda: model_ready_ms(browser, address)),
             "cpus": os.cpu_count() or 1,
             **{
-                f"{folder}_{threads}_ms": _median(
-                    partial(picture_ms, browser, at, megapixel(), f"{folder}/"), 3
-                )
+                f"{folder}_{threads}_ms": _median(partial(picture_ms, browser, at, picture, f"{folder}/"), 3)
                 for folder in ("model", "thorough")
                 for threads, at in (("single", address), ("threads", isolated))
             },

@@ -65,9 +65,8 @@ def picture_ms(browser: Browser, address: str, picture: bytes, folder: str = "mo
     with browser.new_context(service_workers="block") as context:
         page = context.new_page()
         page.goto(f"{address}/predict.html")
-        page.wait_for_load_state(
-            "networkidle"
-        )  # the page itself loads the small model, which ends other calls
+        # The page itself loads the small model, which would end the calls below.
+        page.wait_for_load_state("networkidle")
         times = page.evaluate(
             """async ([data, rounds, folder]) => {
                 const { detect, load } = await import("./assets/js/private/client.js");

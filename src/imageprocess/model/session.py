@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +62,7 @@ class Session:
         self._outputs = ["logits", *(name for name in _OPTIONAL if name in self.spec.facts["outputs"])]
         # The views of one image are a batch already. With one image per thread a layer's values stay in the core's
         # cache: 16 images at once take a third more time each, with `clip` and `student`, and 300 MB more memory.
-        self._images_per_run = (threads or os.cpu_count() or 1) if self.spec.views else None
+        self._images_per_run = (threads or os.cpu_count() or 1) if self.spec.views else sys.maxsize
 
     def prepare(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """(H, W, 3) uint8 -> one element of the inputs of `run`."""
@@ -69,7 +70,7 @@ class Session:
 
     def run(self, inputs: Sequence[NDArray[np.uint8]]) -> list[Output]:
         """Outputs for images from `prepare`, in order. All must have the same number of views."""
-        step = self._images_per_run or max(1, len(inputs))
+        step = self._images_per_run
         parts = (inputs[start : start + step] for start in range(0, len(inputs), step))
         return [output for part in parts for output in self._run(part)]
 
